@@ -1,0 +1,14 @@
+namespace Kvasir.Kernels.Attention;
+
+/// <summary>How a row of keys or values is stored in the cache.</summary>
+public enum KvType
+{
+    /// <summary>4 bytes an element, as computed: the reference.</summary>
+    F32,
+
+    /// <summary>2 bytes an element, rounded to nearest even: the default.</summary>
+    BF16,
+
+    /// <summary>8-bit integers in blocks of 32 with one scale each.</summary>
+    Q8,
+}

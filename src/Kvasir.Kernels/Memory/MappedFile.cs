@@ -1,0 +1,64 @@
+using System.IO.MemoryMappedFiles;
+
+namespace Kvasir.Kernels.Memory;
+
+/// <summary>A file mapped read-only: weights are read from the page cache where they lie, and never copied at load.</summary>
+public sealed unsafe class MappedFile : IDisposable
+{
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _accessor;
+    private byte* _start;
+
+    private MappedFile(MemoryMappedFile file, MemoryMappedViewAccessor accessor, string path, long bytes)
+    {
+        (_file, _accessor, Path, Bytes) = (file, accessor, path, bytes);
+        accessor.SafeMemoryMappedViewHandle.AcquirePointer(ref _start);
+    }
+
+    public string Path { get; }
+
+    public long Bytes { get; }
+
+    /// <summary>The whole file.</summary>
+    public NativeView View
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_start is null, this);
+            return new NativeView(_start, Bytes);
+        }
+    }
+
+    /// <exception cref="IOException">The file does not exist or cannot be read; an empty file cannot be mapped.</exception>
+    public static MappedFile Open(string path)
+    {
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var bytes = stream.Length;
+        if (bytes == 0)
+        {
+            stream.Dispose();
+            throw new IOException($"{path} is empty");
+        }
+
+        var file = MemoryMappedFile.CreateFromFile(stream, null, bytes, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+        return new MappedFile(file, file.CreateViewAccessor(0, bytes, MemoryMappedFileAccess.Read), path, bytes);
+    }
+
+    /// <summary>Asks the system to read these bytes ahead.</summary>
+    public static void ReadAhead(NativeView view)
+    {
+        const long PageMask = 4095;
+        var start = (nint)view.Start & ~(nint)PageMask;
+        SystemMemory.AdviseWillNeed((void*)start, view.Bytes + (view.Address - start));
+    }
+
+    public void Dispose()
+    {
+        if (_start is null)
+            return;
+        _start = null;
+        _accessor.SafeMemoryMappedViewHandle.ReleasePointer();
+        _accessor.Dispose();
+        _file.Dispose();
+    }
+}

@@ -1,0 +1,56 @@
+using System.Runtime.InteropServices;
+
+namespace Kvasir.Kernels.Memory;
+
+/// <summary>
+/// Zeroed memory outside the managed heap. Large buffers are aligned to 2 MiB and ask for huge pages: with 4 KiB pages a
+/// gather over the KV cache spends its time in the TLB.
+/// </summary>
+public sealed unsafe class NativeBuffer : IDisposable
+{
+    private const int HugePageBytes = 2 << 20;
+    private const int CacheLineBytes = 64;
+    private void* _start;
+
+    /// <param name="bytes">At least 1.</param>
+    /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
+    public NativeBuffer(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
+        var alignment = bytes >= HugePageBytes ? HugePageBytes : CacheLineBytes;
+        _start = NativeMemory.AlignedAlloc((nuint)bytes, (nuint)alignment);
+        Bytes = bytes;
+        if (alignment == HugePageBytes)
+            SystemMemory.AdviseHugePages(_start, bytes);
+        NativeMemory.Clear(_start, (nuint)bytes);
+        GC.KeepAlive(this);
+    }
+
+    public long Bytes { get; }
+
+    /// <summary>The whole buffer.</summary>
+    public NativeView View
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_start is null, this);
+            return new NativeView((byte*)_start, Bytes);
+        }
+    }
+
+    /// <summary>Elements from the start of the buffer.</summary>
+    public Span<T> Span<T>(int count)
+        where T : unmanaged => View.Span<T>(0, count);
+
+    public void Dispose()
+    {
+        NativeMemory.AlignedFree(_start);
+        _start = null;
+        GC.SuppressFinalize(this);
+    }
+
+    ~NativeBuffer()
+    {
+        NativeMemory.AlignedFree(_start);
+    }
+}

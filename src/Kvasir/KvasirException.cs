@@ -1,0 +1,14 @@
+namespace Kvasir;
+
+/// <summary>What went wrong with a file, a request or a limit, in words that its user can act on.</summary>
+public sealed class KvasirException : Exception
+{
+    public KvasirException(KvasirError error, string message)
+        : base(message) => Error = error;
+
+    public KvasirException(KvasirError error, string message, Exception inner)
+        : base(message, inner) => Error = error;
+
+    /// <summary>The kind, for callers that answer in codes.</summary>
+    public KvasirError Error { get; }
+}
