@@ -1,0 +1,21 @@
+using System.Runtime.CompilerServices;
+
+namespace Kvasir.Kernels.Matrix.Codecs;
+
+/// <summary><c>d: f16, m: f16, high bits: u32, nibbles[16]</c>; an element is <c>d * code + m</c>.</summary>
+internal readonly unsafe struct Q5_1Codec : IQuantCodec
+{
+    public static int BlockElements => 32;
+
+    public static int BlockBytes => 2 * HalfFloat.Bytes + sizeof(uint) + Nibbles.Bytes;
+
+    public static int GroupElements => 32;
+
+    public static void Split(byte* block, ref BlockParts parts)
+    {
+        parts.SetGroup(HalfFloat.Read(block), -HalfFloat.Read(block + HalfFloat.Bytes));
+        var highBits = block + 2 * HalfFloat.Bytes;
+        fixed (sbyte* codes = parts.Codes)
+            Nibbles.Split(highBits + sizeof(uint), Unsafe.ReadUnaligned<uint>(highBits), 0, codes);
+    }
+}

@@ -1,0 +1,53 @@
+namespace Kvasir.Kernels.Matrix;
+
+/// <summary>Products of stored weights with prepared activations. Reads the weights once per call where the batch is small.</summary>
+public static unsafe class MatrixProduct
+{
+    internal static readonly Variant<ProductKernel>[] Variants =
+        [new("scalar", true, ScalarProduct.Run)];
+
+    private static readonly ProductKernel Fastest = Array.FindLast(Variants, variant => variant.IsSupported).Run;
+
+    /// <summary>
+    /// <c>results[b * resultStride + r] = sum over c of weights[r, c] * x[b, c]</c> for r in [firstRow, firstRow + rowCount) and
+    /// b in [0, batch). Other results are left alone, so threads may share them with disjoint rows. Allocates nothing.
+    /// </summary>
+    /// <remarks>
+    /// <paramref name="prepared"/> is [batch, <see cref="Activations.RowBytes"/>] of the kind that the weights' type wants;
+    /// <paramref name="results"/> is [batch, resultStride], where the last row may end after the last row of weights asked for;
+    /// <paramref name="resultStride"/> is at least firstRow + rowCount.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">Rows lie outside the matrix, or a span is too short.</exception>
+    public static void Multiply(
+        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride) =>
+        Run(Fastest, weights, firstRow, rowCount, prepared, batch, results, resultStride);
+
+    internal static void Run(
+        ProductKernel kernel, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(batch);
+        ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)firstRow, (uint)(weights.Rows - rowCount), nameof(firstRow));
+        if (batch == 0 || rowCount == 0)
+            return;
+
+        var activationBytes = Activations.RowBytes(Activations.KindOf(weights.Type), weights.Columns);
+        ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * activationBytes, nameof(prepared));
+        ArgumentOutOfRangeException.ThrowIfLessThan(resultStride, firstRow + rowCount);
+        ArgumentOutOfRangeException.ThrowIfLessThan(results.Length, (batch - 1L) * resultStride + firstRow + rowCount, nameof(results));
+
+        fixed (byte* activations = prepared)
+        fixed (float* result = results)
+        {
+            var start = weights.Data.Start + firstRow * weights.RowBytes;
+            kernel(new Product(weights.Type, start, (int)weights.RowBytes, result + firstRow, resultStride)
+            {
+                RowCount = rowCount,
+                Columns = weights.Columns,
+                Activations = activations,
+                ActivationBytes = activationBytes,
+                Batch = batch,
+            });
+        }
+    }
+}
