@@ -1,0 +1,52 @@
+namespace Kvasir.Models;
+
+/// <summary>Range checks over <see cref="IConfigFields"/>, with the bounds that sizes of a model have.</summary>
+internal static class ConfigFields
+{
+    public const int LayerLimit = 4096;
+    public const int WidthLimit = 1 << 20;
+    public const int HeadLimit = 1 << 12;
+    public const int HeadDimLimit = 1 << 12;
+    public const int VocabularyLimit = 1 << 24;
+    public const int ContextLimit = 1 << 30;
+    private const double FactorLimit = 1e6;
+    private const double BaseLimit = 1e15;
+
+    /// <summary>An integer from 1 to the limit, or null.</summary>
+    public static int? Count(this IConfigFields fields, string key, int limit)
+    {
+        if (fields.Integer(key) is not { } count)
+            return null;
+        return count >= 1 && count <= limit ? (int)count : throw fields.Bad(key, $"is {count}; 1 to {limit} is allowed");
+    }
+
+    public static int RequiredCount(this IConfigFields fields, string key, int limit) => fields.Count(key, limit) ?? throw fields.Missing(key);
+
+    /// <summary>A factor above 0, or null.</summary>
+    public static double? Factor(this IConfigFields fields, string key) => fields.Positive(key, FactorLimit);
+
+    /// <summary>The base of the rotary frequencies, or null.</summary>
+    public static double? RopeBase(this IConfigFields fields, string key) => fields.Positive(key, BaseLimit);
+
+    public static float? Epsilon(this IConfigFields fields, string key) => (float?)fields.Positive(key, 1);
+
+    /// <summary>Refuses a setting that would change results and has no place here, unless it is missing or neutral.</summary>
+    public static void RequireNeutral(this IConfigFields fields, string key, double neutral)
+    {
+        if (fields.Number(key) is { } value && value != neutral)
+            throw fields.Unsupported(key, $"is {value}; only {neutral} is supported");
+    }
+
+    public static void RequireFalse(this IConfigFields fields, string key)
+    {
+        if (fields.Boolean(key) == true)
+            throw fields.Unsupported(key, "is true, which is not supported");
+    }
+
+    private static double? Positive(this IConfigFields fields, string key, double limit)
+    {
+        if (fields.Number(key) is not { } value)
+            return null;
+        return value > 0 && value <= limit ? value : throw fields.Bad(key, $"is {value}; it must be above 0 and at most {limit}");
+    }
+}

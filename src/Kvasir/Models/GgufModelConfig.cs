@@ -1,0 +1,119 @@
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Models;
+
+/// <summary>Reads a <see cref="ModelConfig"/> from GGUF metadata, whose keys begin with the architecture's name.</summary>
+internal static class GgufModelConfig
+{
+    private const string TokensKey = "tokenizer.ggml.tokens";
+    private static readonly string[] Architectures = ["llama", "qwen2", "qwen3"];
+
+    // Settings that other members of the family use: read past, they would change every logit.
+    private static readonly (string Key, double Neutral)[] NeutralKeys =
+    [
+        ("expert_count", 0),
+        ("attention.scale", 0),
+        ("logit_scale", 1),
+        ("embedding_scale", 1),
+        ("residual_scale", 1),
+        ("attn_logit_softcapping", 0),
+        ("final_logit_softcapping", 0),
+        ("attention.clamp_kqv", 0),
+        ("attention.max_alibi_bias", 0),
+    ];
+
+    public static ModelConfig Read(Gguf file)
+    {
+        var fields = file.Metadata;
+        var architecture = fields.String("general.architecture") ?? throw fields.Missing("general.architecture");
+        if (!Architectures.Contains(architecture))
+        {
+            throw new KvasirException(
+                KvasirError.Unsupported,
+                $"{file.Path}: the architecture {Shown.Name(architecture)} is not supported; supported in GGUF are {string.Join(", ", Architectures)}");
+        }
+
+        foreach (var (key, neutral) in NeutralKeys)
+            ((IConfigFields)fields).RequireNeutral($"{architecture}.{key}", neutral);
+        var config = ReadSizes(file, architecture);
+        var rope = GgufRopeConfig.Read(file, architecture, config.HeadDim, config.ContextTokens);
+        var context = rope.Scaling == RopeScaling.Yarn ? StretchedContext(config.ContextTokens, rope) : config.ContextTokens;
+        return (config with { Rope = rope, ContextTokens = context }).RequireSound(file.Path);
+    }
+
+    /// <summary>YaRN files name the window before or after stretching: the larger of both is meant.</summary>
+    public static int StretchedContext(int contextTokens, RopeConfig rope) =>
+        (int)Math.Clamp(rope.Factor * rope.OriginalContextTokens, contextTokens, ConfigFields.ContextLimit);
+
+    private static ModelConfig ReadSizes(Gguf file, string architecture)
+    {
+        var fields = file.Metadata;
+        var width = fields.RequiredCount($"{architecture}.embedding_length", ConfigFields.WidthLimit);
+        var heads = Uniform(fields, $"{architecture}.attention.head_count", ConfigFields.HeadLimit) ?? throw fields.Missing($"{architecture}.attention.head_count");
+        return new ModelConfig
+        {
+            Architecture = architecture,
+            Name = fields.String("general.name") ?? Path.GetFileNameWithoutExtension(file.Path),
+            LayerCount = fields.RequiredCount($"{architecture}.block_count", ConfigFields.LayerLimit),
+            Width = width,
+            FeedForwardWidth = Uniform(fields, $"{architecture}.feed_forward_length", ConfigFields.WidthLimit)
+                ?? throw fields.Missing($"{architecture}.feed_forward_length"),
+            HeadCount = heads,
+            KvHeadCount = Uniform(fields, $"{architecture}.attention.head_count_kv", ConfigFields.HeadLimit) ?? heads,
+            HeadDim = ReadHeadDim(fields, architecture, width, heads),
+            VocabularySize = ReadVocabularySize(file),
+            ContextTokens = fields.RequiredCount($"{architecture}.context_length", ConfigFields.ContextLimit),
+            NormEpsilon = fields.Epsilon($"{architecture}.attention.layer_norm_rms_epsilon")
+                ?? throw fields.Missing($"{architecture}.attention.layer_norm_rms_epsilon"),
+            Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
+            SlidingWindowTokens = ReadSlidingWindow(fields, $"{architecture}.attention.sliding_window"),
+            TiedEmbedding = !file.TryFind(TensorNames.Gguf.Output, out _),
+            HasQkvBias = architecture == "qwen2" || (architecture == "llama" && file.TryFind(TensorNames.Gguf.Layer(0, TensorNames.Gguf.QueryBias), out _)),
+            HasOutputBias = architecture == "llama" && file.TryFind(TensorNames.Gguf.Layer(0, TensorNames.Gguf.AttentionOutputBias), out _),
+            HasQkNorm = architecture == "qwen3",
+        };
+    }
+
+    // Files of pruned models hold one number per layer; here all layers are alike.
+    private static int? Uniform(GgufMetadata fields, string key, int limit)
+    {
+        if (!fields.IsArray(key))
+            return fields.Count(key, limit);
+        var counts = fields.Integers(key)!;
+        if (counts.Length == 0 || counts.AsSpan().ContainsAnyExcept(counts[0]))
+            throw ((IConfigFields)fields).Unsupported(key, "differs between layers, which is not supported");
+        return counts[0] >= 1 && counts[0] <= limit ? counts[0] : throw fields.Bad(key, $"is {counts[0]} in every layer; 1 to {limit} is allowed");
+    }
+
+    private static int ReadHeadDim(GgufMetadata fields, string architecture, int width, int heads)
+    {
+        var keyLength = $"{architecture}.attention.key_length";
+        var valueLength = $"{architecture}.attention.value_length";
+        var dim = fields.Count(keyLength, ConfigFields.HeadDimLimit) ?? width / heads;
+        if (dim is < 1 or > ConfigFields.HeadDimLimit)
+            throw fields.Bad($"{architecture}.attention.head_count", $"is {heads} at a width of {width}: heads of {dim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
+        if ((fields.Count(valueLength, ConfigFields.HeadDimLimit) ?? width / heads) is var values && values != dim)
+            throw ((IConfigFields)fields).Unsupported(valueLength, $"is {values} and the keys' length {dim}; only equal lengths are supported");
+        return dim;
+    }
+
+    private static int ReadVocabularySize(Gguf file)
+    {
+        if (!file.TryFind(TensorNames.Gguf.Embedding, out var embedding))
+            throw new KvasirException(KvasirError.BadFile, $"{file.Path}: tensor {Shown.Name(TensorNames.Gguf.Embedding)} is missing");
+        var rows = embedding.Shape.Length == 2 ? embedding.Shape[1] : 0;
+        if (rows is < 1 or > ConfigFields.VocabularyLimit)
+        {
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{embedding.File}: tensor {Shown.Name(embedding.Name)} has the shape {Shown.Shape(embedding.Shape)}; [width, 1 to {ConfigFields.VocabularyLimit}] is expected");
+        }
+
+        if (file.Metadata.Count(TokensKey) is { } tokens && tokens != rows)
+            throw file.Metadata.Bad(TokensKey, $"has {tokens} tokens, and tensor {Shown.Name(embedding.Name)} {rows} rows");
+        return (int)rows;
+    }
+
+    private static int? ReadSlidingWindow(GgufMetadata fields, string key) =>
+        fields.Integer(key) is null or 0 ? null : fields.Count(key, int.MaxValue);
+}

@@ -1,0 +1,22 @@
+namespace Kvasir.Models;
+
+/// <summary>Settings of a model by key, from GGUF metadata or from a JSON object. Missing gives null; another type throws.</summary>
+internal interface IConfigFields
+{
+    bool Contains(string key);
+
+    string? String(string key);
+
+    long? Integer(string key);
+
+    /// <summary>Always finite.</summary>
+    double? Number(string key);
+
+    bool? Boolean(string key);
+
+    KvasirException Missing(string key);
+
+    KvasirException Bad(string key, string problem);
+
+    KvasirException Unsupported(string key, string problem);
+}

@@ -1,0 +1,20 @@
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Models;
+
+/// <summary>A container of tensors, as <see cref="Weights"/> sees <see cref="Gguf"/> and <see cref="Safetensors"/>.</summary>
+internal interface ITensorSource : IDisposable
+{
+    string Path { get; }
+
+    IEnumerable<string> TensorNames { get; }
+
+    bool TryFind(string name, out StoredTensor stored);
+
+    /// <summary>Asks the system to read all files ahead.</summary>
+    void ReadAhead();
+}
+
+/// <summary>A tensor of either container. The shape is slowest dimension first: a matrix is [rows, columns].</summary>
+internal readonly record struct StoredTensor(string Name, string File, WeightType Type, long[] Shape, NativeView View);

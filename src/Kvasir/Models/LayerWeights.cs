@@ -1,0 +1,48 @@
+using Kvasir.Kernels.Matrix;
+
+namespace Kvasir.Models;
+
+/// <summary>The weights of one layer. Matrices are [outputs, inputs]; parts that a model lacks are null.</summary>
+public sealed record LayerWeights
+{
+    /// <summary>[Width].</summary>
+    public required float[] AttentionNorm { get; init; }
+
+    /// <summary>[HeadCount x HeadDim, Width].</summary>
+    public required WeightMatrix Query { get; init; }
+
+    /// <summary>[KvHeadCount x HeadDim, Width].</summary>
+    public required WeightMatrix Key { get; init; }
+
+    /// <summary>[KvHeadCount x HeadDim, Width].</summary>
+    public required WeightMatrix Value { get; init; }
+
+    /// <summary>[Width, HeadCount x HeadDim].</summary>
+    public required WeightMatrix Output { get; init; }
+
+    public float[]? QueryBias { get; init; }
+
+    public float[]? KeyBias { get; init; }
+
+    public float[]? ValueBias { get; init; }
+
+    public float[]? OutputBias { get; init; }
+
+    /// <summary>[HeadDim], the same for every head.</summary>
+    public float[]? QueryNorm { get; init; }
+
+    /// <summary>[HeadDim], the same for every head.</summary>
+    public float[]? KeyNorm { get; init; }
+
+    /// <summary>[Width].</summary>
+    public required float[] FeedForwardNorm { get; init; }
+
+    /// <summary>[FeedForwardWidth, Width].</summary>
+    public required WeightMatrix Gate { get; init; }
+
+    /// <summary>[FeedForwardWidth, Width].</summary>
+    public required WeightMatrix Up { get; init; }
+
+    /// <summary>[Width, FeedForwardWidth].</summary>
+    public required WeightMatrix Down { get; init; }
+}

@@ -1,0 +1,52 @@
+using Kvasir.Kernels.Matrix;
+
+namespace Kvasir.Models;
+
+/// <summary>
+/// The weights of a model. Matrices stay where the file is mapped, norms and biases are decoded. Owns the container that they lie in.
+/// </summary>
+public sealed class Weights : IDisposable
+{
+    private readonly ITensorSource _source;
+
+    private Weights(ITensorSource source, TensorNames names, ModelConfig config)
+    {
+        _source = source;
+        var reader = new WeightsReader(source, names, config);
+        Embedding = reader.Embedding();
+        Output = config.TiedEmbedding ? Embedding : reader.Output();
+        OutputNorm = reader.OutputNorm();
+        var layers = new List<LayerWeights>();
+        for (var i = 0; i < config.LayerCount; i++)
+            layers.Add(reader.Layer(i));
+        Layers = [.. layers];
+        reader.RequireAllRead();
+        Bytes = reader.Bytes;
+    }
+
+    /// <summary>[VocabularySize, Width].</summary>
+    public WeightMatrix Embedding { get; }
+
+    /// <summary>[VocabularySize, Width]: the embedding itself where the model ties both.</summary>
+    public WeightMatrix Output { get; }
+
+    /// <summary>[Width].</summary>
+    public float[] OutputNorm { get; }
+
+    public LayerWeights[] Layers { get; }
+
+    /// <summary>Bytes of all tensors as stored.</summary>
+    public long Bytes { get; }
+
+    /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
+    /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
+    public static Weights Load(Gguf file, ModelConfig config) => new(file, TensorNames.Gguf, config);
+
+    /// <inheritdoc cref="Load(Gguf, ModelConfig)"/>
+    public static Weights Load(Safetensors files, ModelConfig config) => new(files, TensorNames.HuggingFace, config);
+
+    /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
+    public void ReadAhead() => _source.ReadAhead();
+
+    public void Dispose() => _source.Dispose();
+}

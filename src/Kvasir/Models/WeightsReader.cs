@@ -1,0 +1,81 @@
+using Kvasir.Kernels.Matrix;
+
+namespace Kvasir.Models;
+
+/// <summary>Finds the tensors of a model by name and holds every shape against the configuration.</summary>
+internal sealed class WeightsReader(ITensorSource source, TensorNames names, ModelConfig config)
+{
+    private readonly HashSet<string> _read = [];
+
+    /// <summary>Bytes of all tensors that were read.</summary>
+    public long Bytes { get; private set; }
+
+    public WeightMatrix Embedding() => Matrix(names.Embedding, config.VocabularySize, config.Width);
+
+    public WeightMatrix Output() => Matrix(names.Output, config.VocabularySize, config.Width);
+
+    public float[] OutputNorm() => Vector(names.OutputNorm, config.Width);
+
+    public LayerWeights Layer(int index)
+    {
+        var queryWidth = config.HeadCount * config.HeadDim;
+        var keyWidth = config.KvHeadCount * config.HeadDim;
+        return new LayerWeights
+        {
+            AttentionNorm = Vector(Name(names.AttentionNorm), config.Width),
+            Query = Matrix(Name(names.Query), queryWidth, config.Width),
+            Key = Matrix(Name(names.Key), keyWidth, config.Width),
+            Value = Matrix(Name(names.Value), keyWidth, config.Width),
+            Output = Matrix(Name(names.AttentionOutput), config.Width, queryWidth),
+            QueryBias = config.HasQkvBias ? Vector(Name(names.QueryBias), queryWidth) : null,
+            KeyBias = config.HasQkvBias ? Vector(Name(names.KeyBias), keyWidth) : null,
+            ValueBias = config.HasQkvBias ? Vector(Name(names.ValueBias), keyWidth) : null,
+            OutputBias = config.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
+            QueryNorm = config.HasQkNorm ? Vector(Name(names.QueryNorm), config.HeadDim) : null,
+            KeyNorm = config.HasQkNorm ? Vector(Name(names.KeyNorm), config.HeadDim) : null,
+            FeedForwardNorm = Vector(Name(names.FeedForwardNorm), config.Width),
+            Gate = Matrix(Name(names.Gate), config.FeedForwardWidth, config.Width),
+            Up = Matrix(Name(names.Up), config.FeedForwardWidth, config.Width),
+            Down = Matrix(Name(names.Down), config.Width, config.FeedForwardWidth),
+        };
+
+        string Name(string part) => names.Layer(index, part);
+    }
+
+    /// <summary>A tensor that nothing reads belongs to a part that would be missing from every result.</summary>
+    public void RequireAllRead()
+    {
+        foreach (var name in source.TensorNames)
+        {
+            if (_read.Contains(name) || names.IsDerived(name) || !source.TryFind(name, out var stored))
+                continue;
+            throw new KvasirException(
+                KvasirError.Unsupported,
+                $"{stored.File}: tensor {Shown.Name(name)} has no place in a {config.Architecture} model of {config.LayerCount} layers, and leaving it out would change results");
+        }
+    }
+
+    private WeightMatrix Matrix(string name, int rows, int columns)
+    {
+        var stored = Find(name);
+        if (stored.Shape.Length != 2 || stored.Shape[0] != rows || stored.Shape[1] != columns)
+        {
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{stored.File}: tensor {Shown.Name(name)} has the shape {Shown.Shape(stored.Shape)} ([rows, columns]); [{rows}, {columns}] was expected");
+        }
+
+        return new WeightMatrix(stored.Type, rows, columns, stored.View);
+    }
+
+    private float[] Vector(string name, int count) => StoredVector.Decode(Find(name), count);
+
+    private StoredTensor Find(string name)
+    {
+        if (!source.TryFind(name, out var stored))
+            throw new KvasirException(KvasirError.BadFile, $"{source.Path}: tensor {Shown.Name(name)} is missing");
+        if (_read.Add(name))
+            Bytes += stored.View.Bytes;
+        return stored;
+    }
+}
