@@ -1,0 +1,121 @@
+using System.Text;
+using Kvasir.Models;
+
+namespace Kvasir.Text;
+
+/// <summary>
+/// Between text and token ids, as the model was trained: byte-level BPE or SentencePiece BPE. Immutable; threads may share it.
+/// </summary>
+public sealed class Tokenizer
+{
+    private readonly TokenizerModel _model;
+
+    private readonly PieceBytes _bytes;
+
+    private readonly TextEncoder _encoder;
+
+    private readonly bool[] _ends;
+
+    // One scratch waits for the next call; calls that meet make their own.
+    private TextEncoder.Scratch? _spare;
+
+    internal Tokenizer(TokenizerModel model)
+    {
+        _model = model;
+        _bytes = new PieceBytes(PieceOutput.OfAll(model));
+        _encoder = new TextEncoder(model, PieceOutput.Lookup(model));
+        _ends = new bool[model.Pieces.Length];
+        foreach (var token in model.EndTokens)
+            _ends[token] = true;
+    }
+
+    /// <summary>Ids are below this. The model's output may be wider; what lies beyond has no piece.</summary>
+    public int VocabularySize => _model.Pieces.Length;
+
+    /// <summary>The token that begins a context (bos), where the vocabulary has one.</summary>
+    public int? BeginToken => _model.BeginToken;
+
+    /// <summary>The token that ends a text (eos), where the vocabulary names one.</summary>
+    public int? EndToken => _model.EndToken;
+
+    /// <summary>Whether the model expects its begin token before a text.</summary>
+    public bool AddsBegin => _model.Prefix.Length > 0;
+
+    /// <summary>Whether the model was told to close every text with its end token. Encoding leaves that to the caller, since a prompt goes on.</summary>
+    public bool AddsEnd => _model.AddsEnd;
+
+    /// <summary>All ids for which <see cref="IsEnd"/> holds, ascending.</summary>
+    public IReadOnlyList<int> EndTokens => _model.EndTokens;
+
+    /// <summary>Reads the tokenizer.ggml keys.</summary>
+    /// <param name="metadata">Keys of a GGUF file.</param>
+    /// <param name="file">Its path, for messages.</param>
+    /// <exception cref="KvasirException">A key is missing, damaged, or names what is not supported.</exception>
+    public static Tokenizer FromGguf(GgufMetadata metadata, string file) => new(GgufTokenizer.Read(metadata, file));
+
+    /// <summary>Reads tokenizer.json of a Hugging Face folder and the special tokens that the files beside it name.</summary>
+    /// <exception cref="KvasirException">The file is missing, damaged, or describes what is not supported.</exception>
+    public static Tokenizer FromFolder(string folder) => new(TokenizerJson.Read(folder));
+
+    /// <summary>Whether <paramref name="token"/> ends a generation: eos, end of turn, end of message and their like.</summary>
+    public bool IsEnd(int token) => (uint)token < (uint)_ends.Length && _ends[token];
+
+    /// <summary>Whether <paramref name="token"/> steers the model and is no text.</summary>
+    public bool IsControl(int token) => (uint)token < (uint)_model.Types.Length && _model.Types[token] is PieceType.Control or PieceType.Unknown;
+
+    /// <summary>The id whose piece is spelled <paramref name="piece"/>, or null.</summary>
+    public int? Find(string piece) => Array.IndexOf(_model.Pieces, piece) is var id and >= 0 && piece.Length > 0 ? id : null;
+
+    /// <summary>Appends the tokens of <paramref name="text"/>.</summary>
+    /// <param name="text">Any UTF-16; a surrogate without its partner becomes U+FFFD.</param>
+    /// <param name="addBegin">The text begins a context: what the model expects in front goes first (nothing unless <see cref="AddsBegin"/>).</param>
+    /// <param name="parseSpecial">Control tokens spelled in the text become those tokens; otherwise they are plain text, as user input must be.</param>
+    /// <param name="tokens">Receives ids below <see cref="VocabularySize"/>.</param>
+    public void Encode(ReadOnlySpan<char> text, bool addBegin, bool parseSpecial, List<int> tokens)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        if (addBegin)
+            tokens.AddRange(_model.Prefix.AsSpan());
+        var scratch = Interlocked.Exchange(ref _spare, null) ?? new TextEncoder.Scratch();
+        _encoder.Encode(text, parseSpecial, scratch, tokens);
+        _spare = scratch;
+    }
+
+    /// <inheritdoc cref="Encode(ReadOnlySpan{char}, bool, bool, List{int})"/>
+    public int[] Encode(string text, bool addBegin = true, bool parseSpecial = false)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var tokens = new List<int>(text.Length / 3 + 4);
+        Encode(text, addBegin, parseSpecial, tokens);
+        return [.. tokens];
+    }
+
+    /// <summary>The bytes that <paramref name="token"/> adds to the output; not always whole UTF-8 characters. Control tokens, and ids beyond the vocabulary, give none.</summary>
+    public ReadOnlySpan<byte> Bytes(int token)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(token);
+        return token < _bytes.Count ? _bytes[token] : default;
+    }
+
+    /// <summary>As the vocabulary spells it: bytes in GPT-2's alphabet, spaces as U+2581, control tokens by name.</summary>
+    public string Piece(int token)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(token);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, VocabularySize);
+        return _model.Pieces[token];
+    }
+
+    /// <summary>The text of a whole sequence; bytes that are no UTF-8 become U+FFFD. The space that SentencePiece puts in front is dropped.</summary>
+    public string Decode(ReadOnlySpan<int> tokens)
+    {
+        var decoder = CreateDecoder();
+        var text = new StringBuilder();
+        foreach (var token in tokens)
+            text.Append(decoder.Push(token));
+        return text.Append(decoder.Finish()).ToString();
+    }
+
+    /// <summary>A decoder for one stream of tokens.</summary>
+    /// <param name="continues">The stream goes on where other text ended, so that a leading space belongs to it.</param>
+    public TokenDecoder CreateDecoder(bool continues = false) => new(this, dropsLeadingSpace: _model.DropsLeadingSpace && !continues);
+}
