@@ -1,11 +1,11 @@
 namespace Kvasir.Kernels.Elementwise;
 
-/// <summary>Which two elements of a head rotate together.</summary>
+/// <summary>Which elements of a head rotate together.</summary>
 public enum RopeOrder
 {
-    /// <summary>Neighbours: (x0, x1), (x2, x3), ...</summary>
+    /// <summary>(0, 1), (2, 3), ...: Llama weights as GGUF files store them.</summary>
     Interleaved,
 
-    /// <summary>One of each half: (x0, x[d/2]), (x1, x[d/2 + 1]), ...</summary>
+    /// <summary>(0, d/2), (1, d/2 + 1), ...: Hugging Face folders, and most other models' GGUF files.</summary>
     Halves,
 }

@@ -1,0 +1,120 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+public delegate void ScoresFunc(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride);
+
+/// <summary>
+/// scores[q * stride + i] = scale * dot(queries[q], key of the i-th row). Every key row is read from memory once for all queries. Causal
+/// masks and windows are the caller's.
+/// </summary>
+public static unsafe class AttentionScores
+{
+    public static readonly Variant<ScoresFunc>[] Variants =
+    [
+        new("scalar", true, Run<Lanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Run<Lanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Run<Lanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
+    ];
+
+    /// <summary>Scores of the rows [firstRow, firstRow + rowCount).</summary>
+    /// <param name="queries">[queryCount, keys.Dim]: the query group of one KV head, times the prompt rows.</param>
+    /// <param name="keys">The keys of that head.</param>
+    /// <param name="firstRow">May lie inside a page.</param>
+    /// <param name="rowCount">At most stride.</param>
+    /// <param name="scale">Usually 1 / sqrt(dim).</param>
+    /// <param name="scores">At least (queryCount - 1) * stride + rowCount elements; only the scores themselves are written.</param>
+    /// <param name="stride">Elements from one query's scores to the next's.</param>
+    public static void Range(ReadOnlySpan<float> queries, PagedRows keys, int firstRow, int rowCount, float scale, Span<float> scores, int stride) =>
+        Best(queries, keys, new RowSet(firstRow, rowCount), scale, scores, stride);
+
+    /// <summary>Scores of listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
+    public static void List(ReadOnlySpan<float> queries, PagedRows keys, ReadOnlySpan<int> rows, float scale, Span<float> scores, int stride) =>
+        Best(queries, keys, new RowSet(rows), scale, scores, stride);
+
+    private static void Best(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            Run<Lanes512, Vector512<float>>(queries, keys, rows, scale, scores, stride);
+        else if (Vector256.IsHardwareAccelerated)
+            Run<Lanes256, Vector256<float>>(queries, keys, rows, scale, scores, stride);
+        else if (Vector128.IsHardwareAccelerated)
+            Run<Lanes128, Vector128<float>>(queries, keys, rows, scale, scores, stride);
+        else
+            Run<Lanes1, float>(queries, keys, rows, scale, scores, stride);
+    }
+
+    private static void Run<TLanes, V>(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var queryCount = queries.Length / keys.Dim;
+        Lengths.RequireEqual(queries.Length, queryCount * keys.Dim, nameof(queries));
+        if (queryCount == 0 || rows.Count == 0)
+            return;
+        ArgumentOutOfRangeException.ThrowIfLessThan(stride, rows.Count);
+        Lengths.RequireAtLeast(scores.Length, (queryCount - 1L) * stride + rows.Count, nameof(scores));
+        switch (keys.Type)
+        {
+            case KvType.F32: Run<F32Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
+            case KvType.BF16: Run<Bf16Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
+            default: Run<Q8Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
+        }
+    }
+
+    private static void Run<TCodec, TLanes, V>(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        // Widening and transposing 32 keys costs as much as the scores of some 16 queries.
+        const int FewQueries = 24;
+        fixed (float* q = queries, s = scores)
+        {
+            if (queries.Length / keys.Dim < FewQueries)
+                ForFew<TCodec, TLanes, V>(q, queries.Length / keys.Dim, keys, rows, scale, s, stride);
+            else
+                ForMany<TCodec, TLanes, V>(q, queries.Length / keys.Dim, keys, rows, scale, s, stride);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void ForFew<TCodec, TLanes, V>(float* queries, int queryCount, PagedRows keys, RowSet rows, float scale, float* scores, int stride)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var window = new RowWindow(stackalloc nint[RowWindow.Length], keys, rows);
+        for (var i = 0; i < rows.Count; i += RowWindow.TileRows)
+        {
+            var tile = window.Next(i);
+            ScoreTiles<TCodec, TLanes, V>.Run(queries, queryCount, keys.Dim, tile, Math.Min(RowWindow.TileRows, rows.Count - i), scale, scores + i, stride);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void ForMany<TCodec, TLanes, V>(float* queries, int queryCount, PagedRows keys, RowSet rows, float scale, float* scores, int stride)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        const int PanelRows = 32;
+        var panelBytes = PanelRows * keys.Dim * sizeof(float);
+        var scratch = stackalloc byte[panelBytes + CacheLines.Bytes];
+        var panel = CacheLines.Align(scratch);
+        var located = stackalloc byte*[PanelRows];
+        for (var i = 0; i < rows.Count; i += PanelRows)
+        {
+            var count = Math.Min(PanelRows, rows.Count - i);
+            var width = PanelProduct<TLanes, V>.Width(count);
+            rows.Locate(keys, i, width, located);
+            RowPanel<TCodec, TLanes, V>.WidenTransposed(located, width, keys.Dim, scale, panel);
+            for (var q = 0; q < queryCount; q++)
+                new Span<float>(scores + (long)q * stride + i, count).Clear();
+            PanelProduct<TLanes, V>.Add(queries, keys.Dim, panel, scores + i, stride, queryCount, keys.Dim, count);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+public delegate void ValuesFunc(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs);
+
+/// <summary>
+/// outputs[q, d] += sum over i of weights[q * stride + i] * (value of the i-th row)[d]. Every value row is read from memory once for all
+/// queries.
+/// </summary>
+public static unsafe class AttentionValues
+{
+    public static readonly Variant<ValuesFunc>[] Variants =
+    [
+        new("scalar", true, Run<Lanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Run<Lanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Run<Lanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
+    ];
+
+    /// <summary>Adds the weighted rows [firstRow, firstRow + rowCount).</summary>
+    /// <param name="weights">At least (queryCount - 1) * stride + rowCount elements: what softmax made of the scores.</param>
+    /// <param name="stride">Elements from one query's weights to the next's; at least rowCount.</param>
+    /// <param name="values">The values of one KV head.</param>
+    /// <param name="firstRow">May lie inside a page.</param>
+    /// <param name="rowCount">At most stride.</param>
+    /// <param name="outputs">[queryCount, values.Dim]; added to, so the caller clears it first.</param>
+    public static void Range(ReadOnlySpan<float> weights, int stride, PagedRows values, int firstRow, int rowCount, Span<float> outputs) =>
+        Best(weights, stride, values, new RowSet(firstRow, rowCount), outputs);
+
+    /// <summary>Adds weighted listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
+    public static void List(ReadOnlySpan<float> weights, int stride, PagedRows values, ReadOnlySpan<int> rows, Span<float> outputs) =>
+        Best(weights, stride, values, new RowSet(rows), outputs);
+
+    private static void Best(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            Run<Lanes512, Vector512<float>>(weights, stride, values, rows, outputs);
+        else if (Vector256.IsHardwareAccelerated)
+            Run<Lanes256, Vector256<float>>(weights, stride, values, rows, outputs);
+        else if (Vector128.IsHardwareAccelerated)
+            Run<Lanes128, Vector128<float>>(weights, stride, values, rows, outputs);
+        else
+            Run<Lanes1, float>(weights, stride, values, rows, outputs);
+    }
+
+    private static void Run<TLanes, V>(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var queryCount = outputs.Length / values.Dim;
+        Lengths.RequireEqual(outputs.Length, queryCount * values.Dim, nameof(outputs));
+        if (queryCount == 0 || rows.Count == 0)
+            return;
+        ArgumentOutOfRangeException.ThrowIfLessThan(stride, rows.Count);
+        Lengths.RequireAtLeast(weights.Length, (queryCount - 1L) * stride + rows.Count, nameof(weights));
+        switch (values.Type)
+        {
+            case KvType.F32: Run<F32Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
+            case KvType.BF16: Run<Bf16Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
+            default: Run<Q8Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
+        }
+    }
+
+    private static void Run<TCodec, TLanes, V>(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        const int FewQueries = 16;
+        fixed (float* w = weights, o = outputs)
+        {
+            if (outputs.Length / values.Dim < FewQueries)
+                ForFew<TCodec, TLanes, V>(w, stride, values, rows, o, outputs.Length / values.Dim);
+            else
+                ForMany<TCodec, TLanes, V>(w, stride, values, rows, o, outputs.Length / values.Dim);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void ForFew<TCodec, TLanes, V>(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var window = new RowWindow(stackalloc nint[RowWindow.Length], values, rows);
+        for (var i = 0; i < rows.Count; i += RowWindow.TileRows)
+        {
+            var tile = window.Next(i);
+            ValueTiles<TCodec, TLanes, V>.Run(weights + i, stride, tile, Math.Min(RowWindow.TileRows, rows.Count - i), outputs, queryCount, values.Dim);
+        }
+    }
+
+    [SkipLocalsInit]
+    private static void ForMany<TCodec, TLanes, V>(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+        where TCodec : struct, IKvCodec
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        const int PanelRows = 32;
+        var width = PanelProduct<TLanes, V>.Width(values.Dim);
+        var scratch = stackalloc byte[PanelRows * width * sizeof(float) + CacheLines.Bytes];
+        var panel = CacheLines.Align(scratch);
+        var located = stackalloc byte*[PanelRows];
+        for (var i = 0; i < rows.Count; i += PanelRows)
+        {
+            var count = Math.Min(PanelRows, rows.Count - i);
+            rows.Locate(values, i, count, located);
+            RowPanel<TCodec, TLanes, V>.Widen(located, count, values.Dim, panel, width);
+            PanelProduct<TLanes, V>.Add(weights + i, stride, panel, outputs, values.Dim, queryCount, count, values.Dim);
+        }
+    }
+}

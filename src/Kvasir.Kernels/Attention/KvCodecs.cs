@@ -1,0 +1,69 @@
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+/// <summary>Writing and reading of single cached rows, by format.</summary>
+public static unsafe class KvCodecs
+{
+    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim], or the type is none.</exception>
+    public static int RowBytes(KvType type, int dim)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
+        return type switch
+        {
+            KvType.F32 => F32Codec.RowBytes(dim),
+            KvType.BF16 => Bf16Codec.RowBytes(dim),
+            KvType.Q8 => Q8Codec.RowBytes(dim),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
+        };
+    }
+
+    /// <summary>Stores one row; <paramref name="stored"/> has RowBytes(type, row.Length) bytes, of which all are written.</summary>
+    public static void Encode(KvType type, ReadOnlySpan<float> row, Span<byte> stored)
+    {
+        Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
+        fixed (byte* p = stored)
+        {
+            switch (type)
+            {
+                case KvType.F32: F32Codec.Encode(row, p); break;
+                case KvType.BF16: Bf16Codec.Encode(row, p); break;
+                default: Q8Codec.Encode(row, p); break;
+            }
+        }
+    }
+
+    /// <summary>Reads one row back; exact for what was stored.</summary>
+    public static void Decode(KvType type, ReadOnlySpan<byte> stored, Span<float> row)
+    {
+        Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
+        fixed (byte* p = stored)
+        {
+            fixed (float* destination = row)
+            {
+                switch (type)
+                {
+                    case KvType.F32: Widen<F32Codec>(p, row.Length, destination); break;
+                    case KvType.BF16: Widen<Bf16Codec>(p, row.Length, destination); break;
+                    default: Widen<Q8Codec>(p, row.Length, destination); break;
+                }
+            }
+        }
+    }
+
+    private static void Widen<TCodec>(byte* stored, int dim, float* row)
+        where TCodec : struct, IKvCodec
+    {
+        if (Vector512.IsHardwareAccelerated)
+            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenRow(stored, dim, row);
+        else if (Vector256.IsHardwareAccelerated)
+            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenRow(stored, dim, row);
+        else if (Vector128.IsHardwareAccelerated)
+            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenRow(stored, dim, row);
+        else
+            RowPanel<TCodec, Lanes1, float>.WidenRow(stored, dim, row);
+    }
+}

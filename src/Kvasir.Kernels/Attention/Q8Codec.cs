@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+/// <summary>
+/// Signed bytes in blocks of 32, each block with a scale: element = quant * scale, |quant| at most 127. A row is its quants, padded
+/// to 4 bytes, then its scales, padded to 16 bytes: loads of 16 quants start at multiples of 16 and never cross a cache line.
+/// Scales are f32: .NET has no instruction that widens f16, and at the usual head widths a 2-byte scale would only become padding
+/// (128 elements: 136 bytes, padded to the same 144). The last block may be shorter than 32. A NaN or infinity in a block
+/// makes the whole block NaN.
+/// </summary>
+internal readonly unsafe struct Q8Codec : IKvCodec
+{
+    private const int BlockElements = 32;
+    private const int RowAlignment = 16;
+
+    public static int RowBytes(int dim)
+    {
+        var blocks = (dim + BlockElements - 1) / BlockElements;
+        return (ScalesOffset(dim) + blocks * sizeof(float) + RowAlignment - 1) & -RowAlignment;
+    }
+
+    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    {
+        new Span<byte>(stored, RowBytes(row.Length)).Clear();
+        var scales = (float*)(stored + ScalesOffset(row.Length));
+        for (var start = 0; start < row.Length; start += BlockElements)
+        {
+            var block = row.Slice(start, Math.Min(BlockElements, row.Length - start));
+            scales[start / BlockElements] = EncodeBlock(block, (sbyte*)stored + start);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static V Load<TLanes, V>(byte* row, int dim, int index)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var scale = ((float*)(row + ScalesOffset(dim)))[(uint)index / BlockElements];
+        return TLanes.Multiply(TLanes.LoadInt8((sbyte*)row + index), TLanes.Broadcast(scale));
+    }
+
+    private static float EncodeBlock(ReadOnlySpan<float> block, sbyte* quants)
+    {
+        const float LargestQuant = 127;
+        const float SmallestScale = 1.17549435e-38f; // the smallest normal float
+        var largest = 0f;
+        foreach (var x in block)
+            largest = MathF.Max(largest, MathF.Abs(x)); // propagates NaN
+        if (!float.IsFinite(largest))
+        {
+            // 0 * NaN: every element reads as NaN, as its f32 row would poison the result.
+            return float.NaN;
+        }
+
+        var scale = largest / LargestQuant;
+        // The smallest subnormals have no scale; they are zero for any use.
+        if (scale < SmallestScale)
+            return 0;
+        for (var i = 0; i < block.Length; i++)
+            quants[i] = (sbyte)Math.Clamp(MathF.Round(block[i] / scale), -LargestQuant, LargestQuant);
+        return scale;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int ScalesOffset(int dim) => (dim + 3) & ~3;
+}

@@ -1,0 +1,110 @@
+using System.Runtime.Intrinsics;
+
+namespace Kvasir.Kernels.Elementwise;
+
+public delegate void AddFunc(ReadOnlySpan<float> x, Span<float> y);
+
+public delegate void AddScaledFunc(float factor, ReadOnlySpan<float> x, Span<float> y);
+
+public delegate void ScaleFunc(Span<float> x, float factor);
+
+public delegate float ReduceFunc(ReadOnlySpan<float> x);
+
+public delegate float DotFunc(ReadOnlySpan<float> x, ReadOnlySpan<float> y);
+
+/// <summary>Plain vector arithmetic in f32. Every length works, 0 included; two spans must be equally long.</summary>
+public static class VectorMath
+{
+    public static readonly Variant<AddFunc>[] AddVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Add),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Add),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Add),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Add),
+    ];
+
+    public static readonly Variant<AddScaledFunc>[] AddScaledVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.AddScaled),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.AddScaled),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.AddScaled),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.AddScaled),
+    ];
+
+    public static readonly Variant<ScaleFunc>[] ScaleVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Scale),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Scale),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Scale),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Scale),
+    ];
+
+    public static readonly Variant<ReduceFunc>[] MaxVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Max),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Max),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Max),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Max),
+    ];
+
+    public static readonly Variant<DotFunc>[] DotVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Dot),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Dot),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Dot),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Dot),
+    ];
+
+    /// <summary>y += x.</summary>
+    public static void Add(ReadOnlySpan<float> x, Span<float> y)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            VectorLoops<Lanes512, Vector512<float>>.Add(x, y);
+        else if (Vector256.IsHardwareAccelerated)
+            VectorLoops<Lanes256, Vector256<float>>.Add(x, y);
+        else if (Vector128.IsHardwareAccelerated)
+            VectorLoops<Lanes128, Vector128<float>>.Add(x, y);
+        else
+            VectorLoops<Lanes1, float>.Add(x, y);
+    }
+
+    /// <summary>y += factor * x.</summary>
+    public static void AddScaled(float factor, ReadOnlySpan<float> x, Span<float> y)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            VectorLoops<Lanes512, Vector512<float>>.AddScaled(factor, x, y);
+        else if (Vector256.IsHardwareAccelerated)
+            VectorLoops<Lanes256, Vector256<float>>.AddScaled(factor, x, y);
+        else if (Vector128.IsHardwareAccelerated)
+            VectorLoops<Lanes128, Vector128<float>>.AddScaled(factor, x, y);
+        else
+            VectorLoops<Lanes1, float>.AddScaled(factor, x, y);
+    }
+
+    /// <summary>x *= factor.</summary>
+    public static void Scale(Span<float> x, float factor)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            VectorLoops<Lanes512, Vector512<float>>.Scale(x, factor);
+        else if (Vector256.IsHardwareAccelerated)
+            VectorLoops<Lanes256, Vector256<float>>.Scale(x, factor);
+        else if (Vector128.IsHardwareAccelerated)
+            VectorLoops<Lanes128, Vector128<float>>.Scale(x, factor);
+        else
+            VectorLoops<Lanes1, float>.Scale(x, factor);
+    }
+
+    /// <summary>The largest element, minus infinity for none. With a NaN among them the result is one of them, unspecified which.</summary>
+    public static float Max(ReadOnlySpan<float> x) =>
+        Vector512.IsHardwareAccelerated ? VectorLoops<Lanes512, Vector512<float>>.Max(x)
+        : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.Max(x)
+        : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.Max(x)
+        : VectorLoops<Lanes1, float>.Max(x);
+
+    /// <summary>sum of x[i] * y[i], accumulated in f32.</summary>
+    public static float Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y) =>
+        Vector512.IsHardwareAccelerated ? VectorLoops<Lanes512, Vector512<float>>.Dot(x, y)
+        : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.Dot(x, y)
+        : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.Dot(x, y)
+        : VectorLoops<Lanes1, float>.Dot(x, y);
+}

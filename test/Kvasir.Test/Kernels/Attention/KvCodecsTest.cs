@@ -1,0 +1,136 @@
+using System.Runtime.InteropServices;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Kernels.Attention;
+
+public sealed class KvCodecsTest
+{
+    private static readonly int[] Dims = [1, 2, 15, 31, 32, 33, 64, 80, 96, 100, 128, 255, 256, 1024];
+
+    [Theory]
+    [InlineData(KvType.F32, 128, 512)]
+    [InlineData(KvType.BF16, 128, 256)]
+    [InlineData(KvType.Q8, 128, 144)]
+    [InlineData(KvType.Q8, 80, 96)]
+    [InlineData(KvType.Q8, 33, 48)]
+    [InlineData(KvType.Q8, 1, 16)]
+    public void RowsHaveStatedSizes(KvType type, int dim, int bytes) => Assert.Equal(bytes, KvCodecs.RowBytes(type, dim));
+
+    [Fact]
+    public void F32RowsComeBackBitForBit()
+    {
+        float[] row = [0f, -0f, float.NaN, float.PositiveInfinity, float.Epsilon, MathF.PI];
+        Assert.Equal(MemoryMarshal.AsBytes<float>(row).ToArray(), MemoryMarshal.AsBytes<float>(RoundTrip(KvType.F32, row)).ToArray());
+    }
+
+    [Theory]
+    [InlineData(0x3F800000u, 0x3F80)]
+    [InlineData(0x3F808000u, 0x3F80)] // a tie goes to the even neighbour, here below
+    [InlineData(0x3F818000u, 0x3F82)] // and here above
+    [InlineData(0x3F808001u, 0x3F81)]
+    [InlineData(0x3F807FFFu, 0x3F80)]
+    [InlineData(0xBF808001u, 0xBF81)]
+    [InlineData(0x7F7FFFFFu, 0x7F80)] // the largest float is nearer to infinity
+    [InlineData(0x7F800000u, 0x7F80)]
+    [InlineData(0xFF800000u, 0xFF80)]
+    [InlineData(0x7FC00000u, 0x7FC0)]
+    [InlineData(0x7F800001u, 0x7FC0)] // a NaN stays one though its payload is cut
+    [InlineData(0xFFFFFFFFu, 0xFFFF)]
+    [InlineData(0x80000000u, 0x8000)]
+    [InlineData(0x00000001u, 0x0000)]
+    public void Bf16RoundsToNearestEven(uint bits, int expected)
+    {
+        // Long enough for every vector width, and an end.
+        var row = new float[37];
+        Array.Fill(row, BitConverter.UInt32BitsToSingle(bits));
+        var stored = new byte[KvCodecs.RowBytes(KvType.BF16, row.Length)];
+        KvCodecs.Encode(KvType.BF16, row, stored);
+        Assert.All(MemoryMarshal.Cast<byte, ushort>(stored).ToArray(), s => Assert.Equal(expected, s));
+        Assert.All(RoundTrip(KvType.BF16, row), x => Assert.Equal((uint)expected << 16, BitConverter.SingleToUInt32Bits(x)));
+    }
+
+    [Fact]
+    public void Q8IsWithinHalfAStepOfItsBlock()
+    {
+        foreach (var dim in Dims)
+        {
+            var row = AttentionCase.Normal(new Random(dim), dim);
+            var seen = RoundTrip(KvType.Q8, row);
+            for (var i = 0; i < dim; i++)
+            {
+                var block = row[(i / 32 * 32)..Math.Min(dim, i / 32 * 32 + 32)];
+                var step = block.Max(MathF.Abs) / 127;
+                Assert.True(MathF.Abs(seen[i] - row[i]) <= step * 0.5001f, $"dim {dim}, element {i}: {seen[i]} for {row[i]}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Q8KeepsTheLargestOfABlockAndZeros()
+    {
+        foreach (var dim in Dims)
+        {
+            Assert.All(RoundTrip(KvType.Q8, new float[dim]), x => Assert.Equal(0, x));
+            var row = new float[dim];
+            row[^1] = -127f;
+            Assert.Equal(row, RoundTrip(KvType.Q8, row));
+        }
+    }
+
+    [Fact]
+    public void Q8NeverHidesNaN()
+    {
+        foreach (var bad in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+        {
+            var row = new float[70];
+            row[40] = bad;
+            var seen = RoundTrip(KvType.Q8, row);
+            Assert.True(float.IsNaN(seen[40]));
+            Assert.Equal(0, seen[0]);
+            Assert.Equal(0, seen[69]);
+        }
+    }
+
+    [Fact]
+    public void Q8SurvivesTheSmallestNumbers()
+    {
+        var row = new float[33];
+        (row[0], row[1], row[32]) = (float.Epsilon, -1e-39f, 1e-36f);
+        Assert.All(RoundTrip(KvType.Q8, row), x => Assert.True(float.IsFinite(x)));
+    }
+
+    [Fact]
+    public void EncodingWritesEveryByteOfTheRow()
+    {
+        foreach (var dim in Dims)
+        {
+            foreach (var type in Enum.GetValues<KvType>())
+            {
+                var row = AttentionCase.Normal(new Random(dim), dim);
+                var (first, second) = (new byte[KvCodecs.RowBytes(type, dim)], new byte[KvCodecs.RowBytes(type, dim)]);
+                Array.Fill(second, (byte)0xAA);
+                KvCodecs.Encode(type, row, first);
+                KvCodecs.Encode(type, row, second);
+                Assert.Equal(first, second);
+            }
+        }
+    }
+
+    [Fact]
+    public void WrongSizesThrow()
+    {
+        Assert.Throws<ArgumentException>(() => KvCodecs.Encode(KvType.BF16, new float[4], new byte[9]));
+        Assert.Throws<ArgumentException>(() => KvCodecs.Decode(KvType.BF16, new byte[7], new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => KvCodecs.RowBytes(KvType.BF16, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => KvCodecs.RowBytes((KvType)99, 8));
+    }
+
+    private static float[] RoundTrip(KvType type, float[] row)
+    {
+        var stored = new byte[KvCodecs.RowBytes(type, row.Length)];
+        KvCodecs.Encode(type, row, stored);
+        var seen = new float[row.Length];
+        KvCodecs.Decode(type, stored, seen);
+        return seen;
+    }
+}

@@ -1,0 +1,47 @@
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Test.Kernels.Attention;
+
+/// <summary>
+/// Pages of one KV head in shuffled order, where every byte that was not written as part of a row is 0xFF: NaN in f32 and bf16, a NaN
+/// scale in q8. A kernel that reads a row it was not asked for answers NaN.
+/// </summary>
+internal sealed class PoisonedPages : IDisposable
+{
+    private readonly NativeBuffer _memory;
+    private readonly nint[] _pages;
+    private readonly KvType _type;
+    private readonly int _pageTokens;
+    private readonly int _dim;
+
+    public PoisonedPages(KvType type, int dim, int pageTokens, int rowCount, Random random)
+    {
+        (_type, _dim, _pageTokens) = (type, dim, pageTokens);
+        var pageBytes = 2 * pageTokens * KvCodecs.RowBytes(type, dim) + 16;
+        var pageCount = (rowCount + pageTokens - 1) / pageTokens;
+        _memory = new NativeBuffer((long)pageBytes * pageCount);
+        _memory.Span<byte>(pageBytes * pageCount).Fill(0xFF);
+        var order = Enumerable.Range(0, pageCount).ToArray();
+        random.Shuffle(order);
+        _pages = [.. order.Select(i => _memory.View.Address + i * pageBytes)];
+    }
+
+    public PagedRows Keys => PagedRows.Keys(_pages, _pageTokens, _type, _dim);
+
+    public PagedRows Values => PagedRows.Values(_pages, _pageTokens, _type, _dim);
+
+    /// <summary>Stores a row and returns what a reader of the format must see.</summary>
+    public float[] Write(bool values, int row, float[] elements)
+    {
+        var rowBytes = KvCodecs.RowBytes(_type, _dim);
+        var offset = _pages[row / _pageTokens] - _memory.View.Address + (row % _pageTokens + (values ? _pageTokens : 0)) * rowBytes;
+        var stored = _memory.View.Span(offset, rowBytes);
+        KvCodecs.Encode(_type, elements, stored);
+        var seen = new float[_dim];
+        KvCodecs.Decode(_type, stored, seen);
+        return seen;
+    }
+
+    public void Dispose() => _memory.Dispose();
+}

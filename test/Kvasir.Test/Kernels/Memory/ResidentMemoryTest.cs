@@ -1,0 +1,38 @@
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Test.Kernels.Memory;
+
+public sealed class ResidentMemoryTest
+{
+    [Fact]
+    public void TouchedMemoryRaisesThePeak()
+    {
+        // More than the suite can have given back since its peak: a peak never falls.
+        var before = ResidentMemory.PeakBytes();
+        using (new NativeBuffer(before + (16 << 20)))
+            Assert.True(ResidentMemory.PeakBytes() > before, $"peak stayed at {before} bytes");
+        Assert.True(ResidentMemory.PeakBytes() > before);
+    }
+
+    [Fact]
+    public void AvailableMemoryIsPlausible() => Assert.InRange(ResidentMemory.AvailableBytes(), 1 << 20, 1L << 50);
+
+    [Fact]
+    public void LinesOfProcAreRead()
+    {
+        const string Text = "Name:\tkvasir\nVmPeak:\t  200 kB\nVmHWM:\t  123456 kB\nBad:\tx kB\n";
+        Assert.Equal(123456L * 1024, ResidentMemory.KibibytesOf(Text, "VmHWM:"));
+        Assert.Null(ResidentMemory.KibibytesOf(Text, "VmSwap:"));
+        Assert.Null(ResidentMemory.KibibytesOf(Text, "Bad:"));
+        Assert.Null(ResidentMemory.KibibytesOf(null, "VmHWM:"));
+    }
+
+    [Fact]
+    public void GroupLimitsLeaveWhatIsNotUsed()
+    {
+        Assert.Equal(700, ResidentMemory.Left("1000\n", "400\n", "anon 300\ninactive_file 100\nactive_file 5\n"));
+        Assert.Equal(0, ResidentMemory.Left("1000", "1200", null));
+        Assert.Null(ResidentMemory.Left("max\n", "400\n", null));
+        Assert.Null(ResidentMemory.Left(null, null, null));
+    }
+}
