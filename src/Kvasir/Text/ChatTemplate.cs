@@ -1,0 +1,81 @@
+using Kvasir.Text.Jinja;
+
+namespace Kvasir.Text;
+
+/// <summary>
+/// Turns a conversation into the text that a model was trained on, by the Jinja template that comes with the model. Parsed once, rendered any number
+/// of times, from any number of threads.
+/// </summary>
+public sealed class ChatTemplate
+{
+    // The longest published template has 30 thousand characters.
+    private const int MaxSourceCharacters = 1 << 20;
+
+    private readonly Statement[] _body;
+
+    private ChatTemplate(string name, Statement[] body)
+    {
+        Name = name;
+        _body = body;
+    }
+
+    /// <summary>Where the template comes from, for messages.</summary>
+    public string Name { get; }
+
+    /// <summary>Reads a template.</summary>
+    /// <param name="source">The template's text, at most 2^20 characters.</param>
+    /// <param name="name">Where it comes from, for messages: a file, or a key in one.</param>
+    /// <exception cref="KvasirException"><see cref="KvasirError.BadTemplate"/>: it has an error, or uses what is not supported; the message names it and its line.</exception>
+    public static ChatTemplate Parse(string source, string name)
+    {
+        if (source.Length > MaxSourceCharacters)
+            throw new KvasirException(KvasirError.BadTemplate, $"{name}: {source.Length} characters, above the limit of {MaxSourceCharacters}");
+        try
+        {
+            return new ChatTemplate(name, Parser.Parse(source));
+        }
+        catch (JinjaFailure failure)
+        {
+            throw Explained(name, failure);
+        }
+    }
+
+    /// <summary>The template of a model in a Hugging Face style folder; null where the folder has none of that name.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="variant">default, or one of the others that some models bring along, such as tool_use.</param>
+    /// <exception cref="KvasirException"><see cref="KvasirError.BadFile"/> for a damaged file; <see cref="KvasirError.BadTemplate"/> as in <see cref="Parse"/>.</exception>
+    public static ChatTemplate? FromFolder(string folder, string variant = "default") =>
+        ChatTemplateFile.Find(folder, variant) is var (source, name) ? Parse(source, name) : null;
+
+    /// <summary>The text of a conversation; special tokens in it are spelled as the template spells them, so it is to be encoded with special tokens parsed and none added.</summary>
+    /// <exception cref="KvasirException"><see cref="KvasirError.BadTemplate"/>: the template refused the conversation (the message is its own), failed, or ran past a limit.</exception>
+    public string Render(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options)
+    {
+        try
+        {
+            var variables = new Scope(null);
+            Globals.Define(variables, options.Clock);
+            var turns = new List<object>(messages.Count);
+            foreach (var message in messages)
+                turns.Add(ChatValues.Turn(message));
+            variables.Set("messages", new JinjaList(ListKind.List, turns));
+            variables.Set("add_generation_prompt", options.AddsGenerationPrompt);
+            variables.Set("tools", ChatValues.Json(options.Tools));
+            variables.Set("documents", ChatValues.Json(options.Documents));
+            if (options.BeginText is not null)
+                variables.Set("bos_token", options.BeginText);
+            if (options.EndText is not null)
+                variables.Set("eos_token", options.EndText);
+            foreach (var (name, value) in options.Variables ?? [])
+                variables.Set(name, ChatValues.Json(value));
+            return Renderer.Render(_body, new Scope(variables), new Budget());
+        }
+        catch (JinjaFailure failure)
+        {
+            throw Explained(Name, failure);
+        }
+    }
+
+    private static KvasirException Explained(string name, JinjaFailure failure) =>
+        new(KvasirError.BadTemplate, failure.Line > 0 ? $"{name}, line {failure.Line}: {failure.Message}" : $"{name}: {failure.Message}", failure);
+}
