@@ -8,7 +8,7 @@ namespace Kvasir.Test.Models;
 public sealed class FormatFuzzTest
 {
     private const int Seed = 20_251_121;
-    private const int RandomCases = 2000;
+    private const int RandomCases = 1500;
 
     // Values of JSON fields; 1e999 is more than a double holds.
     private static readonly string[] JsonExtremes =
