@@ -11,6 +11,7 @@ internal static class ConfigFields
     public const int ContextLimit = 1 << 30;
     private const double FactorLimit = 1e6;
     private const double BaseLimit = 1e15;
+    private const double EpsilonLeast = 1e-30;
 
     /// <summary>An integer from 1 to the limit, or null.</summary>
     public static int? Count(this IConfigFields fields, string key, int limit)
@@ -23,12 +24,13 @@ internal static class ConfigFields
     public static int RequiredCount(this IConfigFields fields, string key, int limit) => fields.Count(key, limit) ?? throw fields.Missing(key);
 
     /// <summary>A factor above 0, or null.</summary>
-    public static double? Factor(this IConfigFields fields, string key) => fields.Positive(key, FactorLimit);
+    public static double? Factor(this IConfigFields fields, string key) => fields.Between(key, 0, FactorLimit);
 
     /// <summary>The base of the rotary frequencies, or null.</summary>
-    public static double? RopeBase(this IConfigFields fields, string key) => fields.Positive(key, BaseLimit);
+    public static double? RopeBase(this IConfigFields fields, string key) => fields.Between(key, 1, BaseLimit);
 
-    public static float? Epsilon(this IConfigFields fields, string key) => (float?)fields.Positive(key, 1);
+    /// <summary>What RMSNorm adds so that a row of zeros is not divided by zero, or null.</summary>
+    public static float? Epsilon(this IConfigFields fields, string key) => (float?)fields.Between(key, EpsilonLeast, 1);
 
     /// <summary>Refuses a setting that would change results and has no place here, unless it is missing or neutral.</summary>
     public static void RequireNeutral(this IConfigFields fields, string key, double neutral)
@@ -43,10 +45,10 @@ internal static class ConfigFields
             throw fields.Unsupported(key, "is true, which is not supported");
     }
 
-    private static double? Positive(this IConfigFields fields, string key, double limit)
+    private static double? Between(this IConfigFields fields, string key, double above, double limit)
     {
         if (fields.Number(key) is not { } value)
             return null;
-        return value > 0 && value <= limit ? value : throw fields.Bad(key, $"is {value}; it must be above 0 and at most {limit}");
+        return value > above && value <= limit ? value : throw fields.Bad(key, $"is {value}; it must be above {above} and at most {limit}");
     }
 }

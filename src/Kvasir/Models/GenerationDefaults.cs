@@ -10,6 +10,7 @@ namespace Kvasir.Models;
 public sealed record GenerationDefaults(
     bool? DoSample = null, double? Temperature = null, double? TopP = null, int? TopK = null, double? MinP = null, double? RepetitionPenalty = null)
 {
+    private const double Least = 1e-6;
     private const double TemperatureLimit = 100;
     private const double PenaltyLimit = 100;
 
@@ -24,10 +25,10 @@ public sealed record GenerationDefaults(
         return new GenerationDefaults(
             fields.Boolean("do_sample"),
             Within(fields, "temperature", 0, TemperatureLimit),
-            Within(fields, "top_p", double.Epsilon, 1),
+            Within(fields, "top_p", Least, 1),
             (int?)Within(fields, "top_k", 0, int.MaxValue),
             Within(fields, "min_p", 0, 1),
-            Within(fields, "repetition_penalty", double.Epsilon, PenaltyLimit));
+            Within(fields, "repetition_penalty", Least, PenaltyLimit));
     }
 
     private static double? Within(JsonFields fields, string key, double least, double most)

@@ -53,7 +53,7 @@ internal static class GgufModelConfig
         return new ModelConfig
         {
             Architecture = architecture,
-            Name = fields.String("general.name") ?? Path.GetFileNameWithoutExtension(file.Path),
+            Name = Shown.Line(fields.String("general.name") ?? Path.GetFileNameWithoutExtension(file.Path)),
             LayerCount = fields.RequiredCount($"{architecture}.block_count", ConfigFields.LayerLimit),
             Width = width,
             FeedForwardWidth = Uniform(fields, $"{architecture}.feed_forward_length", ConfigFields.WidthLimit)
@@ -79,6 +79,8 @@ internal static class GgufModelConfig
     {
         if (!fields.IsArray(key))
             return fields.Count(key, limit);
+        if (fields.Count(key) > ConfigFields.LayerLimit)
+            throw fields.Bad(key, $"has {fields.Count(key)} elements; the limit is {ConfigFields.LayerLimit}");
         var counts = fields.Integers(key)!;
         if (counts.Length == 0 || counts.AsSpan().ContainsAnyExcept(counts[0]))
             throw ((IConfigFields)fields).Unsupported(key, "differs between layers, which is not supported");

@@ -68,6 +68,8 @@ public sealed record ModelConfig
             throw Bad($"the head dimension is {HeadDim}, and positions rotate pairs");
         if (Rope.Dim % 2 != 0 || Rope.Dim > HeadDim)
             throw Bad($"{Rope.Dim} elements of a head of {HeadDim} rotate; an even number of at most {HeadDim} is expected");
+        if (Rope.Scaling == RopeScaling.Yarn && Rope.BetaFast <= Rope.BetaSlow)
+            throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
         return this;
 
         KvasirException Bad(string problem) => new(KvasirError.BadFile, $"{file}: {problem}");

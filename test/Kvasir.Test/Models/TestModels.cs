@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Kvasir.Models;
 
 namespace Kvasir.Test.Models;
@@ -6,24 +5,50 @@ namespace Kvasir.Test.Models;
 /// <summary>Models that tests load from the repository.</summary>
 internal static class TestModels
 {
-    public static string StoriesGguf { get; } = Path.Combine(Assets, "stories260K", "stories260K.gguf");
+    public static string StoriesGguf => Path.Combine(Assets, "stories260K", "stories260K.gguf");
 
-    public static string StoriesFolder { get; } = Path.Combine(Assets, "stories260K", "hf");
+    public static string StoriesFolder => Path.Combine(Assets, "stories260K", "hf");
 
-    private static string Assets => Path.GetFullPath(Path.Combine(SourceFolder(), "../../../assets"));
+    private static string Assets
+    {
+        get
+        {
+            var folder = new DirectoryInfo(AppContext.BaseDirectory);
+            while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Kvasir.slnx")))
+                folder = folder.Parent;
+            return Path.Combine(folder?.FullName ?? throw new DirectoryNotFoundException("the tests run outside the repository"), "assets");
+        }
+    }
 
+    /// <summary>The caller disposes the weights, which own the file.</summary>
     public static Weights LoadGguf(string path, out ModelConfig config)
     {
         var file = Gguf.Open(path);
-        config = ModelConfig.FromGguf(file);
-        return Weights.Load(file, config);
+        try
+        {
+            config = ModelConfig.FromGguf(file);
+            return Weights.Load(file, config);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
+    /// <summary>The caller disposes the weights, which own the files.</summary>
     public static Weights LoadFolder(string folder, out ModelConfig config)
     {
         config = ModelConfig.FromFolder(folder);
-        return Weights.Load(Safetensors.Open(folder), config);
+        var files = Safetensors.Open(folder);
+        try
+        {
+            return Weights.Load(files, config);
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
     }
-
-    private static string SourceFolder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

@@ -1,0 +1,167 @@
+using Kvasir.Kernels.Matrix;
+using Kvasir.Models;
+
+namespace Kvasir.Test.Models;
+
+/// <summary>Names and shapes of the tensors of a model in both containers.</summary>
+public sealed class WeightsTest
+{
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("qwen2")]
+    [InlineData("qwen3")]
+    public void GgufGivesEveryPartOfALayer(string architecture)
+    {
+        using var folder = new TempFolder();
+        using var weights = TestModels.LoadGguf(folder.Write("tiny.gguf", TinyModel.Gguf(architecture).Build()), out var config);
+        AssertWhole(weights, config);
+    }
+
+    [Theory]
+    [InlineData("llama", WeightType.F32)]
+    [InlineData("mistral", WeightType.F16)]
+    [InlineData("qwen2", WeightType.BF16)]
+    [InlineData("qwen3", WeightType.BF16)]
+    public void FolderGivesEveryPartOfALayer(string modelType, WeightType type)
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder, modelType, type);
+        using var weights = TestModels.LoadFolder(folder.Path, out var config);
+        AssertWhole(weights, config);
+        Assert.Equal(type, weights.Layers[0].Down.Type);
+    }
+
+    [Theory]
+    [InlineData("F32", 1)]
+    [InlineData("F16", 2)]
+    [InlineData("BF16", 3)]
+    public void NormsOfEveryTypeAreDecoded(string type, int seed)
+    {
+        float[] expected = [.. Enumerable.Range(0, 32).Select(i => (i - seed) * 0.25f)];
+        byte[] content = type switch
+        {
+            "F32" => [.. expected.SelectMany(BitConverter.GetBytes)],
+            "F16" => [.. expected.SelectMany(value => BitConverter.GetBytes((Half)value))],
+            _ => [.. expected.SelectMany(value => BitConverter.GetBytes((ushort)(BitConverter.SingleToUInt32Bits(value) >> 16)))],
+        };
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        folder.Write("model.safetensors", TinyModel.Safetensors().Without("model.norm.weight").Tensor("model.norm.weight", type, [32], content).Build());
+        using var weights = TestModels.LoadFolder(folder.Path, out _);
+        Assert.Equal(expected, weights.OutputNorm);
+    }
+
+    [Fact]
+    public void TiedHeadIsTheEmbeddingAndCountsOnce()
+    {
+        using var folder = new TempFolder();
+        using var untied = TestModels.LoadGguf(folder.Write("untied.gguf", TinyModel.Gguf().Build()), out _);
+        using var tied = TestModels.LoadGguf(folder.Write("tied.gguf", TinyModel.Gguf().Without("output.weight").Build()), out _);
+        Assert.Equal(tied.Embedding.Data.Address, tied.Output.Data.Address);
+        Assert.NotEqual(untied.Embedding.Data.Address, untied.Output.Data.Address);
+        Assert.Equal(untied.Bytes - untied.Output.Bytes, tied.Bytes);
+    }
+
+    [Fact]
+    public void FolderThatTiesIgnoresAHeadOfItsOwn()
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        folder.Write("config.json", TinyModel.Config("llama", ("tie_word_embeddings", "true")));
+        using var weights = TestModels.LoadFolder(folder.Path, out _);
+        Assert.Equal(weights.Embedding.Data.Address, weights.Output.Data.Address);
+    }
+
+    [Fact]
+    public void UntiedFolderWithoutAHeadIsRefused() => AssertFolderRefused(writer => writer.Without("lm_head.weight"), KvasirError.BadFile, "tensor 'lm_head.weight' is missing");
+
+    [Fact]
+    public void RotaryBuffersAreIgnored()
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        folder.Write("model.safetensors", TinyModel.Safetensors().Tensor("model.layers.0.self_attn.rotary_emb.inv_freq", "F32", [4], new byte[16]).Build());
+        using var weights = TestModels.LoadFolder(folder.Path, out _);
+        Assert.Single(weights.Layers);
+    }
+
+    [Fact]
+    public void TensorWithoutAPlaceIsRefused()
+    {
+        AssertGgufRefused(TinyModel.Gguf().Tensor("blk.0.ssm_a", WeightType.F32, [1], new byte[4]), KvasirError.Unsupported, "tensor 'blk.0.ssm_a' has no place in a llama model of 1 layers");
+        AssertGgufRefused(TinyModel.Gguf().Tensor("blk.1.attn_norm.weight", WeightType.F32, [32], new byte[128]), KvasirError.Unsupported, "'blk.1.attn_norm.weight'");
+        AssertFolderRefused(writer => writer.Tensor("model.layers.0.mlp.up_proj.bias", "F32", [64], new byte[256]), KvasirError.Unsupported, "'model.layers.0.mlp.up_proj.bias'");
+    }
+
+    [Fact]
+    public void MissingTensorIsNamed()
+    {
+        AssertGgufRefused(TinyModel.Gguf().Without("blk.0.ffn_up.weight"), KvasirError.BadFile, "tensor 'blk.0.ffn_up.weight' is missing");
+        AssertGgufRefused(TinyModel.Gguf("qwen2").Without("blk.0.attn_k.bias"), KvasirError.BadFile, "tensor 'blk.0.attn_k.bias' is missing");
+        AssertGgufRefused(TinyModel.Gguf("qwen3").Without("blk.0.attn_q_norm.weight"), KvasirError.BadFile, "tensor 'blk.0.attn_q_norm.weight' is missing");
+    }
+
+    [Fact]
+    public void OtherShapeIsNamedWithTheExpectedOne()
+    {
+        AssertGgufRefused(
+            TinyModel.Gguf().Without("blk.0.attn_k.weight").Tensor("blk.0.attn_k.weight", WeightType.F32, [32, 17], new byte[32 * 17 * 4]),
+            KvasirError.BadFile, "tensor 'blk.0.attn_k.weight' has the shape [17, 32]", "[16, 32] was expected");
+        AssertFolderRefused(
+            writer => writer.Without("model.norm.weight").Tensor("model.norm.weight", "BF16", [31], new byte[62]),
+            KvasirError.BadFile, "tensor 'model.norm.weight' has the shape [31]; [32] was expected");
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void NormThatIsNotFiniteIsRefused(float value)
+    {
+        var content = new byte[128];
+        BitConverter.GetBytes(value).CopyTo(content, 20);
+        AssertGgufRefused(
+            TinyModel.Gguf().Without("blk.0.ffn_norm.weight").Tensor("blk.0.ffn_norm.weight", WeightType.F32, [32], content),
+            KvasirError.BadFile, $"tensor 'blk.0.ffn_norm.weight' holds {value} at index 5");
+    }
+
+    [Fact]
+    public void QuantisedNormIsRefused() => AssertGgufRefused(
+        TinyModel.Gguf().Without("output_norm.weight").Tensor("output_norm.weight", WeightType.Q8_0, [32], new byte[34]),
+        KvasirError.BadFile, "tensor 'output_norm.weight' is a vector of Q8_0");
+
+    private static void AssertWhole(Weights weights, ModelConfig config)
+    {
+        var layer = Assert.Single(weights.Layers);
+        Assert.Equal((16, 32), (weights.Embedding.Rows, weights.Embedding.Columns));
+        Assert.Equal((16, 32), (weights.Output.Rows, weights.Output.Columns));
+        Assert.Equal((32, 32, 16, 32, 16, 32), (layer.Query.Rows, layer.Query.Columns, layer.Key.Rows, layer.Key.Columns, layer.Value.Rows, layer.Value.Columns));
+        Assert.Equal((64, 32, 64, 32, 32, 64), (layer.Gate.Rows, layer.Gate.Columns, layer.Up.Rows, layer.Up.Columns, layer.Down.Rows, layer.Down.Columns));
+        Assert.Equal((32, 32, 32), (layer.AttentionNorm.Length, layer.FeedForwardNorm.Length, weights.OutputNorm.Length));
+        Assert.Equal(config.HasQkvBias ? (32, 16, 16) : (null, null, null), (layer.QueryBias?.Length, layer.KeyBias?.Length, layer.ValueBias?.Length));
+        Assert.Equal(config.HasQkNorm ? (8, 8) : (null, null), (layer.QueryNorm?.Length, layer.KeyNorm?.Length));
+        Assert.Null(layer.OutputBias);
+    }
+
+    private static void AssertGgufRefused(GgufWriter writer, KvasirError error, params string[] parts)
+    {
+        using var folder = new TempFolder();
+        var path = folder.Write("tiny.gguf", writer.Build());
+        AssertMessage(Assert.Throws<KvasirException>(() => TestModels.LoadGguf(path, out _)), error, [path, .. parts]);
+    }
+
+    private static void AssertFolderRefused(Action<SafetensorsWriter> change, KvasirError error, params string[] parts)
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        var writer = TinyModel.Safetensors();
+        change(writer);
+        var path = folder.Write("model.safetensors", writer.Build());
+        AssertMessage(Assert.Throws<KvasirException>(() => TestModels.LoadFolder(folder.Path, out _)), error, [path, .. parts]);
+    }
+
+    private static void AssertMessage(KvasirException exception, KvasirError error, string[] parts)
+    {
+        Assert.Equal(error, exception.Error);
+        Assert.All(parts, part => Assert.Contains(part, exception.Message, StringComparison.Ordinal));
+    }
+}
