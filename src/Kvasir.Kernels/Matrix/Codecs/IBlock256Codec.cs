@@ -14,7 +14,7 @@ internal unsafe interface IBlock256Codec : IQuantCodec
     /// <summary>How many vectors of two products each fit into 16 bits when the activations are at their largest.</summary>
     static abstract int VectorsPerSum { get; }
 
-    static abstract void Unpack<TLanes, TVector>(byte** rows, int offset, Panel<TVector> panel)
+    static abstract void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged;
 }

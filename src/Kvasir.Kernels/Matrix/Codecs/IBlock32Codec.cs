@@ -15,7 +15,7 @@ internal unsafe interface IBlock32Codec : IQuantCodec
     static abstract int VectorsPerSum { get; }
 
     /// <summary>One block of each row as eight vectors of four codes per lane.</summary>
-    static abstract void Unpack<TLanes, TVector>(byte** rows, int offset, TVector* codes)
+    static abstract void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged;
 }

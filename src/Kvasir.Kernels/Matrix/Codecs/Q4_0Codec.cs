@@ -24,7 +24,7 @@ internal readonly unsafe struct Q4_0Codec : IBlock32Codec
             Nibbles.Split(block + HalfFloat.Bytes, 8, codes);
     }
 
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, TVector* codes)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged =>
         NibbleLanes<TLanes, TVector>.Unpack(rows, offset + HalfFloat.Bytes, codes);

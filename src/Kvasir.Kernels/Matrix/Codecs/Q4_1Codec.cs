@@ -24,7 +24,7 @@ internal readonly unsafe struct Q4_1Codec : IBlock32Codec
             Nibbles.Split(block + 2 * HalfFloat.Bytes, 0, codes);
     }
 
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, TVector* codes)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged =>
         NibbleLanes<TLanes, TVector>.Unpack(rows, offset + 2 * HalfFloat.Bytes, codes);

@@ -26,7 +26,7 @@ internal readonly unsafe struct Q5_0Codec : IBlock32Codec
             Nibbles.Split(highBits + sizeof(uint), Unsafe.ReadUnaligned<uint>(highBits), 16, codes);
     }
 
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, TVector* codes)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged =>
         NibbleLanes<TLanes, TVector>.UnpackFiveBits(rows, offset + HalfFloat.Bytes, codes);

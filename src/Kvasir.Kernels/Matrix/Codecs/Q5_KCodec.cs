@@ -37,7 +37,7 @@ internal readonly unsafe struct Q5_KCodec : IBlock256Codec
         }
     }
 
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, Panel<TVector> panel)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged
     {

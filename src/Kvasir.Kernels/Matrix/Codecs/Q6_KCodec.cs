@@ -40,7 +40,7 @@ internal readonly unsafe struct Q6_KCodec : IBlock256Codec
         }
     }
 
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, Panel<TVector> panel)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged
     {
@@ -63,7 +63,7 @@ internal readonly unsafe struct Q6_KCodec : IBlock256Codec
         }
     }
 
-    private static void UnpackScales<TLanes, TVector>(byte** rows, int offset, Panel<TVector> panel)
+    private static void UnpackScales<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged
     {

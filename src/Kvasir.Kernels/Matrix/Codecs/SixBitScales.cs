@@ -25,7 +25,7 @@ internal static unsafe class SixBitScales
     }
 
     /// <summary>The first sixteen bytes of a block: two halves, the scale and its minimum, and the packed scales.</summary>
-    public static void Unpack<TLanes, TVector>(byte** rows, int offset, Panel<TVector> panel)
+    public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
         where TLanes : struct, ILanes<TVector>
         where TVector : unmanaged
     {

@@ -11,11 +11,11 @@ internal static unsafe class BlockScales<TLanes, TVector>
     where TVector : unmanaged
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Gather(byte** rows, int offset, int blockBytes, int blocks, TVector* destination)
+    public static void Gather(TileRows rows, int offset, int blockBytes, int blocks, TVector* destination)
     {
         for (var lane = 0; lane < TLanes.Count; lane++)
         {
-            var source = rows[lane] + offset;
+            var source = rows.Row(lane) + offset;
             for (var block = 0; block < blocks; block++, source += blockBytes)
                 ((ushort*)(destination + block))[lane] = Unsafe.ReadUnaligned<ushort>(source);
         }

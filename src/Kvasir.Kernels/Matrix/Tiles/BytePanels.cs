@@ -15,18 +15,17 @@ internal readonly unsafe struct BytePanels<TLanes, TVector, TCodec> : IPanelKern
 
     public static int BatchRows => 4;
 
-    public static int PanelBytes => Panel<TVector>.Blocks32 * TCodec.BlockBytes;
+    public static int WeightBytes(int columns) => columns / Block * TCodec.BlockBytes;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Unpack(byte** rows, PanelPart part, Panel<TVector> panel)
+    public static void Unpack(TileRows rows, int columns, Panel<TVector> panel)
     {
-        var blocks = part.Columns / Block;
-        var offset = part.FirstColumn / Block * TCodec.BlockBytes;
-        BlockScales<TLanes, TVector>.Gather(rows, offset, TCodec.BlockBytes, blocks, panel.Scales);
+        var blocks = columns / Block;
+        BlockScales<TLanes, TVector>.Gather(rows, 0, TCodec.BlockBytes, blocks, panel.Scales);
         if (TCodec.HasMinimum)
-            BlockScales<TLanes, TVector>.Gather(rows, offset + HalfFloat.Bytes, TCodec.BlockBytes, blocks, panel.Minimums);
+            BlockScales<TLanes, TVector>.Gather(rows, HalfFloat.Bytes, TCodec.BlockBytes, blocks, panel.Minimums);
         for (var block = 0; block < blocks; block++)
-            TCodec.Unpack<TLanes, TVector>(rows, offset + block * TCodec.BlockBytes, panel.Codes + block * BlockVectors);
+            TCodec.Unpack<TLanes, TVector>(rows, block * TCodec.BlockBytes, panel.Codes + block * BlockVectors);
         BlockScales<TLanes, TVector>.Widen(panel.Scales, blocks);
         if (TCodec.HasMinimum)
             BlockScales<TLanes, TVector>.Widen(panel.Minimums, blocks);
@@ -43,12 +42,10 @@ internal readonly unsafe struct BytePanels<TLanes, TVector, TCodec> : IPanelKern
             var codes = panel.Codes + block * BlockVectors;
             var x = (int*)(row.Codes + part.FirstColumn + block * Block);
             var dot = Offset(row, first + block);
-            for (var i = 0; i < BlockVectors; i += TCodec.VectorsPerSum)
+            for (nint i = 0; i < BlockVectors; i += TCodec.VectorsPerSum)
             {
-                var part16 = TLanes.DotBytes(codes[i], TLanes.Fill(x[i]));
-                for (var j = i + 1; j < i + TCodec.VectorsPerSum; j++)
-                    part16 = TLanes.Add16(part16, TLanes.DotBytes(codes[j], TLanes.Fill(x[j])));
-                dot = TLanes.Add32(dot, TLanes.Dot16(part16, TLanes.Fill(Ones16)));
+                var products = ByteDots<TLanes, TVector>.Sum(codes + i, x + i, TCodec.VectorsPerSum);
+                dot = TLanes.Add32(dot, TLanes.Dot16(products, TLanes.Fill(Ones16)));
             }
 
             sum = Scaled(panel, block, row, first, dot, sum);
@@ -78,18 +75,28 @@ internal readonly unsafe struct BytePanels<TLanes, TVector, TCodec> : IPanelKern
             var dot1 = Offset(row1, first + block);
             var dot2 = Offset(row2, first + block);
             var dot3 = Offset(row3, first + block);
-            for (var i = 0; i < BlockVectors; i += TCodec.VectorsPerSum)
+            for (nint i = 0; i < BlockVectors; i += TCodec.VectorsPerSum)
             {
                 var w = codes[i];
                 var (a, b) = (TLanes.DotBytes(w, TLanes.Fill(x0[i])), TLanes.DotBytes(w, TLanes.Fill(x1[i])));
                 var (c, d) = (TLanes.DotBytes(w, TLanes.Fill(x2[i])), TLanes.DotBytes(w, TLanes.Fill(x3[i])));
-                for (var j = i + 1; j < i + TCodec.VectorsPerSum; j++)
+                w = codes[i + 1];
+                a = TLanes.Add16(a, TLanes.DotBytes(w, TLanes.Fill(x0[i + 1])));
+                b = TLanes.Add16(b, TLanes.DotBytes(w, TLanes.Fill(x1[i + 1])));
+                c = TLanes.Add16(c, TLanes.DotBytes(w, TLanes.Fill(x2[i + 1])));
+                d = TLanes.Add16(d, TLanes.DotBytes(w, TLanes.Fill(x3[i + 1])));
+                for (var j = i + 2; j < i + TCodec.VectorsPerSum; j += 2)
                 {
                     w = codes[j];
                     a = TLanes.Add16(a, TLanes.DotBytes(w, TLanes.Fill(x0[j])));
                     b = TLanes.Add16(b, TLanes.DotBytes(w, TLanes.Fill(x1[j])));
                     c = TLanes.Add16(c, TLanes.DotBytes(w, TLanes.Fill(x2[j])));
                     d = TLanes.Add16(d, TLanes.DotBytes(w, TLanes.Fill(x3[j])));
+                    w = codes[j + 1];
+                    a = TLanes.Add16(a, TLanes.DotBytes(w, TLanes.Fill(x0[j + 1])));
+                    b = TLanes.Add16(b, TLanes.DotBytes(w, TLanes.Fill(x1[j + 1])));
+                    c = TLanes.Add16(c, TLanes.DotBytes(w, TLanes.Fill(x2[j + 1])));
+                    d = TLanes.Add16(d, TLanes.DotBytes(w, TLanes.Fill(x3[j + 1])));
                 }
 
                 dot0 = TLanes.Add32(dot0, TLanes.Dot16(a, TLanes.Fill(Ones16)));

@@ -15,27 +15,26 @@ internal readonly unsafe struct FloatPanels<TLanes, TVector, TCodec> : IPanelKer
 
     public static int BatchRows => 8;
 
-    public static int PanelBytes => Panel<TVector>.Columns * TCodec.ElementBytes;
+    public static int WeightBytes(int columns) => columns * TCodec.ElementBytes;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Unpack(byte** rows, PanelPart part, Panel<TVector> panel)
+    public static void Unpack(TileRows rows, int columns, Panel<TVector> panel)
     {
         var columnsPerLoad = WordBytes / TCodec.ElementBytes;
         var column = 0;
-        for (; column + columnsPerLoad <= part.Columns; column += columnsPerLoad)
+        for (; column + columnsPerLoad <= columns; column += columnsPerLoad)
         {
-            TLanes.LoadWords(
-                rows, (part.FirstColumn + column) * TCodec.ElementBytes, out var word0, out var word1, out var word2, out var word3);
+            TLanes.LoadWords(rows, column * TCodec.ElementBytes, out var word0, out var word1, out var word2, out var word3);
             TCodec.Unpack<TLanes, TVector>(word0, panel.Codes + column);
             TCodec.Unpack<TLanes, TVector>(word1, panel.Codes + column + columnsPerLoad / 4);
             TCodec.Unpack<TLanes, TVector>(word2, panel.Codes + column + columnsPerLoad / 2);
             TCodec.Unpack<TLanes, TVector>(word3, panel.Codes + column + columnsPerLoad * 3 / 4);
         }
 
-        for (; column < part.Columns; column++)
+        for (; column < columns; column++)
         {
             for (var lane = 0; lane < TLanes.Count; lane++)
-                ((float*)(panel.Codes + column))[lane] = TCodec.Read(rows[lane] + (part.FirstColumn + column) * TCodec.ElementBytes);
+                ((float*)(panel.Codes + column))[lane] = TCodec.Read(rows.Row(lane) + column * TCodec.ElementBytes);
         }
     }
 

@@ -12,8 +12,8 @@ internal unsafe interface ILanes<TVector>
     /// <summary>Lanes of 32 bits, which is rows of a tile.</summary>
     static abstract int Count { get; }
 
-    /// <summary>Sixteen bytes of each row, at the same offset from its address, as four words: lane r of word j is bytes 4j to 4j + 3 of row r.</summary>
-    static abstract void LoadWords(byte** rows, int offset, out TVector word0, out TVector word1, out TVector word2, out TVector word3);
+    /// <summary>Sixteen bytes of each row, at the same offset, as four words: lane r of word j is bytes 4j to 4j + 3 of row r.</summary>
+    static abstract void LoadWords(TileRows rows, int offset, out TVector word0, out TVector word1, out TVector word2, out TVector word3);
 
     static abstract TVector Fill(int value);
 

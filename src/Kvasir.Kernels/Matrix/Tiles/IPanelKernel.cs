@@ -7,10 +7,11 @@ internal unsafe interface IPanelKernel<TVector>
     /// <summary>How many rows of activations <see cref="MultiplyBatch"/> takes: as many as the registers hold.</summary>
     static abstract int BatchRows { get; }
 
-    /// <summary>Bytes that a row of weights has per panel.</summary>
-    static abstract int PanelBytes { get; }
+    /// <summary>Bytes of so many elements, whole blocks, of a row of weights.</summary>
+    static abstract int WeightBytes(int columns);
 
-    static abstract void Unpack(byte** rows, PanelPart part, Panel<TVector> panel);
+    /// <summary>The rows begin where the panel's columns do.</summary>
+    static abstract void Unpack(TileRows rows, int columns, Panel<TVector> panel);
 
     /// <summary>Adds the products with one row of activations to one vector of sums, a lane per row of weights.</summary>
     static abstract void Multiply(Panel<TVector> panel, PanelPart part, byte* activations, TVector* sums);

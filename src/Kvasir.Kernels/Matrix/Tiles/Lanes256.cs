@@ -12,13 +12,13 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<int>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LoadWords(
-        byte** rows, int offset, out Vector256<int> word0, out Vector256<int> word1, out Vector256<int> word2, out Vector256<int> word3)
+        TileRows rows, int offset, out Vector256<int> word0, out Vector256<int> word1, out Vector256<int> word2, out Vector256<int> word3)
     {
         // Row 4 i + j goes to 128-bit part i of vector j; transposing each part then leaves the rows in order.
-        var r0 = LoadParts(rows, offset);
-        var r1 = LoadParts(rows + 1, offset);
-        var r2 = LoadParts(rows + 2, offset);
-        var r3 = LoadParts(rows + 3, offset);
+        var r0 = LoadParts(rows.First + offset, rows.Stride);
+        var r1 = LoadParts(rows.First + offset + rows.Stride, rows.Stride);
+        var r2 = LoadParts(rows.First + offset + 2 * rows.Stride, rows.Stride);
+        var r3 = LoadParts(rows.First + offset + 3 * rows.Stride, rows.Stride);
         var low01 = Avx2.UnpackLow(r0, r1).AsInt64();
         var low23 = Avx2.UnpackLow(r2, r3).AsInt64();
         var high01 = Avx2.UnpackHigh(r0, r1).AsInt64();
@@ -113,6 +113,6 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<int>>
     public static float SumFloats(Vector256<int> x) => Vector256.Sum(x.AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> LoadParts(byte** rows, int offset) =>
-        Vector256.Create(Vector128.Load((int*)(rows[0] + offset)), Vector128.Load((int*)(rows[4] + offset)));
+    private static Vector256<int> LoadParts(byte* row, nint stride) =>
+        Vector256.Create(Vector128.Load((int*)row), Vector128.Load((int*)(row + 4 * stride)));
 }

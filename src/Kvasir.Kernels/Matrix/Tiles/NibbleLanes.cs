@@ -14,7 +14,7 @@ internal static unsafe class NibbleLanes<TLanes, TVector>
     private const int FifthBits = 0x10101010;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Unpack(byte** rows, int offset, TVector* codes)
+    public static void Unpack(TileRows rows, int offset, TVector* codes)
     {
         TLanes.LoadWords(rows, offset, out var word0, out var word1, out var word2, out var word3);
         Split(word0, codes, 4);
@@ -25,7 +25,7 @@ internal static unsafe class NibbleLanes<TLanes, TVector>
 
     /// <summary>Four bytes of high bits come before the nibbles.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void UnpackFiveBits(byte** rows, int offset, TVector* codes)
+    public static void UnpackFiveBits(TileRows rows, int offset, TVector* codes)
     {
         TLanes.LoadWords(rows, offset, out var highBits, out _, out _, out _);
         Unpack(rows, offset + sizeof(uint), codes);

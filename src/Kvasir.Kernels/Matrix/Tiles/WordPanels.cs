@@ -18,18 +18,17 @@ internal readonly unsafe struct WordPanels<TLanes, TVector> : IPanelKernel<TVect
 
     public static int BatchRows => 4;
 
-    public static int PanelBytes => Panel<TVector>.Blocks32 * Q8_0Codec.BlockBytes;
+    public static int WeightBytes(int columns) => columns / Block * Q8_0Codec.BlockBytes;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Unpack(byte** rows, PanelPart part, Panel<TVector> panel)
+    public static void Unpack(TileRows rows, int columns, Panel<TVector> panel)
     {
-        var blocks = part.Columns / Block;
-        var offset = part.FirstColumn / Block * Q8_0Codec.BlockBytes;
-        BlockScales<TLanes, TVector>.Gather(rows, offset, Q8_0Codec.BlockBytes, blocks, panel.Scales);
+        var blocks = columns / Block;
+        BlockScales<TLanes, TVector>.Gather(rows, 0, Q8_0Codec.BlockBytes, blocks, panel.Scales);
         for (var block = 0; block < blocks; block++)
         {
             var codes = panel.Codes + block * BlockVectors;
-            var source = offset + block * Q8_0Codec.BlockBytes + HalfFloat.Bytes;
+            var source = block * Q8_0Codec.BlockBytes + HalfFloat.Bytes;
             for (var half = 0; half < 2; half++, source += 16, codes += BlockVectors / 2)
             {
                 TLanes.LoadWords(rows, source, out var word0, out var word1, out var word2, out var word3);
