@@ -13,11 +13,22 @@ internal static unsafe class BlockScales<TLanes, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Gather(TileRows rows, int offset, int blockBytes, int blocks, TVector* destination)
     {
+        var step = sizeof(TVector) / sizeof(ushort);
         for (var lane = 0; lane < TLanes.Count; lane++)
         {
             var source = rows.Row(lane) + offset;
-            for (var block = 0; block < blocks; block++, source += blockBytes)
-                ((ushort*)(destination + block))[lane] = Unsafe.ReadUnaligned<ushort>(source);
+            var target = (ushort*)destination + lane;
+            var block = 0;
+            for (; block + 4 <= blocks; block += 4, source += 4 * blockBytes, target += 4 * step)
+            {
+                target[0] = Unsafe.ReadUnaligned<ushort>(source);
+                target[step] = Unsafe.ReadUnaligned<ushort>(source + blockBytes);
+                target[2 * step] = Unsafe.ReadUnaligned<ushort>(source + 2 * blockBytes);
+                target[3 * step] = Unsafe.ReadUnaligned<ushort>(source + 3 * blockBytes);
+            }
+
+            for (; block < blocks; block++, source += blockBytes, target += step)
+                target[0] = Unsafe.ReadUnaligned<ushort>(source);
         }
     }
 
