@@ -34,7 +34,8 @@ public static unsafe class MatrixProduct
     {
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)firstRow, (uint)(weights.Rows - rowCount), nameof(firstRow));
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, weights.Rows - rowCount);
         if (batch == 0 || rowCount == 0)
             return;
 
