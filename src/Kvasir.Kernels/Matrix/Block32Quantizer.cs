@@ -53,7 +53,7 @@ internal static unsafe class Block32Quantizer
         // llama.cpp stores this scale as a half; the codes come from the unrounded one.
         var scale = HalfFloat.Round(largest / MaxCode);
         target.Scales[block] = scale;
-        target.Sums[block] = sum;
+        target.NibbleOffsets[block] = -8 * sum;
         target.ScaledSums[block] = scale * sum;
     }
 }

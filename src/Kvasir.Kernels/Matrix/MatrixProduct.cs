@@ -1,10 +1,17 @@
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Tiles;
+
 namespace Kvasir.Kernels.Matrix;
 
 /// <summary>Products of stored weights with prepared activations. Reads the weights once per call where the batch is small.</summary>
 public static unsafe class MatrixProduct
 {
     internal static readonly Variant<ProductKernel>[] Variants =
-        [new("scalar", true, ScalarProduct.Run)];
+        [
+            new("scalar", true, ScalarProduct.Run),
+            new("256", Lanes256.IsSupported, WideProduct<Lanes256, Vector256<int>>.Run),
+            new("512", Lanes512.IsSupported, WideProduct<Lanes512, Vector512<int>>.Run),
+        ];
 
     private static readonly ProductKernel Fastest = Array.FindLast(Variants, variant => variant.IsSupported).Run;
 
@@ -27,7 +34,8 @@ public static unsafe class MatrixProduct
     {
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)firstRow, (uint)(weights.Rows - rowCount), nameof(firstRow));
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, weights.Rows - rowCount);
         if (batch == 0 || rowCount == 0)
             return;
 

@@ -1,8 +1,8 @@
 namespace Kvasir.Kernels.Matrix;
 
 /// <summary>
-/// A prepared row of <see cref="ActivationKind.Q8Block32"/>: all codes, then per block of 32 the scale, the sum of its codes
-/// and that sum times the scale. Parts lie apart so that kernels load codes and scales as vectors.
+/// A prepared row of <see cref="ActivationKind.Q8Block32"/>: all codes, then per block of 32 the scale, -8 times the sum of
+/// its codes (what makes up for nibbles that are multiplied unsigned) and the sum times the scale.
 /// </summary>
 internal readonly unsafe struct Q8Block32Row(byte* start, int columns)
 {
@@ -16,9 +16,9 @@ internal readonly unsafe struct Q8Block32Row(byte* start, int columns)
 
     public float* Scales => (float*)(start + columns);
 
-    public int* Sums => (int*)(Scales + Blocks);
+    public int* NibbleOffsets => (int*)(Scales + Blocks);
 
-    public float* ScaledSums => (float*)(Sums + Blocks);
+    public float* ScaledSums => (float*)(NibbleOffsets + Blocks);
 
     public static long Bytes(int columns) => (long)columns / BlockElements * BlockBytes;
 }

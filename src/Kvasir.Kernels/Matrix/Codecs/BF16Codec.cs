@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Codecs;
 
@@ -9,4 +10,18 @@ internal readonly unsafe struct BF16Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Read(byte* element) => BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>(element) << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TLanes, TVector>(byte* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged => TLanes.ShiftLeft(TLanes.LoadHalves((ushort*)elements), 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged
+    {
+        elements[0] = TLanes.ShiftLeft(word, 16);
+        elements[1] = TLanes.And(word, TLanes.Fill(unchecked((int)0xFFFF0000)));
+    }
 }

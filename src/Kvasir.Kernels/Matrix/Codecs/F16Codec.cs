@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Codecs;
 
@@ -9,4 +10,18 @@ internal readonly unsafe struct F16Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Read(byte* element) => HalfFloat.Read(element);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TLanes, TVector>(byte* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged => LaneHalves<TLanes, TVector>.ToFloat(TLanes.LoadHalves((ushort*)elements));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged
+    {
+        elements[0] = LaneHalves<TLanes, TVector>.ToFloat(TLanes.And(word, TLanes.Fill(0xFFFF)));
+        elements[1] = LaneHalves<TLanes, TVector>.ToFloat(TLanes.ShiftRight(word, 16));
+    }
 }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Codecs;
 
@@ -9,4 +10,14 @@ internal readonly unsafe struct F32Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Read(byte* element) => Unsafe.ReadUnaligned<float>(element);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TLanes, TVector>(byte* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged => *(TVector*)elements;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : unmanaged => elements[0] = word;
 }

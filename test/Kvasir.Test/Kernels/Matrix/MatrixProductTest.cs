@@ -166,7 +166,8 @@ public sealed class MatrixProductTest
         Multiply(0, 4, bytes, 2, 8, 4);
         Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(1, 4, bytes, 2, 8, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(-1, 2, bytes, 2, 8, 4));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(0, 5, bytes, 2, 8, 5));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(0, 5, bytes, 1, 8, 5));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(int.MaxValue, 4, bytes, 1, 8, 8));
         Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(0, 4, bytes - 1, 2, 8, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(0, 4, bytes, 2, 7, 4));
         Assert.Throws<ArgumentOutOfRangeException>(() => Multiply(0, 4, bytes, 2, 8, 3));

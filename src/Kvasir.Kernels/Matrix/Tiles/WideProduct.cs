@@ -1,0 +1,43 @@
+using Kvasir.Kernels.Matrix.Codecs;
+
+namespace Kvasir.Kernels.Matrix.Tiles;
+
+/// <summary>The product in vectors of one width: every type with the kernel of its family.</summary>
+internal static class WideProduct<TLanes, TVector>
+    where TLanes : struct, ILanes<TVector>
+    where TVector : unmanaged
+{
+    public static void Run(in Product product)
+    {
+        switch (product.Type)
+        {
+            case WeightType.F32: Floats<F32Codec>(product); break;
+            case WeightType.F16: Floats<F16Codec>(product); break;
+            case WeightType.BF16: Floats<BF16Codec>(product); break;
+            case WeightType.Q8_0: TileProduct<TLanes, TVector, WordPanels<TLanes, TVector>>.Run(product); break;
+            case WeightType.Q4_0: Bytes<Q4_0Codec>(product); break;
+            case WeightType.Q4_1: Bytes<Q4_1Codec>(product); break;
+            case WeightType.Q5_0: Bytes<Q5_0Codec>(product); break;
+            case WeightType.Q5_1: Bytes<Q5_1Codec>(product); break;
+            case WeightType.Q4_K: Groups<Q4_KCodec>(product); break;
+            case WeightType.Q5_K: Groups<Q5_KCodec>(product); break;
+            case WeightType.Q6_K: Groups<Q6_KCodec>(product); break;
+            default: throw WeightLayout.Unknown(product.Type);
+        }
+    }
+
+    private static void Floats<TCodec>(in Product product)
+        where TCodec : struct, IFloatCodec
+    {
+        if (product.Batch < FloatPanels<TLanes, TVector, TCodec>.SmallestBatch)
+            FloatRows<TLanes, TVector, TCodec>.Run(product);
+        else
+            TileProduct<TLanes, TVector, FloatPanels<TLanes, TVector, TCodec>>.Run(product);
+    }
+
+    private static void Bytes<TCodec>(in Product product)
+        where TCodec : struct, IBlock32Codec => TileProduct<TLanes, TVector, BytePanels<TLanes, TVector, TCodec>>.Run(product);
+
+    private static void Groups<TCodec>(in Product product)
+        where TCodec : struct, IBlock256Codec => TileProduct<TLanes, TVector, GroupPanels<TLanes, TVector, TCodec>>.Run(product);
+}
