@@ -26,4 +26,7 @@ public enum KvasirError
 
     /// <summary>A chat template failed or uses what the evaluator does not know.</summary>
     BadTemplate,
+
+    /// <summary>The engine was closed, or failed, while the request was in it.</summary>
+    Closed,
 }

@@ -29,13 +29,14 @@ public static unsafe class AttentionScores
     /// <param name="scores">At least (queryCount - 1) * stride + rowCount elements; only the scores themselves are written.</param>
     /// <param name="stride">Elements from one query's scores to the next's.</param>
     public static void Range(ReadOnlySpan<float> queries, PagedRows keys, int firstRow, int rowCount, float scale, Span<float> scores, int stride) =>
-        Best(queries, keys, new RowSet(firstRow, rowCount), scale, scores, stride);
+        Rows(queries, keys, new RowSet(firstRow, rowCount), scale, scores, stride);
 
     /// <summary>Scores of listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
     public static void List(ReadOnlySpan<float> queries, PagedRows keys, ReadOnlySpan<int> rows, float scale, Span<float> scores, int stride) =>
-        Best(queries, keys, new RowSet(rows), scale, scores, stride);
+        Rows(queries, keys, new RowSet(rows), scale, scores, stride);
 
-    private static void Best(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+    /// <summary>For any rows; parameters otherwise as for <see cref="Range"/>.</summary>
+    public static void Rows(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
     {
         if (Vector512.IsHardwareAccelerated)
             Run<Lanes512, Vector512<float>>(queries, keys, rows, scale, scores, stride);

@@ -28,13 +28,14 @@ public static unsafe class AttentionValues
     /// <param name="rowCount">At most stride.</param>
     /// <param name="outputs">[queryCount, values.Dim]; added to, so the caller clears it first.</param>
     public static void Range(ReadOnlySpan<float> weights, int stride, PagedRows values, int firstRow, int rowCount, Span<float> outputs) =>
-        Best(weights, stride, values, new RowSet(firstRow, rowCount), outputs);
+        Rows(weights, stride, values, new RowSet(firstRow, rowCount), outputs);
 
     /// <summary>Adds weighted listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
     public static void List(ReadOnlySpan<float> weights, int stride, PagedRows values, ReadOnlySpan<int> rows, Span<float> outputs) =>
-        Best(weights, stride, values, new RowSet(rows), outputs);
+        Rows(weights, stride, values, new RowSet(rows), outputs);
 
-    private static void Best(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+    /// <summary>For any rows; parameters otherwise as for <see cref="Range"/>.</summary>
+    public static void Rows(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
     {
         if (Vector512.IsHardwareAccelerated)
             Run<Lanes512, Vector512<float>>(weights, stride, values, rows, outputs);

@@ -1,0 +1,45 @@
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Attention;
+
+/// <summary>Writes a layer's new keys and values into the cache and lets each head's selector index them.</summary>
+internal sealed class AppendJob(AttentionShape shape) : ParallelJob
+{
+    // Below this many values a fan-out costs more than the copying.
+    private const int ParallelValues = 1 << 15;
+    private Batch _batch = null!;
+    private NativeView _keys;
+    private NativeView _values;
+    private int _layer;
+
+    /// <param name="keys">[rows, KV heads, dim]</param>
+    /// <param name="values">[rows, KV heads, dim]</param>
+    public void Run(WorkerPool pool, Batch batch, int layer, NativeView keys, NativeView values)
+    {
+        (_batch, _layer, _keys, _values) = (batch, layer, keys, values);
+        var items = batch.Segments.Length * shape.KvHeadCount;
+        if (batch.RowCount * shape.KvHeadCount * shape.Dim >= ParallelValues)
+        {
+            pool.Run(this, items);
+            return;
+        }
+
+        for (var item = 0; item < items; item++)
+            Execute(item, 0);
+    }
+
+    public override void Execute(int item, int worker)
+    {
+        var segment = _batch.Segments[item / shape.KvHeadCount];
+        var kvHead = item % shape.KvHeadCount;
+        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
+        Invariant.Holds(head.RowCount == segment.FirstPosition);
+        for (var row = segment.FirstRow; row < segment.FirstRow + segment.RowCount; row++)
+        {
+            var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
+            head.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
+        }
+
+        segment.Sequence.Selector(_layer, kvHead, shape.KvHeadCount).Append(head, segment.FirstPosition, segment.RowCount);
+    }
+}

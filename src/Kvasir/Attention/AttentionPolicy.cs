@@ -1,0 +1,25 @@
+using Kvasir.Cache;
+
+namespace Kvasir.Attention;
+
+/// <summary>
+/// One way of choosing which rows of the cache a query reads: a paper with its options. Immutable; what a sequence's heads
+/// learn lives in the <see cref="Selector"/> that it hands out for each of them.
+/// </summary>
+public abstract class AttentionPolicy
+{
+    /// <summary>The name on the command line, with the options that differ from the defaults.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>The last rows of a prompt whose attention weights the selectors want through <see cref="Selector.Observe"/>; 0 for none.</summary>
+    public virtual int ObservedPromptRows => 0;
+
+    /// <summary>Whether the selectors want the weights of every decode step through <see cref="Selector.Observe"/>.</summary>
+    public virtual bool ObservesDecode => false;
+
+    /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
+    public virtual long IndexBytesPerToken => 0;
+
+    /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
+    public abstract Selector CreateSelector(HeadPlace place);
+}

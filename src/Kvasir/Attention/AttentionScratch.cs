@@ -1,0 +1,60 @@
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Attention;
+
+/// <summary>What one worker needs to attend: queries, scores, running sums, and the selection of a round.</summary>
+internal sealed class AttentionScratch : IDisposable
+{
+    /// <summary>Rows that are scored at a time for one position: the scores of a group stay in the first-level cache.</summary>
+    public const int DecodeRows = 512;
+
+    /// <summary>Rows that are scored at a time for a tile of prompt positions.</summary>
+    public const int TileRows = 128;
+
+    private const int TileQueries = 128;
+    private readonly NativeBuffer _floats;
+    private readonly int _queryLimit;
+    private readonly int _scoreLimit;
+    private readonly int _dim;
+
+    public AttentionScratch(AttentionShape shape, int maxRows)
+    {
+        _dim = shape.Dim;
+        TilePositions = Math.Max(1, TileQueries / shape.GroupHeads);
+        _queryLimit = TilePositions * shape.GroupHeads;
+        _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
+        _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
+        Selection = new KvSelection(maxRows);
+    }
+
+    /// <summary>Prompt positions that are attended together.</summary>
+    public int TilePositions { get; }
+
+    public KvSelection Selection { get; }
+
+    /// <summary>Rows and weights kept for <see cref="Selector.Observe"/>; made when a policy first asks.</summary>
+    public ObservedWeights? Observed { get; set; }
+
+    public long Bytes => _floats.Bytes;
+
+    /// <summary>[count, dim]</summary>
+    public Span<float> Queries(int count) => Floats(0, count * _dim);
+
+    /// <summary>Sums for <paramref name="count"/> queries.</summary>
+    public SoftmaxSum Sum(int count)
+    {
+        var output = _queryLimit * _dim;
+        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Floats(output, count * _dim));
+    }
+
+    /// <summary>[count, rows]</summary>
+    public Span<float> Scores(int count, int rows)
+    {
+        Invariant.Holds(count * rows <= _scoreLimit);
+        return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
+    }
+
+    public void Dispose() => _floats.Dispose();
+
+    private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);
+}

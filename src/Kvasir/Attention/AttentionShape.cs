@@ -1,0 +1,16 @@
+namespace Kvasir.Attention;
+
+/// <summary>The attention of a model, as far as its kernels care.</summary>
+/// <param name="LayerCount">Layers.</param>
+/// <param name="HeadCount">Query heads, a multiple of <paramref name="KvHeadCount"/>.</param>
+/// <param name="KvHeadCount">KV heads.</param>
+/// <param name="Dim">Values per head.</param>
+/// <param name="WindowTokens">Of a sliding window: a query sees this many rows, its own among them; null sees all.</param>
+public readonly record struct AttentionShape(int LayerCount, int HeadCount, int KvHeadCount, int Dim, int? WindowTokens)
+{
+    /// <summary>Query heads that share a KV head.</summary>
+    public int GroupHeads => HeadCount / KvHeadCount;
+
+    /// <summary>The oldest row that a query at <paramref name="position"/> sees.</summary>
+    public int FirstVisible(int position) => WindowTokens is { } window ? Math.Max(0, position - window + 1) : 0;
+}

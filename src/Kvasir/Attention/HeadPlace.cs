@@ -1,0 +1,10 @@
+namespace Kvasir.Attention;
+
+/// <summary>Which head a selector serves: layer and KV head count from 0; the group is the query heads that share it.</summary>
+/// <param name="Layer">Of <paramref name="LayerCount"/>.</param>
+/// <param name="LayerCount">Layers in the model.</param>
+/// <param name="KvHead">Within the layer.</param>
+/// <param name="GroupHeads">Query heads per KV head, at least 1.</param>
+/// <param name="Dim">Values in a row.</param>
+/// <param name="MaxRows">The most rows that the head will hold.</param>
+public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, int GroupHeads, int Dim, int MaxRows);

@@ -1,0 +1,51 @@
+namespace Kvasir.Attention;
+
+/// <summary>
+/// The rows of one round, for a whole query group: ranges and single rows, in the order in which they are to be read. A row that
+/// only some heads of the group want is selected for all and taken from the others by <see cref="Selector.Reweight"/>: it is
+/// read from memory once either way.
+/// </summary>
+public sealed class KvSelection
+{
+    private readonly int[] _rows;
+    private readonly (int First, int Count)[] _ranges;
+
+    /// <param name="maxRows">The most rows that a round may list; as many ranges fit.</param>
+    public KvSelection(int maxRows)
+    {
+        _rows = new int[maxRows];
+        _ranges = new (int, int)[Math.Max(1, Math.Min(maxRows, 4096))];
+    }
+
+    /// <summary>Rows listed one by one.</summary>
+    public ReadOnlySpan<int> Rows => _rows.AsSpan(0, ListedCount);
+
+    /// <summary>Ranges as (first row, row count).</summary>
+    public ReadOnlySpan<(int First, int Count)> Ranges => _ranges.AsSpan(0, RangeCount);
+
+    /// <summary>Rows in all, listed or in ranges.</summary>
+    public int RowCount { get; private set; }
+
+    private int ListedCount { get; set; }
+
+    private int RangeCount { get; set; }
+
+    public void Clear() => (ListedCount, RangeCount, RowCount) = (0, 0, 0);
+
+    /// <summary>Adds rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); none when the count is 0.</summary>
+    public void AddRange(int first, int count)
+    {
+        Invariant.Holds(first >= 0 && count >= 0 && RangeCount < _ranges.Length);
+        if (count == 0)
+            return;
+        _ranges[RangeCount++] = (first, count);
+        RowCount += count;
+    }
+
+    public void Add(int row)
+    {
+        Invariant.Holds(row >= 0 && ListedCount < _rows.Length);
+        _rows[ListedCount++] = row;
+        RowCount++;
+    }
+}

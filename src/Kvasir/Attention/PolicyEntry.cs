@@ -1,0 +1,11 @@
+namespace Kvasir.Attention;
+
+/// <summary>A row of <see cref="PolicyCatalog"/>.</summary>
+/// <param name="Name">As typed after <c>--attention</c>.</param>
+/// <param name="Summary">One line for a list.</param>
+/// <param name="Paper">Where it comes from.</param>
+/// <param name="KeepEverything">The text that makes it equal to dense; the conformance test walks the table with it.</param>
+/// <param name="Create">Makes the policy from its options, already checked to be among <paramref name="Options"/>.</param>
+/// <param name="Options">The keys that it knows.</param>
+public sealed record PolicyEntry(
+    string Name, string Summary, string Paper, string KeepEverything, Func<IReadOnlyDictionary<string, string>, AttentionPolicy> Create, IReadOnlyList<string> Options);

@@ -1,0 +1,58 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Attention;
+
+/// <summary>
+/// The index of one (sequence, layer, KV head), and the choice of rows by it. A decode step asks for rounds until
+/// <see cref="Select"/> has no more; each round is scored, offered to <see cref="Reweight"/>, and added to the running softmax,
+/// whose mass the next call to <see cref="Select"/> sees. One worker at a time uses a selector. No method may allocate on the
+/// managed heap in a decode step.
+/// </summary>
+public abstract class Selector
+{
+    /// <summary>Bytes that the index holds now.</summary>
+    public virtual long IndexBytes => 0;
+
+    /// <summary>Indexes rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which the cache already holds.</summary>
+    public virtual void Append(KvHead head, int firstRow, int rowCount)
+    {
+    }
+
+    /// <summary>Told once, after the last row of the prompt was appended: what needs the whole prompt is built now.</summary>
+    public virtual void EndPrompt(KvHead head)
+    {
+    }
+
+    /// <summary>
+    /// Fills <paramref name="selection"/>, which arrives empty, with the rows of round <paramref name="round"/> (from 0), best
+    /// first. Rows of different rounds must not repeat. False when there are no more rounds.
+    /// </summary>
+    /// <param name="sum">The softmax over the rounds so far, one part per query head.</param>
+    public abstract bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection);
+
+    /// <summary>
+    /// Adds log-weights to the scores of rows that were selected: 0 keeps a row as it is, minus the log of its inclusion
+    /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read.
+    /// </summary>
+    /// <param name="rows">Which rows.</param>
+    /// <param name="scores">[group, <paramref name="stride"/>]: the score of query head g and the i-th row at g * stride + i.</param>
+    public virtual void Reweight(in RowSet rows, Span<float> scores, int stride)
+    {
+    }
+
+    /// <summary>
+    /// Told the weights that attention gave, for the rows that it read. Called only when the policy asks for it: after a decode
+    /// step, and for the last rows of a prompt.
+    /// </summary>
+    /// <param name="position">The position of the query.</param>
+    /// <param name="weights">[group, <paramref name="stride"/>]; each query head's weights over all calls for one position sum to 1.</param>
+    public virtual void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
+    {
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on, as if they had never been appended.</summary>
+    public virtual void Truncate(int rows)
+    {
+    }
+}

@@ -1,0 +1,209 @@
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Attention;
+
+/// <summary>
+/// The attention of a layer for a whole batch: fans out over sequence, KV head and, for prompts, tiles of positions. Prompt rows
+/// are attended densely; a generated token's row reads what its sequence's policy selects.
+/// </summary>
+internal sealed class SparseAttention : ParallelJob, IDisposable
+{
+    private readonly AttentionShape _shape;
+    private readonly WorkerPool _pool;
+    private readonly AttentionScratch[] _scratch;
+    private readonly AppendJob _append;
+    private readonly ObserveJob _observe;
+    private readonly int[] _firstItems;
+    private readonly int _maxRows;
+    private readonly float _scale;
+    private Batch _batch = null!;
+    private NativeView _queries;
+    private NativeView _outputs;
+    private int _layer;
+
+    /// <param name="maxSegments">Sequences in a batch.</param>
+    /// <param name="maxRows">The most rows that a head will hold.</param>
+    public SparseAttention(AttentionShape shape, WorkerPool pool, int maxSegments, int maxRows)
+    {
+        (_shape, _pool, _maxRows) = (shape, pool, maxRows);
+        _scale = 1 / MathF.Sqrt(shape.Dim);
+        _scratch = new AttentionScratch[pool.WorkerCount];
+        for (var i = 0; i < _scratch.Length; i++)
+            _scratch[i] = new AttentionScratch(shape, maxRows);
+        _firstItems = new int[maxSegments + 1];
+        _append = new AppendJob(shape);
+        _observe = new ObserveJob(this);
+    }
+
+    public long ScratchBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (var scratch in _scratch)
+                bytes += scratch.Bytes;
+            return bytes;
+        }
+    }
+
+    /// <summary>
+    /// Appends the batch's keys and values to layer <paramref name="layer"/> of the cache, indexes them, and attends.
+    /// </summary>
+    /// <param name="queries">[rows, heads, dim], rotated.</param>
+    /// <param name="rows">Keys, rotated, and values: each [rows, KV heads, dim].</param>
+    /// <param name="outputs">[rows, heads, dim]</param>
+    public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
+    {
+        (_batch, _layer, _queries, _outputs) = (batch, layer, queries, outputs);
+        _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
+        var segments = batch.Segments;
+        var observes = false;
+        for (var i = 0; i < segments.Length; i++)
+        {
+            _firstItems[i + 1] = _firstItems[i] + (TileCount(segments[i]) * _shape.KvHeadCount);
+            observes |= NeedsObservation(segments[i]);
+        }
+
+        if (observes)
+            PrepareToObserve();
+        _pool.Run(this, _firstItems[segments.Length]);
+        if (observes || EndsPrompt(segments))
+            _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+    }
+
+    public override void Execute(int item, int worker)
+    {
+        var index = 0;
+        while (item >= _firstItems[index + 1])
+            index++;
+        var segment = _batch.Segments[index];
+        var own = item - _firstItems[index];
+        var (kvHead, tile) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
+        if (segment.IsPrompt)
+            AttendTile(segment, kvHead, tile, _scratch[worker]);
+        else
+            AttendPosition(segment, kvHead, _scratch[worker]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Dispose();
+    }
+
+    private static bool NeedsObservation(in Segment segment)
+    {
+        var policy = segment.Sequence.Policy!;
+        return segment.IsPrompt ? segment.EndPosition > segment.Sequence.PrefillCount - policy.ObservedPromptRows : policy.ObservesDecode;
+    }
+
+    private static bool EndsPrompt(ReadOnlySpan<Segment> segments)
+    {
+        foreach (var segment in segments)
+        {
+            if (segment.IsPrompt && segment.EndPosition == segment.Sequence.PrefillCount)
+                return true;
+        }
+
+        return false;
+    }
+
+    private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
+
+    private void PrepareToObserve()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Observed ??= new ObservedWeights(_shape.GroupHeads, _maxRows);
+    }
+
+    private void AttendTile(in Segment segment, int kvHead, int tile, AttentionScratch scratch)
+    {
+        var first = tile * scratch.TilePositions;
+        var count = Math.Min(scratch.TilePositions, segment.RowCount - first);
+        var queries = TakeQueries(segment.FirstRow + first, count, kvHead, scratch);
+        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
+        var sum = HeadAttention.Prefill(head, queries, _shape, segment.FirstPosition + first, scratch);
+        GiveOutputs(segment.FirstRow + first, count, kvHead, sum.Output);
+    }
+
+    private void AttendPosition(in Segment segment, int kvHead, AttentionScratch scratch)
+    {
+        var position = segment.FirstPosition;
+        var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
+        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
+        var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
+        var visible = (_shape.FirstVisible(position), position + 1);
+        var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
+        GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
+    }
+
+    // The last prompt rows again, one by one, for the selectors that learn from their weights; then the prompt is over.
+    private void ObservePrompt(in Segment segment, int kvHead, AttentionScratch scratch)
+    {
+        if (!segment.IsPrompt)
+            return;
+        var sequence = segment.Sequence;
+        var head = sequence.Cache!.Head(_layer, kvHead);
+        var selector = sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
+        var firstObserved = Math.Max(segment.FirstPosition, sequence.PrefillCount - sequence.Policy!.ObservedPromptRows);
+        for (var position = firstObserved; position < segment.EndPosition; position++)
+        {
+            var queries = TakeQueries(segment.FirstRow + position - segment.FirstPosition, 1, kvHead, scratch);
+            var visible = (_shape.FirstVisible(position), position + 1);
+            HeadAttention.Decode(head, new ReportingAllRows(selector), queries, visible, observes: true, scratch);
+        }
+
+        if (segment.EndPosition == sequence.PrefillCount)
+            selector.EndPrompt(head);
+    }
+
+    private Span<float> TakeQueries(int firstRow, int rowCount, int kvHead, AttentionScratch scratch)
+    {
+        var group = _shape.GroupHeads * _shape.Dim;
+        var queries = scratch.Queries(rowCount * _shape.GroupHeads);
+        for (var row = 0; row < rowCount; row++)
+            GroupOf(_queries, firstRow + row, kvHead).CopyTo(queries.Slice(row * group, group));
+        VectorMath.Scale(queries, _scale);
+        return queries;
+    }
+
+    private void GiveOutputs(int firstRow, int rowCount, int kvHead, ReadOnlySpan<float> outputs)
+    {
+        var group = _shape.GroupHeads * _shape.Dim;
+        for (var row = 0; row < rowCount; row++)
+            outputs.Slice(row * group, group).CopyTo(GroupOf(_outputs, firstRow + row, kvHead));
+    }
+
+    // The query heads of one KV head lie side by side: [group, dim].
+    private Span<float> GroupOf(NativeView rows, int row, int kvHead)
+    {
+        var group = _shape.GroupHeads * _shape.Dim;
+        return rows.Span<float>((((long)row * _shape.KvHeadCount) + kvHead) * group * sizeof(float), group);
+    }
+
+    private sealed class ObserveJob(SparseAttention attention) : ParallelJob
+    {
+        public override void Execute(int item, int worker)
+        {
+            var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
+            attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
+        }
+    }
+
+    // Prompt rows are attended densely whatever the policy, but their weights go to its selector.
+    private sealed class ReportingAllRows(Selector listener) : Selector
+    {
+        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            if (round > 0)
+                return false;
+            selection.AddRange(query.FirstRow, query.EndRow - query.FirstRow);
+            return true;
+        }
+
+        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) =>
+            listener.Observe(position, rows, weights, stride);
+    }
+}

@@ -1,0 +1,87 @@
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Cache;
+
+/// <summary>
+/// The rows of one (sequence, layer, KV head): a list of pages and a row count. Heads are independent of each other, so a later
+/// policy may keep different rows in each.
+/// </summary>
+public sealed class KvHead
+{
+    private readonly PagePool _pool;
+    private readonly int[] _pages;
+    private readonly nint[] _addresses;
+    private int _pageCount;
+
+    internal KvHead(PagePool pool, int maxRows)
+    {
+        _pool = pool;
+        var maxPages = PagesFor(maxRows);
+        _pages = new int[maxPages];
+        _addresses = new nint[maxPages];
+    }
+
+    /// <summary>Rows written so far.</summary>
+    public int RowCount { get; private set; }
+
+    public KvType Type => _pool.Type;
+
+    public int Dim => _pool.HeadDim;
+
+    /// <summary>Bytes of pages that this head holds.</summary>
+    public long Bytes => (long)_pageCount * _pool.PageBytes;
+
+    /// <summary>The keys of rows [0, <see cref="RowCount"/>).</summary>
+    public PagedRows Keys => PagedRows.Keys(_addresses.AsSpan(0, _pageCount), PagePool.PageTokens, Type, Dim);
+
+    /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
+    public PagedRows Values => PagedRows.Values(_addresses.AsSpan(0, _pageCount), PagePool.PageTokens, Type, Dim);
+
+    internal static int PagesFor(int rows) => (rows + PagePool.PageTokens - 1) / PagePool.PageTokens;
+
+    /// <summary>Takes the pages that rows up to <paramref name="rows"/> need. False, with nothing taken, when the pool is short.</summary>
+    internal bool TryReserve(int rows)
+    {
+        var wanted = PagesFor(rows);
+        Invariant.Holds(wanted <= _pages.Length);
+        var before = _pageCount;
+        while (_pageCount < wanted)
+        {
+            if (!_pool.TryTake(out var page))
+            {
+                ReturnFrom(before);
+                return false;
+            }
+
+            _pages[_pageCount] = page;
+            _addresses[_pageCount++] = _pool.Address(page);
+        }
+
+        return true;
+    }
+
+    /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> and <paramref name="value"/> are [dim].</summary>
+    internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
+    {
+        var page = RowCount / PagePool.PageTokens;
+        Invariant.Holds(page < _pageCount);
+        var offset = RowCount % PagePool.PageTokens * _pool.RowBytes;
+        KvCodecs.Encode(Type, key, _pool.Bytes(_pages[page], offset, _pool.RowBytes));
+        KvCodecs.Encode(Type, value, _pool.Bytes(_pages[page], offset + (PagePool.PageTokens * _pool.RowBytes), _pool.RowBytes));
+        RowCount++;
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on, and returns the pages that only they used or had reserved.</summary>
+    internal void Truncate(int rows)
+    {
+        Invariant.Holds(rows >= 0);
+        RowCount = Math.Min(rows, RowCount);
+        ReturnFrom(PagesFor(rows));
+    }
+
+    private void ReturnFrom(int pageCount)
+    {
+        while (_pageCount > pageCount)
+            _pool.Return(_pages[--_pageCount]);
+    }
+}

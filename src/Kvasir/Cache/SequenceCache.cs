@@ -1,0 +1,74 @@
+namespace Kvasir.Cache;
+
+/// <summary>The cache entries of one sequence: a <see cref="KvHead"/> for every layer and KV head.</summary>
+public sealed class SequenceCache
+{
+    private readonly PagePool _pool;
+    private readonly KvHead[] _heads;
+    private readonly int _kvHeadCount;
+
+    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows)
+    {
+        (_pool, _kvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
+        _heads = new KvHead[layerCount * kvHeadCount];
+        for (var i = 0; i < _heads.Length; i++)
+            _heads[i] = new KvHead(pool, maxRows);
+    }
+
+    /// <summary>The most rows that this sequence will ever hold.</summary>
+    public int MaxRows { get; }
+
+    /// <summary>Rows that pages have been reserved for.</summary>
+    public int ReservedRows { get; private set; }
+
+    /// <summary>Bytes of pages held, over all heads.</summary>
+    public long Bytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (var head in _heads)
+                bytes += head.Bytes;
+            return bytes;
+        }
+    }
+
+    public KvHead Head(int layer, int kvHead) => _heads[(layer * _kvHeadCount) + kvHead];
+
+    /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
+    public int PagesMissing(int rows) =>
+        rows <= ReservedRows ? 0 : _heads.Length * (KvHead.PagesFor(rows) - KvHead.PagesFor(ReservedRows));
+
+    /// <summary>Takes pages in every head for rows up to <paramref name="rows"/>. False, with nothing taken, when the pool is short.</summary>
+    public bool TryReserve(int rows)
+    {
+        Invariant.Holds(rows <= MaxRows);
+        if (PagesMissing(rows) > _pool.PagesLeft)
+            return false;
+        foreach (var head in _heads)
+        {
+            // The system itself may refuse memory under the limit; then everything goes back.
+            if (!head.TryReserve(rows))
+            {
+                Shrink(ReservedRows);
+                return false;
+            }
+        }
+
+        ReservedRows = Math.Max(rows, ReservedRows);
+        return true;
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on in every head, and returns their pages.</summary>
+    public void Truncate(int rows)
+    {
+        Shrink(rows);
+        ReservedRows = Math.Min(ReservedRows, rows);
+    }
+
+    private void Shrink(int rows)
+    {
+        foreach (var head in _heads)
+            head.Truncate(rows);
+    }
+}

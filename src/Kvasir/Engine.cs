@@ -1,0 +1,157 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Memory;
+using Kvasir.Kernels.Threads;
+using Kvasir.Models;
+
+namespace Kvasir;
+
+/// <summary>
+/// Owns the cache and the one compute loop over a model. One thread submits and steps; see <see cref="EngineLoop"/> for an engine
+/// with a thread of its own.
+/// </summary>
+public sealed class Engine : IDisposable
+{
+    private readonly EngineOptions _options;
+    private readonly AttentionPolicy _policy;
+    private readonly WorkerPool _pool;
+    private readonly KvCache _cache;
+    private readonly Transformer _transformer;
+    private readonly Scheduler _scheduler;
+    private readonly Batch _batch;
+
+    /// <param name="model">Must outlive the engine.</param>
+    /// <exception cref="KvasirException">An option is out of range, or the KV memory does not hold one page of every head.</exception>
+    public Engine(Model model, EngineOptions? options = null)
+    {
+        Model = model;
+        _options = options ?? new EngineOptions();
+        _options.Validate();
+        var config = model.Config;
+        _policy = PolicyCatalog.Parse(_options.Attention);
+        ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
+        var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
+        _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
+        _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
+        _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
+        _transformer = new Transformer(config, model.Weights, _pool, _batch, ContextTokens);
+        _scheduler = new Scheduler(_cache, _transformer.Shape, _options.MaxSequences, _options.QueueLimit);
+        Plan = new MemoryPlan(
+            model.Weights.Bytes, _cache.BytesPerToken, _policy.IndexBytesPerToken * _cache.HeadCount,
+            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes);
+    }
+
+    public Model Model { get; }
+
+    public MemoryPlan Plan { get; }
+
+    /// <summary>The most tokens of a sequence, prompt and answer.</summary>
+    public int ContextTokens { get; }
+
+    public int ThreadCount => _pool.WorkerCount;
+
+    /// <summary>The policy of sequences that name none.</summary>
+    public AttentionPolicy Policy => _policy;
+
+    public string KvName => _options.Kv.ToString().ToUpperInvariant();
+
+    /// <summary>Sequences that wait.</summary>
+    public int WaitingCount => _scheduler.WaitingCount;
+
+    /// <summary>Sequences that compute.</summary>
+    public int RunningCount => _scheduler.RunningCount;
+
+    /// <summary>Bytes of cache pages in use.</summary>
+    public long KvBytesInUse => (long)_cache.Pool.PagesInUse * _cache.Pool.PageBytes;
+
+    internal KvCache Cache => _cache;
+
+    /// <summary>Accepts a request; <see cref="Step"/> computes it.</summary>
+    /// <exception cref="KvasirException">
+    /// The prompt is empty, has an unknown token, or does not fit the context or the KV memory; an option is out of range; the queue is full.
+    /// </exception>
+    public void Submit(Sequence sequence)
+    {
+        var options = sequence.Options;
+        options.Validate(Model.Config.VocabularySize);
+        ValidatePrompt(sequence.Tokens);
+        var limit = Math.Min((long)ContextTokens, sequence.PromptCount + (long)(options.MaxTokens ?? int.MaxValue));
+        sequence.Accept((int)limit, options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
+        if (!_scheduler.TryEnqueue(sequence))
+            throw new KvasirException(KvasirError.QueueFull, $"{_options.QueueLimit} sequences are waiting, and the queue holds no more");
+    }
+
+    /// <summary>Computes one step for every running sequence. False when there was nothing to compute.</summary>
+    public bool Step()
+    {
+        _scheduler.Next(_batch);
+        if (_batch.RowCount == 0)
+            return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
+        if (_transformer.Forward(_batch))
+            Commit();
+        return true;
+    }
+
+    /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
+    public void Verify() => _cache.Pool.Verify();
+
+    /// <summary>Ends every sequence with <paramref name="failure"/>.</summary>
+    internal void FailAll(KvasirException failure) => _scheduler.FailAll(failure);
+
+    public void Dispose()
+    {
+        _scheduler.FailAll(new KvasirException(KvasirError.Closed, "the engine was closed"));
+        _pool.Dispose();
+        _transformer.Dispose();
+        _cache.Dispose();
+    }
+
+    private void ValidatePrompt(ReadOnlySpan<int> prompt)
+    {
+        if (prompt.IsEmpty)
+            throw new KvasirException(KvasirError.BadOption, "the prompt has no token");
+        foreach (var token in prompt)
+        {
+            if ((uint)token >= (uint)Model.Config.VocabularySize)
+                throw new KvasirException(KvasirError.BadOption, $"the prompt has token {token}, but the vocabulary has {Model.Config.VocabularySize}");
+        }
+
+        if (prompt.Length >= ContextTokens)
+            throw new KvasirException(KvasirError.ContextExceeded, $"the prompt of {prompt.Length} tokens leaves no room in the context of {ContextTokens}");
+        if (prompt.Length >= _cache.TokenLimit)
+        {
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded,
+                $"the prompt of {prompt.Length} tokens needs {(prompt.Length + 1) * _cache.BytesPerToken} bytes of KV memory, and the limit of {Plan.KvMemoryBytes} bytes holds {_cache.TokenLimit} tokens");
+        }
+    }
+
+    private void Commit()
+    {
+        var logitIndex = 0;
+        foreach (var segment in _batch.Segments)
+        {
+            var sequence = segment.Sequence;
+            sequence.CommitRows(segment.RowCount);
+            if (sequence.CachedCount < sequence.TokenCount)
+                continue;
+            var finish = CommitToken(sequence, _transformer.Logits(logitIndex++));
+            if (finish == FinishReason.None)
+                continue;
+            _scheduler.Remove(sequence);
+            sequence.End(finish);
+        }
+    }
+
+    private FinishReason CommitToken(Sequence sequence, Span<float> logits)
+    {
+        var sampled = sequence.Sampler!.Pick(logits, sequence.Tokens, sequence.PromptCount);
+        if (Model.Tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
+            return FinishReason.End;
+        if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled))
+            return FinishReason.Stop;
+        if (sequence.TokenCount < sequence.TokenLimit)
+            return FinishReason.None;
+        return sequence.GeneratedCount == sequence.Options.MaxTokens ? FinishReason.Length : FinishReason.ContextFull;
+    }
+}

@@ -1,0 +1,49 @@
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir;
+
+/// <summary>How an <see cref="Engine"/> runs.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Threads that compute, the engine's own among them, from 1 to 1024; 0 takes one for each physical core.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>How keys and values are stored.</summary>
+    public KvType Kv { get; init; } = KvType.BF16;
+
+    /// <summary>The most bytes that the KV cache may grow to; 0 takes half of the memory that is available.</summary>
+    public long KvMemoryBytes { get; init; }
+
+    /// <summary>The most tokens of a sequence, prompt and answer; 0 takes the model's native window.</summary>
+    public int ContextTokens { get; init; }
+
+    /// <summary>The most rows of a step, from 1 to 8192: a long prompt is computed in chunks of this many.</summary>
+    public int BatchTokens { get; init; } = 512;
+
+    /// <summary>The most sequences that compute side by side, from 1 to 1024 and not above <see cref="BatchTokens"/>.</summary>
+    public int MaxSequences { get; init; } = 16;
+
+    /// <summary>The most sequences that wait for their turn, from 1 to 1,000,000.</summary>
+    public int QueueLimit { get; init; } = 1024;
+
+    /// <summary>The attention policy and its options, as <see cref="Attention.PolicyCatalog"/> reads them.</summary>
+    public string Attention { get; init; } = "dense";
+
+    /// <exception cref="KvasirException">An option is outside its range.</exception>
+    internal void Validate()
+    {
+        Require(Threads, 0, 1024, "threads");
+        Require(KvMemoryBytes, 0, long.MaxValue, "KV memory");
+        Require(ContextTokens, 0, int.MaxValue, "context");
+        Require(BatchTokens, 1, 8192, "batch tokens");
+        Require(MaxSequences, 1, 1024, "sequences");
+        Require(MaxSequences, 1, BatchTokens, "sequences, which may not be more than the tokens of a batch,");
+        Require(QueueLimit, 1, 1_000_000, "queue limit");
+    }
+
+    private static void Require(long value, long least, long most, string name)
+    {
+        if (value < least || value > most)
+            throw new KvasirException(KvasirError.BadOption, $"{name} {value} is outside {least} to {most}");
+    }
+}

@@ -1,0 +1,38 @@
+using Kvasir.Attention;
+
+namespace Kvasir;
+
+/// <summary>What a request asks for beside its prompt.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>The most tokens to generate, at least 1; null goes on to the end of the context.</summary>
+    public int? MaxTokens { get; init; }
+
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Texts that end the answer, which then stops before them. At most 16, each of 1 to 256 UTF-8 bytes.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Alternatives to report with each token: null for no log-probabilities, 0 for the chosen token's only, at most 20.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>Whether end-of-generation tokens are generated like any other, as benchmarks want.</summary>
+    public bool IgnoreEnd { get; init; }
+
+    /// <summary>The policy for this sequence; null takes the engine's.</summary>
+    public AttentionPolicy? Attention { get; init; }
+
+    /// <exception cref="KvasirException">An option is outside its range.</exception>
+    internal void Validate(int vocabularySize)
+    {
+        if (MaxTokens is < 1)
+            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than 1");
+        if (TopLogprobs is < 0 or > 20)
+            throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
+        if (Stop.Count > StopMatcher.MaxStops)
+            throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
+        foreach (var stop in Stop)
+            StopMatcher.Validate(stop);
+        Sampling.Validate(vocabularySize);
+    }
+}

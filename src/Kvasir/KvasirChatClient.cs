@@ -1,0 +1,143 @@
+using System.Runtime.CompilerServices;
+using Kvasir.Attention;
+using Kvasir.Text;
+using Microsoft.Extensions.AI;
+
+namespace Kvasir;
+
+/// <summary>
+/// A model behind <see cref="IChatClient"/>: streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
+/// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request.
+/// </summary>
+public sealed class KvasirChatClient : IChatClient
+{
+    private readonly EngineLoop _loop;
+    private readonly Model _model;
+    private readonly ChatTemplate _template;
+    private readonly ChatClientMetadata _metadata;
+
+    /// <param name="model">Must outlive the client.</param>
+    /// <param name="options">Of the engine that the client owns.</param>
+    /// <param name="template">In place of the model's own, or for a model that has none.</param>
+    /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>; or there is no template.</exception>
+    public KvasirChatClient(Model model, EngineOptions? options = null, ChatTemplate? template = null)
+    {
+        _template = template ?? model.Template ?? throw new KvasirException(
+            KvasirError.BadTemplate, $"{model.Path} has no chat template; give one, or complete text with an Engine");
+        _model = model;
+        _loop = new EngineLoop(new Engine(model, options));
+        _metadata = new ChatClientMetadata("kvasir", defaultModelId: model.Config.Name);
+    }
+
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
+        await GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
+
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var prompt = _model.EncodeChat(Turns(messages, options), template: _template);
+        var sequence = new Sequence(prompt, Generation(options));
+        await _loop.SubmitAsync(sequence).ConfigureAwait(false);
+        var responseId = $"kvasir-{Guid.NewGuid():N}";
+        try
+        {
+            await foreach (var token in sequence.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            {
+                if (token.Text.Length > 0)
+                    yield return Update(responseId, [new TextContent(token.Text)]);
+            }
+        }
+        finally
+        {
+            // Reached too when the reader stops early: nobody waits for the rest of the answer.
+            sequence.Cancel();
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
+        var last = Update(responseId, [new UsageContent(Usage(sequence))]);
+        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? ChatFinishReason.Length : ChatFinishReason.Stop;
+        yield return last;
+    }
+
+    /// <summary>Gives the <see cref="Engine"/>, the <see cref="Model"/>, the client's metadata, or the client itself.</summary>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null)
+            return null;
+        return serviceType == typeof(ChatClientMetadata) ? _metadata
+            : serviceType == typeof(Engine) ? _loop.Engine
+            : serviceType == typeof(Model) ? _model
+            : serviceType.IsInstanceOfType(this) ? this
+            : null;
+    }
+
+    public void Dispose() => _loop.Dispose();
+
+    private static UsageDetails Usage(Sequence sequence) => new()
+    {
+        InputTokenCount = sequence.PromptCount,
+        OutputTokenCount = sequence.GeneratedCount,
+        TotalTokenCount = sequence.TokenCount,
+        CachedInputTokenCount = 0,
+    };
+
+    private static List<ChatTurn> Turns(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    {
+        var turns = new List<ChatTurn>();
+        if (!string.IsNullOrEmpty(options?.Instructions))
+            turns.Add(new ChatTurn("system", options.Instructions));
+        foreach (var message in messages)
+        {
+            foreach (var content in message.Contents)
+            {
+                if (content is not TextContent)
+                    throw new KvasirException(KvasirError.Unsupported, $"a message has {content.GetType().Name}; only text is supported");
+            }
+
+            turns.Add(new ChatTurn(message.Role.Value, message.Text) { Name = message.AuthorName });
+        }
+
+        return turns;
+    }
+
+    // What a request asks for and would not get is refused, not ignored.
+    private GenerationOptions Generation(ChatOptions? options)
+    {
+        if (options?.Tools is { Count: > 0 })
+            throw new KvasirException(KvasirError.Unsupported, $"{options.Tools.Count} tools were given; tool calls are not supported");
+        if (options?.ResponseFormat is ChatResponseFormatJson)
+            throw new KvasirException(KvasirError.Unsupported, "a JSON response format was asked for; structured output is not supported");
+        var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
+        return new GenerationOptions
+        {
+            MaxTokens = options?.MaxOutputTokens,
+            Stop = options?.StopSequences is { } stops ? [.. stops] : [],
+            Attention = policy,
+            Sampling = Sampling(options),
+        };
+    }
+
+    private SamplingOptions Sampling(ChatOptions? options)
+    {
+        var defaults = SamplingOptions.For(_model.Defaults);
+        return defaults with
+        {
+            Temperature = options?.Temperature ?? defaults.Temperature,
+            TopP = options?.TopP ?? defaults.TopP,
+            TopK = options?.TopK ?? defaults.TopK,
+            FrequencyPenalty = options?.FrequencyPenalty ?? 0,
+            PresencePenalty = options?.PresencePenalty ?? 0,
+            Seed = options?.Seed is { } seed ? (ulong)seed : null,
+        };
+    }
+
+    private ChatResponseUpdate Update(string responseId, IList<AIContent> contents) => new(ChatRole.Assistant, contents)
+    {
+        ResponseId = responseId,
+        MessageId = responseId,
+        ModelId = _model.Config.Name,
+        CreatedAt = DateTimeOffset.UtcNow,
+    };
+}

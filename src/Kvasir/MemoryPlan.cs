@@ -1,0 +1,12 @@
+namespace Kvasir;
+
+/// <summary>What an engine's memory is for.</summary>
+/// <param name="WeightBytes">Of the model's file, read where it lies.</param>
+/// <param name="KvBytesPerToken">Keys and values of one token over all layers and heads.</param>
+/// <param name="IndexBytesPerToken">What the attention policy's index adds to that.</param>
+/// <param name="KvMemoryBytes">The limit that the cache grows under.</param>
+/// <param name="TokensThatFit">Tokens under that limit.</param>
+/// <param name="ContextTokens">The most tokens of one sequence.</param>
+/// <param name="ScratchBytes">Activations and scratch; 0 before an engine exists.</param>
+public sealed record MemoryPlan(
+    long WeightBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes);

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using Kvasir.Models;
+using Kvasir.Text;
+
+namespace Kvasir;
+
+/// <summary>A model as its files have it: configuration, weights where they lie, tokenizer and chat template. Engines share one.</summary>
+public sealed class Model : IDisposable
+{
+    private readonly Lazy<ChatTemplate?> _template;
+
+    private Model(string path, ModelConfig config, Weights weights, Func<ChatTemplate?> template)
+    {
+        Path = path;
+        Config = config;
+        Weights = weights;
+        _template = new Lazy<ChatTemplate?>(template);
+    }
+
+    /// <summary>The file or folder it was read from.</summary>
+    public string Path { get; }
+
+    public ModelConfig Config { get; }
+
+    public Weights Weights { get; }
+
+    public required Tokenizer Tokenizer { get; init; }
+
+    /// <summary>
+    /// Null when the files have none: such a model is not made for chat. Read at first use, so that a model whose template is not
+    /// supported still completes text.
+    /// </summary>
+    /// <exception cref="KvasirException">The template is damaged or uses what is not supported.</exception>
+    public ChatTemplate? Template => _template.Value;
+
+    /// <summary>How the model's makers want it sampled.</summary>
+    public required GenerationDefaults Defaults { get; init; }
+
+    /// <summary>Time that <see cref="Load"/> took.</summary>
+    public required double LoadMs { get; init; }
+
+    /// <summary>
+    /// Opens a model. Weights are mapped, not copied, so this takes milliseconds; the system reads them as they are first used.
+    /// </summary>
+    /// <param name="name">A GGUF file, a Hugging Face style folder, a safetensors file in one, or the name of a bundled model.</param>
+    /// <exception cref="KvasirException">There is no such model, a file is damaged, or the model is of a kind that is not supported.</exception>
+    public static Model Load(string name)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var path = Find(name);
+        return Directory.Exists(path) ? LoadFolder(path, start) : LoadGguf(path, start);
+    }
+
+    /// <summary>The prompt tokens of a conversation.</summary>
+    /// <param name="turns">Oldest first.</param>
+    /// <param name="options">What the template sees beside them; the texts of the begin and end tokens are filled in.</param>
+    /// <param name="template">In place of the model's own.</param>
+    /// <exception cref="KvasirException">There is no template, or it refuses the conversation.</exception>
+    public int[] EncodeChat(IReadOnlyList<ChatTurn> turns, ChatTemplateOptions? options = null, ChatTemplate? template = null)
+    {
+        template ??= Template ?? throw new KvasirException(KvasirError.BadTemplate, $"{Path} has no chat template; it completes text only");
+        var text = template.Render(turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
+        var tokens = new List<int>();
+        Tokenizer.Encode(text, addBegin: false, parseSpecial: true, tokens);
+        // Most templates spell the begin token out; the others rely on the tokenizer to add it.
+        if (Tokenizer.AddsBegin && Tokenizer.BeginToken is { } begin && (tokens.Count == 0 || tokens[0] != begin))
+            tokens.Insert(0, begin);
+        return [.. tokens];
+    }
+
+    public void Dispose() => Weights.Dispose();
+
+    private string? PieceOf(int? token) => token is { } id ? Tokenizer.Piece(id) : null;
+
+    private static string Find(string name)
+    {
+        if (Directory.Exists(name))
+            return name;
+        if (File.Exists(name))
+            return name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(name))! : name;
+        if (BundledModels.TryFind(name, out var bundled))
+            return bundled;
+        throw new KvasirException(
+            KvasirError.FileNotFound,
+            $"{name} is neither a GGUF file, nor a folder with a model, nor a bundled model ({string.Join(", ", BundledModels.Names)})");
+    }
+
+    private static Model LoadGguf(string path, long start)
+    {
+        var file = Gguf.Open(path);
+        try
+        {
+            var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
+            var config = ModelConfig.FromGguf(file);
+            var source = file.Metadata.String("tokenizer.chat_template");
+            return new Model(path, config, Weights.Load(file, config), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"))
+            {
+                Tokenizer = tokenizer,
+                Defaults = new GenerationDefaults(),
+                LoadMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
+            };
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static Model LoadFolder(string path, long start)
+    {
+        var files = Safetensors.Open(path);
+        try
+        {
+            var config = ModelConfig.FromFolder(path);
+            return new Model(path, config, Weights.Load(files, config), () => ChatTemplate.FromFolder(path))
+            {
+                Tokenizer = Tokenizer.FromFolder(path),
+                Defaults = GenerationDefaults.FromFolder(path),
+                LoadMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
+            };
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    }
+}

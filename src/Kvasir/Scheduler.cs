@@ -1,0 +1,191 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+
+namespace Kvasir;
+
+/// <summary>
+/// Decides who computes next: one row for each running sequence that decodes, then prompt rows, oldest request first, up to the
+/// rows of a batch. Pages are taken here, before anything is computed; when they run short the youngest sequence gives its own
+/// back and waits to be computed again.
+/// </summary>
+internal sealed class Scheduler
+{
+    private readonly Queue<Sequence> _waiting = new();
+    private readonly List<Sequence> _preempted = [];
+    private readonly List<Sequence> _running;
+    private readonly KvCache _cache;
+    private readonly AttentionShape _shape;
+    private readonly int _queueLimit;
+
+    /// <param name="maxRunning">Sequences that compute side by side.</param>
+    /// <param name="queueLimit">Sequences that may wait.</param>
+    public Scheduler(KvCache cache, AttentionShape shape, int maxRunning, int queueLimit)
+    {
+        (_cache, _shape, _queueLimit) = (cache, shape, queueLimit);
+        _running = new List<Sequence>(maxRunning);
+    }
+
+    public int WaitingCount => _waiting.Count + _preempted.Count;
+
+    public int RunningCount => _running.Count;
+
+    /// <summary>False when the queue is full.</summary>
+    public bool TryEnqueue(Sequence sequence)
+    {
+        if (_waiting.Count == _queueLimit)
+            return false;
+        _waiting.Enqueue(sequence);
+        return true;
+    }
+
+    /// <summary>Fills <paramref name="batch"/> with the next step's rows. It stays empty when there is nothing to do.</summary>
+    public void Next(Batch batch)
+    {
+        batch.Clear();
+        DropCancelled();
+        Admit();
+        AddDecoding(batch);
+        AddPrompts(batch);
+    }
+
+    /// <summary>Takes a sequence that has ended out of the running ones.</summary>
+    public void Remove(Sequence sequence) => _running.Remove(sequence);
+
+    /// <summary>Ends everything with <paramref name="failure"/>: the engine cannot go on.</summary>
+    public void FailAll(KvasirException failure)
+    {
+        foreach (var sequence in _running)
+            sequence.End(FinishReason.Failed, failure);
+        foreach (var sequence in _preempted)
+            sequence.End(FinishReason.Failed, failure);
+        while (_waiting.TryDequeue(out var sequence))
+            sequence.End(FinishReason.Failed, failure);
+        _running.Clear();
+        _preempted.Clear();
+    }
+
+    private void DropCancelled()
+    {
+        DropCancelled(_running);
+        DropCancelled(_preempted);
+        while (_waiting.TryPeek(out var first) && first.IsCancelled)
+            _waiting.Dequeue().End(FinishReason.Cancelled);
+    }
+
+    private static void DropCancelled(List<Sequence> sequences)
+    {
+        for (var i = sequences.Count - 1; i >= 0; i--)
+        {
+            if (!sequences[i].IsCancelled)
+                continue;
+            sequences[i].End(FinishReason.Cancelled);
+            sequences.RemoveAt(i);
+        }
+    }
+
+    private void Admit()
+    {
+        while (_running.Count < _running.Capacity && TryTakeWaiting(out var sequence))
+        {
+            var cache = _cache.Open(sequence.TokenLimit);
+            sequence.Start(cache, Selectors(sequence));
+            _running.Add(sequence);
+        }
+    }
+
+    // Whoever was preempted goes first: it has waited longest. Nobody enters while the pages for the prompt are not free, or two
+    // prompts would take turns in evicting each other.
+    private bool TryTakeWaiting(out Sequence sequence)
+    {
+        var again = _preempted.Count > 0;
+        if (!(again ? (sequence = _preempted[0]) is not null : _waiting.TryPeek(out sequence!)))
+            return false;
+        var pages = _cache.HeadCount * KvHead.PagesFor(sequence.TokenCount + 1);
+        if (_running.Count > 0 && pages > _cache.Pool.PagesLeft - PagesPromised())
+            return false;
+        if (again)
+            _preempted.RemoveAt(0);
+        else
+            _waiting.Dequeue();
+        return true;
+    }
+
+    // Pages that running prompts have not taken yet but will.
+    private int PagesPromised()
+    {
+        var pages = 0;
+        foreach (var sequence in _running)
+            pages += sequence.Cache!.PagesMissing(sequence.TokenCount);
+        return pages;
+    }
+
+    private Selector[] Selectors(Sequence sequence)
+    {
+        var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
+        for (var i = 0; i < selectors.Length; i++)
+        {
+            var (layer, kvHead) = (i / _shape.KvHeadCount, i % _shape.KvHeadCount);
+            var place = new HeadPlace(layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, sequence.TokenLimit);
+            selectors[i] = sequence.Policy!.CreateSelector(place);
+        }
+
+        return selectors;
+    }
+
+    private void AddDecoding(Batch batch)
+    {
+        for (var i = 0; i < _running.Count; i++)
+        {
+            var sequence = _running[i];
+            if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0)
+                continue;
+            // Preempts from the young end, so nobody whom the batch already has.
+            if (sequence.Cache!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
+                batch.Add(sequence, 1);
+        }
+    }
+
+    private void AddPrompts(Batch batch)
+    {
+        for (var i = 0; i < _running.Count && batch.RowsLeft > 0; i++)
+        {
+            var sequence = _running[i];
+            if (sequence.CachedCount >= sequence.PrefillCount)
+                continue;
+            var rows = Math.Min(batch.RowsLeft, sequence.PrefillCount - sequence.CachedCount);
+            // A prompt waits while others make progress; only when nobody does is somebody preempted for it.
+            var reserved = sequence.Cache!.TryReserve(sequence.CachedCount + rows)
+                || (batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
+            if (!reserved)
+                continue;
+            sequence.Timings.MarkPrefillStart();
+            batch.Add(sequence, rows);
+        }
+    }
+
+    // The youngest gives way, in the end the sequence itself; one that is alone and still short can never go on.
+    private bool TryPreemptFor(Sequence sequence, int rows)
+    {
+        while (!sequence.Cache!.TryReserve(rows))
+        {
+            var victim = _running[^1];
+            _running.RemoveAt(_running.Count - 1);
+            if (_running.Count == 0)
+            {
+                victim.End(FinishReason.Failed, OutOfPages(victim, rows));
+                return false;
+            }
+
+            victim.Release();
+            _preempted.Insert(0, victim);
+            if (victim == sequence)
+                return false;
+        }
+
+        return true;
+    }
+
+    private KvasirException OutOfPages(Sequence sequence, int rows) => new(
+        KvasirError.KvMemoryExceeded,
+        $"the KV memory holds {_cache.TokenLimit} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt)");
+}

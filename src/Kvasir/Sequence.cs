@@ -1,0 +1,185 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Kvasir.Attention;
+using Kvasir.Cache;
+
+namespace Kvasir;
+
+/// <summary>
+/// One request: its tokens, its place in the cache, and its answer as it grows. The engine's thread writes; one other thread may
+/// read the answer through <see cref="TryRead"/> or <see cref="ReadAllAsync"/>, and any thread may <see cref="Cancel"/>.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore whose wait handle is never asked for holds nothing to release.")]
+public sealed class Sequence
+{
+    private const int TextBytesPerToken = 8;
+    private static readonly TokenLogprob[] NoLogprobs = [];
+    private readonly int[] _prompt;
+    private readonly SemaphoreSlim _signal = new(0);
+    private int[] _tokens;
+    private int[] _textEnds = [];
+    private float[] _logprobs = [];
+    private TokenLogprob[][] _topLogprobs = [];
+    private StopMatcher _text = new([], 0);
+    private Selector[] _selectors = [];
+    private int _readCount;
+    private int _readBytes;
+    private bool _tailRead;
+    private volatile bool _cancelled;
+    private int _publishedCount;
+    private int _finish;
+
+    /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
+    public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
+    {
+        _prompt = prompt.ToArray();
+        _tokens = _prompt;
+        Options = options ?? new GenerationOptions();
+        (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
+    }
+
+    public GenerationOptions Options { get; }
+
+    public SequenceTimings Timings { get; } = new();
+
+    public int PromptCount => _prompt.Length;
+
+    /// <summary>Tokens generated so far, as the engine's thread sees it.</summary>
+    public int GeneratedCount => TokenCount - PromptCount;
+
+    /// <summary>Prompt and answer.</summary>
+    public int TokenCount { get; private set; }
+
+    /// <summary>Prompt and answer, [<see cref="TokenCount"/>].</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, TokenCount);
+
+    /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
+    public int CachedCount { get; private set; }
+
+    /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
+    public int TokenLimit { get; private set; }
+
+    /// <summary>The seed that tokens are drawn with.</summary>
+    public ulong Seed { get; private set; }
+
+    public bool IsCancelled => _cancelled;
+
+    public FinishReason Finish => (FinishReason)Volatile.Read(ref _finish);
+
+    /// <summary>The error, when <see cref="Finish"/> is <see cref="FinishReason.Failed"/>.</summary>
+    public KvasirException? Failure { get; private set; }
+
+    /// <summary>Rows before this one are attended as a prompt. Grows when a preempted sequence computes its own answer again.</summary>
+    internal int PrefillCount { get; private set; }
+
+    internal SequenceCache? Cache { get; private set; }
+
+    internal AttentionPolicy? Policy { get; private set; }
+
+    internal Sampler? Sampler { get; private set; }
+
+    /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
+    public void Cancel() => _cancelled = true;
+
+    /// <summary>The next piece of the answer, when there is one already.</summary>
+    public bool TryRead(out GeneratedToken token)
+    {
+        var finished = Finish != FinishReason.None;
+        if (_readCount < Volatile.Read(ref _publishedCount))
+        {
+            var i = _readCount++;
+            var logprob = _logprobs.Length > 0 ? _logprobs[i] : float.NaN;
+            token = new GeneratedToken(_tokens[PromptCount + i], ReadText(_textEnds[i]), logprob, _topLogprobs.Length > 0 ? _topLogprobs[i] : NoLogprobs);
+            return true;
+        }
+
+        var tail = finished && !_tailRead ? ReadText(_text.ReleasedBytes) : "";
+        _tailRead |= finished;
+        token = new GeneratedToken(-1, tail, float.NaN, NoLogprobs);
+        return tail.Length > 0;
+    }
+
+    /// <summary>The answer as it comes. Ends when the sequence does; throws what <see cref="Failure"/> holds.</summary>
+    public async IAsyncEnumerable<GeneratedToken> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            var finished = Finish != FinishReason.None;
+            while (TryRead(out var token))
+                yield return token;
+            if (finished)
+                break;
+            await _signal.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+
+        if (Failure is not null)
+            throw Failure;
+    }
+
+    internal Selector Selector(int layer, int kvHead, int kvHeadCount) => _selectors[(layer * kvHeadCount) + kvHead];
+
+    /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
+    internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler)
+    {
+        (TokenLimit, Policy, Sampler, Seed) = (tokenLimit, policy, sampler, sampler.Seed);
+        var answerLimit = tokenLimit - PromptCount;
+        Array.Resize(ref _tokens, tokenLimit);
+        _textEnds = new int[answerLimit];
+        _text = new StopMatcher(Options.Stop, TextBytesPerToken * answerLimit);
+        if (Options.TopLogprobs is null)
+            return;
+        _logprobs = new float[answerLimit];
+        _topLogprobs = new TokenLogprob[answerLimit][];
+    }
+
+    /// <summary>Begins to compute: with an empty cache, and a fresh selector for every head.</summary>
+    internal void Start(SequenceCache cache, Selector[] selectors) => (Cache, _selectors) = (cache, selectors);
+
+    /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
+    internal void Release()
+    {
+        Cache?.Truncate(0);
+        (Cache, _selectors, CachedCount) = (null, [], 0);
+        PrefillCount = TokenCount;
+    }
+
+    internal void CommitRows(int rowCount) => CachedCount += rowCount;
+
+    /// <summary>Appends a generated token and the text it adds. True when a stop string is complete.</summary>
+    internal bool CommitToken(int token, ReadOnlySpan<byte> bytes, in SampledToken sampled)
+    {
+        Timings.MarkFirstToken();
+        var i = GeneratedCount;
+        _tokens[TokenCount++] = token;
+        var stopped = _text.Append(bytes);
+        _textEnds[i] = _text.ReleasedBytes;
+        if (_logprobs.Length > 0)
+            (_logprobs[i], _topLogprobs[i]) = (sampled.Logprob, sampled.TopLogprobs ?? NoLogprobs);
+        Volatile.Write(ref _publishedCount, i + 1);
+        Signal();
+        return stopped;
+    }
+
+    internal void End(FinishReason reason, KvasirException? failure = null)
+    {
+        Release();
+        _text.Finish();
+        Timings.MarkEnd();
+        Failure = failure;
+        Volatile.Write(ref _finish, (int)reason);
+        Signal();
+    }
+
+    private string ReadText(int end)
+    {
+        var text = end > _readBytes ? _text.Text(_readBytes, end) : "";
+        _readBytes = end;
+        return text;
+    }
+
+    private void Signal()
+    {
+        if (_signal.CurrentCount == 0)
+            _signal.Release();
+    }
+}

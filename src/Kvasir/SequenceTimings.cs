@@ -1,0 +1,31 @@
+using System.Diagnostics;
+
+namespace Kvasir;
+
+/// <summary>When a sequence reached each stage, in milliseconds from its submission; NaN for a stage not reached.</summary>
+public sealed class SequenceTimings
+{
+    private readonly long _created = Stopwatch.GetTimestamp();
+
+    /// <summary>The first prompt row was computed.</summary>
+    public double PrefillStartMs { get; private set; } = double.NaN;
+
+    /// <summary>The first token was generated: the whole prompt is in the cache.</summary>
+    public double FirstTokenMs { get; private set; } = double.NaN;
+
+    public double EndMs { get; private set; } = double.NaN;
+
+    /// <summary>Time in prefill.</summary>
+    public double PrefillMs => FirstTokenMs - PrefillStartMs;
+
+    /// <summary>Time from the first generated token to the end.</summary>
+    public double DecodeMs => EndMs - FirstTokenMs;
+
+    internal void MarkPrefillStart() => PrefillStartMs = double.IsNaN(PrefillStartMs) ? Now() : PrefillStartMs;
+
+    internal void MarkFirstToken() => FirstTokenMs = double.IsNaN(FirstTokenMs) ? Now() : FirstTokenMs;
+
+    internal void MarkEnd() => EndMs = Now();
+
+    private double Now() => Stopwatch.GetElapsedTime(_created).TotalMilliseconds;
+}

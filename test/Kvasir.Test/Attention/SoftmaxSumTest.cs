@@ -1,0 +1,173 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Attention;
+
+public sealed class SoftmaxSumTest
+{
+    private const int Dim = 6;
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(40, 3)]
+    [InlineData(100, 7)]
+    public void EqualsSoftmaxInDoublePrecision(int rowCount, int queryCount)
+    {
+        using var rows = new Rows(rowCount, seed: rowCount);
+        var scores = rows.Scores(queryCount);
+        var sum = NewSum(queryCount);
+        sum.Add(rows.Head, new RowSet(0, rowCount), (float[])scores.Clone(), rowCount);
+        sum.Finish();
+        AssertClose(rows.Expected(scores, queryCount, Enumerable.Range(0, rowCount)), sum.Output);
+    }
+
+    [Fact]
+    public void MergedHalvesEqualOnePass()
+    {
+        using var rows = new Rows(90, seed: 3);
+        var scores = rows.Scores(2);
+        var whole = NewSum(2);
+        whole.Add(rows.Head, new RowSet(0, 90), (float[])scores.Clone(), 90);
+        var left = NewSum(2);
+        var right = NewSum(2);
+        left.Add(rows.Head, new RowSet(0, 37), [.. scores[..37], .. scores[90..127]], 37);
+        right.Add(rows.Head, new RowSet(37, 53), [.. scores[37..90], .. scores[127..]], 53);
+        left.Merge(right);
+        Assert.Equal(whole.LogSumExp(1), left.LogSumExp(1), 1e-5f);
+        left.Finish();
+        whole.Finish();
+        AssertClose(whole.Output.ToArray().Select(x => (double)x).ToArray(), left.Output);
+    }
+
+    [Fact]
+    public void MergingWithNothingChangesNothing()
+    {
+        using var rows = new Rows(5, seed: 4);
+        var scores = rows.Scores(1);
+        var sum = NewSum(1);
+        sum.Add(rows.Head, new RowSet(0, 5), (float[])scores.Clone(), 5);
+        var before = sum.Output.ToArray();
+        sum.Merge(NewSum(1));
+        Assert.Equal(before, sum.Output.ToArray());
+        var empty = NewSum(1);
+        empty.Merge(sum);
+        Assert.Equal(before, empty.Output.ToArray());
+    }
+
+    [Fact]
+    public void ListedRowsEqualTheSameRange()
+    {
+        using var rows = new Rows(70, seed: 5);
+        var scores = rows.Scores(3);
+        int[] list = [.. Enumerable.Range(0, 70).Reverse()];
+        var reversed = new float[scores.Length];
+        for (var q = 0; q < 3; q++)
+        {
+            for (var i = 0; i < 70; i++)
+                reversed[(q * 70) + i] = scores[(q * 70) + list[i]];
+        }
+
+        var sum = NewSum(3);
+        sum.Add(rows.Head, new RowSet(list), reversed, 70);
+        sum.Finish();
+        AssertClose(rows.Expected(scores, 3, Enumerable.Range(0, 70)), sum.Output);
+    }
+
+    [Fact]
+    public void ARowAtNegativeInfinityIsLeftOut()
+    {
+        using var rows = new Rows(10, seed: 6);
+        var scores = rows.Scores(1);
+        var masked = (float[])scores.Clone();
+        masked[3] = masked[9] = float.NegativeInfinity;
+        var sum = NewSum(1);
+        sum.Add(rows.Head, new RowSet(0, 10), masked, 10);
+        sum.Finish();
+        AssertClose(rows.Expected(scores, 1, [0, 1, 2, 4, 5, 6, 7, 8]), sum.Output);
+    }
+
+    [Fact]
+    public void NoRowsGiveZerosAndNeverNaN()
+    {
+        using var rows = new Rows(4, seed: 7);
+        var sum = NewSum(2);
+        float[] masked = [.. Enumerable.Repeat(float.NegativeInfinity, 8)];
+        sum.Add(rows.Head, new RowSet(0, 4), masked, 4);
+        sum.Finish();
+        Assert.All(sum.Output.ToArray(), x => Assert.Equal(0, x));
+        // Rows that come after a round of nothing count as if it had not been.
+        var scores = rows.Scores(2);
+        sum.Add(rows.Head, new RowSet(0, 4), (float[])scores.Clone(), 4);
+        sum.Finish();
+        AssertClose(rows.Expected(scores, 2, [0, 1, 2, 3]), sum.Output);
+    }
+
+    [Fact]
+    public void LogWeightsUndoSampling()
+    {
+        // Half of the rows, each with probability 1/2 and so with log-weight ln 2, estimate the whole mass.
+        using var rows = new Rows(20, seed: 8);
+        float[] flat = new float[20];
+        float[] sampled = [.. Enumerable.Repeat(MathF.Log(2), 10)];
+        var whole = NewSum(1);
+        var half = NewSum(1);
+        whole.Add(rows.Head, new RowSet(0, 20), flat, 20);
+        half.Add(rows.Head, new RowSet(0, 10), sampled, 10);
+        Assert.Equal(whole.LogSumExp(0), half.LogSumExp(0), 1e-5f);
+    }
+
+    private static SoftmaxSum NewSum(int count)
+    {
+        var sum = new SoftmaxSum(new float[count], new float[count], new float[count * Dim]);
+        sum.Reset();
+        return sum;
+    }
+
+    private static void AssertClose(double[] expected, ReadOnlySpan<float> actual)
+    {
+        for (var i = 0; i < expected.Length; i++)
+            Assert.True(Math.Abs(expected[i] - actual[i]) < 2e-6, $"at {i}: {expected[i]} and {actual[i]}");
+    }
+
+    private sealed class Rows : IDisposable
+    {
+        private readonly KvCache _cache = new(KvType.F32, 1, 1, Dim, 1 << 20);
+        private readonly Random _random;
+        private readonly float[][] _values;
+
+        public Rows(int count, int seed)
+        {
+            _random = new Random(seed);
+            _values = new float[count][];
+            var sequence = _cache.Open(count);
+            Assert.True(sequence.TryReserve(count));
+            Head = sequence.Head(0, 0);
+            for (var row = 0; row < count; row++)
+            {
+                _values[row] = [.. Enumerable.Range(0, Dim).Select(_ => (2 * _random.NextSingle()) - 1)];
+                Head.Append(new float[Dim], _values[row]);
+            }
+        }
+
+        public KvHead Head { get; }
+
+        public float[] Scores(int queryCount) => [.. Enumerable.Range(0, queryCount * _values.Length).Select(_ => 20 * (_random.NextSingle() - 0.5f))];
+
+        public double[] Expected(float[] scores, int queryCount, IEnumerable<int> rows)
+        {
+            var output = new double[queryCount * Dim];
+            for (var q = 0; q < queryCount; q++)
+            {
+                var weights = rows.Select(row => (row, w: Math.Exp(scores[(q * _values.Length) + row]))).ToArray();
+                var mass = weights.Sum(x => x.w);
+                for (var d = 0; d < Dim; d++)
+                    output[(q * Dim) + d] = weights.Sum(x => x.w * _values[x.row][d]) / mass;
+            }
+
+            return output;
+        }
+
+        public void Dispose() => _cache.Dispose();
+    }
+}

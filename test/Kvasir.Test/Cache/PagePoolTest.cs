@@ -1,0 +1,93 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Cache;
+
+public sealed class PagePoolTest
+{
+    [Fact]
+    public void HandsOutEveryPageOnceAndThenNoMore()
+    {
+        using var pool = new PagePool(KvType.F32, headDim: 8, limitBytes: 100 * PageBytes(8) + 7);
+        Assert.Equal(100, pool.PageLimit);
+        var taken = new HashSet<int>();
+        while (pool.TryTake(out var page))
+            Assert.True(taken.Add(page));
+        Assert.Equal(100, taken.Count);
+        Assert.Equal(0, pool.PagesLeft);
+        pool.Verify();
+        foreach (var page in taken)
+            pool.Return(page);
+        Assert.Equal(0, pool.PagesInUse);
+        pool.Verify();
+    }
+
+    [Fact]
+    public void PagesDoNotOverlap()
+    {
+        using var pool = new PagePool(KvType.BF16, headDim: 33, limitBytes: 8 << 20);
+        var addresses = new List<nint>();
+        while (pool.TryTake(out var page))
+            addresses.Add(pool.Address(page));
+        addresses.Sort();
+        for (var i = 1; i < addresses.Count; i++)
+            Assert.True(addresses[i] - addresses[i - 1] >= pool.PageBytes, $"pages {i - 1} and {i}");
+    }
+
+    [Fact]
+    public void GrowsByNeedNotByLimit()
+    {
+        using var pool = new PagePool(KvType.BF16, headDim: 128, limitBytes: 1L << 40);
+        Assert.Equal(0, pool.ResidentBytes);
+        Assert.True(pool.TryTake(out _));
+        Assert.InRange(pool.ResidentBytes, pool.PageBytes, 8 << 20);
+    }
+
+    [Fact]
+    public void ReturningAPageTwiceIsFound()
+    {
+        using var pool = new PagePool(KvType.F32, headDim: 8, limitBytes: 1 << 20);
+        Assert.True(pool.TryTake(out var page));
+        pool.Return(page);
+        Assert.ThrowsAny<Exception>(() => pool.Return(page));
+    }
+
+    [Fact]
+    public void ALimitBelowOnePageIsRefusedWithBothNumbers()
+    {
+        var refusal = Assert.Throws<KvasirException>(() => new PagePool(KvType.F32, headDim: 8, limitBytes: 100));
+        Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
+        Assert.Contains("100 bytes", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains($"{PageBytes(8)} bytes", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void StaysSoundUnderRandomUse(int seed)
+    {
+        using var pool = new PagePool(KvType.F32, headDim: 4, limitBytes: 300 * PageBytes(4));
+        var random = new Random(seed);
+        var held = new List<int>();
+        for (var i = 0; i < 5000; i++)
+        {
+            if (random.Next(100) < 55 && pool.TryTake(out var page))
+            {
+                held.Add(page);
+            }
+            else if (held.Count > 0)
+            {
+                var at = random.Next(held.Count);
+                pool.Return(held[at]);
+                held.RemoveAt(at);
+            }
+        }
+
+        Assert.Equal(held.Count, pool.PagesInUse);
+        Assert.Equal(held.Count, held.Distinct().Count());
+        pool.Verify();
+    }
+
+    private static long PageBytes(int headDim) => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, headDim);
+}

@@ -1,0 +1,91 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Cache;
+
+public sealed class SequenceCacheTest
+{
+    private const int Dim = 8;
+
+    [Fact]
+    public void RowsComeBackAsTheyWereAppended()
+    {
+        using var cache = new KvCache(KvType.F32, 2, 3, Dim, 1 << 20);
+        var sequence = cache.Open(100);
+        Assert.True(sequence.TryReserve(70));
+        var head = sequence.Head(1, 2);
+        for (var row = 0; row < 70; row++)
+            head.Append(Row(row), Row(-row));
+        var scores = new float[70];
+        var query = new float[Dim];
+        query[0] = 1;
+        AttentionScores.Range(query, head.Keys, 0, 70, 1, scores, 70);
+        for (var row = 0; row < 70; row++)
+            Assert.Equal(row, scores[row]);
+        Assert.Equal(0, sequence.Head(0, 0).RowCount);
+    }
+
+    [Fact]
+    public void ReservationIsAllOrNothing()
+    {
+        // Six heads; memory for 13 pages: two rounds of six, and one page that no round can use.
+        using var cache = new KvCache(KvType.F32, 2, 3, Dim, 13 * PageBytes());
+        var sequence = cache.Open(1000);
+        Assert.True(sequence.TryReserve(64));
+        Assert.Equal(12, cache.Pool.PagesInUse);
+        Assert.False(sequence.TryReserve(65));
+        Assert.Equal(12, cache.Pool.PagesInUse);
+        Assert.Equal(64, sequence.ReservedRows);
+        sequence.Truncate(0);
+        Assert.Equal(0, cache.Pool.PagesInUse);
+        Assert.Equal(0, sequence.Bytes);
+        cache.Pool.Verify();
+    }
+
+    [Fact]
+    public void TruncationReturnsPagesAndAllowsReappending()
+    {
+        using var cache = new KvCache(KvType.F32, 1, 1, Dim, 1 << 20);
+        var sequence = cache.Open(100);
+        Assert.True(sequence.TryReserve(65));
+        var head = sequence.Head(0, 0);
+        for (var row = 0; row < 65; row++)
+            head.Append(Row(row), Row(row));
+        Assert.Equal(3, cache.Pool.PagesInUse);
+        sequence.Truncate(31);
+        Assert.Equal((31, 1, 31), (head.RowCount, cache.Pool.PagesInUse, sequence.ReservedRows));
+        Assert.True(sequence.TryReserve(33));
+        head.Append(Row(7), Row(7));
+        head.Append(Row(8), Row(8));
+        var scores = new float[2];
+        var query = new float[Dim];
+        query[0] = 1;
+        AttentionScores.Range(query, head.Keys, 31, 2, 1, scores, 2);
+        Assert.Equal([7f, 8f], scores);
+    }
+
+    [Fact]
+    public void BytesPerTokenCountAllHeads()
+    {
+        using var cache = new KvCache(KvType.BF16, 32, 8, 128, 1 << 30);
+        Assert.Equal(128 << 10, cache.BytesPerToken);
+        Assert.Equal((1 << 30) / (128 << 10), cache.TokenLimit);
+    }
+
+    [Fact]
+    public void ALimitBelowTheFirstPagesIsRefused()
+    {
+        var refusal = Assert.Throws<KvasirException>(() => new KvCache(KvType.F32, 4, 4, Dim, 15 * PageBytes()));
+        Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
+        Assert.Contains($"{16 * PageBytes()}", refusal.Message, StringComparison.Ordinal);
+    }
+
+    private static float[] Row(float first)
+    {
+        var row = new float[Dim];
+        row[0] = first;
+        return row;
+    }
+
+    private static long PageBytes() => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, Dim);
+}
