@@ -36,6 +36,7 @@ public sealed class Gguf : ITensorSource
     /// <summary>The file, or the first part of a split model.</summary>
     public string Path => _parts[0].Path;
 
+    /// <summary>Readable while the file is open.</summary>
     public GgufMetadata Metadata => _parts[0].Metadata;
 
     /// <summary>In the order of the files.</summary>
@@ -62,6 +63,7 @@ public sealed class Gguf : ITensorSource
         }
     }
 
+    /// <summary>A tensor of any part, by its exact name.</summary>
     public bool TryFind(string name, out GgufTensor tensor) => _byName.TryGetValue(name, out tensor!);
 
     bool ITensorSource.TryFind(string name, out StoredTensor stored)
@@ -84,6 +86,7 @@ public sealed class Gguf : ITensorSource
             MappedFile.ReadAhead(part.View);
     }
 
+    /// <summary>Closes all parts: tensors of them must not be touched afterwards.</summary>
     public void Dispose()
     {
         foreach (var part in _parts)

@@ -23,6 +23,7 @@ public sealed class GgufMetadata : IConfigFields
     /// <summary>All keys, in the file's order.</summary>
     public IReadOnlyCollection<string> Keys => _values.Keys;
 
+    /// <summary>Whether the key is there, whatever its type.</summary>
     public bool Contains(string key) => _values.ContainsKey(key);
 
     /// <summary>Whether the key holds an array, which only the plural methods read.</summary>
@@ -59,6 +60,7 @@ public sealed class GgufMetadata : IConfigFields
         return double.IsFinite(number) ? number : throw Bad(key, $"is {number}, not a finite number");
     }
 
+    /// <summary>A boolean, stored as 0 or 1.</summary>
     public bool? Boolean(string key)
     {
         if (!TryFind(key, isArray: false, out var value))

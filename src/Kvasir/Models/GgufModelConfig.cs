@@ -37,13 +37,8 @@ internal static class GgufModelConfig
             ((IConfigFields)fields).RequireNeutral($"{architecture}.{key}", neutral);
         var config = ReadSizes(file, architecture);
         var rope = GgufRopeConfig.Read(file, architecture, config.HeadDim, config.ContextTokens);
-        var context = rope.Scaling == RopeScaling.Yarn ? StretchedContext(config.ContextTokens, rope) : config.ContextTokens;
-        return (config with { Rope = rope, ContextTokens = context }).RequireSound(file.Path);
+        return (config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) }).RequireSound(file.Path);
     }
-
-    /// <summary>YaRN files name the window before or after stretching: the larger of both is meant.</summary>
-    public static int StretchedContext(int contextTokens, RopeConfig rope) =>
-        (int)Math.Clamp(rope.Factor * rope.OriginalContextTokens, contextTokens, ConfigFields.ContextLimit);
 
     private static ModelConfig ReadSizes(Gguf file, string architecture)
     {

@@ -23,8 +23,7 @@ internal static class JsonModelConfig
         RefuseOthers(fields);
         var config = ReadSizes(fields, architecture, path);
         var rope = JsonRopeConfig.Read(fields, config.HeadDim, config.ContextTokens);
-        var context = rope.Scaling == RopeScaling.Yarn ? GgufModelConfig.StretchedContext(config.ContextTokens, rope) : config.ContextTokens;
-        return (config with { Rope = rope, ContextTokens = context }).RequireSound(path);
+        return (config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) }).RequireSound(path);
     }
 
     private static string ReadArchitecture(JsonFields fields)

@@ -45,4 +45,9 @@ public sealed record RopeConfig
 
     /// <summary>YaRN's attention factor where a model names none.</summary>
     public static double YarnAttentionFactor(double factor) => factor <= 1 ? 1 : (0.1 * Math.Log(factor)) + 1;
+
+    /// <summary>The native window of a file that states one. Files with YaRN state it before or after stretching: the larger is meant.</summary>
+    public int StretchedContext(int statedTokens) => Scaling == RopeScaling.Yarn
+        ? (int)Math.Clamp(Factor * OriginalContextTokens, statedTokens, ConfigFields.ContextLimit)
+        : statedTokens;
 }

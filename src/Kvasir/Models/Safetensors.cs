@@ -51,6 +51,7 @@ public sealed class Safetensors : ITensorSource
         return Open(index, [.. shards.FileNames.Select(name => System.IO.Path.Combine(folderOrFile, name))], shards);
     }
 
+    /// <summary>A tensor of any shard, by its exact name.</summary>
     public bool TryFind(string name, out SafetensorsTensor tensor) => _byName.TryGetValue(name, out tensor!);
 
     bool ITensorSource.TryFind(string name, out StoredTensor stored)
@@ -66,6 +67,7 @@ public sealed class Safetensors : ITensorSource
             MappedFile.ReadAhead(file.View);
     }
 
+    /// <summary>Closes all files: tensors of them must not be touched afterwards.</summary>
     public void Dispose()
     {
         foreach (var file in _files)

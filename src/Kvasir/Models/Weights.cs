@@ -33,6 +33,7 @@ public sealed class Weights : IDisposable
     /// <summary>[Width].</summary>
     public float[] OutputNorm { get; }
 
+    /// <summary>From the embedding to the output.</summary>
     public LayerWeights[] Layers { get; }
 
     /// <summary>Bytes of all tensors as stored.</summary>
@@ -48,5 +49,6 @@ public sealed class Weights : IDisposable
     /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
     public void ReadAhead() => _source.ReadAhead();
 
+    /// <summary>Closes the container: matrices must not be touched afterwards.</summary>
     public void Dispose() => _source.Dispose();
 }

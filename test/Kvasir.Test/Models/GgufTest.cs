@@ -85,6 +85,20 @@ public sealed class GgufTest
     }
 
     [Fact]
+    public void VocabularyCostsNothingUntilItIsAskedFor()
+    {
+        using var folder = new TempFolder();
+        var tokens = Enumerable.Range(0, 50_000).Select(i => $"token {i}").ToArray();
+        var path = folder.Write("vocabulary.gguf", new GgufWriter().Set("tokens", tokens).Build());
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        using var file = Gguf.Open(path);
+        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(allocated < 64 << 10, $"{allocated} bytes");
+        Assert.Equal(50_000, file.Metadata.Count("tokens"));
+        Assert.Equal(tokens, file.Metadata.Strings("tokens"));
+    }
+
+    [Fact]
     public void MetadataOfAClosedFileIsRefused()
     {
         using var folder = new TempFolder();

@@ -131,6 +131,7 @@ public sealed class WeightsTest
 
     private static void AssertWhole(Weights weights, ModelConfig config)
     {
+        weights.ReadAhead();
         var layer = Assert.Single(weights.Layers);
         Assert.Equal((16, 32), (weights.Embedding.Rows, weights.Embedding.Columns));
         Assert.Equal((16, 32), (weights.Output.Rows, weights.Output.Columns));
