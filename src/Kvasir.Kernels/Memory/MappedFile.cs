@@ -32,16 +32,20 @@ public sealed unsafe class MappedFile : IDisposable
     /// <exception cref="IOException">The file does not exist or cannot be read; an empty file cannot be mapped.</exception>
     public static MappedFile Open(string path)
     {
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
         var bytes = stream.Length;
         if (bytes == 0)
-        {
-            stream.Dispose();
             throw new IOException($"{path} is empty");
+        var file = MemoryMappedFile.CreateFromFile(stream, null, bytes, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+        try
+        {
+            return new MappedFile(file, file.CreateViewAccessor(0, bytes, MemoryMappedFileAccess.Read), path, bytes);
         }
-
-        var file = MemoryMappedFile.CreateFromFile(stream, null, bytes, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-        return new MappedFile(file, file.CreateViewAccessor(0, bytes, MemoryMappedFileAccess.Read), path, bytes);
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Asks the system to read these bytes ahead.</summary>

@@ -35,6 +35,9 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Rows and weights kept for <see cref="Selector.Observe"/>; made when a policy first asks.</summary>
     public ObservedWeights? Observed { get; set; }
 
+    /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
+    public bool Observes { get; set; }
+
     public long Bytes => _floats.Bytes;
 
     /// <summary>[count, dim]</summary>

@@ -17,6 +17,7 @@ internal static class HeadAttention
     {
         var sum = scratch.Sum(queries.Length / head.Dim);
         sum.Reset();
+        scratch.Observes = observes;
         scratch.Observed?.Clear();
         var query = new HeadQuery(queries, visible.First, visible.End);
         var selection = scratch.Selection;
@@ -25,7 +26,7 @@ internal static class HeadAttention
             selection.Clear();
             if (!selector.Select(query, round, sum, selection))
                 break;
-            AddRound(head, selector, queries, sum, observes, scratch);
+            AddRound(head, selector, queries, sum, scratch);
         }
 
         if (observes)
@@ -60,28 +61,28 @@ internal static class HeadAttention
         return sum;
     }
 
-    private static void AddRound(KvHead head, Selector selector, ReadOnlySpan<float> queries, in SoftmaxSum sum, bool observes, AttentionScratch scratch)
+    private static void AddRound(KvHead head, Selector selector, ReadOnlySpan<float> queries, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         foreach (var (first, count) in scratch.Selection.Ranges)
         {
             for (var at = 0; at < count; at += BlockRows)
-                AddRows(head, selector, queries, new RowSet(first + at, Math.Min(BlockRows, count - at)), sum, observes, scratch);
+                AddRows(head, selector, queries, new RowSet(first + at, Math.Min(BlockRows, count - at)), sum, scratch);
         }
 
         var rows = scratch.Selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(head, selector, queries, new RowSet(rows.Slice(at, Math.Min(BlockRows, rows.Length - at))), sum, observes, scratch);
+            AddRows(head, selector, queries, new RowSet(rows.Slice(at, Math.Min(BlockRows, rows.Length - at))), sum, scratch);
     }
 
     private static void AddRows(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, bool observes, AttentionScratch scratch)
+        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int Stride = AttentionScratch.DecodeRows;
         var scores = scratch.Scores(sum.Count, Stride);
         AttentionScores.Rows(queries, head.Keys, rows, 1, scores, Stride);
         selector.Reweight(rows, scores, Stride);
-        if (observes)
+        if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
         sum.Add(head, rows, scores, Stride);
     }
