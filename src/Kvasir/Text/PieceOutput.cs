@@ -26,8 +26,13 @@ internal static class PieceOutput
             var isText = true;
             spelled[id] = model.Kind != TokenizerKind.ByteLevel ? Encoding.UTF8.GetBytes(model.Pieces[id])
                 : (isText = ByteAlphabet.TryBytes(model.Pieces[id], out var bytes)) ? bytes : [];
-            // GGUF's reference finds any entry by its text where it merges by score; elsewhere only text pieces are words.
-            included[id] = isText && (model.Kind == TokenizerKind.CharacterScores || model.Types[id] is PieceType.Normal or PieceType.Byte);
+            // Merging by score finds any entry by its text, except that letters of a prompt never become a control token.
+            included[id] = isText && model.Types[id] switch
+            {
+                PieceType.Normal or PieceType.Byte => true,
+                PieceType.UserDefined or PieceType.Unused => model.Kind == TokenizerKind.CharacterScores,
+                _ => false,
+            };
         }
         return new PieceLookup(new PieceBytes(spelled), included);
     }

@@ -24,6 +24,15 @@ public sealed class StoriesTokenizerTest
     }
 
     [Fact]
+    public void BothContainersAgreeOnTheWholeCorpus()
+    {
+        var folder = Tokenizer.FromFolder(TestModels.StoriesFolder);
+        var file = FromGguf();
+        foreach (var line in TokenizerFixture.Corpus)
+            Assert.Equal(folder.Encode(line, parseSpecial: true), file.Encode(line, parseSpecial: true));
+    }
+
+    [Fact]
     public void BeginAndEndAreTheOnesThatTheFilesName()
     {
         foreach (var tokenizer in new[] { Tokenizer.FromFolder(TestModels.StoriesFolder), FromGguf() })
