@@ -81,7 +81,7 @@ internal static class Arithmetic
             "//" => Checked(symbol, () => checked(x / y) - (x % y != 0 && (x < 0) != (y < 0) ? 1 : 0)),
             // The remainder takes the divisor's sign. By -1 the processor would trap on the smallest integer.
             "%" => y is 1 or -1 ? 0L : x % y != 0 && (x < 0) != (y < 0) ? x % y + y : x % y,
-            _ => y < 0 ? Reals(symbol, x, y) : Checked(symbol, () => Power(x, y)),
+            _ => y < 0 ? (object)Reals(symbol, x, y) : Checked(symbol, () => Power(x, y)),
         };
     }
 
