@@ -154,7 +154,8 @@ m[[1]] is undefined
 none.x
 none.x.y
 none[0]
-none[1:]
+z[1:]
+z[:1]
 5[0]
 5 .x
 missing
@@ -256,6 +257,8 @@ s.replace('o', '0', 1)
 s.replace('l', '')
 'abc'.replace('', '-')
 'abc'.replace('', '-', 2)
+'abc'.replace('', '-', 9)
+'abc'.replace('b', '-', 0)
 s.replace('x', 1)
 s.find('o')
 s.find('zz')
@@ -281,7 +284,6 @@ m.get('q', 7)
 m.keys()|list
 m.values()|list
 m.items()|list
-m.items
 m.items()|length
 m|list
 m|length
@@ -454,6 +456,17 @@ m|tojson(sort_keys=true)
 m|tojson(false, 2)
 m|tojson(indent=none)
 {1: 2, none: 3, true: 4, 1.5: 5}|tojson
+{'a': 1}.get(missing, 'q')
+missing in m
+m[missing]
+2 ** 62
+3 ** 39
+2 ** 0
+0 ** 0
+2.0 ** 3
+2 ** 0.5
+(-8) ** 0.5 is defined
+-1 ** 9
 (1, 2)|tojson
 missing|tojson
 [missing]|tojson
@@ -551,7 +564,7 @@ strftime_now('%d %b %Y')
 strftime_now('%A %a %B %b %d %-d %H %I %p %M %S %f %y %Y %m %-m %j %% %w %F %T %R %D %e|%Z|%z')
 strftime_now()
 nothing()
-s.upper
+s.upper is callable
 s.split(' ')[0].lower().title()
 m['a'].upper() + m.a[0]
 people[0].name[1:]
@@ -657,6 +670,8 @@ nan
 -1e400
 1e400 - 1e400
 08
+08.5
+0_1
 0
 00
 "\u65e5" == "日"
@@ -760,6 +775,8 @@ STATEMENTS = r"""
 {% for x in xs %}{% if x == 1 %}{% continue %}{% endif %}{{ x }}{% endfor %}
 {% for x in xs %}{% for y in xs %}{% break %}{% endfor %}{{ x }}{% endfor %}
 {% for x in xs %}{% break %}{% else %}e{% endfor %}|
+{% for x in xs %}{% continue %}{% else %}e{% endfor %}|
+{% for x in xs %}{% if loop.last %}{% break %}{% endif %}{% else %}e{% endfor %}|
 {% break %}
 {% continue %}
 {% for x in xs %}{{ loop.nothing }}.{% endfor %}
@@ -833,7 +850,7 @@ a {%- raw %} x {% endraw -%} b
 {%- raw -%} x {%- endraw -%}
 a¶{% raw %}¶x¶{% endraw %}¶b
 a¶  {% raw %}¶  x¶  {% endraw %}¶  b
-{% raw %}
+{% raw %}x
 {# comment #}x
 {#- a -#} x {#- b -#} y
 a¶{# c #}¶b

@@ -24,8 +24,12 @@ class Generation(jinja2.ext.Extension):
         return caller()
 
 
+class Raised(Exception):
+    """What a template raised itself."""
+
+
 def raise_exception(message):
-    raise jinja2.exceptions.TemplateError(message)
+    raise Raised(message)
 
 
 def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
@@ -50,7 +54,7 @@ def outcome(env, source, variables):
         return {"error": "syntax"}
     except jinja2.exceptions.SecurityError:
         return {"error": "security"}
-    except jinja2.exceptions.TemplateError as error:
+    except Raised as error:
         return {"error": "raised", "message": str(error)}
     except Exception as error:  # Whatever Python raises is an error of the template.
         return {"error": type(error).__name__}

@@ -211,6 +211,8 @@ internal sealed class Lexer
                 SkipDigits();
             }
         }
+        if (!real && _source[start] == '0' && _source.AsSpan(start, _at - start).ContainsAnyInRange('1', '9'))
+            throw Failure("integer with a leading zero", start);
         Add(real ? TokenKind.Float : TokenKind.Integer, _source[start.._at].Replace("_", "", StringComparison.Ordinal), start);
     }
 

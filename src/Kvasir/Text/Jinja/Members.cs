@@ -52,11 +52,15 @@ internal static class Members
         return key is string name ? Attribute(target, name) : new Undefined($"{Operators.TypeName(target)} has no item {PythonText.Str(budget, key)}");
     }
 
-    /// <summary>A path of names and indexes with dots between, as filters take them.</summary>
-    public static object Path(Budget budget, object target, string path)
+    /// <summary>A path of names and indexes with dots between, as filters take them; what is missing on the way gives <paramref name="otherwise"/>, if any.</summary>
+    public static object Path(Budget budget, object target, string path, object? otherwise = null)
     {
         foreach (string part in path.Split('.'))
+        {
             target = Item(budget, target, long.TryParse(part, out long index) ? index : part);
+            if (target is Undefined)
+                target = otherwise ?? target;
+        }
         return target;
     }
 

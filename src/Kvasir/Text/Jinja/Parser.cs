@@ -22,7 +22,7 @@ internal sealed class Parser
     // Up to the tag with one of these names, whose name is consumed; up to the end of the template where there are none.
     private Statement[] ParseBody(params string[] ends)
     {
-        int line = _tokens.Line;
+        int line = _tokens.LineBefore;
         _tokens.Enter();
         List<Statement> body = [];
         while (_tokens.Current.Kind != TokenKind.End)
@@ -51,14 +51,21 @@ internal sealed class Parser
         return ends.Length == 0 ? [.. body] : throw new JinjaFailure($"no '{ends[^1]}' before the end of the template", line);
     }
 
-    // A block's body: the rest of its opening tag, the statements, and the closing tag.
+    // The rest of an opening tag, the statements, and the closing tag.
     private Statement[] ParseBlock(string end)
     {
-        _tokens.Expect(TokenKind.BlockEnd);
+        EndOpeningTag();
         var body = ParseBody(end);
         _tokens.Next();
         _tokens.Expect(TokenKind.BlockEnd);
         return body;
+    }
+
+    // A colon before the end is allowed, for those who come from Python.
+    private void EndOpeningTag()
+    {
+        _tokens.SkipOperator(":");
+        _tokens.Expect(TokenKind.BlockEnd);
     }
 
     // Loops outside of a body that is rendered on its own cannot be left from within it.
@@ -97,7 +104,7 @@ internal sealed class Parser
         do
         {
             var condition = _expressions.ParseTuple(conditional: false);
-            _tokens.Expect(TokenKind.BlockEnd);
+            EndOpeningTag();
             branches.Add((condition, ParseBody("elif", "else", "endif")));
             tag = _tokens.Next().Value;
         }
@@ -118,7 +125,7 @@ internal sealed class Parser
         var filter = _tokens.SkipName("if") ? _expressions.Parse() : null;
         if (_tokens.IsName("recursive"))
             throw new JinjaFailure("'recursive' loops are not supported", _tokens.Line);
-        _tokens.Expect(TokenKind.BlockEnd);
+        EndOpeningTag();
         _loopDepth++;
         var body = ParseBody("else", "endfor");
         _loopDepth--;

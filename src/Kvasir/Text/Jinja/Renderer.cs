@@ -102,18 +102,20 @@ internal sealed class Renderer
     {
         var items = Sequences.Items(_budget, _evaluator.Evaluate(loop.Source, scope));
         var state = new LoopState(items, loop.Filter is null ? null : item => Accepts(loop, item, scope));
-        bool any = false;
+        // As in Jinja, else means that no round was finished: one that was left by break or continue does not count.
+        bool finished = false;
         while (state.MoveNext(out object item))
         {
-            any = true;
             _budget.Step();
             var inner = new Scope(scope);
             inner.Set("loop", state);
             Assign(loop.Target, item, inner);
-            if (Run(loop.Body, inner) == Flow.Break)
+            var flow = Run(loop.Body, inner);
+            finished |= flow == Flow.Next;
+            if (flow == Flow.Break)
                 break;
         }
-        if (!any)
+        if (!finished)
             Run(loop.Else, new Scope(scope));
     }
 

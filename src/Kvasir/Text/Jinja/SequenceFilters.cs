@@ -127,7 +127,7 @@ internal static class SequenceFilters
         if (arguments.Positional.Count == 0)
         {
             object?[] bound = arguments.Bind("map", ["attribute", "default"], 1);
-            map = item => Key(budget, item, bound[0], caseSensitive: true) is var member && member is Undefined && bound[1] is { } otherwise ? otherwise : member;
+            map = item => Members.Path(budget, item, PythonText.Str(budget, bound[0]!), bound[1]);
         }
         else
         {

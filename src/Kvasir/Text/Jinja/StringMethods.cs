@@ -112,8 +112,8 @@ internal static class StringMethods
         foreach (object point in CodePoints.Split(budget, text))
         {
             budget.Characters(part.Length);
-            result.Append(count-- != 0 ? part : "").Append((string)point);
-            count = Math.Max(count, -1);
+            result.Append(count != 0 ? part : "").Append((string)point);
+            count -= count > 0 ? 1 : 0;
         }
         return result.Append(count != 0 ? part : "").ToString();
     }

@@ -56,7 +56,12 @@ internal sealed class JinjaMap
         set => _entries[Checked(key)] = value;
     }
 
-    public bool TryGet(object key, out object value) => _entries.TryGetValue(Checked(key), out value!);
+    /// <summary>What is undefined may be asked for, but is never there.</summary>
+    public bool TryGet(object key, out object value)
+    {
+        value = key;
+        return key is not Undefined && _entries.TryGetValue(Checked(key), out value!);
+    }
 
     private static object Checked(object key) => key is string or long or bool or double or None
         ? key
