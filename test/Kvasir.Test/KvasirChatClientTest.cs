@@ -1,0 +1,153 @@
+using Kvasir.Text;
+using Microsoft.Extensions.AI;
+
+namespace Kvasir.Test;
+
+public sealed class KvasirChatClientTest : IDisposable
+{
+    // The bundled model tells stories; given the last message as it is, it goes on with it.
+    private static readonly ChatTemplate Plain = ChatTemplate.Parse("{{ bos_token }}{{ messages[-1].content }}", "plain");
+    private static readonly ChatOptions Greedy = new() { Temperature = 0, MaxOutputTokens = 40 };
+    private readonly Model _model = Generation.LoadStories();
+    private readonly KvasirChatClient _client;
+
+    public KvasirChatClientTest() =>
+        _client = new KvasirChatClient(_model, new EngineOptions { Threads = 2, KvMemoryBytes = 8 << 20 }, Plain);
+
+    public void Dispose()
+    {
+        _client.Dispose();
+        _model.Dispose();
+    }
+
+    [Fact]
+    public async Task StreamsWhatTheEngineGenerates()
+    {
+        var expected = Generation.Run(_model, new EngineOptions { Threads = 2 }, _model.Tokenizer.Encode(Generation.Opening), Generation.Greedy(40));
+        var updates = new List<ChatResponseUpdate>();
+        await foreach (var update in _client.GetStreamingResponseAsync(Generation.Opening, Greedy))
+            updates.Add(update);
+        Assert.True(updates.Count > 10, $"{updates.Count} updates are no stream");
+        Assert.Equal(expected.Text, string.Concat(updates.Select(update => update.Text)));
+        Assert.Single(updates.Select(update => update.ResponseId).Distinct());
+    }
+
+    [Fact]
+    public async Task TheCollectedAnswerHasUsageAndReason()
+    {
+        var response = await _client.GetResponseAsync(Generation.Opening, Greedy);
+        var promptCount = _model.Tokenizer.Encode(Generation.Opening).Length;
+        Assert.Equal(ChatFinishReason.Length, response.FinishReason);
+        Assert.Equal(promptCount, response.Usage!.InputTokenCount);
+        Assert.Equal(40, response.Usage.OutputTokenCount);
+        Assert.Equal(promptCount + 40, response.Usage.TotalTokenCount);
+        Assert.Equal(_model.Config.Name, response.ModelId);
+    }
+
+    [Fact]
+    public async Task StopSequencesEndTheAnswer()
+    {
+        var stopping = new ChatOptions { Temperature = 0, MaxOutputTokens = 60, StopSequences = ["Lily"] };
+        var response = await _client.GetResponseAsync(Generation.Opening, stopping);
+        Assert.Equal(", there was a little girl named ", response.Text);
+        Assert.Equal(ChatFinishReason.Stop, response.FinishReason);
+    }
+
+    [Fact]
+    public async Task TheSeedDecides()
+    {
+        var seeded = new ChatOptions { Temperature = 1.5f, TopP = 1, TopK = 200, Seed = 7, MaxOutputTokens = 30 };
+        var first = await _client.GetResponseAsync(Generation.Opening, seeded);
+        var again = await _client.GetResponseAsync(Generation.Opening, seeded);
+        seeded.Seed = 8;
+        var other = await _client.GetResponseAsync(Generation.Opening, seeded);
+        Assert.Equal(first.Text, again.Text);
+        Assert.NotEqual(first.Text, other.Text);
+    }
+
+    [Fact]
+    public async Task RequestsAtOnceGiveWhatEachGivesAlone()
+    {
+        string[] openings = ["Once upon a time", "The dog", "Lily and Tom"];
+        var alone = new List<string>();
+        foreach (var opening in openings)
+            alone.Add((await _client.GetResponseAsync(opening, Greedy)).Text);
+        var together = await Task.WhenAll(openings.Select(opening => _client.GetResponseAsync(opening, Greedy)));
+        Assert.Equal(alone, together.Select(response => response.Text));
+    }
+
+    [Fact]
+    public async Task CancellationFreesThePages()
+    {
+        using var cancellation = new CancellationTokenSource();
+        var count = 0;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
+        {
+            await foreach (var update in _client.GetStreamingResponseAsync(Generation.Opening, new ChatOptions(), cancellation.Token))
+            {
+                if (++count == 3)
+                    await cancellation.CancelAsync();
+            }
+        });
+        await AssertIdle();
+    }
+
+    [Fact]
+    public async Task AReaderThatStopsEarlyFreesThePages()
+    {
+        await using (var updates = _client.GetStreamingResponseAsync(Generation.Opening, new ChatOptions()).GetAsyncEnumerator())
+            Assert.True(await updates.MoveNextAsync());
+        await AssertIdle();
+    }
+
+    [Fact]
+    public async Task WhatCannotBeHonouredIsRefused()
+    {
+        var tools = new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] };
+        await AssertRefused(KvasirError.Unsupported, Generation.Opening, tools);
+        await AssertRefused(KvasirError.Unsupported, Generation.Opening, new ChatOptions { ResponseFormat = ChatResponseFormat.Json });
+        await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { Temperature = -1 });
+        await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { AdditionalProperties = new() { ["kvasir.attention"] = "densest" } });
+        await AssertRefused(KvasirError.ContextExceeded, string.Concat(Enumerable.Repeat("Lily ", 600)), Greedy);
+        var picture = new ChatMessage(ChatRole.User, [new DataContent(new byte[1], "image/png")]);
+        var refusal = await Assert.ThrowsAsync<KvasirException>(() => _client.GetResponseAsync([picture], Greedy));
+        Assert.Equal(KvasirError.Unsupported, refusal.Error);
+    }
+
+    [Fact]
+    public void ServicesLeadToTheEngine()
+    {
+        Assert.Same(_model, _client.GetService<Model>());
+        Assert.Equal(512, _client.GetService<Engine>()!.ContextTokens);
+        Assert.Equal(_model.Config.Name, _client.GetService<ChatClientMetadata>()!.DefaultModelId);
+        Assert.Same(_client, _client.GetService<IChatClient>());
+        Assert.Null(_client.GetService<string>());
+    }
+
+    [Fact]
+    public void AModelWithoutTemplateIsRefusedUnlessOneIsGiven() =>
+        Assert.Equal(KvasirError.BadTemplate, Assert.Throws<KvasirException>(() => new KvasirChatClient(_model)).Error);
+
+    [Fact]
+    public async Task AClosedClientRefuses()
+    {
+        var client = new KvasirChatClient(_model, new EngineOptions { KvMemoryBytes = 8 << 20 }, Plain);
+        client.Dispose();
+        var refusal = await Assert.ThrowsAsync<KvasirException>(() => client.GetResponseAsync("x", Greedy));
+        Assert.Equal(KvasirError.Closed, refusal.Error);
+    }
+
+    private async Task AssertRefused(KvasirError error, string prompt, ChatOptions options)
+    {
+        var refusal = await Assert.ThrowsAsync<KvasirException>(() => _client.GetResponseAsync(prompt, options));
+        Assert.Equal(error, refusal.Error);
+    }
+
+    // A request behind the cancelled one is answered by the same loop, so the cancelled one has been dropped by then.
+    private async Task AssertIdle()
+    {
+        await _client.GetResponseAsync("The", new ChatOptions { MaxOutputTokens = 1 });
+        var engine = _client.GetService<Engine>()!;
+        Assert.Equal(0, engine.KvBytesInUse);
+    }
+}
