@@ -47,8 +47,12 @@ public sealed class ChatTemplate
     public static ChatTemplate? FromFolder(string folder, string variant = "default") =>
         ChatTemplateFile.Find(folder, variant) is var (source, name) ? Parse(source, name) : null;
 
-    /// <summary>The text of a conversation; special tokens in it are spelled as the template spells them, so it is to be encoded with special tokens parsed and none added.</summary>
-    /// <exception cref="KvasirException"><see cref="KvasirError.BadTemplate"/>: the template refused the conversation (the message is its own), failed, or ran past a limit.</exception>
+    /// <summary>
+    /// The text of a conversation. The template spells out every special token itself, so the text is to be encoded with special tokens parsed and none added.
+    /// </summary>
+    /// <exception cref="KvasirException">
+    /// <see cref="KvasirError.BadTemplate"/>: the template refused the conversation (the message is its own), failed, or ran past a limit.
+    /// </exception>
     public string Render(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options)
     {
         try

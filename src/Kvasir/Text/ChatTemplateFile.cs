@@ -39,7 +39,8 @@ internal static class ChatTemplateFile
                 _ => throw new KvasirException(KvasirError.BadFile, $"{path}: chat_template is neither a text nor a list"),
             };
         }
-        catch (JsonException error)
+        // The second is what the reader throws for half a surrogate pair.
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
         {
             throw new KvasirException(KvasirError.BadFile, $"{path}: {error.Message}", error);
         }

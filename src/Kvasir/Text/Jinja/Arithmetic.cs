@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Kvasir.Text.Jinja;
 
 /// <summary>The binary and unary operators that make new values. Integers have 64 bits, and leaving them is a failure.</summary>
@@ -53,11 +55,12 @@ internal static class Arithmetic
 
     private static object Repeat(Budget budget, object value, long count)
     {
-        count = Math.Clamp(count, 0, Budget.MaxCharacters);
+        // Clamped so that the product cannot overflow, yet to a count that no budget allows.
+        count = Math.Clamp(count, 0, Budget.MaxCharacters + 1);
         if (value is string text)
         {
             budget.Characters(text.Length * count);
-            return string.Concat(Enumerable.Repeat(text, text.Length == 0 ? 0 : (int)count));
+            return text.Length == 0 ? "" : new StringBuilder().Insert(0, text, (int)count).ToString();
         }
         if (value is not JinjaList { Kind: ListKind.List or ListKind.Tuple } list)
             throw Mismatch("*", value, count);

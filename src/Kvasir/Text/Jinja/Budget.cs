@@ -8,9 +8,9 @@ namespace Kvasir.Text.Jinja;
 /// </summary>
 internal sealed class Budget
 {
-    public const int MaxSteps = 10_000_000;
+    public const int MaxSteps = 5_000_000;
     public const int MaxDepth = 600;
-    public const long MaxCharacters = 256L << 20;
+    public const long MaxCharacters = 128L << 20;
 
     // A list slot weighs as much memory as four characters.
     private const int CharactersPerItem = 4;

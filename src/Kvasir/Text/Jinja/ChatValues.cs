@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace Kvasir.Text.Jinja;
@@ -21,14 +20,8 @@ internal static class ChatValues
         return map;
     }
 
-    public static object Json(JsonNode? node)
-    {
-        if (node is null)
-            return None.Value;
-        // A node may hold a .NET value or a parsed one; its text is the one form that both have.
-        using var document = JsonDocument.Parse(node.ToJsonString());
-        return JsonText.Read(document.RootElement);
-    }
+    // A node may hold a .NET value or a parsed one; its text is the one form that both have.
+    public static object Json(JsonNode? node) => node is null ? None.Value : JsonText.Read(node.ToJsonString());
 
     private static object Content(ChatTurn turn)
     {

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 
 namespace Kvasir.Text.Jinja;
 
@@ -33,7 +32,7 @@ internal static class Filters
         new("d", "value? boolean?", Default),
         new("attr", "name", (_, x, a) => Members.Attribute(x, Require.Text(a[0], "attr"))),
         new("tojson", "ensure_ascii? indent? separators? sort_keys?", ToJson),
-        new("from_json", "", (budget, x, _) => FromJson(Text(budget, x))));
+        new("from_json", "", (budget, x, _) => JsonText.Read(Text(budget, x))));
 
     public static Builtin? Find(string name) => Table.GetValueOrDefault(name) ?? SequenceFilters.Find(name);
 
@@ -91,7 +90,9 @@ internal static class Filters
         if (value is not string text)
             return otherwise;
         text = PythonText.TrimStart(PythonText.TrimEnd(text));
-        if (double.TryParse(text, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out double number) && char.IsAsciiDigit(text.TrimStart('+', '-', '.')[0]))
+        // .NET would read "Infinity" too, but not all of Python's spellings.
+        const NumberStyles Style = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+        if (text.AsSpan().ContainsAnyInRange('0', '9') && double.TryParse(text, Style, CultureInfo.InvariantCulture, out double number))
             return number;
         return text.TrimStart('+', '-').ToLowerInvariant() switch
         {
@@ -132,18 +133,5 @@ internal static class Filters
         else if (arguments[2] is not (null or None))
             throw new JinjaFailure("tojson: separators must be two strings");
         return JsonText.Write(budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, Require.Flag(arguments[0]), Require.Flag(arguments[3])));
-    }
-
-    private static object FromJson(string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return JsonText.Read(document.RootElement);
-        }
-        catch (JsonException error)
-        {
-            throw new JinjaFailure($"from_json: {error.Message}");
-        }
     }
 }

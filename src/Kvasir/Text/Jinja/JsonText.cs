@@ -24,7 +24,21 @@ internal sealed class JsonText
         return json._result.ToString();
     }
 
-    public static object Read(JsonElement element) => element.ValueKind switch
+    public static object Read(string json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return Read(document.RootElement);
+        }
+        // The second is what the reader throws for half a surrogate pair.
+        catch (Exception error) when (error is JsonException or InvalidOperationException)
+        {
+            throw new JinjaFailure($"not JSON that can be read: {error.Message}");
+        }
+    }
+
+    private static object Read(JsonElement element) => element.ValueKind switch
     {
         JsonValueKind.String => element.GetString()!,
         JsonValueKind.True => true,

@@ -22,7 +22,7 @@ internal sealed class Parser
     // Up to the tag with one of these names, whose name is consumed; up to the end of the template where there are none.
     private Statement[] ParseBody(params string[] ends)
     {
-        int line = _tokens.Line;
+        int line = _tokens.LineBefore;
         _tokens.Enter();
         List<Statement> body = [];
         while (_tokens.Current.Kind != TokenKind.End)

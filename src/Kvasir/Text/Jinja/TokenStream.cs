@@ -15,6 +15,9 @@ internal sealed class TokenStream(List<Token> tokens)
 
     public int Line => Current.Line;
 
+    /// <summary>Where the token before this one stands; the text after a tag may begin on the next line already.</summary>
+    public int LineBefore => tokens[Math.Max(_at - 1, 0)].Line;
+
     public Token Next()
     {
         var token = tokens[_at];
