@@ -1,1 +1,69 @@
-System.Console.WriteLine("kvasir");
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+
+namespace Kvasir.Cli;
+
+/// <summary>The process around <see cref="CommandLine"/>: its streams and signals.</summary>
+internal static class Program
+{
+    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    private static int Main(string[] args)
+    {
+        var interrupts = new Interrupts();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interrupts.Raise(ExitCode.Interrupted));
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interrupts.Raise(ExitCode.Terminated));
+        return CommandLine.Run(args, OpenShell(interrupts));
+    }
+
+    private static Shell OpenShell(Interrupts interrupts)
+    {
+        var isDumb = Environment.GetEnvironmentVariable("TERM") == "dumb";
+        var canEdit = !Console.IsInputRedirected && !Console.IsErrorRedirected && !isDumb;
+        return new Shell(Console.IsInputRedirected ? new StreamReader(Console.OpenStandardInput(), Utf8) : Console.In, Writer(OpenOutput()), Writer(Console.OpenStandardError()))
+        {
+            InputIsTerminal = !Console.IsInputRedirected,
+            OutputIsTerminal = !Console.IsOutputRedirected,
+            ErrorIsTerminal = !Console.IsErrorRedirected && !isDumb,
+            HasColor = !Console.IsErrorRedirected && !isDumb && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
+            ReadKey = canEdit ? ReadKey : null,
+            Columns = Columns,
+            Interrupts = interrupts,
+            ShowsFaults = Environment.GetEnvironmentVariable("KVASIR_DEBUG") == "1",
+        };
+    }
+
+    // The console's own stream keeps silent when a pipe's reader is gone, and the answer would be computed for nobody.
+    private static Stream OpenOutput() => OperatingSystem.IsWindows() || !Console.IsOutputRedirected
+        ? Console.OpenStandardOutput()
+        : new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+
+    private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
+
+    // At the prompt Ctrl-C is a key; while an answer is computed it is a signal.
+    private static ConsoleKeyInfo ReadKey()
+    {
+        Console.TreatControlCAsInput = true;
+        try
+        {
+            return Console.ReadKey(intercept: true);
+        }
+        finally
+        {
+            Console.TreatControlCAsInput = false;
+        }
+    }
+
+    private static int Columns()
+    {
+        try
+        {
+            return Console.WindowWidth is > 0 and var columns ? columns : 80;
+        }
+        catch (IOException)
+        {
+            return 80;
+        }
+    }
+}

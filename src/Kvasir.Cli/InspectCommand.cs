@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Kvasir.Cli.Inspection;
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Reports;
+using Kvasir.Models;
+
+namespace Kvasir.Cli;
+
+/// <summary><c>kvasir inspect</c>: what a model's files hold, and what running it takes.</summary>
+internal sealed class InspectCommand
+{
+    private readonly Shell _shell;
+    private readonly Argument<string> _model = ModelSetup.Argument();
+    private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor" };
+    private readonly Option<bool> _json = new(OutputFlags.JsonName) { Description = "Write one JSON object instead of the text" };
+
+    public InspectCommand(Shell shell)
+    {
+        _shell = shell;
+        Command = new Command("inspect", "Show what a model's files hold: shape, tokenizer, template, memory plan, tensors, metadata");
+        Command.Arguments.Add(_model);
+        Command.Options.Add(_tensors);
+        Command.Options.Add(_json);
+        Command.SetAction(Run);
+    }
+
+    public Command Command { get; }
+
+    private int Run(ParseResult typed)
+    {
+        var (model, problem) = TryLoad(typed.GetValue(_model)!);
+        using (model)
+        {
+            var contents = ModelContents.Read(model?.Path ?? typed.GetValue(_model)!);
+            var report = Inspected.Report(contents, model, problem?.Message, typed.GetValue(_tensors));
+            if (typed.GetValue(_json))
+                _shell.Output.WriteLine(ReportJson.Text(report));
+            else
+                InspectText.Write(report, _shell.Output);
+        }
+
+        if (problem is null)
+            return ExitCode.Ok;
+        _shell.Error.WriteLine($"kvasir: {problem.Message}");
+        return ExitCode.Failed;
+    }
+
+    // A model of a kind that does not run here can be looked at all the same.
+    private static (Model? Model, KvasirException? Problem) TryLoad(string name)
+    {
+        try
+        {
+            return (Model.Load(name), null);
+        }
+        catch (KvasirException problem) when (problem.Error == KvasirError.Unsupported && !BundledModels.TryFind(name, out _))
+        {
+            return (null, problem);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+namespace Kvasir.Cli;
+
+/// <summary>
+/// Ctrl-C and its like. Whoever can stop cleanly says how for as long as it runs; the first interrupt does that, and one that finds
+/// nobody, or comes twice, is left to the system, which ends the process.
+/// </summary>
+internal sealed class Interrupts
+{
+    private Action? _stop;
+
+    /// <summary>The exit code of the last interrupt; 0 while there was none.</summary>
+    public int Code { get; private set; }
+
+    /// <summary>Called from the signal's thread. False when nobody answers.</summary>
+    public bool Raise(int exitCode)
+    {
+        Code = exitCode;
+        var stop = Interlocked.Exchange(ref _stop, null);
+        stop?.Invoke();
+        return stop is not null;
+    }
+
+    /// <summary>Runs <paramref name="work"/>; an interrupt meanwhile calls <paramref name="stop"/>.</summary>
+    public void Guard(Action stop, Action work)
+    {
+        Code = 0;
+        Volatile.Write(ref _stop, stop);
+        try
+        {
+            work();
+        }
+        finally
+        {
+            Volatile.Write(ref _stop, null);
+        }
+    }
+}

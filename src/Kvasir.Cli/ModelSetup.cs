@@ -1,0 +1,40 @@
+using System.CommandLine;
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Reports;
+using Kvasir.Cli.Terminal;
+using Kvasir.Models;
+
+namespace Kvasir.Cli;
+
+/// <summary>The way from a model's name to an engine that is ready, with what a person wants to see on it.</summary>
+internal static class ModelSetup
+{
+    public static Argument<string> Argument() => new("MODEL")
+    {
+        Description = $"A GGUF file, a Hugging Face style folder, or a bundled model: {string.Join(", ", BundledModels.Names)}",
+    };
+
+    /// <exception cref="KvasirException">As <see cref="Model.Load"/>.</exception>
+    public static Model Load(Shell shell, string name, bool quiet)
+    {
+        using var progress = new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}");
+        var model = Model.Load(name);
+        model.Weights.ReadAhead();
+        return model;
+    }
+
+    /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
+    public static Engine Start(Shell shell, Model model, EngineOptions options, bool quiet)
+    {
+        var engine = new Engine(model, options);
+        if (quiet)
+            return engine;
+        shell.Note(AnswerFigures.PlanLine(engine));
+        var native = model.Config.ContextTokens;
+        if (engine.ContextTokens > native)
+            shell.Note($"note: the context of {SizeText.Count(engine.ContextTokens)} is beyond the {SizeText.Count(native)} tokens that the model was made for; past them its text may be nonsense");
+        if (engine.Plan.TokensThatFit < engine.ContextTokens)
+            shell.Note($"note: the KV memory holds {SizeText.Count(engine.Plan.TokensThatFit)} tokens, fewer than the context of {SizeText.Count(engine.ContextTokens)}; --kv q8 or a larger --kv-memory holds more");
+        return engine;
+    }
+}

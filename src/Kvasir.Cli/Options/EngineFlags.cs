@@ -1,0 +1,74 @@
+using System.CommandLine;
+using Kvasir.Attention;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Cli.Options;
+
+/// <summary>How the engine runs: attention, KV cache, context, threads.</summary>
+internal sealed class EngineFlags
+{
+    private const int MaxThreads = 1024;
+
+    private readonly Option<string> _attention = new("--attention")
+    {
+        HelpName = "POLICY",
+        Description = $"Which keys and values are read, as name or name:key=value,...: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => $"{entry.Name} ({entry.Summary})"))} [default: dense]",
+        CustomParser = static result =>
+        {
+            var text = result.Tokens[^1].Value;
+            try
+            {
+                PolicyCatalog.Parse(text);
+            }
+            catch (KvasirException refusal)
+            {
+                result.AddError($"--attention: {refusal.Message}");
+            }
+
+            return text;
+        },
+    };
+
+    private readonly Option<KvType?> _kv = Typed.Parsed(
+        "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact) or f32 (the reference) [default: bf16]", "bf16, q8 or f32", ParseKv);
+
+    private readonly Option<long?> _kvMemory = Typed.Parsed<long?>(
+        "--kv-memory", "SIZE", "The most memory that the KV cache may take, as 512M, 2G or 1.5GiB [default: half of what is available]",
+        "a size such as 512M, 2G or 1.5GiB", text => SizeText.TryBytes(text, out var bytes) ? bytes : null);
+
+    private readonly Option<int?> _context = Typed.Parsed<int?>(
+        "--context", "TOKENS", "The most tokens of prompt and answer together, as 4096 or 32k [default: the model's native window]",
+        "a number of tokens such as 4096, 32k or 1M", text => SizeText.TryTokens(text, out var tokens) ? tokens : null);
+
+    private readonly Option<int?> _threads = Typed.Whole("--threads", $"Threads that compute, 1 to {MaxThreads} [default: one for each physical core]", 1, MaxThreads);
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[_attention, _kv, _kvMemory, _context, _threads])
+            command.Options.Add(option);
+    }
+
+    /// <summary>For one sequence at a time.</summary>
+    public EngineOptions Read(ParseResult typed)
+    {
+        var defaults = new EngineOptions();
+        return defaults with
+        {
+            Attention = typed.GetValue(_attention) ?? defaults.Attention,
+            Kv = typed.GetValue(_kv) ?? defaults.Kv,
+            KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,
+            ContextTokens = typed.GetValue(_context) ?? 0,
+            Threads = typed.GetValue(_threads) ?? 0,
+            MaxSequences = 1,
+            QueueLimit = 1,
+        };
+    }
+
+    private static KvType? ParseKv(string text) => text.ToUpperInvariant() switch
+    {
+        "BF16" => KvType.BF16,
+        "Q8" => KvType.Q8,
+        "F32" => KvType.F32,
+        _ => null,
+    };
+}

@@ -1,0 +1,85 @@
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Terminal;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Cli.Reports;
+
+/// <summary>An answer's figures, as JSON and as lines for people.</summary>
+internal static class AnswerFigures
+{
+    public static AnswerReport Report(Engine engine, Answer answer, int? turn = null)
+    {
+        var (model, sequence, plan) = (engine.Model, answer.Sequence, engine.Plan);
+        var sampling = sequence.Options.Sampling;
+        return new AnswerReport(
+            turn,
+            new ModelReport(model.Config.Name, model.Path, model.Config.Architecture),
+            answer.Text,
+            sequence.Tokens[sequence.PromptCount..].ToArray(),
+            answer.Logprobs,
+            ReportJson.Name(sequence.Finish),
+            new UsageReport(sequence.PromptCount, sequence.GeneratedCount, sequence.TokenCount, engine.ContextTokens),
+            Timings(model, sequence),
+            new SamplingReport(
+                sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP, sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
+            sequence.Seed,
+            engine.Policy.Name,
+            KvName(engine),
+            engine.ThreadCount,
+            new MemoryReport(
+                plan.WeightBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, ResidentMemory.PeakBytes()));
+    }
+
+    /// <summary>One or two lines: load, prefill and decode with their rates, then what it took and how to repeat it.</summary>
+    public static IEnumerable<string> Lines(Engine engine, Answer answer)
+    {
+        var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
+        yield return $"load {Time(timings.LoadMs)} | prefill {Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}"
+            + $" | decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {engine.Policy.Name} | KV {KvName(engine)}"
+            + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
+    }
+
+    /// <summary>The memory plan in a line.</summary>
+    public static string PlanLine(Engine engine)
+    {
+        var (config, plan) = (engine.Model.Config, engine.Plan);
+        var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
+        return $"{Printable.Line(config.Name)} ({config.Architecture}, {config.LayerCount} layers) | weights {SizeText.Bytes(plan.WeightBytes)}"
+            + $" | KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token, {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens"
+            + $" | context {SizeText.Count(plan.ContextTokens)}";
+    }
+
+    private static string KvName(Engine engine) => engine.KvName.ToLowerInvariant();
+
+    private static TimingsReport Timings(Model model, Sequence sequence)
+    {
+        var timings = sequence.Timings;
+        // The first token comes out of the prefill. The step that gave the end of the text counts, though no token of it is kept.
+        var decoded = sequence.GeneratedCount - 1 + (sequence.Finish == FinishReason.End ? 1 : 0);
+        return new TimingsReport(
+            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs));
+    }
+
+    private static double? Rate(int tokens, double ms) => ms > 0 && tokens > 0 ? Round(tokens / ms * 1000) : null;
+
+    private static double? Round(double value) => double.IsFinite(value) ? Math.Round(value, 3) : null;
+
+    private static string Stage(int tokens, double? ms, double? tokensPerSecond)
+    {
+        var count = $"{SizeText.Count(tokens)} {(tokens == 1 ? "token" : "tokens")}";
+        return ms is null ? count : tokensPerSecond is { } rate ? $"{count} in {Time(ms)}, {Pace.Rate(rate)}" : $"{count} in {Time(ms)}";
+    }
+
+    private static string Time(double? ms) => Pace.Duration(TimeSpan.FromMilliseconds(ms ?? 0));
+
+    private static string Ending(Engine engine, Sequence sequence) => sequence.Finish switch
+    {
+        FinishReason.End => "ended by the model",
+        FinishReason.Stop => "ended by a stop text",
+        FinishReason.Length => "ended by --max-tokens",
+        FinishReason.ContextFull => $"ended by the context of {SizeText.Count(engine.ContextTokens)} tokens",
+        FinishReason.Cancelled => "interrupted",
+        _ => "failed",
+    };
+}

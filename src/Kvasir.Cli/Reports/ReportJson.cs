@@ -1,0 +1,30 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Kvasir.Cli.Reports;
+
+/// <summary>How reports become JSON: one line, camel case, what is not known left out.</summary>
+[JsonSerializable(typeof(AnswerReport))]
+[JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(ErrorReport))]
+internal sealed partial class ReportJson : JsonSerializerContext
+{
+    // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
+    private static readonly ReportJson Written = new(new JsonSerializerOptions
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    });
+
+    public static string Text(AnswerReport report) => JsonSerializer.Serialize(report, Written.AnswerReport);
+
+    public static string Text(InspectReport report) => JsonSerializer.Serialize(report, Written.InspectReport);
+
+    public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
+
+    /// <summary>An enumeration's value as JSON spells it.</summary>
+    public static string Name<T>(T value)
+        where T : struct, Enum => JsonNamingPolicy.CamelCase.ConvertName(value.ToString());
+}

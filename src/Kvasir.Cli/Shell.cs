@@ -1,0 +1,31 @@
+namespace Kvasir.Cli;
+
+/// <summary>What surrounds a command: its streams, whether a person sits behind them, and the interrupts. Tests make their own.</summary>
+/// <param name="Input">UTF-8 from a pipe or file, or lines that a terminal edits itself.</param>
+/// <param name="Output">Answers and reports, nothing else.</param>
+/// <param name="Error">Everything that is for people: progress, plans, timings, errors.</param>
+internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Error)
+{
+    public bool InputIsTerminal { get; init; }
+
+    public bool OutputIsTerminal { get; init; }
+
+    public bool ErrorIsTerminal { get; init; }
+
+    /// <summary>Whether notes may be dimmed and errors coloured.</summary>
+    public bool HasColor { get; init; }
+
+    /// <summary>Keys one by one, for editing a line; null where the terminal cannot.</summary>
+    public Func<ConsoleKeyInfo>? ReadKey { get; init; }
+
+    /// <summary>The terminal's width now.</summary>
+    public Func<int> Columns { get; init; } = static () => 80;
+
+    public Interrupts Interrupts { get; init; } = new();
+
+    /// <summary>Whether stack traces are wanted (KVASIR_DEBUG=1).</summary>
+    public bool ShowsFaults { get; init; }
+
+    /// <summary>A line beside the answer. Dimmed on a terminal, so that the answer stands out.</summary>
+    public void Note(string text) => Error.WriteLine(HasColor ? $"\e[2m{text}\e[22m" : text);
+}

@@ -1,0 +1,59 @@
+namespace Kvasir.Cli.Terminal;
+
+/// <summary>Reads lines: edited key by key on a terminal, plain otherwise.</summary>
+internal sealed class LineReader
+{
+    private const string PasteMarksOn = "\e[?2004h";
+    private const string PasteMarksOff = "\e[?2004l";
+    private readonly Shell _shell;
+    private readonly LineHistory _history = new();
+    private readonly LineEditor _editor;
+
+    public LineReader(Shell shell)
+    {
+        _shell = shell;
+        _editor = new LineEditor(_history);
+    }
+
+    /// <summary>The next line without its end; null when there are no more, or at Ctrl-C.</summary>
+    public string? Read(string prompt)
+    {
+        if (_shell.ReadKey is not { } readKey)
+            return ReadPlain(prompt);
+        _editor.Clear();
+        _shell.Error.Write(PasteMarksOn);
+        var line = Edit(prompt, readKey);
+        _shell.Error.Write(PasteMarksOff);
+        if (line is not null)
+            _history.Add(line);
+        return line;
+    }
+
+    private string? ReadPlain(string prompt)
+    {
+        if (_shell.InputIsTerminal)
+            _shell.Error.Write(prompt);
+        return _shell.Input.ReadLine();
+    }
+
+    private string? Edit(string prompt, Func<ConsoleKeyInfo> readKey)
+    {
+        while (true)
+        {
+            _shell.Error.Write(LineView.Draw(prompt, _editor.Text, _editor.Cursor, _shell.Columns()));
+            switch (_editor.Press(readKey()))
+            {
+                case LineAction.Submit:
+                    // The whole line stays on the screen, even where only a part of it was shown.
+                    _shell.Error.Write($"\r\e[K{prompt}{_editor.Text}\n");
+                    return _editor.Text;
+                case LineAction.Interrupt or LineAction.End:
+                    _shell.Error.Write("\n");
+                    return null;
+                case LineAction.ClearScreen:
+                    _shell.Error.Write("\e[H\e[2J");
+                    break;
+            }
+        }
+    }
+}
