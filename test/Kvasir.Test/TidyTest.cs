@@ -99,6 +99,12 @@ public sealed class TidyTest
         select $"{Shown(file)}:{line.number}: {line.text.Trim()}");
 
     [Fact]
+    public void NothingBelowTheEngineIsAsynchronous() => Assert.Empty(
+        from file in SourceFiles("src/Kvasir.Kernels", "src/Kvasir/Attention", "src/Kvasir/Cache", "src/Kvasir/Models")
+        where Regex.IsMatch(File.ReadAllText(file), @"\b(async|await|Task)\b[^.\n]*[;({]")
+        select Shown(file));
+
+    [Fact]
     public void OnlyNativeCallsMakeTypesPartial() => Assert.Empty(
         from file in SourceFiles("src", "test", "bench", "samples")
         let text = File.ReadAllText(file)
