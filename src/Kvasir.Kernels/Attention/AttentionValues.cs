@@ -70,7 +70,8 @@ public static unsafe class AttentionValues
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        const int FewQueries = 16;
+        // Below this, widening each row for every four queries costs less than a panel.
+        const int FewQueries = 24;
         fixed (float* w = weights, o = outputs)
         {
             if (outputs.Length / values.Dim < FewQueries)

@@ -8,7 +8,7 @@ namespace Kvasir.Kernels.Attention;
 /// to 4 bytes, then its scales, padded to 16 bytes: loads of 16 quants start at multiples of 16 and never cross a cache line.
 /// Scales are f32: .NET has no instruction that widens f16, and at the usual head widths a 2-byte scale would only become padding
 /// (128 elements: 136 bytes, padded to the same 144). The last block may be shorter than 32. A NaN or infinity in a block
-/// makes the whole block NaN.
+/// makes the whole block NaN; a block whose scale would be subnormal is stored as zeros.
 /// </summary>
 internal readonly unsafe struct Q8Codec : IKvCodec
 {
@@ -43,24 +43,23 @@ internal readonly unsafe struct Q8Codec : IKvCodec
 
     private static float EncodeBlock(ReadOnlySpan<float> block, sbyte* quants)
     {
-        const float LargestQuant = 127;
+        const int LargestQuant = 127;
         const float SmallestScale = 1.17549435e-38f; // the smallest normal float
-        var largest = 0f;
-        foreach (var x in block)
-            largest = MathF.Max(largest, MathF.Abs(x)); // propagates NaN
-        if (!float.IsFinite(largest))
-        {
-            // 0 * NaN: every element reads as NaN, as its f32 row would poison the result.
-            return float.NaN;
-        }
+        const float RoundingShift = 12582912f; // 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits
 
-        var scale = largest / LargestQuant;
-        // The smallest subnormals have no scale; they are zero for any use.
-        if (scale < SmallestScale)
+        // Magnitudes compare as integers, and NaN as the largest of them.
+        var largestBits = 0u;
+        foreach (var x in block)
+            largestBits = Math.Max(largestBits, BitConverter.SingleToUInt32Bits(x) & 0x7FFFFFFF);
+        var largest = BitConverter.UInt32BitsToSingle(largestBits);
+        if (!float.IsFinite(largest))
+            return float.NaN;
+        if (largest / LargestQuant < SmallestScale)
             return 0;
+        var inverse = LargestQuant / largest;
         for (var i = 0; i < block.Length; i++)
-            quants[i] = (sbyte)Math.Clamp(MathF.Round(block[i] / scale), -LargestQuant, LargestQuant);
-        return scale;
+            quants[i] = (sbyte)BitConverter.SingleToInt32Bits(block[i] * inverse + RoundingShift);
+        return largest / LargestQuant;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
