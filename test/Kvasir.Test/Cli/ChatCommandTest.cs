@@ -46,7 +46,7 @@ public sealed class ChatCommandTest : IDisposable
         var chat = Chat("/help\n/stats\nOnce\n/stats\n/frob\n/quit\nnever read\n", "--max-tokens", "2");
         Assert.Equal(0, chat.ExitCode);
         Assert.Single(chat.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
-        foreach (var expected in new[] { "/clear ", "/system TEXT", "/stats ", "/quit ", "no answer yet\n", "| decode 2 tokens", "conversation: 2 messages, ", " of 512 tokens\n", "/frob is no command" })
+        foreach (var expected in new[] { "/clear ", "/system TEXT", "/stats ", "/quit ", "no answer yet\n", "decode 2 tokens", "conversation: 2 messages, ", " of 512 tokens\n", "/frob is no command" })
             Assert.Contains(expected, chat.Error, StringComparison.Ordinal);
     }
 

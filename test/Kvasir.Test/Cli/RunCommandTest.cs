@@ -86,9 +86,11 @@ public sealed class RunCommandTest : IDisposable
     {
         var run = CliRun.Of("run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "8", "--seed", "7", "--threads", "1", "--kv-memory", "1M");
         var lines = run.Error.Split('\n');
-        Assert.Equal("stories260K (llama, 5 layers) | weights 1015.8 KiB | KV bf16 640 B/token, 1.0 MiB hold 1,632 tokens | context 512", lines[0]);
-        Assert.Matches(@"^load \S+ m?s \| prefill 5 tokens in \S+ m?s, [\d,.]+ tok/s \| decode 8 tokens in \S+ m?s, [\d,.]+ tok/s \| ended by --max-tokens$", lines[1]);
-        Assert.Matches(@"^peak memory [\d.]+ MiB \| attention dense \| KV bf16 \| 1 thread \| seed 7$", lines[2]);
+        Assert.Equal("stories260K: llama, 5 layers | weights 1015.8 KiB | context 512", lines[0]);
+        Assert.Equal("KV bf16 640 B/token: 1.0 MiB hold 1,632 tokens", lines[1]);
+        Assert.Matches(@"^load \S+ m?s \| prefill 5 tokens in \S+ m?s, [\d,.]+ tok/s$", lines[2]);
+        Assert.Matches(@"^decode 8 tokens in \S+ m?s, [\d,.]+ tok/s \| ended by --max-tokens$", lines[3]);
+        Assert.Matches(@"^peak memory [\d.]+ MiB \| attention dense \| KV bf16 \| 1 thread \| seed 7$", lines[4]);
     }
 
     [Fact]
@@ -110,6 +112,27 @@ public sealed class RunCommandTest : IDisposable
         Assert.True(run.Output.Length < 60, run.Output);
         Assert.Contains("| interrupted\n", run.Error, StringComparison.Ordinal);
         Assert.False(interrupts.Raise(ExitCode.Interrupted));
+    }
+
+    [Fact]
+    public void AnInterruptedPromptSaysHowFarItWasRead()
+    {
+        var interrupts = new Interrupts();
+        var finger = new Thread(() => SpinWait.SpinUntil(() => interrupts.Raise(ExitCode.Interrupted)));
+        finger.Start();
+        var shell = new Shell(new StringReader(string.Concat(Enumerable.Repeat("Once upon a time. ", 20_000))), new StringWriter(), new StringWriter()) { Interrupts = interrupts };
+        var run = CliRun.With(shell, "run", "stories260K", "--context", "1M");
+        finger.Join();
+        Assert.Equal((130, "\n"), (run.ExitCode, run.Output));
+        Assert.Matches(@"\| prefill [\d,]+ of [\d,]+ tokens\n", run.Error);
+    }
+
+    [Fact]
+    public void NotesWarnOfAContextThatTheModelOrTheMemoryDoesNotHold()
+    {
+        var error = CliRun.Of("run", "stories260K", "hi", "--max-tokens", "1", "--context", "4k", "--kv-memory", "1M").Error;
+        Assert.Contains("note: past the 512 tokens that the model was made for, its text may be nonsense\n", error, StringComparison.Ordinal);
+        Assert.Contains("note: the KV memory holds fewer tokens than the context;", error, StringComparison.Ordinal);
     }
 
     [Fact]

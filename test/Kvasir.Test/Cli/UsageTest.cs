@@ -19,7 +19,6 @@ public sealed class UsageTest
     [InlineData("--seed", "-1", "a whole number from 0 to 2^64 - 1")]
     [InlineData("--max-tokens", "0", "a whole number from 1")]
     [InlineData("--stop", "", "a text of 1 to 256 bytes")]
-    [InlineData("--logprobs", "21", "a whole number from 0 to 20")]
     [InlineData("--kv", "f16", "bf16, q8 or f32")]
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
     [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
@@ -59,6 +58,8 @@ public sealed class UsageTest
     public void WhatContradictsItselfIsRefused()
     {
         CliRun.Of("run", "stories260K", "hi", "--file", "x").AssertFails(2, "kvasir: a prompt and --file were given; one of them is allowed; see kvasir run --help");
+        CliRun.Of("run", "stories260K", "hi", "--logprobs", "1").AssertFails(2, "kvasir: --logprobs has no place in plain text; it needs --json; see kvasir run --help");
+        Assert.Equal("kvasir: --logprobs: '21' is not a whole number from 0 to 20; see kvasir run --help\n", CliRun.Of("run", "stories260K", "hi", "--logprobs", "21", "--json").Error);
         CliRun.Of("run", "stories260K", "hi", "--raw", "--system", "x").AssertFails(2, "kvasir: --system needs the chat template that --raw leaves out; see kvasir run --help");
         var shell = new Shell(new StringReader(""), new StringWriter(), new StringWriter()) { InputIsTerminal = true };
         CliRun.With(shell, "run", "stories260K").AssertFails(2, "kvasir: no prompt: give PROMPT, or --file PATH, or pipe it in; see kvasir run --help");
