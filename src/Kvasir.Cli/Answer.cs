@@ -9,7 +9,8 @@ namespace Kvasir.Cli;
 /// <param name="Sequence">Ended.</param>
 /// <param name="Text">The text that was handed on.</param>
 /// <param name="Logprobs">One for each token, where asked for.</param>
-internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Logprobs)
+/// <param name="ReadTokens">Tokens of the prompt that were computed: all of them unless it was interrupted.</param>
+internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Logprobs, int ReadTokens)
 {
     /// <summary>
     /// Computes an answer on this thread and hands its text on as it comes. While the prompt is read, progress is shown; an interrupt
@@ -19,13 +20,14 @@ internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Log
     public static Answer Compute(Shell shell, Engine engine, Sequence sequence, bool quiet, Action<string> onText)
     {
         var text = new StringBuilder();
+        var readTokens = 0;
         List<TokenReport>? logprobs = sequence.Options.TopLogprobs is null ? null : [];
         engine.Submit(sequence);
         try
         {
             shell.Interrupts.Guard(sequence.Cancel, () =>
             {
-                ReadPrompt(shell, engine, sequence, quiet);
+                readTokens = ReadPrompt(shell, engine, sequence, quiet);
                 foreach (var token in Tokens(engine, sequence))
                 {
                     if (token.Token >= 0)
@@ -44,16 +46,23 @@ internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Log
             throw;
         }
 
-        return new Answer(sequence, text.ToString(), logprobs?.ToArray());
+        return new Answer(sequence, text.ToString(), logprobs?.ToArray(), readTokens);
     }
 
-    private static void ReadPrompt(Shell shell, Engine engine, Sequence sequence, bool quiet)
+    private static int ReadPrompt(Shell shell, Engine engine, Sequence sequence, bool quiet)
     {
         var start = TimeProvider.System.GetTimestamp();
         using var progress = new ProgressLine(
             shell, quiet, () => $"reading the prompt: {Pace.Describe(sequence.CachedCount, sequence.PromptCount, TimeProvider.System.GetElapsedTime(start))}");
+        var readTokens = 0;
         while (sequence.GeneratedCount == 0 && sequence.Finish == FinishReason.None)
+        {
             engine.Step();
+            // An ended sequence has given its rows back.
+            readTokens = Math.Max(readTokens, sequence.CachedCount);
+        }
+
+        return sequence.GeneratedCount > 0 ? sequence.PromptCount : readTokens;
     }
 
     private static IEnumerable<GeneratedToken> Tokens(Engine engine, Sequence sequence)

@@ -2,7 +2,7 @@ using System.CommandLine;
 using Kvasir.Cli.Inspection;
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Reports;
-using Kvasir.Models;
+using Kvasir.Cli.Terminal;
 
 namespace Kvasir.Cli;
 
@@ -41,18 +41,18 @@ internal sealed class InspectCommand
 
         if (problem is null)
             return ExitCode.Ok;
-        _shell.Error.WriteLine($"kvasir: {problem.Message}");
+        _shell.Error.WriteLine($"kvasir: {Printable.Line(problem.Message)}");
         return ExitCode.Failed;
     }
 
-    // A model of a kind that does not run here can be looked at all the same.
+    // A model that does not run here can be looked at all the same, as long as its files can be read.
     private static (Model? Model, KvasirException? Problem) TryLoad(string name)
     {
         try
         {
             return (Model.Load(name), null);
         }
-        catch (KvasirException problem) when (problem.Error == KvasirError.Unsupported && !BundledModels.TryFind(name, out _))
+        catch (KvasirException problem) when (problem.Error != KvasirError.FileNotFound)
         {
             return (null, problem);
         }

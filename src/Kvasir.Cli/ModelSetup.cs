@@ -29,12 +29,13 @@ internal static class ModelSetup
         var engine = new Engine(model, options);
         if (quiet)
             return engine;
-        shell.Note(AnswerFigures.PlanLine(engine));
+        foreach (var line in AnswerFigures.PlanLines(engine))
+            shell.Note(line);
         var native = model.Config.ContextTokens;
         if (engine.ContextTokens > native)
-            shell.Note($"note: the context of {SizeText.Count(engine.ContextTokens)} is beyond the {SizeText.Count(native)} tokens that the model was made for; past them its text may be nonsense");
+            shell.Note($"note: past the {SizeText.Count(native)} tokens that the model was made for, its text may be nonsense");
         if (engine.Plan.TokensThatFit < engine.ContextTokens)
-            shell.Note($"note: the KV memory holds {SizeText.Count(engine.Plan.TokensThatFit)} tokens, fewer than the context of {SizeText.Count(engine.ContextTokens)}; --kv q8 or a larger --kv-memory holds more");
+            shell.Note($"note: the KV memory holds fewer tokens than the context; --kv q8 or a larger --kv-memory holds more");
         return engine;
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Kvasir.Cli;
 
-/// <summary>The process around <see cref="CommandLine"/>: its streams and signals.</summary>
+/// <summary>The process around <see cref="Verbs"/>: its streams and signals.</summary>
 internal static class Program
 {
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
@@ -14,7 +14,7 @@ internal static class Program
         var interrupts = new Interrupts();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interrupts.Raise(ExitCode.Interrupted));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interrupts.Raise(ExitCode.Terminated));
-        return CommandLine.Run(args, OpenShell(interrupts));
+        return Verbs.Run(args, OpenShell(interrupts));
     }
 
     private static Shell OpenShell(Interrupts interrupts)
@@ -34,10 +34,15 @@ internal static class Program
         };
     }
 
-    // The console's own stream keeps silent when a pipe's reader is gone, and the answer would be computed for nobody.
-    private static Stream OpenOutput() => OperatingSystem.IsWindows() || !Console.IsOutputRedirected
-        ? Console.OpenStandardOutput()
-        : new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+    // The console's own stream keeps silent when a pipe's reader is gone, and the answer would be computed for nobody. A file stream
+    // says so; on what can seek it would keep a position of its own, and others write to the same file.
+    private static Stream OpenOutput()
+    {
+        if (OperatingSystem.IsWindows() || !Console.IsOutputRedirected)
+            return Console.OpenStandardOutput();
+        var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+        return pipe.CanSeek ? Console.OpenStandardOutput() : pipe;
+    }
 
     private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
 

@@ -56,23 +56,30 @@ internal sealed class RunCommand
         var prompt = Encode(model, text, typed.GetValue(_system), isRaw);
         using var engine = ModelSetup.Start(_shell, model, _engine.Read(typed), quiet);
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(_generation.Read(typed, model)));
-        if (!quiet && !isJson && _shell is { OutputIsTerminal: true, ErrorIsTerminal: true } && text.Length <= EchoLimitChars && (isRaw || model.Template is null))
+        // Where a person reads both streams in one place, an empty line stands around the answer.
+        var isMixed = !quiet && !isJson && _shell is { OutputIsTerminal: true, ErrorIsTerminal: true };
+        if (isMixed)
+            _shell.Error.WriteLine();
+        if (isMixed && text.Length <= EchoLimitChars && (isRaw || model.Template is null))
             Echo(text);
-
         var answer = Answer.Compute(_shell, engine, sequence, quiet, isJson ? static _ => { } : Write);
         if (isJson)
             _shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(engine, answer)));
         else if (!answer.Text.EndsWith('\n'))
             _shell.Output.WriteLine();
+        if (isMixed)
+            _shell.Error.WriteLine();
         if (!quiet)
-        {
-            foreach (var line in AnswerFigures.Lines(engine, answer))
-                _shell.Note(line);
-        }
-
+            Note(AnswerFigures.Lines(engine, answer));
         if (sequence.Failure is { } failure)
             throw failure;
         return sequence.Finish == FinishReason.Cancelled ? _shell.Interrupts.Code : ExitCode.Ok;
+    }
+
+    private void Note(IEnumerable<string> lines)
+    {
+        foreach (var line in lines)
+            _shell.Note(line);
     }
 
     private static int[] Encode(Model model, string text, string? system, bool isRaw)

@@ -47,6 +47,11 @@ internal sealed class GenerationFlags
         command.Options.Add(_stop);
         command.Options.Add(_logprobs);
         command.Options.Add(_ignoreEnd);
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(_logprobs) is not null && !result.GetValue<bool>(OutputFlags.JsonName))
+                result.AddError("--logprobs has no place in plain text; it needs --json");
+        });
     }
 
     /// <param name="model">Whose makers' defaults hold where nothing is typed.</param>

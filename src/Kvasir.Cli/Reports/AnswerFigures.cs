@@ -30,24 +30,23 @@ internal static class AnswerFigures
                 plan.WeightBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, ResidentMemory.PeakBytes()));
     }
 
-    /// <summary>One or two lines: load, prefill and decode with their rates, then what it took and how to repeat it.</summary>
+    /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
     public static IEnumerable<string> Lines(Engine engine, Answer answer)
     {
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
-        yield return $"load {Time(timings.LoadMs)} | prefill {Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}"
-            + $" | decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
+        yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
         yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {engine.Policy.Name} | KV {KvName(engine)}"
             + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
     }
 
-    /// <summary>The memory plan in a line.</summary>
-    public static string PlanLine(Engine engine)
+    /// <summary>The model and the memory plan.</summary>
+    public static IEnumerable<string> PlanLines(Engine engine)
     {
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
-        return $"{Printable.Line(config.Name)} ({config.Architecture}, {config.LayerCount} layers) | weights {SizeText.Bytes(plan.WeightBytes)}"
-            + $" | KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token, {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens"
-            + $" | context {SizeText.Count(plan.ContextTokens)}";
+        yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | weights {SizeText.Bytes(plan.WeightBytes)} | context {SizeText.Count(plan.ContextTokens)}";
+        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens";
     }
 
     private static string KvName(Engine engine) => engine.KvName.ToLowerInvariant();

@@ -9,7 +9,7 @@ using Kvasir.Cli.Terminal;
 namespace Kvasir.Cli;
 
 /// <summary>The verbs, and the border where every error becomes one line and an exit code.</summary>
-internal static class CommandLine
+internal static class Verbs
 {
     // Neither bundles of one-letter options nor @files: a prompt may begin with either.
     private static readonly ParserConfiguration Parsing = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
@@ -72,8 +72,14 @@ internal static class CommandLine
         var verb = parsed.CommandResult.Command is RootCommand ? "" : $" {parsed.CommandResult.Command.Name}";
         var message = UnknownOption(parsed) is { } unknown
             ? $"option '{unknown}' is unknown (a prompt that begins with a dash goes after --)"
-            : Printable.Line(parsed.Errors[0].Message);
+            : verb.Length > 0 ? Printable.Line(parsed.Errors[0].Message.TrimEnd('.')) : WithoutVerb(parsed);
         return Fail(new FaultReport("usage", $"{message}; see kvasir{verb} --help"), ExitCode.Usage, args, shell);
+    }
+
+    private static string WithoutVerb(ParseResult parsed)
+    {
+        var verbs = string.Join(", ", parsed.RootCommandResult.Command.Children.OfType<Command>().Select(static command => command.Name));
+        return parsed.UnmatchedTokens is [var first, ..] ? $"'{Printable.Line(first)}' is no command; there are {verbs}" : $"a command is missing: {verbs}";
     }
 
     private static int Report(Exception problem, string[] args, Shell shell)
@@ -86,7 +92,7 @@ internal static class CommandLine
         {
             KvasirException known => Fail(new FaultReport(ReportJson.Name(known.Error), Printable.Line(known.Message)), ExitCode.Failed, args, shell),
             OutOfMemoryException => Fail(new FaultReport("outOfMemory", "the system has no more memory; a smaller --context or --kv-memory needs less"), ExitCode.Failed, args, shell),
-            IOException input => Fail(new FaultReport("io", Printable.Line(input.Message)), ExitCode.Failed, args, shell),
+            IOException stream => Fail(new FaultReport("io", $"reading or writing failed: {Printable.Line(stream.Message)}"), ExitCode.Failed, args, shell),
             _ => Fail(
                 new FaultReport("internal", $"internal error: {problem.GetType().Name}: {Printable.Line(problem.Message)} (KVASIR_DEBUG=1 shows where)"), ExitCode.Internal, args, shell),
         };

@@ -1,0 +1,78 @@
+using Kvasir.Cli;
+using Kvasir.Cli.Terminal;
+
+namespace Kvasir.Test.Cli.Terminal;
+
+public sealed class ProgressLineTest : IDisposable
+{
+    private readonly StringWriter _error = new();
+    private readonly HandTurnedClock _clock = new();
+
+    public void Dispose()
+    {
+        _error.Dispose();
+        _clock.Dispose();
+    }
+
+    [Fact]
+    public void ATerminalHasOneRowThatIsWipedAtTheEnd()
+    {
+        var done = 0;
+        using (Line(isTerminal: true, quiet: false, () => $"{++done} of 3 in a long, long line"))
+        {
+            Assert.Equal(200, _clock.Period.TotalMilliseconds);
+            _clock.Fire();
+            _clock.Fire();
+        }
+
+        _clock.Fire();
+        Assert.Equal("\r1 of 3 in a long, l\e[K\r2 of 3 in a long, l\e[K\r\e[K", _error.ToString());
+    }
+
+    [Fact]
+    public void ElsewhereThereIsALineEveryFewSeconds()
+    {
+        using (Line(isTerminal: false, quiet: false, static () => "half"))
+        {
+            Assert.Equal(5, _clock.Period.TotalSeconds);
+            _clock.Fire();
+        }
+
+        Assert.Equal("half" + Environment.NewLine, _error.ToString());
+    }
+
+    [Fact]
+    public void QuietShowsNothing()
+    {
+        using (Line(isTerminal: true, quiet: true, static () => "half"))
+            Assert.Equal(TimeSpan.Zero, _clock.Period);
+        Assert.Equal("", _error.ToString());
+    }
+
+    private ProgressLine Line(bool isTerminal, bool quiet, Func<string> text) =>
+        new(new Shell(TextReader.Null, TextWriter.Null, _error) { ErrorIsTerminal = isTerminal, Columns = static () => 20 }, quiet, text, _clock);
+
+    /// <summary>A clock whose timer fires when it is told to.</summary>
+    private sealed class HandTurnedClock : TimeProvider, ITimer
+    {
+        private Action _fire = static () => { };
+
+        public TimeSpan Period { get; private set; }
+
+        public void Fire() => _fire();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (Period, _fire) = (period, () => callback(state));
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+}

@@ -1,0 +1,107 @@
+using Kvasir.Cli;
+
+namespace Kvasir.Test.Cli;
+
+public sealed class UsageTest
+{
+    [Theory]
+    [InlineData("--temperature", "abc", "a number from 0 to 100")]
+    [InlineData("--temperature", "NaN", "a number from 0 to 100")]
+    [InlineData("--temperature", "-1", "a number from 0 to 100")]
+    [InlineData("--top-p", "0", "a number from 1E-06 to 1")]
+    [InlineData("--top-k", "1.5", "a whole number from 0")]
+    [InlineData("--min-p", "2", "a number from 0 to 1")]
+    [InlineData("--repeat-penalty", "0", "a number from 0.001 to 100")]
+    [InlineData("--presence-penalty", "3", "a number from -2 to 2")]
+    [InlineData("--frequency-penalty", "x", "a number from -2 to 2")]
+    [InlineData("--logit-bias", "5", "of the form ID=VALUE with a token's id and a number from -100 to 100")]
+    [InlineData("--logit-bias", "5=101", "of the form ID=VALUE with a token's id and a number from -100 to 100")]
+    [InlineData("--seed", "-1", "a whole number from 0 to 2^64 - 1")]
+    [InlineData("--max-tokens", "0", "a whole number from 1")]
+    [InlineData("--stop", "", "a text of 1 to 256 bytes")]
+    [InlineData("--kv", "f16", "bf16, q8 or f32")]
+    [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
+    [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
+    [InlineData("--threads", "0", "a whole number from 1 to 1024")]
+    public void ABadValueIsOneLineWithOptionValueAndWhatIsAllowed(string option, string value, string allowed)
+    {
+        CliRun.Of("run", "stories260K", "hi", option, value).AssertFails(2, $"kvasir: {option}: '{value}' is not {allowed}; see kvasir run --help");
+        CliRun.Of("chat", "stories260K", option, value).AssertFails(2, $"kvasir: {option}: '{value}' is not {allowed}; see kvasir chat --help");
+    }
+
+    [Fact]
+    public void AnUnknownPolicyListsTheKnownOnes()
+    {
+        CliRun.Of("run", "stories260K", "hi", "--attention", "x").AssertFails(2, "kvasir: --attention: attention policy 'x' is unknown; known: dense; see kvasir run --help");
+        CliRun.Of("run", "stories260K", "hi", "--attention", "dense:bits=1").AssertFails(
+            2, "kvasir: --attention: attention policy 'dense' has no option 'bits=1' of the form key=value; it has none; see kvasir run --help");
+    }
+
+    [Fact]
+    public void AMistypedOptionIsNoPrompt()
+    {
+        CliRun.Of("run", "stories260K", "--jsno").AssertFails(2, "kvasir: option '--jsno' is unknown (a prompt that begins with a dash goes after --); see kvasir run --help");
+        CliRun.Of("run", "stories260K", "--tempersture", "3").AssertFails(
+            2, "kvasir: option '--tempersture' is unknown (a prompt that begins with a dash goes after --); see kvasir run --help");
+        var dashed = CliRun.Of("run", "stories260K", "-q", "--max-tokens", "1", "--", "--jsno");
+        Assert.Equal((0, ""), (dashed.ExitCode, dashed.Error));
+    }
+
+    [Fact]
+    public void PromptsMayLookLikeResponseFiles()
+    {
+        var run = CliRun.Of("run", "stories260K", "@bob said", "-q", "--max-tokens", "1");
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+    }
+
+    [Fact]
+    public void WhatContradictsItselfIsRefused()
+    {
+        CliRun.Of("run", "stories260K", "hi", "--file", "x").AssertFails(2, "kvasir: a prompt and --file were given; one of them is allowed; see kvasir run --help");
+        CliRun.Of("run", "stories260K", "hi", "--logprobs", "1").AssertFails(2, "kvasir: --logprobs has no place in plain text; it needs --json; see kvasir run --help");
+        Assert.Equal("kvasir: --logprobs: '21' is not a whole number from 0 to 20; see kvasir run --help\n", CliRun.Of("run", "stories260K", "hi", "--logprobs", "21", "--json").Error);
+        CliRun.Of("run", "stories260K", "hi", "--raw", "--system", "x").AssertFails(2, "kvasir: --system needs the chat template that --raw leaves out; see kvasir run --help");
+        var shell = new Shell(new StringReader(""), new StringWriter(), new StringWriter()) { InputIsTerminal = true };
+        CliRun.With(shell, "run", "stories260K").AssertFails(2, "kvasir: no prompt: give PROMPT, or --file PATH, or pipe it in; see kvasir run --help");
+    }
+
+    [Fact]
+    public void VerbsAreNamedWhenNoneOrAWrongOneIsTyped()
+    {
+        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect; see kvasir --help");
+        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect; see kvasir --help");
+    }
+
+    [Fact]
+    public void UsageErrorsAreJsonToo()
+    {
+        var run = CliRun.Of("inspect", "stories260K", "extra", "--json");
+        Assert.Equal("""{"error":{"kind":"usage","message":"Unrecognized command or argument 'extra'; see kvasir inspect --help"},"exitCode":2}""" + "\n", run.Output);
+        Assert.Equal(2, run.ExitCode);
+    }
+
+    [Theory]
+    [InlineData(
+        "run", "--file --system --raw --max-tokens --temperature --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --logit-bias --seed --stop "
+        + "--logprobs --ignore-end --attention --kv --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
+    [InlineData("chat", "--system --max-tokens --temperature --seed --stop --attention --kv --context --threads --json --quiet /help Examples:")]
+    [InlineData("inspect", "--tensors --json Examples:")]
+    [InlineData("--help", "run chat inspect Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
+    public void HelpMentionsEveryOption(string verb, string words)
+    {
+        var help = CliRun.Of(verb == "--help" ? [verb] : [verb, "--help"]);
+        Assert.Equal((0, ""), (help.ExitCode, help.Error));
+        Assert.All(words.Split(' '), word => Assert.Contains(word, help.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void VersionIsANumber() => Assert.Matches(@"^kvasir \d+\.\d+\.\d+\S*\n$", CliRun.Of("--version").Output);
+
+    [Fact]
+    public void FaultsOfOurOwnAreToldApart()
+    {
+        var broken = new WatchedWriter(static _ => true, static () => throw new InvalidOperationException("a fault\nof ours"));
+        var run = CliRun.With(new Shell(new StringReader(""), broken, new StringWriter()), "run", "stories260K", "hi", "-q");
+        Assert.Equal((70, "kvasir: internal error: InvalidOperationException: a fault\\nof ours (KVASIR_DEBUG=1 shows where)\n"), (run.ExitCode, run.Error));
+    }
+}
