@@ -90,8 +90,9 @@ public sealed class Model : IDisposable
         var file = Gguf.Open(path);
         try
         {
-            var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
+            // The configuration first: of a model that is not supported, the architecture is the news.
             var config = ModelConfig.FromGguf(file);
+            var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var source = file.Metadata.String("tokenizer.chat_template");
             return new Model(path, config, Weights.Load(file, config), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"))
             {
