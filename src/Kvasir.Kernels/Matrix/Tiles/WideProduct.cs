@@ -14,6 +14,7 @@ internal static class WideProduct<TLanes, TVector>
             case WeightType.F32: Floats<F32Codec>(product); break;
             case WeightType.F16: Floats<F16Codec>(product); break;
             case WeightType.BF16: Floats<BF16Codec>(product); break;
+            case WeightType.Q8_0 when ByteRows.IsSupported && product.Batch <= ByteRows.LargestBatch: ByteRows.Run(product); break;
             case WeightType.Q8_0: TileProduct<TLanes, TVector, WordPanels<TLanes, TVector>>.Run(product); break;
             case WeightType.Q4_0: Bytes<Q4_0Codec>(product); break;
             case WeightType.Q4_1: Bytes<Q4_1Codec>(product); break;
