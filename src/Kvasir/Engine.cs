@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Threads;
 using Kvasir.Models;
@@ -53,7 +54,8 @@ public sealed class Engine : IDisposable
     /// <summary>The policy of sequences that name none.</summary>
     public AttentionPolicy Policy => _policy;
 
-    public string KvName => _options.Kv.ToString().ToUpperInvariant();
+    /// <summary>How keys and values are stored.</summary>
+    public KvType Kv => _options.Kv;
 
     /// <summary>Sequences that wait.</summary>
     public int WaitingCount => _scheduler.WaitingCount;

@@ -58,14 +58,14 @@ public class DecodeAttentionBench : IDisposable
     public void Scores()
     {
         foreach (var pages in _pages)
-            AttentionScores.Range(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), 0, Tokens, 0.1f, _scores, Tokens);
+            AttentionScores.Rows(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), 0.1f, _scores, Tokens);
     }
 
     [Benchmark]
     public void Values()
     {
         foreach (var pages in _pages)
-            AttentionValues.Range(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), 0, Tokens, _outputs);
+            AttentionValues.Rows(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), _outputs);
     }
 
     /// <summary>2 % of the rows, gathered: mostly from the last cache level here, since repeated runs visit the same ones.</summary>
@@ -74,8 +74,8 @@ public class DecodeAttentionBench : IDisposable
     {
         foreach (var pages in _pages)
         {
-            AttentionScores.List(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), _selected, 0.1f, _scores, Tokens);
-            AttentionValues.List(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), _selected, _outputs);
+            AttentionScores.Rows(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), new RowSet(_selected), 0.1f, _scores, Tokens);
+            AttentionValues.Rows(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(_selected), _outputs);
         }
     }
 

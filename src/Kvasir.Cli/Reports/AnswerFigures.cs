@@ -49,7 +49,7 @@ internal static class AnswerFigures
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens";
     }
 
-    private static string KvName(Engine engine) => engine.KvName.ToLowerInvariant();
+    private static string KvName(Engine engine) => engine.Kv.ToString().ToLowerInvariant();
 
     private static TimingsReport Timings(Model model, Sequence sequence)
     {

@@ -20,22 +20,13 @@ public static unsafe class AttentionScores
         new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
     ];
 
-    /// <summary>Scores of the rows [firstRow, firstRow + rowCount).</summary>
+    /// <summary>Scores of the rows named.</summary>
     /// <param name="queries">[queryCount, keys.Dim]: the query group of one KV head, times the prompt rows.</param>
     /// <param name="keys">The keys of that head.</param>
-    /// <param name="firstRow">May lie inside a page.</param>
-    /// <param name="rowCount">At most stride.</param>
+    /// <param name="rows">At most stride.</param>
     /// <param name="scale">Usually 1 / sqrt(dim).</param>
-    /// <param name="scores">At least (queryCount - 1) * stride + rowCount elements; only the scores themselves are written.</param>
+    /// <param name="scores">At least (queryCount - 1) * stride + rows.Count elements; only the scores themselves are written.</param>
     /// <param name="stride">Elements from one query's scores to the next's.</param>
-    public static void Range(ReadOnlySpan<float> queries, PagedRows keys, int firstRow, int rowCount, float scale, Span<float> scores, int stride) =>
-        Rows(queries, keys, new RowSet(firstRow, rowCount), scale, scores, stride);
-
-    /// <summary>Scores of listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
-    public static void List(ReadOnlySpan<float> queries, PagedRows keys, ReadOnlySpan<int> rows, float scale, Span<float> scores, int stride) =>
-        Rows(queries, keys, new RowSet(rows), scale, scores, stride);
-
-    /// <summary>For any rows; parameters otherwise as for <see cref="Range"/>.</summary>
     public static void Rows(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
     {
         if (Vector512.IsHardwareAccelerated)

@@ -20,21 +20,12 @@ public static unsafe class AttentionValues
         new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
     ];
 
-    /// <summary>Adds the weighted rows [firstRow, firstRow + rowCount).</summary>
-    /// <param name="weights">At least (queryCount - 1) * stride + rowCount elements: what softmax made of the scores.</param>
-    /// <param name="stride">Elements from one query's weights to the next's; at least rowCount.</param>
+    /// <summary>Adds the weighted rows.</summary>
+    /// <param name="weights">At least (queryCount - 1) * stride + rows.Count elements: what softmax made of the scores.</param>
+    /// <param name="stride">Elements from one query's weights to the next's; at least rows.Count.</param>
     /// <param name="values">The values of one KV head.</param>
-    /// <param name="firstRow">May lie inside a page.</param>
-    /// <param name="rowCount">At most stride.</param>
+    /// <param name="rows">In any order.</param>
     /// <param name="outputs">[queryCount, values.Dim]; added to, so the caller clears it first.</param>
-    public static void Range(ReadOnlySpan<float> weights, int stride, PagedRows values, int firstRow, int rowCount, Span<float> outputs) =>
-        Rows(weights, stride, values, new RowSet(firstRow, rowCount), outputs);
-
-    /// <summary>Adds weighted listed rows, in any order; parameters otherwise as for <see cref="Range"/>.</summary>
-    public static void List(ReadOnlySpan<float> weights, int stride, PagedRows values, ReadOnlySpan<int> rows, Span<float> outputs) =>
-        Rows(weights, stride, values, new RowSet(rows), outputs);
-
-    /// <summary>For any rows; parameters otherwise as for <see cref="Range"/>.</summary>
     public static void Rows(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
     {
         if (Vector512.IsHardwareAccelerated)

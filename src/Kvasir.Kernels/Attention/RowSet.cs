@@ -24,9 +24,6 @@ public readonly unsafe ref struct RowSet
 
     public int Count { get; }
 
-    /// <summary>Whether the rows were listed; otherwise they are a range.</summary>
-    public bool IsList => _isList;
-
     /// <summary>The row at <paramref name="index"/> in [0, <see cref="Count"/>).</summary>
     public int this[int index] => _isList ? _rows[index] : _firstRow + index;
 

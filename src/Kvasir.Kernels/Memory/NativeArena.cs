@@ -23,8 +23,6 @@ public sealed unsafe class NativeArena : IDisposable
 
     public int SlabBytes { get; }
 
-    public int SlabLimit => _slabs.Length;
-
     public int SlabCount { get; private set; }
 
     /// <summary>Takes one more slab from the system. False at the limit, or when the system has no memory.</summary>

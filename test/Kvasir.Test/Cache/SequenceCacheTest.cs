@@ -19,7 +19,7 @@ public sealed class SequenceCacheTest
         var scores = new float[70];
         var query = new float[Dim];
         query[0] = 1;
-        AttentionScores.Range(query, head.Keys, 0, 70, 1, scores, 70);
+        AttentionScores.Rows(query, head.Keys, new RowSet(0, 70), 1, scores, 70);
         for (var row = 0; row < 70; row++)
             Assert.Equal(row, scores[row]);
         Assert.Equal(0, sequence.Head(0, 0).RowCount);
@@ -60,7 +60,7 @@ public sealed class SequenceCacheTest
         var scores = new float[2];
         var query = new float[Dim];
         query[0] = 1;
-        AttentionScores.Range(query, head.Keys, 31, 2, 1, scores, 2);
+        AttentionScores.Rows(query, head.Keys, new RowSet(31, 2), 1, scores, 2);
         Assert.Equal([7f, 8f], scores);
     }
 

@@ -8,7 +8,6 @@ internal readonly unsafe struct Panel<TVector>(TVector* start)
     where TVector : unmanaged
 {
     public const int Columns = 256;
-    public const int Blocks32 = Columns / 32;
     private const int CodeVectors = Columns;
     private const int ScaleVectors = Columns / 16;
     private const int MinimumVectors = Columns / 32;

@@ -68,17 +68,17 @@ public sealed class AttentionTest
     {
         using var attention = new AttentionCase(KvType.BF16, 128, 4, [.. Enumerable.Range(17, 60)], seed: 3);
         var scores = new float[attention.QueryCount * attention.Stride];
-        AttentionScores.Range(attention.Queries, attention.Pages.Keys, 17, 60, Scale, scores, attention.Stride);
+        AttentionScores.Rows(attention.Queries, attention.Pages.Keys, new RowSet(17, 60), Scale, scores, attention.Stride);
         attention.RequireScores(scores, Scale, "Range");
         Array.Clear(scores);
-        AttentionScores.List(attention.Queries, attention.Pages.Keys, attention.Rows, Scale, scores, attention.Stride);
+        AttentionScores.Rows(attention.Queries, attention.Pages.Keys, new RowSet(attention.Rows), Scale, scores, attention.Stride);
         attention.RequireScores(scores, Scale, "List");
 
         var outputs = new float[attention.QueryCount * attention.Dim];
-        AttentionValues.Range(attention.Weights, attention.Stride, attention.Pages.Values, 17, 60, outputs);
+        AttentionValues.Rows(attention.Weights, attention.Stride, attention.Pages.Values, new RowSet(17, 60), outputs);
         attention.RequireOutputs(outputs, 0, "Range");
         Array.Clear(outputs);
-        AttentionValues.List(attention.Weights, attention.Stride, attention.Pages.Values, attention.Rows, outputs);
+        AttentionValues.Rows(attention.Weights, attention.Stride, attention.Pages.Values, new RowSet(attention.Rows), outputs);
         attention.RequireOutputs(outputs, 0, "List");
     }
 
@@ -87,14 +87,14 @@ public sealed class AttentionTest
     {
         using var pages = new PoisonedPages(KvType.F32, 8, 4, 8, new Random(1));
         float[] scores = [Untouched];
-        AttentionScores.Range(new float[8], pages.Keys, 3, 0, 1, scores, 0);
-        AttentionScores.List(new float[8], pages.Keys, [], 1, scores, 0);
-        AttentionScores.Range([], pages.Keys, 0, 8, 1, scores, 8);
+        AttentionScores.Rows(new float[8], pages.Keys, new RowSet(3, 0), 1, scores, 0);
+        AttentionScores.Rows(new float[8], pages.Keys, new RowSet(ReadOnlySpan<int>.Empty), 1, scores, 0);
+        AttentionScores.Rows([], pages.Keys, new RowSet(0, 8), 1, scores, 8);
         Assert.Equal(Untouched, scores[0]);
         var outputs = new float[8];
-        AttentionValues.Range([], 0, pages.Values, 3, 0, outputs);
-        AttentionValues.List([], 0, pages.Values, [], outputs);
-        AttentionValues.Range([], 8, pages.Values, 0, 8, []);
+        AttentionValues.Rows([], 0, pages.Values, new RowSet(3, 0), outputs);
+        AttentionValues.Rows([], 0, pages.Values, new RowSet(ReadOnlySpan<int>.Empty), outputs);
+        AttentionValues.Rows([], 8, pages.Values, new RowSet(0, 8), []);
         Assert.All(outputs, o => Assert.Equal(0, o));
     }
 
@@ -103,14 +103,14 @@ public sealed class AttentionTest
     {
         using var pages = new PoisonedPages(KvType.BF16, 16, 8, 16, new Random(1));
         var query = new float[16];
-        Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.Range(query, pages.Keys, 10, 7, 1, new float[7], 7));
-        Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.List(query, pages.Keys, [3, -1], 1, new float[2], 2));
-        Assert.Throws<IndexOutOfRangeException>(() => AttentionValues.List(new float[1], 1, pages.Values, [16], new float[16]));
-        Assert.Throws<ArgumentException>(() => AttentionScores.Range(query, pages.Keys, 0, 4, 1, new float[3], 4));
-        Assert.Throws<ArgumentException>(() => AttentionScores.Range(new float[17], pages.Keys, 0, 4, 1, new float[4], 4));
-        Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Range(query, pages.Keys, 0, 4, 1, new float[4], 3));
-        Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Range(query, pages.Keys, -1, 4, 1, new float[4], 4));
-        Assert.Throws<ArgumentException>(() => AttentionValues.Range(new float[3], 4, pages.Values, 0, 4, new float[16]));
+        Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(10, 7), 1, new float[7], 7));
+        Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet([3, -1]), 1, new float[2], 2));
+        Assert.Throws<IndexOutOfRangeException>(() => AttentionValues.Rows(new float[1], 1, pages.Values, new RowSet([16]), new float[16]));
+        Assert.Throws<ArgumentException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(0, 4), 1, new float[3], 4));
+        Assert.Throws<ArgumentException>(() => AttentionScores.Rows(new float[17], pages.Keys, new RowSet(0, 4), 1, new float[4], 4));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(0, 4), 1, new float[4], 3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(-1, 4), 1, new float[4], 4));
+        Assert.Throws<ArgumentException>(() => AttentionValues.Rows(new float[3], 4, pages.Values, new RowSet(0, 4), new float[16]));
         Assert.Throws<ArgumentOutOfRangeException>(() => PagedRows.Keys([], 12, KvType.F32, 8));
         Assert.Throws<ArgumentOutOfRangeException>(() => PagedRows.Keys([], 16, KvType.F32, PagedRows.MaxDim + 1));
     }
@@ -131,10 +131,10 @@ public sealed class AttentionTest
 
         void Step()
         {
-            AttentionScores.Range(attention.Queries, attention.Pages.Keys, 0, 100, Scale, scores, attention.Stride);
-            AttentionScores.List(attention.Queries, attention.Pages.Keys, attention.Rows, Scale, scores, attention.Stride);
-            AttentionValues.Range(attention.Weights, attention.Stride, attention.Pages.Values, 0, 100, outputs);
-            AttentionValues.List(attention.Weights, attention.Stride, attention.Pages.Values, attention.Rows, outputs);
+            AttentionScores.Rows(attention.Queries, attention.Pages.Keys, new RowSet(0, 100), Scale, scores, attention.Stride);
+            AttentionScores.Rows(attention.Queries, attention.Pages.Keys, new RowSet(attention.Rows), Scale, scores, attention.Stride);
+            AttentionValues.Rows(attention.Weights, attention.Stride, attention.Pages.Values, new RowSet(0, 100), outputs);
+            AttentionValues.Rows(attention.Weights, attention.Stride, attention.Pages.Values, new RowSet(attention.Rows), outputs);
         }
     }
 
