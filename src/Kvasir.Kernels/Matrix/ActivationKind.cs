@@ -11,4 +11,10 @@ public enum ActivationKind
 
     /// <summary>Signed bytes with a scale per 256 elements, for K-quants.</summary>
     Q8Block256,
+
+    /// <summary>The same numbers as <see cref="Q8Block32"/> but for the scaled sums, several rows interleaved, for packed weights.</summary>
+    Q8Block32Tiles,
+
+    /// <summary>The same numbers as <see cref="Q8Block256"/>, several rows interleaved, for packed weights.</summary>
+    Q8Block256Tiles,
 }

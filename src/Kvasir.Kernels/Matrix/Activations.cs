@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Packed;
 
 namespace Kvasir.Kernels.Matrix;
 
@@ -25,6 +26,9 @@ public static unsafe class Activations
         _ => ActivationKind.Q8Block256,
     };
 
+    /// <summary>The form that a product with these weights expects: tiles when they are packed.</summary>
+    public static ActivationKind KindOf(in WeightMatrix weights) => weights.IsPacked ? TilesOf(KindOf(weights.Type)) : KindOf(weights.Type);
+
     /// <summary>Bytes of one prepared row; a multiple of 4.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The columns are negative, not whole blocks, or too many for a row below 2 GiB.</exception>
     public static int RowBytes(ActivationKind kind, int columns)
@@ -35,6 +39,8 @@ public static unsafe class Activations
             ActivationKind.F32 => (long)columns * sizeof(float),
             ActivationKind.Q8Block32 => Q8Block32Row.Bytes(WholeBlocks(columns, Q8Block32Row.BlockElements)),
             ActivationKind.Q8Block256 => Q8Block256Row.Bytes(WholeBlocks(columns, Q8Block256Row.BlockElements)),
+            ActivationKind.Q8Block32Tiles or ActivationKind.Q8Block256Tiles =>
+                (long)WholeBlocks(columns, TileBlockElements(kind)) / TileBlockElements(kind) * ActivationTile.BlockBytes(kind),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not an activation kind"),
         };
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, int.MaxValue, nameof(columns));
@@ -42,10 +48,30 @@ public static unsafe class Activations
     }
 
     /// <summary>
-    /// Fills <paramref name="prepared"/>, exactly <see cref="RowBytes"/> long, from a row of whole blocks. A block with a NaN or
-    /// an infinity gives useless results, not a fault.
+    /// Prepares row <paramref name="index"/> of a batch into its place in <paramref name="prepared"/>, which is [batch, <see cref="RowBytes"/>] for
+    /// the whole batch. Rows of a batch may be prepared by several threads.
     /// </summary>
-    /// <exception cref="ArgumentOutOfRangeException">The lengths do not match, or the row is not whole blocks.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The row lies outside the batch, the buffer is too short, or the row is not whole blocks.</exception>
+    public static void Prepare(ActivationKind kind, ReadOnlySpan<float> row, int index, int batch, Span<byte> prepared)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)batch, nameof(index));
+        var bytes = RowBytes(kind, row.Length);
+        ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * bytes, nameof(prepared));
+        if (kind is not (ActivationKind.Q8Block32Tiles or ActivationKind.Q8Block256Tiles))
+        {
+            Prepare(kind, row, prepared.Slice(index * bytes, bytes));
+            return;
+        }
+
+        fixed (byte* destination = prepared)
+            ActivationTile.Prepare(kind, row, index, batch, destination);
+    }
+
+    /// <summary>
+    /// Fills <paramref name="prepared"/>, exactly <see cref="RowBytes"/> long, from a row of whole blocks. A block with a NaN or
+    /// an infinity gives useless results, not a fault. Tiles hold several rows: see the other form.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The lengths do not match, the row is not whole blocks, or the kind is one of tiles.</exception>
     public static void Prepare(ActivationKind kind, ReadOnlySpan<float> row, Span<byte> prepared)
     {
         var bytes = RowBytes(kind, row.Length);
@@ -59,10 +85,22 @@ public static unsafe class Activations
                 Buffer.MemoryCopy(source, destination, bytes, bytes);
             else if (kind == ActivationKind.Q8Block32)
                 QuantizeBlock32(source, row.Length, destination);
-            else
+            else if (kind == ActivationKind.Q8Block256)
                 QuantizeBlock256(source, row.Length, destination);
+            else
+                throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} holds rows of a batch");
         }
     }
+
+    internal static ActivationKind TilesOf(ActivationKind kind) => kind switch
+    {
+        ActivationKind.Q8Block32 => ActivationKind.Q8Block32Tiles,
+        ActivationKind.Q8Block256 => ActivationKind.Q8Block256Tiles,
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} has no tiles"),
+    };
+
+    private static int TileBlockElements(ActivationKind kind) =>
+        kind == ActivationKind.Q8Block32Tiles ? Q8Block32Row.BlockElements : Q8Block256Row.BlockElements;
 
     private static void QuantizeBlock32(float* row, int columns, byte* prepared)
     {

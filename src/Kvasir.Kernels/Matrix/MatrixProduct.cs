@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix;
@@ -20,30 +21,36 @@ public static unsafe class MatrixProduct
     /// b in [0, batch). Other results are left alone, so threads may share them with disjoint rows. Allocates nothing.
     /// </summary>
     /// <remarks>
-    /// <paramref name="prepared"/> is [batch, <see cref="Activations.RowBytes"/>] of the kind that the weights' type wants;
+    /// <paramref name="prepared"/> is [batch, <see cref="Activations.RowBytes"/>] of the kind that the weights want; rows of a packed matrix are whole panels;
     /// <paramref name="results"/> is [batch, resultStride], where the last row may end after the last row of weights asked for;
     /// <paramref name="resultStride"/> is at least firstRow + rowCount.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">Rows lie outside the matrix, or a span is too short.</exception>
     public static void Multiply(
-        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride) =>
-        Run(Fastest, weights, firstRow, rowCount, prepared, batch, results, resultStride);
+        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
+    {
+        if (!weights.IsPacked)
+        {
+            Run(Fastest, weights, firstRow, rowCount, prepared, batch, results, resultStride);
+            return;
+        }
+
+        Check(weights, firstRow, rowCount, prepared, batch, results, resultStride);
+        if (firstRow % PackedWeights.PanelRows != 0 || (rowCount % PackedWeights.PanelRows != 0 && firstRow + rowCount != weights.Rows))
+            throw new ArgumentOutOfRangeException(nameof(firstRow), $"rows [{firstRow}, {firstRow} + {rowCount}) of a packed matrix are not whole panels");
+        if (batch == 0 || rowCount == 0)
+            return;
+        fixed (byte* activations = prepared)
+        fixed (float* result = results)
+            PackedProduct.Run(weights, firstRow, rowCount, activations, batch, result + firstRow, resultStride);
+    }
 
     internal static void Run(
         ProductKernel kernel, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(batch);
-        ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, weights.Rows - rowCount);
+        var activationBytes = Check(weights, firstRow, rowCount, prepared, batch, results, resultStride);
         if (batch == 0 || rowCount == 0)
             return;
-
-        var activationBytes = Activations.RowBytes(Activations.KindOf(weights.Type), weights.Columns);
-        ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * activationBytes, nameof(prepared));
-        ArgumentOutOfRangeException.ThrowIfLessThan(resultStride, firstRow + rowCount);
-        ArgumentOutOfRangeException.ThrowIfLessThan(results.Length, (batch - 1L) * resultStride + firstRow + rowCount, nameof(results));
-
         fixed (byte* activations = prepared)
         fixed (float* result = results)
         {
@@ -57,5 +64,22 @@ public static unsafe class MatrixProduct
                 Batch = batch,
             });
         }
+    }
+
+    /// <summary>Returns the bytes of a row of activations.</summary>
+    private static int Check(
+        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, ReadOnlySpan<float> results, int resultStride)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(batch);
+        ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, weights.Rows - rowCount);
+        var activationBytes = Activations.RowBytes(Activations.KindOf(weights), weights.Columns);
+        if (batch == 0 || rowCount == 0)
+            return activationBytes;
+        ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * activationBytes, nameof(prepared));
+        ArgumentOutOfRangeException.ThrowIfLessThan(resultStride, firstRow + rowCount);
+        ArgumentOutOfRangeException.ThrowIfLessThan(results.Length, (batch - 1L) * resultStride + firstRow + rowCount, nameof(results));
+        return activationBytes;
     }
 }

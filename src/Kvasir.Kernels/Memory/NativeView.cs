@@ -48,6 +48,13 @@ public readonly unsafe struct NativeView
         return new NativeView(_start + offset, bytes);
     }
 
+    /// <summary>Copies all bytes to the start of <paramref name="destination"/>, which is at least as long and does not overlap.</summary>
+    public void CopyTo(NativeView destination)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(destination.Bytes, Bytes, nameof(destination));
+        Buffer.MemoryCopy(_start, destination._start, destination.Bytes, Bytes);
+    }
+
     private void RequireInside(long offset, long bytes)
     {
         if ((ulong)offset > (ulong)Bytes || (ulong)bytes > (ulong)(Bytes - offset))

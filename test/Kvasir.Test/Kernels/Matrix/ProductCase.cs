@@ -11,10 +11,15 @@ internal sealed class ProductCase : IDisposable
     // Rows end just before bytes that belong to nobody; reading them would not fault, so they hold what would show in a result.
     private const int Margin = 256;
     private readonly NativeBuffer _buffer;
+    private readonly float[] _activations;
 
     public ProductCase(WeightType type, int rows, int columns, int batch, Func<int, byte[]> row, Func<int, float> activation)
     {
         (Type, Rows, Columns, Batch) = (type, rows, columns, batch);
+        var activations = new float[batch * columns];
+        for (var i = 0; i < activations.Length; i++)
+            activations[i] = activation(i);
+        _activations = activations;
         var rowBytes = (int)WeightLayout.RowBytes(type, columns);
         _buffer = new NativeBuffer((long)rows * rowBytes + Margin);
         _buffer.Span<byte>((int)_buffer.Bytes).Fill(0x7F);
@@ -26,12 +31,7 @@ internal sealed class ProductCase : IDisposable
         var preparedBytes = Activations.RowBytes(kind, columns);
         Prepared = new byte[batch * preparedBytes];
         for (var b = 0; b < batch; b++)
-        {
-            var values = new float[columns];
-            for (var i = 0; i < columns; i++)
-                values[i] = activation(b * columns + i);
-            Activations.Prepare(kind, values, Prepared.AsSpan(b * preparedBytes, preparedBytes));
-        }
+            Activations.Prepare(kind, Values(b), Prepared.AsSpan(b * preparedBytes, preparedBytes));
     }
 
     public WeightType Type { get; }
@@ -51,6 +51,9 @@ internal sealed class ProductCase : IDisposable
         var random = new Random(seed);
         return new ProductCase(type, rows, columns, batch, _ => BlockEncoder.Random(type, columns, random), _ => random.NextSingle() * 2 - 1);
     }
+
+    /// <summary>The activations of one row of the batch, before they are prepared.</summary>
+    public ReadOnlySpan<float> Values(int b) => _activations.AsSpan(b * Columns, Columns);
 
     public float[] Run(Variant<ProductKernel> variant)
     {

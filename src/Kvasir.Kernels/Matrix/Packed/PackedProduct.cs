@@ -1,0 +1,63 @@
+using Iced.Intel;
+using Kvasir.Kernels.Assembly;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>Products of packed weights: panels outermost, so that weights are read from memory once for the part of the batch in the cache.</summary>
+internal static unsafe class PackedProduct
+{
+    // A part of the batch stays in the second cache level while the panels pass.
+    private const int PartBytes = 512 << 10;
+    private static readonly nint[,] Kernels = new nint[Enum.GetValues<WeightType>().Length, ActivationTile.MostRows + 1];
+    private static readonly Lock Assembling = new();
+
+    /// <param name="weights">Packed.</param>
+    /// <param name="firstRow">A multiple of 32.</param>
+    /// <param name="rowCount">A multiple of 32 unless the matrix ends there.</param>
+    /// <param name="activations">Tiles of the batch.</param>
+    /// <param name="batch">At least 1.</param>
+    /// <param name="results">Of row <paramref name="firstRow"/>.</param>
+    /// <param name="resultStride">Elements.</param>
+    public static void Run(in WeightMatrix weights, int firstRow, int rowCount, byte* activations, int batch, float* results, int resultStride)
+    {
+        var format = PackedWeights.Format(weights.Type);
+        var blocks = weights.Columns / WeightLayout.BlockElements(weights.Type);
+        var panelBytes = PackedWeights.PanelBytes(format, weights.Columns);
+        var rowBytes = (long)blocks * ActivationTile.BlockBytes(format.Activations);
+        var partTiles = (int)Math.Max(1, PartBytes / (rowBytes * ActivationTile.MostRows));
+        var arguments = new PanelArguments { Blocks = blocks, ResultStrideBytes = (long)resultStride * sizeof(float) };
+        for (var part = 0; part < batch; part += partTiles * ActivationTile.MostRows)
+        {
+            var end = Math.Min(batch, part + partTiles * ActivationTile.MostRows);
+            for (var row = 0; row < rowCount; row += PanelFormat.Rows)
+            {
+                arguments.Codes = weights.Data.Start + (firstRow + row) / PanelFormat.Rows * panelBytes;
+                arguments.Scales = arguments.Codes + (long)blocks * format.CodeBytes;
+                arguments.LaneMask = (1L << Math.Min(PanelFormat.Rows, rowCount - row)) - 1;
+                for (var first = part; first < end; first += ActivationTile.MostRows)
+                {
+                    arguments.Activations = activations + first * rowBytes;
+                    arguments.Results = results + (long)first * resultStride + row;
+                    Kernel(format, ActivationTile.RowsOfTile(first, batch))(&arguments);
+                }
+            }
+        }
+    }
+
+    private static delegate* unmanaged<PanelArguments*, void> Kernel(PanelFormat format, int rows)
+    {
+        var kernel = Volatile.Read(ref Kernels[(int)format.Type, rows]);
+        return (delegate* unmanaged<PanelArguments*, void>)(kernel != 0 ? kernel : Assemble(format, rows));
+    }
+
+    private static nint Assemble(PanelFormat format, int rows)
+    {
+        lock (Assembling)
+        {
+            ref var kernel = ref Kernels[(int)format.Type, rows];
+            if (kernel == 0)
+                Volatile.Write(ref kernel, AssembledKernel.Assemble(code => new PanelCode(code, rows).Write(format)));
+            return kernel;
+        }
+    }
+}

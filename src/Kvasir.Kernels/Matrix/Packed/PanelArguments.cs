@@ -1,0 +1,21 @@
+using System.Runtime.InteropServices;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>What an assembled kernel is called with: one panel of weights, one tile of activations.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct PanelArguments
+{
+    public byte* Codes;
+    public byte* Scales;
+    public byte* Activations;
+
+    /// <summary>At least 1.</summary>
+    public long Blocks;
+
+    public float* Results;
+    public long ResultStrideBytes;
+
+    /// <summary>A bit for each of the thirty-two rows whose result is wanted.</summary>
+    public long LaneMask;
+}

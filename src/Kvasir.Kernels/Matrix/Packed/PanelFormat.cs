@@ -1,0 +1,60 @@
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Tiles;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>
+/// How a weight type is packed into panels, and how a block of a panel is multiplied. A panel is thirty-two rows: the codes of all blocks,
+/// one after the other, then the scales of all blocks. Codes are unsigned; a vector holds four columns of each of sixteen rows, and is followed by the
+/// same columns of the other sixteen.
+/// </summary>
+internal abstract unsafe class PanelFormat(WeightType type)
+{
+    /// <summary>Rows of a panel: the 32-bit lanes of two vectors.</summary>
+    public const int Rows = 32;
+
+    protected const int VectorBytes = 64;
+
+    public WeightType Type => type;
+
+    /// <summary>The form of the activations: codes and scales of blocks as long as the weights' own.</summary>
+    public ActivationKind Activations { get; } = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
+
+    /// <summary>Bytes of codes of a panel and one block.</summary>
+    public abstract int CodeBytes { get; }
+
+    /// <summary>Bytes of scales of a panel and one block.</summary>
+    public abstract int ScaleBytes { get; }
+
+    /// <summary>Packs one block of the rows of a panel, which begins <paramref name="offset"/> bytes into them.</summary>
+    public abstract void Pack(TileRows rows, int offset, byte* codes, byte* scales);
+
+    /// <summary>Vectors that no block changes.</summary>
+    public abstract void WriteConstants(PanelCode panel);
+
+    /// <summary>Code that multiplies one block and adds it to the sums.</summary>
+    public abstract void WriteBlock(PanelCode panel);
+
+    /// <summary>A half-precision number of each row, at the same offset.</summary>
+    protected static void PackHalves(TileRows rows, int offset, byte* destination)
+    {
+        for (var row = 0; row < Rows; row++)
+            ((ushort*)destination)[row] = *(ushort*)(rows.Row(row) + offset);
+    }
+
+    /// <summary>Bytes of each row, a multiple of 16, four of them per lane; <paramref name="flipped"/> are the bits to turn over.</summary>
+    protected static void PackWords(TileRows rows, int offset, int bytes, byte* destination, int flipped = 0)
+    {
+        const int HalfRows = Rows / 2;
+        var flip = Lanes512.Fill(flipped);
+        var second = new TileRows(rows.Row(HalfRows), rows.Stride);
+        var target = (Vector512<int>*)destination;
+        for (var i = 0; i < bytes; i += 16, target += 8)
+        {
+            Lanes512.LoadWords(rows, offset + i, out var word0, out var word1, out var word2, out var word3);
+            (target[0], target[2], target[4], target[6]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
+            Lanes512.LoadWords(second, offset + i, out word0, out word1, out word2, out word3);
+            (target[1], target[3], target[5], target[7]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
+        }
+    }
+}

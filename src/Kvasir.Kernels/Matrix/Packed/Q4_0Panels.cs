@@ -1,0 +1,61 @@
+using Kvasir.Kernels.Matrix.Codecs;
+using Kvasir.Kernels.Matrix.Tiles;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>Q4_0: a vector of nibbles holds four columns in its low halves and the four that are sixteen later in its high halves.</summary>
+internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
+{
+    private const int Block = Q8Block32Row.BlockElements;
+    private const int Vectors = Block / 8;
+    private const uint LowNibbles = 0x0F0F0F0F;
+
+    public override int CodeBytes => Rows * Block / 2;
+
+    public override int ScaleBytes => Rows * HalfFloat.Bytes;
+
+    public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
+    {
+        PackHalves(rows, offset, scales);
+        PackWords(rows, offset + HalfFloat.Bytes, Block / 2, codes);
+    }
+
+    public override void WriteConstants(PanelCode panel) => panel.Fill(PanelCode.Free(0), LowNibbles);
+
+    public override void WriteBlock(PanelCode panel)
+    {
+        var (code, rows) = (panel.Code, panel.Rows);
+        var (nibbles, x) = (PanelCode.Free(0), PanelCode.Free(1));
+        var (scale0, scale1) = (PanelCode.Free(2), PanelCode.Free(3));
+        var (codes0, codes1) = (PanelCode.Free(4), PanelCode.Free(5));
+        var (packed0, packed1) = (PanelCode.Free(6), PanelCode.Free(7));
+
+        // Codes are multiplied as 0 to 15; the dot products begin with what the missing -8 makes.
+        for (var row = 0; row < rows; row++)
+        {
+            code.vpbroadcastd(PanelCode.Dot(row, 0), __dword_ptr[PanelCode.Activations + ActivationTile.OffsetsAt(rows) + row * sizeof(int)]);
+            code.vmovdqa64(PanelCode.Dot(row, 1), PanelCode.Dot(row, 0));
+        }
+
+        for (var i = 0; i < Vectors; i++)
+        {
+            panel.PrefetchCodes(i * 2 * VectorBytes);
+            panel.PrefetchCodes((i * 2 + 1) * VectorBytes);
+            code.vmovdqu64(packed0, __zmmword_ptr[PanelCode.Codes + i * 2 * VectorBytes]);
+            code.vmovdqu64(packed1, __zmmword_ptr[PanelCode.Codes + (i * 2 + 1) * VectorBytes]);
+            code.vpandd(codes0, packed0, nibbles);
+            code.vpandd(codes1, packed1, nibbles);
+            panel.AddDots((codes0, codes1), i * 4, Block, x);
+            code.vpsrld(packed0, packed0, 4);
+            code.vpsrld(packed1, packed1, 4);
+            code.vpandd(codes0, packed0, nibbles);
+            code.vpandd(codes1, packed1, nibbles);
+            panel.AddDots((codes0, codes1), Block / 2 + i * 4, Block, x);
+        }
+
+        code.vcvtph2ps(scale0, __ymmword_ptr[PanelCode.Scales]);
+        code.vcvtph2ps(scale1, __ymmword_ptr[PanelCode.Scales + ScaleBytes / 2]);
+        panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, codes0);
+    }
+}

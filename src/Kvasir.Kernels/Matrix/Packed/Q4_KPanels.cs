@@ -1,0 +1,108 @@
+using Iced.Intel;
+using Kvasir.Kernels.Matrix.Codecs;
+using Kvasir.Kernels.Matrix.Tiles;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>
+/// Q4_K: eight groups of 32, two of them in the low and high nibbles of the same vectors. The scales of a block are its two half-precision
+/// numbers, then the eight scales as bytes, all rows of each, then the minimums as pairs of bytes, for products with pairs of sums.
+/// </summary>
+internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
+{
+    private const int Block = Q8Block256Row.BlockElements;
+    private const int Groups = 8;
+    private const int GroupVectors = 8;
+    private const int HalvesBytes = Rows * HalfFloat.Bytes;
+    private const int ScalesAt = 2 * HalvesBytes;
+    private const int PairBytes = 2 * Rows;
+    private const int MinimumsAt = ScalesAt + Groups * Rows;
+    private const int NibblesAt = 2 * HalfFloat.Bytes + SixBitScales.Bytes;
+    private const uint LowNibbles = 0x0F0F0F0F;
+
+    public override int CodeBytes => Rows * Block / 2;
+
+    public override int ScaleBytes => MinimumsAt + Groups / 2 * PairBytes;
+
+    public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
+    {
+        PackHalves(rows, offset, scales);
+        PackHalves(rows, offset + HalfFloat.Bytes, scales + HalvesBytes);
+        PackWords(rows, offset + NibblesAt, Block / 2, codes);
+        System.Runtime.CompilerServices.Unsafe.SkipInit(out BlockParts parts);
+        for (var row = 0; row < Rows; row++)
+        {
+            SixBitScales.Split(rows.Row(row) + offset + 2 * HalfFloat.Bytes, ref parts);
+            for (var group = 0; group < Groups; group++)
+            {
+                scales[ScalesAt + group * Rows + row] = (byte)parts.Scales[group];
+                scales[MinimumsAt + group / 2 * PairBytes + 2 * row + group % 2] = (byte)parts.Minimums[group];
+            }
+        }
+    }
+
+    public override void WriteConstants(PanelCode panel) => panel.Fill(PanelCode.Free(0), LowNibbles);
+
+    public override void WriteBlock(PanelCode panel)
+    {
+        var (code, rows) = (panel.Code, panel.Rows);
+        var (x, blockScale0, blockScale1) = (PanelCode.Free(1), PanelCode.Free(2), PanelCode.Free(3));
+        var (scale0, scale1) = (PanelCode.Free(4), PanelCode.Free(5));
+        var (codes0, codes1) = (PanelCode.Free(6), PanelCode.Free(7));
+        LoadHalves(code, 0, blockScale0, blockScale1);
+        for (var group = 0; group < Groups; group++)
+        {
+            LoadScale(code, group, 0, scale0, blockScale0);
+            LoadScale(code, group, 1, scale1, blockScale1);
+            panel.ClearDots();
+            for (var i = 0; i < GroupVectors; i++)
+            {
+                var at = (group / 2 * GroupVectors + i) * 2 * VectorBytes;
+                LoadCodes(panel, at, group, codes0);
+                LoadCodes(panel, at + VectorBytes, group, codes1);
+                panel.AddDots((codes0, codes1), group * 32 + i * 4, Block, x);
+            }
+
+            panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
+        }
+
+        panel.ClearDots();
+        for (var pair = 0; pair < Groups / 2; pair++)
+        {
+            code.vpmovzxbw(codes0, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes]);
+            code.vpmovzxbw(codes1, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes + PairBytes / 2]);
+            panel.AddSumPairs((codes0, codes1), ActivationTile.Sums32At(rows) + pair * 2 * sizeof(short), Q8Block256Row.Sums32PerBlock, x);
+        }
+
+        LoadHalves(code, HalvesBytes, scale0, scale1);
+        panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0, subtract: true);
+    }
+
+    private static void LoadHalves(Assembler code, int at, AssemblerRegisterZMM first, AssemblerRegisterZMM second)
+    {
+        code.vcvtph2ps(first, __ymmword_ptr[PanelCode.Scales + at]);
+        code.vcvtph2ps(second, __ymmword_ptr[PanelCode.Scales + at + HalvesBytes / 2]);
+    }
+
+    private static void LoadScale(Assembler code, int group, int half, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)
+    {
+        code.vpmovzxbd(scale, __xmmword_ptr[PanelCode.Scales + ScalesAt + group * Rows + half * Rows / 2]);
+        code.vcvtdq2ps(scale, scale);
+        code.vmulps(scale, scale, blockScale);
+    }
+
+    private static void LoadCodes(PanelCode panel, int at, int group, AssemblerRegisterZMM codes)
+    {
+        var (code, nibbles) = (panel.Code, PanelCode.Free(0));
+        if (group % 2 == 0)
+        {
+            panel.PrefetchCodes(at);
+            code.vpandd(codes, nibbles, __zmmword_ptr[PanelCode.Codes + at]);
+            return;
+        }
+
+        code.vpsrld(codes, __zmmword_ptr[PanelCode.Codes + at], 4);
+        code.vpandd(codes, codes, nibbles);
+    }
+}

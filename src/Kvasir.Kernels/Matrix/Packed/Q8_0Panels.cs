@@ -1,0 +1,57 @@
+using Kvasir.Kernels.Matrix.Codecs;
+using Kvasir.Kernels.Matrix.Tiles;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace Kvasir.Kernels.Matrix.Packed;
+
+/// <summary>Q8_0: codes are kept as unsigned bytes, 128 more than they are.</summary>
+internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
+{
+    private const int Block = Q8Block32Row.BlockElements;
+    private const int Vectors = Block / 4;
+    private const int SignBits = unchecked((int)0x80808080);
+
+    // Prepared activations have -8 times the sum of their codes: sixteen times as much makes up for 128.
+    private const int OffsetShift = 4;
+
+    public override int CodeBytes => Rows * Block;
+
+    public override int ScaleBytes => Rows * HalfFloat.Bytes;
+
+    public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
+    {
+        PackHalves(rows, offset, scales);
+        PackWords(rows, offset + HalfFloat.Bytes, Block, codes, SignBits);
+    }
+
+    public override void WriteConstants(PanelCode panel)
+    {
+        // None.
+    }
+
+    public override void WriteBlock(PanelCode panel)
+    {
+        var (code, rows) = (panel.Code, panel.Rows);
+        var (x, product) = (PanelCode.Free(0), PanelCode.Free(1));
+        var (scale0, scale1) = (PanelCode.Free(2), PanelCode.Free(3));
+        var (codes0, codes1) = (PanelCode.Free(4), PanelCode.Free(5));
+        for (var row = 0; row < rows; row++)
+        {
+            code.vpslld(PanelCode.Dot(row, 0), __dword_bcst[PanelCode.Activations + ActivationTile.OffsetsAt(rows) + row * sizeof(int)], OffsetShift);
+            code.vmovdqa64(PanelCode.Dot(row, 1), PanelCode.Dot(row, 0));
+        }
+
+        for (var i = 0; i < Vectors; i++)
+        {
+            panel.PrefetchCodes(i * 2 * VectorBytes);
+            panel.PrefetchCodes((i * 2 + 1) * VectorBytes);
+            code.vmovdqu64(codes0, __zmmword_ptr[PanelCode.Codes + i * 2 * VectorBytes]);
+            code.vmovdqu64(codes1, __zmmword_ptr[PanelCode.Codes + (i * 2 + 1) * VectorBytes]);
+            panel.AddDots((codes0, codes1), i * 4, Block, x);
+        }
+
+        code.vcvtph2ps(scale0, __ymmword_ptr[PanelCode.Scales]);
+        code.vcvtph2ps(scale1, __ymmword_ptr[PanelCode.Scales + ScaleBytes / 2]);
+        panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, product);
+    }
+}

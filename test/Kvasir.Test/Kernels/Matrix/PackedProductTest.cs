@@ -1,0 +1,166 @@
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Packed;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Test.Kernels.Matrix;
+
+public sealed class PackedProductTest
+{
+    // As for the products of stored rows: relative to the sum of magnitudes.
+    private const double Tolerance = 4e-6;
+
+    // Whatever the machine's instructions, the list is the same; where none is packed, there is nothing to hold against the reference.
+    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K];
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void AgreesWithDoublePrecision(WeightType type)
+    {
+        var seed = 0;
+        for (var batch = 1; batch <= 14; batch++)
+        {
+            foreach (var columns in new[] { 256, 768, 2048 })
+            {
+                var rows = new[] { 1, 31, 32, 33, 64, 79, 97 }[seed % 7];
+                AssertClose(type, rows, columns, batch, ++seed);
+            }
+        }
+
+        AssertClose(type, 40, 512, 131, ++seed);
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void ExtremesDoNotOverflow(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        foreach (var fill in new byte[] { 0x00, 0xFF, 0x7F, 0x80, 0x0F, 0xF0 })
+        {
+            var row = new byte[WeightLayout.RowBytes(type, 512)];
+            Array.Fill(row, fill);
+            SetScales(type, row);
+            using var product = new ProductCase(type, 17, 512, 13, _ => row, i => i % 3 == 0 ? 1 : -1);
+            AssertClose(product, $"{type} fill {fill:X2}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void PanelsFillOnlyTheirResults(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        const int Rows = 98, Stride = 117, Batch = 15;
+        using var product = ProductCase.Random(type, Rows, 256, Batch, 3);
+        using var packed = new PackedCase(product);
+        var whole = new float[Batch * Rows];
+        MatrixProduct.Multiply(packed.Weights, 0, Rows, packed.Prepared, Batch, whole, Rows);
+        foreach (var (first, count) in new[] { (32, 32), (64, 34), (32, 66) })
+        {
+            var part = new float[(Batch - 1) * Stride + first + count];
+            Array.Fill(part, -7f);
+            MatrixProduct.Multiply(packed.Weights, first, count, packed.Prepared, Batch, part, Stride);
+            for (var i = 0; i < part.Length; i++)
+            {
+                var (b, row) = (i / Stride, i % Stride);
+                Assert.Equal(row >= first && row < first + count ? whole[b * Rows + row] : -7f, part[i]);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void WrongUseIsRefused(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        using var product = ProductCase.Random(type, 40, 256, 2, 3);
+        using var packed = new PackedCase(product);
+        var results = new float[80];
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 8, 32, packed.Prepared, 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 0, 16, packed.Prepared, 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 0, 40, packed.Prepared.AsSpan(1), 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Activations.Prepare(Activations.KindOf(packed.Weights), new float[256], 2, 2, packed.Prepared));
+        Assert.Throws<InvalidOperationException>(() => packed.Weights.Row(0).Length);
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void NothingIsAllocated(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        using var product = ProductCase.Random(type, 33, 512, 9, 2);
+        using var packed = new PackedCase(product);
+        var results = new float[9 * 33];
+        var row = new float[512];
+        MatrixProduct.Multiply(packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 0; i < 10; i++)
+        {
+            Activations.Prepare(Activations.KindOf(packed.Weights), row, 3, 9, packed.Prepared);
+            MatrixProduct.Multiply(packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    private static void AssertClose(WeightType type, int rows, int columns, int batch, int seed)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        using var product = ProductCase.Random(type, rows, columns, batch, seed);
+        AssertClose(product, $"{type} seed {seed}: {rows} x {columns}, batch {batch}");
+    }
+
+    private static void AssertClose(ProductCase product, string what)
+    {
+        using var packed = new PackedCase(product);
+        var results = new float[product.Batch * product.Rows];
+        Array.Fill(results, float.NaN);
+        MatrixProduct.Multiply(packed.Weights, 0, product.Rows, packed.Prepared, product.Batch, results, product.Rows);
+        var (sums, magnitudes) = product.Exact();
+        for (var i = 0; i < results.Length; i++)
+        {
+            Assert.True(
+                Math.Abs(results[i] - sums[i]) <= Tolerance * magnitudes[i],
+                $"{what}: batch row {i / product.Rows}, row {i % product.Rows}: {results[i]} instead of {sums[i]}");
+        }
+    }
+
+    // Every byte is the same but for the half-precision scales, which must be numbers.
+    private static void SetScales(WeightType type, byte[] row)
+    {
+        var at = type == WeightType.Q6_K ? 208 : 0;
+        for (var block = 0; block < row.Length; block += WeightLayout.BlockBytes(type))
+        {
+            BitConverter.TryWriteBytes(row.AsSpan(block + at), (Half)0.03f);
+            if (type == WeightType.Q4_K)
+                BitConverter.TryWriteBytes(row.AsSpan(block + 2), (Half)(-0.07f));
+        }
+    }
+
+    /// <summary>The weights of a case, packed, and its activations in tiles.</summary>
+    private sealed class PackedCase : IDisposable
+    {
+        private readonly NativeBuffer _buffer;
+
+        public PackedCase(ProductCase product)
+        {
+            _buffer = new NativeBuffer(PackedWeights.Bytes(product.Type, product.Rows, product.Columns));
+            PackedWeights.Pack(product.Weights, 0, PackedWeights.PanelCount(product.Rows), _buffer.View);
+            Weights = WeightMatrix.Packed(product.Type, product.Rows, product.Columns, _buffer.View);
+            var kind = Activations.KindOf(Weights);
+            Prepared = new byte[product.Batch * Activations.RowBytes(kind, product.Columns)];
+            for (var b = 0; b < product.Batch; b++)
+                Activations.Prepare(kind, product.Values(b), b, product.Batch, Prepared);
+        }
+
+        public WeightMatrix Weights { get; }
+
+        public byte[] Prepared { get; }
+
+        public void Dispose() => _buffer.Dispose();
+    }
+}
