@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
@@ -66,7 +67,16 @@ public sealed class Engine : IDisposable
     /// <summary>Bytes of cache pages in use.</summary>
     public long KvBytesInUse => (long)_cache.Pool.PagesInUse * _cache.Pool.PageBytes;
 
+    /// <summary>Where the time of the last <see cref="Step"/> that computed something went.</summary>
+    public StepTimings LastStep { get; private set; }
+
     internal KvCache Cache => _cache;
+
+    internal Transformer Transformer => _transformer;
+
+    internal Batch Batch => _batch;
+
+    internal WorkerPool Pool => _pool;
 
     /// <summary>Accepts a request; <see cref="Step"/> computes it.</summary>
     /// <exception cref="KvasirException">
@@ -86,11 +96,14 @@ public sealed class Engine : IDisposable
     /// <summary>Computes one step for every running sequence. False when there was nothing to compute.</summary>
     public bool Step()
     {
+        var start = Stopwatch.GetTimestamp();
         _scheduler.Next(_batch);
         if (_batch.RowCount == 0)
             return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
-        if (_transformer.Forward(_batch))
-            Commit();
+        if (!_transformer.Forward(_batch))
+            return true;
+        Commit();
+        LastStep = _transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
         return true;
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Text;
 
@@ -49,6 +50,39 @@ public sealed class Model : IDisposable
         var start = Stopwatch.GetTimestamp();
         var path = Find(name);
         return Directory.Exists(path) ? LoadFolder(path, start) : LoadGguf(path, start);
+    }
+
+    /// <summary>
+    /// A model of random weights in a well-known shape, for measuring: time does not depend on what the weights are, and its text means
+    /// nothing. Takes about a second for each gigabyte of weights; its tokenizer knows single bytes.
+    /// </summary>
+    /// <param name="name">One of <see cref="SyntheticShape.Names"/>; with a colon and a number for as many layers only.</param>
+    /// <param name="weights">How matrices are stored.</param>
+    /// <param name="seed">The same seed gives the same weights.</param>
+    /// <exception cref="KvasirException">The name is unknown, or the weights do not fit into the memory that is available.</exception>
+    public static Model Synthetic(string name, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1) =>
+        Synthetic(SyntheticShape.Parse(name), weights, seed);
+
+    /// <inheritdoc cref="Synthetic(string, SyntheticWeights, ulong)"/>
+    /// <param name="shape">Any sizes; rows of quantised matrices are whole blocks.</param>
+    public static Model Synthetic(SyntheticShape shape, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        var start = Stopwatch.GetTimestamp();
+        var tensors = new SyntheticTensors(shape, weights, seed);
+        if (tensors.Bytes > ResidentMemory.AvailableBytes())
+        {
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; {shape.Config.Name}:LAYERS takes fewer layers");
+        }
+
+        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config), static () => null)
+        {
+            Tokenizer = Tokenizer.OfBytes(),
+            Defaults = new GenerationDefaults(),
+            LoadMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
+        };
     }
 
     /// <summary>The prompt tokens of a conversation.</summary>

@@ -64,6 +64,20 @@ internal sealed class Scheduler
         _preempted.Clear();
     }
 
+    /// <summary>A fresh selector of the sequence's policy for every layer and KV head.</summary>
+    internal static Selector[] Selectors(Sequence sequence, AttentionShape shape)
+    {
+        var selectors = new Selector[shape.LayerCount * shape.KvHeadCount];
+        for (var i = 0; i < selectors.Length; i++)
+        {
+            var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
+            var place = new HeadPlace(layer, shape.LayerCount, kvHead, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
+            selectors[i] = sequence.Policy!.CreateSelector(place);
+        }
+
+        return selectors;
+    }
+
     private void DropCancelled()
     {
         DropCancelled(_running);
@@ -88,7 +102,7 @@ internal sealed class Scheduler
         while (_running.Count < _running.Capacity && TryTakeWaiting(out var sequence))
         {
             var cache = _cache.Open(sequence.TokenLimit);
-            sequence.Start(cache, Selectors(sequence));
+            sequence.Start(cache, Selectors(sequence, _shape));
             _running.Add(sequence);
         }
     }
@@ -117,19 +131,6 @@ internal sealed class Scheduler
         foreach (var sequence in _running)
             pages += sequence.Cache!.PagesMissing(sequence.TokenCount);
         return pages;
-    }
-
-    private Selector[] Selectors(Sequence sequence)
-    {
-        var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
-        for (var i = 0; i < selectors.Length; i++)
-        {
-            var (layer, kvHead) = (i / _shape.KvHeadCount, i % _shape.KvHeadCount);
-            var place = new HeadPlace(layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, sequence.TokenLimit);
-            selectors[i] = sequence.Policy!.CreateSelector(place);
-        }
-
-        return selectors;
     }
 
     private void AddDecoding(Batch batch)

@@ -71,6 +71,15 @@ public sealed class KvHead
         RowCount++;
     }
 
+    /// <summary>Takes over the rows of another head of the same shape; this one is empty and has reserved as many.</summary>
+    internal void CopyRows(KvHead source)
+    {
+        Invariant.Holds(RowCount == 0 && PagesFor(source.RowCount) <= _pageCount);
+        for (var page = 0; page < PagesFor(source.RowCount); page++)
+            source._pool.Bytes(source._pages[page], 0, _pool.PageBytes).CopyTo(_pool.Bytes(_pages[page], 0, _pool.PageBytes));
+        RowCount = source.RowCount;
+    }
+
     /// <summary>Forgets rows from <paramref name="rows"/> on, and returns the pages that only they used or had reserved.</summary>
     internal void Truncate(int rows)
     {

@@ -45,4 +45,7 @@ public sealed record LayerWeights
 
     /// <summary>[Width, FeedForwardWidth].</summary>
     public required WeightMatrix Down { get; init; }
+
+    /// <summary>Bytes of the matrices, as a step reads them.</summary>
+    public long MatrixBytes => Query.Bytes + Key.Bytes + Value.Bytes + Output.Bytes + Gate.Bytes + Up.Bytes + Down.Bytes;
 }

@@ -28,6 +28,7 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _up;
     private readonly NativeView _projected;
     private readonly NativeView _logits;
+    private StepClock _clock;
 
     /// <param name="limits">Rows, segments and logit rows of a batch.</param>
     /// <param name="maxTokens">The longest sequence.</param>
@@ -64,23 +65,31 @@ internal sealed class Transformer : IDisposable
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
     public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
 
+    /// <summary>Of the last <see cref="Forward"/>.</summary>
+    public StepTimings LastStep { get; private set; }
+
     /// <summary>
     /// Computes a batch: its keys and values are in the cache afterwards, and <see cref="Logits"/> has the rows that it asked for.
     /// False when every sequence of the batch was cancelled on the way.
     /// </summary>
     public bool Forward(Batch batch)
     {
+        _clock.Start();
         Embed(batch);
         _rotation.Fill(batch.Positions);
+        _clock.Pass();
         for (var layer = 0; layer < _config.LayerCount; layer++)
         {
             if (batch.IsAbandoned)
                 return false;
             Attend(batch, layer);
             FeedForward(batch.RowCount, _weights.Layers[layer]);
+            _clock.MarkLinear();
         }
 
         Project(batch.LogitRows);
+        _clock.MarkLinear();
+        LastStep = _clock.Read(batch.RowCount);
         return true;
     }
 
@@ -109,9 +118,11 @@ internal sealed class Transformer : IDisposable
             new LinearTarget(weights.Query, weights.QueryBias, _queries),
             new LinearTarget(weights.Key, weights.KeyBias, _keys),
             new LinearTarget(weights.Value, weights.ValueBias, _values));
+        _clock.MarkLinear();
         _rotation.Rotate(_pool, _queries, _config.HeadCount, rows, weights.QueryNorm);
         _rotation.Rotate(_pool, _keys, _config.KvHeadCount, rows, weights.KeyNorm);
         _attention.Run(batch, layer, _queries, (_keys, _values), _attended);
+        _clock.MarkAttention();
         var attended = new LinearRows(_attended, rows, _config.HeadCount * _config.HeadDim, null);
         _linear.RunInto(_x, attended, new LinearTarget(weights.Output, weights.OutputBias, _projected));
     }

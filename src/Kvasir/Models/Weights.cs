@@ -22,6 +22,9 @@ public sealed class Weights : IDisposable
         Layers = [.. layers];
         reader.RequireAllRead();
         Bytes = reader.Bytes;
+        StepBytes = Output.Bytes;
+        foreach (var layer in Layers)
+            StepBytes += layer.MatrixBytes;
     }
 
     /// <summary>[VocabularySize, Width].</summary>
@@ -39,12 +42,18 @@ public sealed class Weights : IDisposable
     /// <summary>Bytes of all tensors as stored.</summary>
     public long Bytes { get; }
 
+    /// <summary>Bytes of the matrices that every step reads whole: all layers and the output, but of the embedding only rows.</summary>
+    public long StepBytes { get; }
+
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
     public static Weights Load(Gguf file, ModelConfig config) => new(file, TensorNames.Gguf, config);
 
     /// <inheritdoc cref="Load(Gguf, ModelConfig)"/>
     public static Weights Load(Safetensors files, ModelConfig config) => new(files, TensorNames.HuggingFace, config);
+
+    /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
+    internal static Weights Load(SyntheticTensors tensors, ModelConfig config) => new(tensors, TensorNames.Gguf, config);
 
     /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
     public void ReadAhead() => _source.ReadAhead();

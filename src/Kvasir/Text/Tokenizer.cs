@@ -57,6 +57,16 @@ public sealed class Tokenizer
     /// <exception cref="KvasirException">The file is missing, damaged, or describes what is not supported.</exception>
     public static Tokenizer FromFolder(string folder) => new(TokenizerJson.Read(folder));
 
+    /// <summary>One token for each byte, its value the id; no special tokens.</summary>
+    internal static Tokenizer OfBytes()
+    {
+        var (pieces, types) = (new string[256], new PieceType[256]);
+        Array.Fill(types, PieceType.Normal);
+        for (var i = 0; i < pieces.Length; i++)
+            pieces[i] = ByteAlphabet.Letter((byte)i).ToString();
+        return new Tokenizer(new TokenizerModel { Kind = TokenizerKind.ByteLevel, Pieces = pieces, Types = types });
+    }
+
     /// <summary>Whether <paramref name="token"/> ends a generation: eos, end of turn, end of message and their like.</summary>
     public bool IsEnd(int token) => (uint)token < (uint)_ends.Length && _ends[token];
 

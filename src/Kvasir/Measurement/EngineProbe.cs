@@ -1,0 +1,227 @@
+using System.Diagnostics;
+using Kvasir.Attention;
+using Kvasir.Cache;
+
+namespace Kvasir.Measurement;
+
+/// <summary>
+/// Measures the steps of an engine at a depth: sequences with so many tokens in the cache, to which prompt tokens or generated ones
+/// are added and taken away again, as often as wanted. Drives the engine's own collaborators, without scheduling and sampling; the
+/// engine may have no sequences of its own meanwhile.
+/// </summary>
+public sealed class EngineProbe : IDisposable
+{
+    private readonly Engine _engine;
+    private readonly AttentionPolicy _policy;
+    private readonly int _maxTokens;
+    private readonly ulong _seed;
+    private readonly int[] _tokens;
+    private readonly List<SequenceCache> _caches = [];
+    private int _doneTokens;
+
+    /// <param name="engine">Without sequences.</param>
+    /// <param name="policy">What generated tokens are attended by.</param>
+    /// <param name="maxTokens">The most tokens of a sequence: its depth and what is measured on top. Not above the engine's context.</param>
+    /// <param name="seed">Of the tokens and of rows that are filled in at random.</param>
+    public EngineProbe(Engine engine, AttentionPolicy policy, int maxTokens, ulong seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
+        (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
+        var random = new Random((int)(seed & int.MaxValue));
+        for (var i = 0; i < maxTokens; i++)
+            _tokens[i] = random.Next(engine.Model.Config.VocabularySize);
+        AddCache();
+    }
+
+    /// <summary>Tokens that every sequence has in the cache before a measurement.</summary>
+    public int Depth { get; private set; }
+
+    /// <summary>Tokens of the work in progress that are done, or layers of a random fill; to be read from any thread.</summary>
+    public int DoneTokens => Volatile.Read(ref _doneTokens);
+
+    /// <summary>Logits of the last row that was computed, [vocabulary].</summary>
+    public ReadOnlySpan<float> Logits => _engine.Transformer.Logits(0);
+
+    /// <summary>Bytes that a decode step of <paramref name="sequenceCount"/> sequences reads at this depth: matrices, embedding rows, and the rows in sight.</summary>
+    public long StepBytes(int sequenceCount)
+    {
+        var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
+        var rowsInSight = Math.Min(Depth + 1, config.SlidingWindowTokens ?? int.MaxValue);
+        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (rowsInSight * _engine.Cache.BytesPerToken)));
+    }
+
+    /// <summary>Brings the sequences to a depth by writing random keys and values: as fast as memory, but what a model would compute they are not.</summary>
+    /// <exception cref="KvasirException">The KV memory does not hold them.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the depth is 0 again.</exception>
+    public void FillRandom(int depth, CancellationToken cancellation = default)
+    {
+        Begin(depth);
+        Reserve(_caches[0], depth);
+        var shape = _engine.Transformer.Shape;
+        var rows = new RandomRows(shape.KvHeadCount, shape.Dim, _engine.ThreadCount, _seed);
+        for (var layer = 0; layer < shape.LayerCount; layer++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            rows.Fill(_engine.Pool, _caches[0], layer, depth);
+            Volatile.Write(ref _doneTokens, (int)((long)depth * (layer + 1) / shape.LayerCount));
+        }
+
+        Depth = depth;
+    }
+
+    /// <summary>Brings the sequences to a depth by computing a prompt.</summary>
+    /// <inheritdoc cref="FillRandom"/>
+    public void FillByPrefill(int depth, CancellationToken cancellation = default)
+    {
+        Begin(depth);
+        Compute(depth, cancellation);
+        Depth = depth;
+    }
+
+    /// <summary>Computes <paramref name="tokens"/> prompt tokens on top of the depth, with the logits of the last, and forgets them again.</summary>
+    /// <exception cref="KvasirException">The KV memory does not hold them.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the depth is as it was.</exception>
+    public StepTimings Prefill(int tokens, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, _maxTokens - Depth);
+        Volatile.Write(ref _doneTokens, 0);
+        var timings = Compute(Depth + tokens, cancellation);
+        _caches[0].Truncate(Depth);
+        return timings;
+    }
+
+    /// <summary>Computes <paramref name="steps"/> decode steps of as many sequences, all at the depth, and forgets them again.</summary>
+    /// <inheritdoc cref="Prefill"/>
+    public StepTimings Decode(int sequenceCount, int steps, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(sequenceCount, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sequenceCount, _engine.Batch.MaxSegments);
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, _maxTokens - Depth);
+        while (_caches.Count < sequenceCount)
+            AddCache();
+        Volatile.Write(ref _doneTokens, 0);
+        var sequences = new Sequence[sequenceCount];
+        for (var i = 0; i < sequenceCount; i++)
+        {
+            Reserve(_caches[i], Depth + steps);
+            sequences[i] = Open(_caches[i], Depth);
+        }
+
+        var timings = default(StepTimings);
+        for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
+            timings += DecodeStep(sequences);
+        foreach (var cache in _caches)
+            cache.Truncate(Depth);
+        cancellation.ThrowIfCancellationRequested();
+        return timings;
+    }
+
+    /// <summary>Gives every page back.</summary>
+    public void Dispose()
+    {
+        foreach (var cache in _caches)
+            cache.Truncate(0);
+    }
+
+    /// <summary>Rows that sequence <paramref name="index"/> has in a head.</summary>
+    internal int RowCount(int index, int layer, int kvHead) => _caches[index].Head(layer, kvHead).RowCount;
+
+    private void Begin(int depth)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(depth);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(depth, _maxTokens);
+        foreach (var cache in _caches)
+            cache.Truncate(0);
+        _caches.RemoveRange(1, _caches.Count - 1);
+        (Depth, _doneTokens) = (0, 0);
+    }
+
+    private void Reserve(SequenceCache cache, int rows)
+    {
+        if (!cache.TryReserve(rows))
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold {_caches.Count} sequences of {rows} tokens");
+    }
+
+    // Further sequences have the rows of the first.
+    private void AddCache()
+    {
+        var cache = _engine.Cache.Open(_maxTokens);
+        _caches.Add(cache);
+        if (Depth == 0)
+            return;
+        Reserve(cache, Depth);
+        var shape = _engine.Transformer.Shape;
+        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount; i++)
+            cache.Head(i / shape.KvHeadCount, i % shape.KvHeadCount).CopyRows(_caches[0].Head(i / shape.KvHeadCount, i % shape.KvHeadCount));
+    }
+
+    /// <summary>A sequence of so many prompt tokens, of which the cache holds the first <see cref="Depth"/>.</summary>
+    private Sequence Open(SequenceCache cache, int promptTokens)
+    {
+        var sequence = new Sequence(_tokens.AsSpan(0, promptTokens));
+        sequence.Accept(_maxTokens, _policy, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        var shape = _engine.Transformer.Shape;
+        sequence.Start(cache, Scheduler.Selectors(sequence, shape));
+        sequence.CommitRows(Depth);
+        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount && Depth > 0; i++)
+        {
+            var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
+            var selector = sequence.Selector(layer, kvHead, shape.KvHeadCount);
+            selector.Append(cache.Head(layer, kvHead), 0, Depth);
+            if (promptTokens == Depth)
+                selector.EndPrompt(cache.Head(layer, kvHead));
+        }
+
+        return sequence;
+    }
+
+    private StepTimings Compute(int promptTokens, CancellationToken cancellation)
+    {
+        var (cache, batch, timings) = (_caches[0], _engine.Batch, default(StepTimings));
+        Reserve(cache, promptTokens);
+        var sequence = Open(cache, promptTokens);
+        while (sequence.CachedCount < promptTokens)
+        {
+            if (cancellation.IsCancellationRequested)
+            {
+                cache.Truncate(Depth);
+                cancellation.ThrowIfCancellationRequested();
+            }
+
+            var start = Stopwatch.GetTimestamp();
+            batch.Clear();
+            batch.Add(sequence, Math.Min(batch.MaxRows, promptTokens - sequence.CachedCount));
+            timings += Forward(start);
+            Volatile.Write(ref _doneTokens, sequence.CachedCount - Depth);
+        }
+
+        return timings;
+    }
+
+    private StepTimings DecodeStep(Sequence[] sequences)
+    {
+        var start = Stopwatch.GetTimestamp();
+        _engine.Batch.Clear();
+        foreach (var sequence in sequences)
+        {
+            sequence.CommitToken(_tokens[sequence.TokenCount], default, default);
+            _engine.Batch.Add(sequence, 1);
+        }
+
+        Volatile.Write(ref _doneTokens, _doneTokens + 1);
+        return Forward(start);
+    }
+
+    private StepTimings Forward(long start)
+    {
+        var batch = _engine.Batch;
+        Invariant.Holds(_engine.Transformer.Forward(batch));
+        foreach (var segment in batch.Segments)
+            segment.Sequence.CommitRows(segment.RowCount);
+        return _engine.Transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+    }
+}

@@ -1,0 +1,14 @@
+namespace Kvasir;
+
+/// <summary>Where the time of one step went, or of several added up; in milliseconds. What is in none of the parts is the embedding, scheduling and sampling.</summary>
+/// <param name="Rows">Tokens computed.</param>
+/// <param name="LinearMs">In matrix products, with the norms and quantising before them and the activation functions behind.</param>
+/// <param name="AttentionMs">In rotating, storing and attending, over all layers, without <paramref name="SelectionMs"/>.</param>
+/// <param name="SelectionMs">In choosing which keys are read; 0 where all are.</param>
+/// <param name="TotalMs">Of the whole.</param>
+public readonly record struct StepTimings(int Rows, double LinearMs, double AttentionMs, double SelectionMs, double TotalMs)
+{
+    /// <summary>Both together.</summary>
+    public static StepTimings operator +(StepTimings left, StepTimings right) => new(
+        left.Rows + right.Rows, left.LinearMs + right.LinearMs, left.AttentionMs + right.AttentionMs, left.SelectionMs + right.SelectionMs, left.TotalMs + right.TotalMs);
+}
