@@ -50,7 +50,7 @@ internal sealed class InspectCommand
     {
         try
         {
-            return (Model.Load(name), null);
+            return (Model.Load(name, new ModelOptions { Repack = false }), null);
         }
         catch (KvasirException problem) when (problem.Error != KvasirError.FileNotFound)
         {

@@ -41,15 +41,17 @@ public sealed class Model : IDisposable
     public required double LoadMs { get; init; }
 
     /// <summary>
-    /// Opens a model. Weights are mapped, not copied, so this takes milliseconds; the system reads them as they are first used.
+    /// Opens a model. Where this machine has kernels for packed weights, they are copied, a second or less for each gigabyte that the system
+    /// has in memory; elsewhere they are mapped, which takes milliseconds, and the system reads them as they are first used.
     /// </summary>
     /// <param name="name">A GGUF file, a Hugging Face style folder, a safetensors file in one, or the name of a bundled model.</param>
+    /// <param name="options">Null for the defaults.</param>
     /// <exception cref="KvasirException">There is no such model, a file is damaged, or the model is of a kind that is not supported.</exception>
-    public static Model Load(string name)
+    public static Model Load(string name, ModelOptions? options = null)
     {
         var start = Stopwatch.GetTimestamp();
         var path = Find(name);
-        return Directory.Exists(path) ? LoadFolder(path, start) : LoadGguf(path, start);
+        return Directory.Exists(path) ? LoadFolder(path, options, start) : LoadGguf(path, options, start);
     }
 
     /// <summary>
@@ -59,13 +61,14 @@ public sealed class Model : IDisposable
     /// <param name="name">One of <see cref="SyntheticShape.Names"/>; with a colon and a number for as many layers only.</param>
     /// <param name="weights">How matrices are stored.</param>
     /// <param name="seed">The same seed gives the same weights.</param>
+    /// <param name="options">Null for the defaults.</param>
     /// <exception cref="KvasirException">The name is unknown, or the weights do not fit into the memory that is available.</exception>
-    public static Model Synthetic(string name, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1) =>
-        Synthetic(SyntheticShape.Parse(name), weights, seed);
+    public static Model Synthetic(string name, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1, ModelOptions? options = null) =>
+        Synthetic(SyntheticShape.Parse(name), weights, seed, options);
 
-    /// <inheritdoc cref="Synthetic(string, SyntheticWeights, ulong)"/>
+    /// <inheritdoc cref="Synthetic(string, SyntheticWeights, ulong, ModelOptions)"/>
     /// <param name="shape">Any sizes; rows of quantised matrices are whole blocks.</param>
-    public static Model Synthetic(SyntheticShape shape, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1)
+    public static Model Synthetic(SyntheticShape shape, SyntheticWeights weights = SyntheticWeights.Q4_0, ulong seed = 1, ModelOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(shape);
         var start = Stopwatch.GetTimestamp();
@@ -77,7 +80,7 @@ public sealed class Model : IDisposable
                 $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; {shape.Config.Name}:LAYERS takes fewer layers");
         }
 
-        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config), static () => null)
+        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), static () => null)
         {
             Tokenizer = Tokenizer.OfBytes(),
             Defaults = new GenerationDefaults(),
@@ -119,7 +122,7 @@ public sealed class Model : IDisposable
             $"{name} is neither a GGUF file, nor a folder with a model, nor a bundled model ({string.Join(", ", BundledModels.Names)})");
     }
 
-    private static Model LoadGguf(string path, long start)
+    private static Model LoadGguf(string path, ModelOptions? options, long start)
     {
         var file = Gguf.Open(path);
         try
@@ -128,7 +131,7 @@ public sealed class Model : IDisposable
             var config = ModelConfig.FromGguf(file);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var source = file.Metadata.String("tokenizer.chat_template");
-            return new Model(path, config, Weights.Load(file, config), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"))
+            return new Model(path, config, Weights.Load(file, config, options), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"))
             {
                 Tokenizer = tokenizer,
                 Defaults = new GenerationDefaults(),
@@ -142,13 +145,13 @@ public sealed class Model : IDisposable
         }
     }
 
-    private static Model LoadFolder(string path, long start)
+    private static Model LoadFolder(string path, ModelOptions? options, long start)
     {
         var files = Safetensors.Open(path);
         try
         {
             var config = ModelConfig.FromFolder(path);
-            return new Model(path, config, Weights.Load(files, config), () => ChatTemplate.FromFolder(path))
+            return new Model(path, config, Weights.Load(files, config, options), () => ChatTemplate.FromFolder(path))
             {
                 Tokenizer = Tokenizer.FromFolder(path),
                 Defaults = GenerationDefaults.FromFolder(path),

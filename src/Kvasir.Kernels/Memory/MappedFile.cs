@@ -56,6 +56,16 @@ public sealed unsafe class MappedFile : IDisposable
         SystemMemory.AdviseWillNeed((void*)start, view.Bytes + (view.Address - start));
     }
 
+    /// <summary>Gives the whole pages of these bytes back; they are read again when they are touched.</summary>
+    public static void Release(NativeView view)
+    {
+        const long PageMask = 4095;
+        var start = (view.Address + PageMask) & ~PageMask;
+        var end = (view.Address + view.Bytes) & ~PageMask;
+        if (end > start)
+            SystemMemory.AdviseDontNeed((void*)start, end - start);
+    }
+
     public void Dispose()
     {
         if (_start is null)

@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Kvasir.Kernels.Memory;
 
 /// <summary>
-/// Zeroed memory outside the managed heap. Large buffers are aligned to 2 MiB and ask for huge pages: with 4 KiB pages a
+/// Memory outside the managed heap. Large buffers are aligned to 2 MiB and ask for huge pages: with 4 KiB pages a
 /// gather over the KV cache spends its time in the TLB.
 /// </summary>
 public sealed unsafe class NativeBuffer : IDisposable
@@ -12,9 +12,15 @@ public sealed unsafe class NativeBuffer : IDisposable
     private const int CacheLineBytes = 64;
     private void* _start;
 
+    /// <summary>Zeros.</summary>
     /// <param name="bytes">At least 1.</param>
     /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
     public NativeBuffer(long bytes)
+        : this(bytes, zeroed: true)
+    {
+    }
+
+    private NativeBuffer(long bytes, bool zeroed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
         var alignment = bytes >= HugePageBytes ? HugePageBytes : CacheLineBytes;
@@ -22,11 +28,17 @@ public sealed unsafe class NativeBuffer : IDisposable
         Bytes = bytes;
         if (alignment == HugePageBytes)
             SystemMemory.AdviseHugePages(_start, bytes);
-        NativeMemory.Clear(_start, (nuint)bytes);
+        if (zeroed)
+            NativeMemory.Clear(_start, (nuint)bytes);
         GC.KeepAlive(this);
     }
 
+    /// <summary>Length in bytes.</summary>
     public long Bytes { get; }
+
+    /// <summary>A buffer of unknown contents: each page is touched first, and so placed and cleared, by the thread that fills it.</summary>
+    /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
+    public static NativeBuffer Uninitialized(long bytes) => new(bytes, zeroed: false);
 
     /// <summary>The whole buffer.</summary>
     public NativeView View

@@ -80,6 +80,8 @@ public sealed class Gguf : ITensorSource
         return true;
     }
 
+    void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
+
     void ITensorSource.ReadAhead()
     {
         foreach (var part in _parts)

@@ -12,6 +12,9 @@ internal interface ITensorSource : IDisposable
 
     bool TryFind(string name, out StoredTensor stored);
 
+    /// <summary>The tensor has been copied: what can be read again, or never will be, leaves memory.</summary>
+    void Release(in StoredTensor stored);
+
     /// <summary>Asks the system to read all files ahead.</summary>
     void ReadAhead();
 }

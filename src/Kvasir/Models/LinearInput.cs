@@ -47,7 +47,7 @@ internal sealed class LinearInput : ParallelJob, IDisposable
     {
         (_rows, _wanted) = (rows, 0);
         foreach (var target in targets)
-            _wanted |= 1 << (int)Activations.KindOf(target.Weights.Type);
+            _wanted |= 1 << (int)Activations.KindOf(target.Weights);
         pool.Run(this, rows.Count);
     }
 
@@ -70,8 +70,8 @@ internal sealed class LinearInput : ParallelJob, IDisposable
         {
             if ((_wanted & (1 << kind)) == 0)
                 continue;
-            var rowBytes = Activations.RowBytes((ActivationKind)kind, columns);
-            Activations.Prepare((ActivationKind)kind, row, _prepared[kind]!.View.Span((long)item * rowBytes, rowBytes));
+            var bytes = _rows.Count * Activations.RowBytes((ActivationKind)kind, columns);
+            Activations.Prepare((ActivationKind)kind, row, item, _rows.Count, _prepared[kind]!.View.Span(0, bytes));
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
 {
     private const int MaxTargets = 3;
     private const int ItemsPerWorker = 6;
-    private const int ItemRowStep = 16;
+    private const int ItemRowStep = 32;
     private const int ItemRowLimit = 256;
     private readonly LinearTarget[] _targets = new LinearTarget[MaxTargets];
     private readonly int[] _firstItems = new int[MaxTargets + 1];
@@ -66,7 +66,7 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
     {
         var weights = target.Weights;
         var rowCount = Math.Min(_itemRows, weights.Rows - firstRow);
-        var prepared = input.Prepared(Activations.KindOf(weights.Type));
+        var prepared = input.Prepared(Activations.KindOf(weights));
         var results = target.Results.Span<float>(0, _batchRows * weights.Rows);
         MatrixProduct.Multiply(weights, firstRow, rowCount, prepared, _batchRows, results, weights.Rows);
         if (target.Bias is null)

@@ -61,6 +61,8 @@ public sealed class Safetensors : ITensorSource
         return found;
     }
 
+    void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
+
     void ITensorSource.ReadAhead()
     {
         foreach (var file in _files)

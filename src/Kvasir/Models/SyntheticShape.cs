@@ -3,7 +3,7 @@ using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Models;
 
-/// <summary>The shape of a well-known model, for <see cref="Model.Synthetic(string, SyntheticWeights, ulong)"/>.</summary>
+/// <summary>The shape of a well-known model, for <see cref="Model.Synthetic(string, SyntheticWeights, ulong, ModelOptions)"/>.</summary>
 /// <param name="Config">With the layers that are run, which may be fewer than the model has.</param>
 /// <param name="LayersOfShape">Layers of the whole model.</param>
 public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)

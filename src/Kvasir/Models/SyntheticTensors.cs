@@ -9,6 +9,7 @@ internal sealed class SyntheticTensors : ITensorSource
     private readonly Dictionary<string, (WeightType Type, long[] Shape)> _shapes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NativeBuffer> _made = new(StringComparer.Ordinal);
     private readonly ulong _seed;
+    private ulong _madeCount;
 
     /// <param name="seed">The same seed gives the same weights.</param>
     public SyntheticTensors(SyntheticShape shape, SyntheticWeights weights, ulong seed)
@@ -39,6 +40,13 @@ internal sealed class SyntheticTensors : ITensorSource
             _made[name] = buffer = Make(tensor.Type, tensor.Shape);
         stored = new StoredTensor(name, Path, tensor.Type, tensor.Shape, buffer.View);
         return true;
+    }
+
+    // Rows of the embedding are looked up as long as the model lives.
+    public void Release(in StoredTensor stored)
+    {
+        if (stored.Name != Models.TensorNames.Gguf.Embedding && _made.Remove(stored.Name, out var buffer))
+            buffer.Dispose();
     }
 
     public void ReadAhead()
@@ -87,7 +95,7 @@ internal sealed class SyntheticTensors : ITensorSource
         if (shape.Length == 1)
             buffer.Span<float>((int)shape[0]).Fill(1);
         else
-            RandomBlocks.Fill(type, buffer.View, _seed + ((ulong)_made.Count << 32));
+            RandomBlocks.Fill(type, buffer.View, _seed + (_madeCount++ << 32));
         return buffer;
     }
 }

@@ -156,12 +156,12 @@ internal sealed class Transformer : IDisposable
 
     private static HashSet<ActivationKind> Kinds(Weights weights)
     {
-        var kinds = new HashSet<ActivationKind> { Activations.KindOf(weights.Output.Type) };
+        var kinds = new HashSet<ActivationKind> { Activations.KindOf(weights.Output) };
         foreach (var layer in weights.Layers)
         {
             ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
             foreach (var matrix in matrices)
-                kinds.Add(Activations.KindOf(matrix.Type));
+                kinds.Add(Activations.KindOf(matrix));
         }
 
         return kinds;

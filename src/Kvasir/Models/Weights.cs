@@ -3,18 +3,20 @@ using Kvasir.Kernels.Matrix;
 namespace Kvasir.Models;
 
 /// <summary>
-/// The weights of a model. Matrices stay where the file is mapped, norms and biases are decoded. Owns the container that they lie in.
+/// The weights of a model. Matrices stay where the file is mapped, or are packed for this machine's kernels; norms and biases are decoded.
+/// Owns the container that they lie in.
 /// </summary>
 public sealed class Weights : IDisposable
 {
     private readonly ITensorSource _source;
+    private readonly WeightPacker _packer;
 
-    private Weights(ITensorSource source, TensorNames names, ModelConfig config)
+    private Weights(ITensorSource source, WeightPacker packer, TensorNames names, ModelConfig config)
     {
-        _source = source;
-        var reader = new WeightsReader(source, names, config);
+        (_source, _packer) = (source, packer);
+        var reader = new WeightsReader(source, names, config, packer);
         Embedding = reader.Embedding();
-        Output = config.TiedEmbedding ? Embedding : reader.Output();
+        Output = reader.Output();
         OutputNorm = reader.OutputNorm();
         var layers = new List<LayerWeights>();
         for (var i = 0; i < config.LayerCount; i++)
@@ -42,22 +44,43 @@ public sealed class Weights : IDisposable
     /// <summary>Bytes of all tensors as stored.</summary>
     public long Bytes { get; }
 
+    /// <summary>Bytes of the matrices that were packed, whose stored bytes are not kept in memory; 0 when all are read where they lie.</summary>
+    public long PackedBytes => _packer.Bytes;
+
     /// <summary>Bytes of the matrices that every step reads whole: all layers and the output, but of the embedding only rows.</summary>
     public long StepBytes { get; }
 
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
-    public static Weights Load(Gguf file, ModelConfig config) => new(file, TensorNames.Gguf, config);
+    public static Weights Load(Gguf file, ModelConfig config, ModelOptions? options = null) => Load(file, TensorNames.Gguf, config, options);
 
-    /// <inheritdoc cref="Load(Gguf, ModelConfig)"/>
-    public static Weights Load(Safetensors files, ModelConfig config) => new(files, TensorNames.HuggingFace, config);
+    /// <inheritdoc cref="Load(Gguf, ModelConfig, ModelOptions)"/>
+    public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) => Load(files, TensorNames.HuggingFace, config, options);
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
-    internal static Weights Load(SyntheticTensors tensors, ModelConfig config) => new(tensors, TensorNames.Gguf, config);
+    internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) => Load(tensors, TensorNames.Gguf, config, options);
 
     /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
     public void ReadAhead() => _source.ReadAhead();
 
     /// <summary>Closes the container: matrices must not be touched afterwards.</summary>
-    public void Dispose() => _source.Dispose();
+    public void Dispose()
+    {
+        _packer.Dispose();
+        _source.Dispose();
+    }
+
+    private static Weights Load(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions? options)
+    {
+        var packer = new WeightPacker((options ?? new ModelOptions()).Repack);
+        try
+        {
+            return new Weights(source, packer, names, config);
+        }
+        catch
+        {
+            packer.Dispose();
+            throw;
+        }
+    }
 }

@@ -3,16 +3,18 @@ using Kvasir.Kernels.Matrix;
 namespace Kvasir.Models;
 
 /// <summary>Finds the tensors of a model by name and holds every shape against the configuration.</summary>
-internal sealed class WeightsReader(ITensorSource source, TensorNames names, ModelConfig config)
+internal sealed class WeightsReader(ITensorSource source, TensorNames names, ModelConfig config, WeightPacker packer)
 {
     private readonly HashSet<string> _read = [];
 
     /// <summary>Bytes of all tensors that were read.</summary>
     public long Bytes { get; private set; }
 
-    public WeightMatrix Embedding() => Matrix(names.Embedding, config.VocabularySize, config.Width);
+    /// <summary>As stored: rows of it are looked up.</summary>
+    public WeightMatrix Embedding() => Stored(names.Embedding, config.VocabularySize, config.Width).Matrix;
 
-    public WeightMatrix Output() => Matrix(names.Output, config.VocabularySize, config.Width);
+    /// <summary>A tied output is the embedding; its packed form is a second copy.</summary>
+    public WeightMatrix Output() => Matrix(config.TiedEmbedding ? names.Embedding : names.Output, config.VocabularySize, config.Width);
 
     public float[] OutputNorm() => Vector(names.OutputNorm, config.Width);
 
@@ -57,6 +59,14 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
 
     private WeightMatrix Matrix(string name, int rows, int columns)
     {
+        var (stored, matrix) = Stored(name, rows, columns);
+        if (packer.TryPack(matrix, out var packed))
+            source.Release(stored);
+        return packed;
+    }
+
+    private (StoredTensor Stored, WeightMatrix Matrix) Stored(string name, int rows, int columns)
+    {
         var stored = Find(name);
         if (stored.Shape.Length != 2 || stored.Shape[0] != rows || stored.Shape[1] != columns)
         {
@@ -65,7 +75,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
                 $"{stored.File}: tensor {Shown.Name(name)} has the shape {Shown.Shape(stored.Shape)} ([rows, columns]); [{rows}, {columns}] was expected");
         }
 
-        return new WeightMatrix(stored.Type, rows, columns, stored.View);
+        return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));
     }
 
     private float[] Vector(string name, int count) => StoredVector.Decode(Find(name), count);

@@ -35,7 +35,7 @@ internal sealed class DamageProbe : IDisposable
             foreach (var key in file.Metadata.Keys)
                 TouchKey(file.Metadata, key, damage);
             var config = ModelConfig.FromGguf(file);
-            using var weights = Weights.Load(file, config);
+            using var weights = Weights.Load(file, config, TestModels.AsStored);
             Touch(weights);
         });
     }

@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Models;
 
 namespace Kvasir.Test.Models;
@@ -60,6 +61,22 @@ public sealed class WeightsTest
         Assert.Equal(tied.Embedding.Data.Address, tied.Output.Data.Address);
         Assert.NotEqual(untied.Embedding.Data.Address, untied.Output.Data.Address);
         Assert.Equal(untied.Bytes - untied.Output.Bytes, tied.Bytes);
+    }
+
+    [Theory]
+    [InlineData(SyntheticWeights.Q4_0)]
+    [InlineData(SyntheticWeights.Q8_0)]
+    [InlineData(SyntheticWeights.Q4_K_M)]
+    public void PackedWeightsGiveTheSameTokensAndStepBytesWithinThreePercent(SyntheticWeights kind)
+    {
+        using var stored = Model.Synthetic("tiny", kind, options: TestModels.AsStored);
+        using var packed = Model.Synthetic("tiny", kind);
+        Assert.Equal(0, stored.Weights.PackedBytes);
+        Assert.Equal(PackedWeights.Pays(WeightType.Q8_0), packed.Weights.PackedBytes > 0);
+        Assert.InRange(packed.Weights.StepBytes, stored.Weights.StepBytes, stored.Weights.StepBytes * 103 / 100);
+        if (packed.Weights.PackedBytes > 0)
+            Assert.Equal(packed.Weights.StepBytes, packed.Weights.PackedBytes);
+        Assert.Equal(Tokens(stored), Tokens(packed));
     }
 
     [Fact]
@@ -128,6 +145,16 @@ public sealed class WeightsTest
     public void QuantisedNormIsRefused() => AssertGgufRefused(
         TinyModel.Gguf().Without("output_norm.weight").Tensor("output_norm.weight", WeightType.Q8_0, [32], new byte[34]),
         KvasirError.BadFile, "tensor 'output_norm.weight' is a vector of Q8_0");
+
+    private static int[] Tokens(Model model)
+    {
+        using var engine = new Engine(model, new EngineOptions { Threads = 2, ContextTokens = 256, KvMemoryBytes = 16 << 20 });
+        var sequence = new Sequence([1, 2, 3, 4, 5, 6, 7, 8, 9], new GenerationOptions { MaxTokens = 20, Sampling = SamplingOptions.Greedy, IgnoreEnd = true });
+        engine.Submit(sequence);
+        while (sequence.Finish == FinishReason.None)
+            engine.Step();
+        return sequence.Tokens.ToArray();
+    }
 
     private static void AssertWhole(Weights weights, ModelConfig config)
     {

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
@@ -42,7 +44,7 @@ internal static unsafe class ActivationTile
     public static int RowsOfTile(int row, int batch) => Math.Min(MostRows, batch - row / MostRows * MostRows);
 
     /// <summary>Quantises row <paramref name="row"/> of a batch into its place in <paramref name="prepared"/>, which is the whole batch's.</summary>
-    [System.Runtime.CompilerServices.SkipLocalsInit]
+    [SkipLocalsInit]
     public static void Prepare(ActivationKind kind, ReadOnlySpan<float> values, int row, int batch, byte* prepared)
     {
         var rowKind = kind == ActivationKind.Q8Block32Tiles ? ActivationKind.Q8Block32 : ActivationKind.Q8Block256;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Matrix.Tiles;
 
@@ -36,6 +37,7 @@ internal abstract unsafe class PanelFormat(WeightType type)
     public abstract void WriteBlock(PanelCode panel);
 
     /// <summary>A half-precision number of each row, at the same offset.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void PackHalves(TileRows rows, int offset, byte* destination)
     {
         for (var row = 0; row < Rows; row++)
@@ -43,6 +45,7 @@ internal abstract unsafe class PanelFormat(WeightType type)
     }
 
     /// <summary>Bytes of each row, a multiple of 16, four of them per lane; <paramref name="flipped"/> are the bits to turn over.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void PackWords(TileRows rows, int offset, int bytes, byte* destination, int flipped = 0)
     {
         const int HalfRows = Rows / 2;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
 using static Iced.Intel.AssemblerRegisters;
@@ -15,6 +16,7 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
 
     public override int ScaleBytes => Rows * HalfFloat.Bytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
     {
         PackHalves(rows, offset, scales);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
@@ -25,12 +26,13 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
 
     public override int ScaleBytes => MinimumsAt + Groups / 2 * PairBytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
     {
         PackHalves(rows, offset, scales);
         PackHalves(rows, offset + HalfFloat.Bytes, scales + HalvesBytes);
         PackWords(rows, offset + NibblesAt, Block / 2, codes);
-        System.Runtime.CompilerServices.Unsafe.SkipInit(out BlockParts parts);
+        Unsafe.SkipInit(out BlockParts parts);
         for (var row = 0; row < Rows; row++)
         {
             SixBitScales.Split(rows.Row(row) + offset + 2 * HalfFloat.Bytes, ref parts);

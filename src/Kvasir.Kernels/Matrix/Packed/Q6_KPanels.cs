@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Iced.Intel;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
@@ -30,6 +31,7 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
 
     public override int ScaleBytes => PairsAt + Pairs * PairBytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
     {
         PackHalves(rows, offset + ScaleAt, scales);
