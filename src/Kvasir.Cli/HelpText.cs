@@ -14,6 +14,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
           kvasir run stories260K "Once upon a time"
           kvasir chat Qwen3-8B-Q4_K_M.gguf
           kvasir inspect ./Llama-3.1-8B-Instruct
+          kvasir bench --synthetic llama3.2-1b --depth 0,4096
 
         Exit codes:
           0    done; also when the reader of the output closed it early
@@ -54,6 +55,21 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
           kvasir inspect model.gguf --json | jq .plan
         """;
 
+    private const string Bench = """
+        Examples:
+          kvasir bench model.gguf --prefill 512,4096 --depth 0,4096
+          kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8
+          kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results
+          kvasir bench --machine
+
+        A row of depth D has the speed of --prefill tokens on top of D tokens, and of decoding from there on.
+        Prefill is of one sequence; decode tok/s are those of all sequences of the batch together.
+        "of floor" compares a decode step with reading its weights, keys and values at the memory bandwidth
+        that was measured just before and after it. Random weights have the speed of real ones, and with
+        --fill random so has dense attention; a sparse policy needs real text to say anything.
+        Ctrl-C ends with the cases that were measured until then.
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -65,6 +81,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "run" => Run,
             "chat" => Chat,
             "inspect" => Inspect,
+            "bench" => Bench,
             _ => Root,
         });
         return ExitCode.Ok;

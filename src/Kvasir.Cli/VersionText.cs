@@ -9,11 +9,12 @@ internal sealed class VersionText(Shell shell) : SynchronousCommandLineAction
 {
     public override bool ClearsParseErrors => true;
 
+    /// <summary>As 0.1.0; builds from a repository have the commit after a plus sign.</summary>
+    public static string Informational => typeof(VersionText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+
     public override int Invoke(ParseResult parseResult)
     {
-        // Builds from a repository have the commit after a plus sign.
-        var version = typeof(VersionText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-        shell.Output.WriteLine($"kvasir {version.Split('+')[0]}");
+        shell.Output.WriteLine($"kvasir {Informational.Split('+')[0]}");
         return ExitCode.Ok;
     }
 }

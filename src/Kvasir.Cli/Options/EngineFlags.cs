@@ -29,18 +29,23 @@ internal sealed class EngineFlags
         },
     };
 
-    private readonly Option<KvType?> _kv = Typed.Parsed(
+    private readonly Option<KvType?> _kv = Kv();
+    private readonly Option<long?> _kvMemory = KvMemory();
+    private readonly Option<int?> _context = Context();
+    private readonly Option<int?> _threads = Threads();
+
+    public static Option<KvType?> Kv() => Typed.Parsed(
         "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact) or f32 (the reference) [default: bf16]", "bf16, q8 or f32", ParseKv);
 
-    private readonly Option<long?> _kvMemory = Typed.Parsed<long?>(
+    public static Option<long?> KvMemory() => Typed.Parsed<long?>(
         "--kv-memory", "SIZE", "The most memory that the KV cache may take, as 512M, 2G or 1.5GiB [default: half of what is available]",
         "a size such as 512M, 2G or 1.5GiB", text => SizeText.TryBytes(text, out var bytes) ? bytes : null);
 
-    private readonly Option<int?> _context = Typed.Parsed<int?>(
+    public static Option<int?> Context() => Typed.Parsed<int?>(
         "--context", "TOKENS", "The most tokens of prompt and answer together, as 4096 or 32k [default: the model's native window]",
         "a number of tokens such as 4096, 32k or 1M", text => SizeText.TryTokens(text, out var tokens) ? tokens : null);
 
-    private readonly Option<int?> _threads = Typed.Whole("--threads", $"Threads that compute, 1 to {MaxThreads} [default: one for each physical core]", 1, MaxThreads);
+    public static Option<int?> Threads() => Typed.Whole("--threads", $"Threads that compute, 1 to {MaxThreads} [default: one for each physical core]", 1, MaxThreads);
 
     public void AddTo(Command command)
     {

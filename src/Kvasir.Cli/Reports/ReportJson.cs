@@ -8,6 +8,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(AnswerReport))]
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(ErrorReport))]
+[JsonSerializable(typeof(BenchReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
@@ -21,6 +22,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(AnswerReport report) => JsonSerializer.Serialize(report, Written.AnswerReport);
 
     public static string Text(InspectReport report) => JsonSerializer.Serialize(report, Written.InspectReport);
+
+    public static string Text(BenchReport report) => JsonSerializer.Serialize(report, Written.BenchReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 

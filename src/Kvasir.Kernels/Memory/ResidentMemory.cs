@@ -15,6 +15,24 @@ public static class ResidentMemory
         return process.PeakWorkingSet64;
     }
 
+    /// <summary>Lets <see cref="PeakBytes"/> begin again at what is resident now. False where the system cannot; then it covers the whole process.</summary>
+    public static bool TryResetPeak()
+    {
+        const string File = "/proc/self/clear_refs";
+        const string ResetPeak = "5";
+        try
+        {
+            if (!OperatingSystem.IsLinux())
+                return false;
+            System.IO.File.WriteAllText(File, ResetPeak);
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>
     /// Bytes that can still be allocated without swapping: what the system has free or can drop, and no more than what the limit of this
     /// process's control group leaves.

@@ -184,18 +184,20 @@ public sealed class EngineProbe : IDisposable
         var (cache, batch, timings) = (_caches[0], _engine.Batch, default(StepTimings));
         Reserve(cache, promptTokens);
         var sequence = Open(cache, promptTokens);
+        // A long step ends early for a cancelled sequence.
+        using var cancels = cancellation.UnsafeRegister(static sequence => ((Sequence)sequence!).Cancel(), sequence);
         while (sequence.CachedCount < promptTokens)
         {
-            if (cancellation.IsCancellationRequested)
-            {
-                cache.Truncate(Depth);
-                cancellation.ThrowIfCancellationRequested();
-            }
-
             var start = Stopwatch.GetTimestamp();
             batch.Clear();
             batch.Add(sequence, Math.Min(batch.MaxRows, promptTokens - sequence.CachedCount));
-            timings += Forward(start);
+            if (!_engine.Transformer.Forward(batch))
+            {
+                cache.Truncate(Depth);
+                throw new OperationCanceledException(cancellation);
+            }
+
+            timings += Commit(start);
             Volatile.Write(ref _doneTokens, sequence.CachedCount - Depth);
         }
 
@@ -212,15 +214,14 @@ public sealed class EngineProbe : IDisposable
             _engine.Batch.Add(sequence, 1);
         }
 
+        Invariant.Holds(_engine.Transformer.Forward(_engine.Batch));
         Volatile.Write(ref _doneTokens, _doneTokens + 1);
-        return Forward(start);
+        return Commit(start);
     }
 
-    private StepTimings Forward(long start)
+    private StepTimings Commit(long start)
     {
-        var batch = _engine.Batch;
-        Invariant.Holds(_engine.Transformer.Forward(batch));
-        foreach (var segment in batch.Segments)
+        foreach (var segment in _engine.Batch.Segments)
             segment.Sequence.CommitRows(segment.RowCount);
         return _engine.Transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
     }

@@ -1,0 +1,186 @@
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Reports;
+using Kvasir.Cli.Terminal;
+using Kvasir.Kernels.Memory;
+using Kvasir.Measurement;
+
+namespace Kvasir.Cli.Benchmarking;
+
+/// <summary>Measures the cases of a plan one after another. Each depth has an engine of its own, so that its peak of memory is its own.</summary>
+/// <param name="template">A row with what all have in common.</param>
+internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, CancellationToken cancellation)
+{
+    private const string Dense = "dense";
+    private const int LeastDecodeSteps = 8;
+    private const double DecodeRunMs = 300;
+    private const int WarmUpTokens = 64;
+    private const double WarmUpMs = 600;
+    private readonly List<BenchRow> _rows = [];
+    private EngineProbe? _probe;
+    private string _stage = "preparing";
+    private int _stageTokens;
+    private long _stageStart = TimeProvider.System.GetTimestamp();
+    private int _caseIndex;
+    private bool _isWarm;
+
+    public IReadOnlyList<BenchRow> Rows => _rows;
+
+    /// <summary>What is being done, for a progress line; from any thread.</summary>
+    public string Progress
+    {
+        get
+        {
+            var (probe, tokens) = (_probe, _stageTokens);
+            var done = tokens == 0 || probe is null ? "" : $": {Pace.Describe(probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
+            return $"case {Math.Min(_caseIndex + 1, plan.CaseCount)} of {plan.CaseCount}, {_stage}{done}";
+        }
+    }
+
+    /// <exception cref="KvasirException">The memory cannot be had after all.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; <see cref="Rows"/> has what was measured until then.</exception>
+    public void Measure()
+    {
+        foreach (var policy in plan.Attention)
+        {
+            foreach (var depth in plan.Depths)
+            {
+                using var engine = new Engine(model, plan.Options(depth, model.Config));
+                using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed);
+                _probe = probe;
+                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth) });
+            }
+        }
+    }
+
+    private string FillName(int depth) => depth == 0 ? "none" : ReportJson.Name(plan.Fill);
+
+    private void MeasureDepth(Engine engine, EngineProbe probe, BenchRow row)
+    {
+        ResidentMemory.TryResetPeak();
+        Fill(probe, row.Depth);
+        WarmUp(probe);
+        var first = _rows.Count;
+        foreach (var tokens in plan.PrefillTokens)
+            _rows.Add(Prefill(probe, row with { Batch = 1 }, tokens));
+        foreach (var batch in plan.Decodes ? plan.Batches : [])
+        {
+            // One sequence that decodes shares the row of the first prefill.
+            var shared = batch == 1 && _rows.Count > first;
+            var measured = Decode(engine, probe, shared ? _rows[first] : row with { Batch = batch });
+            if (shared)
+                _rows[first] = measured;
+            else
+                _rows.Add(measured);
+        }
+    }
+
+    private void Fill(EngineProbe probe, int depth)
+    {
+        Begin($"filling the cache to depth {SizeText.Count(depth)} ({FillName(depth)})", depth);
+        if (depth > 0 && plan.Fill == BenchFill.Random)
+            probe.FillRandom(depth, cancellation);
+        else if (depth > 0)
+            probe.FillByPrefill(depth, cancellation);
+    }
+
+    // The first steps run code that is not optimised yet, and read weights that are not in memory yet.
+    private void WarmUp(EngineProbe probe)
+    {
+        Begin("warming up", 0);
+        if (_isWarm)
+            return;
+        _isWarm = true;
+        var start = TimeProvider.System.GetTimestamp();
+        do
+        {
+            if (plan.PrefillTokens.Length > 0)
+                probe.Prefill(Math.Min(plan.PrefillTokens[0], WarmUpTokens), cancellation);
+            if (plan.Decodes)
+                probe.Decode(1, Math.Min(plan.DecodeSteps ?? LeastDecodeSteps, LeastDecodeSteps), cancellation);
+        }
+        while (TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < WarmUpMs);
+    }
+
+    private BenchRow Prefill(EngineProbe probe, BenchRow row, int tokens)
+    {
+        var rates = new double[plan.Repeat];
+        for (var run = 0; run < plan.Repeat; run++)
+        {
+            Begin($"prefill of {SizeText.Count(tokens)} at depth {SizeText.Count(row.Depth)}, run {run + 1} of {plan.Repeat}", tokens);
+            rates[run] = tokens / probe.Prefill(tokens, cancellation).TotalMs * 1000;
+        }
+
+        _caseIndex++;
+        var spread = Spread.Of(rates);
+        return row with
+        {
+            PrefillTokens = tokens,
+            PrefillTokensPerSecond = Rounded(spread.Median),
+            PrefillTokensPerSecondMin = Rounded(spread.Least),
+            PrefillTokensPerSecondMax = Rounded(spread.Most),
+            PeakBytes = ResidentMemory.PeakBytes(),
+        };
+    }
+
+    private BenchRow Decode(Engine engine, EngineProbe probe, BenchRow row)
+    {
+        var what = $"decode of {row.Batch} at depth {SizeText.Count(row.Depth)}";
+        Begin($"{what}, memory bandwidth", 0);
+        var bandwidthBefore = MachineProbe.Bandwidth(engine.ThreadCount).BytesPerSecond;
+        ResidentMemory.TryResetPeak();
+        var steps = DecodeSteps(probe, row.Batch);
+        var runs = new StepTimings[plan.Repeat];
+        for (var run = 0; run < plan.Repeat; run++)
+        {
+            Begin($"{what}, run {run + 1} of {plan.Repeat}", steps);
+            runs[run] = probe.Decode(row.Batch, steps, cancellation);
+        }
+
+        var peak = ResidentMemory.PeakBytes();
+        Begin($"{what}, memory bandwidth", 0);
+        var bandwidth = (bandwidthBefore + MachineProbe.Bandwidth(engine.ThreadCount).BytesPerSecond) / 2;
+        _caseIndex++;
+        return Figures(row, runs, steps) with
+        {
+            BytesPerStep = probe.StepBytes(row.Batch),
+            BandwidthBytesPerSecond = Math.Round(bandwidth),
+            FloorShare = Rounded(probe.StepBytes(row.Batch) / bandwidth / (Median(runs, static run => run.TotalMs) / steps / 1000)),
+            PeakBytes = Math.Max(peak, row.PeakBytes),
+        };
+    }
+
+    // Also the case's own warm-up: pages are taken, and the other sequences of the batch get their rows.
+    private int DecodeSteps(EngineProbe probe, int batch)
+    {
+        const int Trial = 2;
+        var trial = probe.Decode(batch, Math.Min(plan.DecodeSteps ?? Trial, Trial), cancellation);
+        return plan.DecodeSteps ?? (int)Math.Clamp(Math.Ceiling(DecodeRunMs * Trial / trial.TotalMs), LeastDecodeSteps, BenchPlan.MostDecodeSteps);
+    }
+
+    private BenchRow Figures(BenchRow row, StepTimings[] runs, int steps)
+    {
+        var spread = Spread.Of(runs.Select(static run => run.Rows / run.TotalMs * 1000));
+        double layerSteps = (double)model.Config.LayerCount * steps;
+        return row with
+        {
+            DecodeTokens = steps,
+            DecodeTokensPerSecond = Rounded(spread.Median),
+            DecodeTokensPerSecondMin = Rounded(spread.Least),
+            DecodeTokensPerSecondMax = Rounded(spread.Most),
+            LinearMsPerStep = Rounded(Median(runs, static run => run.LinearMs) / steps),
+            AttentionMsPerLayer = Rounded(Median(runs, static run => run.AttentionMs) / layerSteps),
+            SelectionMsPerLayer = Rounded(Median(runs, static run => run.SelectionMs) / layerSteps),
+            KeysReadShare = row.Attention == Dense ? 1 : null,
+        };
+    }
+
+    private static double Median(StepTimings[] runs, Func<StepTimings, double> figure) => Spread.Of(runs.Select(figure)).Median;
+
+    private static double Rounded(double value) => Math.Round(value, 4);
+
+    private void Begin(string stage, int tokens)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        (_stage, _stageTokens, _stageStart) = (stage, tokens, TimeProvider.System.GetTimestamp());
+    }
+}

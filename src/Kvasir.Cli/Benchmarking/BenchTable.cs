@@ -1,0 +1,108 @@
+using System.Globalization;
+using Kvasir.Cli.Inspection;
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Reports;
+
+namespace Kvasir.Cli.Benchmarking;
+
+/// <summary>A <see cref="BenchReport"/> for people: aligned columns, or Markdown.</summary>
+internal static class BenchTable
+{
+    private const string None = "-";
+
+    private static readonly (string Title, Func<BenchRow, string> Cell)[] Columns =
+    [
+        ("depth", static row => SizeText.Count(row.Depth)),
+        ("batch", static row => SizeText.Count(row.Batch)),
+        ("attention", static row => row.Attention),
+        ("prompt", static row => row.PrefillTokens is { } tokens ? SizeText.Count(tokens) : None),
+        ("prefill tok/s", static row => Number(row.PrefillTokensPerSecond)),
+        ("decode tok/s", static row => Number(row.DecodeTokensPerSecond)),
+        ("linear ms", static row => Number(row.LinearMsPerStep)),
+        ("attention ms/layer", static row => Number(row.AttentionMsPerLayer)),
+        ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
+        ("of floor", static row => row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
+        ("peak", static row => SizeText.Bytes(row.PeakBytes)),
+    ];
+
+    public static void WriteText(BenchReport report, TextWriter output)
+    {
+        var sections = new Sections(output);
+        sections.Write(report.Machine.Cpu, MachineRows(report.Machine));
+        if (report.Machine.MultiplyAdd is not null)
+            sections.Write("floors", FloorRows(report.Machine));
+        if (report.Results.Length > 0)
+            sections.Write(Heading(report), [[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())]);
+        if (report.Results.Length > 0)
+            output.WriteLine(Legend(report));
+    }
+
+    public static void WriteMarkdown(BenchReport report, TextWriter output)
+    {
+        foreach (var row in (string[][])[["machine", report.Machine.Cpu], .. MachineRows(report.Machine)])
+            output.WriteLine($"- {row[0]}: {row[1]}");
+        output.WriteLine();
+        if (report.Machine.MultiplyAdd is not null)
+            WriteMarkdown(FloorRows(report.Machine), output);
+        if (report.Results.Length == 0)
+            return;
+        output.WriteLine($"{Heading(report)}\n");
+        WriteMarkdown([[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())], output);
+        output.WriteLine($"\n{Legend(report)}");
+    }
+
+    private static void WriteMarkdown(List<string[]> rows, TextWriter output)
+    {
+        for (var i = 0; i < rows.Count; i++)
+        {
+            output.WriteLine($"| {string.Join(" | ", rows[i])} |");
+            if (i == 0)
+                output.WriteLine($"|{string.Concat(Enumerable.Repeat("---:|", rows[i].Length))}");
+        }
+    }
+
+    private static List<string[]> MachineRows(MachineReport machine) =>
+    [
+        ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads), {string.Join(", ", machine.InstructionSets)}"],
+        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}, read at {string.Join(", ", machine.Bandwidth.Select(static sample => $"{Giga(sample.BytesPerSecond)} GB/s by {Threads(sample.Threads)}"))}"],
+        ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
+    ];
+
+    private static List<string[]> FloorRows(MachineReport machine) =>
+    [
+        ["threads", "read GB/s", "best GB/s", "f32 GFLOP/s", "bf16 GFLOP/s", "int8 GOP/s", "forms"],
+        .. machine.Bandwidth.Zip(machine.MultiplyAdd!, static (read, compute) => new[]
+        {
+            SizeText.Count(read.Threads), Giga(read.BytesPerSecond), Giga(read.BestBytesPerSecond),
+            Giga(compute.F32OperationsPerSecond), Giga(compute.Bf16OperationsPerSecond), Giga(compute.Int8OperationsPerSecond),
+            string.Join(", ", new[] { ("f32", compute.F32Form), ("bf16", compute.Bf16Form), ("int8", compute.Int8Form) }.Where(static form => form.Item2 is not null).Select(static form => $"{form.Item1} {form.Item2}")),
+        }),
+    ];
+
+    private static string Heading(BenchReport report)
+    {
+        var row = report.Results[0];
+        var layers = row.Layers is { } count ? $" ({(count == 1 ? "one layer" : $"{count} layers")} only)" : "";
+        return $"{row.Model}{layers}, weights {row.Weights}, KV {row.Kv}, {Threads(row.Threads)}, median of {row.Repeat}{(report.Partial == true ? ", interrupted: not all cases" : "")}";
+    }
+
+    private static string Legend(BenchReport report)
+    {
+        var fills = report.Results.Where(static row => row.Depth > 0).Select(static row => row.Fill).Distinct().ToArray();
+        var fill = fills is ["random"] ? "\nThe cache was filled with random keys and values, not computed." : fills is ["prefill"] ? "\nThe cache was computed from random tokens." : "";
+        return "linear, attention, read and floor are of a decode step; 100% of the floor is reading its bytes at the memory bandwidth measured beside it." + fill;
+    }
+
+    private static string Threads(int count) => count == 1 ? "1 thread" : $"{count} threads";
+
+    private static string Number(double? value) => value switch
+    {
+        null => None,
+        >= 99.95 => value.Value.ToString("F0", CultureInfo.InvariantCulture),
+        >= 9.995 => value.Value.ToString("F1", CultureInfo.InvariantCulture),
+        >= 0.9995 => value.Value.ToString("F2", CultureInfo.InvariantCulture),
+        _ => value.Value.ToString("F3", CultureInfo.InvariantCulture),
+    };
+
+    private static string Giga(double? value) => value is { } measured ? Number(measured / 1e9) : None;
+}
