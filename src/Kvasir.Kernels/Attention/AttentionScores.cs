@@ -62,28 +62,13 @@ public static unsafe class AttentionScores
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        // Widening and transposing 32 keys costs as much as the scores of some 16 queries.
         const int FewQueries = 24;
         fixed (float* q = queries, s = scores)
         {
             if (queries.Length / keys.Dim < FewQueries)
-                ForFew<TCodec, TLanes, V>(q, queries.Length / keys.Dim, keys, rows, scale, s, stride);
+                ScoreTiles<TCodec, TLanes, V>.Run(q, queries.Length / keys.Dim, keys, rows, scale, s, stride);
             else
                 ForMany<TCodec, TLanes, V>(q, queries.Length / keys.Dim, keys, rows, scale, s, stride);
-        }
-    }
-
-    [SkipLocalsInit]
-    private static void ForFew<TCodec, TLanes, V>(float* queries, int queryCount, PagedRows keys, RowSet rows, float scale, float* scores, int stride)
-        where TCodec : struct, IKvCodec
-        where TLanes : struct, ILanes<V>
-        where V : struct
-    {
-        var window = new RowWindow(stackalloc nint[RowWindow.Length], keys, rows);
-        for (var i = 0; i < rows.Count; i += RowWindow.TileRows)
-        {
-            var tile = window.Next(i);
-            ScoreTiles<TCodec, TLanes, V>.Run(queries, queryCount, keys.Dim, tile, Math.Min(RowWindow.TileRows, rows.Count - i), scale, scores + i, stride);
         }
     }
 
@@ -94,8 +79,8 @@ public static unsafe class AttentionScores
         where V : struct
     {
         const int PanelRows = 32;
-        var panelBytes = PanelRows * keys.Dim * sizeof(float);
-        var scratch = stackalloc byte[panelBytes + CacheLines.Bytes];
+        var padded = KvCodecs.BlockCount(keys.Dim) * KvCodecs.BlockElements;
+        var scratch = stackalloc byte[(PanelRows + TLanes.Count) * padded * sizeof(float) + CacheLines.Bytes];
         var panel = CacheLines.Align(scratch);
         var located = stackalloc byte*[PanelRows];
         for (var i = 0; i < rows.Count; i += PanelRows)
@@ -103,7 +88,7 @@ public static unsafe class AttentionScores
             var count = Math.Min(PanelRows, rows.Count - i);
             var width = PanelProduct<TLanes, V>.Width(count);
             rows.Locate(keys, i, width, located);
-            RowPanel<TCodec, TLanes, V>.WidenTransposed(located, width, keys.Dim, scale, panel);
+            RowPanel<TCodec, TLanes, V>.WidenTransposed(located, width, padded / KvCodecs.BlockElements, scale, panel, panel + PanelRows * padded);
             for (var q = 0; q < queryCount; q++)
                 new Span<float>(scores + (long)q * stride + i, count).Clear();
             PanelProduct<TLanes, V>.Add(queries, keys.Dim, panel, scores + i, stride, queryCount, keys.Dim, count);

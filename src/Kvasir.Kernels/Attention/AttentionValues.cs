@@ -66,23 +66,9 @@ public static unsafe class AttentionValues
         fixed (float* w = weights, o = outputs)
         {
             if (outputs.Length / values.Dim < FewQueries)
-                ForFew<TCodec, TLanes, V>(w, stride, values, rows, o, outputs.Length / values.Dim);
+                ValueTiles<TCodec, TLanes, V>.Run(w, stride, values, rows, o, outputs.Length / values.Dim);
             else
                 ForMany<TCodec, TLanes, V>(w, stride, values, rows, o, outputs.Length / values.Dim);
-        }
-    }
-
-    [SkipLocalsInit]
-    private static void ForFew<TCodec, TLanes, V>(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
-        where TCodec : struct, IKvCodec
-        where TLanes : struct, ILanes<V>
-        where V : struct
-    {
-        var window = new RowWindow(stackalloc nint[RowWindow.Length], values, rows);
-        for (var i = 0; i < rows.Count; i += RowWindow.TileRows)
-        {
-            var tile = window.Next(i);
-            ValueTiles<TCodec, TLanes, V>.Run(weights + i, stride, tile, Math.Min(RowWindow.TileRows, rows.Count - i), outputs, queryCount, values.Dim);
         }
     }
 
@@ -93,7 +79,8 @@ public static unsafe class AttentionValues
         where V : struct
     {
         const int PanelRows = 32;
-        var width = PanelProduct<TLanes, V>.Width(values.Dim);
+        // Also what the product expects: whole tiles, and blocks are multiples of those.
+        var width = KvCodecs.BlockCount(values.Dim) * KvCodecs.BlockElements;
         var scratch = stackalloc byte[PanelRows * width * sizeof(float) + CacheLines.Bytes];
         var panel = CacheLines.Align(scratch);
         var located = stackalloc byte*[PanelRows];
@@ -101,7 +88,7 @@ public static unsafe class AttentionValues
         {
             var count = Math.Min(PanelRows, rows.Count - i);
             rows.Locate(values, i, count, located);
-            RowPanel<TCodec, TLanes, V>.Widen(located, count, values.Dim, panel, width);
+            RowPanel<TCodec, TLanes, V>.Widen(located, count, width / KvCodecs.BlockElements, panel);
             PanelProduct<TLanes, V>.Add(weights + i, stride, panel, outputs, values.Dim, queryCount, count, values.Dim);
         }
     }

@@ -6,19 +6,54 @@ namespace Kvasir.Kernels.Attention;
 /// <summary>The upper half of each float, rounded to nearest even: widening is a shift.</summary>
 internal readonly unsafe struct Bf16Codec : IKvCodec
 {
-    public static int RowBytes(int dim) => dim * sizeof(ushort);
+    public static bool HasScales => false;
+
+    public static int RowBytes(int dim) => KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(ushort);
 
     public static void Encode(ReadOnlySpan<float> row, byte* stored)
     {
         var destination = (ushort*)stored;
         for (var i = 0; i < row.Length; i++)
             destination[i] = Round(row[i]);
+        new Span<ushort>(destination + row.Length, RowBytes(row.Length) / sizeof(ushort) - row.Length).Clear();
     }
 
+    public static uint ScalePair(byte* row, int blockCount, int pair) => 0x3F803F80;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, int dim, int index)
+    public static V Load<TLanes, V>(byte* row, int index)
         where TLanes : struct, ILanes<V>
         where V : struct => TLanes.LoadBf16((ushort*)row + index);
+
+    public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
+        QueryTile.Transpose(queries, count, dim, factor, prepared);
+
+    // Two sums for each query: one would wait for its own latency.
+    public static void Score<TLanes, V>(byte* rows, nint stride, int blockCount, float* prepared, float* scores)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var zero = TLanes.Broadcast(0);
+        var (a, b, c, d) = (zero, zero, zero, zero);
+        var (e, f, g, h) = (zero, zero, zero, zero);
+        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(ushort); rows < end; rows += 16, prepared += 32)
+        {
+            TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(w), prepared, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(w), prepared + 4, ref e, ref f, ref g, ref h);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(x), prepared + 8, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(x), prepared + 12, ref e, ref f, ref g, ref h);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(y), prepared + 16, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(y), prepared + 20, ref e, ref f, ref g, ref h);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(z), prepared + 24, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(z), prepared + 28, ref e, ref f, ref g, ref h);
+        }
+
+        TLanes.Store(TLanes.Add(a, e), scores);
+        TLanes.Store(TLanes.Add(b, f), scores + TLanes.Count);
+        TLanes.Store(TLanes.Add(c, g), scores + 2 * TLanes.Count);
+        TLanes.Store(TLanes.Add(d, h), scores + 3 * TLanes.Count);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ushort Round(float value)

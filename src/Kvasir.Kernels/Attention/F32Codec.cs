@@ -6,12 +6,45 @@ namespace Kvasir.Kernels.Attention;
 /// <summary>Rows as computed.</summary>
 internal readonly unsafe struct F32Codec : IKvCodec
 {
-    public static int RowBytes(int dim) => dim * sizeof(float);
+    public static bool HasScales => false;
 
-    public static void Encode(ReadOnlySpan<float> row, byte* stored) => row.CopyTo(new Span<float>(stored, row.Length));
+    public static int RowBytes(int dim) => KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(float);
+
+    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    {
+        var destination = new Span<float>(stored, RowBytes(row.Length) / sizeof(float));
+        row.CopyTo(destination);
+        destination[row.Length..].Clear();
+    }
+
+    public static uint ScalePair(byte* row, int blockCount, int pair) => 0x3F803F80;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, int dim, int index)
+    public static V Load<TLanes, V>(byte* row, int index)
         where TLanes : struct, ILanes<V>
         where V : struct => TLanes.Load((float*)row + index);
+
+    public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
+        QueryTile.Transpose(queries, count, dim, factor, prepared);
+
+    public static void Score<TLanes, V>(byte* rows, nint stride, int blockCount, float* prepared, float* scores)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        var zero = TLanes.Broadcast(0);
+        var (a, b, c, d) = (zero, zero, zero, zero);
+        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(float); rows < end; rows += 16, prepared += 16)
+        {
+            TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
+            QueryTile.MultiplyAdd<TLanes, V>(w, prepared, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(x, prepared + 4, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(y, prepared + 8, ref a, ref b, ref c, ref d);
+            QueryTile.MultiplyAdd<TLanes, V>(z, prepared + 12, ref a, ref b, ref c, ref d);
+        }
+
+        TLanes.Store(a, scores);
+        TLanes.Store(b, scores + TLanes.Count);
+        TLanes.Store(c, scores + 2 * TLanes.Count);
+        TLanes.Store(d, scores + 3 * TLanes.Count);
+    }
 }

@@ -2,20 +2,46 @@ using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;
 
-/// <summary>How one format of cached rows is written and read. Kernels are generic over it, so a format is one struct and no loop.</summary>
+/// <summary>
+/// How one format of cached rows is written and read. Kernels are generic over it, so a format is one struct and no loop. Rows are stored
+/// in blocks of <see cref="KvCodecs.BlockElements"/> elements, the last one filled up with zeros, so that kernels never meet a part of one.
+/// An element is what <see cref="Load"/> gives times its block's scale.
+/// </summary>
 internal unsafe interface IKvCodec
 {
-    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next.</summary>
+    /// <summary>Whether scales are ever something else than 1.</summary>
+    static abstract bool HasScales { get; }
+
+    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next: a multiple of 4, at least 32.</summary>
     static abstract int RowBytes(int dim);
 
     /// <summary>Writes all RowBytes(row.Length) bytes, padding included.</summary>
     static abstract void Encode(ReadOnlySpan<float> row, byte* stored);
 
     /// <summary>
-    /// The elements [index, index + TLanes.Count) of a row of <paramref name="dim"/>, all of which must exist; index is a multiple of
-    /// TLanes.Count.
+    /// The scales of blocks 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1 of a row of <paramref name="blockCount"/>, as
+    /// bf16: in the lower and in the upper half.
     /// </summary>
-    static abstract V Load<TLanes, V>(byte* row, int dim, int index)
+    static abstract uint ScalePair(byte* row, int blockCount, int pair);
+
+    /// <summary>The elements [index, index + TLanes.Count) without their scale; index is a multiple of TLanes.Count.</summary>
+    static abstract V Load<TLanes, V>(byte* row, int index)
+        where TLanes : struct, ILanes<V>
+        where V : struct;
+
+    /// <summary>Brings up to four queries into the order in which <see cref="Score"/> reads them; queries that are missing count as zeros.</summary>
+    /// <param name="queries">[count, dim].</param>
+    /// <param name="factor">Multiplied into every score.</param>
+    /// <param name="prepared"><see cref="QueryTile.Floats"/> elements.</param>
+    static abstract void Prepare(float* queries, int count, int dim, float factor, float* prepared);
+
+    /// <summary>scores[q, i] = product of prepared query q and row i, for four queries and TLanes.Count rows.</summary>
+    /// <param name="rows">The first row; the others follow at <paramref name="stride"/> bytes.</param>
+    /// <param name="stride">RowBytes(dim).</param>
+    /// <param name="blockCount">Blocks in a row.</param>
+    /// <param name="prepared">From <see cref="Prepare"/>.</param>
+    /// <param name="scores">[4, TLanes.Count].</param>
+    static abstract void Score<TLanes, V>(byte* rows, nint stride, int blockCount, float* prepared, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct;
 }

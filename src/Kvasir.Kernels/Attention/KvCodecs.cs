@@ -6,6 +6,9 @@ namespace Kvasir.Kernels.Attention;
 /// <summary>Writing and reading of single cached rows, by format.</summary>
 public static unsafe class KvCodecs
 {
+    /// <summary>Elements that rows are stored in multiples of; the last block of a row is filled up with zeros.</summary>
+    internal const int BlockElements = 32;
+
     /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next.</summary>
     /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim], or the type is none.</exception>
     public static int RowBytes(KvType type, int dim)
@@ -40,30 +43,36 @@ public static unsafe class KvCodecs
     public static void Decode(KvType type, ReadOnlySpan<byte> stored, Span<float> row)
     {
         Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
+        Span<float> whole = stackalloc float[BlockCount(row.Length) * BlockElements];
         fixed (byte* p = stored)
         {
-            fixed (float* destination = row)
+            fixed (float* destination = whole)
             {
                 switch (type)
                 {
-                    case KvType.F32: Widen<F32Codec>(p, row.Length, destination); break;
-                    case KvType.BF16: Widen<Bf16Codec>(p, row.Length, destination); break;
-                    default: Widen<Q8Codec>(p, row.Length, destination); break;
+                    case KvType.F32: Widen<F32Codec>(p, BlockCount(row.Length), destination); break;
+                    case KvType.BF16: Widen<Bf16Codec>(p, BlockCount(row.Length), destination); break;
+                    default: Widen<Q8Codec>(p, BlockCount(row.Length), destination); break;
                 }
             }
         }
+
+        whole[..row.Length].CopyTo(row);
     }
 
-    private static void Widen<TCodec>(byte* stored, int dim, float* row)
+    /// <summary>Blocks in a row of <paramref name="dim"/> elements.</summary>
+    internal static int BlockCount(int dim) => (dim + BlockElements - 1) / BlockElements;
+
+    private static void Widen<TCodec>(byte* stored, int blockCount, float* row)
         where TCodec : struct, IKvCodec
     {
         if (Vector512.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenRow(stored, dim, row);
+            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenRow(stored, blockCount, row);
         else if (Vector256.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenRow(stored, dim, row);
+            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenRow(stored, blockCount, row);
         else if (Vector128.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenRow(stored, dim, row);
+            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenRow(stored, blockCount, row);
         else
-            RowPanel<TCodec, Lanes1, float>.WidenRow(stored, dim, row);
+            RowPanel<TCodec, Lanes1, float>.WidenRow(stored, blockCount, row);
     }
 }

@@ -50,10 +50,13 @@ public readonly unsafe ref struct PagedRows
         new(pages, pageTokens, type, dim, pageTokens * KvCodecs.RowBytes(type, dim));
 
     /// <summary>Where row <paramref name="row"/> lies; a row outside the pages throws.</summary>
+    /// <param name="rowsLeft">Rows from this one to the end of its page, itself included: they follow one another.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal byte* Row(int row)
+    internal byte* Row(int row, out int rowsLeft)
     {
-        var inPage = row & ((1 << _pageShift) - 1);
+        var pageTokens = 1 << _pageShift;
+        var inPage = row & (pageTokens - 1);
+        rowsLeft = pageTokens - inPage;
         return (byte*)_pages[row >> _pageShift] + _firstByte + (nint)inPage * RowBytes;
     }
 }

@@ -18,12 +18,8 @@ internal static unsafe class PanelProduct<TLanes, V>
 
     private static int TileColumns => 2 * TLanes.Count;
 
-    /// <summary>The row length of a panel of <paramref name="columns"/> columns: whole tiles, and a multiple of 4 for those who transpose.</summary>
-    public static int Width(int columns)
-    {
-        var unit = Math.Max(4, TileColumns);
-        return (columns + unit - 1) / unit * unit;
-    }
+    /// <summary>The row length of a panel of <paramref name="columns"/> columns: a multiple of 32, which is a whole number of tiles.</summary>
+    public static int Width(int columns) => KvCodecs.BlockCount(columns) * KvCodecs.BlockElements;
 
     /// <param name="a">[m, k], rows aStride apart.</param>
     /// <param name="aStride">Elements.</param>

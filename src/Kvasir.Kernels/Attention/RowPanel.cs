@@ -9,59 +9,47 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
     where TLanes : struct, ILanes<V>
     where V : struct
 {
-    /// <summary>row = the decoded elements.</summary>
-    public static void WidenRow(byte* stored, int dim, float* row)
+    /// <summary>row = the decoded elements of whole blocks: with the padding, 32 * blockCount of them.</summary>
+    public static void WidenRow(byte* stored, int blockCount, float* row)
     {
-        var d = 0;
-        for (; d <= dim - TLanes.Count; d += TLanes.Count)
-            TLanes.Store(TCodec.Load<TLanes, V>(stored, dim, d), row + d);
-        for (; d < dim; d++)
-            row[d] = TCodec.Load<Lanes1, float>(stored, dim, d);
-    }
-
-    /// <summary>panel[i, 0..dim) = row i, with zeros up to width.</summary>
-    public static void Widen(byte** rows, int rowCount, int dim, float* panel, int width)
-    {
-        for (var i = 0; i < rowCount; i++)
+        for (var block = 0; block < blockCount; block++)
         {
-            WidenRow(rows[i], dim, panel + i * width);
-            new Span<float>(panel + i * width + dim, width - dim).Clear();
-        }
-    }
-
-    /// <summary>panel[d, i] = factor * row i's element d for all <paramref name="width"/> rows; width is a multiple of 4.</summary>
-    public static void WidenTransposed(byte** rows, int width, int dim, float factor, float* panel)
-    {
-        for (var i = 0; i < width; i += 4)
-        {
-            var d = TLanes.Count == 1 ? 0 : TransposeWhole(rows + i, dim, factor, panel + i, width);
-            for (; d < dim; d++)
+            var pair = TLanes.Broadcast(BitConverter.UInt32BitsToSingle(TCodec.ScalePair(stored, blockCount, block / 2)));
+            var scale = block % 2 == 0 ? TLanes.LowerBf16(pair) : TLanes.UpperBf16(pair);
+            var end = (block + 1) * KvCodecs.BlockElements;
+            for (var d = block * KvCodecs.BlockElements; d < end; d += TLanes.Count)
             {
-                for (var j = 0; j < 4; j++)
-                    panel[d * width + i + j] = factor * TCodec.Load<Lanes1, float>(rows[i + j], dim, d);
+                var elements = TCodec.Load<TLanes, V>(stored, d);
+                TLanes.Store(TCodec.HasScales ? TLanes.Multiply(elements, scale) : elements, row + d);
             }
         }
     }
 
-    // Squares of 4 x 4: 128-bit registers transpose with no shuffles across lanes, on every machine. Returns the elements done.
-    private static int TransposeWhole(byte** rows, int dim, float factor, float* panel, int width)
+    /// <summary>panel[i, 0..32 * blockCount) = row i.</summary>
+    public static void Widen(byte** rows, int rowCount, int blockCount, float* panel)
     {
-        var f = Vector128.Create(factor);
-        var d = 0;
-        for (; d <= dim - 4; d += 4)
-        {
-            var a = TCodec.Load<Lanes128, Vector128<float>>(rows[0], dim, d) * f;
-            var b = TCodec.Load<Lanes128, Vector128<float>>(rows[1], dim, d) * f;
-            var c = TCodec.Load<Lanes128, Vector128<float>>(rows[2], dim, d) * f;
-            var e = TCodec.Load<Lanes128, Vector128<float>>(rows[3], dim, d) * f;
-            Lanes128.Transpose(ref a, ref b, ref c, ref e);
-            var column = panel + d * width;
-            a.Store(column);
-            b.Store(column + width);
-            c.Store(column + 2 * width);
-            e.Store(column + 3 * width);
-        }
+        for (var i = 0; i < rowCount; i++)
+            WidenRow(rows[i], blockCount, panel + i * blockCount * KvCodecs.BlockElements);
+    }
 
-        return d;
+    /// <summary>panel[d, i] = factor * row i's element d for all <paramref name="width"/> rows; width is a multiple of TLanes.Count.</summary>
+    /// <param name="widened">Room for TLanes.Count rows.</param>
+    public static void WidenTransposed(byte** rows, int width, int blockCount, float factor, float* panel, float* widened)
+    {
+        var f = TLanes.Broadcast(factor);
+        var padded = blockCount * KvCodecs.BlockElements;
+        for (var i = 0; i < width; i += TLanes.Count)
+        {
+            Widen(rows + i, TLanes.Count, blockCount, widened);
+            for (var d = 0; d < padded; d += 4)
+            {
+                TLanes.LoadColumns((byte*)(widened + d), padded * sizeof(float), out var a, out var b, out var c, out var e);
+                var column = panel + d * width + i;
+                TLanes.Store(TLanes.Multiply(a, f), column);
+                TLanes.Store(TLanes.Multiply(b, f), column + width);
+                TLanes.Store(TLanes.Multiply(c, f), column + 2 * width);
+                TLanes.Store(TLanes.Multiply(e, f), column + 3 * width);
+            }
+        }
     }
 }

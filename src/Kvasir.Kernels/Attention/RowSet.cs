@@ -24,6 +24,8 @@ public readonly unsafe ref struct RowSet
 
     public int Count { get; }
 
+    internal bool IsRange => !_isList;
+
     /// <summary>The row at <paramref name="index"/> in [0, <see cref="Count"/>).</summary>
     public int this[int index] => _isList ? _rows[index] : _firstRow + index;
 
@@ -33,10 +35,21 @@ public readonly unsafe ref struct RowSet
     /// </summary>
     internal void Locate(in PagedRows source, int from, int count, byte** addresses)
     {
-        var existing = Math.Min(count, Count - from);
-        for (var i = 0; i < existing; i++)
-            addresses[i] = source.Row(_isList ? _rows[from + i] : _firstRow + from + i);
-        for (var i = Math.Max(existing, 0); i < count; i++)
-            addresses[i] = source.Row(_isList ? _rows[^1] : _firstRow + Count - 1);
+        var existing = Math.Clamp(Count - from, 0, count);
+        var i = 0;
+        while (i < existing && !_isList)
+        {
+            var row = source.Row(_firstRow + from + i, out var rowsLeft);
+            for (var end = Math.Min(existing, i + rowsLeft); i < end; i++, row += source.RowBytes)
+                addresses[i] = row;
+        }
+
+        for (; i < existing; i++)
+            addresses[i] = source.Row(_rows[from + i], out _);
+        if (i == count)
+            return;
+        var last = source.Row(this[Count - 1], out _);
+        for (; i < count; i++)
+            addresses[i] = last;
     }
 }

@@ -1,103 +1,142 @@
+using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>
-/// Weighted sums of values for few queries. Outputs stay in the first cache level; each pass over them adds four rows, so that memory
-/// is read once and an output is loaded and stored once for four multiply-adds.
+/// Weighted sums of values for few queries. Four outputs of two registers' width stay in registers while a block of rows passes by; the
+/// scales of rows are multiplied into the weights beforehand.
 /// </summary>
 internal static unsafe class ValueTiles<TCodec, TLanes, V>
     where TCodec : struct, IKvCodec
     where TLanes : struct, ILanes<V>
     where V : struct
 {
-    /// <param name="weights">weights[q * stride + r].</param>
+    private const int Queries = 4;
+    private const int BlockRows = RowWindow.BlockRows;
+
+    private static int TileWidth => 2 * TLanes.Count;
+
+    /// <param name="weights">weights[q * stride + i].</param>
     /// <param name="stride">Elements.</param>
-    /// <param name="rows">Addresses of rowCount rows.</param>
-    /// <param name="rowCount">1 to 4.</param>
-    /// <param name="outputs">[queryCount, dim].</param>
-    /// <param name="queryCount">Any.</param>
-    /// <param name="dim">Elements of a row and of an output.</param>
-    public static void Run(float* weights, int stride, byte** rows, int rowCount, float* outputs, int queryCount, int dim)
+    /// <param name="values">Where the rows lie.</param>
+    /// <param name="rows">At least one.</param>
+    /// <param name="outputs">[queryCount, values.Dim], added to.</param>
+    /// <param name="queryCount">At least 1.</param>
+    [SkipLocalsInit]
+    public static void Run(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
     {
-        var q = 0;
-        if (rowCount == 4)
+        var storage = stackalloc byte*[RowWindow.Length];
+        var window = new RowWindow(storage, values, rows);
+        for (var block = 0; block < rows.Count; block += BlockRows)
         {
-            for (; q <= queryCount - 4; q += 4)
-                Tile4(weights + (long)q * stride, stride, rows, outputs + (long)q * dim, dim);
-            for (; q < queryCount; q++)
-                Tile1(weights + (long)q * stride, rows, outputs + (long)q * dim, dim);
-            return;
-        }
-
-        for (; q < queryCount; q++)
-        {
-            for (var r = 0; r < rowCount; r++)
-                AddRow(weights[(long)q * stride + r], rows[r], outputs + (long)q * dim, dim);
-        }
-    }
-
-    private static void AddRow(float weight, byte* row, float* output, int dim)
-    {
-        var w = TLanes.Broadcast(weight);
-        var d = 0;
-        for (; d <= dim - TLanes.Count; d += TLanes.Count)
-            TLanes.Store(TLanes.MultiplyAdd(w, TCodec.Load<TLanes, V>(row, dim, d), TLanes.Load(output + d)), output + d);
-        for (; d < dim; d++)
-            output[d] = float.MultiplyAddEstimate(weight, TCodec.Load<Lanes1, float>(row, dim, d), output[d]);
-    }
-
-    private static void Tile1(float* weights, byte** rows, float* output, int dim)
-    {
-        byte* r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3];
-        var (w0, w1) = (TLanes.Broadcast(weights[0]), TLanes.Broadcast(weights[1]));
-        var (w2, w3) = (TLanes.Broadcast(weights[2]), TLanes.Broadcast(weights[3]));
-        var d = 0;
-        for (; d <= dim - TLanes.Count; d += TLanes.Count)
-        {
-            var sum = TLanes.MultiplyAdd(w0, TCodec.Load<TLanes, V>(r0, dim, d), TLanes.Load(output + d));
-            sum = TLanes.MultiplyAdd(w1, TCodec.Load<TLanes, V>(r1, dim, d), sum);
-            sum = TLanes.MultiplyAdd(w2, TCodec.Load<TLanes, V>(r2, dim, d), sum);
-            TLanes.Store(TLanes.MultiplyAdd(w3, TCodec.Load<TLanes, V>(r3, dim, d), sum), output + d);
-        }
-
-        FinishTile(weights, 0, rows, output, dim, 1, d);
-    }
-
-    private static void Tile4(float* weights, int stride, byte** rows, float* output, int dim)
-    {
-        byte* r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3];
-        float* w1 = weights + stride, w2 = w1 + stride, w3 = w2 + stride;
-        var (w00, w01, w02, w03) = (TLanes.Broadcast(weights[0]), TLanes.Broadcast(weights[1]), TLanes.Broadcast(weights[2]), TLanes.Broadcast(weights[3]));
-        var (w10, w11, w12, w13) = (TLanes.Broadcast(w1[0]), TLanes.Broadcast(w1[1]), TLanes.Broadcast(w1[2]), TLanes.Broadcast(w1[3]));
-        var (w20, w21, w22, w23) = (TLanes.Broadcast(w2[0]), TLanes.Broadcast(w2[1]), TLanes.Broadcast(w2[2]), TLanes.Broadcast(w2[3]));
-        var (w30, w31, w32, w33) = (TLanes.Broadcast(w3[0]), TLanes.Broadcast(w3[1]), TLanes.Broadcast(w3[2]), TLanes.Broadcast(w3[3]));
-        var d = 0;
-        for (; d <= dim - TLanes.Count; d += TLanes.Count)
-        {
-            var (v0, v1) = (TCodec.Load<TLanes, V>(r0, dim, d), TCodec.Load<TLanes, V>(r1, dim, d));
-            var (v2, v3) = (TCodec.Load<TLanes, V>(r2, dim, d), TCodec.Load<TLanes, V>(r3, dim, d));
-            float* o0 = output + d, o1 = o0 + dim, o2 = o1 + dim, o3 = o2 + dim;
-            TLanes.Store(TLanes.MultiplyAdd(w03, v3, TLanes.MultiplyAdd(w02, v2, TLanes.MultiplyAdd(w01, v1, TLanes.MultiplyAdd(w00, v0, TLanes.Load(o0))))), o0);
-            TLanes.Store(TLanes.MultiplyAdd(w13, v3, TLanes.MultiplyAdd(w12, v2, TLanes.MultiplyAdd(w11, v1, TLanes.MultiplyAdd(w10, v0, TLanes.Load(o1))))), o1);
-            TLanes.Store(TLanes.MultiplyAdd(w23, v3, TLanes.MultiplyAdd(w22, v2, TLanes.MultiplyAdd(w21, v1, TLanes.MultiplyAdd(w20, v0, TLanes.Load(o2))))), o2);
-            TLanes.Store(TLanes.MultiplyAdd(w33, v3, TLanes.MultiplyAdd(w32, v2, TLanes.MultiplyAdd(w31, v1, TLanes.MultiplyAdd(w30, v0, TLanes.Load(o3))))), o3);
-        }
-
-        FinishTile(weights, stride, rows, output, dim, 4, d);
-    }
-
-    // The elements from d on: fewer than a register.
-    private static void FinishTile(float* weights, int stride, byte** rows, float* output, int dim, int queryCount, int d)
-    {
-        for (; d < dim; d++)
-        {
-            for (var r = 0; r < 4; r++)
+            var addresses = window.Next(block);
+            var count = Math.Min(BlockRows, rows.Count - block);
+            for (var q = 0; q < queryCount; q += Queries)
             {
-                var v = TCodec.Load<Lanes1, float>(rows[r], dim, d);
-                for (var q = 0; q < queryCount; q++)
-                    output[q * dim + d] = float.MultiplyAddEstimate(weights[(long)q * stride + r], v, output[q * dim + d]);
+                var own = weights + (long)q * stride + block;
+                Add(own, stride, Math.Min(Queries, queryCount - q), addresses, count, outputs + (long)q * values.Dim, values.Dim);
             }
         }
+    }
+
+    [SkipLocalsInit]
+    private static void Add(float* weights, int stride, int queryCount, byte** rows, int rowCount, float* outputs, int dim)
+    {
+        var scaled = stackalloc float[Queries * BlockRows];
+        var edge = stackalloc float[Queries * 2 * 16];
+        var pairs = stackalloc uint[BlockRows];
+        var blockCount = KvCodecs.BlockCount(dim);
+        var own = weights;
+        var ownStride = stride;
+        for (var d = 0; d < dim; d += TileWidth)
+        {
+            if (TCodec.HasScales || queryCount < Queries)
+            {
+                var block = d / KvCodecs.BlockElements;
+                for (var r = 0; r < rowCount && d % (2 * KvCodecs.BlockElements) == 0; r++)
+                    pairs[r] = TCodec.ScalePair(rows[r], blockCount, block / 2);
+                if (d % KvCodecs.BlockElements == 0)
+                    ScaleWeights(weights, stride, queryCount, rowCount, (float*)pairs, block % 2 != 0, scaled);
+                own = scaled;
+                ownStride = BlockRows;
+            }
+
+            // The elements past the end of a row are zeros, but the outputs of the next query begin there; and there may be no next one.
+            if (d + TileWidth <= dim && queryCount == Queries)
+            {
+                Tile(own, ownStride, rows, rowCount, d, outputs + d, dim);
+                continue;
+            }
+
+            new Span<float>(edge, Queries * TileWidth).Clear();
+            Copy(outputs + d, dim, edge, TileWidth, queryCount, Math.Min(TileWidth, dim - d));
+            Tile(own, ownStride, rows, rowCount, d, edge, TileWidth);
+            Copy(edge, TileWidth, outputs + d, dim, queryCount, Math.Min(TileWidth, dim - d));
+        }
+    }
+
+    // scaled[q, r] = weights[q, r] times the scale of row r; weights of queries that are missing are zeros.
+    private static void ScaleWeights(float* weights, int stride, int queryCount, int rowCount, float* pairs, bool upper, float* scaled)
+    {
+        new Span<float>(scaled + queryCount * BlockRows, (Queries - queryCount) * BlockRows).Clear();
+        var r = 0;
+        for (; r <= rowCount - TLanes.Count; r += TLanes.Count)
+        {
+            var pair = TLanes.Load(pairs + r);
+            var scales = upper ? TLanes.UpperBf16(pair) : TLanes.LowerBf16(pair);
+            for (var q = 0; q < queryCount; q++)
+                TLanes.Store(TLanes.Multiply(TLanes.Load(weights + (long)q * stride + r), scales), scaled + q * BlockRows + r);
+        }
+
+        for (; r < rowCount; r++)
+        {
+            var scale = upper ? Lanes1.UpperBf16(pairs[r]) : Lanes1.LowerBf16(pairs[r]);
+            for (var q = 0; q < queryCount; q++)
+                scaled[q * BlockRows + r] = weights[(long)q * stride + r] * scale;
+        }
+    }
+
+    private static void Tile(float* weights, int stride, byte** rows, int rowCount, int d, float* outputs, int outputStride)
+    {
+        float* w1 = weights + stride, w2 = w1 + stride, w3 = w2 + stride;
+        float* o1 = outputs + outputStride, o2 = o1 + outputStride, o3 = o2 + outputStride;
+        var n = TLanes.Count;
+        var (a, e) = (TLanes.Load(outputs), TLanes.Load(outputs + n));
+        var (b, f) = (TLanes.Load(o1), TLanes.Load(o1 + n));
+        var (c, g) = (TLanes.Load(o2), TLanes.Load(o2 + n));
+        var (s, h) = (TLanes.Load(o3), TLanes.Load(o3 + n));
+        for (nint r = 0; r < rowCount; r++)
+        {
+            var (x, y) = (TCodec.Load<TLanes, V>(rows[r], d), TCodec.Load<TLanes, V>(rows[r], d + n));
+            RowWindow.Prefetch(rows[r + BlockRows] + d);
+            var w = TLanes.Broadcast(weights[r]);
+            a = TLanes.MultiplyAdd(w, x, a);
+            e = TLanes.MultiplyAdd(w, y, e);
+            w = TLanes.Broadcast(w1[r]);
+            b = TLanes.MultiplyAdd(w, x, b);
+            f = TLanes.MultiplyAdd(w, y, f);
+            w = TLanes.Broadcast(w2[r]);
+            c = TLanes.MultiplyAdd(w, x, c);
+            g = TLanes.MultiplyAdd(w, y, g);
+            w = TLanes.Broadcast(w3[r]);
+            s = TLanes.MultiplyAdd(w, x, s);
+            h = TLanes.MultiplyAdd(w, y, h);
+        }
+
+        TLanes.Store(a, outputs);
+        TLanes.Store(e, outputs + n);
+        TLanes.Store(b, o1);
+        TLanes.Store(f, o1 + n);
+        TLanes.Store(c, o2);
+        TLanes.Store(g, o2 + n);
+        TLanes.Store(s, o3);
+        TLanes.Store(h, o3 + n);
+    }
+
+    private static void Copy(float* source, int sourceStride, float* destination, int destinationStride, int rows, int columns)
+    {
+        for (var i = 0; i < rows; i++)
+            new ReadOnlySpan<float>(source + (long)i * sourceStride, columns).CopyTo(new Span<float>(destination + (long)i * destinationStride, columns));
     }
 }

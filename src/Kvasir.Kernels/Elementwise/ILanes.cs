@@ -48,8 +48,29 @@ internal unsafe interface ILanes<V>
 
     static abstract float Sum(V x);
 
-    /// <summary>(sum of a, sum of b, sum of c, sum of d): four reductions for little more than the price of one.</summary>
-    static abstract Vector128<float> Sum4(V a, V b, V c, V d);
-
     static abstract float Largest(V x);
+
+    /// <summary>
+    /// Reads 16 bytes of each of <see cref="Count"/> rows, <paramref name="stride"/> bytes apart, and transposes them: lane i of the four
+    /// results holds the first, second, third and fourth 32 bits of row i, as they are.
+    /// </summary>
+    static abstract void LoadColumns(byte* rows, nint stride, out V a, out V b, out V c, out V d);
+
+    /// <summary>The lower 16 bits of each lane as bfloat16, widened.</summary>
+    static abstract V LowerBf16(V pairs);
+
+    /// <summary>The upper 16 bits of each lane as bfloat16, widened.</summary>
+    static abstract V UpperBf16(V pairs);
+
+    /// <summary>Of four signed bytes in a lane the first and the third, as two signed words in its place.</summary>
+    static abstract V EvenBytes(V bytes);
+
+    /// <summary>Of four signed bytes in a lane the second and the fourth, as two signed words in its place.</summary>
+    static abstract V OddBytes(V bytes);
+
+    /// <summary>In 32-bit integers: <paramref name="sums"/> plus both products of a lane's two words with the two words at <paramref name="pair"/>.</summary>
+    static abstract V AddWordProducts(V words, int* pair, V sums);
+
+    /// <summary>Lanes of 32-bit integers as floats.</summary>
+    static abstract V FromIntegers(V integers);
 }

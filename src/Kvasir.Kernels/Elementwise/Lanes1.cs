@@ -54,8 +54,40 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
     public static float Sum(float x) => x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum4(float a, float b, float c, float d) => Vector128.Create(a, b, c, d);
+    public static float Largest(float x) => x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(float x) => x;
+    public static void LoadColumns(byte* rows, nint stride, out float a, out float b, out float c, out float d)
+    {
+        var row = (float*)rows;
+        (a, b, c, d) = (row[0], row[1], row[2], row[3]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LowerBf16(float pairs) => FromBits(Bits(pairs) << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float UpperBf16(float pairs) => FromBits(Bits(pairs) & unchecked((int)0xFFFF0000));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float EvenBytes(float bytes) => FromWords((sbyte)Bits(bytes), (sbyte)(Bits(bytes) >> 16));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float OddBytes(float bytes) => FromWords((sbyte)(Bits(bytes) >> 8), (sbyte)(Bits(bytes) >> 24));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AddWordProducts(float words, int* pair, float sums) =>
+        FromBits(Bits(sums) + (short)Bits(words) * (short)*pair + (Bits(words) >> 16) * (*pair >> 16));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float FromIntegers(float integers) => Bits(integers);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float FromWords(int lower, int upper) => FromBits((lower & 0xFFFF) | (upper << 16));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Bits(float x) => BitConverter.SingleToInt32Bits(x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float FromBits(int bits) => BitConverter.Int32BitsToSingle(bits);
 }

@@ -60,18 +60,6 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> x) => Vector128.Sum(x);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum4(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
-    {
-        if (AdvSimd.Arm64.IsSupported)
-            return AdvSimd.Arm64.AddPairwise(AdvSimd.Arm64.AddPairwise(a, b), AdvSimd.Arm64.AddPairwise(c, d));
-        if (!Sse2.IsSupported)
-            return Vector128.Create(Vector128.Sum(a), Vector128.Sum(b), Vector128.Sum(c), Vector128.Sum(d));
-        var ab = (Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b)).AsDouble();
-        var cd = (Sse.UnpackLow(c, d) + Sse.UnpackHigh(c, d)).AsDouble();
-        return Sse2.UnpackLow(ab, cd).AsSingle() + Sse2.UnpackHigh(ab, cd).AsSingle();
-    }
-
     /// <summary>Rows become columns.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Transpose(ref Vector128<float> a, ref Vector128<float> b, ref Vector128<float> c, ref Vector128<float> d)
@@ -108,4 +96,39 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
             return AdvSimd.Arm64.ZipHigh(x, y);
         return Vector128.Create(x[2], y[2], x[3], y[3]);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(
+        byte* rows, nint stride, out Vector128<float> a, out Vector128<float> b, out Vector128<float> c, out Vector128<float> d)
+    {
+        (a, b) = (Load((float*)rows), Load((float*)(rows + stride)));
+        (c, d) = (Load((float*)(rows + 2 * stride)), Load((float*)(rows + 3 * stride)));
+        Transpose(ref a, ref b, ref c, ref d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LowerBf16(Vector128<float> pairs) => Vector128.ShiftLeft(pairs.AsInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> UpperBf16(Vector128<float> pairs) => (pairs.AsUInt32() & Vector128.Create(0xFFFF0000)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> EvenBytes(Vector128<float> bytes) =>
+        Vector128.ShiftRightArithmetic(Vector128.ShiftLeft(bytes.AsInt16(), 8), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> OddBytes(Vector128<float> bytes) => Vector128.ShiftRightArithmetic(bytes.AsInt16(), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AddWordProducts(Vector128<float> words, int* pair, Vector128<float> sums)
+    {
+        if (Sse2.IsSupported)
+            return (Sse2.MultiplyAddAdjacent(words.AsInt16(), Vector128.Create(*pair).AsInt16()) + sums.AsInt32()).AsSingle();
+        var lower = Vector128.ShiftRightArithmetic(Vector128.ShiftLeft(words.AsInt32(), 16), 16) * (int)(short)*pair;
+        var upper = Vector128.ShiftRightArithmetic(words.AsInt32(), 16) * (*pair >> 16);
+        return (sums.AsInt32() + lower + upper).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromIntegers(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
 }

@@ -59,14 +59,44 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static float Sum(Vector256<float> x) => Vector256.Sum(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum4(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d)
+    public static float Largest(Vector256<float> x) => Lanes128.Largest(Lanes128.Max(x.GetLower(), x.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(
+        byte* rows, nint stride, out Vector256<float> a, out Vector256<float> b, out Vector256<float> c, out Vector256<float> d)
     {
-        var ab = (Avx.UnpackLow(a, b) + Avx.UnpackHigh(a, b)).AsDouble();
-        var cd = (Avx.UnpackLow(c, d) + Avx.UnpackHigh(c, d)).AsDouble();
-        var halves = Avx.UnpackLow(ab, cd).AsSingle() + Avx.UnpackHigh(ab, cd).AsSingle();
-        return halves.GetLower() + halves.GetUpper();
+        // Half h of register r is row 4h + r, so that transposing within halves leaves rows in order.
+        var (w, x) = (Halves(rows, stride), Halves(rows + stride, stride));
+        var (y, z) = (Halves(rows + 2 * stride, stride), Halves(rows + 3 * stride, stride));
+        var (low, lowNext) = (Avx.UnpackLow(w, x).AsDouble(), Avx.UnpackLow(y, z).AsDouble());
+        var (high, highNext) = (Avx.UnpackHigh(w, x).AsDouble(), Avx.UnpackHigh(y, z).AsDouble());
+        a = Avx.UnpackLow(low, lowNext).AsSingle();
+        b = Avx.UnpackHigh(low, lowNext).AsSingle();
+        c = Avx.UnpackLow(high, highNext).AsSingle();
+        d = Avx.UnpackHigh(high, highNext).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector256<float> x) => Lanes128.Largest(Lanes128.Max(x.GetLower(), x.GetUpper()));
+    public static Vector256<float> LowerBf16(Vector256<float> pairs) => Vector256.ShiftLeft(pairs.AsInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> UpperBf16(Vector256<float> pairs) => (pairs.AsUInt32() & Vector256.Create(0xFFFF0000)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> EvenBytes(Vector256<float> bytes) =>
+        Vector256.ShiftRightArithmetic(Vector256.ShiftLeft(bytes.AsInt16(), 8), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> OddBytes(Vector256<float> bytes) => Vector256.ShiftRightArithmetic(bytes.AsInt16(), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AddWordProducts(Vector256<float> words, int* pair, Vector256<float> sums) =>
+        (Avx2.MultiplyAddAdjacent(words.AsInt16(), Vector256.Create(*pair).AsInt16()) + sums.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromIntegers(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(byte* row, nint stride) =>
+        Vector256.Create(Vector128.Load((float*)row), Vector128.Load((float*)(row + 4 * stride)));
 }

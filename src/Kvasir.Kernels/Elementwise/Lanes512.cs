@@ -60,15 +60,49 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static float Sum(Vector512<float> x) => Vector512.Sum(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum4(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+    public static float Largest(Vector512<float> x) => Lanes256.Largest(Lanes256.Max(x.GetLower(), x.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(
+        byte* rows, nint stride, out Vector512<float> a, out Vector512<float> b, out Vector512<float> c, out Vector512<float> d)
     {
-        var ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsDouble();
-        var cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsDouble();
-        var quarters = Avx512F.UnpackLow(ab, cd).AsSingle() + Avx512F.UnpackHigh(ab, cd).AsSingle();
-        var halves = quarters.GetLower() + quarters.GetUpper();
-        return halves.GetLower() + halves.GetUpper();
+        // Quarter q of register r is row 4q + r, so that transposing within quarters leaves rows in order.
+        var (w, x) = (Quarters(rows, stride), Quarters(rows + stride, stride));
+        var (y, z) = (Quarters(rows + 2 * stride, stride), Quarters(rows + 3 * stride, stride));
+        var (low, lowNext) = (Avx512F.UnpackLow(w, x).AsDouble(), Avx512F.UnpackLow(y, z).AsDouble());
+        var (high, highNext) = (Avx512F.UnpackHigh(w, x).AsDouble(), Avx512F.UnpackHigh(y, z).AsDouble());
+        a = Avx512F.UnpackLow(low, lowNext).AsSingle();
+        b = Avx512F.UnpackHigh(low, lowNext).AsSingle();
+        c = Avx512F.UnpackLow(high, highNext).AsSingle();
+        d = Avx512F.UnpackHigh(high, highNext).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector512<float> x) => Lanes256.Largest(Lanes256.Max(x.GetLower(), x.GetUpper()));
+    public static Vector512<float> LowerBf16(Vector512<float> pairs) => Vector512.ShiftLeft(pairs.AsInt32(), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> UpperBf16(Vector512<float> pairs) => (pairs.AsUInt32() & Vector512.Create(0xFFFF0000)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> EvenBytes(Vector512<float> bytes) =>
+        Vector512.ShiftRightArithmetic(Vector512.ShiftLeft(bytes.AsInt16(), 8), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> OddBytes(Vector512<float> bytes) => Vector512.ShiftRightArithmetic(bytes.AsInt16(), 8).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AddWordProducts(Vector512<float> words, int* pair, Vector512<float> sums) =>
+        (Avx512BW.MultiplyAddAdjacent(words.AsInt16(), Vector512.Create(*pair).AsInt16()) + sums.AsInt32()).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromIntegers(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Quarters(byte* row, nint stride)
+    {
+        var x = Vector128.Load((float*)row).ToVector256Unsafe().ToVector512Unsafe();
+        x = Avx512F.InsertVector128(x, Vector128.Load((float*)(row + 4 * stride)), 1);
+        x = Avx512F.InsertVector128(x, Vector128.Load((float*)(row + 8 * stride)), 2);
+        return Avx512F.InsertVector128(x, Vector128.Load((float*)(row + 12 * stride)), 3);
+    }
 }

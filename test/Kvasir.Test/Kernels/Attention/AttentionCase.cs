@@ -5,12 +5,14 @@ namespace Kvasir.Test.Kernels.Attention;
 /// <summary>One random problem: rows asked for, queries and weights, and both halves of attention computed in f64.</summary>
 internal sealed class AttentionCase : IDisposable
 {
+    private readonly KvType _type;
     private readonly float[][] _keys;
     private readonly float[][] _values;
 
     public AttentionCase(KvType type, int dim, int queryCount, int[] rows, int seed)
     {
         var random = new Random(seed);
+        _type = type;
         (Rows, QueryCount, Dim, Stride) = (rows, queryCount, dim, rows.Length + random.Next(5));
         Description = $"{type}, dim {dim}, {queryCount} queries, {rows.Length} rows, seed {seed}";
         Pages = new PoisonedPages(type, dim, 1 << random.Next(0, 7), rows.Append(0).Max() + 1 + random.Next(40), random);
@@ -37,7 +39,10 @@ internal sealed class AttentionCase : IDisposable
 
     public float[] Weights { get; }
 
-    /// <summary>An f32 sum of n products may be off by n half-units in the last place of the sum of their sizes; typically it is far less.</summary>
+    /// <summary>
+    /// An f32 sum of n products may be off by n half-units in the last place of the sum of their sizes; typically it is far less. Queries
+    /// that meet q8 keys are rounded to 16 bits of the largest of them.
+    /// </summary>
     public void RequireScores(ReadOnlySpan<float> scores, float scale, string variant)
     {
         for (var q = 0; q < QueryCount; q++)
@@ -45,8 +50,11 @@ internal sealed class AttentionCase : IDisposable
             for (var i = 0; i < Rows.Length; i++)
             {
                 var (sum, size) = (0.0, 0.0);
+                var largest = Queries.AsSpan(q * Dim, Dim).ToArray().Max(MathF.Abs);
                 for (var d = 0; d < Dim; d++)
                 {
+                    if (_type == KvType.Q8)
+                        size += 6 * Math.Abs(_keys[i][d]) * largest * scale;
                     var product = (double)Queries[q * Dim + d] * _keys[i][d] * scale;
                     (sum, size) = (sum + product, size + Math.Abs(product));
                 }
