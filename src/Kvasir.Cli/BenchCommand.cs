@@ -37,6 +37,7 @@ internal sealed class BenchCommand
     private readonly Option<bool> _machine = new("--machine") { Description = "Measure memory bandwidth and multiply-add rates by thread count, and no model" };
     private readonly Option<bool> _markdown = new("--markdown") { Description = "Write the table as Markdown" };
     private readonly BenchFlags _flags = new();
+    private readonly ModelFlags _loading = new();
     private readonly OutputFlags _output = new("Write one JSON object with the machine and a row for each case instead of the table");
 
     public BenchCommand(Shell shell)
@@ -47,6 +48,7 @@ internal sealed class BenchCommand
         foreach (var option in (Option[])[_synthetic, _weights, _machine])
             Command.Options.Add(option);
         _flags.AddTo(Command);
+        _loading.AddTo(Command);
         Command.Options.Add(_markdown);
         _output.AddTo(Command);
         Command.Validators.Add(result => Require(
@@ -124,9 +126,9 @@ internal sealed class BenchCommand
     private Model Load(ParseResult typed)
     {
         if (typed.GetValue(_synthetic) is not { } shape)
-            return ModelSetup.Load(_shell, typed.GetValue(_model)!, _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
+            return ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
         using var progress = Progress(typed, () => $"making the weights of {shape.Name}");
-        return Model.Synthetic(shape, typed.GetValue(_weights) ?? SyntheticWeights.Q4_0, _flags.Read(typed).Seed);
+        return Model.Synthetic(shape, typed.GetValue(_weights) ?? SyntheticWeights.Q4_0, _flags.Read(typed).Seed, _loading.Read(typed));
     }
 
     private BenchRow Template(ParseResult typed, BenchPlan plan, Model model)

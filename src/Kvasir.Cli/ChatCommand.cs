@@ -11,6 +11,7 @@ internal sealed class ChatCommand
     private readonly Option<string?> _system = new("--system") { HelpName = "TEXT", Description = "Instructions in front of the conversation" };
     private readonly GenerationFlags _generation = new();
     private readonly EngineFlags _engine = new();
+    private readonly ModelFlags _loading = new();
     private readonly OutputFlags _output = new("Write one line of JSON for each turn instead of the text");
 
     public ChatCommand(Shell shell)
@@ -21,6 +22,7 @@ internal sealed class ChatCommand
         Command.Options.Add(_system);
         _generation.AddTo(Command);
         _engine.AddTo(Command);
+        _loading.AddTo(Command);
         _output.AddTo(Command);
         Command.SetAction(Run);
     }
@@ -30,7 +32,7 @@ internal sealed class ChatCommand
     private int Run(ParseResult typed)
     {
         var (name, quiet) = (typed.GetValue(_model)!, _output.IsQuiet(typed));
-        using var model = ModelSetup.Load(_shell, name, quiet);
+        using var model = ModelSetup.Load(_shell, name, _loading.Read(typed), quiet);
         if (model.Template is null)
             throw new KvasirException(KvasirError.BadTemplate, $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
         using var engine = ModelSetup.Start(_shell, model, _engine.Read(typed), quiet);

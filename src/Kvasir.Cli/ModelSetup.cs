@@ -15,10 +15,10 @@ internal static class ModelSetup
     };
 
     /// <exception cref="KvasirException">As <see cref="Model.Load"/>.</exception>
-    public static Model Load(Shell shell, string name, bool quiet)
+    public static Model Load(Shell shell, string name, ModelOptions options, bool quiet)
     {
         using var progress = new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}");
-        var model = Model.Load(name);
+        var model = Model.Load(name, options);
         model.Weights.ReadAhead();
         return model;
     }

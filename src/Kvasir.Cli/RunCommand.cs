@@ -18,6 +18,7 @@ internal sealed class RunCommand
     private readonly Option<bool> _raw = new("--raw") { Description = "The prompt as it is: no chat template, special tokens spelled in it count, no line break is dropped" };
     private readonly GenerationFlags _generation = new();
     private readonly EngineFlags _engine = new();
+    private readonly ModelFlags _loading = new();
     private readonly OutputFlags _output = new("Write one JSON object with text, tokens, usage, timings, seed and memory instead of the text");
 
     public RunCommand(Shell shell)
@@ -31,6 +32,7 @@ internal sealed class RunCommand
         Command.Options.Add(_raw);
         _generation.AddTo(Command);
         _engine.AddTo(Command);
+        _loading.AddTo(Command);
         _output.AddTo(Command);
         Command.Validators.Add(result => Require(result.GetValue(_prompt), result.GetValue(_file), result.GetValue(_raw) && result.GetValue(_system) is not null, result.AddError));
         Command.SetAction(Run);
@@ -52,7 +54,7 @@ internal sealed class RunCommand
     {
         var (isJson, quiet, isRaw) = (_output.IsJson(typed), _output.IsQuiet(typed), typed.GetValue(_raw));
         var text = PromptText.Read(_shell, typed.GetValue(_prompt), typed.GetValue(_file), isRaw);
-        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, quiet);
+        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), quiet);
         var prompt = Encode(model, text, typed.GetValue(_system), isRaw);
         using var engine = ModelSetup.Start(_shell, model, _engine.Read(typed), quiet);
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(_generation.Read(typed, model)));

@@ -1,7 +1,8 @@
 namespace Kvasir;
 
 /// <summary>What an engine's memory is for.</summary>
-/// <param name="WeightBytes">Of the model's file, read where it lies.</param>
+/// <param name="WeightBytes">Of all tensors as the file has them.</param>
+/// <param name="PackedBytes">Of the matrices among them that were copied into another order; the file's pages of these are given back.</param>
 /// <param name="KvBytesPerToken">Keys and values of one token over all layers and heads.</param>
 /// <param name="IndexBytesPerToken">What the attention policy's index adds to that.</param>
 /// <param name="KvMemoryBytes">The limit that the cache grows under.</param>
@@ -9,4 +10,4 @@ namespace Kvasir;
 /// <param name="ContextTokens">The most tokens of one sequence.</param>
 /// <param name="ScratchBytes">Activations and scratch; 0 before an engine exists.</param>
 public sealed record MemoryPlan(
-    long WeightBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes);
+    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes);

@@ -31,4 +31,4 @@ internal sealed record AlternativeReport(int Token, string Piece, double Logprob
 
 /// <param name="PeakBytes">The most memory that the process has had resident, the pages of the model's file included.</param>
 internal sealed record MemoryReport(
-    long WeightBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long PeakBytes);
+    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long PeakBytes);

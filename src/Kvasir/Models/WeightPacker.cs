@@ -12,6 +12,8 @@ internal sealed class WeightPacker(bool enabled) : IDisposable
     private readonly List<NativeBuffer> _buffers = [];
     private long _bytesLeft = enabled ? ResidentMemory.AvailableBytes() : 0;
 
+    public bool IsEnabled => enabled;
+
     /// <summary>Bytes of all copies.</summary>
     public long Bytes { get; private set; }
 

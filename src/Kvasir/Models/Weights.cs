@@ -73,6 +73,8 @@ public sealed class Weights : IDisposable
     private static Weights Load(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions? options)
     {
         var packer = new WeightPacker((options ?? new ModelOptions()).Repack);
+        if (packer.IsEnabled)
+            source.ReadAhead();
         try
         {
             return new Weights(source, packer, names, config);

@@ -1,0 +1,151 @@
+using Kvasir.Kernels;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Packed;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Bench.Gate;
+
+/// <summary>The kernels that the gate watches, small enough for the second cache level, so that neighbours in memory do not matter.</summary>
+internal sealed class GateCases : IDisposable
+{
+    private const int Rows = 64;
+    private const int Columns = 1024;
+    private const int Dim = 128;
+    private const int Tokens = 512;
+    private const int PageTokens = 32;
+    private const int Group = 4;
+
+    private readonly List<NativeBuffer> _buffers = [];
+    private readonly Random _random = new(1);
+    private readonly List<GateCase> _cases = [];
+
+    public GateCases()
+    {
+        foreach (var type in new[] { WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.BF16, WeightType.F32 })
+        {
+            foreach (var batch in new[] { 1, 48 })
+                AddProduct(type, batch);
+        }
+
+        foreach (var type in Enum.GetValues<KvType>())
+            AddAttention(type);
+        AddElementwise();
+    }
+
+    public IReadOnlyList<GateCase> All => _cases;
+
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers)
+            buffer.Dispose();
+    }
+
+    private void AddProduct(WeightType type, int batch)
+    {
+        var stored = new WeightMatrix(type, Rows, Columns, Filled(Rows * WeightLayout.RowBytes(type, Columns)));
+        var (rows, results) = (Prepared(stored, batch), new float[batch * Rows]);
+        var fastest = Array.FindLast(MatrixProduct.Variants, static variant => variant.IsSupported);
+        var scalar = MatrixProduct.Variants[0];
+        void Scalar() => MatrixProduct.Run(scalar.Run, stored, 0, Rows, rows, batch, results, Rows);
+        // A single row of activations is bound by unpacking, a batch by multiplying.
+        var least = Least(fastest.Name, batch == 1 ? 4 : 8);
+        _cases.Add(new GateCase(
+            $"product {type}, batch {batch}", fastest.Name, least, Scalar, () => MatrixProduct.Run(fastest.Run, stored, 0, Rows, rows, batch, results, Rows)));
+        if (!PackedWeights.Pays(type))
+            return;
+        var view = Buffer(PackedWeights.Bytes(type, Rows, Columns)).View;
+        PackedWeights.Pack(stored, 0, PackedWeights.PanelCount(Rows), view);
+        var packed = WeightMatrix.Packed(type, Rows, Columns, view);
+        var tiles = Prepared(packed, batch);
+        _cases.Add(new GateCase(
+            $"product {type}, batch {batch}", "packed", batch == 1 ? 12 : 24, Scalar, () => MatrixProduct.Multiply(packed, 0, Rows, tiles, batch, results, Rows)));
+    }
+
+    private void AddAttention(KvType type)
+    {
+        var rowBytes = KvCodecs.RowBytes(type, Dim);
+        var memory = Buffer(2L * Tokens * rowBytes);
+        var row = Normal(Dim);
+        for (var start = 0L; start < memory.Bytes; start += rowBytes)
+            KvCodecs.Encode(type, row, memory.View.Span(start, rowBytes));
+        var pages = new nint[Tokens / PageTokens];
+        for (var page = 0; page < pages.Length; page++)
+            pages[page] = memory.View.Slice(page * 2L * PageTokens * rowBytes, 2L * PageTokens * rowBytes).Address;
+
+        var (queries, scores, outputs) = (Normal(Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
+        var score = Array.FindLast(AttentionScores.Variants, static variant => variant.IsSupported);
+        _cases.Add(new GateCase(
+            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, 4),
+            () => AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens),
+            () => AttentionScores.Rows(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens)));
+        var value = Array.FindLast(AttentionValues.Variants, static variant => variant.IsSupported);
+        _cases.Add(new GateCase(
+            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, 4),
+            () => AttentionValues.Variants[0].Run(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
+            () => AttentionValues.Rows(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
+    }
+
+    private void AddElementwise()
+    {
+        var (x, y, z) = (Normal(4096), Normal(4096), new float[4096]);
+        Add("RMS norm", RmsNorm.Variants, run => run(x, y, 1e-5f, z));
+        Add("SwiGLU", SwiGlu.Variants, run => run(x, y, z));
+        Add("softmax exponentials", Softmax.Variants, run =>
+        {
+            x.CopyTo(z, 0);
+            run(z, 4);
+        });
+    }
+
+    private void Add<TDelegate>(string name, Variant<TDelegate>[] variants, Action<TDelegate> call)
+        where TDelegate : Delegate
+    {
+        var fastest = Array.FindLast(variants, static variant => variant.IsSupported);
+        _cases.Add(new GateCase(name, fastest.Name, Least(fastest.Name, 3), () => call(variants[0].Run), () => call(fastest.Run)));
+    }
+
+    // Narrow vectors gain less, and a machine without any has nothing to lose.
+    private static double Least(string variant, double wide) => variant switch
+    {
+        "scalar" => 0,
+        "128" => Math.Min(wide, 1.3),
+        "256" => Math.Max(wide / 2, 1.3),
+        _ => wide,
+    };
+
+    private static byte[] PreparedRows(in WeightMatrix weights, int batch) =>
+        new byte[batch * Activations.RowBytes(Activations.KindOf(weights), Columns)];
+
+    private byte[] Prepared(in WeightMatrix weights, int batch)
+    {
+        var prepared = PreparedRows(weights, batch);
+        for (var b = 0; b < batch; b++)
+            Activations.Prepare(Activations.KindOf(weights), Normal(Columns), b, batch, prepared);
+        return prepared;
+    }
+
+    private NativeView Filled(long bytes)
+    {
+        var view = Buffer(bytes).View;
+        // Small positive numbers in every format, whatever the bytes are taken for.
+        view.Span(0, (int)bytes).Fill(0x21);
+        return view;
+    }
+
+    private NativeBuffer Buffer(long bytes)
+    {
+        var buffer = new NativeBuffer(bytes);
+        _buffers.Add(buffer);
+        return buffer;
+    }
+
+    private float[] Normal(int count)
+    {
+        var values = new float[count];
+        for (var i = 0; i < count; i++)
+            values[i] = _random.NextSingle() * 2 - 1;
+        return values;
+    }
+}
