@@ -4,8 +4,9 @@ namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
 /// How prepared activations lie for packed weights: in tiles of at most 6 rows, block after block, so that a kernel reads one stream. A
-/// block of a tile is the codes of each row, then the scale of each row, then for blocks of 32 the offset of each row (-8 times the sum of
-/// its codes), for blocks of 256 the sums by 16 of each row and the sums by 32 of each row.
+/// block of a tile is: the codes, 32 of each row at a time; the scale of each row; what makes up for codes of weights that are multiplied
+/// unsigned, of each row: -8 times the sum of a block of 32, or -32 times the sums of the sixteen 16s of a block of 256, in the order in
+/// which <see cref="Q6_KPanels"/> takes them; for blocks of 256 the sums of the eight 32s of each row.
 /// </summary>
 internal static unsafe class ActivationTile
 {
@@ -15,9 +16,10 @@ internal static unsafe class ActivationTile
     private const int Block32 = Q8Block32Row.BlockElements;
     private const int Block256 = Q8Block256Row.BlockElements;
     private const int Block32Bytes = Block32 + sizeof(float) + sizeof(int);
-    private const int Sums16Bytes = Q8Block256Row.Sums16PerBlock * sizeof(short);
+    private const int Sums16 = Q8Block256Row.Sums16PerBlock;
     private const int Sums32Bytes = Q8Block256Row.Sums32PerBlock * sizeof(short);
-    private const int Block256Bytes = Block256 + sizeof(float) + Sums16Bytes + Sums32Bytes;
+    private const int Block256Bytes = Block256 + sizeof(float) + Sums16 * sizeof(int) + Sums32Bytes;
+    private const int Q6Offset = -32;
 
     // Rows are quantised by parts that fit the stack.
     private const int PartColumns = 1024;
@@ -25,20 +27,20 @@ internal static unsafe class ActivationTile
     /// <summary>Bytes of one row and one block.</summary>
     public static int BlockBytes(ActivationKind kind) => kind == ActivationKind.Q8Block32Tiles ? Block32Bytes : Block256Bytes;
 
-    /// <summary>Where a block of <paramref name="rows"/> rows keeps its scales.</summary>
+    /// <summary>Where a block of <paramref name="rows"/> rows keeps their scales.</summary>
     public static int Scales32At(int rows) => rows * Block32;
 
-    /// <summary>Blocks of 32.</summary>
-    public static int OffsetsAt(int rows) => rows * (Block32 + sizeof(float));
+    /// <summary>Blocks of 32: an offset of each row.</summary>
+    public static int Offsets32At(int rows) => rows * (Block32 + sizeof(float));
 
     /// <summary>Blocks of 256: the scale of each row.</summary>
     public static int Scales256At(int rows) => rows * Block256;
 
-    /// <summary>Blocks of 256: sixteen sums of each row.</summary>
-    public static int Sums16At(int rows) => rows * (Block256 + sizeof(float));
+    /// <summary>Blocks of 256: sixteen times an offset of each row.</summary>
+    public static int Offsets256At(int rows) => rows * (Block256 + sizeof(float));
 
-    /// <summary>Blocks of 256: eight sums of each row.</summary>
-    public static int Sums32At(int rows) => rows * (Block256 + sizeof(float) + Sums16Bytes);
+    /// <summary>Blocks of 256: eight sums of each row, as 16 bits.</summary>
+    public static int Sums32At(int rows) => rows * (Block256 + sizeof(float) + Sums16 * sizeof(int));
 
     /// <summary>Rows in the tile that row <paramref name="row"/> of a batch belongs to.</summary>
     public static int RowsOfTile(int row, int batch) => Math.Min(MostRows, batch - row / MostRows * MostRows);
@@ -73,7 +75,7 @@ internal static unsafe class ActivationTile
         {
             Copy(source.Codes + block * Block32, target + slot * Block32, Block32);
             ((float*)(target + Scales32At(rows)))[slot] = source.Scales[block];
-            ((int*)(target + OffsetsAt(rows)))[slot] = source.NibbleOffsets[block];
+            ((int*)(target + Offsets32At(rows)))[slot] = source.NibbleOffsets[block];
         }
     }
 
@@ -81,12 +83,15 @@ internal static unsafe class ActivationTile
     {
         for (var block = 0; block < blocks; block++, target += rows * Block256Bytes)
         {
-            Copy(source.Codes + block * Block256, target + slot * Block256, Block256);
+            for (var group = 0; group < Block256 / Block32; group++)
+                Copy(source.Codes + block * Block256 + group * Block32, target + (group * rows + slot) * Block32, Block32);
             ((float*)(target + Scales256At(rows)))[slot] = source.Scales[block];
-            Copy(source.Sums16 + block * Q8Block256Row.Sums16PerBlock, target + Sums16At(rows) + slot * Sums16Bytes, Sums16Bytes);
+            var offsets = (int*)(target + Offsets256At(rows));
+            for (var i = 0; i < Sums16; i++)
+                offsets[i * rows + slot] = Q6Offset * source.Sums16[block * Sums16 + Q6_KPanels.Group(i / 4, i % 4)];
             Copy(source.Sums32 + block * Q8Block256Row.Sums32PerBlock, target + Sums32At(rows) + slot * Sums32Bytes, Sums32Bytes);
         }
     }
 
-    private static void Copy(void* source, byte* target, int bytes) => new ReadOnlySpan<byte>(source, bytes).CopyTo(new Span<byte>(target, bytes));
+    private static void Copy(void* source, byte* target, int bytes) => Unsafe.CopyBlockUnaligned(target, source, (uint)bytes);
 }

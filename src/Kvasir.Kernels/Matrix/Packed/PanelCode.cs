@@ -36,6 +36,10 @@ internal sealed class PanelCode(Assembler code, int rows)
     /// <summary>Where the tile's block of activations begins.</summary>
     public static AssemblerRegister64 Activations => rcx;
 
+    /// <summary>Registers for loops within a block.</summary>
+    public static (AssemblerRegister64 Count, AssemblerRegister64 X, AssemblerRegister64 Scales, AssemblerRegister64 Offsets, AssemblerRegister64 Step) Inner =>
+        (r11, rbx, rbp, r12, r13);
+
     private static AssemblerRegister64 BlocksLeft => r8;
 
     private static AssemblerRegister64 Result => r9;
@@ -62,7 +66,6 @@ internal sealed class PanelCode(Assembler code, int rows)
         var loop = code.CreateLabel();
         code.Label(ref loop);
         format.WriteBlock(this);
-        code.add(Codes, format.CodeBytes);
         code.add(Scales, format.ScaleBytes);
         code.add(Activations, rows * ActivationTile.BlockBytes(format.Activations));
         code.dec(BlocksLeft);
@@ -85,6 +88,16 @@ internal sealed class PanelCode(Assembler code, int rows)
             code.vpxor(Xmm(i), Xmm(i), Xmm(i));
     }
 
+    /// <summary>Sets the dot products to the integers that lie one per row at <paramref name="offsets"/>.</summary>
+    public void StartDots(AssemblerMemoryOperand offsets)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            code.vpbroadcastd(Dot(row, 0), offsets + row * sizeof(int));
+            code.vmovdqa64(Dot(row, 1), Dot(row, 0));
+        }
+    }
+
     /// <summary>Asks for the codes that follow some blocks later: the hardware stops at the end of each page.</summary>
     public void PrefetchCodes(int offset)
     {
@@ -92,12 +105,12 @@ internal sealed class PanelCode(Assembler code, int rows)
             code.prefetcht0(__[Codes + offset + BytesAhead]);
     }
 
-    /// <summary>dots += codes x four activations at <paramref name="column"/> of the block.</summary>
-    public void AddDots((AssemblerRegisterZMM First, AssemblerRegisterZMM Second) codes, int column, int blockElements, AssemblerRegisterZMM x)
+    /// <summary>dots += codes x four activations of each row, those of the first row at <paramref name="activations"/>.</summary>
+    public void AddDots((AssemblerRegisterZMM First, AssemblerRegisterZMM Second) codes, AssemblerMemoryOperand activations, AssemblerRegisterZMM x)
     {
         for (var row = 0; row < rows; row++)
         {
-            code.vpbroadcastd(x, __dword_ptr[Activations + row * blockElements + column]);
+            code.vpbroadcastd(x, activations + row * Q8Block32Row.BlockElements);
             code.vpdpbusd(Dot(row, 0), codes.First, x);
             code.vpdpbusd(Dot(row, 1), codes.Second, x);
         }

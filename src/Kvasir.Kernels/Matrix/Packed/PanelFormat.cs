@@ -33,7 +33,7 @@ internal abstract unsafe class PanelFormat(WeightType type)
     /// <summary>Vectors that no block changes.</summary>
     public abstract void WriteConstants(PanelCode panel);
 
-    /// <summary>Code that multiplies one block and adds it to the sums.</summary>
+    /// <summary>Code that multiplies one block, adds it to the sums, and moves <see cref="PanelCode.Codes"/> past the block.</summary>
     public abstract void WriteBlock(PanelCode panel);
 
     /// <summary>A half-precision number of each row, at the same offset.</summary>

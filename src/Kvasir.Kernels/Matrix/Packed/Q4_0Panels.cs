@@ -34,12 +34,7 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
         var (packed0, packed1) = (PanelCode.Free(6), PanelCode.Free(7));
 
         // Codes are multiplied as 0 to 15; the dot products begin with what the missing -8 makes.
-        for (var row = 0; row < rows; row++)
-        {
-            code.vpbroadcastd(PanelCode.Dot(row, 0), __dword_ptr[PanelCode.Activations + ActivationTile.OffsetsAt(rows) + row * sizeof(int)]);
-            code.vmovdqa64(PanelCode.Dot(row, 1), PanelCode.Dot(row, 0));
-        }
-
+        panel.StartDots(__dword_ptr[PanelCode.Activations + ActivationTile.Offsets32At(rows)]);
         for (var i = 0; i < Vectors; i++)
         {
             panel.PrefetchCodes(i * 2 * VectorBytes);
@@ -48,16 +43,17 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
             code.vmovdqu64(packed1, __zmmword_ptr[PanelCode.Codes + (i * 2 + 1) * VectorBytes]);
             code.vpandd(codes0, packed0, nibbles);
             code.vpandd(codes1, packed1, nibbles);
-            panel.AddDots((codes0, codes1), i * 4, Block, x);
+            panel.AddDots((codes0, codes1), __dword_ptr[PanelCode.Activations + i * 4], x);
             code.vpsrld(packed0, packed0, 4);
             code.vpsrld(packed1, packed1, 4);
             code.vpandd(codes0, packed0, nibbles);
             code.vpandd(codes1, packed1, nibbles);
-            panel.AddDots((codes0, codes1), Block / 2 + i * 4, Block, x);
+            panel.AddDots((codes0, codes1), __dword_ptr[PanelCode.Activations + Block / 2 + i * 4], x);
         }
 
         code.vcvtph2ps(scale0, __ymmword_ptr[PanelCode.Scales]);
         code.vcvtph2ps(scale1, __ymmword_ptr[PanelCode.Scales + ScaleBytes / 2]);
         panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, codes0);
+        code.add(PanelCode.Codes, CodeBytes);
     }
 }

@@ -53,32 +53,51 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
         var (scale0, scale1) = (PanelCode.Free(4), PanelCode.Free(5));
         var (codes0, codes1) = (PanelCode.Free(6), PanelCode.Free(7));
         LoadHalves(code, 0, blockScale0, blockScale1);
-        for (var group = 0; group < Groups; group++)
+
+        // A loop, because eight groups in a row are more instructions than the cache of decoded ones holds.
+        var inner = PanelCode.Inner;
+        code.mov(inner.Count, Groups / 2);
+        code.mov(inner.X, PanelCode.Activations);
+        code.lea(inner.Scales, __[PanelCode.Scales + ScalesAt]);
+        var pairs = code.CreateLabel();
+        code.Label(ref pairs);
+        for (var group = 0; group < 2; group++)
         {
-            LoadScale(code, group, 0, scale0, blockScale0);
-            LoadScale(code, group, 1, scale1, blockScale1);
+            LoadScale(code, group * Rows, scale0, blockScale0);
+            LoadScale(code, group * Rows + Rows / 2, scale1, blockScale1);
             panel.ClearDots();
             for (var i = 0; i < GroupVectors; i++)
             {
-                var at = (group / 2 * GroupVectors + i) * 2 * VectorBytes;
-                LoadCodes(panel, at, group, codes0);
-                LoadCodes(panel, at + VectorBytes, group, codes1);
-                panel.AddDots((codes0, codes1), group * 32 + i * 4, Block, x);
+                LoadCodes(panel, i * 2 * VectorBytes, group, codes0);
+                LoadCodes(panel, (i * 2 + 1) * VectorBytes, group, codes1);
+                panel.AddDots((codes0, codes1), __dword_ptr[inner.X + group * rows * 32 + i * 4], x);
             }
 
             panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
         }
 
+        code.add(PanelCode.Codes, GroupVectors * 2 * VectorBytes);
+        code.add(inner.X, 2 * rows * 32);
+        code.add(inner.Scales, 2 * Rows);
+        code.dec(inner.Count);
+        code.jne(pairs);
+        AddMinimums(panel, (scale0, scale1), (codes0, codes1), x);
+    }
+
+    private static void AddMinimums(
+        PanelCode panel, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) minimums, AssemblerRegisterZMM x)
+    {
+        var (code, rows) = (panel.Code, panel.Rows);
         panel.ClearDots();
         for (var pair = 0; pair < Groups / 2; pair++)
         {
-            code.vpmovzxbw(codes0, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes]);
-            code.vpmovzxbw(codes1, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes + PairBytes / 2]);
-            panel.AddSumPairs((codes0, codes1), ActivationTile.Sums32At(rows) + pair * 2 * sizeof(short), Q8Block256Row.Sums32PerBlock, x);
+            code.vpmovzxbw(minimums.First, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes]);
+            code.vpmovzxbw(minimums.Second, __ymmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes + PairBytes / 2]);
+            panel.AddSumPairs(minimums, ActivationTile.Sums32At(rows) + pair * 2 * sizeof(short), Q8Block256Row.Sums32PerBlock, x);
         }
 
-        LoadHalves(code, HalvesBytes, scale0, scale1);
-        panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0, subtract: true);
+        LoadHalves(code, HalvesBytes, scale.First, scale.Second);
+        panel.AddScaled(scale, ActivationTile.Scales256At(rows), x, minimums.First, subtract: true);
     }
 
     private static void LoadHalves(Assembler code, int at, AssemblerRegisterZMM first, AssemblerRegisterZMM second)
@@ -87,9 +106,9 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
         code.vcvtph2ps(second, __ymmword_ptr[PanelCode.Scales + at + HalvesBytes / 2]);
     }
 
-    private static void LoadScale(Assembler code, int group, int half, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)
+    private static void LoadScale(Assembler code, int at, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)
     {
-        code.vpmovzxbd(scale, __xmmword_ptr[PanelCode.Scales + ScalesAt + group * Rows + half * Rows / 2]);
+        code.vpmovzxbd(scale, __xmmword_ptr[PanelCode.Inner.Scales + at]);
         code.vcvtdq2ps(scale, scale);
         code.vmulps(scale, scale, blockScale);
     }
@@ -97,7 +116,7 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
     private static void LoadCodes(PanelCode panel, int at, int group, AssemblerRegisterZMM codes)
     {
         var (code, nibbles) = (panel.Code, PanelCode.Free(0));
-        if (group % 2 == 0)
+        if (group == 0)
         {
             panel.PrefetchCodes(at);
             code.vpandd(codes, nibbles, __zmmword_ptr[PanelCode.Codes + at]);

@@ -7,16 +7,16 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
-/// Q6_K: sixteen groups of 16. Each half of a block of 256 columns is four runs of 32; sixteen columns of all four runs are packed together: four
-/// vectors with the low four bits of runs 0 and 2, four with those of runs 1 and 3, four with the upper pairs of bits of all. Scales are the
-/// half-precision number, then the group scales as pairs of bytes.
+/// Q6_K: sixteen groups of 16. Each half of a block of 256 columns is four runs of 32; a quarter is sixteen columns of all four runs, and is packed
+/// together: the low four bits of runs 0 and 2, those of runs 1 and 3, then the upper pairs of bits of all. Scales are the half-precision
+/// number, then the group scales as bytes, quarter by quarter and run by run, all rows of each.
 /// </summary>
 internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
 {
     private const int Block = Q8Block256Row.BlockElements;
-    private const int Pairs = 8;
-    private const int PairBytes = 2 * Rows;
-    private const int PairsAt = Rows * HalfFloat.Bytes;
+    private const int Quarters = 4;
+    private const int Runs = 4;
+    private const int GroupScalesAt = Rows * HalfFloat.Bytes;
     private const int PartBytes = 8 * VectorBytes;
     private const int QuarterBytes = 3 * PartBytes;
     private const int HighAt = 128;
@@ -24,12 +24,14 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
     private const int ScaleAt = ScalesAt + 16;
     private const uint LowNibbles = 0x0F0F0F0F;
     private const uint HighPairs = 0x30303030;
-    private const uint MinusThirtyTwo = 0xC2000000;
     private const byte OrSelected = 0xF8;
 
-    public override int CodeBytes => 4 * QuarterBytes;
+    public override int CodeBytes => Quarters * QuarterBytes;
 
-    public override int ScaleBytes => PairsAt + Pairs * PairBytes;
+    public override int ScaleBytes => GroupScalesAt + Quarters * Runs * Rows;
+
+    /// <summary>The group of 16 columns, counted as the format counts them.</summary>
+    public static int Group(int quarter, int run) => quarter / 2 * 8 + run * 2 + quarter % 2;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
@@ -38,11 +40,11 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         for (var row = 0; row < Rows; row++)
         {
             var source = rows.Row(row) + offset + ScalesAt;
-            for (var group = 0; group < 2 * Pairs; group++)
-                scales[PairsAt + group / 2 * PairBytes + 2 * row + group % 2] = source[group];
+            for (var i = 0; i < Quarters * Runs; i++)
+                scales[GroupScalesAt + i * Rows + row] = source[Group(i / Runs, i % Runs)];
         }
 
-        for (var quarter = 0; quarter < 4; quarter++, codes += QuarterBytes)
+        for (var quarter = 0; quarter < Quarters; quarter++, codes += QuarterBytes)
         {
             var (half, column) = (quarter / 2, quarter % 2 * 16);
             PackWords(rows, offset + half * 64 + column, 16, codes);
@@ -63,55 +65,48 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         var x = PanelCode.Free(2);
         var (scale0, scale1) = (PanelCode.Free(3), PanelCode.Free(4));
         var (codes0, codes1) = (PanelCode.Free(5), PanelCode.Free(6));
-        for (var quarter = 0; quarter < 4; quarter++)
+
+        // A loop, because sixteen groups in a row are more instructions than the cache of decoded ones holds.
+        var inner = PanelCode.Inner;
+        code.mov(inner.Count, Quarters);
+        code.mov(inner.X, PanelCode.Activations);
+        code.mov(inner.Step, 16);
+        code.lea(inner.Scales, __[PanelCode.Scales + GroupScalesAt]);
+        code.lea(inner.Offsets, __[PanelCode.Activations + ActivationTile.Offsets256At(rows)]);
+        var quarters = code.CreateLabel();
+        code.Label(ref quarters);
+        for (var run = 0; run < Runs; run++)
         {
-            for (var run = 0; run < 4; run++)
+            LoadScale(code, run, 0, scale0, codes0);
+            LoadScale(code, run, 1, scale1, codes0);
+            // Codes are multiplied as 0 to 63; the dot products begin with what the missing -32 makes.
+            panel.StartDots(__dword_ptr[inner.Offsets + run * rows * sizeof(int)]);
+            for (var i = 0; i < 4; i++)
             {
-                var group = quarter / 2 * 8 + run * 2 + quarter % 2;
-                LoadScale(code, group, 0, scale0, codes0);
-                LoadScale(code, group, 1, scale1, codes0);
-                panel.ClearDots();
-                for (var i = 0; i < 4; i++)
-                {
-                    var at = quarter * QuarterBytes + i * 2 * VectorBytes;
-                    LoadCodes(panel, at, run, codes0);
-                    LoadCodes(panel, at + VectorBytes, run, codes1);
-                    panel.AddDots((codes0, codes1), group * 16 + i * 4, Block, x);
-                }
-
-                panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
+                LoadCodes(panel, i * 2 * VectorBytes, run, codes0);
+                LoadCodes(panel, (i * 2 + 1) * VectorBytes, run, codes1);
+                panel.AddDots((codes0, codes1), __dword_ptr[inner.X + run * rows * 32 + i * 4], x);
             }
+
+            panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
         }
 
-        // Codes were multiplied 32 too large.
-        panel.ClearDots();
-        for (var pair = 0; pair < Pairs; pair++)
-        {
-            code.vpmovsxbw(codes0, __ymmword_ptr[PanelCode.Scales + PairsAt + pair * PairBytes]);
-            code.vpmovsxbw(codes1, __ymmword_ptr[PanelCode.Scales + PairsAt + pair * PairBytes + PairBytes / 2]);
-            panel.AddSumPairs((codes0, codes1), ActivationTile.Sums16At(rows) + pair * 2 * sizeof(short), Q8Block256Row.Sums16PerBlock, x);
-        }
-
-        panel.Fill(codes0, MinusThirtyTwo);
-        LoadBlockScale(code, 0, scale0);
-        LoadBlockScale(code, 1, scale1);
-        code.vmulps(scale0, scale0, codes0);
-        code.vmulps(scale1, scale1, codes0);
-        panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
+        code.add(PanelCode.Codes, QuarterBytes);
+        code.add(inner.Scales, Runs * Rows);
+        code.add(inner.Offsets, Runs * rows * sizeof(int));
+        // Sixteen columns on, then what is left of a half, in turn.
+        code.add(inner.X, inner.Step);
+        code.neg(inner.Step);
+        code.add(inner.Step, Runs * rows * 32);
+        code.dec(inner.Count);
+        code.jne(quarters);
     }
 
-    private static void LoadBlockScale(Assembler code, int half, AssemblerRegisterZMM scale) =>
-        code.vcvtph2ps(scale, __ymmword_ptr[PanelCode.Scales + half * PairsAt / 2]);
-
-    /// <summary>A group's scale as a float: the low or the high word of its pair, times the block's.</summary>
-    private static void LoadScale(Assembler code, int group, int half, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)
+    private static void LoadScale(Assembler code, int run, int half, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)
     {
-        code.vpmovsxbw(scale, __ymmword_ptr[PanelCode.Scales + PairsAt + group / 2 * PairBytes + half * PairBytes / 2]);
-        if (group % 2 == 0)
-            code.vpslld(scale, scale, 16);
-        code.vpsrad(scale, scale, 16);
+        code.vpmovsxbd(scale, __xmmword_ptr[PanelCode.Inner.Scales + run * Rows + half * Rows / 2]);
         code.vcvtdq2ps(scale, scale);
-        LoadBlockScale(code, half, blockScale);
+        code.vcvtph2ps(blockScale, __ymmword_ptr[PanelCode.Scales + half * GroupScalesAt / 2]);
         code.vmulps(scale, scale, blockScale);
     }
 

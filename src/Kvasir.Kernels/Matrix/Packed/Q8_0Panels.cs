@@ -39,7 +39,7 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
         var (codes0, codes1) = (PanelCode.Free(4), PanelCode.Free(5));
         for (var row = 0; row < rows; row++)
         {
-            code.vpslld(PanelCode.Dot(row, 0), __dword_bcst[PanelCode.Activations + ActivationTile.OffsetsAt(rows) + row * sizeof(int)], OffsetShift);
+            code.vpslld(PanelCode.Dot(row, 0), __dword_bcst[PanelCode.Activations + ActivationTile.Offsets32At(rows) + row * sizeof(int)], OffsetShift);
             code.vmovdqa64(PanelCode.Dot(row, 1), PanelCode.Dot(row, 0));
         }
 
@@ -49,11 +49,12 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
             panel.PrefetchCodes((i * 2 + 1) * VectorBytes);
             code.vmovdqu64(codes0, __zmmword_ptr[PanelCode.Codes + i * 2 * VectorBytes]);
             code.vmovdqu64(codes1, __zmmword_ptr[PanelCode.Codes + (i * 2 + 1) * VectorBytes]);
-            panel.AddDots((codes0, codes1), i * 4, Block, x);
+            panel.AddDots((codes0, codes1), __dword_ptr[PanelCode.Activations + i * 4], x);
         }
 
         code.vcvtph2ps(scale0, __ymmword_ptr[PanelCode.Scales]);
         code.vcvtph2ps(scale1, __ymmword_ptr[PanelCode.Scales + ScaleBytes / 2]);
         panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, product);
+        code.add(PanelCode.Codes, CodeBytes);
     }
 }
