@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
@@ -29,19 +31,9 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
     {
-        PackHalves(rows, offset, scales);
-        PackHalves(rows, offset + HalfFloat.Bytes, scales + HalvesBytes);
         PackWords(rows, offset + NibblesAt, Block / 2, codes);
-        Unsafe.SkipInit(out BlockParts parts);
-        for (var row = 0; row < Rows; row++)
-        {
-            SixBitScales.Split(rows.Row(row) + offset + 2 * HalfFloat.Bytes, ref parts);
-            for (var group = 0; group < Groups; group++)
-            {
-                scales[ScalesAt + group * Rows + row] = (byte)parts.Scales[group];
-                scales[MinimumsAt + group / 2 * PairBytes + 2 * row + group % 2] = (byte)parts.Minimums[group];
-            }
-        }
+        PackScales(rows, offset, scales, 0);
+        PackScales(new TileRows(rows.Row(Rows / 2), rows.Stride), offset, scales, 1);
     }
 
     public override void WriteConstants(PanelCode panel) => panel.Fill(PanelCode.Free(0), LowNibbles);
@@ -98,6 +90,36 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
 
         LoadHalves(code, HalvesBytes, scale.First, scale.Second);
         panel.AddScaled(scale, ActivationTile.Scales256At(rows), x, minimums.First, subtract: true);
+    }
+
+    /// <summary>Sixteen rows, a lane each: the twelve bytes as <see cref="SixBitScales"/> describes them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackScales(TileRows rows, int offset, byte* scales, int half)
+    {
+        Lanes512.LoadWords(rows, offset, out var halves, out var low, out var lowMinimums, out var high);
+        Avx512F.ConvertToVector256UInt16(halves.AsUInt32()).Store((ushort*)(scales + half * HalvesBytes / 2));
+        Avx512F.ConvertToVector256UInt16(halves.AsUInt32() >> 16).Store((ushort*)(scales + HalvesBytes + half * HalvesBytes / 2));
+        var (scaleTops, minimumTops) = ((low >> 2) & Lanes512.Fill(0x30303030), (lowMinimums >> 2) & Lanes512.Fill(0x30303030));
+        StoreScales(low & Lanes512.Fill(0x3F3F3F3F), scales + ScalesAt + half * Rows / 2);
+        StoreScales((high & Lanes512.Fill(0x0F0F0F0F)) | scaleTops, scales + ScalesAt + 4 * Rows + half * Rows / 2);
+        StorePairs(lowMinimums & Lanes512.Fill(0x3F3F3F3F), scales + MinimumsAt + half * PairBytes / 2);
+        StorePairs(((high >> 4) & Lanes512.Fill(0x0F0F0F0F)) | minimumTops, scales + MinimumsAt + 2 * PairBytes + half * PairBytes / 2);
+    }
+
+    /// <summary>Byte i of every lane goes to group i.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreScales(Vector512<int> bytes, byte* target)
+    {
+        for (var group = 0; group < 4; group++, bytes = Vector512.ShiftRightLogical(bytes, 8))
+            Avx512F.ConvertToVector128Byte(bytes.AsUInt32()).Store(target + group * Rows);
+    }
+
+    /// <summary>Bytes 0 and 1 of every lane go to one pair, 2 and 3 to the next.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StorePairs(Vector512<int> bytes, byte* target)
+    {
+        Avx512F.ConvertToVector256UInt16(bytes.AsUInt32()).Store((ushort*)target);
+        Avx512F.ConvertToVector256UInt16(bytes.AsUInt32() >> 16).Store((ushort*)(target + PairBytes));
     }
 
     private static void LoadHalves(Assembler code, int at, AssemblerRegisterZMM first, AssemblerRegisterZMM second)
