@@ -83,6 +83,11 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? FloorShare { get; init; }
 
+    /// <summary>Of all matrices and vectors.</summary>
+    public required long WeightBytes { get; init; }
+
+    public long KvBytesPerToken { get; init; }
+
     /// <summary>The most memory resident during the case: weights, cache, scratch and the runtime.</summary>
     public required long PeakBytes { get; init; }
 }
