@@ -147,6 +147,7 @@ internal sealed class BenchCommand
             Layers = shape is not null && shape.Config.LayerCount < shape.LayersOfShape ? shape.Config.LayerCount : null,
             Repeat = plan.Repeat,
             WeightBytes = model.Weights.Bytes,
+            PackedBytes = model.Weights.PackedBytes,
             PeakBytes = 0,
         };
     }

@@ -51,7 +51,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
                 using var engine = new Engine(model, plan.Options(depth, model.Config));
                 using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed);
                 _probe = probe;
-                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth), KvBytesPerToken = engine.Plan.KvBytesPerToken });
+                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth), KvBytesPerToken = engine.Plan.KvBytesPerToken, ScratchBytes = engine.Plan.ScratchBytes });
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Kvasir.Cli;
+using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Cli;
 
@@ -30,7 +31,9 @@ public sealed class BenchCommandTest
         Assert.Equal(["none", "none", "none", "random", "random", "random"], rows.Select(static row => row["fill"]!.ToString()));
         Assert.All(rows, static row => Assert.Equal("tiny q8_0 q8 1 dense 2", $"{row["model"]} {row["weights"]} {row["kv"]} {row["threads"]} {row["attention"]} {row["repeat"]}"));
         AssertFigures(rows[5]);
-        Assert.Equal(Bytes(rows[3]) + 2 * (65 * 2 * 4 * 80 + 272), Bytes(rows[5]));
+        // Two layers of two KV heads; a Q8_0 row of the embedding.
+        var sequenceBytes = (65L * 2 * 2 * 2 * KvCodecs.RowBytes(KvType.Q8, 64)) + 272;
+        Assert.Equal(Bytes(rows[3]) + (2 * sequenceBytes), Bytes(rows[5]));
     }
 
     [Fact]
@@ -87,11 +90,17 @@ public sealed class BenchCommandTest
     [InlineData("depth 500 with 64 tokens on top is beyond the context of 512 tokens; --context allows more", "--depth", "0,500", "--prefill", "8")]
     [InlineData("depth 0 with 600 tokens on top is beyond the context of 512 tokens; --context allows more", "--prefill", "600")]
     [InlineData("depth 100 with 1 tokens on top is beyond the context of 64 tokens", "--depth", "100", "--context", "64", "--prefill", "0", "--decode", "1")]
-    [InlineData(
-        "depth 200 with a batch of 4 takes 573440 bytes of KV memory, and 400000 are allowed; a smaller depth or batch, or --kv q8, takes less",
-        "--depth", "0,200", "--batch", "4", "--kv-memory", "400000", "--prefill", "8", "--decode", "8")]
     public void ACaseThatDoesNotFitIsNamedBeforeAnythingIsMeasured(string message, params string[] args) =>
         CliRun.Of(["bench", "stories260K", .. args]).AssertFails(1, $"kvasir: {message}");
+
+    [Fact]
+    public void KvMemoryThatDoesNotHoldACaseIsNamedWithBothNumbers()
+    {
+        // Seven pages of 32 tokens for each of four sequences, in five layers of four KV heads.
+        var needed = 4L * 7 * 32 * 20 * 2 * KvCodecs.RowBytes(KvType.BF16, 8);
+        CliRun.Of("bench", "stories260K", "--depth", "0,200", "--batch", "1,4", "--kv-memory", "400000", "--prefill", "8", "--decode", "8").AssertFails(
+            1, $"kvasir: depth 200 with a batch of 4 takes {needed} bytes of KV memory, and 400000 are allowed; a smaller depth or batch, or --kv q8, takes less");
+    }
 
     private static void AssertFigures(JsonObject row)
     {

@@ -9,7 +9,7 @@ public sealed class EngineProbeTest : IDisposable
 {
     private static readonly AttentionPolicy Dense = PolicyCatalog.Parse("dense");
     private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
-    private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0);
+    private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
 
     public void Dispose() => _model.Dispose();
 
@@ -173,7 +173,7 @@ public sealed class EngineProbeTest : IDisposable
         var row = new float[dim];
         for (var i = 0; i < count; i++)
         {
-            new ReadOnlySpan<float>(rows.Row(i), dim).CopyTo(row);
+            new ReadOnlySpan<float>(rows.Row(i, out _), dim).CopyTo(row);
             for (var c = 0; c < dim; c++)
                 means[c] += row[c] / count;
         }
