@@ -52,7 +52,7 @@ internal sealed class BenchCommand
         Command.Options.Add(_markdown);
         _output.AddTo(Command);
         Command.Validators.Add(result => Require(
-            result.GetValue(_model), result.GetResult(_synthetic) is not null, result.GetValue(_machine), result.GetValue(_weights) is not null, result.AddError));
+            result.GetValue(_model), result.GetResult(_synthetic) is not null, result.GetValue(_machine), result.GetResult(_weights) is not null, result.AddError));
         Command.Validators.Add(result =>
         {
             if (result.GetValue(_markdown) && result.GetValue<bool>(OutputFlags.JsonName))
@@ -146,6 +146,8 @@ internal sealed class BenchCommand
             Fill = "",
             Layers = shape is not null && shape.Config.LayerCount < shape.LayersOfShape ? shape.Config.LayerCount : null,
             Repeat = plan.Repeat,
+            WeightBytes = model.Weights.Bytes,
+            PackedBytes = model.Weights.PackedBytes,
             PeakBytes = 0,
         };
     }

@@ -15,13 +15,17 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private const double DecodeRunMs = 300;
     private const int WarmUpTokens = 64;
     private const double WarmUpMs = 600;
+    private const double FreshMs = 2000;
     private readonly List<BenchRow> _rows = [];
     private EngineProbe? _probe;
     private string _stage = "preparing";
     private int _stageTokens;
+    private int _earlierTokens;
     private long _stageStart = TimeProvider.System.GetTimestamp();
     private int _caseIndex;
     private bool _isWarm;
+    private double _bandwidth;
+    private long _bandwidthTaken;
 
     public IReadOnlyList<BenchRow> Rows => _rows;
 
@@ -30,8 +34,8 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     {
         get
         {
-            var (probe, tokens) = (_probe, _stageTokens);
-            var done = tokens == 0 || probe is null ? "" : $": {Pace.Describe(probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
+            var (probe, tokens, earlier) = (_probe, _stageTokens, _earlierTokens);
+            var done = tokens == 0 || probe is null ? "" : $": {Pace.Describe(earlier + probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
             return $"case {Math.Min(_caseIndex + 1, plan.CaseCount)} of {plan.CaseCount}, {_stage}{done}";
         }
     }
@@ -47,7 +51,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
                 using var engine = new Engine(model, plan.Options(depth, model.Config));
                 using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed);
                 _probe = probe;
-                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth) });
+                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth), KvBytesPerToken = engine.Plan.KvBytesPerToken, ScratchBytes = engine.Plan.ScratchBytes });
             }
         }
     }
@@ -104,9 +108,10 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private BenchRow Prefill(EngineProbe probe, BenchRow row, int tokens)
     {
         var rates = new double[plan.Repeat];
+        Begin($"prefill of {plan.Repeat} x {SizeText.Count(tokens)} at depth {SizeText.Count(row.Depth)}", plan.Repeat * tokens);
         for (var run = 0; run < plan.Repeat; run++)
         {
-            Begin($"prefill of {SizeText.Count(tokens)} at depth {SizeText.Count(row.Depth)}, run {run + 1} of {plan.Repeat}", tokens);
+            _earlierTokens = run * tokens;
             rates[run] = tokens / probe.Prefill(tokens, cancellation).TotalMs * 1000;
         }
 
@@ -124,21 +129,20 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
 
     private BenchRow Decode(Engine engine, EngineProbe probe, BenchRow row)
     {
-        var what = $"decode of {row.Batch} at depth {SizeText.Count(row.Depth)}";
-        Begin($"{what}, memory bandwidth", 0);
-        var bandwidthBefore = MachineProbe.Bandwidth(engine.ThreadCount).BytesPerSecond;
+        var what = $"decode of {row.Batch} {(row.Batch == 1 ? "sequence" : "sequences")} at depth {SizeText.Count(row.Depth)}";
+        var bandwidthBefore = Bandwidth(what, engine.ThreadCount, FreshMs);
         ResidentMemory.TryResetPeak();
         var steps = DecodeSteps(probe, row.Batch);
         var runs = new StepTimings[plan.Repeat];
+        Begin(what, plan.Repeat * steps);
         for (var run = 0; run < plan.Repeat; run++)
         {
-            Begin($"{what}, run {run + 1} of {plan.Repeat}", steps);
+            _earlierTokens = run * steps;
             runs[run] = probe.Decode(row.Batch, steps, cancellation);
         }
 
         var peak = ResidentMemory.PeakBytes();
-        Begin($"{what}, memory bandwidth", 0);
-        var bandwidth = (bandwidthBefore + MachineProbe.Bandwidth(engine.ThreadCount).BytesPerSecond) / 2;
+        var bandwidth = (bandwidthBefore + Bandwidth(what, engine.ThreadCount, 0)) / 2;
         _caseIndex++;
         return Figures(row, runs, steps) with
         {
@@ -147,6 +151,15 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             FloorShare = Rounded(probe.StepBytes(row.Batch) / bandwidth / (Median(runs, static run => run.TotalMs) / steps / 1000)),
             PeakBytes = Math.Max(peak, row.PeakBytes),
         };
+    }
+
+    // What was measured a moment ago, after another case, serves before this one.
+    private double Bandwidth(string what, int threads, double freshMs)
+    {
+        Begin($"{what}, memory bandwidth", 0);
+        if (_bandwidth == 0 || TimeProvider.System.GetElapsedTime(_bandwidthTaken).TotalMilliseconds > freshMs)
+            (_bandwidth, _bandwidthTaken) = (MachineProbe.Bandwidth(threads).BytesPerSecond, TimeProvider.System.GetTimestamp());
+        return _bandwidth;
     }
 
     // Also the case's own warm-up: pages are taken, and the other sequences of the batch get their rows.
@@ -181,6 +194,6 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private void Begin(string stage, int tokens)
     {
         cancellation.ThrowIfCancellationRequested();
-        (_stage, _stageTokens, _stageStart) = (stage, tokens, TimeProvider.System.GetTimestamp());
+        (_stage, _stageTokens, _earlierTokens, _stageStart) = (stage, tokens, 0, TimeProvider.System.GetTimestamp());
     }
 }

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kvasir.Cli.Inspection;
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Reports;
 
@@ -27,14 +26,15 @@ internal static class BenchTable
 
     public static void WriteText(BenchReport report, TextWriter output)
     {
-        var sections = new Sections(output);
-        sections.Write(report.Machine.Cpu, MachineRows(report.Machine));
+        output.WriteLine(report.Machine.Cpu);
+        foreach (var row in MachineRows(report.Machine))
+            output.WriteLine($"  {row[0],-8}  {row[1]}");
         if (report.Machine.MultiplyAdd is not null)
-            sections.Write("floors", FloorRows(report.Machine));
-        if (report.Results.Length > 0)
-            sections.Write(Heading(report), [[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())]);
-        if (report.Results.Length > 0)
-            output.WriteLine(Legend(report));
+            WriteAligned("floors", FloorRows(report.Machine), output);
+        if (report.Results.Length == 0)
+            return;
+        WriteAligned(Heading(report), ResultRows(report), output);
+        output.WriteLine(Legend(report));
     }
 
     public static void WriteMarkdown(BenchReport report, TextWriter output)
@@ -47,9 +47,20 @@ internal static class BenchTable
         if (report.Results.Length == 0)
             return;
         output.WriteLine($"{Heading(report)}\n");
-        WriteMarkdown([[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())], output);
+        WriteMarkdown(ResultRows(report), output);
         output.WriteLine($"\n{Legend(report)}");
     }
+
+    // Titles and figures stand to the right; words, which the last column may hold, to the left.
+    private static void WriteAligned(string heading, List<string[]> rows, TextWriter output)
+    {
+        output.WriteLine($"\n{heading}");
+        var widths = Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => row[i].Length)).ToArray();
+        foreach (var row in rows)
+            output.WriteLine($"  {string.Join("  ", row.Select((cell, i) => IsWords(rows[^1][i]) ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))).TrimEnd()}");
+    }
+
+    private static bool IsWords(string cell) => cell.Length > 1 && !char.IsAsciiDigit(cell[0]);
 
     private static void WriteMarkdown(List<string[]> rows, TextWriter output)
     {
@@ -61,10 +72,13 @@ internal static class BenchTable
         }
     }
 
+    private static List<string[]> ResultRows(BenchReport report) =>
+        [[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())];
+
     private static List<string[]> MachineRows(MachineReport machine) =>
     [
         ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads), {string.Join(", ", machine.InstructionSets)}"],
-        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}, read at {string.Join(", ", machine.Bandwidth.Select(static sample => $"{Giga(sample.BytesPerSecond)} GB/s by {Threads(sample.Threads)}"))}"],
+        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}{string.Concat(machine.Bandwidth.Select(static sample => $", {Threads(sample.Threads)} read {Giga(sample.BytesPerSecond)} GB/s"))}"],
         ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
     ];
 
@@ -93,7 +107,7 @@ internal static class BenchTable
         return "linear, attention, read and floor are of a decode step; 100% of the floor is reading its bytes at the memory bandwidth measured beside it." + fill;
     }
 
-    private static string Threads(int count) => count == 1 ? "1 thread" : $"{count} threads";
+    private static string Threads(int count) => $"{count} {(count == 1 ? "thread" : "threads")}";
 
     private static string Number(double? value) => value switch
     {

@@ -9,7 +9,7 @@ namespace Kvasir.Cli.Benchmarking;
 /// <summary>What the machine is, and how fast it reads and computes.</summary>
 internal static class MachineProbe
 {
-    private const int Runs = 7;
+    private const int Runs = 5;
     private const long LeastBytesPerThread = 32 << 20;
 
     /// <param name="computes">Whether multiply-adds are measured too.</param>

@@ -61,7 +61,8 @@ internal sealed class BenchFlags
             command.Options.Add(option);
         command.Validators.Add(result =>
         {
-            if (result.GetValue(_prefill) is [0] && result.GetValue(_decode) == 0)
+            // A value that was refused already cannot be asked for.
+            if (result.GetResult(_prefill)?.Tokens is [{ Value: "0" }] && result.GetResult(_decode)?.Tokens is [{ Value: "0" }])
                 result.AddError("--prefill 0 and --decode 0 leave nothing to measure");
         });
     }

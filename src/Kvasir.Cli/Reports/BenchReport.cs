@@ -83,6 +83,17 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? FloorShare { get; init; }
 
+    /// <summary>Of all matrices and vectors.</summary>
+    public required long WeightBytes { get; init; }
+
+    /// <summary>Of the matrices that were copied into the order of this machine's kernels, which stand in memory instead of the stored ones.</summary>
+    public required long PackedBytes { get; init; }
+
+    public long KvBytesPerToken { get; init; }
+
+    /// <summary>Of activations, for a batch of as many rows as the engine computes at once.</summary>
+    public long ScratchBytes { get; init; }
+
     /// <summary>The most memory resident during the case: weights, cache, scratch and the runtime.</summary>
     public required long PeakBytes { get; init; }
 }

@@ -127,8 +127,8 @@ public sealed class EngineProbe : IDisposable
             cache.Truncate(0);
     }
 
-    /// <summary>Rows that sequence <paramref name="index"/> has in a head.</summary>
-    internal int RowCount(int index, int layer, int kvHead) => _caches[index].Head(layer, kvHead).RowCount;
+    /// <summary>The cached rows of a sequence, which counts from 0, in one layer and KV head.</summary>
+    internal KvHead Head(int sequence, int layer, int kvHead) => _caches[sequence].Head(layer, kvHead);
 
     private void Begin(int depth)
     {
