@@ -63,6 +63,9 @@ public static unsafe class KvCodecs
     /// <summary>Blocks in a row of <paramref name="dim"/> elements.</summary>
     internal static int BlockCount(int dim) => (dim + BlockElements - 1) / BlockElements;
 
+    /// <summary>Blocks of scales that widening needs room for: it works on eight of them, from the last one backwards.</summary>
+    internal static int ScalesRoom(int blockCount) => blockCount + 7;
+
     private static void Widen<TCodec>(byte* stored, int blockCount, float* row)
         where TCodec : struct, IKvCodec
     {
