@@ -69,13 +69,19 @@ public sealed class EngineTest : IDisposable
     [InlineData(KvType.Q8, 0.15)]
     public void StoredKeysAndValuesAreCloseToExact(KvType kv, double tolerance)
     {
-        var exact = Generation.Run(_model, Exact, _prompt, Generation.Greedy(40));
-        var stored = Generation.Run(_model, Exact with { Kv = kv }, _prompt, Generation.Greedy(40));
-        // Once a token differs the texts part; up to there the probabilities have to agree.
-        var same = exact.Tokens.Zip(stored.Tokens).TakeWhile(pair => pair.First == pair.Second).Count();
-        Assert.InRange(same, 10, 40);
-        for (var i = 0; i < same; i++)
-            Assert.InRange(stored.Logprobs[i] - exact.Logprobs[i], -tolerance, tolerance);
+        // Once a token differs the texts part; up to there the probabilities have to agree. A near tie may part one of them early.
+        var compared = 0;
+        foreach (var length in (int[])[100, 90, 80, 70])
+        {
+            var exact = Generation.Run(_model, Exact, LongPrompt(length), Generation.Greedy(20));
+            var stored = Generation.Run(_model, Exact with { Kv = kv }, LongPrompt(length), Generation.Greedy(20));
+            var same = exact.Tokens.Zip(stored.Tokens).TakeWhile(pair => pair.First == pair.Second).Count();
+            for (var i = 0; i < same; i++)
+                Assert.InRange(stored.Logprobs[i] - exact.Logprobs[i], -tolerance, tolerance);
+            compared += same;
+        }
+
+        Assert.InRange(compared, 40, 80);
     }
 
     [Fact]

@@ -70,12 +70,12 @@ public static unsafe class KvCodecs
         where TCodec : struct, IKvCodec
     {
         if (Vector512.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else if (Vector256.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else if (Vector128.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else
-            RowPanel<TCodec, Lanes1, float>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes1, float>.WidenBlocks(stored, blockCount, row, BlockElements);
     }
 }
