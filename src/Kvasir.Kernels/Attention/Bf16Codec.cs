@@ -25,7 +25,7 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
         where V : struct => scales;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, int index)
+    public static V Load<TLanes, V>(byte* row, nint index)
         where TLanes : struct, ILanes<V>
         where V : struct => TLanes.LoadBf16((ushort*)row + index);
 

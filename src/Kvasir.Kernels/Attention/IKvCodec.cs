@@ -34,7 +34,7 @@ internal unsafe interface IKvCodec
         where V : struct;
 
     /// <summary>The elements [index, index + TLanes.Count) without their scale; index is a multiple of TLanes.Count.</summary>
-    static abstract V Load<TLanes, V>(byte* row, int index)
+    static abstract V Load<TLanes, V>(byte* row, nint index)
         where TLanes : struct, ILanes<V>
         where V : struct;
 

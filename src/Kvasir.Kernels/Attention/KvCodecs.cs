@@ -9,7 +9,7 @@ public static unsafe class KvCodecs
     /// <summary>Elements that rows are stored in multiples of; the last block of a row is filled up with zeros.</summary>
     internal const int BlockElements = 32;
 
-    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next.</summary>
+    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next; rows are stored as a multiple of 32 elements.</summary>
     /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim], or the type is none.</exception>
     public static int RowBytes(KvType type, int dim)
     {

@@ -37,7 +37,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
     public static uint ScalePair(byte* row, int blockCount, int pair) => ((uint*)(row + blockCount * KvCodecs.BlockElements))[pair];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, int index)
+    public static V Load<TLanes, V>(byte* row, nint index)
         where TLanes : struct, ILanes<V>
         where V : struct => TLanes.LoadInt8((sbyte*)row + index);
 

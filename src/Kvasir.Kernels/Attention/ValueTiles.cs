@@ -99,19 +99,20 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
         }
     }
 
-    private static void Tile(float* weights, byte** rows, in RowsAhead ahead, int rowCount, int d, float* outputs, int outputStride)
+    private static void Tile(float* weights, byte** rows, in RowsAhead ahead, nint rowCount, nint d, float* outputs, int outputStride)
     {
         float* o1 = outputs + outputStride, o2 = o1 + outputStride, o3 = o2 + outputStride;
-        var n = TLanes.Count;
+        nint n = TLanes.Count;
         var (a, e) = (TLanes.Load(outputs), TLanes.Load(outputs + n));
         var (b, f) = (TLanes.Load(o1), TLanes.Load(o1 + n));
         var (c, g) = (TLanes.Load(o2), TLanes.Load(o2 + n));
         var (s, h) = (TLanes.Load(o3), TLanes.Load(o3 + n));
         var asked = ahead.Rows;
+        var (parts, step) = (ahead.Parts, ahead.Step);
         for (nint r = 0; r < rowCount;)
         {
             var ask = *asked++;
-            for (var end = Math.Min(r + ahead.Parts, rowCount); r < end; r++, ask += ahead.Step)
+            for (var end = Math.Min(r + parts, rowCount); r < end; r++, ask += step)
             {
                 var (x, y) = (TCodec.Load<TLanes, V>(rows[r], d), TCodec.Load<TLanes, V>(rows[r], d + n));
                 RowWindow.Prefetch(ask);
