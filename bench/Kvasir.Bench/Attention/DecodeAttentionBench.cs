@@ -6,7 +6,7 @@ namespace Kvasir.Bench.Attention;
 
 /// <summary>
 /// One thread over the cache of one layer of an 8-billion-parameter Llama: 8 KV heads of 128, 24576 tokens, 4 queries a head. The floor is
-/// the bytes of keys or values by the memory's bandwidth: 50 MB each in bf16, 28 MB in q8.
+/// the bytes of keys or values by the memory's bandwidth: 50 MB each in bf16, 27 MB in q8.
 /// </summary>
 public class DecodeAttentionBench : IDisposable
 {

@@ -78,18 +78,17 @@ public static unsafe class AttentionValues
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        const int PanelRows = 32;
-        // Also what the product expects: whole tiles, and blocks are multiples of those.
-        var width = KvCodecs.BlockCount(values.Dim) * KvCodecs.BlockElements;
-        var scratch = stackalloc byte[PanelRows * width * sizeof(float) + CacheLines.Bytes];
+        var blockCount = KvCodecs.BlockCount(values.Dim);
+        var panelRows = PanelProduct<TLanes, V>.MostRows(blockCount);
+        var scratch = stackalloc byte[panelRows * blockCount * KvCodecs.BlockElements * sizeof(float) + CacheLines.Bytes];
         var panel = CacheLines.Align(scratch);
-        var located = stackalloc byte*[PanelRows];
-        for (var i = 0; i < rows.Count; i += PanelRows)
+        var located = stackalloc byte*[panelRows];
+        for (var i = 0; i < rows.Count; i += panelRows)
         {
-            var count = Math.Min(PanelRows, rows.Count - i);
+            var count = Math.Min(panelRows, rows.Count - i);
             rows.Locate(values, i, count, located);
-            RowPanel<TCodec, TLanes, V>.Widen(located, count, width / KvCodecs.BlockElements, panel);
-            PanelProduct<TLanes, V>.Add(weights + i, stride, panel, outputs, values.Dim, queryCount, count, values.Dim);
+            RowPanel<TCodec, TLanes, V>.Widen(located, count, blockCount, panel);
+            PanelProduct<TLanes, V>.Run(weights + i, stride, panel, new PanelTarget(outputs, values.Dim, isFresh: false), queryCount, count, values.Dim);
         }
     }
 }

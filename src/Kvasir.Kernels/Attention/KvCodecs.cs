@@ -9,7 +9,7 @@ public static unsafe class KvCodecs
     /// <summary>Elements that rows are stored in multiples of; the last block of a row is filled up with zeros.</summary>
     internal const int BlockElements = 32;
 
-    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next.</summary>
+    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next; rows are stored as a multiple of 32 elements.</summary>
     /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim], or the type is none.</exception>
     public static int RowBytes(KvType type, int dim)
     {
@@ -63,16 +63,19 @@ public static unsafe class KvCodecs
     /// <summary>Blocks in a row of <paramref name="dim"/> elements.</summary>
     internal static int BlockCount(int dim) => (dim + BlockElements - 1) / BlockElements;
 
+    /// <summary>Blocks of scales that widening needs room for: it works on eight of them, from the last one backwards.</summary>
+    internal static int ScalesRoom(int blockCount) => blockCount + 7;
+
     private static void Widen<TCodec>(byte* stored, int blockCount, float* row)
         where TCodec : struct, IKvCodec
     {
         if (Vector512.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes512, Vector512<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else if (Vector256.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes256, Vector256<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else if (Vector128.IsHardwareAccelerated)
-            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes128, Vector128<float>>.WidenBlocks(stored, blockCount, row, BlockElements);
         else
-            RowPanel<TCodec, Lanes1, float>.WidenRow(stored, blockCount, row);
+            RowPanel<TCodec, Lanes1, float>.WidenBlocks(stored, blockCount, row, BlockElements);
     }
 }

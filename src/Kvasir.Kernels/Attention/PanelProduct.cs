@@ -4,8 +4,9 @@ using Kvasir.Kernels.Elementwise;
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>
-/// Products with a small panel of widened rows that stays in the cache: c[m, n] += sum over k of a[m, k] * panel[k, n]. Both
-/// halves of attention are this: scores with the transposed keys as panel, outputs with the values.
+/// Products with a panel of widened rows that stays in the first cache level: c[m, n] (+)= sum over k of a[m, k] * panel[k, n]. Both
+/// halves of attention are this: scores with the transposed keys as panel, outputs with the values. A panel is stored tile by tile, 32
+/// columns wide, so that a tile reads it from end to end.
 /// </summary>
 internal static unsafe class PanelProduct<TLanes, V>
     where TLanes : struct, ILanes<V>
@@ -18,78 +19,93 @@ internal static unsafe class PanelProduct<TLanes, V>
 
     private static int TileColumns => 2 * TLanes.Count;
 
-    /// <summary>The row length of a panel of <paramref name="columns"/> columns: a multiple of 32, which is a whole number of tiles.</summary>
-    public static int Width(int columns) => KvCodecs.BlockCount(columns) * KvCodecs.BlockElements;
+    /// <summary>Rows of the cache in a panel: what leaves a third of a 48-KiB cache to the other operands, and at least one tile.</summary>
+    public static int MostRows(int blockCount)
+    {
+        const int PanelBlocks = 256;
+        return Math.Max(KvCodecs.BlockElements, PanelBlocks / blockCount / KvCodecs.BlockElements * KvCodecs.BlockElements);
+    }
 
     /// <param name="a">[m, k], rows aStride apart.</param>
     /// <param name="aStride">Elements.</param>
-    /// <param name="panel">[k, Width(n)]; what stands in columns from n on does not matter.</param>
-    /// <param name="c">[m, n], rows cStride apart.</param>
-    /// <param name="cStride">Elements.</param>
+    /// <param name="panel">[n / 32, k, 32], rounded up; what stands in columns from n on does not matter.</param>
+    /// <param name="target">c: [m, n].</param>
     /// <param name="m">Rows of a and c.</param>
     /// <param name="k">Columns of a, rows of the panel.</param>
     /// <param name="n">Columns of c.</param>
     [SkipLocalsInit]
-    public static void Add(float* a, int aStride, float* panel, float* c, int cStride, int m, int k, int n)
+    public static void Run(float* a, int aStride, float* panel, in PanelTarget target, int m, int k, int n)
     {
-        var (width, whole) = (Width(n), n / TileColumns * TileColumns);
         // The last columns of c may be fewer than a tile: that tile works on a copy.
         var edge = stackalloc float[MostTileRows * TileColumns];
+        var copy = new PanelTarget(edge, TileColumns, target.IsFresh);
         for (var i = 0; i < m;)
         {
             var rows = m - i >= TileRows ? TileRows : 1;
-            float* ai = a + (long)i * aStride, ci = c + (long)i * cStride;
-            for (var j = 0; j < whole; j += TileColumns)
-                Tile(ai, aStride, panel + j, width, ci + j, cStride, rows, k);
-            if (whole < n)
+            var strip = a + (long)i * aStride;
+            for (var j = 0; j < n; j += TileColumns)
             {
-                Copy(ci + whole, cStride, edge, TileColumns, rows, n - whole);
-                Tile(ai, aStride, panel + whole, width, edge, TileColumns, rows, k);
-                Copy(edge, TileColumns, ci + whole, cStride, rows, n - whole);
+                var columns = panel + (j & -KvCodecs.BlockElements) * k + j % KvCodecs.BlockElements;
+                if (j + TileColumns <= n)
+                {
+                    Tile(strip, aStride, columns, target.At(i, j), rows, k);
+                    continue;
+                }
+
+                Copy(target.At(i, j), copy, rows, n - j);
+                Tile(strip, aStride, columns, copy, rows, k);
+                Copy(copy, target.At(i, j), rows, n - j);
             }
 
             i += rows;
         }
     }
 
-    private static void Tile(float* a, int aStride, float* panel, int width, float* c, int cStride, int rows, int k)
+    private static void Tile(float* a, int aStride, float* panel, in PanelTarget c, int rows, int k)
     {
         if (rows == 8)
-            Tile8(a, aStride, panel, width, c, cStride, k);
+            Tile8(a, aStride, panel, c, k);
         else if (rows == 4)
-            Tile4(a, aStride, panel, width, c, cStride, k);
+            Tile4(a, aStride, panel, c, k);
         else
-            Tile1(a, panel, width, c, k);
+            Tile1(a, panel, c, k);
     }
 
-    private static void Copy(float* source, int sourceStride, float* destination, int destinationStride, int rows, int columns)
+    private static void Copy(in PanelTarget source, in PanelTarget destination, int rows, int columns)
     {
         for (var i = 0; i < rows; i++)
-            new ReadOnlySpan<float>(source + (long)i * sourceStride, columns).CopyTo(new Span<float>(destination + (long)i * destinationStride, columns));
+            new ReadOnlySpan<float>(source.First + (long)i * source.Stride, columns).CopyTo(new Span<float>(destination.First + (long)i * destination.Stride, columns));
     }
 
-    private static void Tile1(float* a, float* panel, int width, float* c, int k)
+    private static void Tile1(float* a, float* panel, in PanelTarget c, int k)
     {
-        var (low, high) = (TLanes.Load(c), TLanes.Load(c + TLanes.Count));
-        for (var i = 0; i < k; i++, panel += width)
+        var zero = TLanes.Broadcast(0);
+        var (low, high) = c.IsFresh ? (zero, zero) : (TLanes.Load(c.First), TLanes.Load(c.First + TLanes.Count));
+        for (var i = 0; i < k; i++, panel += KvCodecs.BlockElements)
         {
             var x = TLanes.Broadcast(a[i]);
             low = TLanes.MultiplyAdd(x, TLanes.Load(panel), low);
             high = TLanes.MultiplyAdd(x, TLanes.Load(panel + TLanes.Count), high);
         }
 
-        TLanes.Store(low, c);
-        TLanes.Store(high, c + TLanes.Count);
+        StorePair(low, high, c.First);
     }
 
-    private static void Tile4(float* a, int aStride, float* panel, int width, float* c, int cStride, int k)
+    private static void Tile4(float* a, int aStride, float* panel, in PanelTarget target, int k)
     {
-        float* c0 = c, c1 = c0 + cStride, c2 = c1 + cStride, c3 = c2 + cStride;
+        float* c0 = target.First, c1 = c0 + target.Stride, c2 = c1 + target.Stride, c3 = c2 + target.Stride;
         float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride;
         var n = TLanes.Count;
-        var (s0, t0, s1, t1) = (TLanes.Load(c0), TLanes.Load(c0 + n), TLanes.Load(c1), TLanes.Load(c1 + n));
-        var (s2, t2, s3, t3) = (TLanes.Load(c2), TLanes.Load(c2 + n), TLanes.Load(c3), TLanes.Load(c3 + n));
-        for (nint i = 0; i < k; i++, panel += width)
+        var zero = TLanes.Broadcast(0);
+        var (s0, t0, s1, t1) = (zero, zero, zero, zero);
+        var (s2, t2, s3, t3) = (zero, zero, zero, zero);
+        if (!target.IsFresh)
+        {
+            (s0, t0, s1, t1) = (TLanes.Load(c0), TLanes.Load(c0 + n), TLanes.Load(c1), TLanes.Load(c1 + n));
+            (s2, t2, s3, t3) = (TLanes.Load(c2), TLanes.Load(c2 + n), TLanes.Load(c3), TLanes.Load(c3 + n));
+        }
+
+        for (nint i = 0; i < k; i++, panel += KvCodecs.BlockElements)
         {
             var (p, q) = (TLanes.Load(panel), TLanes.Load(panel + n));
             var x = TLanes.Broadcast(a[i]);
@@ -112,18 +128,25 @@ internal static unsafe class PanelProduct<TLanes, V>
         StorePair(s3, t3, c3);
     }
 
-    private static void Tile8(float* a, int aStride, float* panel, int width, float* c, int cStride, int k)
+    private static void Tile8(float* a, int aStride, float* panel, in PanelTarget target, int k)
     {
-        float* c0 = c, c1 = c0 + cStride, c2 = c1 + cStride, c3 = c2 + cStride;
-        float* c4 = c3 + cStride, c5 = c4 + cStride, c6 = c5 + cStride, c7 = c6 + cStride;
-        float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride;
-        float* a4 = a3 + aStride, a5 = a4 + aStride, a6 = a5 + aStride, a7 = a6 + aStride;
+        float* c0 = target.First, c1 = c0 + target.Stride, c2 = c1 + target.Stride, c3 = c2 + target.Stride, c4 = c3 + target.Stride, c5 = c4 + target.Stride, c6 = c5 + target.Stride, c7 = c6 + target.Stride;
+        float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride, a4 = a3 + aStride, a5 = a4 + aStride, a6 = a5 + aStride, a7 = a6 + aStride;
         var n = TLanes.Count;
-        var (s0, t0, s1, t1) = (TLanes.Load(c0), TLanes.Load(c0 + n), TLanes.Load(c1), TLanes.Load(c1 + n));
-        var (s2, t2, s3, t3) = (TLanes.Load(c2), TLanes.Load(c2 + n), TLanes.Load(c3), TLanes.Load(c3 + n));
-        var (s4, t4, s5, t5) = (TLanes.Load(c4), TLanes.Load(c4 + n), TLanes.Load(c5), TLanes.Load(c5 + n));
-        var (s6, t6, s7, t7) = (TLanes.Load(c6), TLanes.Load(c6 + n), TLanes.Load(c7), TLanes.Load(c7 + n));
-        for (nint i = 0; i < k; i++, panel += width)
+        var zero = TLanes.Broadcast(0);
+        var (s0, t0, s1, t1) = (zero, zero, zero, zero);
+        var (s2, t2, s3, t3) = (zero, zero, zero, zero);
+        var (s4, t4, s5, t5) = (zero, zero, zero, zero);
+        var (s6, t6, s7, t7) = (zero, zero, zero, zero);
+        if (!target.IsFresh)
+        {
+            (s0, t0, s1, t1) = (TLanes.Load(c0), TLanes.Load(c0 + n), TLanes.Load(c1), TLanes.Load(c1 + n));
+            (s2, t2, s3, t3) = (TLanes.Load(c2), TLanes.Load(c2 + n), TLanes.Load(c3), TLanes.Load(c3 + n));
+            (s4, t4, s5, t5) = (TLanes.Load(c4), TLanes.Load(c4 + n), TLanes.Load(c5), TLanes.Load(c5 + n));
+            (s6, t6, s7, t7) = (TLanes.Load(c6), TLanes.Load(c6 + n), TLanes.Load(c7), TLanes.Load(c7 + n));
+        }
+
+        for (nint i = 0; i < k; i++, panel += KvCodecs.BlockElements)
         {
             var (p, q) = (TLanes.Load(panel), TLanes.Load(panel + n));
             var x = TLanes.Broadcast(a[i]);

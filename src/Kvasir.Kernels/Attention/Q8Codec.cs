@@ -37,9 +37,34 @@ internal readonly unsafe struct Q8Codec : IKvCodec
     public static uint ScalePair(byte* row, int blockCount, int pair) => ((uint*)(row + blockCount * KvCodecs.BlockElements))[pair];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, int index)
+    public static V Load<TLanes, V>(byte* row, nint index)
         where TLanes : struct, ILanes<V>
         where V : struct => TLanes.LoadInt8((sbyte*)row + index);
+
+    public static float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        // Four pairs at a time from the end of the row backwards: the last reading may begin in the quants.
+        const int AtOnce = 4;
+        var first = scales + 2 * (AtOnce - 1) * TLanes.Count;
+        var start = blockCount * KvCodecs.BlockElements;
+        for (var pair = ScalePairs(blockCount) - AtOnce; pair > -AtOnce; pair -= AtOnce)
+        {
+            TLanes.LoadColumns(rows, start + pair * sizeof(uint), out var w, out var x, out var y, out var z);
+            var column = first + 2 * pair * TLanes.Count;
+            TLanes.Store(TLanes.LowerBf16(w), column);
+            TLanes.Store(TLanes.UpperBf16(w), column + TLanes.Count);
+            TLanes.Store(TLanes.LowerBf16(x), column + 2 * TLanes.Count);
+            TLanes.Store(TLanes.UpperBf16(x), column + 3 * TLanes.Count);
+            TLanes.Store(TLanes.LowerBf16(y), column + 4 * TLanes.Count);
+            TLanes.Store(TLanes.UpperBf16(y), column + 5 * TLanes.Count);
+            TLanes.Store(TLanes.LowerBf16(z), column + 6 * TLanes.Count);
+            TLanes.Store(TLanes.UpperBf16(z), column + 7 * TLanes.Count);
+        }
+
+        return first;
+    }
 
     /// <summary>
     /// Queries as 16-bit integers with one scale each, behind them: the products with keys are exact, so all that is lost is half a unit in
@@ -70,23 +95,19 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         (scale * factor + (largest - largest)).Store(prepared + 2 * padded);
     }
 
-    [SkipLocalsInit]
-    public static void Score<TLanes, V>(byte* rows, nint stride, int blockCount, float* prepared, float* scores)
+    public static void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        // Scales are read four pairs at a time from the end of the row backwards; the first reading may begin in the quants.
-        const int MostScales = 2 * (PagedRows.MaxDim / (2 * KvCodecs.BlockElements) + 3);
-        var scales = stackalloc float[MostScales * 16];
-        var scale = WidenScales<TLanes, V>(rows, stride, blockCount, scales);
         var zero = TLanes.Broadcast(0);
         var (a, b, c, d) = (zero, zero, zero, zero);
         var pairs = (int*)prepared;
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements; rows < end; rows += KvCodecs.BlockElements, scale += TLanes.Count)
+        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements; rows < end; rows += KvCodecs.BlockElements, scales += TLanes.Count)
         {
             var (e, f, g, h) = (zero, zero, zero, zero);
-            for (var half = 0; half < KvCodecs.BlockElements; half += 16, pairs += 32)
+            for (var half = 0; half < KvCodecs.BlockElements; half += 16, ahead += 16 * TLanes.Count, pairs += 32)
             {
+                RowWindow.Prefetch(ahead, 16 * TLanes.Count);
                 TLanes.LoadColumns(rows + half, stride, out var w, out var x, out var y, out var z);
                 AddProducts<TLanes, V>(w, pairs, ref e, ref f, ref g, ref h);
                 AddProducts<TLanes, V>(x, pairs + 8, ref e, ref f, ref g, ref h);
@@ -94,43 +115,20 @@ internal readonly unsafe struct Q8Codec : IKvCodec
                 AddProducts<TLanes, V>(z, pairs + 24, ref e, ref f, ref g, ref h);
             }
 
-            var s = TLanes.Load(scale);
+            var s = TLanes.Load(scales);
             a = TLanes.MultiplyAdd(TLanes.FromIntegers(e), s, a);
             b = TLanes.MultiplyAdd(TLanes.FromIntegers(f), s, b);
             c = TLanes.MultiplyAdd(TLanes.FromIntegers(g), s, c);
             d = TLanes.MultiplyAdd(TLanes.FromIntegers(h), s, d);
         }
 
+        // What the scales of the rows ahead take.
+        RowWindow.Prefetch(ahead, 4 * TLanes.Count);
         var queryScales = (float*)pairs;
         TLanes.Store(TLanes.Multiply(a, TLanes.Broadcast(queryScales[0])), scores);
         TLanes.Store(TLanes.Multiply(b, TLanes.Broadcast(queryScales[1])), scores + TLanes.Count);
         TLanes.Store(TLanes.Multiply(c, TLanes.Broadcast(queryScales[2])), scores + 2 * TLanes.Count);
         TLanes.Store(TLanes.Multiply(d, TLanes.Broadcast(queryScales[3])), scores + 3 * TLanes.Count);
-    }
-
-    // Where the scales of block 0 stand: [blocks, lanes].
-    private static float* WidenScales<TLanes, V>(byte* rows, nint stride, int blockCount, float* scales)
-        where TLanes : struct, ILanes<V>
-        where V : struct
-    {
-        const int AtOnce = 4;
-        var first = scales + 2 * (AtOnce - 1) * TLanes.Count;
-        rows += blockCount * KvCodecs.BlockElements;
-        for (var pair = ScalePairs(blockCount) - AtOnce; pair > -AtOnce; pair -= AtOnce)
-        {
-            TLanes.LoadColumns(rows + pair * sizeof(uint), stride, out var w, out var x, out var y, out var z);
-            var column = first + 2 * pair * TLanes.Count;
-            TLanes.Store(TLanes.LowerBf16(w), column);
-            TLanes.Store(TLanes.UpperBf16(w), column + TLanes.Count);
-            TLanes.Store(TLanes.LowerBf16(x), column + 2 * TLanes.Count);
-            TLanes.Store(TLanes.UpperBf16(x), column + 3 * TLanes.Count);
-            TLanes.Store(TLanes.LowerBf16(y), column + 4 * TLanes.Count);
-            TLanes.Store(TLanes.UpperBf16(y), column + 5 * TLanes.Count);
-            TLanes.Store(TLanes.LowerBf16(z), column + 6 * TLanes.Count);
-            TLanes.Store(TLanes.UpperBf16(z), column + 7 * TLanes.Count);
-        }
-
-        return first;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,46 +9,48 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
     where TLanes : struct, ILanes<V>
     where V : struct
 {
-    /// <summary>row = the decoded elements of whole blocks: with the padding, 32 * blockCount of them.</summary>
-    public static void WidenRow(byte* stored, int blockCount, float* row)
+    /// <summary>blocks[b * stride + d] = element d of block b of a stored row.</summary>
+    public static void WidenBlocks(byte* stored, int blockCount, float* blocks, int stride)
     {
         for (var block = 0; block < blockCount; block++)
         {
             var pair = TLanes.Broadcast(BitConverter.UInt32BitsToSingle(TCodec.ScalePair(stored, blockCount, block / 2)));
             var scale = block % 2 == 0 ? TLanes.LowerBf16(pair) : TLanes.UpperBf16(pair);
-            var end = (block + 1) * KvCodecs.BlockElements;
-            for (var d = block * KvCodecs.BlockElements; d < end; d += TLanes.Count)
+            for (var d = 0; d < KvCodecs.BlockElements; d += TLanes.Count)
             {
-                var elements = TCodec.Load<TLanes, V>(stored, d);
-                TLanes.Store(TCodec.HasScales ? TLanes.Multiply(elements, scale) : elements, row + d);
+                var elements = TCodec.Load<TLanes, V>(stored, block * KvCodecs.BlockElements + d);
+                TLanes.Store(TCodec.HasScales ? TLanes.Multiply(elements, scale) : elements, blocks + block * stride + d);
             }
         }
     }
 
-    /// <summary>panel[i, 0..32 * blockCount) = row i.</summary>
+    /// <summary>panel[b, i, 0..32) = block b of row i.</summary>
     public static void Widen(byte** rows, int rowCount, int blockCount, float* panel)
     {
         for (var i = 0; i < rowCount; i++)
-            WidenRow(rows[i], blockCount, panel + i * blockCount * KvCodecs.BlockElements);
+            WidenBlocks(rows[i], blockCount, panel + i * KvCodecs.BlockElements, rowCount * KvCodecs.BlockElements);
     }
 
-    /// <summary>panel[d, i] = factor * row i's element d for all <paramref name="width"/> rows; width is a multiple of TLanes.Count.</summary>
+    /// <summary>panel[i / 32, d, i % 32] = factor * row i's element d.</summary>
+    /// <param name="rows">rowCount addresses, and as many more that may be read as make it a multiple of 32.</param>
     /// <param name="widened">Room for TLanes.Count rows.</param>
-    public static void WidenTransposed(byte** rows, int width, int blockCount, float factor, float* panel, float* widened)
+    public static void WidenTransposed(byte** rows, int rowCount, int dim, float factor, float* panel, float* widened)
     {
         var f = TLanes.Broadcast(factor);
+        var blockCount = KvCodecs.BlockCount(dim);
         var padded = blockCount * KvCodecs.BlockElements;
-        for (var i = 0; i < width; i += TLanes.Count)
+        for (var i = 0; i < rowCount; i += TLanes.Count)
         {
-            Widen(rows + i, TLanes.Count, blockCount, widened);
-            for (var d = 0; d < padded; d += 4)
+            for (var r = 0; r < TLanes.Count; r++)
+                WidenBlocks(rows[i + r], blockCount, widened + r * padded, KvCodecs.BlockElements);
+            var own = panel + i / KvCodecs.BlockElements * KvCodecs.BlockElements * dim + i % KvCodecs.BlockElements;
+            for (var d = 0; d < dim; d += 4)
             {
                 TLanes.LoadColumns((byte*)(widened + d), padded * sizeof(float), out var a, out var b, out var c, out var e);
-                var column = panel + d * width + i;
-                TLanes.Store(TLanes.Multiply(a, f), column);
-                TLanes.Store(TLanes.Multiply(b, f), column + width);
-                TLanes.Store(TLanes.Multiply(c, f), column + 2 * width);
-                TLanes.Store(TLanes.Multiply(e, f), column + 3 * width);
+                TLanes.Store(TLanes.Multiply(a, f), own + d * KvCodecs.BlockElements);
+                TLanes.Store(TLanes.Multiply(b, f), own + (d + 1) * KvCodecs.BlockElements);
+                TLanes.Store(TLanes.Multiply(c, f), own + (d + 2) * KvCodecs.BlockElements);
+                TLanes.Store(TLanes.Multiply(e, f), own + (d + 3) * KvCodecs.BlockElements);
             }
         }
     }

@@ -32,14 +32,15 @@ internal unsafe ref struct RowWindow
     }
 
     /// <summary>
-    /// The addresses of items [item, item + 2 * <see cref="BlockRows"/>) of the set; called with 0, BlockRows and so on. Past the end the
-    /// last item is repeated.
+    /// The addresses of item <paramref name="item"/> of the set, and of at least <see cref="BlockRows"/> after it; called with rising items
+    /// that meet every multiple of BlockRows. Past the end the last item is repeated.
     /// </summary>
-    public readonly byte** Next(int item)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly byte** From(int item)
     {
-        new Span<nint>(_addresses + BlockRows, BlockRows).CopyTo(new Span<nint>(_addresses, BlockRows));
-        _rows.Locate(_source, item + BlockRows, BlockRows, _addresses + BlockRows);
-        return _addresses;
+        if (item % BlockRows == 0)
+            Move(item);
+        return _addresses + item % BlockRows;
     }
 
     /// <summary>Asks for the line that an address lies in.</summary>
@@ -48,5 +49,25 @@ internal unsafe ref struct RowWindow
     {
         if (Sse.IsSupported)
             Sse.Prefetch0(address);
+    }
+
+    /// <summary>Asks for the lines of <paramref name="bytes"/> bytes: a constant, so that this unrolls.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* address, int bytes)
+    {
+        Prefetch(address);
+        if (bytes >= 2 * CacheLines.Bytes)
+            Prefetch(address + CacheLines.Bytes);
+        if (bytes < 4 * CacheLines.Bytes)
+            return;
+        Prefetch(address + 2 * CacheLines.Bytes);
+        Prefetch(address + 3 * CacheLines.Bytes);
+    }
+
+    // What was ahead of the last block begins this one.
+    private readonly void Move(int item)
+    {
+        new Span<nint>(_addresses + BlockRows, BlockRows).CopyTo(new Span<nint>(_addresses, BlockRows));
+        _rows.Locate(_source, item + BlockRows, BlockRows, _addresses + BlockRows);
     }
 }

@@ -26,61 +26,53 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
     [SkipLocalsInit]
     public static void Run(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
     {
-        var tileFloats = QueryTile.Floats(KvCodecs.BlockCount(keys.Dim));
+        var blockCount = KvCodecs.BlockCount(keys.Dim);
+        var tileFloats = QueryTile.Floats(blockCount);
         var queryTiles = (queryCount + QueryTile.Queries - 1) / QueryTile.Queries;
-        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * keys.RowBytes + 2 * CacheLines.Bytes];
+        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * keys.RowBytes + CacheLines.Bytes];
         var prepared = CacheLines.Align(scratch);
-        for (var q = 0; q < queryCount; q += QueryTile.Queries)
-            TCodec.Prepare(queries + (long)q * keys.Dim, Math.Min(QueryTile.Queries, queryCount - q), keys.Dim, factor, prepared + q / QueryTile.Queries * tileFloats);
         var copies = (byte*)(prepared + queryTiles * tileFloats);
+        for (var q = 0; q < queryTiles; q++)
+        {
+            var count = Math.Min(QueryTile.Queries, queryCount - q * QueryTile.Queries);
+            TCodec.Prepare(queries + (long)q * QueryTile.Queries * keys.Dim, count, keys.Dim, factor, prepared + q * tileFloats);
+        }
+
+        var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
+        var tileScores = stackalloc float[QueryTile.Queries * TLanes.Count];
         var storage = stackalloc byte*[RowWindow.Length];
         var window = new RowWindow(storage, keys, rows);
-        for (var block = 0; block < rows.Count; block += RowWindow.BlockRows)
+        for (var i = 0; i < rows.Count; i += TLanes.Count)
         {
-            var addresses = window.Next(block);
-            var end = Math.Min(RowWindow.BlockRows, rows.Count - block);
-            for (var i = 0; i < end; i += TLanes.Count)
+            var addresses = window.From(i);
+            var count = Math.Min(TLanes.Count, rows.Count - i);
+            byte* tile = addresses[0], ahead = addresses[AheadRows];
+            if (!rows.IsRange || count < TLanes.Count || !Follow(addresses, keys.RowBytes))
+                tile = ahead = Copy(addresses, keys.RowBytes, copies);
+            var scales = TCodec.WidenScales<TLanes, V>(addresses, blockCount, widened);
+            for (var q = 0; q < queryCount; q += QueryTile.Queries)
             {
-                Ask(addresses + i + AheadRows, keys.RowBytes);
-                var tile = rows.IsRange && end - i >= TLanes.Count && Follow(addresses + i, keys.RowBytes) ? addresses[i] : Copy(addresses + i, keys.RowBytes, copies);
-                Score(tile, keys, prepared, queryCount, scores + block + i, stride, Math.Min(TLanes.Count, end - i));
+                TCodec.Score<TLanes, V>(tile, ahead, keys.RowBytes, blockCount, prepared + q / QueryTile.Queries * tileFloats, scales, tileScores);
+                Give(tileScores, Math.Min(QueryTile.Queries, queryCount - q), count, scores + (long)q * stride + i, stride);
             }
         }
     }
 
-    [SkipLocalsInit]
-    private static void Score(byte* tile, in PagedRows keys, float* prepared, int queryCount, float* scores, int stride, int count)
+    private static void Give(float* tileScores, int queryCount, int rowCount, float* scores, int stride)
     {
-        var own = stackalloc float[QueryTile.Queries * 16];
-        var blockCount = KvCodecs.BlockCount(keys.Dim);
-        for (var q = 0; q < queryCount; q += QueryTile.Queries, prepared += QueryTile.Floats(blockCount))
+        for (var q = 0; q < queryCount; q++, tileScores += TLanes.Count, scores += stride)
         {
-            TCodec.Score<TLanes, V>(tile, keys.RowBytes, blockCount, prepared, own);
-            for (var i = 0; i < Math.Min(QueryTile.Queries, queryCount - q); i++)
-            {
-                var destination = scores + (long)(q + i) * stride;
-                if (count == TLanes.Count)
-                    TLanes.Store(TLanes.Load(own + i * TLanes.Count), destination);
-                else
-                    new ReadOnlySpan<float>(own + i * TLanes.Count, count).CopyTo(new Span<float>(destination, count));
-            }
-        }
-    }
-
-    // Every line of the rows, the last bytes of each among them.
-    private static void Ask(byte** rows, int rowBytes)
-    {
-        for (var at = 0; at < rowBytes - 1; at += CacheLines.Bytes)
-        {
-            for (var i = 0; i < TLanes.Count; i++)
-                RowWindow.Prefetch(rows[i] + at);
+            if (rowCount == TLanes.Count)
+                TLanes.Store(TLanes.Load(tileScores), scores);
+            else
+                new ReadOnlySpan<float>(tileScores, rowCount).CopyTo(new Span<float>(scores, rowCount));
         }
     }
 
     // Within a range, rows are out of line only where a page ends.
     private static bool Follow(byte** rows, int rowBytes) => rows[TLanes.Count - 1] - rows[0] == (TLanes.Count - 1) * rowBytes;
 
-    // A row has at least 32 bytes; its last 32 may overlap those before.
+    // A row has at least 32 bytes; its last 32 may overlap those before. Rows that come later are asked for on the way.
     private static byte* Copy(byte** rows, int rowBytes, byte* copies)
     {
         for (var i = 0; i < TLanes.Count; i++)
@@ -88,6 +80,8 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
             byte* source = rows[i], destination = copies + i * rowBytes;
             for (var at = 0; at < rowBytes - 32; at += 32)
                 Vector256.Store(Vector256.Load(source + at), destination + at);
+            for (var at = 0; at < rowBytes; at += CacheLines.Bytes)
+                RowWindow.Prefetch(rows[i + AheadRows] + at);
             Vector256.Store(Vector256.Load(source + rowBytes - 32), destination + rowBytes - 32);
         }
 

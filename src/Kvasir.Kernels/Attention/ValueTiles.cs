@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Elementwise;
 
@@ -26,102 +27,108 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     [SkipLocalsInit]
     public static void Run(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
     {
+        var blockCount = KvCodecs.BlockCount(values.Dim);
+        var scaled = stackalloc float[(TCodec.HasScales ? blockCount : 1) * Queries * BlockRows];
         var storage = stackalloc byte*[RowWindow.Length];
         var window = new RowWindow(storage, values, rows);
-        for (var block = 0; block < rows.Count; block += BlockRows)
+        for (var i = 0; i < rows.Count; i += BlockRows)
         {
-            var addresses = window.Next(block);
-            var count = Math.Min(BlockRows, rows.Count - block);
+            var addresses = window.From(i);
+            var count = Math.Min(BlockRows, rows.Count - i);
             for (var q = 0; q < queryCount; q += Queries)
             {
-                var own = weights + (long)q * stride + block;
-                Add(own, stride, Math.Min(Queries, queryCount - q), addresses, count, outputs + (long)q * values.Dim, values.Dim);
+                var existing = Math.Min(Queries, queryCount - q);
+                ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, blockCount, scaled);
+                Add(scaled, existing, addresses, count, outputs + (long)q * values.Dim, values);
+            }
+        }
+    }
+
+    // scaled[block, q, r] = weights[q, r] times the scale of that block of row r; zeros for queries that are missing and rows past the end.
+    [SkipLocalsInit]
+    private static void ScaleWeights(float* weights, int stride, int queryCount, byte** rows, int rowCount, int blockCount, float* scaled)
+    {
+        var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
+        var tail = stackalloc float[Queries * 16];
+        var scaledBlocks = TCodec.HasScales ? blockCount : 1;
+        for (var r = 0; r < rowCount; r += TLanes.Count)
+        {
+            var scales = TCodec.WidenScales<TLanes, V>(rows + r, blockCount, widened);
+            var own = weights + r;
+            var ownStride = stride;
+            if (queryCount < Queries || rowCount - r < TLanes.Count)
+            {
+                new Span<float>(tail, Queries * TLanes.Count).Clear();
+                Copy(weights + r, stride, tail, TLanes.Count, queryCount, Math.Min(TLanes.Count, rowCount - r));
+                own = tail;
+                ownStride = TLanes.Count;
+            }
+
+            for (var q = 0; q < Queries; q++)
+            {
+                var w = TLanes.Load(own + (long)q * ownStride);
+                for (var block = 0; block < scaledBlocks; block++)
+                {
+                    var product = TCodec.HasScales ? TLanes.Multiply(w, TLanes.Load(scales + block * TLanes.Count)) : w;
+                    TLanes.Store(product, scaled + (block * Queries + q) * BlockRows + r);
+                }
             }
         }
     }
 
     [SkipLocalsInit]
-    private static void Add(float* weights, int stride, int queryCount, byte** rows, int rowCount, float* outputs, int dim)
+    private static void Add(float* scaled, int queryCount, byte** rows, int rowCount, float* outputs, in PagedRows values)
     {
-        var scaled = stackalloc float[Queries * BlockRows];
         var edge = stackalloc float[Queries * 2 * 16];
-        var pairs = stackalloc uint[BlockRows];
-        var blockCount = KvCodecs.BlockCount(dim);
-        var own = weights;
-        var ownStride = stride;
-        for (var d = 0; d < dim; d += TileWidth)
+        var dim = values.Dim;
+        var ahead = new RowsAhead(rows + BlockRows, dim / TileWidth, values.RowBytes);
+        for (var d = 0; d < dim; d += TileWidth, ahead = ahead.Next())
         {
-            if (TCodec.HasScales || queryCount < Queries)
-            {
-                var block = d / KvCodecs.BlockElements;
-                for (var r = 0; r < rowCount && d % (2 * KvCodecs.BlockElements) == 0; r++)
-                    pairs[r] = TCodec.ScalePair(rows[r], blockCount, block / 2);
-                if (d % KvCodecs.BlockElements == 0)
-                    ScaleWeights(weights, stride, queryCount, rowCount, (float*)pairs, block % 2 != 0, scaled);
-                own = scaled;
-                ownStride = BlockRows;
-            }
-
+            var weights = scaled + (TCodec.HasScales ? d / KvCodecs.BlockElements * Queries * BlockRows : 0);
             // The elements past the end of a row are zeros, but the outputs of the next query begin there; and there may be no next one.
             if (d + TileWidth <= dim && queryCount == Queries)
             {
-                Tile(own, ownStride, rows, rowCount, d, outputs + d, dim);
+                Tile(weights, rows, ahead, rowCount, d, outputs + d, dim);
                 continue;
             }
 
             new Span<float>(edge, Queries * TileWidth).Clear();
             Copy(outputs + d, dim, edge, TileWidth, queryCount, Math.Min(TileWidth, dim - d));
-            Tile(own, ownStride, rows, rowCount, d, edge, TileWidth);
+            Tile(weights, rows, ahead, rowCount, d, edge, TileWidth);
             Copy(edge, TileWidth, outputs + d, dim, queryCount, Math.Min(TileWidth, dim - d));
         }
     }
 
-    // scaled[q, r] = weights[q, r] times the scale of row r; weights of queries that are missing are zeros.
-    private static void ScaleWeights(float* weights, int stride, int queryCount, int rowCount, float* pairs, bool upper, float* scaled)
+    private static void Tile(float* weights, byte** rows, in RowsAhead ahead, nint rowCount, nint d, float* outputs, int outputStride)
     {
-        new Span<float>(scaled + queryCount * BlockRows, (Queries - queryCount) * BlockRows).Clear();
-        var r = 0;
-        for (; r <= rowCount - TLanes.Count; r += TLanes.Count)
-        {
-            var pair = TLanes.Load(pairs + r);
-            var scales = upper ? TLanes.UpperBf16(pair) : TLanes.LowerBf16(pair);
-            for (var q = 0; q < queryCount; q++)
-                TLanes.Store(TLanes.Multiply(TLanes.Load(weights + (long)q * stride + r), scales), scaled + q * BlockRows + r);
-        }
-
-        for (; r < rowCount; r++)
-        {
-            var scale = upper ? Lanes1.UpperBf16(pairs[r]) : Lanes1.LowerBf16(pairs[r]);
-            for (var q = 0; q < queryCount; q++)
-                scaled[q * BlockRows + r] = weights[(long)q * stride + r] * scale;
-        }
-    }
-
-    private static void Tile(float* weights, int stride, byte** rows, int rowCount, int d, float* outputs, int outputStride)
-    {
-        float* w1 = weights + stride, w2 = w1 + stride, w3 = w2 + stride;
         float* o1 = outputs + outputStride, o2 = o1 + outputStride, o3 = o2 + outputStride;
-        var n = TLanes.Count;
+        nint n = TLanes.Count;
         var (a, e) = (TLanes.Load(outputs), TLanes.Load(outputs + n));
         var (b, f) = (TLanes.Load(o1), TLanes.Load(o1 + n));
         var (c, g) = (TLanes.Load(o2), TLanes.Load(o2 + n));
         var (s, h) = (TLanes.Load(o3), TLanes.Load(o3 + n));
-        for (nint r = 0; r < rowCount; r++)
+        var asked = ahead.Rows;
+        var (parts, step) = (ahead.Parts, ahead.Step);
+        for (nint r = 0; r < rowCount;)
         {
-            var (x, y) = (TCodec.Load<TLanes, V>(rows[r], d), TCodec.Load<TLanes, V>(rows[r], d + n));
-            RowWindow.Prefetch(rows[r + BlockRows] + d);
-            var w = TLanes.Broadcast(weights[r]);
-            a = TLanes.MultiplyAdd(w, x, a);
-            e = TLanes.MultiplyAdd(w, y, e);
-            w = TLanes.Broadcast(w1[r]);
-            b = TLanes.MultiplyAdd(w, x, b);
-            f = TLanes.MultiplyAdd(w, y, f);
-            w = TLanes.Broadcast(w2[r]);
-            c = TLanes.MultiplyAdd(w, x, c);
-            g = TLanes.MultiplyAdd(w, y, g);
-            w = TLanes.Broadcast(w3[r]);
-            s = TLanes.MultiplyAdd(w, x, s);
-            h = TLanes.MultiplyAdd(w, y, h);
+            var ask = *asked++;
+            for (var end = Math.Min(r + parts, rowCount); r < end; r++, ask += step)
+            {
+                var (x, y) = (TCodec.Load<TLanes, V>(rows[r], d), TCodec.Load<TLanes, V>(rows[r], d + n));
+                RowWindow.Prefetch(ask);
+                var w = TLanes.Broadcast(weights[r]);
+                a = TLanes.MultiplyAdd(w, x, a);
+                e = TLanes.MultiplyAdd(w, y, e);
+                w = TLanes.Broadcast(weights[r + BlockRows]);
+                b = TLanes.MultiplyAdd(w, x, b);
+                f = TLanes.MultiplyAdd(w, y, f);
+                w = TLanes.Broadcast(weights[r + 2 * BlockRows]);
+                c = TLanes.MultiplyAdd(w, x, c);
+                g = TLanes.MultiplyAdd(w, y, g);
+                w = TLanes.Broadcast(weights[r + 3 * BlockRows]);
+                s = TLanes.MultiplyAdd(w, x, s);
+                h = TLanes.MultiplyAdd(w, y, h);
+            }
         }
 
         TLanes.Store(a, outputs);
@@ -138,5 +145,32 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     {
         for (var i = 0; i < rows; i++)
             new ReadOnlySpan<float>(source + (long)i * sourceStride, columns).CopyTo(new Span<float>(destination + (long)i * destinationStride, columns));
+    }
+
+    /// <summary>
+    /// The next block of rows, spread over the passes of this one: memory answers lines in the order of their addresses a third faster than
+    /// in strides, so each pass asks for whole rows, a part at every step, and not for its own columns of all rows.
+    /// </summary>
+    private readonly struct RowsAhead
+    {
+        public readonly byte** Rows;
+        public readonly nint Parts;
+        public readonly nint Step;
+
+        public RowsAhead(byte** rows, int passes, int rowBytes)
+        {
+            Rows = rows;
+            Parts = (nint)BitOperations.RoundUpToPowerOf2((uint)Math.Clamp(passes, 1, BlockRows));
+            Step = Parts == 1 ? 0 : (rowBytes - 1) / (Parts - 1);
+        }
+
+        private RowsAhead(byte** rows, nint parts, nint step)
+        {
+            Rows = rows;
+            Parts = parts;
+            Step = step;
+        }
+
+        public RowsAhead Next() => new(Rows + (BlockRows / Parts), Parts, Step);
     }
 }

@@ -56,6 +56,9 @@ internal unsafe interface ILanes<V>
     /// </summary>
     static abstract void LoadColumns(byte* rows, nint stride, out V a, out V b, out V c, out V d);
 
+    /// <summary>As above, for the 16 bytes at <paramref name="offset"/> of rows that lie anywhere.</summary>
+    static abstract void LoadColumns(byte** rows, nint offset, out V a, out V b, out V c, out V d);
+
     /// <summary>The lower 16 bits of each lane as bfloat16, widened.</summary>
     static abstract V LowerBf16(V pairs);
 

@@ -64,6 +64,10 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(byte** rows, nint offset, out float a, out float b, out float c, out float d) =>
+        LoadColumns(rows[0] + offset, 0, out a, out b, out c, out d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LowerBf16(float pairs) => FromBits(Bits(pairs) << 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -107,6 +107,15 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(
+        byte** rows, nint offset, out Vector128<float> a, out Vector128<float> b, out Vector128<float> c, out Vector128<float> d)
+    {
+        (a, b) = (Load((float*)(rows[0] + offset)), Load((float*)(rows[1] + offset)));
+        (c, d) = (Load((float*)(rows[2] + offset)), Load((float*)(rows[3] + offset)));
+        Transpose(ref a, ref b, ref c, ref d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LowerBf16(Vector128<float> pairs) => Vector128.ShiftLeft(pairs.AsInt32(), 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -68,12 +68,15 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         // Half h of register r is row 4h + r, so that transposing within halves leaves rows in order.
         var (w, x) = (Halves(rows, stride), Halves(rows + stride, stride));
         var (y, z) = (Halves(rows + 2 * stride, stride), Halves(rows + 3 * stride, stride));
-        var (low, lowNext) = (Avx.UnpackLow(w, x).AsDouble(), Avx.UnpackLow(y, z).AsDouble());
-        var (high, highNext) = (Avx.UnpackHigh(w, x).AsDouble(), Avx.UnpackHigh(y, z).AsDouble());
-        a = Avx.UnpackLow(low, lowNext).AsSingle();
-        b = Avx.UnpackHigh(low, lowNext).AsSingle();
-        c = Avx.UnpackLow(high, highNext).AsSingle();
-        d = Avx.UnpackHigh(high, highNext).AsSingle();
+        Transpose(w, x, y, z, out a, out b, out c, out d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(byte** rows, nint offset, out Vector256<float> a, out Vector256<float> b, out Vector256<float> c, out Vector256<float> d)
+    {
+        var (w, x) = (Halves(rows, offset), Halves(rows + 1, offset));
+        var (y, z) = (Halves(rows + 2, offset), Halves(rows + 3, offset));
+        Transpose(w, x, y, z, out a, out b, out c, out d);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -95,6 +98,21 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> FromIntegers(Vector256<float> integers) => Vector256.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves(byte** rows, nint offset) =>
+        Vector256.Create(Vector128.Load((float*)(rows[0] + offset)), Vector128.Load((float*)(rows[4] + offset)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose(Vector256<float> w, Vector256<float> x, Vector256<float> y, Vector256<float> z, out Vector256<float> a, out Vector256<float> b, out Vector256<float> c, out Vector256<float> d)
+    {
+        var (low, lowNext) = (Avx.UnpackLow(w, x).AsDouble(), Avx.UnpackLow(y, z).AsDouble());
+        var (high, highNext) = (Avx.UnpackHigh(w, x).AsDouble(), Avx.UnpackHigh(y, z).AsDouble());
+        a = Avx.UnpackLow(low, lowNext).AsSingle();
+        b = Avx.UnpackHigh(low, lowNext).AsSingle();
+        c = Avx.UnpackLow(high, highNext).AsSingle();
+        d = Avx.UnpackHigh(high, highNext).AsSingle();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Halves(byte* row, nint stride) =>

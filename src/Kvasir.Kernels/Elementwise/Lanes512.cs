@@ -69,12 +69,15 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
         // Quarter q of register r is row 4q + r, so that transposing within quarters leaves rows in order.
         var (w, x) = (Quarters(rows, stride), Quarters(rows + stride, stride));
         var (y, z) = (Quarters(rows + 2 * stride, stride), Quarters(rows + 3 * stride, stride));
-        var (low, lowNext) = (Avx512F.UnpackLow(w, x).AsDouble(), Avx512F.UnpackLow(y, z).AsDouble());
-        var (high, highNext) = (Avx512F.UnpackHigh(w, x).AsDouble(), Avx512F.UnpackHigh(y, z).AsDouble());
-        a = Avx512F.UnpackLow(low, lowNext).AsSingle();
-        b = Avx512F.UnpackHigh(low, lowNext).AsSingle();
-        c = Avx512F.UnpackLow(high, highNext).AsSingle();
-        d = Avx512F.UnpackHigh(high, highNext).AsSingle();
+        Transpose(w, x, y, z, out a, out b, out c, out d);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadColumns(byte** rows, nint offset, out Vector512<float> a, out Vector512<float> b, out Vector512<float> c, out Vector512<float> d)
+    {
+        var (w, x) = (Quarters(rows, offset), Quarters(rows + 1, offset));
+        var (y, z) = (Quarters(rows + 2, offset), Quarters(rows + 3, offset));
+        Transpose(w, x, y, z, out a, out b, out c, out d);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -96,6 +99,26 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> FromIntegers(Vector512<float> integers) => Vector512.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Quarters(byte** rows, nint offset)
+    {
+        var x = Vector128.Load((float*)(rows[0] + offset)).ToVector256Unsafe().ToVector512Unsafe();
+        x = Avx512F.InsertVector128(x, Vector128.Load((float*)(rows[4] + offset)), 1);
+        x = Avx512F.InsertVector128(x, Vector128.Load((float*)(rows[8] + offset)), 2);
+        return Avx512F.InsertVector128(x, Vector128.Load((float*)(rows[12] + offset)), 3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Transpose(Vector512<float> w, Vector512<float> x, Vector512<float> y, Vector512<float> z, out Vector512<float> a, out Vector512<float> b, out Vector512<float> c, out Vector512<float> d)
+    {
+        var (low, lowNext) = (Avx512F.UnpackLow(w, x).AsDouble(), Avx512F.UnpackLow(y, z).AsDouble());
+        var (high, highNext) = (Avx512F.UnpackHigh(w, x).AsDouble(), Avx512F.UnpackHigh(y, z).AsDouble());
+        a = Avx512F.UnpackLow(low, lowNext).AsSingle();
+        b = Avx512F.UnpackHigh(low, lowNext).AsSingle();
+        c = Avx512F.UnpackLow(high, highNext).AsSingle();
+        d = Avx512F.UnpackHigh(high, highNext).AsSingle();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Quarters(byte* row, nint stride)

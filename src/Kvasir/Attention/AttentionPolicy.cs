@@ -17,6 +17,12 @@ public abstract class AttentionPolicy
     /// <summary>Whether the selectors want the weights of every decode step through <see cref="Selector.Observe"/>.</summary>
     public virtual bool ObservesDecode => false;
 
+    /// <summary>
+    /// Whether every selector takes all rows in sight in one round and leaves their scores as they are: then nobody is asked, and the rows
+    /// of one head may be divided between workers.
+    /// </summary>
+    public virtual bool ReadsEveryRow => false;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     public virtual long IndexBytesPerToken => 0;
 

@@ -11,7 +11,8 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Rows that are scored at a time for a tile of prompt positions.</summary>
     public const int TileRows = 128;
 
-    private const int TileQueries = 128;
+    // A block of keys is widened once for so many queries.
+    private const int TileQueries = 512;
     private readonly NativeBuffer _floats;
     private readonly int _queryLimit;
     private readonly int _scoreLimit;

@@ -35,6 +35,15 @@ internal static class HeadAttention
         return sum;
     }
 
+    /// <summary>Adds the rows of a range, as they are, to the sum of one position; the selector is asked nothing but to reweight them.</summary>
+    public static void AddRange(
+        KvHead head, Selector selector, ReadOnlySpan<float> queries, (int First, int End) rows, in SoftmaxSum sum, AttentionScratch scratch)
+    {
+        const int BlockRows = AttentionScratch.DecodeRows;
+        for (var row = rows.First; row < rows.End; row += BlockRows)
+            AddRows(head, selector, queries, new RowSet(row, Math.Min(BlockRows, rows.End - row)), sum, scratch);
+    }
+
     /// <summary>
     /// A tile of consecutive prompt positions, densely and causally: keys are scored a block at a time for all queries of the tile.
     /// </summary>
@@ -65,11 +74,7 @@ internal static class HeadAttention
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         foreach (var (first, count) in scratch.Selection.Ranges)
-        {
-            for (var at = 0; at < count; at += BlockRows)
-                AddRows(head, selector, queries, new RowSet(first + at, Math.Min(BlockRows, count - at)), sum, scratch);
-        }
-
+            AddRange(head, selector, queries, (first, first + count), sum, scratch);
         var rows = scratch.Selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
             AddRows(head, selector, queries, new RowSet(rows.Slice(at, Math.Min(BlockRows, rows.Length - at))), sum, scratch);

@@ -15,6 +15,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private readonly AttentionScratch[] _scratch;
     private readonly AppendJob _append;
     private readonly ObserveJob _observe;
+    private readonly DecodeParts _parts;
     private readonly int[] _firstItems;
     private readonly int _maxRows;
     private readonly float _scale;
@@ -32,6 +33,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         _scratch = new AttentionScratch[pool.WorkerCount];
         for (var i = 0; i < _scratch.Length; i++)
             _scratch[i] = new AttentionScratch(shape, maxRows);
+        _parts = new DecodeParts(shape, maxSegments);
         _firstItems = new int[maxSegments + 1];
         _append = new AppendJob(shape);
         _observe = new ObserveJob(this);
@@ -41,7 +43,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         get
         {
-            long bytes = 0;
+            var bytes = _parts.Bytes;
             foreach (var scratch in _scratch)
                 bytes += scratch.Bytes;
             return bytes;
@@ -62,7 +64,10 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var observes = false;
         for (var i = 0; i < segments.Length; i++)
         {
-            _firstItems[i + 1] = _firstItems[i] + (TileCount(segments[i]) * _shape.KvHeadCount);
+            var partCount = segments[i].IsPrompt ? TileCount(segments[i]) : PartCount(segments[i]);
+            _firstItems[i + 1] = _firstItems[i] + (partCount * _shape.KvHeadCount);
+            for (var head = 0; head < _shape.KvHeadCount; head++)
+                _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
             observes |= NeedsObservation(segments[i]);
         }
 
@@ -80,9 +85,12 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             index++;
         var segment = _batch.Segments[index];
         var own = item - _firstItems[index];
-        var (kvHead, tile) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
+        var (kvHead, part) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
+        var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
         if (segment.IsPrompt)
-            AttendTile(segment, kvHead, tile, _scratch[worker]);
+            AttendTile(segment, kvHead, part, _scratch[worker]);
+        else if (partCount > 1)
+            AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
         else
             AttendPosition(segment, kvHead, _scratch[worker]);
     }
@@ -91,6 +99,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         foreach (var scratch in _scratch)
             scratch.Dispose();
+        _parts.Dispose();
     }
 
     private static bool NeedsObservation(in Segment segment)
@@ -111,6 +120,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     }
 
     private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
+
+    private int PartCount(in Segment segment) =>
+        segment.Sequence.Policy!.ReadsEveryRow ? _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition)) : 1;
 
     private void PrepareToObserve()
     {
@@ -137,6 +149,24 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var visible = (_shape.FirstVisible(position), position + 1);
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
+    }
+
+    // Some of the rows of one head, for a policy that reads them all; whoever comes last joins the parts.
+    private void AttendPart(in Segment segment, int headIndex, int part, int partCount, AttentionScratch scratch)
+    {
+        var (position, kvHead) = (segment.FirstPosition, headIndex % _shape.KvHeadCount);
+        var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
+        var rows = DecodeParts.Rows((_shape.FirstVisible(position), position + 1), part, partCount);
+        var sum = _parts.Sum(headIndex, part);
+        sum.Reset();
+        scratch.Observes = false;
+        var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
+        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), selector, queries, rows, sum, scratch);
+        if (!_parts.EndsWith(headIndex, partCount))
+            return;
+        var all = _parts.Sum(headIndex, 0);
+        all.Finish();
+        GiveOutputs(segment.FirstRow, 1, kvHead, all.Output);
     }
 
     // The last prompt rows again, one by one, for the selectors that learn from their weights; then the prompt is over.

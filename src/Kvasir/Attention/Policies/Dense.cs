@@ -7,6 +7,8 @@ public sealed class Dense : AttentionPolicy
 
     public override string Name => "dense";
 
+    public override bool ReadsEveryRow => true;
+
     public override Selector CreateSelector(HeadPlace place) => Selector;
 
     // One round of one range; without state, so that all heads share one instance.
