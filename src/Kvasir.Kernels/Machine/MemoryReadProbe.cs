@@ -8,6 +8,7 @@ public static unsafe class MemoryReadProbe
     /// <summary>What a thread reads by default: more than its share of any cache.</summary>
     public const long DefaultBytesPerThread = 256 << 20;
 
+    private const int SmallestPageBytes = 4096;
     private static long _sink;
 
     /// <param name="threads">At least 1; up to the physical cores, each has one to itself.</param>
@@ -19,14 +20,21 @@ public static unsafe class MemoryReadProbe
         ArgumentOutOfRangeException.ThrowIfLessThan(bytesPerThread, 1 << 20);
         var seconds = ProbeThreads.Run(threads, runs, () =>
         {
-            // Written by the thread that reads it, so that it lies in that core's memory.
-            var buffer = new NativeBuffer(bytesPerThread);
+            var buffer = NativeBuffer.Uninitialized(bytesPerThread);
             var view = buffer.View;
+            Touch(view);
             return (() => Read(view), buffer);
         });
         Array.Sort(seconds);
         var bytes = (double)(bytesPerThread / ReadStreams.StepBytes * ReadStreams.StepBytes) * threads;
         return new BandwidthSample(threads, bytes / seconds[seconds.Length / 2], bytes / seconds[0]);
+    }
+
+    // Memory comes with the first write, and for the thread that writes: it then lies close to the core that reads it.
+    private static void Touch(NativeView view)
+    {
+        for (long at = 0; at < view.Bytes; at += SmallestPageBytes)
+            view.Start[at] = 1;
     }
 
     // What was read is kept, or the loop could be dropped.
