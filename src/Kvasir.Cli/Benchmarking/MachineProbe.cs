@@ -49,9 +49,12 @@ internal static class MachineProbe
         var int8 = MultiplyAddProbe.Measure(Arithmetic.Bytes, threads, ComputeRuns);
         return new MultiplyAddReport(threads)
         {
-            F32OperationsPerSecond = Rounded(f32), F32Form = f32?.Form,
-            Bf16OperationsPerSecond = Rounded(bf16), Bf16Form = bf16?.Form,
-            Int8OperationsPerSecond = Rounded(int8), Int8Form = int8?.Form,
+            F32OperationsPerSecond = Rounded(f32),
+            F32Form = f32?.Form,
+            Bf16OperationsPerSecond = Rounded(bf16),
+            Bf16Form = bf16?.Form,
+            Int8OperationsPerSecond = Rounded(int8),
+            Int8Form = int8?.Form,
         };
     }
 
