@@ -97,6 +97,9 @@ internal sealed class BenchCommand
     private BenchReport MeasureModel(ParseResult typed, CancellationToken cancellation)
     {
         var plan = _flags.Read(typed);
+        // Before weights are made, which takes seconds, and again with what memory they leave.
+        if (typed.GetValue(_synthetic) is { } shape)
+            plan.RequireFits(shape.Config);
         using var model = Load(typed);
         plan.RequireFits(model.Config);
         var run = new BenchRun(plan, model, Template(typed, plan, model), cancellation);

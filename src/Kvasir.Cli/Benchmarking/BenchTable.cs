@@ -77,8 +77,8 @@ internal static class BenchTable
 
     private static List<string[]> MachineRows(MachineReport machine) =>
     [
-        ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads), {string.Join(", ", machine.InstructionSets)}"],
-        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}{string.Concat(machine.Bandwidth.Select(static sample => $", {Threads(sample.Threads)} read {Giga(sample.BytesPerSecond)} GB/s"))}"],
+        ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads){string.Concat(machine.InstructionSets.Select(static set => $", {set}"))}"],
+        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}{string.Concat(machine.Bandwidth.Select(static sample => $", {Threads(sample.Threads)} {(sample.Threads == 1 ? "reads" : "read")} {Giga(sample.BytesPerSecond)} GB/s"))}"],
         ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
     ];
 

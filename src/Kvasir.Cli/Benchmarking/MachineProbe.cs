@@ -9,7 +9,8 @@ namespace Kvasir.Cli.Benchmarking;
 /// <summary>What the machine is, and how fast it reads and computes.</summary>
 internal static class MachineProbe
 {
-    private const int Runs = 5;
+    private const int ReadRuns = 5;
+    private const int ComputeRuns = 15;
     private const long LeastBytesPerThread = 32 << 20;
 
     /// <param name="computes">Whether multiply-adds are measured too.</param>
@@ -38,19 +39,22 @@ internal static class MachineProbe
     public static BandwidthSample Bandwidth(int threads)
     {
         var share = ResidentMemory.AvailableBytes() / 4 / threads;
-        return MemoryReadProbe.Measure(threads, Runs, Math.Clamp(share, LeastBytesPerThread, MemoryReadProbe.DefaultBytesPerThread));
+        return MemoryReadProbe.Measure(threads, ReadRuns, Math.Clamp(share, LeastBytesPerThread, MemoryReadProbe.DefaultBytesPerThread));
     }
 
     private static MultiplyAddReport MultiplyAdd(int threads)
     {
-        var f32 = MultiplyAddProbe.Measure(Arithmetic.F32, threads, Runs);
-        var bf16 = MultiplyAddProbe.Measure(Arithmetic.BF16, threads, Runs);
-        var int8 = MultiplyAddProbe.Measure(Arithmetic.Bytes, threads, Runs);
+        var f32 = MultiplyAddProbe.Measure(Arithmetic.F32, threads, ComputeRuns);
+        var bf16 = MultiplyAddProbe.Measure(Arithmetic.BF16, threads, ComputeRuns);
+        var int8 = MultiplyAddProbe.Measure(Arithmetic.Bytes, threads, ComputeRuns);
         return new MultiplyAddReport(threads)
         {
-            F32OperationsPerSecond = Rounded(f32), F32Form = f32?.Form,
-            Bf16OperationsPerSecond = Rounded(bf16), Bf16Form = bf16?.Form,
-            Int8OperationsPerSecond = Rounded(int8), Int8Form = int8?.Form,
+            F32OperationsPerSecond = Rounded(f32),
+            F32Form = f32?.Form,
+            Bf16OperationsPerSecond = Rounded(bf16),
+            Bf16Form = bf16?.Form,
+            Int8OperationsPerSecond = Rounded(int8),
+            Int8Form = int8?.Form,
         };
     }
 

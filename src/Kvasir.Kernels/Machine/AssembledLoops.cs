@@ -8,6 +8,7 @@ namespace Kvasir.Kernels.Machine;
 internal static unsafe class AssembledLoops
 {
     private const int Sums = 12;
+    private const int Unrolled = 4;
     private const int VectorBytes = 64;
 
     /// <summary>Bytes into 32-bit sums.</summary>
@@ -27,12 +28,12 @@ internal static unsafe class AssembledLoops
             code.mov(rax, __qword_ptr[AssembledKernel.Arguments]);
             var turn = code.CreateLabel("turn");
             code.Label(ref turn);
-            for (var i = 0; i < Sums; i++)
-                multiplyAdd(code, Zmm(i));
+            for (var i = 0; i < Unrolled * Sums; i++)
+                multiplyAdd(code, Zmm(i % Sums));
             code.dec(rax);
             code.jnz(turn);
         });
-        return new MultiplyAddLoop(form, true, 2 * Sums * products, turns => ((delegate* unmanaged<long*, void>)address)(&turns));
+        return new MultiplyAddLoop(form, true, 2 * Unrolled * Sums * products, turns => ((delegate* unmanaged<long*, void>)address)(&turns));
     }
 
     private static AssemblerRegisterZMM Zmm(int number) => new(Register.ZMM0 + number);

@@ -5,7 +5,7 @@ namespace Kvasir.Kernels.Machine;
 /// <summary>Measures how fast threads multiply and add when nothing comes from memory: the floor under a prefill.</summary>
 public static class MultiplyAddProbe
 {
-    private const double RoundSeconds = 0.01;
+    private const double RoundSeconds = 0.004;
 
     /// <summary>The fastest form that this machine has; null when it has none, as most have none for bf16.</summary>
     /// <param name="threads">At least 1; up to the physical cores, each has one to itself.</param>

@@ -7,9 +7,26 @@ public sealed class BenchTableTest
 {
     private static readonly BenchRow Row = new()
     {
-        Model = "llama3.2-1b:1", Weights = "q4_0", Kv = "q8", Threads = 2, Batch = 1, Depth = 32768, Attention = "dense", Fill = "random", Layers = 1, Repeat = 5,
-        PrefillTokens = 512, PrefillTokensPerSecond = 251.7, DecodeTokensPerSecond = 24.04, LinearMsPerStep = 8.126, AttentionMsPerLayer = 0.51234,
-        BytesPerStep = 249_000_000, FloorShare = 0.784, PeakBytes = 1 << 30, WeightBytes = 250_000_000, PackedBytes = 0,
+        Model = "llama3.2-1b:1",
+        Weights = "q4_0",
+        Kv = "q8",
+        Threads = 2,
+        Batch = 1,
+        Depth = 32768,
+        Attention = "dense",
+        Fill = "random",
+        Layers = 1,
+        Repeat = 5,
+        PrefillTokens = 512,
+        PrefillTokensPerSecond = 251.7,
+        DecodeTokensPerSecond = 24.04,
+        LinearMsPerStep = 8.126,
+        AttentionMsPerLayer = 0.51234,
+        BytesPerStep = 249_000_000,
+        FloorShare = 0.784,
+        PeakBytes = 1 << 30,
+        WeightBytes = 250_000_000,
+        PackedBytes = 0,
     };
 
     private static readonly MachineReport Machine = new(
