@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Writes the golden logits of the test suite; see README.md.
 
-  make.py --llama node_modules/@node-llama-cpp/linux-x64/bins/linux-x64 --stories .../stories260K.gguf --out ../../test/Kvasir.Test/Fixtures/Logits [--keep DIR]
+  make.py --stories .../stories260K.gguf --out ../../test/Kvasir.Test/Fixtures/Logits [--keep DIR]
 """
-import argparse, gzip, hashlib, json, os, tempfile
+import argparse, gzip, hashlib, json, os, sys, tempfile
 import numpy as np
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "llamacpp"))
 import cases, model_files, reference
-from llamacpp import LlamaCpp
+from llamacpp import LlamaCpp, installed
 from random_tensors import TYPES, decode, tensor_bytes, tokens
 
 GAP = 0.05
@@ -85,7 +86,7 @@ def gz(raw):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--llama", required=True)
+    arguments.add_argument("--llama", default=installed(), help="the folder of llama.cpp's libraries, when npm ci was not run in ../llamacpp")
     arguments.add_argument("--out", required=True)
     arguments.add_argument("--stories", required=True, help="stories260K.gguf")
     arguments.add_argument("--keep", help="leave the models here")
