@@ -27,7 +27,7 @@ def names(text):
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("models", nargs="*", metavar="GGUF", help="model files; random weights of a real shape are as good as real ones for speed")
-    p.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 2)), help="of every engine (default: all logical CPUs; give the number of cores)")
+    p.add_argument("--threads", type=int, default=machine.cores(), help="of every engine (default: the physical cores)")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--depth", type=numbers, default=[0, 4096, 16384, 32768], metavar="N,...", help="tokens in the cache before decode steps")
     p.add_argument("--prefill", type=numbers, default=[512], metavar="N,...", help="prompt lengths on an empty cache")
@@ -114,6 +114,9 @@ def measure(a, model, found):
         except EngineError as error:
             print("%s %s: %s" % (engine.name, setting, error), file=sys.stderr)
             continue
+        except KeyboardInterrupt:
+            print("stopped: the figures are those of the runs until here", file=sys.stderr)
+            break
         m["runs"].append({"round": round_number, "engine": engine.name, "setting": setting, "probe": probe, "load": round(os.getloadavg()[0], 2), **got})
         for c in got["results"]:
             print("[%d/%d, %d min] %-12s %-12s %-28s %9s tok/s   %.1f GB/s" % (
@@ -183,6 +186,7 @@ def main():
         here["floors"] = found[0].floors()
     for model in a.models:
         m = measure(a, os.path.abspath(model), found)
+        if not m["runs"]: raise SystemExit("%s: no engine measured anything" % model)
         measurements.append(m)
         print("\n%s: %s\n%s\n%s\n" % (m["model"]["file"], report.summary(m), report.plain(report.rows(m, False)), report.shares(m)), flush=True)
         if a.results: update_results(a, here, measurements)

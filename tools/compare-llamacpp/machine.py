@@ -16,6 +16,15 @@ def describe():
             "architecture": platform.machine()}
 
 
+def cores():
+    """Physical cores, as far as Linux says."""
+    try:
+        siblings = {open("/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list" % cpu).read() for cpu in os.sched_getaffinity(0)}
+    except (OSError, AttributeError):
+        return os.cpu_count() or 1
+    return len(siblings)
+
+
 def slug(machine):
     """A file name: the CPU's name and how many of its threads there are."""
     name = re.sub(r"\((r|tm)\)", "", machine["cpu"].lower())

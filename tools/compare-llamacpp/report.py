@@ -23,7 +23,18 @@ def rows(measurement, with_settings):
             line.append(cell(figure, with_settings))
             if i: line.append("%.2f x" % figure["ratio"] if figure and figure["ratio"] else "-")
         cells.append(line)
-    return cells
+    return cells + [attention_row(depth, times, engines) for depth, times in figures.attention(measurement)]
+
+
+def attention_row(depth, times, engines):
+    """A row in milliseconds; what noise has made negative is left out."""
+    own = times.get(engines[0], 0)
+    line = ["attention of a step at depth %s, ms" % f"{depth:,}"]
+    for i, name in enumerate(engines):
+        ms = times.get(name, 0)
+        line.append(number(ms) if ms > 0 else "-")
+        if i: line.append("%.2f x" % (ms / own) if ms > 0 and own > 0 else "-")
+    return line
 
 
 def cell(figure, with_settings):

@@ -41,6 +41,10 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(figures.floor_share(measurement(), ("decode", 32768, None), "q8"), 0.52)
         self.assertEqual(figures.probes(measurement()), (2e10, 2e10, 2e10 + 3))
 
+    def test_attention_is_the_time_beyond_an_empty_context(self):
+        self.assertEqual(figures.attention(measurement()), [(32768, {"Kvasir": 80, "llama.cpp": 230})])
+        self.assertIn(["attention of a step at depth 32,768, ms", "80.0", "230", "2.88 x"], report.rows(measurement(), False))
+
     def test_curve_is_sorted_by_depth(self):
         self.assertEqual(figures.curve(measurement())["Kvasir"], [(0, 50), (32768, 10)])
 

@@ -65,7 +65,8 @@ def tile(blob, depth):
     rest = bytes(r.blob[r.at:])
     if any(rest) or len(rest) > 16:
         raise ValueError("the KV state has %d unknown bytes behind its last row" % len(rest))
-    return out + rest
+    out += rest
+    return out
 
 
 def repeat(out, data, count):
