@@ -103,7 +103,7 @@ def hopeless(measurement, engine, setting, case):
 def measure(a, model, found):
     began = time.time()
     m = {"date": datetime.date.today().isoformat(), "model": {"file": os.path.basename(model), "bytes": os.path.getsize(model)},
-         "threads": a.threads, "engines": [], "runs": []}
+         "threads": a.threads, "engines": [], "failures": [], "runs": []}
     plan = list(itertools.product(range(1, a.rounds + 1), cases(a), turns(found)))
     for done, (round_number, group, (engine, setting)) in enumerate(plan):
         wanted = group if a.all_settings else [c for c in group if round_number == 1 or not hopeless(m, engine, setting, c)]
@@ -112,7 +112,10 @@ def measure(a, model, found):
         try:
             got = engine.measure(model, setting, wanted)
         except EngineError as error:
+            if engine is found[0] and setting == engine.settings[-1] and not any(run["engine"] == engine.name for run in m["runs"]):
+                raise SystemExit("%s: %s" % (model, error))
             print("%s %s: %s" % (engine.name, setting, error), file=sys.stderr)
+            m["failures"].append({"round": round_number, "engine": engine.name, "setting": setting, "depth": wanted[0]["depth"], "error": str(error)})
             continue
         except KeyboardInterrupt:
             print("stopped: the figures are those of the runs until here", file=sys.stderr)
@@ -188,7 +191,7 @@ def main():
         m = measure(a, os.path.abspath(model), found)
         if not m["runs"]: raise SystemExit("%s: no engine measured anything" % model)
         measurements.append(m)
-        print("\n%s: %s\n%s\n%s\n" % (m["model"]["file"], report.summary(m), report.plain(report.rows(m, False)), report.shares(m)), flush=True)
+        print("\n%s: %s\n%s\n%s\n" % (m["model"]["file"], report.summary(m), report.plain(report.rows(m, False)), " ".join(filter(None, (report.shares(m), report.failures(m))))), flush=True)
         if a.results: update_results(a, here, measurements)
     if a.results and not measurements: update_results(a, here, [])
     if a.json: write(a.json, raw(here, measurements))

@@ -82,7 +82,7 @@ def check(session, job):
         for name, state in caches.items():
             if turn: session.set_state(state)
             elif name == "repeated": continue       # the first turn takes the cache as the prefill left it
-            steps = [timed(session, depth + i, 1) for i in range(8)]
+            steps = [timed(session, depth + i, 1) for i in range(16)]
             session.cut(depth)
             for kind, seconds in (("decode", min(steps)), ("prefill", prefill(session, depth, SHORT))):
                 key = "computed" if not turn else name

@@ -80,6 +80,12 @@ def shares(measurement):
     return "Of the memory floor (bytes of a step at the measured bandwidth) Kvasir's decode reaches " + ", ".join(said) + "." if said else ""
 
 
+def failures(measurement):
+    """What an engine did not manage, in one sentence; empty when there is nothing."""
+    missing = sorted({(f["engine"], setting_words(f["setting"]), f["depth"]) for f in measurement.get("failures", [])})
+    return "Failed: " + "; ".join("%s, %s, at depth %d" % one for one in missing) + "." if missing else ""
+
+
 def describe(machine):
     return "%s, %d logical CPUs, %.0f GB, %s" % (machine["cpu"], machine["logicalCpus"], machine["memoryBytes"] / 1e9, machine["system"])
 
@@ -90,7 +96,7 @@ def page(machine, measurements, name):
            "`Kvasir is` gives Kvasir's speed over the other's, each at its best setting, the median of the ratios within a round.", ""]
     if deepest(measurements): out += ["![Decode speed against context](%s.svg)" % name, ""]
     for m in measurements:
-        out += ["## " + m["model"]["file"], "", summary(m)] + [s for s in [shares(m)] if s] + ["", markdown(rows(m, True)), ""]
+        out += ["## " + m["model"]["file"], "", summary(m)] + [s for s in (shares(m), failures(m)) if s] + ["", markdown(rows(m, True)), ""]
     return "\n".join(out + ["Every single run is in [%s.json](%s.json)." % (name, name), ""])
 
 

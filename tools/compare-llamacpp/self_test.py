@@ -80,6 +80,9 @@ class Reports(unittest.TestCase):
         page = report.page(MACHINE, [measurement()], "cpu")
         self.assertIn("(cpu.svg)", page)
         self.assertIn("52 % at 32k", page)
+        self.assertNotIn("Failed", page)
+        failed = {**measurement(), "failures": [{"engine": "x", "setting": "fa+f16", "depth": 64}] * 2}
+        self.assertEqual(report.failures(failed), "Failed: x, flash attention, f16 KV, at depth 64.")
 
 
 class Settings(unittest.TestCase):
