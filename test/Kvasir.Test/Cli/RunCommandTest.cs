@@ -84,10 +84,10 @@ public sealed class RunCommandTest : IDisposable
     [Fact]
     public void PlanAndTimingsStandOnTheErrorStream()
     {
-        var run = CliRun.Of("run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "8", "--seed", "7", "--threads", "1", "--kv-memory", "1M");
+        var run = CliRun.Of("run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "8", "--seed", "7", "--threads", "1", "--kv-memory", "2M");
         var lines = run.Error.Split('\n');
         Assert.Equal("stories260K: llama, 5 layers | weights 1015.8 KiB | context 512", lines[0]);
-        Assert.Equal("KV bf16 640 B/token: 1.0 MiB hold 1,632 tokens", lines[1]);
+        Assert.Equal("KV bf16 2.5 KiB/token: 2.0 MiB hold 800 tokens", lines[1]);
         Assert.Matches(@"^load \S+ m?s \| prefill 5 tokens in \S+ m?s, [\d,.]+ tok/s$", lines[2]);
         Assert.Matches(@"^decode 8 tokens in \S+ m?s, [\d,.]+ tok/s \| ended by --max-tokens$", lines[3]);
         Assert.Matches(@"^peak memory [\d.]+ MiB \| attention dense \| KV bf16 \| 1 thread \| seed 7$", lines[4]);
@@ -154,9 +154,9 @@ public sealed class RunCommandTest : IDisposable
         var prompt = string.Concat(Enumerable.Repeat("Once upon a time. ", 200));
         var tokens = CliRun.With(prompt, "run", "stories260K", "--context", "16k", "--max-tokens", "1", "--json", "-q").Json[0]["usage"]!["promptTokens"]!.GetValue<int>();
         CliRun.With(prompt, "run", "stories260K", "-q").AssertFails(1, $"kvasir: the prompt of {tokens} tokens leaves no room in the context of 512");
-        CliRun.With("x", "run", "stories260K", "--kv-memory", "8k", "-q").AssertFails(1, "kvasir: the KV memory of 8192 bytes is less than the 20480 bytes that the first 32 tokens take");
-        var tight = CliRun.With(prompt, "run", "stories260K", "--context", "16k", "--kv-memory", "200k", "-q");
-        tight.AssertFails(1, $"kvasir: the prompt of {tokens} tokens needs {(tokens + 1) * 640} bytes of KV memory, and the limit of 204800 bytes holds 320 tokens");
+        CliRun.With("x", "run", "stories260K", "--kv-memory", "8k", "-q").AssertFails(1, "kvasir: the KV memory of 8192 bytes is less than the 81920 bytes that the first 32 tokens take");
+        var tight = CliRun.With(prompt, "run", "stories260K", "--context", "16k", "--kv-memory", "800k", "-q");
+        tight.AssertFails(1, $"kvasir: the prompt of {tokens} tokens needs {(tokens + 1) * 2560} bytes of KV memory, and the limit of 819200 bytes holds 320 tokens");
     }
 
     [Fact]
