@@ -27,7 +27,7 @@ internal sealed class LinearInput : ParallelJob, IDisposable
         (_maxColumns, _epsilon) = (maxColumns, epsilon);
         _normed = new NativeBuffer((long)workerCount * maxColumns * sizeof(float));
         foreach (var kind in kinds)
-            _prepared[(int)kind] = new NativeBuffer((long)maxRows * Activations.RowBytes(kind, WholeBlocks(maxColumns)));
+            _prepared[(int)kind] = NativeBuffer.Uninitialized((long)maxRows * Activations.RowBytes(kind, WholeBlocks(maxColumns)));
     }
 
     /// <summary>Bytes of scratch held.</summary>

@@ -47,7 +47,8 @@ internal sealed class Transformer : IDisposable
         long rows = limits.MaxRows;
         var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
         var rowFloats = (2L * config.Width) + (2L * queryWidth) + (2L * kvWidth) + (2L * config.FeedForwardWidth);
-        _buffer = new NativeBuffer((sizeof(float) * rows * rowFloats) + logitBytes);
+        // Rows that no batch reaches are never touched, and so take no memory.
+        _buffer = NativeBuffer.Uninitialized((sizeof(float) * rows * rowFloats) + logitBytes);
         var free = _buffer.View;
         _x = Take(ref free, rows * config.Width);
         _projected = Take(ref free, rows * config.Width);
