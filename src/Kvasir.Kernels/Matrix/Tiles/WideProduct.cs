@@ -32,6 +32,8 @@ internal static class WideProduct<TLanes, TVector>
     {
         if (product.Batch < FloatPanels<TLanes, TVector, TCodec>.SmallestBatch)
             FloatRows<TLanes, TVector, TCodec>.Run(product);
+        else if (TLanes.Count == Lanes512.Count && FloatTileProduct<TCodec>.IsSupported)
+            FloatTileProduct<TCodec>.Run(product);
         else
             TileProduct<TLanes, TVector, FloatPanels<TLanes, TVector, TCodec>>.Run(product);
     }
