@@ -152,7 +152,7 @@ public sealed class EngineTest : IDisposable
     public void DecodeStepsAllocateNothing(int threads, KvType kv)
     {
         using var engine = new Engine(_model, Exact with { Kv = kv, Threads = threads });
-        var options = Generation.Greedy(120) with { TopLogprobs = null, Stop = ["never"], Sampling = new SamplingOptions { RepetitionPenalty = 1.1f } };
+        var options = Generation.Greedy(120) with { TopLogprobs = null, Stop = ["\u01C2 no story has this"], Sampling = new SamplingOptions { RepetitionPenalty = 1.1f } };
         var sequences = Enumerable.Range(0, 3).Select(i => new Sequence(LongPrompt(30 + i), options)).ToArray();
         foreach (var sequence in sequences)
             engine.Submit(sequence);
