@@ -5,8 +5,6 @@ namespace Kvasir.Test.Models;
 
 public sealed class SyntheticModelTest
 {
-    private static readonly ModelOptions AsStored = new() { Repack = false };
-
     // Layers: 973,078,528 weights of 18, 34 or 64 bytes for each 32; the tied embedding of 128,256 x 2,048 comes with them, as Q6_K in
     // the 4-bit mixes: 210 bytes for each 256. In Q4_K_M, eight of sixteen layers have two matrices of 6 bits.
     [Theory]
@@ -31,7 +29,7 @@ public sealed class SyntheticModelTest
     [InlineData(SyntheticWeights.BF16, WeightType.BF16, WeightType.BF16)]
     public void WeightsAreSpreadAsTrainedOnes(SyntheticWeights weights, WeightType embedding, WeightType query)
     {
-        using var model = Model.Synthetic("tiny", weights, seed: 3, AsStored);
+        using var model = Model.Synthetic("tiny", weights, seed: 3, TestModels.AsStored);
         Assert.Equal((embedding, query), (model.Weights.Embedding.Type, model.Weights.Layers[0].Query.Type));
         foreach (var matrix in new[] { model.Weights.Embedding, model.Weights.Layers[1].Query, model.Weights.Layers[1].Down })
         {
@@ -47,9 +45,9 @@ public sealed class SyntheticModelTest
     [Fact]
     public void ASeedGivesTheSameWeightsAgain()
     {
-        using var first = Model.Synthetic("tiny", seed: 5, options: AsStored);
-        using var again = Model.Synthetic("tiny", seed: 5, options: AsStored);
-        using var other = Model.Synthetic("tiny", seed: 6, options: AsStored);
+        using var first = Model.Synthetic("tiny", seed: 5, options: TestModels.AsStored);
+        using var again = Model.Synthetic("tiny", seed: 5, options: TestModels.AsStored);
+        using var other = Model.Synthetic("tiny", seed: 6, options: TestModels.AsStored);
         Assert.Equal(Decode(first.Weights.Layers[1].Up), Decode(again.Weights.Layers[1].Up));
         Assert.NotEqual(Decode(first.Weights.Layers[1].Up), Decode(other.Weights.Layers[1].Up));
         Assert.NotEqual(Decode(first.Weights.Layers[1].Up), Decode(first.Weights.Layers[1].Gate));

@@ -1,6 +1,3 @@
-using Iced.Intel;
-using Kvasir.Kernels.Assembly;
-
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>Products of packed weights: panels outermost, so that weights are read from memory once for the part of the batch in the cache.</summary>
@@ -8,8 +5,6 @@ internal static unsafe class PackedProduct
 {
     // A part of the batch stays in the second cache level while the panels pass.
     private const int PartBytes = 512 << 10;
-    private static readonly nint[,] Kernels = new nint[Enum.GetValues<WeightType>().Length, ActivationTile.MostRows + 1];
-    private static readonly Lock Assembling = new();
 
     /// <param name="weights">Packed.</param>
     /// <param name="firstRow">A multiple of 32.</param>
@@ -38,26 +33,10 @@ internal static unsafe class PackedProduct
                 {
                     arguments.Activations = activations + first * rowBytes;
                     arguments.Results = results + (long)first * resultStride + row;
-                    Kernel(format, ActivationTile.RowsOfTile(first, batch))(&arguments);
+                    var kernel = format.Kernels.Address(ActivationTile.RowsOfTile(first, batch));
+                    ((delegate* unmanaged<PanelArguments*, void>)kernel)(&arguments);
                 }
             }
-        }
-    }
-
-    private static delegate* unmanaged<PanelArguments*, void> Kernel(PanelFormat format, int rows)
-    {
-        var kernel = Volatile.Read(ref Kernels[(int)format.Type, rows]);
-        return (delegate* unmanaged<PanelArguments*, void>)(kernel != 0 ? kernel : Assemble(format, rows));
-    }
-
-    private static nint Assemble(PanelFormat format, int rows)
-    {
-        lock (Assembling)
-        {
-            ref var kernel = ref Kernels[(int)format.Type, rows];
-            if (kernel == 0)
-                Volatile.Write(ref kernel, AssembledKernel.Assemble(code => new PanelCode(code, rows).Write(format)));
-            return kernel;
         }
     }
 }

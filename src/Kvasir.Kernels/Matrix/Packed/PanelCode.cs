@@ -101,7 +101,7 @@ internal sealed class PanelCode(Assembler code, int rows)
     /// <summary>Asks for the codes that follow some blocks later: the hardware stops at the end of each page.</summary>
     public void PrefetchCodes(int offset)
     {
-        if (rows <= MostRowsToPrefetch && offset % LineBytes == 0)
+        if (rows <= MostRowsToPrefetch)
             code.prefetcht0(__[Codes + offset + BytesAhead]);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Packed;
@@ -9,17 +10,27 @@ namespace Kvasir.Kernels.Matrix.Packed;
 /// one after the other, then the scales of all blocks. Codes are unsigned; a vector holds four columns of each of sixteen rows, and is followed by the
 /// same columns of the other sixteen.
 /// </summary>
-internal abstract unsafe class PanelFormat(WeightType type)
+internal abstract unsafe class PanelFormat
 {
     /// <summary>Rows of a panel: the 32-bit lanes of two vectors.</summary>
     public const int Rows = 32;
 
     protected const int VectorBytes = 64;
 
-    public WeightType Type => type;
+    protected PanelFormat(WeightType type)
+    {
+        Type = type;
+        Activations = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
+        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows).Write(this));
+    }
+
+    public WeightType Type { get; }
 
     /// <summary>The form of the activations: codes and scales of blocks as long as the weights' own.</summary>
-    public ActivationKind Activations { get; } = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
+    public ActivationKind Activations { get; }
+
+    /// <summary>By rows of activations: functions of <see cref="PanelArguments"/>.</summary>
+    public KernelTable Kernels { get; }
 
     /// <summary>Bytes of codes of a panel and one block.</summary>
     public abstract int CodeBytes { get; }

@@ -34,8 +34,10 @@ internal static class FloatTileCode
 
     private static AssemblerRegister64 ResultStride => r13;
 
-    /// <summary>Writes the kernel for <paramref name="rows"/> rows of activations.</summary>
-    public static void Write(Assembler code, int rows)
+    /// <summary>By rows of activations: functions of <see cref="FloatTileArguments"/>.</summary>
+    public static KernelTable Kernels { get; } = new(MostRows, Write);
+
+    private static void Write(Assembler code, int rows)
     {
         code.mov(First, Argument(nameof(FloatTileArguments.First)));
         code.mov(Second, Argument(nameof(FloatTileArguments.Second)));

@@ -62,7 +62,7 @@ internal static unsafe class FloatTileProduct<TCodec>
                 for (var i = 0; i < count && column > 0; i++)
                     Unsafe.CopyBlockUnaligned(results + i * Rows, product.ResultRow(b + i) + row, bytes);
                 arguments.Activations = (float*)product.ActivationRow(b) + column;
-                FloatTileKernels.Of(count)(&arguments);
+                Kernel(count)(&arguments);
                 for (var i = 0; i < count; i++)
                     Unsafe.CopyBlockUnaligned(product.ResultRow(b + i) + row, results + i * Rows, bytes);
             }
@@ -82,9 +82,12 @@ internal static unsafe class FloatTileProduct<TCodec>
         {
             arguments.Activations = (float*)product.ActivationRow(b) + columns.First;
             arguments.Results = product.ResultRow(b) + row;
-            FloatTileKernels.Of(Math.Min(FloatTileCode.MostRows, product.Batch - b))(&arguments);
+            Kernel(Math.Min(FloatTileCode.MostRows, product.Batch - b))(&arguments);
         }
     }
+
+    private static delegate* unmanaged<FloatTileArguments*, void> Kernel(int rows) =>
+        (delegate* unmanaged<FloatTileArguments*, void>)FloatTileCode.Kernels.Address(rows);
 
     private static FloatTileArguments Arguments(in Product product, (int First, int Count) columns, float* panel) => new()
     {
