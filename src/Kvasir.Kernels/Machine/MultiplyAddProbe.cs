@@ -29,7 +29,7 @@ public static class MultiplyAddProbe
     internal static MultiplyAddLoop[] Loops(Arithmetic arithmetic) => arithmetic switch
     {
         Arithmetic.F32 => FloatLoops.All,
-        Arithmetic.BF16 => [AssembledLoops.Bf16],
+        Arithmetic.BF16 => [AssembledLoops.TiledBf16, AssembledLoops.Bf16],
         Arithmetic.Bytes => [AssembledLoops.Vnni, .. ByteLoops.All],
         _ => throw new ArgumentOutOfRangeException(nameof(arithmetic), arithmetic, null),
     };

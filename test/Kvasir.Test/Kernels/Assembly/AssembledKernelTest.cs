@@ -11,7 +11,7 @@ public sealed unsafe class AssembledKernelTest
     {
         if (System.Runtime.Intrinsics.X86.Avx512F.IsSupported)
             return;
-        Assert.False(AssembledKernel.IsAllowed || CpuFeatures.HasVnni || CpuFeatures.HasBf16 || CpuFeatures.HasPopcount);
+        Assert.False(AssembledKernel.IsAllowed || CpuFeatures.HasVnni || CpuFeatures.HasBf16 || CpuFeatures.HasPopcount || CpuFeatures.HasAmx);
     }
 
     [Fact]
