@@ -2,6 +2,7 @@ using Kvasir.Kernels;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Memory;
 
@@ -25,7 +26,7 @@ internal sealed class GateCases : IDisposable
     {
         foreach (var type in new[] { WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.BF16, WeightType.F32 })
         {
-            foreach (var batch in new[] { 1, 48 })
+            foreach (var batch in new[] { 1, 64 })
                 AddProduct(type, batch);
         }
 
@@ -45,7 +46,7 @@ internal sealed class GateCases : IDisposable
     private void AddProduct(WeightType type, int batch)
     {
         var stored = new WeightMatrix(type, Rows, Columns, Filled(Rows * WeightLayout.RowBytes(type, Columns)));
-        var (rows, results) = (Prepared(stored, batch), new float[batch * Rows]);
+        var (rows, results) = (Prepared(Activations.KindOf(type), batch), new float[batch * Rows]);
         var fastest = Array.FindLast(MatrixProduct.Variants, static variant => variant.IsSupported);
         var scalar = MatrixProduct.Variants[0];
         void Scalar() => MatrixProduct.Run(scalar.Run, stored, 0, Rows, rows, batch, results, Rows);
@@ -53,14 +54,25 @@ internal sealed class GateCases : IDisposable
         var least = Least(fastest.Name, batch == 1 ? 12 : 18);
         _cases.Add(new GateCase(
             $"product {type}, batch {batch}", fastest.Name, least, Scalar, () => MatrixProduct.Run(fastest.Run, stored, 0, Rows, rows, batch, results, Rows)));
+        if (AmxProduct.Pays(stored, batch))
+            AddTiled(stored);
         if (!PackedWeights.Pays(type))
             return;
         var view = Buffer(PackedWeights.Bytes(type, Rows, Columns)).View;
         PackedWeights.Pack(stored, 0, PackedWeights.PanelCount(Rows), view);
         var packed = WeightMatrix.Packed(type, Rows, Columns, view);
-        var tiles = Prepared(packed, batch);
-        _cases.Add(new GateCase(
-            $"product {type}, batch {batch}", "packed", batch == 1 ? 100 : 60, Scalar, () => MatrixProduct.Multiply(packed, 0, Rows, tiles, batch, results, Rows)));
+        AddKind("packed", packed, Activations.KindOf(packed, 1), batch == 1 ? 100 : 60);
+        if (AmxProduct.Pays(packed, batch))
+            AddTiled(packed);
+
+        void AddTiled(WeightMatrix weights) => AddKind("AMX", weights, AmxProduct.KindOf(type), 60);
+
+        void AddKind(string name, WeightMatrix weights, ActivationKind kind, double atLeast)
+        {
+            var tiles = Prepared(kind, batch);
+            _cases.Add(new GateCase(
+                $"product {type}, batch {batch}", name, atLeast, Scalar, () => MatrixProduct.Multiply(kind, weights, 0, Rows, tiles, batch, results, Rows)));
+        }
     }
 
     private void AddAttention(KvType type)
@@ -115,14 +127,11 @@ internal sealed class GateCases : IDisposable
         _ => wide,
     };
 
-    private static byte[] PreparedRows(in WeightMatrix weights, int batch) =>
-        new byte[batch * Activations.RowBytes(Activations.KindOf(weights), Columns)];
-
-    private byte[] Prepared(in WeightMatrix weights, int batch)
+    private byte[] Prepared(ActivationKind kind, int batch)
     {
-        var prepared = PreparedRows(weights, batch);
+        var prepared = new byte[batch * Activations.RowBytes(kind, Columns)];
         for (var b = 0; b < batch; b++)
-            Activations.Prepare(Activations.KindOf(weights), Normal(Columns), b, batch, prepared);
+            Activations.Prepare(kind, Normal(Columns), b, batch, prepared);
         return prepared;
     }
 

@@ -22,7 +22,7 @@ internal static unsafe class AssembledLoops
     {
         get
         {
-            const int Products = FullTiles.Rows * FullTiles.Rows * (FullTiles.RowBytes / 2);
+            const int Products = AmxTiles.Rows * AmxTiles.Rows * (AmxTiles.RowBytes / 2);
             return Loop("AMX TDPBF16PS", CpuFeatures.HasAmx, 2 * 4 * Products, code =>
             {
                 code.tdpbf16ps(tmm0, tmm4, tmm6);
@@ -49,7 +49,7 @@ internal static unsafe class AssembledLoops
             for (var i = 0; i < 32; i++)
                 code.vpxord(Zmm(i), Zmm(i), Zmm(i));
             if (CpuFeatures.HasAmx)
-                FullTiles.WriteStart(code, rax);
+                AmxTiles.WriteStart(code, rax);
             code.mov(rax, __qword_ptr[AssembledKernel.Arguments]);
             var turn = code.CreateLabel("turn");
             code.Label(ref turn);
@@ -57,7 +57,7 @@ internal static unsafe class AssembledLoops
             code.dec(rax);
             code.jnz(turn);
             if (CpuFeatures.HasAmx)
-                FullTiles.WriteEnd(code);
+                AmxTiles.WriteEnd(code);
         });
         return new MultiplyAddLoop(form, true, operations, turns => ((delegate* unmanaged<long*, void>)address)(&turns));
     }

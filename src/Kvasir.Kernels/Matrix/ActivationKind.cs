@@ -17,4 +17,10 @@ public enum ActivationKind
 
     /// <summary>The same numbers as <see cref="Q8Block256"/>, several rows interleaved, for packed weights.</summary>
     Q8Block256Tiles,
+
+    /// <summary>Rounded to bf16, thirty-two rows interleaved, for quantised weights that a large batch makes worth widening.</summary>
+    BF16Tiles,
+
+    /// <summary>Sums of two bf16 numbers, thirty-two rows interleaved, for large batches and weights that are bf16 numbers.</summary>
+    BF16PairTiles,
 }

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Packed;
 
 namespace Kvasir.Kernels.Matrix;
@@ -26,8 +27,13 @@ public static unsafe class Activations
         _ => ActivationKind.Q8Block256,
     };
 
-    /// <summary>The form that a product with these weights expects: tiles when they are packed.</summary>
-    public static ActivationKind KindOf(in WeightMatrix weights) => weights.IsPacked ? TilesOf(KindOf(weights.Type)) : KindOf(weights.Type);
+    /// <summary>The form that a product of these weights with a batch of so many rows expects: tiles when the weights are packed or the batch is large.</summary>
+    public static ActivationKind KindOf(in WeightMatrix weights, int batch)
+    {
+        if (AmxProduct.Pays(weights, batch))
+            return AmxProduct.KindOf(weights.Type);
+        return weights.IsPacked ? TilesOf(KindOf(weights.Type)) : KindOf(weights.Type);
+    }
 
     /// <summary>Bytes of one prepared row; a multiple of 4.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The columns are negative, not whole blocks, or too many for a row below 2 GiB.</exception>
@@ -41,6 +47,8 @@ public static unsafe class Activations
             ActivationKind.Q8Block256 => Q8Block256Row.Bytes(WholeBlocks(columns, Q8Block256Row.BlockElements)),
             ActivationKind.Q8Block32Tiles or ActivationKind.Q8Block256Tiles =>
                 (long)WholeBlocks(columns, TileBlockElements(kind)) / TileBlockElements(kind) * ActivationTile.BlockBytes(kind),
+            ActivationKind.BF16Tiles or ActivationKind.BF16PairTiles =>
+                (long)WholeBlocks(columns, AmxActivations.StepColumns) * sizeof(ushort) * AmxActivations.Parts(kind),
             _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not an activation kind"),
         };
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, int.MaxValue, nameof(columns));
@@ -57,14 +65,15 @@ public static unsafe class Activations
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)batch, nameof(index));
         var bytes = RowBytes(kind, row.Length);
         ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * bytes, nameof(prepared));
-        if (kind is not (ActivationKind.Q8Block32Tiles or ActivationKind.Q8Block256Tiles))
-        {
-            Prepare(kind, row, prepared.Slice(index * bytes, bytes));
-            return;
-        }
-
         fixed (byte* destination = prepared)
-            ActivationTile.Prepare(kind, row, index, batch, destination);
+        {
+            if (kind is ActivationKind.Q8Block32Tiles or ActivationKind.Q8Block256Tiles)
+                ActivationTile.Prepare(kind, row, index, batch, destination);
+            else if (kind is ActivationKind.BF16Tiles or ActivationKind.BF16PairTiles)
+                AmxActivations.Prepare(kind, row, index, batch, destination);
+            else
+                Prepare(kind, row, prepared.Slice(index * bytes, bytes));
+        }
     }
 
     /// <summary>

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Matrix.Tiles;
 
@@ -27,28 +28,39 @@ public static unsafe class MatrixProduct
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">Rows lie outside the matrix, or a span is too short.</exception>
     public static void Multiply(
-        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
+        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride) =>
+        Multiply(Activations.KindOf(weights, batch), weights, firstRow, rowCount, prepared, batch, results, resultStride);
+
+    /// <summary>The form of the activations says which kernels multiply.</summary>
+    internal static void Multiply(
+        ActivationKind kind, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
     {
-        if (!weights.IsPacked)
+        var isBf16 = kind is ActivationKind.BF16Tiles or ActivationKind.BF16PairTiles;
+        if (!weights.IsPacked && !isBf16)
         {
             Run(Fastest, weights, firstRow, rowCount, prepared, batch, results, resultStride);
             return;
         }
 
-        Check(weights, firstRow, rowCount, prepared, batch, results, resultStride);
-        if (firstRow % PackedWeights.PanelRows != 0 || (rowCount % PackedWeights.PanelRows != 0 && firstRow + rowCount != weights.Rows))
+        Check(kind, weights, firstRow, rowCount, prepared, batch, results, resultStride);
+        if (weights.IsPacked && (firstRow % PackedWeights.PanelRows != 0 || (rowCount % PackedWeights.PanelRows != 0 && firstRow + rowCount != weights.Rows)))
             throw new ArgumentOutOfRangeException(nameof(firstRow), $"rows [{firstRow}, {firstRow} + {rowCount}) of a packed matrix are not whole panels");
         if (batch == 0 || rowCount == 0)
             return;
         fixed (byte* activations = prepared)
         fixed (float* result = results)
-            PackedProduct.Run(weights, firstRow, rowCount, activations, batch, result + firstRow, resultStride);
+        {
+            if (isBf16)
+                AmxProduct.Run(weights, (firstRow, rowCount), activations, batch, result + firstRow, resultStride);
+            else
+                PackedProduct.Run(weights, firstRow, rowCount, activations, batch, result + firstRow, resultStride);
+        }
     }
 
     internal static void Run(
         ProductKernel kernel, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
     {
-        var activationBytes = Check(weights, firstRow, rowCount, prepared, batch, results, resultStride);
+        var activationBytes = Check(Activations.KindOf(weights.Type), weights, firstRow, rowCount, prepared, batch, results, resultStride);
         if (batch == 0 || rowCount == 0)
             return;
         fixed (byte* activations = prepared)
@@ -68,13 +80,13 @@ public static unsafe class MatrixProduct
 
     /// <summary>Returns the bytes of a row of activations.</summary>
     private static int Check(
-        in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, ReadOnlySpan<float> results, int resultStride)
+        ActivationKind kind, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, ReadOnlySpan<float> results, int resultStride)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstRow, weights.Rows - rowCount);
-        var activationBytes = Activations.RowBytes(Activations.KindOf(weights), weights.Columns);
+        var activationBytes = Activations.RowBytes(kind, weights.Columns);
         if (batch == 0 || rowCount == 0)
             return activationBytes;
         ArgumentOutOfRangeException.ThrowIfLessThan(prepared.Length, (long)batch * activationBytes, nameof(prepared));

@@ -3,7 +3,7 @@ namespace Kvasir.Kernels.Matrix;
 internal delegate void ProductKernel(in Product product);
 
 /// <summary>
-/// One checked call of <see cref="MatrixProduct.Multiply"/> by address: rows start at the first wanted one, and so does every
+/// One checked call of <see cref="MatrixProduct"/> by address: rows start at the first wanted one, and so does every
 /// result row, so kernels count from 0.
 /// </summary>
 internal readonly unsafe struct Product(WeightType type, byte* weights, int rowBytes, float* results, int resultStride)

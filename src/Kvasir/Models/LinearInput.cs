@@ -47,7 +47,7 @@ internal sealed class LinearInput : ParallelJob, IDisposable
     {
         (_rows, _wanted) = (rows, 0);
         foreach (var target in targets)
-            _wanted |= 1 << (int)Activations.KindOf(target.Weights);
+            _wanted |= 1 << (int)Activations.KindOf(target.Weights, rows.Count);
         pool.Run(this, rows.Count);
     }
 

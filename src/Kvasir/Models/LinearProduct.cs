@@ -66,7 +66,7 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
     {
         var weights = target.Weights;
         var rowCount = Math.Min(_itemRows, weights.Rows - firstRow);
-        var prepared = input.Prepared(Activations.KindOf(weights));
+        var prepared = input.Prepared(Activations.KindOf(weights, _batchRows));
         var results = target.Results.Span<float>(0, _batchRows * weights.Rows);
         MatrixProduct.Multiply(weights, firstRow, rowCount, prepared, _batchRows, results, weights.Rows);
         if (target.Bias is null)

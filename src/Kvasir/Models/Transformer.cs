@@ -40,7 +40,8 @@ internal sealed class Transformer : IDisposable
         var queryWidth = config.HeadCount * config.HeadDim;
         var kvWidth = config.KvHeadCount * config.HeadDim;
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
-        _input = new LinearInput(Math.Max(limits.MaxRows, limits.MaxLogitRows), widest, pool.WorkerCount, Kinds(weights), config.NormEpsilon);
+        var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
+        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), config.NormEpsilon);
         _linear = new LinearProduct(_input, pool);
         _rotation = new HeadRotation(config, limits.MaxRows);
 
@@ -155,16 +156,24 @@ internal sealed class Transformer : IDisposable
         return taken;
     }
 
-    private static HashSet<ActivationKind> Kinds(Weights weights)
+    // A batch may have any number of rows: the forms of one and of the most.
+    private static HashSet<ActivationKind> Kinds(Weights weights, int maxRows)
     {
-        var kinds = new HashSet<ActivationKind> { Activations.KindOf(weights.Output) };
+        var kinds = new HashSet<ActivationKind>();
+        Add(weights.Output);
         foreach (var layer in weights.Layers)
         {
             ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
             foreach (var matrix in matrices)
-                kinds.Add(Activations.KindOf(matrix));
+                Add(matrix);
         }
 
         return kinds;
+
+        void Add(in WeightMatrix matrix)
+        {
+            kinds.Add(Activations.KindOf(matrix, 1));
+            kinds.Add(Activations.KindOf(matrix, maxRows));
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Packed;
@@ -40,6 +41,9 @@ internal abstract unsafe class PanelFormat
 
     /// <summary>Packs one block of the rows of a panel, which begins <paramref name="offset"/> bytes into them.</summary>
     public abstract void Pack(TileRows rows, int offset, byte* codes, byte* scales);
+
+    /// <summary>Writes one block of a panel as bf16 numbers: <see cref="Bf16Pairs"/>.</summary>
+    public abstract void Widen(byte* codes, byte* scales, byte* pairs);
 
     /// <summary>Vectors that no block changes.</summary>
     public abstract void WriteConstants(PanelCode panel);

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
 using static Iced.Intel.AssemblerRegisters;
@@ -21,6 +23,23 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
     {
         PackHalves(rows, offset, scales);
         PackWords(rows, offset + HalfFloat.Bytes, Block / 2, codes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Widen(byte* codes, byte* scales, byte* pairs)
+    {
+        var nibbles = Vector512.Create((int)LowNibbles);
+        for (var half = 0; half < 2; half++, pairs += Bf16Pairs.TileBytes)
+        {
+            var scale = Bf16Pairs.Widen(scales + half * ScaleBytes / 2);
+            var offset = scale * -8f;
+            for (var i = 0; i < Vectors; i++)
+            {
+                var packed = Vector512.Load((int*)(codes + (i * 2 + half) * VectorBytes));
+                Bf16Pairs.Store(packed & nibbles, scale, offset, pairs + 2 * i * Bf16Pairs.PairBytes);
+                Bf16Pairs.Store(Vector512.ShiftRightLogical(packed, 4) & nibbles, scale, offset, pairs + (Block / 4 + 2 * i) * Bf16Pairs.PairBytes);
+            }
+        }
     }
 
     public override void WriteConstants(PanelCode panel) => panel.Fill(PanelCode.Free(0), LowNibbles);

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
 using static Iced.Intel.AssemblerRegisters;
@@ -34,6 +35,32 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
         PackWords(rows, offset + NibblesAt, Block / 2, codes);
         PackScales(rows, offset, scales, 0);
         PackScales(new TileRows(rows.Row(Rows / 2), rows.Stride), offset, scales, 1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Widen(byte* codes, byte* scales, byte* pairs)
+    {
+        var nibbles = Vector512.Create((int)LowNibbles);
+        for (var half = 0; half < 2; half++, pairs += Bf16Pairs.TileBytes)
+        {
+            var blockScale = Bf16Pairs.Widen(scales + half * HalvesBytes / 2);
+            var blockMinimum = Bf16Pairs.Widen(scales + HalvesBytes + half * HalvesBytes / 2);
+            for (var group = 0; group < Groups; group++)
+            {
+                var (pair, shift) = (group / 2, group % 2);
+                var bytes = Avx512F.ConvertToVector512Int32(Vector128.Load(scales + ScalesAt + group * Rows + half * Rows / 2));
+                var minimums = Lanes512.LoadHalves((ushort*)(scales + MinimumsAt + pair * PairBytes + half * PairBytes / 2));
+                var minimum = Vector512.ShiftRightLogical(minimums, 8 * shift) & Vector512.Create(0xFF);
+                var scale = Vector512.ConvertToSingle(bytes) * blockScale;
+                var offset = -(Vector512.ConvertToSingle(minimum) * blockMinimum);
+                var source = codes + (pair * GroupVectors * 2 + half) * VectorBytes;
+                for (var i = 0; i < GroupVectors; i++)
+                {
+                    var packed = Vector512.ShiftRightLogical(Vector512.Load((int*)(source + i * 2 * VectorBytes)), 4 * shift);
+                    Bf16Pairs.Store(packed & nibbles, scale, offset, pairs + group * Bf16Pairs.StepBytes + 2 * i * Bf16Pairs.PairBytes);
+                }
+            }
+        }
     }
 
     public override void WriteConstants(PanelCode panel) => panel.Fill(PanelCode.Free(0), LowNibbles);

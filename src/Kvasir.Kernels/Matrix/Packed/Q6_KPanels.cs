@@ -1,5 +1,8 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Iced.Intel;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
 using static Iced.Intel.AssemblerRegisters;
@@ -53,6 +56,25 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Widen(byte* codes, byte* scales, byte* pairs)
+    {
+        for (var half = 0; half < 2; half++, pairs += Bf16Pairs.TileBytes)
+        {
+            var blockScale = Bf16Pairs.Widen(scales + half * GroupScalesAt / 2);
+            for (var quarter = 0; quarter < Quarters; quarter++)
+            {
+                for (var run = 0; run < Runs; run++)
+                {
+                    var group = Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)(scales + GroupScalesAt + (quarter * Runs + run) * Rows + half * Rows / 2)));
+                    var scale = Vector512.ConvertToSingle(group) * blockScale;
+                    var target = pairs + (quarter / 2 * Runs + run) * Bf16Pairs.StepBytes + quarter % 2 * Bf16Pairs.TileBytes / 2;
+                    Widen(codes + quarter * QuarterBytes + half * VectorBytes, run, scale, target);
+                }
+            }
+        }
+    }
+
     public override void WriteConstants(PanelCode panel)
     {
         panel.Fill(PanelCode.Free(0), LowNibbles);
@@ -100,6 +122,22 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         code.add(inner.Step, Runs * rows * 32);
         code.dec(inner.Count);
         code.jne(quarters);
+    }
+
+    // Sixteen columns of sixteen rows.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Widen(byte* codes, int run, Vector512<float> scale, byte* target)
+    {
+        var (nibbles, highPairs) = (Vector512.Create((int)LowNibbles), Vector512.Create((int)HighPairs));
+        var offset = scale * -32f;
+        for (var i = 0; i < 4; i++, codes += 2 * VectorBytes, target += 2 * Bf16Pairs.PairBytes)
+        {
+            var low = Vector512.ShiftRightLogical(Vector512.Load((int*)(codes + run % 2 * PartBytes)), run / 2 * 4);
+            var pairs = Vector512.Load((int*)(codes + 2 * PartBytes));
+            // Pair number run of each byte goes to bits 4 and 5.
+            var high = run < 2 ? Vector512.ShiftLeft(pairs, 4 - 2 * run) : Vector512.ShiftRightLogical(pairs, 2 * run - 4);
+            Bf16Pairs.Store((low & nibbles) | (high & highPairs), scale, offset, target);
+        }
     }
 
     private static void LoadScale(Assembler code, int run, int half, AssemblerRegisterZMM scale, AssemblerRegisterZMM blockScale)

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Codecs;
 using Kvasir.Kernels.Matrix.Tiles;
 using static Iced.Intel.AssemblerRegisters;
@@ -24,6 +26,18 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
     {
         PackHalves(rows, offset, scales);
         PackWords(rows, offset + HalfFloat.Bytes, Block, codes, SignBits);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Widen(byte* codes, byte* scales, byte* pairs)
+    {
+        for (var half = 0; half < 2; half++, pairs += Bf16Pairs.TileBytes)
+        {
+            var scale = Bf16Pairs.Widen(scales + half * ScaleBytes / 2);
+            var offset = scale * -128f;
+            for (var i = 0; i < Vectors; i++)
+                Bf16Pairs.Store(Vector512.Load((int*)(codes + (i * 2 + half) * VectorBytes)), scale, offset, pairs + 2 * i * Bf16Pairs.PairBytes);
+        }
     }
 
     public override void WriteConstants(PanelCode panel)

@@ -55,12 +55,12 @@ public sealed class PackedProductTest
         using var product = ProductCase.Random(type, Rows, 256, Batch, 3);
         using var packed = new PackedCase(product);
         var whole = new float[Batch * Rows];
-        MatrixProduct.Multiply(packed.Weights, 0, Rows, packed.Prepared, Batch, whole, Rows);
+        MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, Rows, packed.Prepared, Batch, whole, Rows);
         foreach (var (first, count) in new[] { (32, 32), (64, 34), (32, 66) })
         {
             var part = new float[(Batch - 1) * Stride + first + count];
             Array.Fill(part, -7f);
-            MatrixProduct.Multiply(packed.Weights, first, count, packed.Prepared, Batch, part, Stride);
+            MatrixProduct.Multiply(packed.Kind, packed.Weights, first, count, packed.Prepared, Batch, part, Stride);
             for (var i = 0; i < part.Length; i++)
             {
                 var (b, row) = (i / Stride, i % Stride);
@@ -78,10 +78,10 @@ public sealed class PackedProductTest
         using var product = ProductCase.Random(type, 40, 256, 2, 3);
         using var packed = new PackedCase(product);
         var results = new float[80];
-        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 8, 32, packed.Prepared, 2, results, 40));
-        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 0, 16, packed.Prepared, 2, results, 40));
-        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Weights, 0, 40, packed.Prepared.AsSpan(1), 2, results, 40));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Activations.Prepare(Activations.KindOf(packed.Weights), new float[256], 2, 2, packed.Prepared));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Kind, packed.Weights, 8, 32, packed.Prepared, 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 16, packed.Prepared, 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 40, packed.Prepared.AsSpan(1), 2, results, 40));
+        Assert.Throws<ArgumentOutOfRangeException>(() => Activations.Prepare(packed.Kind, new float[256], 2, 2, packed.Prepared));
         Assert.Throws<InvalidOperationException>(() => packed.Weights.Row(0).Length);
     }
 
@@ -95,12 +95,12 @@ public sealed class PackedProductTest
         using var packed = new PackedCase(product);
         var results = new float[9 * 33];
         var row = new float[512];
-        MatrixProduct.Multiply(packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
+        MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 10; i++)
         {
-            Activations.Prepare(Activations.KindOf(packed.Weights), row, 3, 9, packed.Prepared);
-            MatrixProduct.Multiply(packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
+            Activations.Prepare(packed.Kind, row, 3, 9, packed.Prepared);
+            MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
         }
 
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
@@ -119,7 +119,7 @@ public sealed class PackedProductTest
         using var packed = new PackedCase(product);
         var results = new float[product.Batch * product.Rows];
         Array.Fill(results, float.NaN);
-        MatrixProduct.Multiply(packed.Weights, 0, product.Rows, packed.Prepared, product.Batch, results, product.Rows);
+        MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, product.Rows, packed.Prepared, product.Batch, results, product.Rows);
         var (sums, magnitudes) = product.Exact();
         for (var i = 0; i < results.Length; i++)
         {
@@ -151,13 +151,15 @@ public sealed class PackedProductTest
             _buffer = new NativeBuffer(PackedWeights.Bytes(product.Type, product.Rows, product.Columns));
             PackedWeights.Pack(product.Weights, 0, PackedWeights.PanelCount(product.Rows), _buffer.View);
             Weights = WeightMatrix.Packed(product.Type, product.Rows, product.Columns, _buffer.View);
-            var kind = Activations.KindOf(Weights);
-            Prepared = new byte[product.Batch * Activations.RowBytes(kind, product.Columns)];
+            Kind = Activations.KindOf(Weights, 1);
+            Prepared = new byte[product.Batch * Activations.RowBytes(Kind, product.Columns)];
             for (var b = 0; b < product.Batch; b++)
-                Activations.Prepare(kind, product.Values(b), b, product.Batch, Prepared);
+                Activations.Prepare(Kind, product.Values(b), b, product.Batch, Prepared);
         }
 
         public WeightMatrix Weights { get; }
+
+        public ActivationKind Kind { get; }
 
         public byte[] Prepared { get; }
 

@@ -64,7 +64,8 @@ internal sealed class ProductCase : IDisposable
     }
 
     /// <summary>[batch, rows] of the sum, and of the sum of magnitudes that rounding errors are measured by.</summary>
-    public (double[] Sums, double[] Magnitudes) Exact()
+    /// <param name="exactActivations">Whether activations are taken as they are, and not as the stored weights' kernels round them.</param>
+    public (double[] Sums, double[] Magnitudes) Exact(bool exactActivations = false)
     {
         var (sums, magnitudes) = (new double[Batch * Rows], new double[Batch * Rows]);
         for (var r = 0; r < Rows; r++)
@@ -81,7 +82,7 @@ internal sealed class ProductCase : IDisposable
             {
                 for (var i = 0; i < Columns; i++)
                 {
-                    var x = Activation(b, i);
+                    var x = exactActivations ? Values(b)[i] : Activation(b, i);
                     sums[b * Rows + r] += weights[i] * x;
                     magnitudes[b * Rows + r] += sizes[i] * Math.Abs(x);
                 }
