@@ -109,7 +109,7 @@ internal sealed class AmxCode(int parts)
         code.nop();
     }
 
-    private static void WriteResults(Assembler code, bool both) => 
+    private static void WriteResults(Assembler code, bool both) =>
         ForEachSum(code, both, (Results, ResultStride), (sum, at) => code.tilestored(at, sum));
 
     private static void ForEachSum(
