@@ -139,6 +139,8 @@ public sealed class Sequence
     internal void Release()
     {
         Cache?.Truncate(0);
+        foreach (var selector in _selectors)
+            selector.Dispose();
         (Cache, _selectors, CachedCount) = (null, [], 0);
         PrefillCount = TokenCount;
     }

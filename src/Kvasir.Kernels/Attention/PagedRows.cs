@@ -49,6 +49,10 @@ public readonly unsafe ref struct PagedRows
     public static PagedRows Values(ReadOnlySpan<nint> pages, int pageTokens, KvType type, int dim) =>
         new(pages, pageTokens, type, dim, pageTokens * KvCodecs.RowBytes(type, dim));
 
+    /// <summary>Reads row <paramref name="row"/> back; exact for what was stored.</summary>
+    /// <param name="elements">[Dim]</param>
+    public void Decode(int row, Span<float> elements) => KvCodecs.Decode(Type, new ReadOnlySpan<byte>(Row(row, out _), RowBytes), elements);
+
     /// <summary>Where row <paramref name="row"/> lies; a row outside the pages throws.</summary>
     /// <param name="rowsLeft">Rows from this one to the end of its page, itself included: they follow one another.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -26,6 +26,12 @@ public abstract class AttentionPolicy
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     public virtual long IndexBytesPerToken => 0;
 
+    /// <summary>Checks that the options make sense for a model.</summary>
+    /// <exception cref="KvasirException">They do not: a layer that they name does not exist.</exception>
+    public virtual void RequireFits(int layerCount)
+    {
+    }
+
     /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
     public abstract Selector CreateSelector(HeadPlace place);
 }

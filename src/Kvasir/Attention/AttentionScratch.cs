@@ -26,6 +26,7 @@ internal sealed class AttentionScratch : IDisposable
         _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
         _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
         Selection = new KvSelection(maxRows);
+        Selector = new SelectorScratch(shape.GroupHeads, maxRows);
     }
 
     /// <summary>Prompt positions that are attended together.</summary>
@@ -33,13 +34,16 @@ internal sealed class AttentionScratch : IDisposable
 
     public KvSelection Selection { get; }
 
+    /// <summary>What selectors use while they choose.</summary>
+    public SelectorScratch Selector { get; }
+
     /// <summary>Rows and weights kept for <see cref="Selector.Observe"/>; made when a policy first asks.</summary>
     public ObservedWeights? Observed { get; set; }
 
     /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
     public bool Observes { get; set; }
 
-    public long Bytes => _floats.Bytes;
+    public long Bytes => _floats.Bytes + Selector.Bytes;
 
     /// <summary>[count, dim]</summary>
     public Span<float> Queries(int count) => Floats(0, count * _dim);
@@ -58,7 +62,11 @@ internal sealed class AttentionScratch : IDisposable
         return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
     }
 
-    public void Dispose() => _floats.Dispose();
+    public void Dispose()
+    {
+        _floats.Dispose();
+        Selector.Dispose();
+    }
 
     private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);
 }

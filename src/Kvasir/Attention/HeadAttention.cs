@@ -19,7 +19,7 @@ internal static class HeadAttention
         sum.Reset();
         scratch.Observes = observes;
         scratch.Observed?.Clear();
-        var query = new HeadQuery(queries, visible.First, visible.End);
+        var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
         var selection = scratch.Selection;
         for (var round = 0; ; round++)
         {

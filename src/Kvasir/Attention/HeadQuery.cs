@@ -1,14 +1,23 @@
+using Kvasir.Cache;
+
 namespace Kvasir.Attention;
 
 /// <summary>What a selector is asked: the queries of one KV head's group at one position.</summary>
-/// <param name="queries">[group, dim], rotated, not yet scaled by 1/sqrt(dim).</param>
+/// <param name="head">The rows to choose from.</param>
+/// <param name="queries">[group, dim], rotated and scaled by 1/sqrt(dim).</param>
 /// <param name="firstRow">The oldest row in sight: above 0 only in layers with a sliding window.</param>
 /// <param name="endRow">One past the newest row in sight, which is the query's own.</param>
-public readonly ref struct HeadQuery(ReadOnlySpan<float> queries, int firstRow, int endRow)
+/// <param name="scratch">Of the worker that asks.</param>
+public readonly ref struct HeadQuery(KvHead head, ReadOnlySpan<float> queries, int firstRow, int endRow, SelectorScratch scratch)
 {
+    public KvHead Head { get; } = head;
+
     public ReadOnlySpan<float> Queries { get; } = queries;
 
     public int FirstRow { get; } = firstRow;
 
     public int EndRow { get; } = endRow;
+
+    /// <summary>Memory that a call may use; its contents last until the same worker's next call.</summary>
+    public SelectorScratch Scratch { get; } = scratch;
 }

@@ -5,7 +5,7 @@ namespace Kvasir.Attention;
 /// <param name="Summary">One line for a list.</param>
 /// <param name="Paper">Where it comes from.</param>
 /// <param name="KeepEverything">The text that makes it equal to dense; the conformance test walks the table with it.</param>
-/// <param name="Create">Makes the policy from its options, already checked to be among <paramref name="Options"/>.</param>
-/// <param name="Options">The keys that it knows.</param>
+/// <param name="Create">Makes the policy from its options.</param>
+/// <param name="Options">What it may be told.</param>
 public sealed record PolicyEntry(
-    string Name, string Summary, string Paper, string KeepEverything, Func<IReadOnlyDictionary<string, string>, AttentionPolicy> Create, IReadOnlyList<string> Options);
+    string Name, string Summary, string Paper, string KeepEverything, Func<PolicyValues, AttentionPolicy> Create, IReadOnlyList<PolicyOption> Options);

@@ -9,7 +9,7 @@ namespace Kvasir.Attention;
 /// whose mass the next call to <see cref="Select"/> sees. One worker at a time uses a selector. No method may allocate on the
 /// managed heap in a decode step.
 /// </summary>
-public abstract class Selector
+public abstract class Selector : IDisposable
 {
     /// <summary>Bytes that the index holds now.</summary>
     public virtual long IndexBytes => 0;
@@ -53,6 +53,17 @@ public abstract class Selector
 
     /// <summary>Forgets rows from <paramref name="rows"/> on, as if they had never been appended.</summary>
     public virtual void Truncate(int rows)
+    {
+    }
+
+    /// <summary>Gives the index back; called when the sequence ends or loses its rows, and never during a step.</summary>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual void Dispose(bool disposing)
     {
     }
 }

@@ -1,0 +1,37 @@
+namespace Kvasir.Attention;
+
+/// <summary>What every sparse policy reads whatever it thinks of the rows: see <see cref="SparsePolicy"/>.</summary>
+/// <param name="Sinks">The first rows of a sequence, which collect the attention that nothing else deserves.</param>
+/// <param name="Recent">The newest rows, the query's own included.</param>
+/// <param name="DenseLayers">Layers that are read densely.</param>
+/// <param name="MinContext">With fewer rows in sight than this, all are read: choosing would cost more than it saves.</param>
+/// <param name="Seed">Of whatever is random.</param>
+public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLayers, int MinContext, int Seed)
+{
+    private const string SinksName = "sinks";
+    private const string RecentName = "recent";
+    private const string DenseLayersName = "dense-layers";
+    private const string MinContextName = "min-context";
+    private const string SeedName = "seed";
+
+    /// <summary>The options of a policy, the common ones behind its own.</summary>
+    public static IReadOnlyList<PolicyOption> Options(int sinks, int recent, string denseLayers, params PolicyOption[] own) =>
+    [
+        .. own,
+        PolicyOption.Whole(SinksName, sinks, 0, 65536, "first tokens that are always read"),
+        PolicyOption.Whole(RecentName, recent, 1, 1 << 20, "newest tokens that are always read"),
+        PolicyOption.Layers(DenseLayersName, denseLayers, "layers that read everything"),
+        PolicyOption.Whole(MinContextName, 4096, 0, int.MaxValue, "tokens in sight below which everything is read"),
+        PolicyOption.Whole(SeedName, 0, 0, int.MaxValue, "of what is random"),
+    ];
+
+    public static ExactZones Of(PolicyValues values) => new(
+        values.Whole(SinksName), values.Whole(RecentName), values.Layers(DenseLayersName), values.Whole(MinContextName), values.Whole(SeedName));
+
+    /// <summary>The rows between the zones, of those in [<paramref name="first"/>, <paramref name="end"/>); none if all are to be read.</summary>
+    public (int First, int End) Middle(int first, int end)
+    {
+        var middle = (First: Math.Max(first, Sinks), End: end - Recent);
+        return end - first < MinContext || middle.First >= middle.End ? (end, end) : middle;
+    }
+}

@@ -1,0 +1,78 @@
+using Kvasir.Cache;
+
+namespace Kvasir.Attention.Policies;
+
+/// <summary>
+/// Pages whose best possible score is highest (Quest, section 3.3): of each page the range of every key element is kept, which bounds the score of any of its
+/// keys from above. Query heads of a group share their pages: those with the highest bound for any of them.
+/// </summary>
+public sealed class Quest(PolicyValues values) : SparsePolicy(values)
+{
+    internal static readonly PolicyEntry Entry = new(
+        "quest", "pages by an upper bound of their keys' scores", "Quest: Tang et al. 2024, arXiv 2406.10774", "quest:share=1,recent=8,dense-layers=none,min-context=0",
+        static values => new Quest(values),
+        ExactZones.Options(
+            sinks: 4, recent: 64, denseLayers: "0+1",
+            PolicyOption.Real("share", 0.05, 0, 1, "of the pages between the exact zones"),
+            PolicyOption.Whole("page", 16, 2, 256, "tokens of a page")));
+
+    private const int FewestPages = 3;
+    private readonly float _share = values.Real("share");
+    private readonly int _pageRows = values.Whole("page");
+
+    protected override ZonedSelector CreateSparse(HeadPlace place) => new Pages(Zones, place, _share, _pageRows);
+
+    private sealed class Pages(ExactZones zones, HeadPlace place, float share, int pageRows) : ZonedSelector(zones)
+    {
+        private readonly BlockIndex _index = new(BlockSummary.CuboidMax, pageRows, place);
+        private readonly float[] _parts = new float[2 * place.GroupHeads * place.Dim];
+
+        public override long IndexBytes => _index.Bytes;
+
+        public override void Append(KvHead head, int firstRow, int rowCount) => _index.Append(head, firstRow + rowCount);
+
+        public override void Truncate(int rows) => _index.Truncate(rows);
+
+        protected override void Dispose(bool disposing)
+        {
+            _index.Dispose();
+            base.Dispose(disposing);
+        }
+
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            if (round > 0)
+                return false;
+            // Rows that share a page with a zone are read too.
+            var (first, end) = ((middle.First + pageRows - 1) / pageRows, middle.End / pageRows);
+            if (first >= end)
+            {
+                selection.AddRange(middle.First, middle.End - middle.First);
+                return true;
+            }
+
+            selection.AddRange(middle.First, first * pageRows - middle.First);
+            selection.AddRange(end * pageRows, middle.End - end * pageRows);
+            var count = end - first;
+            var scores = query.Scratch.Floats((place.GroupHeads + 1) * count);
+            _index.Score(query.Queries, first, count, _parts, scores);
+            var best = scores[..count];
+            for (var i = count; i < place.GroupHeads * count; i++)
+                best[i % count] = MathF.Max(best[i % count], scores[i]);
+            var copy = scores.Slice(place.GroupHeads * count, count);
+            best.CopyTo(copy);
+            var wanted = Math.Min(count, Math.Max(FewestPages, (int)MathF.Ceiling(share * count)));
+            var threshold = Order.Largest(copy, wanted);
+            for (var page = 0; page < count && wanted > 0; page++)
+            {
+                if (!(best[page] >= threshold))
+                    continue;
+                for (var row = 0; row < pageRows; row++)
+                    selection.Add((first + page) * pageRows + row);
+                wanted--;
+            }
+
+            return true;
+        }
+    }
+}

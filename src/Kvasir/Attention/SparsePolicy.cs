@@ -1,0 +1,26 @@
+namespace Kvasir.Attention;
+
+/// <summary>
+/// A policy that reads the first and the newest rows exactly and chooses among those between: see <see cref="ExactZones"/>. Its name lists the
+/// options that are not the defaults.
+/// </summary>
+public abstract class SparsePolicy(PolicyValues values) : AttentionPolicy
+{
+    public override string Name { get; } = values.Text;
+
+    public ExactZones Zones { get; } = ExactZones.Of(values);
+
+    public sealed override Selector CreateSelector(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? AllRows.Instance : CreateSparse(place);
+
+    public sealed override void RequireFits(int layerCount)
+    {
+        foreach (var layer in Zones.DenseLayers)
+        {
+            if (layer >= layerCount)
+                throw new KvasirException(KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {layerCount - 1}");
+        }
+    }
+
+    /// <summary>A fresh selector for one (sequence, layer, KV head) of a layer that is not dense.</summary>
+    protected abstract ZonedSelector CreateSparse(HeadPlace place);
+}

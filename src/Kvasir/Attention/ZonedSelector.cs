@@ -1,0 +1,27 @@
+namespace Kvasir.Attention;
+
+/// <summary>Chooses among the rows between the exact zones of a <see cref="SparsePolicy"/>.</summary>
+public abstract class ZonedSelector(ExactZones zones) : Selector
+{
+    protected ExactZones Zones => zones;
+
+    public sealed override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+    {
+        var (first, end) = zones.Middle(query.FirstRow, query.EndRow);
+        if (round == 0)
+        {
+            selection.AddRange(query.FirstRow, first - query.FirstRow);
+            selection.AddRange(end, query.EndRow - end);
+        }
+
+        if (first == end)
+            return round == 0;
+        return SelectMiddle(query, (first, end), round, sum, selection) || round == 0;
+    }
+
+    /// <summary>
+    /// Adds rows of [first, end), which is not empty, to the selection of a round; the zones are part of round 0. False when this round adds none and
+    /// no round will.
+    /// </summary>
+    protected abstract bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection);
+}
