@@ -42,6 +42,7 @@ internal static class Verbs
         root.Subcommands.Add(new RunCommand(shell).Command);
         root.Subcommands.Add(new ChatCommand(shell).Command);
         root.Subcommands.Add(new InspectCommand(shell).Command);
+        root.Subcommands.Add(new PoliciesCommand(shell).Command);
         root.Subcommands.Add(new BenchCommand(shell).Command);
         root.Options.Clear();
         root.Options.Add(new HelpOption("--help", ["-h"]) { Description = "Show this help", Action = new HelpText(shell) });

@@ -40,7 +40,7 @@ public sealed class Engine : IDisposable
         _transformer = new Transformer(config, model.Weights, _pool, _batch, ContextTokens);
         _scheduler = new Scheduler(_cache, _transformer.Shape, _options.MaxSequences, _options.QueueLimit);
         Plan = new MemoryPlan(
-            model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, _policy.IndexBytesPerToken * _cache.HeadCount,
+            model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes);
     }
 

@@ -12,7 +12,7 @@ internal sealed class EngineFlags
     private readonly Option<string> _attention = new("--attention")
     {
         HelpName = "POLICY",
-        Description = $"Which keys and values are read, as name or name:key=value,...: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => $"{entry.Name} ({entry.Summary})"))} [default: dense]",
+        Description = $"Which keys and values are read, as name or name:key=value,... (kvasir policies lists the options): {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
         CustomParser = static result =>
         {
             var text = result.Tokens[^1].Value;

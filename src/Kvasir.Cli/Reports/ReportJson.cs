@@ -9,6 +9,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(InspectReport))]
 [JsonSerializable(typeof(ErrorReport))]
 [JsonSerializable(typeof(BenchReport))]
+[JsonSerializable(typeof(PoliciesReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
@@ -24,6 +25,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(InspectReport report) => JsonSerializer.Serialize(report, Written.InspectReport);
 
     public static string Text(BenchReport report) => JsonSerializer.Serialize(report, Written.BenchReport);
+
+    public static string Text(PoliciesReport report) => JsonSerializer.Serialize(report, Written.PoliciesReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 

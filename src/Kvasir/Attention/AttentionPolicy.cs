@@ -24,7 +24,8 @@ public abstract class AttentionPolicy
     public virtual bool ReadsEveryRow => false;
 
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
-    public virtual long IndexBytesPerToken => 0;
+    /// <param name="dim">Values in a row.</param>
+    public virtual double IndexBytesPerToken(int dim) => 0;
 
     /// <summary>Checks that the options make sense for a model.</summary>
     /// <exception cref="KvasirException">They do not: a layer that they name does not exist.</exception>

@@ -10,16 +10,20 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
 {
     private readonly float[] _thresholds = new float[place.GroupHeads];
     private (int First, int End) _middle;
+    private SelectorScratch? _scratch;
 
     public override void Reweight(in RowSet rows, Span<float> scores, int stride)
     {
+        // The scores that were chosen by, since another kernel may round those of the same rows otherwise.
+        var count = _middle.End - _middle.First;
         for (var head = 0; head < _thresholds.Length; head++)
         {
-            var own = scores.Slice(head * stride, rows.Count);
-            for (var i = 0; i < own.Length; i++)
+            var known = _scratch!.Floats(_thresholds.Length * count).Slice(head * count, count);
+            for (var i = 0; i < rows.Count; i++)
             {
-                if (own[i] < _thresholds[head] && rows[i] >= _middle.First && rows[i] < _middle.End)
-                    own[i] = float.NegativeInfinity;
+                var place = rows[i] - _middle.First;
+                if ((uint)place < (uint)count && known[place] < _thresholds[head])
+                    scores[head * stride + i] = float.NegativeInfinity;
             }
         }
     }
@@ -37,7 +41,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
         var scores = query.Scratch.Floats((heads + 1) * count);
         var copy = scores[(heads * count)..];
         AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(middle.First, count), 1, scores, count);
-        _middle = middle;
+        (_middle, _scratch) = (middle, query.Scratch);
         for (var head = 0; head < heads; head++)
         {
             scores.Slice(head * count, count).CopyTo(copy);

@@ -18,6 +18,6 @@ public readonly ref struct HeadQuery(KvHead head, ReadOnlySpan<float> queries, i
 
     public int EndRow { get; } = endRow;
 
-    /// <summary>Memory that a call may use; its contents last until the same worker's next call.</summary>
+    /// <summary>Memory that a selector may use; its contents last until it has no more rounds.</summary>
     public SelectorScratch Scratch { get; } = scratch;
 }

@@ -20,6 +20,8 @@ public sealed class Quest(PolicyValues values) : SparsePolicy(values)
     private readonly float _share = values.Real("share");
     private readonly int _pageRows = values.Whole("page");
 
+    public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Pages(Zones, place, _share, _pageRows);
 
     private sealed class Pages(ExactZones zones, HeadPlace place, float share, int pageRows) : ZonedSelector(zones)

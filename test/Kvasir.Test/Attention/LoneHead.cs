@@ -1,0 +1,91 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Attention;
+
+/// <summary>One KV head with random rows, and one random query of its group, without an engine.</summary>
+internal sealed class LoneHead : IDisposable
+{
+    private readonly KvCache _cache;
+    private readonly AttentionScratch _scratch;
+    private readonly float[] _queries;
+    private readonly HeadPlace _place;
+    private readonly SequenceCache _rows;
+
+    public LoneHead(HeadPlace place, int rowCount, int seed)
+    {
+        _place = place;
+        var random = new Random(seed);
+        _cache = new KvCache(KvType.F32, 1, 1, place.Dim, 16 << 20);
+        _rows = new SequenceCache(_cache, place.MaxRows);
+        Head = _rows.Head(0, 0);
+        Assert.True(Head.TryReserve(place.MaxRows));
+        for (var row = 0; row < rowCount; row++)
+            Head.Append(Normal(random, place.Dim), Normal(random, place.Dim));
+        _queries = Normal(random, place.GroupHeads * place.Dim);
+        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), place.MaxRows);
+    }
+
+    public KvHead Head { get; }
+
+    /// <summary>Rows that the last call read.</summary>
+    public HashSet<int> LastRead { get; } = [];
+
+    /// <summary>[group, dim]: the outputs for what <paramref name="selector"/> selects.</summary>
+    public float[] Attend(Selector selector)
+    {
+        LastRead.Clear();
+        var watched = new Watched(selector, LastRead);
+        return HeadAttention.Decode(Head, watched, _queries, (0, Head.RowCount), observes: false, _scratch).Output.ToArray();
+    }
+
+    /// <summary>Makes every key and value NaN but those of <paramref name="rows"/>.</summary>
+    public void PoisonAllBut(IReadOnlySet<int> rows)
+    {
+        var nothing = new float[_place.Dim];
+        Array.Fill(nothing, float.NaN);
+        var count = Head.RowCount;
+        var kept = new (float[] Key, float[] Value)[count];
+        for (var row = 0; row < count; row++)
+        {
+            kept[row] = (new float[_place.Dim], new float[_place.Dim]);
+            Head.Keys.Decode(row, kept[row].Key);
+            Head.Values.Decode(row, kept[row].Value);
+        }
+
+        Head.Truncate(0);
+        Assert.True(Head.TryReserve(_place.MaxRows));
+        for (var row = 0; row < count; row++)
+            Head.Append(rows.Contains(row) ? kept[row].Key : nothing, rows.Contains(row) ? kept[row].Value : nothing);
+    }
+
+    public void Dispose()
+    {
+        _scratch.Dispose();
+        _cache.Dispose();
+    }
+
+    private static float[] Normal(Random random, int count)
+    {
+        var values = new float[count];
+        for (var i = 0; i < count; i++)
+            values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
+        return values;
+    }
+
+    private sealed class Watched(Selector selector, HashSet<int> read) : Selector
+    {
+        public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
+
+        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            var more = selector.Select(query, round, sum, selection);
+            foreach (var row in selection.Rows)
+                read.Add(row);
+            foreach (var (first, count) in selection.Ranges)
+                read.UnionWith(Enumerable.Range(first, count));
+            return more;
+        }
+    }
+}

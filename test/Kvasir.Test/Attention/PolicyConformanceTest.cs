@@ -1,0 +1,203 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Attention;
+
+/// <summary>What every policy of the catalogue keeps to, at options that make it leave rows out of a short context.</summary>
+public sealed class PolicyConformanceTest : IDisposable
+{
+    private const int PromptCount = 120;
+    private const int AnswerCount = 30;
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private readonly Model _model = Generation.LoadStories();
+
+    public static TheoryData<string> Sparse =>
+    [
+        "dense",
+        "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0",
+        "psa:block=8,coverage=0.8,metadata=cuboid-max,tail=fit,sinks=0,recent=1,min-context=0",
+        "psa:block=5,coverage=0.7,metadata=centroid,tail=min-times-left,sinks=2,recent=3,dense-layers=1+3,min-context=0",
+        "streaming:sinks=2,recent=9,min-context=0",
+        "longformer:window=12,dilation=3,sinks=4,recent=6,min-context=0",
+        "sparse-transformer:stride=7,sinks=2,min-context=0",
+        "sparse-transformer:mask=fixed,stride=9,summary=2,sinks=2,min-context=0",
+        "topk:share=0.1,sinks=2,recent=4,min-context=0",
+        "topp:coverage=0.5,sinks=2,recent=4,min-context=0",
+        "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
+    ];
+
+    public static TheoryData<string> Everything => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];
+
+    public void Dispose() => _model.Dispose();
+
+    [Fact]
+    public void EveryEntryIsTriedHere() => Assert.All(
+        PolicyCatalog.Entries, entry => Assert.Contains(Sparse, row => row.Data.Split(':')[0] == entry.Name));
+
+    [Theory]
+    [MemberData(nameof(Everything))]
+    public void KeepingEverythingEqualsDense(string name)
+    {
+        var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
+        foreach (var kv in Enum.GetValues<KvType>())
+            Answer(entry.KeepEverything, kv).AssertEquals(Answer("dense", kv), 1e-4, $"{name}, {kv}");
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void RowsAreInSightAndReadOnce(string policy)
+    {
+        var checkedPolicy = new CheckedPolicy(PolicyCatalog.Parse(policy));
+        Generation.Run(_model, Exact, Prompt(), Generation.Greedy(AnswerCount) with { Attention = checkedPolicy });
+        Assert.True(checkedPolicy.Steps > 0);
+        // All but dense leave something out, or this test shows nothing.
+        Assert.Equal(policy == "dense", checkedPolicy.RowsRead == checkedPolicy.RowsInSight);
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void ChunksAndBatchesChangeNothing(string policy)
+    {
+        var alone = Answer(policy, KvType.F32);
+        foreach (var batchTokens in new[] { 1, 7, 64 })
+            Generation.Run(_model, Exact with { BatchTokens = batchTokens }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
+        using var engine = new Engine(_model, Exact);
+        var together = Generation.RunAll(engine, [(Prompt(), Options("dense")), (Prompt(), Options(policy)), (Prompt()[..50], Options(policy))]);
+        together[1].AssertEquals(alone, 1e-4, $"{policy} beside others");
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void RunningTwiceGivesTheSame(string policy)
+    {
+        var (first, again) = (Answer(policy, KvType.BF16), Answer(policy, KvType.BF16));
+        Assert.Equal(first.Tokens, again.Tokens);
+        Assert.Equal(first.Logprobs, again.Logprobs);
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void DecodeStepsAllocateNothing(string policy)
+    {
+        using var engine = new Engine(_model, Exact with { Threads = 1 });
+        engine.Submit(new Sequence(Prompt(), Options(policy) with { MaxTokens = 110, TopLogprobs = null }));
+        for (var step = 0; step < 10; step++)
+            engine.Step();
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var step = 0; step < 80; step++)
+            engine.Step();
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void RowsThatAreNotSelectedAreNotRead(string policy)
+    {
+        // A head by itself, whose rows between the zones become NaN as soon as the selector has left them out.
+        var place = new HeadPlace(0, 1, 0, 3, 8, 256);
+        using var rows = new LoneHead(place, rowCount: 200, seed: 11);
+        using var selector = PolicyCatalog.Parse(policy).CreateSelector(place);
+        selector.Append(rows.Head, 0, 200);
+        selector.EndPrompt(rows.Head);
+        var output = rows.Attend(selector);
+        Assert.All(output, x => Assert.True(float.IsFinite(x)));
+        rows.PoisonAllBut(rows.LastRead);
+        Assert.Equal(output, rows.Attend(selector));
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void TruncatingAndAppendingAgainGivesTheSameIndex(string policy)
+    {
+        var place = new HeadPlace(0, 1, 0, 3, 8, 256);
+        using var rows = new LoneHead(place, rowCount: 200, seed: 12);
+        using var whole = PolicyCatalog.Parse(policy).CreateSelector(place);
+        whole.Append(rows.Head, 0, 200);
+        using var parts = PolicyCatalog.Parse(policy).CreateSelector(place);
+        foreach (var (first, count, keep) in new[] { (0, 77, 70), (70, 130, 3), (3, 100, 103), (103, 97, 200) })
+        {
+            parts.Append(rows.Head, first, count);
+            parts.Truncate(keep);
+        }
+
+        Assert.Equal(whole.IndexBytes, parts.IndexBytes);
+        Assert.Equal(rows.Attend(whole), rows.Attend(parts));
+    }
+
+    private static GenerationOptions Options(string policy) => Generation.Greedy(AnswerCount) with { Attention = PolicyCatalog.Parse(policy) };
+
+    private Generation Answer(string policy, KvType kv) => Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Options(policy));
+
+    private int[] Prompt() =>
+        _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..PromptCount];
+
+    /// <summary>Looks at what the selectors of another policy select.</summary>
+    private sealed class CheckedPolicy(AttentionPolicy policy) : AttentionPolicy
+    {
+        private long _steps;
+        private long _rowsRead;
+        private long _rowsInSight;
+
+        public override string Name => policy.Name;
+
+        public override int ObservedPromptRows => policy.ObservedPromptRows;
+
+        public override bool ObservesDecode => policy.ObservesDecode;
+
+        public long Steps => _steps;
+
+        public long RowsRead => _rowsRead;
+
+        public long RowsInSight => _rowsInSight;
+
+        public override Selector CreateSelector(HeadPlace place) => new Checked(this, policy.CreateSelector(place));
+
+        private sealed class Checked(CheckedPolicy owner, Selector selector) : Selector
+        {
+            private readonly HashSet<int> _read = [];
+
+            public override long IndexBytes => selector.IndexBytes;
+
+            public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
+
+            public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
+
+            public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
+
+            public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
+
+            public override void Truncate(int rows) => selector.Truncate(rows);
+
+            public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+            {
+                if (round == 0)
+                    _read.Clear();
+                if (!selector.Select(query, round, sum, selection))
+                {
+                    Assert.Equal(0, selection.RowCount);
+                    Interlocked.Increment(ref owner._steps);
+                    Interlocked.Add(ref owner._rowsRead, _read.Count);
+                    Interlocked.Add(ref owner._rowsInSight, query.EndRow - query.FirstRow);
+                    return false;
+                }
+
+                foreach (var row in selection.Rows)
+                    Assert.True(row >= query.FirstRow && row < query.EndRow && _read.Add(row), $"row {row} of [{query.FirstRow}, {query.EndRow})");
+                foreach (var (first, count) in selection.Ranges)
+                {
+                    for (var row = first; row < first + count; row++)
+                        Assert.True(row >= query.FirstRow && row < query.EndRow && _read.Add(row), $"row {row} of [{query.FirstRow}, {query.EndRow})");
+                }
+
+                return true;
+            }
+
+            protected override void Dispose(bool disposing)
+            {
+                selector.Dispose();
+                base.Dispose(disposing);
+            }
+        }
+    }
+}
