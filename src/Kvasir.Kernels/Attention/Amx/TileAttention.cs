@@ -12,8 +12,13 @@ namespace Kvasir.Kernels.Attention.Amx;
 /// </summary>
 public static unsafe class TileAttention
 {
+    private const int FewestQueries = 8;
+
     /// <summary>Whether this machine can, and rows of <paramref name="type"/> are rough enough for products of bf16 numbers.</summary>
     public static bool Supports(KvType type) => type != KvType.F32 && AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
+
+    /// <summary>Whether so many queries make up for packing rows into tiles.</summary>
+    public static bool Pays(int queryCount) => queryCount >= FewestQueries;
 
     /// <summary>Bytes of scratch for <paramref name="queryCount"/> queries.</summary>
     public static long ScratchBytes(int dim, int queryCount) => TileSpace.Bytes(KvCodecs.BlockCount(dim), TileCount(queryCount));
