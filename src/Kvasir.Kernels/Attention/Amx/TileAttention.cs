@@ -70,7 +70,7 @@ public static unsafe class TileAttention
         return queries[first..Math.Min(first + TileSpace.Lanes * dim, queries.Length)];
     }
 
-    // Tile by tile: one is scored while the one before is weighed and the one before that multiplied with values.
+    // Tile by tile: one is scored while the one before is weighed.
     private static void AddPanel(in TileSpace space, in CausalView view, in RowSet rows, int queryCount, int blocks)
     {
         var groups = TilePanel.GroupCount(rows.Count);
@@ -79,37 +79,33 @@ public static unsafe class TileAttention
             first++;
         while (view.FirstRow(Queries(end - 1, queryCount).First) >= rows[0] + rows.Count)
             end--;
-        for (var tile = first; tile < end + 2; tile++)
+        Step(space, TileParts.Scores, first, groups, blocks);
+        for (var tile = first; tile < end; tile++)
         {
-            var (scored, weighed, multiplied) = (tile < end, tile > first && tile <= end, tile > first + 1);
-            if (weighed)
-            {
-                var queries = Queries(tile - 1, queryCount);
-                if (!TileSoftmax.SeesAll(view, queries, rows[0], groups * TileSpace.GroupRows))
-                    TileSoftmax.Mask(space, view, queries, rows[0], groups);
-                TileSoftmax.Raise(space, tile - 1, blocks, groups);
-            }
-
-            var parts = (scored ? TileParts.Scores : 0) | (weighed ? TileParts.Weights : 0) | (multiplied ? TileParts.Values : 0);
-            Step(space, parts, tile, groups, blocks);
+            var queries = Queries(tile, queryCount);
+            if (!TileSoftmax.SeesAll(view, queries, rows[0], groups * TileSpace.GroupRows))
+                TileSoftmax.Mask(space, view, queries, rows[0], groups);
+            TileSoftmax.Raise(space, tile, blocks, groups);
+            Step(space, tile + 1 < end ? TileParts.Outputs | TileParts.Scores : TileParts.Outputs, tile + 1, groups, blocks);
         }
     }
 
-    private static void Step(in TileSpace space, TileParts parts, int tile, int groups, int blocks)
+    /// <param name="next">The tile to score; the one before is weighed.</param>
+    private static void Step(in TileSpace space, TileParts parts, int next, int groups, int blocks)
     {
+        var tile = Math.Max(0, next - 1);
         var arguments = new TileStepArguments
         {
             Groups = groups,
             Keys = space.Keys,
-            Queries = space.Queries(tile),
-            Shifts = space.Shifts(tile),
+            Queries = space.Queries(next),
+            Shifts = space.Shifts(next),
             Scores = space.Scores,
             Maxima = space.Maxima,
-            Weights = space.Weights(tile + 1),
-            Masses = space.Masses(Math.Max(0, tile - 1)),
-            WeightsBefore = space.Weights(tile),
+            Weights = space.Weights,
+            Masses = space.Masses(tile),
             Values = space.Values,
-            Outputs = space.Outputs(Math.Max(0, tile - 2)),
+            Outputs = space.Outputs(tile),
             Mode = TileStepCode.Mode,
         };
         ((delegate* unmanaged<TileStepArguments*, void>)TileStepCode.Kernels(parts).Address(blocks))(&arguments);

@@ -1,15 +1,12 @@
 namespace Kvasir.Kernels.Attention.Amx;
 
-/// <summary>What a step does. Three tiles of queries pass through it one behind the other.</summary>
+/// <summary>What a step does.</summary>
 [Flags]
 internal enum TileParts
 {
-    /// <summary>Scores of the last of them.</summary>
+    /// <summary>The scores of the next tile of queries.</summary>
     Scores = 1,
 
-    /// <summary>Weights of the middle one.</summary>
-    Weights = 2,
-
-    /// <summary>Outputs of the first.</summary>
-    Values = 4,
+    /// <summary>From the scores of a tile its weights, and from those its outputs.</summary>
+    Outputs = 2,
 }

@@ -41,14 +41,17 @@ internal readonly unsafe struct TileSpace
     /// <summary>[blocks, groups, 2] tiles.</summary>
     public byte* Values => Keys + _panelBytes;
 
-    /// <summary>A group of negative infinity, as <see cref="TileStepArguments.Scores"/> wants it.</summary>
+    /// <summary>Groups of negative infinity, as <see cref="TileStepArguments.Scores"/> wants it.</summary>
     public float* NoScores => (float*)(Values + _panelBytes);
 
     /// <summary>[groups, 2, 2] tiles.</summary>
-    public float* Scores => (float*)((byte*)NoScores + GroupScoreBytes);
+    public float* Scores => (float*)((byte*)NoScores + TileStepCode.GroupsUntilMaxima * GroupScoreBytes);
+
+    /// <summary>[groups, 2] tiles.</summary>
+    public byte* Weights => (byte*)Scores + PanelGroups * GroupScoreBytes;
 
     /// <summary>[lanes]</summary>
-    public float* Maxima => (float*)((byte*)Scores + 2 * PanelGroups * GroupScoreBytes);
+    public float* Maxima => (float*)(Weights + PanelGroups * GroupScoreBytes / 2);
 
     /// <summary>[32, blocks * 32] bf16 numbers on their way into a tile.</summary>
     public byte* Rows => (byte*)(Maxima + Lanes);
@@ -61,13 +64,10 @@ internal readonly unsafe struct TileSpace
     public static long Bytes(int blocks, int tileCount)
     {
         var panel = 2L * PanelGroups * blocks * FullTiles.Bytes;
-        var scores = (2 * PanelGroups + 1) * GroupScoreBytes;
+        var scores = (PanelGroups + TileStepCode.GroupsUntilMaxima) * GroupScoreBytes + PanelGroups * GroupScoreBytes / 2;
         var rows = 2L * blocks * FullTiles.Bytes;
         return 2 * panel + scores + LaneBytes + rows + tileCount * (8L * blocks * FullTiles.Bytes + 3 * LaneBytes);
     }
-
-    /// <summary>[groups, 2] tiles, of the tiles of queries with odd or even numbers.</summary>
-    public byte* Weights(int tile) => (byte*)Scores + (tile % 2 + 2) * (PanelGroups * GroupScoreBytes / 2);
 
     /// <summary>[blocks, 2, 2] tiles.</summary>
     public byte* Queries(int tile) => Tiles + tile * _tileBytes;

@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Attention.Amx;
 
 /// <summary>
 /// What a kernel of <see cref="TileStepCode"/> is called with. A group is 32 cached rows, a block 32 elements; lanes are 32 queries in two
-/// halves. Of the three tiles of queries one is scored, one is weighed, and one has its weights multiplied with values.
+/// halves.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct TileStepArguments
@@ -22,22 +22,19 @@ internal unsafe struct TileStepArguments
     public float* Shifts;
 
     /// <summary>
-    /// [groups, 2, 2] tiles: 16 rows x 16 lanes. Those of the queries to weigh, overwritten with those of the queries to score. A group of
-    /// negative infinity stands before.
+    /// [groups, 2, 2] tiles: 16 rows x 16 lanes. Those of a tile of queries, overwritten with those of the next one. Groups of negative
+    /// infinity stand before.
     /// </summary>
     public float* Scores;
 
     /// <summary>[lanes] The largest of the new scores.</summary>
     public float* Maxima;
 
-    /// <summary>[groups, 2] tiles, 32 rows x 16 lanes: written.</summary>
+    /// <summary>[groups, 2] tiles, 32 rows x 16 lanes: scratch.</summary>
     public byte* Weights;
 
     /// <summary>[lanes] Sums of weights: added to.</summary>
     public float* Masses;
-
-    /// <summary>[groups, 2] tiles, 32 rows x 16 lanes: what the step before wrote.</summary>
-    public byte* WeightsBefore;
 
     /// <summary>[blocks, groups, 2] tiles: 16 elements x 32 rows.</summary>
     public byte* Values;

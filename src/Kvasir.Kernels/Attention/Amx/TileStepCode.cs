@@ -6,14 +6,17 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Kvasir.Kernels.Attention.Amx;
 
 /// <summary>
-/// Assembles a step of attention over a panel of rows for tiles of 32 queries. Tiles and vectors are different units of the processor, so
-/// their instructions alternate: while some queries have their scores or their outputs multiplied, others have their weights computed.
-/// A weight is 2^score, cut to bf16; masses are sums of the weights as cut.
+/// Assembles a step of attention over a panel of rows for a tile of 32 queries: weights from the scores that are there, then the product of
+/// values and weights. Tiles and vectors are different units of the processor, so their instructions alternate: while weights are computed,
+/// the scores of the next 32 queries are multiplied. A weight is 2^score, cut to bf16; masses are sums of the weights as cut.
 /// </summary>
 internal static class TileStepCode
 {
     /// <summary>Flush to zero, take denormals for zero, no exceptions: tiles do so anyway, and a subnormal weight would cost a trap into microcode.</summary>
     public const uint Mode = 0x9FC0;
+
+    /// <summary>Groups of negative infinity that stand before the scores.</summary>
+    public const int GroupsUntilMaxima = 2;
 
     private const int MostBlocks = PagedRows.MaxDim / KvCodecs.BlockElements;
     private const int Halves = 2;
@@ -40,18 +43,11 @@ internal static class TileStepCode
 
     private static AssemblerRegister64 Weights => r9;
 
-    private static AssemblerRegister64 WeightsBefore => r12;
-
     private static AssemblerRegister64 Values => r10;
 
     private static AssemblerRegister64 Outputs => r11;
 
     private static AssemblerRegister64 Blocks => rbx;
-
-    // Where the pairs of rows begin that go with a block of outputs.
-    private static AssemblerRegister64 PairScores => r13;
-
-    private static AssemblerRegister64 PairWeights => r14;
 
     // Bytes from a row of a tile to the next; and none, where all rows are the same.
     private static AssemblerRegister64 Stride => rax;
@@ -67,7 +63,7 @@ internal static class TileStepCode
 
     private static KernelTable[] MakeTables()
     {
-        var tables = new KernelTable[(int)(TileParts.Scores | TileParts.Weights | TileParts.Values) + 1];
+        var tables = new KernelTable[(int)(TileParts.Scores | TileParts.Outputs) + 1];
         for (var i = 0; i < tables.Length; i++)
         {
             var parts = (TileParts)i;
@@ -79,22 +75,17 @@ internal static class TileStepCode
 
     private static void Write(Assembler code, int blocks, TileParts parts)
     {
-        var pairs = parts.HasFlag(TileParts.Values | TileParts.Weights) ? PairsPerBlock(blocks) : 0;
         FullTiles.WriteStart(code, rax);
         code.stmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.CallersMode))]);
         code.ldmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.Mode))]);
         WriteStart(code, parts);
-        if (parts.HasFlag(TileParts.Values))
-            WriteOutputs(code, blocks, pairs);
-        if ((parts & (TileParts.Scores | TileParts.Weights)) != 0)
-            WriteScores(code, blocks, parts, firstPair: pairs * blocks);
+        WriteGroups(code, blocks, parts);
         WriteEnd(code, parts);
+        if (parts.HasFlag(TileParts.Outputs))
+            WriteOutputs(code, blocks);
         code.ldmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.CallersMode))]);
         FullTiles.WriteEnd(code);
     }
-
-    // Of the 16 pairs of rows in a group about four are weighed beside values, which are less than a third of the products.
-    private static int PairsPerBlock(int blocks) => blocks > RowPairs / 2 ? 0 : Math.Max(1, 4 / blocks);
 
     private static void WriteStart(Assembler code, TileParts parts)
     {
@@ -105,53 +96,16 @@ internal static class TileStepCode
         for (var half = 0; half < Halves; half++)
             Broadcast(code, Maximum(half), BitConverter.SingleToUInt32Bits(float.NegativeInfinity));
         code.mov(rbp, Argument(nameof(TileStepArguments.Masses)));
-        for (var half = 0; half < Halves && parts.HasFlag(TileParts.Weights); half++)
+        for (var half = 0; half < Halves && parts.HasFlag(TileParts.Outputs); half++)
             code.vmovups(Mass(half), __zmmword_ptr[rbp + half * VectorBytes]);
 
         code.mov(Stride, FullTiles.RowBytes);
     }
 
-    /// <summary>For each block: outputs += values * weights of the step before; and beside it <paramref name="pairs"/> pairs of rows are weighed.</summary>
-    private static void WriteOutputs(Assembler code, int blocks, int pairs)
+    /// <summary>For each group: scores become weights, and meanwhile their places are filled with keys * queries.</summary>
+    private static void WriteGroups(Assembler code, int blocks, TileParts parts)
     {
-        var (block, group) = (code.CreateLabel(), code.CreateLabel());
-        code.mov(Values, Argument(nameof(TileStepArguments.Values)));
-        code.mov(Outputs, Argument(nameof(TileStepArguments.Outputs)));
-        code.mov(PairScores, Argument(nameof(TileStepArguments.Scores)));
-        code.mov(PairWeights, Argument(nameof(TileStepArguments.Weights)));
-        code.mov(Blocks, blocks);
-        code.Label(ref block);
-        for (var sum = 0; sum < Sums; sum++)
-            code.tileloadd(Tile(sum), __[Outputs + Stride + sum * FullTiles.Bytes]);
-        code.mov(Groups, Argument(nameof(TileStepArguments.Groups)));
-        code.mov(WeightsBefore, Argument(nameof(TileStepArguments.WeightsBefore)));
-        code.mov(Scores, PairScores);
-        code.mov(Weights, PairWeights);
-        code.Label(ref group);
-        var (tiles, vectors) = (new List<Action>(), new List<Action>());
-        AddFourProducts(code, (__[Values + Stride], __[Values + Stride + FullTiles.Bytes]), (__[WeightsBefore + Stride], __[WeightsBefore + Stride + FullTiles.Bytes]), tiles);
-        for (var pair = 0; pair < pairs; pair++)
-            AddWeights(code, pair, vectors);
-        Interleave(tiles, vectors);
-        code.add(Values, 2 * FullTiles.Bytes);
-        code.add(WeightsBefore, GroupWeightBytes);
-        code.add(Scores, GroupScoreBytes);
-        code.add(Weights, GroupWeightBytes);
-        code.dec(Groups);
-        code.jnz(group);
-        for (var sum = 0; sum < Sums; sum++)
-            code.tilestored(__[Outputs + Stride + sum * FullTiles.Bytes], Tile(sum));
-        code.add(Outputs, Sums * FullTiles.Bytes);
-        code.add(PairScores, pairs * 2 * VectorBytes);
-        code.add(PairWeights, pairs * VectorBytes);
-        code.dec(Blocks);
-        code.jnz(block);
-    }
-
-    /// <summary>For each group: the remaining pairs are weighed, and beside it their scores' places are filled with keys * queries.</summary>
-    private static void WriteScores(Assembler code, int blocks, TileParts parts, int firstPair)
-    {
-        var (scores, weighs) = (parts.HasFlag(TileParts.Scores), parts.HasFlag(TileParts.Weights));
+        var (scores, weighs) = (parts.HasFlag(TileParts.Scores), parts.HasFlag(TileParts.Outputs));
         var loop = code.CreateLabel();
         code.mov(Groups, Argument(nameof(TileStepArguments.Groups)));
         code.mov(Keys, Argument(nameof(TileStepArguments.Keys)));
@@ -166,10 +120,10 @@ internal static class TileStepCode
             AddScores(code, blocks, tiles);
         for (var pair = 0; pair < RowPairs; pair++)
         {
-            if (weighs && pair >= firstPair)
+            if (weighs)
                 AddWeights(code, pair, vectors);
             if (scores)
-                AddMaxima(code, pair, vectors);
+                AddMaxima(code, pair, GroupsUntilMaxima, vectors);
         }
 
         Interleave(tiles, vectors);
@@ -257,13 +211,13 @@ internal static class TileStepCode
         vectors.Add(() => code.vmovups(__zmmword_ptr[Weights + half * FullTiles.Bytes + pair * VectorBytes], rows.Odd));
     }
 
-    // Of the group before, whose scores lie there since the last turn.
-    private static void AddMaxima(Assembler code, int pair, List<Action> vectors)
+    // Of a group that was scored some turns ago: to read what tiles have only just stored is to wait.
+    private static void AddMaxima(Assembler code, int pair, int groupsAgo, List<Action> vectors)
     {
         for (var i = 0; i < 2 * Halves; i++)
         {
             var (row, half) = (2 * pair + i / Halves, i % Halves);
-            vectors.Add(() => code.vmaxps(Maximum(half), Maximum(half), Score(row, half, -GroupScoreBytes)));
+            vectors.Add(() => code.vmaxps(Maximum(half), Maximum(half), Score(row, half, -groupsAgo * GroupScoreBytes)));
         }
     }
 
@@ -285,13 +239,40 @@ internal static class TileStepCode
     private static void WriteEnd(Assembler code, TileParts parts)
     {
         var vectors = new List<Action>();
-        for (var pair = 0; pair < RowPairs && parts.HasFlag(TileParts.Scores); pair++)
-            AddMaxima(code, pair, vectors);
+        for (var pair = 0; pair < GroupsUntilMaxima * RowPairs && parts.HasFlag(TileParts.Scores); pair++)
+            AddMaxima(code, pair % RowPairs, GroupsUntilMaxima - pair / RowPairs, vectors);
         Interleave([], vectors);
         if (parts.HasFlag(TileParts.Scores))
             StoreLanes(code, nameof(TileStepArguments.Maxima), Maximum);
-        if (parts.HasFlag(TileParts.Weights))
+        if (parts.HasFlag(TileParts.Outputs))
             StoreLanes(code, nameof(TileStepArguments.Masses), Mass);
+    }
+
+    /// <summary>For each block: outputs += values * weights.</summary>
+    private static void WriteOutputs(Assembler code, int blocks)
+    {
+        var (block, group) = (code.CreateLabel(), code.CreateLabel());
+        code.mov(Values, Argument(nameof(TileStepArguments.Values)));
+        code.mov(Outputs, Argument(nameof(TileStepArguments.Outputs)));
+        code.mov(Blocks, blocks);
+        code.Label(ref block);
+        for (var sum = 0; sum < Sums; sum++)
+            code.tileloadd(Tile(sum), __[Outputs + Stride + sum * FullTiles.Bytes]);
+        code.mov(Groups, Argument(nameof(TileStepArguments.Groups)));
+        code.mov(Weights, Argument(nameof(TileStepArguments.Weights)));
+        code.Label(ref group);
+        var tiles = new List<Action>();
+        AddFourProducts(code, (__[Values + Stride], __[Values + Stride + FullTiles.Bytes]), (__[Weights + Stride], __[Weights + Stride + FullTiles.Bytes]), tiles);
+        Interleave(tiles, []);
+        code.add(Values, 2 * FullTiles.Bytes);
+        code.add(Weights, GroupWeightBytes);
+        code.dec(Groups);
+        code.jnz(group);
+        for (var sum = 0; sum < Sums; sum++)
+            code.tilestored(__[Outputs + Stride + sum * FullTiles.Bytes], Tile(sum));
+        code.add(Outputs, Sums * FullTiles.Bytes);
+        code.dec(Blocks);
+        code.jnz(block);
     }
 
     private static void StoreLanes(Assembler code, string field, Func<int, AssemblerRegisterZMM> register)
