@@ -7,8 +7,8 @@ namespace Kvasir.Kernels.Attention.Amx;
 /// <summary>
 /// Dense causal attention of many queries over one KV head by AMX tiles. Lanes are queries: scores are K Q^T, in which key rows are tiles as
 /// they lie; outputs are V^T P^T, in which two rows of weights are a row of a tile. Panels of rows are the outer loop, tiles of queries the
-/// inner one, and the scores of a tile are multiplied while the weights of the one before are computed. Weights are cut to bf16, which puts
-/// the error of outputs at some 2^-9 of a single row's part.
+/// inner one, and the scores of a tile are multiplied while the weights of the one before are computed. Weights are cut to bf16, which
+/// costs up to 2^-7 of a single row's part of an output.
 /// </summary>
 public static unsafe class TileAttention
 {
@@ -36,6 +36,8 @@ public static unsafe class TileAttention
         var (dim, queryCount) = (keys.Dim, queries.Length / keys.Dim);
         Lengths.RequireEqual(queries.Length, queryCount * dim, nameof(queries));
         Lengths.RequireEqual(outputs.Length, queries.Length, nameof(outputs));
+        if (!Supports(keys.Type))
+            throw new NotSupportedException($"no AMX tiles here, or not for rows of {keys.Type}");
         if (queryCount == 0)
             return;
         var (blocks, tileCount) = (KvCodecs.BlockCount(dim), TileCount(queryCount));

@@ -16,7 +16,7 @@ internal static class TileStepCode
     public const uint Mode = 0x9FC0;
 
     /// <summary>Groups of negative infinity that stand before the scores.</summary>
-    public const int GroupsUntilMaxima = 2;
+    public const int GroupsUntilMaxima = 1;
 
     private const int MostBlocks = PagedRows.MaxDim / KvCodecs.BlockElements;
     private const int Halves = 2;
@@ -211,7 +211,7 @@ internal static class TileStepCode
         vectors.Add(() => code.vmovups(__zmmword_ptr[Weights + half * FullTiles.Bytes + pair * VectorBytes], rows.Odd));
     }
 
-    // Of a group that was scored some turns ago: to read what tiles have only just stored is to wait.
+    // Of a group that was scored in a turn before.
     private static void AddMaxima(Assembler code, int pair, int groupsAgo, List<Action> vectors)
     {
         for (var i = 0; i < 2 * Halves; i++)

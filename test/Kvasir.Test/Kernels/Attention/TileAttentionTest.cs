@@ -97,6 +97,9 @@ public sealed class TileAttentionTest
     public void FloatsAreRefusedAndScratchIsMeasured()
     {
         Assert.False(TileAttention.Supports(KvType.F32));
+        using var floats = new PoisonedPages(KvType.F32, 16, 32, 8, new Random(1));
+        Assert.Throws<NotSupportedException>(() => TileAttention.Run(
+            new float[16], floats.Keys, floats.Values, new CausalView(0, 1, null), default, new float[16]));
         if (!TileAttention.Supports(KvType.BF16))
             return;
         using var scratch = new NativeBuffer(TileAttention.ScratchBytes(16, 8) - 1);

@@ -46,9 +46,9 @@ internal sealed class TileCase : IDisposable
     }
 
     /// <summary>
-    /// Weights are cut to 8 bits and their sum is of the cut ones: each output may be off by 2^-7 of its row's part, but the errors differ,
-    /// so that 2^-7 of the root of the sum of their squares is never reached twice over. Keys and values of q8 are rounded to 8 bits as well:
-    /// a value by 2^-9 of itself, a key by as much of its product.
+    /// Weights are cut to 8 bits, by up to 2^-7 of themselves, and so is the mass that they are divided by: an output may be off by 2^-6 of
+    /// the root of the sum of squares of what its rows contribute. A q8 element is rounded to 8 bits when it becomes bf16, which moves scores
+    /// by some 2^-9 of the root of the sum of squares of their products, and weights by as much of themselves.
     /// </summary>
     public void RequireOutputs()
     {
