@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention;
@@ -14,11 +16,12 @@ internal sealed class AttentionScratch : IDisposable
     // A block of keys is widened once for so many queries.
     private const int TileQueries = 512;
     private readonly NativeBuffer _floats;
+    private readonly NativeBuffer? _tiles;
     private readonly int _queryLimit;
     private readonly int _scoreLimit;
     private readonly int _dim;
 
-    public AttentionScratch(AttentionShape shape, int maxRows)
+    public AttentionScratch(AttentionShape shape, KvType type, int maxRows)
     {
         _dim = shape.Dim;
         TilePositions = Math.Max(1, TileQueries / shape.GroupHeads);
@@ -26,6 +29,8 @@ internal sealed class AttentionScratch : IDisposable
         _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
         _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
         Selection = new KvSelection(maxRows);
+        // Prompts that are no longer than a few positions never touch all of it.
+        _tiles = TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
     }
 
     /// <summary>Prompt positions that are attended together.</summary>
@@ -39,7 +44,10 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
     public bool Observes { get; set; }
 
-    public long Bytes => _floats.Bytes;
+    public long Bytes => _floats.Bytes + (_tiles?.Bytes ?? 0);
+
+    /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
+    public NativeView? Tiles => _tiles?.View;
 
     /// <summary>[count, dim]</summary>
     public Span<float> Queries(int count) => Floats(0, count * _dim);
@@ -48,8 +56,11 @@ internal sealed class AttentionScratch : IDisposable
     public SoftmaxSum Sum(int count)
     {
         var output = _queryLimit * _dim;
-        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Floats(output, count * _dim));
+        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Outputs(count));
     }
+
+    /// <summary>[count, dim]: where <see cref="Sum"/> leaves its outputs.</summary>
+    public Span<float> Outputs(int count) => Floats(_queryLimit * _dim, count * _dim);
 
     /// <summary>[count, rows]</summary>
     public Span<float> Scores(int count, int rows)
@@ -58,7 +69,11 @@ internal sealed class AttentionScratch : IDisposable
         return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
     }
 
-    public void Dispose() => _floats.Dispose();
+    public void Dispose()
+    {
+        _floats.Dispose();
+        _tiles?.Dispose();
+    }
 
     private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);
 }

@@ -23,7 +23,7 @@ public sealed class DecodePartsTest
         for (var row = 0; row < end; row++)
             head.Append(Normal(random, Shape.Dim), Normal(random, Shape.Dim));
         var queries = Normal(random, Shape.GroupHeads * Shape.Dim);
-        using var scratch = new AttentionScratch(Shape, end);
+        using var scratch = new AttentionScratch(Shape, type, end);
         using var parts = new DecodeParts(Shape, maxSegments: 2);
         var selector = new Dense().CreateSelector(new HeadPlace(0, 1, 0, Shape.GroupHeads, Shape.Dim, end));
         var whole = HeadAttention.Decode(head, selector, queries, (first, end), observes: false, scratch).Output.ToArray();
