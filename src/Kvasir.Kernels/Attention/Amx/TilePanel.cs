@@ -9,7 +9,7 @@ namespace Kvasir.Kernels.Attention.Amx;
 /// <summary>Brings cached rows into tiles of bf16 numbers: keys as they are, values transposed. Rows that a group lacks are zeros.</summary>
 internal static unsafe class TilePanel
 {
-    private const int TileRowBytes = FullTiles.RowBytes;
+    private const int TileRowBytes = AmxTiles.RowBytes;
 
     /// <param name="source">The keys.</param>
     /// <param name="rows">At most <see cref="TileSpace.PanelRows"/>.</param>
@@ -20,14 +20,14 @@ internal static unsafe class TilePanel
         var located = stackalloc byte*[TileSpace.GroupRows];
         var blocks = KvCodecs.BlockCount(source.Dim);
         var tiles = space.Keys;
-        for (var first = 0; first < rows.Count; first += TileSpace.GroupRows, tiles += 2 * blocks * FullTiles.Bytes)
+        for (var first = 0; first < rows.Count; first += TileSpace.GroupRows, tiles += 2 * blocks * AmxTiles.Bytes)
         {
             Locate(source, rows, first, space, located);
             for (var row = 0; row < TileSpace.GroupRows; row++)
             {
                 var destination = tiles + row * TileRowBytes;
                 for (var block = 0; block < blocks; block++)
-                    Vector512.Load(located[row] + block * TileRowBytes).Store(destination + 2 * block * FullTiles.Bytes);
+                    Vector512.Load(located[row] + block * TileRowBytes).Store(destination + 2 * block * AmxTiles.Bytes);
             }
         }
     }
@@ -39,19 +39,19 @@ internal static unsafe class TilePanel
     public static void PackValues(PagedRows source, in RowSet rows, in TileSpace space)
     {
         var located = stackalloc byte*[TileSpace.GroupRows];
-        var scratch = stackalloc byte[FullTiles.Bytes + CacheLines.Bytes];
+        var scratch = stackalloc byte[AmxTiles.Bytes + CacheLines.Bytes];
         var pairs = (byte*)CacheLines.Align(scratch);
         var groups = GroupCount(rows.Count);
         for (var group = 0; group < groups; group++)
         {
             Locate(source, rows, group * TileSpace.GroupRows, space, located);
-            var tiles = space.Values + 2 * group * FullTiles.Bytes;
-            for (var block = 0; block < KvCodecs.BlockCount(source.Dim); block++, tiles += 2 * groups * FullTiles.Bytes)
+            var tiles = space.Values + 2 * group * AmxTiles.Bytes;
+            for (var block = 0; block < KvCodecs.BlockCount(source.Dim); block++, tiles += 2 * groups * AmxTiles.Bytes)
             {
                 for (var half = 0; half < 2; half++)
                 {
                     Pair(located, block * TileRowBytes + half * TileRowBytes / 2, pairs);
-                    TileTranspose.Run(pairs, TileRowBytes, (float*)(tiles + half * FullTiles.Bytes));
+                    TileTranspose.Run(pairs, TileRowBytes, (float*)(tiles + half * AmxTiles.Bytes));
                 }
             }
         }
@@ -63,7 +63,7 @@ internal static unsafe class TilePanel
     // pairs[i, d] = element d of row 2i, and above it that of row 2i + 1.
     private static void Pair(byte** rows, int offset, byte* pairs)
     {
-        for (var i = 0; i < FullTiles.Rows; i++)
+        for (var i = 0; i < AmxTiles.Rows; i++)
         {
             var even = Avx512F.ConvertToVector512UInt32(Vector256.Load((ushort*)(rows[2 * i] + offset)));
             var odd = Avx512F.ConvertToVector512UInt32(Vector256.Load((ushort*)(rows[2 * i + 1] + offset)));

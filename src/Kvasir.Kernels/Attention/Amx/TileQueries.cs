@@ -20,20 +20,20 @@ internal static unsafe class TileQueries
     public static void Pack(ReadOnlySpan<float> queries, int dim, in TileSpace space, byte* tiles)
     {
         var blocks = KvCodecs.BlockCount(dim);
-        byte* upper = space.Rows, lower = upper + FullTiles.Rows * space.RowBytes;
+        byte* upper = space.Rows, lower = upper + AmxTiles.Rows * space.RowBytes;
         for (var half = 0; half < 2; half++)
         {
-            for (var lane = 0; lane < FullTiles.Rows; lane++)
+            for (var lane = 0; lane < AmxTiles.Rows; lane++)
             {
-                var start = Math.Min((half * FullTiles.Rows + lane) * dim, queries.Length);
+                var start = Math.Min((half * AmxTiles.Rows + lane) * dim, queries.Length);
                 Split(queries[start..Math.Min(start + dim, queries.Length)], blocks, upper + lane * space.RowBytes, lower + lane * space.RowBytes);
             }
 
             for (var block = 0; block < blocks; block++)
             {
-                var tile = tiles + (4 * block + half) * FullTiles.Bytes;
-                TileTranspose.Run(upper + block * FullTiles.RowBytes, space.RowBytes, (float*)tile);
-                TileTranspose.Run(lower + block * FullTiles.RowBytes, space.RowBytes, (float*)(tile + 2 * FullTiles.Bytes));
+                var tile = tiles + (4 * block + half) * AmxTiles.Bytes;
+                TileTranspose.Run(upper + block * AmxTiles.RowBytes, space.RowBytes, (float*)tile);
+                TileTranspose.Run(lower + block * AmxTiles.RowBytes, space.RowBytes, (float*)(tile + 2 * AmxTiles.Bytes));
             }
         }
     }

@@ -13,7 +13,7 @@ internal static unsafe class TileSoftmax
     /// <summary>Nothing seen.</summary>
     public static void Reset(in TileSpace space, int tile, int blocks)
     {
-        new Span<float>(space.Outputs(tile), blocks * 4 * FullTiles.Bytes / sizeof(float)).Clear();
+        new Span<float>(space.Outputs(tile), blocks * 4 * AmxTiles.Bytes / sizeof(float)).Clear();
         new Span<float>(space.References(tile), TileSpace.Lanes).Fill(float.NegativeInfinity);
         new Span<float>(space.Masses(tile), TileSpace.Lanes).Clear();
         new Span<float>(space.Shifts(tile), TileSpace.Lanes).Clear();
@@ -39,7 +39,7 @@ internal static unsafe class TileSoftmax
                 last = last.WithElement(lane, view.Position(query) - row);
             }
 
-            MaskHalf(space.Scores + half * FullTiles.Bytes / sizeof(float), (first, last), groups).Store(space.Maxima + half * Lanes512.Count);
+            MaskHalf(space.Scores + half * AmxTiles.Bytes / sizeof(float), (first, last), groups).Store(space.Maxima + half * Lanes512.Count);
         }
     }
 
@@ -60,7 +60,7 @@ internal static unsafe class TileSoftmax
             // Sums are zeros where there was nothing, and stay so whatever the factor.
             var factor = Exponential.Of<Lanes512, Vector512<float>>(Vector512.ConditionalSelect(isNothing, Vector512<float>.Zero, rise) * -0.693147181f);
             Rescale(space, tile, blocks, half, factor);
-            Lower(space.Scores + half * FullTiles.Bytes / sizeof(float), rise, groups);
+            Lower(space.Scores + half * AmxTiles.Bytes / sizeof(float), rise, groups);
             var shift = Vector512.Load(space.Shifts(tile) + offset) - rise;
             shift.Store(space.Shifts(tile) + offset);
             Vector512.ConditionalSelect(rises, -shift, reference).Store(space.References(tile) + offset);
@@ -71,22 +71,22 @@ internal static unsafe class TileSoftmax
     /// <param name="outputs">[queries of the tile, dim].</param>
     public static void Finish(in TileSpace space, int tile, int dim, Span<float> outputs)
     {
-        var columns = stackalloc float[FullTiles.Bytes / sizeof(float)];
+        var columns = stackalloc float[AmxTiles.Bytes / sizeof(float)];
         for (var half = 0; half < 2; half++)
         {
             var mass = Vector512.Load(space.Masses(tile) + half * Lanes512.Count);
             var inverse = Vector512.ConditionalSelect(Vector512.Equals(mass, Vector512<float>.Zero), mass, Vector512<float>.One / mass);
-            for (var d = 0; d < dim; d += FullTiles.Rows)
+            for (var d = 0; d < dim; d += AmxTiles.Rows)
             {
-                var sums = Sums(space, tile, d / FullTiles.Rows, half);
-                for (var i = 0; i < FullTiles.Rows; i++)
+                var sums = Sums(space, tile, d / AmxTiles.Rows, half);
+                for (var i = 0; i < AmxTiles.Rows; i++)
                     (Vector512.Load(sums + i * Lanes512.Count) * inverse).Store(sums + i * Lanes512.Count);
-                TileTranspose.Run((byte*)sums, FullTiles.RowBytes, columns);
+                TileTranspose.Run((byte*)sums, AmxTiles.RowBytes, columns);
                 for (var lane = 0; lane < Lanes512.Count; lane++)
                 {
                     var query = half * Lanes512.Count + lane;
                     if (query * dim < outputs.Length)
-                        new Span<float>(columns + lane * FullTiles.Rows, Math.Min(FullTiles.Rows, dim - d)).CopyTo(outputs[(query * dim + d)..]);
+                        new Span<float>(columns + lane * AmxTiles.Rows, Math.Min(AmxTiles.Rows, dim - d)).CopyTo(outputs[(query * dim + d)..]);
                 }
             }
         }
@@ -115,7 +115,7 @@ internal static unsafe class TileSoftmax
         for (var slice = 0; slice < 2 * blocks; slice++)
         {
             var sums = Sums(space, tile, slice, half);
-            for (var i = 0; i < FullTiles.Rows; i++)
+            for (var i = 0; i < AmxTiles.Rows; i++)
                 (Vector512.Load(sums + i * Lanes512.Count) * factor).Store(sums + i * Lanes512.Count);
         }
     }
@@ -130,9 +130,9 @@ internal static unsafe class TileSoftmax
     }
 
     // A row's scores for half of the lanes.
-    private static float* Row(float* scores, int row) => scores + (row / FullTiles.Rows * 2 * FullTiles.Rows + row % FullTiles.Rows) * Lanes512.Count;
+    private static float* Row(float* scores, int row) => scores + (row / AmxTiles.Rows * 2 * AmxTiles.Rows + row % AmxTiles.Rows) * Lanes512.Count;
 
     // [16 elements, 16 lanes]
     private static float* Sums(in TileSpace space, int tile, int slice, int half) =>
-        space.Outputs(tile) + (2 * slice + half) * FullTiles.Bytes / sizeof(float);
+        space.Outputs(tile) + (2 * slice + half) * AmxTiles.Bytes / sizeof(float);
 }

@@ -19,7 +19,7 @@ internal readonly unsafe struct TileSpace
     /// <summary>Rows of a panel.</summary>
     public const int PanelRows = PanelGroups * GroupRows;
 
-    private const int GroupScoreBytes = 4 * FullTiles.Bytes;
+    private const int GroupScoreBytes = 4 * AmxTiles.Bytes;
     private const int LaneBytes = Lanes * sizeof(float);
     private readonly byte* _start;
     private readonly long _tileBytes;
@@ -29,8 +29,8 @@ internal readonly unsafe struct TileSpace
     public TileSpace(NativeView scratch, int blocks, int tileCount)
     {
         _start = scratch.Start;
-        _tileBytes = 4L * blocks * FullTiles.Bytes;
-        _panelBytes = 2L * PanelGroups * blocks * FullTiles.Bytes;
+        _tileBytes = 4L * blocks * AmxTiles.Bytes;
+        _panelBytes = 2L * PanelGroups * blocks * AmxTiles.Bytes;
         _tileCount = tileCount;
         Lengths.RequireAtLeast(scratch.Bytes, Bytes(blocks, tileCount), nameof(scratch));
     }
@@ -57,16 +57,16 @@ internal readonly unsafe struct TileSpace
     public byte* Rows => (byte*)(Maxima + Lanes);
 
     /// <summary>Bytes of one of <see cref="Rows"/>.</summary>
-    public nint RowBytes => (nint)(_tileBytes / (4 * FullTiles.Rows));
+    public nint RowBytes => (nint)(_tileBytes / (4 * AmxTiles.Rows));
 
     private byte* Tiles => Rows + GroupRows * RowBytes;
 
     public static long Bytes(int blocks, int tileCount)
     {
-        var panel = 2L * PanelGroups * blocks * FullTiles.Bytes;
+        var panel = 2L * PanelGroups * blocks * AmxTiles.Bytes;
         var scores = (PanelGroups + TileStepCode.GroupsUntilMaxima) * GroupScoreBytes + PanelGroups * GroupScoreBytes / 2;
-        var rows = 2L * blocks * FullTiles.Bytes;
-        return 2 * panel + scores + LaneBytes + rows + tileCount * (8L * blocks * FullTiles.Bytes + 3 * LaneBytes);
+        var rows = 2L * blocks * AmxTiles.Bytes;
+        return 2 * panel + scores + LaneBytes + rows + tileCount * (8L * blocks * AmxTiles.Bytes + 3 * LaneBytes);
     }
 
     /// <summary>[blocks, 2, 2] tiles.</summary>

@@ -23,8 +23,8 @@ internal static class TileStepCode
     private const int Sums = 4;
     private const int VectorBytes = 64;
     private const int RowPairs = 16;
-    private const int GroupScoreBytes = 4 * FullTiles.Bytes;
-    private const int GroupWeightBytes = 2 * FullTiles.Bytes;
+    private const int GroupScoreBytes = 4 * AmxTiles.Bytes;
+    private const int GroupWeightBytes = 2 * AmxTiles.Bytes;
 
     // 2^r on [0, 1] with the least relative error, 2^-13.7, times 1 + 2^-9, so that cutting leaves 1 at r = 0.
     private static readonly float[] Power = [1.0018782f, 0.69719259f, 0.22650869f, 0.078176914f];
@@ -75,7 +75,7 @@ internal static class TileStepCode
 
     private static void Write(Assembler code, int blocks, TileParts parts)
     {
-        FullTiles.WriteStart(code, rax);
+        AmxTiles.WriteStart(code, rax);
         code.stmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.CallersMode))]);
         code.ldmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.Mode))]);
         WriteStart(code, parts);
@@ -84,7 +84,7 @@ internal static class TileStepCode
         if (parts.HasFlag(TileParts.Outputs))
             WriteOutputs(code, blocks);
         code.ldmxcsr(__dword_ptr[AssembledKernel.Arguments + Offset(nameof(TileStepArguments.CallersMode))]);
-        FullTiles.WriteEnd(code);
+        AmxTiles.WriteEnd(code);
     }
 
     private static void WriteStart(Assembler code, TileParts parts)
@@ -99,7 +99,7 @@ internal static class TileStepCode
         for (var half = 0; half < Halves && parts.HasFlag(TileParts.Outputs); half++)
             code.vmovups(Mass(half), __zmmword_ptr[rbp + half * VectorBytes]);
 
-        code.mov(Stride, FullTiles.RowBytes);
+        code.mov(Stride, AmxTiles.RowBytes);
     }
 
     /// <summary>For each group: scores become weights, and meanwhile their places are filled with keys * queries.</summary>
@@ -128,8 +128,8 @@ internal static class TileStepCode
 
         Interleave(tiles, vectors);
         for (var sum = 0; sum < Sums && scores; sum++)
-            code.tilestored(__[Scores + Stride + sum * FullTiles.Bytes], Tile(sum));
-        code.add(Keys, blocks * 2 * FullTiles.Bytes);
+            code.tilestored(__[Scores + Stride + sum * AmxTiles.Bytes], Tile(sum));
+        code.add(Keys, blocks * 2 * AmxTiles.Bytes);
         code.add(Scores, GroupScoreBytes);
         code.add(Weights, GroupWeightBytes);
         code.dec(Groups);
@@ -146,11 +146,11 @@ internal static class TileStepCode
 
         for (var block = 0; block < blocks; block++)
         {
-            var (keys, queries) = (block * 2 * FullTiles.Bytes, block * 4 * FullTiles.Bytes);
-            var (upper, lower) = (queries, queries + 2 * FullTiles.Bytes);
+            var (keys, queries) = (block * 2 * AmxTiles.Bytes, block * 4 * AmxTiles.Bytes);
+            var (upper, lower) = (queries, queries + 2 * AmxTiles.Bytes);
             AddFourProducts(
-                code, (__[Keys + Stride + keys], __[Keys + Stride + keys + FullTiles.Bytes]), (__[Queries + Stride + upper], __[Queries + Stride + upper + FullTiles.Bytes]), tiles);
-            AddFourProducts(code, null, (__[Queries + Stride + lower], __[Queries + Stride + lower + FullTiles.Bytes]), tiles);
+                code, (__[Keys + Stride + keys], __[Keys + Stride + keys + AmxTiles.Bytes]), (__[Queries + Stride + upper], __[Queries + Stride + upper + AmxTiles.Bytes]), tiles);
+            AddFourProducts(code, null, (__[Queries + Stride + lower], __[Queries + Stride + lower + AmxTiles.Bytes]), tiles);
         }
     }
 
@@ -208,7 +208,7 @@ internal static class TileStepCode
         vectors.Add(() => code.vpsrld(rows.Even, rows.Even, HalfBits));
         vectors.Add(() => code.vpternlogd(rows.Odd, UpperHalves, rows.Even, FirstInSecondOrThird));
         vectors.Add(() => code.vdpbf16ps(Mass(half), rows.Odd, Ones));
-        vectors.Add(() => code.vmovups(__zmmword_ptr[Weights + half * FullTiles.Bytes + pair * VectorBytes], rows.Odd));
+        vectors.Add(() => code.vmovups(__zmmword_ptr[Weights + half * AmxTiles.Bytes + pair * VectorBytes], rows.Odd));
     }
 
     // Of a group that was scored in a turn before.
@@ -257,20 +257,20 @@ internal static class TileStepCode
         code.mov(Blocks, blocks);
         code.Label(ref block);
         for (var sum = 0; sum < Sums; sum++)
-            code.tileloadd(Tile(sum), __[Outputs + Stride + sum * FullTiles.Bytes]);
+            code.tileloadd(Tile(sum), __[Outputs + Stride + sum * AmxTiles.Bytes]);
         code.mov(Groups, Argument(nameof(TileStepArguments.Groups)));
         code.mov(Weights, Argument(nameof(TileStepArguments.Weights)));
         code.Label(ref group);
         var tiles = new List<Action>();
-        AddFourProducts(code, (__[Values + Stride], __[Values + Stride + FullTiles.Bytes]), (__[Weights + Stride], __[Weights + Stride + FullTiles.Bytes]), tiles);
+        AddFourProducts(code, (__[Values + Stride], __[Values + Stride + AmxTiles.Bytes]), (__[Weights + Stride], __[Weights + Stride + AmxTiles.Bytes]), tiles);
         Interleave(tiles, []);
-        code.add(Values, 2 * FullTiles.Bytes);
+        code.add(Values, 2 * AmxTiles.Bytes);
         code.add(Weights, GroupWeightBytes);
         code.dec(Groups);
         code.jnz(group);
         for (var sum = 0; sum < Sums; sum++)
-            code.tilestored(__[Outputs + Stride + sum * FullTiles.Bytes], Tile(sum));
-        code.add(Outputs, Sums * FullTiles.Bytes);
+            code.tilestored(__[Outputs + Stride + sum * AmxTiles.Bytes], Tile(sum));
+        code.add(Outputs, Sums * AmxTiles.Bytes);
         code.dec(Blocks);
         code.jnz(block);
     }
@@ -290,7 +290,7 @@ internal static class TileStepCode
 
     // Row of a group, half of the lanes.
     private static AssemblerMemoryOperand Score(int row, int half, int offset = 0) =>
-        __zmmword_ptr[Scores + (row / FullTiles.Rows * Halves + half) * FullTiles.Bytes + row % FullTiles.Rows * VectorBytes + offset];
+        __zmmword_ptr[Scores + (row / AmxTiles.Rows * Halves + half) * AmxTiles.Bytes + row % AmxTiles.Rows * VectorBytes + offset];
 
     private static AssemblerMemoryOperand Argument(string field) => __qword_ptr[AssembledKernel.Arguments + Offset(field)];
 
