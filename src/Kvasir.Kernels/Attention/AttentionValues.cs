@@ -9,8 +9,8 @@ public delegate void ValuesFunc(ReadOnlySpan<float> weights, int stride, PagedRo
 
 /// <summary>
 /// outputs[q, d] += sum over i of weights[q * stride + i] * (value of the i-th row)[d]. Every value row is read from memory once for all
-/// queries. Few weights without a sign may be rounded before they meet q8 values: each, times the scale of its row, to 16 bits of the largest
-/// of 64 such products, an error of at most 7.7e-6 of that product.
+/// queries. Few weights without a sign may be rounded before they meet q8 values: each, times the scales of its row, to 16 bits of the largest
+/// of 64 rows' such products, an error of at most 7.7e-6 of that.
 /// </summary>
 public static unsafe class AttentionValues
 {

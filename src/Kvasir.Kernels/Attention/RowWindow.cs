@@ -11,14 +11,14 @@ namespace Kvasir.Kernels.Attention;
 /// </summary>
 internal unsafe ref struct RowWindow
 {
-    /// <summary>Rows whose addresses are at hand; twice as many more lie behind them, for looking ahead.</summary>
+    /// <summary>Rows whose addresses are at hand; three times as many more lie behind them, for looking ahead.</summary>
     public const int BlockRows = 64;
 
     /// <summary>Addresses that the window holds.</summary>
-    public const int Length = 3 * BlockRows;
+    public const int Length = AheadRows + BlockRows;
 
-    // What is asked for while one block is in work belongs to the block after the next: all scales of a block are read when it begins.
-    private const int AheadRows = 2 * BlockRows;
+    // All scales of a block are read when it begins, and memory that other cores are busy with takes a microsecond to answer.
+    private const int AheadRows = 3 * BlockRows;
 
     private readonly byte** _addresses;
     private readonly PagedRows _source;
@@ -48,17 +48,17 @@ internal unsafe ref struct RowWindow
     }
 
     /// <summary>
-    /// What to ask for while a kernel passes over the block at <paramref name="item"/>. Rows of a list lie anywhere: they are asked for at
-    /// once, and nothing is left to the kernel.
+    /// What to ask for while a kernel passes over the block at <paramref name="item"/>. Rows of a list lie anywhere: those of the next block
+    /// are asked for at once, and nothing is left to the kernel.
     /// </summary>
     /// <param name="item">As it was given to <see cref="From"/> last: a multiple of BlockRows.</param>
     /// <param name="partCount">How many times the kernel asks on its way through 64 rows.</param>
     /// <param name="place">The address of memory that may be asked for in vain.</param>
     public readonly LookAhead Ahead(int item, int partCount, byte** place)
     {
+        if (!_rows.IsRange)
+            AskForNextBlock(item);
         var isEnd = item + AheadRows >= _rows.Count + _rows.Following;
-        if (!isEnd && !_rows.IsRange)
-            AskForBlock();
         return isEnd || !_rows.IsRange || partCount > BlockRows ? LookAhead.None(place) : LookAhead.Of(_addresses + AheadRows, partCount);
     }
 
@@ -83,9 +83,10 @@ internal unsafe ref struct RowWindow
         Prefetch(address + 3 * CacheLines.Bytes);
     }
 
-    private readonly void AskForBlock()
+    private readonly void AskForNextBlock(int item)
     {
-        for (var r = AheadRows; r < Length; r++)
+        var end = BlockRows + Math.Min(BlockRows, _rows.Count - item - BlockRows);
+        for (var r = BlockRows; r < end; r++)
         {
             for (var at = 0; at < _source.RowBytes; at += CacheLines.Bytes)
                 Prefetch(_addresses[r] + at);

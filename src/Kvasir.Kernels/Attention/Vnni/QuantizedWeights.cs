@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics.X86;
 namespace Kvasir.Kernels.Attention.Vnni;
 
 /// <summary>
-/// Weights of 64 rows, each times its row's scale, as 16-bit numbers without sign: half a unit in 65535 of the largest of the 64 is all that
-/// is lost, for every query and block of elements on its own.
+/// Weights of 64 rows, each times its row's scales, as 16-bit numbers without sign: half a unit in 65535 of the largest such product is all
+/// that is lost, for every query on its own. The values themselves were rounded far more coarsely.
 /// </summary>
 internal static unsafe class QuantizedWeights
 {
@@ -29,31 +29,45 @@ internal static unsafe class QuantizedWeights
     /// <param name="scales">From <see cref="RowScales"/>.</param>
     /// <param name="blockCount">Blocks in a row.</param>
     /// <param name="quantized">[block], <see cref="BlockBytes"/> each.</param>
-    /// <param name="units">[block, 4]: what 1 stands for.</param>
+    /// <param name="units">[4]: what 1 stands for.</param>
     [SkipLocalsInit]
     public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, int blockCount, byte* quantized, float* units)
     {
+        var rowScales = stackalloc float[RowWindow.BlockRows];
+        LargestScales(scales, blockCount, rowScales);
         var quarters = stackalloc Vector128<uint>[ValueCode.MostQueries];
-        var inverses = stackalloc float[ValueCode.MostQueries];
         new Span<Vector128<uint>>(quarters, ValueCode.MostQueries).Clear();
-        for (var block = 0; block < blockCount; block++, scales += RowWindow.BlockRows, quantized += BlockBytes, units += ValueCode.MostQueries)
+        for (var q = 0; q < queryCount; q++)
+            quarters[q] = Reduction.Quarter(LargestBits(weights + q * stride, rowScales));
+        var largest = Reduction.Largest(quarters[0], quarters[1], quarters[2], quarters[3]);
+        var isZero = Vector128.Equals(largest, Vector128<uint>.Zero);
+        // As an integer, anything negative is above all that is finite.
+        var isUnfit = Vector128.GreaterThan(largest, Vector128.Create(LargestFinite)) |
+            Vector128.AndNot(Vector128.LessThan(largest.AsSingle(), Vector128.Create(Smallest)).AsUInt32(), isZero);
+        if (isUnfit != Vector128<uint>.Zero)
+            return false;
+        (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
+        var inverses = stackalloc float[ValueCode.MostQueries];
+        Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
+        for (var block = 0; block < blockCount; block++, scales += RowWindow.BlockRows, quantized += BlockBytes)
         {
-            for (var q = 0; q < queryCount; q++)
-                quarters[q] = Reduction.Quarter(LargestBits(weights + q * stride, scales));
-            var largest = Reduction.Largest(quarters[0], quarters[1], quarters[2], quarters[3]);
-            var isZero = Vector128.Equals(largest, Vector128<uint>.Zero);
-            // As an integer, anything negative is above all that is finite.
-            var isUnfit = Vector128.GreaterThan(largest, Vector128.Create(LargestFinite)) |
-                Vector128.AndNot(Vector128.LessThan(largest.AsSingle(), Vector128.Create(Smallest)).AsUInt32(), isZero);
-            if (isUnfit != Vector128<uint>.Zero)
-                return false;
-            (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
-            Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
             for (var q = 0; q < queryCount; q++)
                 Pack(weights + q * stride, scales, inverses[q], quantized + q * 2 * RowWindow.BlockRows);
         }
 
         return true;
+    }
+
+    // As integers, so that NaN is the largest.
+    private static void LargestScales(float* scales, int blockCount, float* largest)
+    {
+        for (var r = 0; r < RowWindow.BlockRows; r += Vector512<uint>.Count)
+        {
+            var rows = Vector512.Load((uint*)scales + r);
+            for (var block = 1; block < blockCount; block++)
+                rows = Vector512.Max(rows, Vector512.Load((uint*)scales + block * RowWindow.BlockRows + r));
+            rows.AsSingle().Store(largest + r);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

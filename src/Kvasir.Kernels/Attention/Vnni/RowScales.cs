@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Kvasir.Kernels.Attention.Vnni;
 
@@ -29,10 +30,22 @@ internal static unsafe class RowScales
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<uint> Pairs(byte** rows, nint offset) => Vector512.Create(
-        Vector256.Create(Four(rows, offset), Four(rows + 4, offset)), Vector256.Create(Four(rows + 8, offset), Four(rows + 12, offset)));
+    private static Vector512<uint> Pairs(byte** rows, nint offset) => Vector512.Create(Eight(rows, offset), Eight(rows + 8, offset));
+
+    // A broadcast from memory is a load and no more, and a blend runs on either port where an insertion has only one.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<uint> Eight(byte** rows, nint offset)
+    {
+        var (even, odd) = (Pair(rows[0], offset), Pair(rows[1], offset));
+        even = Avx2.Blend(even, Pair(rows[2], offset), 1 << 2);
+        odd = Avx2.Blend(odd, Pair(rows[3], offset), 1 << 3);
+        even = Avx2.Blend(even, Pair(rows[4], offset), 1 << 4);
+        odd = Avx2.Blend(odd, Pair(rows[5], offset), 1 << 5);
+        even = Avx2.Blend(even, Pair(rows[6], offset), 1 << 6);
+        odd = Avx2.Blend(odd, Pair(rows[7], offset), 1 << 7);
+        return Avx2.Blend(even, odd, 0b10101010);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> Four(byte** rows, nint offset) => Vector128.Create(
-        *(uint*)(rows[0] + offset), *(uint*)(rows[1] + offset), *(uint*)(rows[2] + offset), *(uint*)(rows[3] + offset));
+    private static Vector256<uint> Pair(byte* row, nint offset) => Avx2.BroadcastScalarToVector256((uint*)(row + offset));
 }

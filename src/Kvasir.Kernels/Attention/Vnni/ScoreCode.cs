@@ -88,10 +88,10 @@ internal static class ScoreCode
     private static void WriteBlock(Assembler code, int queries)
     {
         var (bias, x) = (Zmm(FirstSpare), Zmm(FirstSpare + 1));
-        WriteTranspose(code, 0);
-        WriteTranspose(code, 1);
         code.mov(Ahead, __qword_ptr[AheadSlot]);
         code.add(AheadSlot, Argument(nameof(ScoreArguments.AheadStepBytes)));
+        WriteTranspose(code, 0);
+        WriteTranspose(code, 1);
         code.mov(eax, 0x80808080);
         code.vpbroadcastd(bias, eax);
         for (var q = 0; q < queries; q++)
@@ -103,7 +103,7 @@ internal static class ScoreCode
         for (var c = 0; c < Columns; c++)
         {
             var (first, second) = (Zmm(FirstSpare + 2 + c % 2 * 2), Zmm(FirstSpare + 3 + c % 2 * 2));
-            code.prefetcht1(__[Ahead + c * VectorBytes]);
+            WriteAsk(code, step: 2 * Columns + c);
             code.vpxord(first, Column(0, c), bias);
             code.vpxord(second, Column(1, c), bias);
             for (var q = 0; q < queries; q++)
@@ -118,7 +118,7 @@ internal static class ScoreCode
             code.vpslld(Zmm(FirstDot + i), Zmm(FirstDot + i), 8);
         for (var c = 0; c < Columns; c++)
         {
-            code.prefetcht1(__[Ahead + (Columns + c) * VectorBytes]);
+            WriteAsk(code, step: 3 * Columns + c);
             for (var q = 0; q < queries; q++)
             {
                 code.vpbroadcastd(x, __dword_ptr[Queries + QuantizedQueries.LowerAt + q * KvCodecs.BlockElements + c * sizeof(int)]);
@@ -136,6 +136,7 @@ internal static class ScoreCode
         for (var i = 0; i < Columns; i++)
         {
             var row = half * HalfRows + (i < 4 ? i : i + 4);
+            WriteAsk(code, step: half * Columns + i);
             code.mov(rax, __qword_ptr[Rows + row * sizeof(long)]);
             code.mov(rbx, __qword_ptr[Rows + (row + 4) * sizeof(long)]);
             code.vmovdqu32(Ymm(FirstDot + i), __ymmword_ptr[rax + BlockStart]);
@@ -162,12 +163,19 @@ internal static class ScoreCode
         }
     }
 
+    // A line at every other step: memory is slower to answer them in bursts.
+    private static void WriteAsk(Assembler code, int step)
+    {
+        if (step % 2 == 0)
+            code.prefetcht1(__[Ahead + step / 2 * VectorBytes]);
+    }
+
     private static void WriteSums(Assembler code, int queries)
     {
         var scales = (Zmm(FirstSpare + 6), Zmm(FirstSpare + 7));
         code.vmovups(scales.Item1, __zmmword_ptr[Scales]);
         code.vmovups(scales.Item2, __zmmword_ptr[Scales + VectorBytes]);
-        code.prefetcht1(__[Ahead + 2 * Columns * VectorBytes]);
+        WriteAsk(code, step: 4 * Columns);
         for (var q = 0; q < queries; q++)
         {
             for (var half = 0; half < 2; half++)

@@ -18,7 +18,7 @@ internal unsafe struct ValueArguments
     /// <summary>From <see cref="QuantizedWeights"/>.</summary>
     public byte* Weights;
 
-    /// <summary>[block, 4]: what a unit of the weights is worth.</summary>
+    /// <summary>[4]: what a unit of each query's weights is worth.</summary>
     public float* Units;
 
     /// <summary>The order of bytes that brings two blocks, one behind the other, into pairs: 64 bytes.</summary>

@@ -82,7 +82,6 @@ internal static class ValueCode
         WriteOutputs(code, queries);
         code.add(BlockStart, KvCodecs.BlockElements);
         code.add(Weights, QuantizedWeights.BlockBytes);
-        code.add(Units, MostQueries * sizeof(float));
         code.add(Outputs, KvCodecs.BlockElements * sizeof(float));
         code.dec(BlocksLeft);
         code.jne(block);

@@ -54,7 +54,7 @@ internal static unsafe class VnniValues
     {
         var blockCount = KvCodecs.BlockCount(values.Dim);
         var scratch = stackalloc byte[blockCount * QuantizedWeights.BlockBytes
-            + ((blockCount + 1) * BlockRows + Queries * BlockRows + blockCount * Queries) * sizeof(float) + CacheLines.Bytes];
+            + ((blockCount + 1) * BlockRows + Queries * BlockRows + Queries) * sizeof(float) + CacheLines.Bytes];
         var quantized = (byte*)CacheLines.Align(scratch);
         var scales = (float*)(quantized + blockCount * QuantizedWeights.BlockBytes);
         var tail = scales + (blockCount + 1) * BlockRows;
