@@ -84,16 +84,18 @@ internal sealed class GateCases : IDisposable
     {
         var pages = Pages(type);
         var (queries, scores, outputs) = (Normal(Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
-        var score = Array.FindLast(AttentionScores.Variants, static variant => variant.IsSupported);
+        var weights = Array.ConvertAll(Normal(Group * Tokens), Math.Abs);
+        // The integer kernels are for q8 alone.
+        var score = Array.FindLast(AttentionScores.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
         _cases.Add(new GateCase(
-            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, 4.5),
+            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, score.Name == "vnni" ? 12 : 4.5),
             () => AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens),
             () => AttentionScores.Rows(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens)));
-        var value = Array.FindLast(AttentionValues.Variants, static variant => variant.IsSupported);
+        var value = Array.FindLast(AttentionValues.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
         _cases.Add(new GateCase(
-            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, 4.5),
-            () => AttentionValues.Variants[0].Run(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
-            () => AttentionValues.Rows(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
+            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, value.Name == "vnni" ? 10 : 4.5),
+            () => AttentionValues.Variants[0].Run(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
+            () => AttentionValues.Rows(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
     }
 
     private void AddPrefill(KvType type)

@@ -42,7 +42,10 @@ internal static class HeadAttention
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         for (var row = rows.First; row < rows.End; row += BlockRows)
-            AddRows(head, selector, queries, new RowSet(row, Math.Min(BlockRows, rows.End - row)), sum, scratch);
+        {
+            var count = Math.Min(BlockRows, rows.End - row);
+            AddRows(head, selector, queries, new RowSet(row, count, following: rows.End - row - count), sum, scratch);
+        }
     }
 
     /// <summary>
