@@ -55,6 +55,13 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
           kvasir inspect model.gguf --json | jq .plan
         """;
 
+    private const string Policies = """
+        Examples:
+          kvasir policies
+          kvasir policies --json | jq '.policies[].name'
+          kvasir run model.gguf --file long.txt --attention psa:coverage=0.98
+        """;
+
     private const string Bench = """
         Examples:
           kvasir bench model.gguf --prefill 512,4096 --depth 0,4096
@@ -81,6 +88,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "run" => Run,
             "chat" => Chat,
             "inspect" => Inspect,
+            "policies" => Policies,
             "bench" => Bench,
             _ => Root,
         });

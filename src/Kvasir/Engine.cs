@@ -37,7 +37,7 @@ public sealed class Engine : IDisposable
         _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
         _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
-        _transformer = new Transformer(config, model.Weights, _pool, _batch, ContextTokens);
+        _transformer = new Transformer(config, model.Weights, _options.Kv, _pool, _batch, ContextTokens);
         _scheduler = new Scheduler(_cache, _transformer.Shape, _options.MaxSequences, _options.QueueLimit);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),

@@ -21,6 +21,7 @@ public class DecodeAttentionBench : IDisposable
     private NativeBuffer? _memory;
     private float[] _queries = [];
     private float[] _scores = [];
+    private float[] _weights = [];
     private float[] _outputs = [];
 
     [Params(KvType.BF16, KvType.Q8, KvType.F32)]
@@ -38,6 +39,8 @@ public class DecodeAttentionBench : IDisposable
         var pageBytes = 2 * PageTokens * rowBytes;
         _memory = new NativeBuffer((long)Heads * PageCount * pageBytes);
         (_queries, _scores, _outputs) = (Normal(random, Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
+        // As softmax makes them: none is negative.
+        _weights = Array.ConvertAll(Normal(random, Group * Tokens), Math.Abs);
         var row = Normal(random, Dim);
         for (long start = 0; start < _memory.Bytes; start += rowBytes)
             KvCodecs.Encode(Type, row, _memory.View.Span(start, rowBytes));
@@ -65,7 +68,7 @@ public class DecodeAttentionBench : IDisposable
     public void Values()
     {
         foreach (var pages in _pages)
-            AttentionValues.Rows(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), _outputs);
+            AttentionValues.Rows(_weights, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), _outputs);
     }
 
     /// <summary>2 % of the rows, gathered: mostly from the last cache level here, since repeated runs visit the same ones.</summary>
@@ -75,7 +78,7 @@ public class DecodeAttentionBench : IDisposable
         foreach (var pages in _pages)
         {
             AttentionScores.Rows(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), new RowSet(_selected), 0.1f, _scores, Tokens);
-            AttentionValues.Rows(_scores, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(_selected), _outputs);
+            AttentionValues.Rows(_weights, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(_selected), _outputs);
         }
     }
 

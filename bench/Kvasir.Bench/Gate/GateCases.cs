@@ -1,5 +1,6 @@
 using Kvasir.Kernels;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Amx;
@@ -31,7 +32,11 @@ internal sealed class GateCases : IDisposable
         }
 
         foreach (var type in Enum.GetValues<KvType>())
+        {
             AddAttention(type);
+            AddPrefill(type);
+        }
+
         AddElementwise();
     }
 
@@ -77,6 +82,47 @@ internal sealed class GateCases : IDisposable
 
     private void AddAttention(KvType type)
     {
+        var pages = Pages(type);
+        var (queries, scores, outputs) = (Normal(Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
+        var weights = Array.ConvertAll(Normal(Group * Tokens), Math.Abs);
+        // The integer kernels are for q8 alone.
+        var score = Array.FindLast(AttentionScores.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
+        _cases.Add(new GateCase(
+            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, score.Name == "vnni" ? 12 : 4.5),
+            () => AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens),
+            () => AttentionScores.Rows(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens)));
+        var value = Array.FindLast(AttentionValues.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
+        _cases.Add(new GateCase(
+            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, value.Name == "vnni" ? 10 : 4.5),
+            () => AttentionValues.Variants[0].Run(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
+            () => AttentionValues.Rows(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
+    }
+
+    private void AddPrefill(KvType type)
+    {
+        const int Positions = 64;
+        const int Queries = Positions * Group;
+        if (!TileAttention.Supports(type))
+            return;
+        var pages = Pages(type);
+        var (queries, scores, outputs) = (Normal(Queries * Dim), new float[Queries * Tokens], new float[Queries * Dim]);
+        var scratch = Buffer(TileAttention.ScratchBytes(Dim, Queries)).View;
+        _cases.Add(new GateCase(
+            $"attention {type}, {Queries} queries", "tiles", 20,
+            () =>
+            {
+                AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens);
+                for (var query = 0; query < Queries; query++)
+                    Softmax.Variants[0].Run(scores.AsSpan(query * Tokens, Tokens), 100);
+                AttentionValues.Variants[0].Run(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs);
+            },
+            () => TileAttention.Run(
+                queries, PagedRows.Keys(pages, PageTokens, type, Dim), PagedRows.Values(pages, PageTokens, type, Dim),
+                new CausalView(Tokens - Positions, Group, null), scratch, outputs)));
+    }
+
+    private nint[] Pages(KvType type)
+    {
         var rowBytes = KvCodecs.RowBytes(type, Dim);
         var memory = Buffer(2L * Tokens * rowBytes);
         var row = Normal(Dim);
@@ -85,18 +131,7 @@ internal sealed class GateCases : IDisposable
         var pages = new nint[Tokens / PageTokens];
         for (var page = 0; page < pages.Length; page++)
             pages[page] = memory.View.Slice(page * 2L * PageTokens * rowBytes, 2L * PageTokens * rowBytes).Address;
-
-        var (queries, scores, outputs) = (Normal(Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
-        var score = Array.FindLast(AttentionScores.Variants, static variant => variant.IsSupported);
-        _cases.Add(new GateCase(
-            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, 4.5),
-            () => AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens),
-            () => AttentionScores.Rows(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens)));
-        var value = Array.FindLast(AttentionValues.Variants, static variant => variant.IsSupported);
-        _cases.Add(new GateCase(
-            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, 4.5),
-            () => AttentionValues.Variants[0].Run(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
-            () => AttentionValues.Rows(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
+        return pages;
     }
 
     private void AddElementwise()

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention.Vnni;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;
@@ -13,12 +14,15 @@ public delegate void ScoresFunc(ReadOnlySpan<float> queries, PagedRows keys, Row
 /// </summary>
 public static unsafe class AttentionScores
 {
+    private const int FewQueries = 24;
+
     public static readonly Variant<ScoresFunc>[] Variants =
     [
         new("scalar", true, Run<Lanes1, float>),
         new("128", Vector128.IsHardwareAccelerated, Run<Lanes128, Vector128<float>>),
         new("256", Vector256.IsHardwareAccelerated, Run<Lanes256, Vector256<float>>),
         new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
+        new("vnni", VnniScores.IsSupported, RunVnni),
     ];
 
     /// <summary>Scores of the rows named.</summary>
@@ -30,7 +34,9 @@ public static unsafe class AttentionScores
     /// <param name="stride">Elements from one query's scores to the next's.</param>
     public static void Rows(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (VnniScores.IsSupported)
+            RunVnni(queries, keys, rows, scale, scores, stride);
+        else if (Vector512.IsHardwareAccelerated)
             Run<Lanes512, Vector512<float>>(queries, keys, rows, scale, scores, stride);
         else if (Vector256.IsHardwareAccelerated)
             Run<Lanes256, Vector256<float>>(queries, keys, rows, scale, scores, stride);
@@ -40,16 +46,39 @@ public static unsafe class AttentionScores
             Run<Lanes1, float>(queries, keys, rows, scale, scores, stride);
     }
 
-    private static void Run<TLanes, V>(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
-        where TLanes : struct, ILanes<V>
-        where V : struct
+    // The integer kernels are for q8 rows that meet few queries.
+    private static void RunVnni(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+    {
+        var queryCount = queries.Length / keys.Dim;
+        if (keys.Type != KvType.Q8 || queryCount >= FewQueries)
+        {
+            Run<Lanes512, Vector512<float>>(queries, keys, rows, scale, scores, stride);
+            return;
+        }
+
+        if (!HasWork(queries, keys, rows, scores, stride))
+            return;
+        fixed (float* q = queries, s = scores)
+            VnniScores.Run(q, queryCount, keys, rows, scale, s, stride);
+    }
+
+    private static bool HasWork(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, Span<float> scores, int stride)
     {
         var queryCount = queries.Length / keys.Dim;
         Lengths.RequireEqual(queries.Length, queryCount * keys.Dim, nameof(queries));
         if (queryCount == 0 || rows.Count == 0)
-            return;
+            return false;
         ArgumentOutOfRangeException.ThrowIfLessThan(stride, rows.Count);
         Lengths.RequireAtLeast(scores.Length, (queryCount - 1L) * stride + rows.Count, nameof(scores));
+        return true;
+    }
+
+    private static void Run<TLanes, V>(ReadOnlySpan<float> queries, PagedRows keys, RowSet rows, float scale, Span<float> scores, int stride)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        if (!HasWork(queries, keys, rows, scores, stride))
+            return;
         switch (keys.Type)
         {
             case KvType.F32: Run<F32Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
@@ -63,7 +92,6 @@ public static unsafe class AttentionScores
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        const int FewQueries = 24;
         fixed (float* q = queries, s = scores)
         {
             if (queries.Length / keys.Dim < FewQueries)

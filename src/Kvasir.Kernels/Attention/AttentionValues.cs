@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention.Vnni;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;
@@ -8,16 +9,21 @@ public delegate void ValuesFunc(ReadOnlySpan<float> weights, int stride, PagedRo
 
 /// <summary>
 /// outputs[q, d] += sum over i of weights[q * stride + i] * (value of the i-th row)[d]. Every value row is read from memory once for all
-/// queries.
+/// queries. Few weights without a sign may be rounded before they meet q8 values: each, times the scales of its row, to 16 bits of the largest
+/// of 64 rows' such products, an error of at most 7.7e-6 of that.
 /// </summary>
 public static unsafe class AttentionValues
 {
+    // Below this, widening each row for every four queries costs less than a panel.
+    private const int FewQueries = 24;
+
     public static readonly Variant<ValuesFunc>[] Variants =
     [
         new("scalar", true, Run<Lanes1, float>),
         new("128", Vector128.IsHardwareAccelerated, Run<Lanes128, Vector128<float>>),
         new("256", Vector256.IsHardwareAccelerated, Run<Lanes256, Vector256<float>>),
         new("512", Vector512.IsHardwareAccelerated, Run<Lanes512, Vector512<float>>),
+        new("vnni", VnniValues.IsSupported, RunVnni),
     ];
 
     /// <summary>Adds the weighted rows.</summary>
@@ -28,7 +34,9 @@ public static unsafe class AttentionValues
     /// <param name="outputs">[queryCount, values.Dim]; added to, so the caller clears it first.</param>
     public static void Rows(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
     {
-        if (Vector512.IsHardwareAccelerated)
+        if (VnniValues.IsSupported)
+            RunVnni(weights, stride, values, rows, outputs);
+        else if (Vector512.IsHardwareAccelerated)
             Run<Lanes512, Vector512<float>>(weights, stride, values, rows, outputs);
         else if (Vector256.IsHardwareAccelerated)
             Run<Lanes256, Vector256<float>>(weights, stride, values, rows, outputs);
@@ -38,16 +46,39 @@ public static unsafe class AttentionValues
             Run<Lanes1, float>(weights, stride, values, rows, outputs);
     }
 
-    private static void Run<TLanes, V>(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
-        where TLanes : struct, ILanes<V>
-        where V : struct
+    // The integer kernels are for q8 rows that meet few queries.
+    private static void RunVnni(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+    {
+        var queryCount = outputs.Length / values.Dim;
+        if (values.Type != KvType.Q8 || queryCount >= FewQueries)
+        {
+            Run<Lanes512, Vector512<float>>(weights, stride, values, rows, outputs);
+            return;
+        }
+
+        if (!HasWork(weights, stride, values, rows, outputs))
+            return;
+        fixed (float* w = weights, o = outputs)
+            VnniValues.Run(w, stride, values, rows, o, queryCount);
+    }
+
+    private static bool HasWork(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
     {
         var queryCount = outputs.Length / values.Dim;
         Lengths.RequireEqual(outputs.Length, queryCount * values.Dim, nameof(outputs));
         if (queryCount == 0 || rows.Count == 0)
-            return;
+            return false;
         ArgumentOutOfRangeException.ThrowIfLessThan(stride, rows.Count);
         Lengths.RequireAtLeast(weights.Length, (queryCount - 1L) * stride + rows.Count, nameof(weights));
+        return true;
+    }
+
+    private static void Run<TLanes, V>(ReadOnlySpan<float> weights, int stride, PagedRows values, RowSet rows, Span<float> outputs)
+        where TLanes : struct, ILanes<V>
+        where V : struct
+    {
+        if (!HasWork(weights, stride, values, rows, outputs))
+            return;
         switch (values.Type)
         {
             case KvType.F32: Run<F32Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
@@ -61,8 +92,6 @@ public static unsafe class AttentionValues
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        // Below this, widening each row for every four queries costs less than a panel.
-        const int FewQueries = 24;
         fixed (float* w = weights, o = outputs)
         {
             if (outputs.Length / values.Dim < FewQueries)

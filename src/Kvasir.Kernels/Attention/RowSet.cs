@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>Which rows a kernel visits: a range, or a list of ids in any order, repeats allowed.</summary>
@@ -9,11 +11,13 @@ public readonly unsafe ref struct RowSet
 
     /// <param name="firstRow">The first of the range; need not begin a page.</param>
     /// <param name="rowCount">How many.</param>
-    public RowSet(int firstRow, int rowCount)
+    /// <param name="following">Rows behind the range that will be wanted next: memory may be asked for them, and they exist.</param>
+    public RowSet(int firstRow, int rowCount, int following = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfNegative(rowCount);
-        (_firstRow, Count) = (firstRow, rowCount);
+        ArgumentOutOfRangeException.ThrowIfNegative(following);
+        (_firstRow, Count, Following) = (firstRow, rowCount, following);
     }
 
     public RowSet(ReadOnlySpan<int> rows)
@@ -24,6 +28,8 @@ public readonly unsafe ref struct RowSet
 
     public int Count { get; }
 
+    internal int Following { get; }
+
     internal bool IsRange => !_isList;
 
     /// <summary>The row at <paramref name="index"/> in [0, <see cref="Count"/>).</summary>
@@ -33,23 +39,39 @@ public readonly unsafe ref struct RowSet
     /// Addresses of the items [from, from + count) of the set. Past the end of the set the last item is repeated: kernels work on whole
     /// tiles, and looking ahead must find something that may be touched.
     /// </summary>
-    internal void Locate(in PagedRows source, int from, int count, byte** addresses)
+    internal void Locate(in PagedRows source, int from, int count, byte** addresses) => Locate(source, from, (count, Count), addresses);
+
+    /// <summary>The same for rows to ask for, the <see cref="Following"/> ones among them.</summary>
+    internal void LocateAhead(in PagedRows source, int from, int count, byte** addresses) =>
+        Locate(source, from, (count, Count + Following), addresses);
+
+    private void Locate(in PagedRows source, int from, (int Addresses, int Rows) count, byte** addresses)
     {
-        var existing = Math.Clamp(Count - from, 0, count);
+        var existing = Math.Clamp(count.Rows - from, 0, count.Addresses);
         var i = 0;
         while (i < existing && !_isList)
         {
             var row = source.Row(_firstRow + from + i, out var rowsLeft);
-            for (var end = Math.Min(existing, i + rowsLeft); i < end; i++, row += source.RowBytes)
-                addresses[i] = row;
+            var inPage = Math.Min(existing - i, rowsLeft);
+            Step(addresses + i, inPage, row, source.RowBytes);
+            i += inPage;
         }
 
         for (; i < existing; i++)
             addresses[i] = source.Row(_rows[from + i], out _);
-        if (i == count)
+        if (i == count.Addresses)
             return;
-        var last = source.Row(this[Count - 1], out _);
+        var last = source.Row(this[count.Rows - 1], out _);
+        new Span<nint>(addresses + i, count.Addresses - i).Fill((nint)last);
+    }
+
+    private static void Step(byte** addresses, int count, byte* first, nint bytes)
+    {
+        var i = 0;
+        var four = Vector256.Create((long)first) + (Vector256.Create(0L, 1, 2, 3) * bytes);
+        for (; i <= count - 4; i += 4, four += Vector256.Create(4 * (long)bytes))
+            four.Store((long*)addresses + i);
         for (; i < count; i++)
-            addresses[i] = last;
+            addresses[i] = first + i * bytes;
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Kvasir.Kernels.Attention.Vnni;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -10,11 +11,14 @@ namespace Kvasir.Kernels.Attention;
 /// </summary>
 internal unsafe ref struct RowWindow
 {
-    /// <summary>Rows whose addresses are at hand; as many more lie behind them, for looking ahead.</summary>
+    /// <summary>Rows whose addresses are at hand; three times as many more lie behind them, for looking ahead.</summary>
     public const int BlockRows = 64;
 
     /// <summary>Addresses that the window holds.</summary>
-    public const int Length = 2 * BlockRows;
+    public const int Length = AheadRows + BlockRows;
+
+    // All scales of a block are read when it begins, and memory that other cores are busy with takes a microsecond to answer.
+    private const int AheadRows = 3 * BlockRows;
 
     private readonly byte** _addresses;
     private readonly PagedRows _source;
@@ -28,7 +32,7 @@ internal unsafe ref struct RowWindow
         _addresses = storage;
         _source = source;
         _rows = rows;
-        rows.Locate(source, 0, BlockRows, _addresses + BlockRows);
+        rows.LocateAhead(source, 0, AheadRows, _addresses + BlockRows);
     }
 
     /// <summary>
@@ -41,6 +45,21 @@ internal unsafe ref struct RowWindow
         if (item % BlockRows == 0)
             Move(item);
         return _addresses + item % BlockRows;
+    }
+
+    /// <summary>
+    /// What to ask for while a kernel passes over the block at <paramref name="item"/>. Rows of a list lie anywhere: those of the next block
+    /// are asked for at once, and nothing is left to the kernel.
+    /// </summary>
+    /// <param name="item">As it was given to <see cref="From"/> last: a multiple of BlockRows.</param>
+    /// <param name="partCount">How many times the kernel asks on its way through 64 rows.</param>
+    /// <param name="place">The address of memory that may be asked for in vain.</param>
+    public readonly LookAhead Ahead(int item, int partCount, byte** place)
+    {
+        if (!_rows.IsRange)
+            AskForNextBlock(item);
+        var isEnd = item + AheadRows >= _rows.Count + _rows.Following;
+        return isEnd || !_rows.IsRange || partCount > BlockRows ? LookAhead.None(place) : LookAhead.Of(_addresses + AheadRows, partCount);
     }
 
     /// <summary>Asks for the line that an address lies in.</summary>
@@ -64,10 +83,23 @@ internal unsafe ref struct RowWindow
         Prefetch(address + 3 * CacheLines.Bytes);
     }
 
-    // What was ahead of the last block begins this one.
+    private readonly void AskForNextBlock(int item)
+    {
+        var end = BlockRows + Math.Min(BlockRows, _rows.Count - item - BlockRows);
+        for (var r = BlockRows; r < end; r++)
+        {
+            for (var at = 0; at < _source.RowBytes; at += CacheLines.Bytes)
+                Prefetch(_addresses[r] + at);
+            Prefetch(_addresses[r] + _source.RowBytes - 1);
+        }
+    }
+
+    // What was ahead of the last block begins this one; rows that only follow the set are not read.
     private readonly void Move(int item)
     {
-        new Span<nint>(_addresses + BlockRows, BlockRows).CopyTo(new Span<nint>(_addresses, BlockRows));
-        _rows.Locate(_source, item + BlockRows, BlockRows, _addresses + BlockRows);
+        new Span<nint>(_addresses + BlockRows, AheadRows).CopyTo(new Span<nint>(_addresses, AheadRows));
+        for (var i = Math.Max(1, _rows.Count - item); i < BlockRows; i++)
+            _addresses[i] = _addresses[i - 1];
+        _rows.LocateAhead(_source, item + AheadRows, BlockRows, _addresses + AheadRows);
     }
 }

@@ -27,8 +27,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     [SkipLocalsInit]
     public static void Run(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
     {
-        var blockCount = KvCodecs.BlockCount(values.Dim);
-        var scaled = stackalloc float[(TCodec.HasScales ? blockCount : 1) * Queries * BlockRows];
+        var scaled = stackalloc float[ScaledFloats(values.Dim)];
         var storage = stackalloc byte*[RowWindow.Length];
         var window = new RowWindow(storage, values, rows);
         for (var i = 0; i < rows.Count; i += BlockRows)
@@ -38,11 +37,29 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
             for (var q = 0; q < queryCount; q += Queries)
             {
                 var existing = Math.Min(Queries, queryCount - q);
-                ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, blockCount, scaled);
+                ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, KvCodecs.BlockCount(values.Dim), scaled);
                 Add(scaled, existing, addresses, count, outputs + (long)q * values.Dim, values);
             }
         }
     }
+
+    /// <summary>One block of rows for up to four queries.</summary>
+    /// <param name="weights">weights[q * stride + i].</param>
+    /// <param name="stride">Elements.</param>
+    /// <param name="values">Where the rows lie.</param>
+    /// <param name="rows">The addresses of 64 rows and of 64 to ask for.</param>
+    /// <param name="rowCount">1 to 64.</param>
+    /// <param name="outputs">[queryCount, values.Dim], added to.</param>
+    /// <param name="queryCount">1 to 4.</param>
+    [SkipLocalsInit]
+    public static void AddBlock(float* weights, int stride, in PagedRows values, byte** rows, int rowCount, float* outputs, int queryCount)
+    {
+        var scaled = stackalloc float[ScaledFloats(values.Dim)];
+        ScaleWeights(weights, stride, queryCount, rows, rowCount, KvCodecs.BlockCount(values.Dim), scaled);
+        Add(scaled, queryCount, rows, rowCount, outputs, values);
+    }
+
+    private static int ScaledFloats(int dim) => (TCodec.HasScales ? KvCodecs.BlockCount(dim) : 1) * Queries * BlockRows;
 
     // scaled[block, q, r] = weights[q, r] times the scale of that block of row r; zeros for queries that are missing and rows past the end.
     [SkipLocalsInit]

@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention;
@@ -14,11 +16,12 @@ internal sealed class AttentionScratch : IDisposable
     // A block of keys is widened once for so many queries.
     private const int TileQueries = 512;
     private readonly NativeBuffer _floats;
+    private readonly NativeBuffer? _tiles;
     private readonly int _queryLimit;
     private readonly int _scoreLimit;
     private readonly int _dim;
 
-    public AttentionScratch(AttentionShape shape, int maxRows)
+    public AttentionScratch(AttentionShape shape, KvType type, int maxRows)
     {
         _dim = shape.Dim;
         TilePositions = Math.Max(1, TileQueries / shape.GroupHeads);
@@ -27,6 +30,8 @@ internal sealed class AttentionScratch : IDisposable
         _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
         Selection = new KvSelection(maxRows);
         Selector = new SelectorScratch(shape.GroupHeads, maxRows);
+        // Prompts that are no longer than a few positions never touch all of it.
+        _tiles = TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
     }
 
     /// <summary>Prompt positions that are attended together.</summary>
@@ -43,7 +48,10 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
     public bool Observes { get; set; }
 
-    public long Bytes => _floats.Bytes + Selector.Bytes;
+    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0);
+
+    /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
+    public NativeView? Tiles => _tiles?.View;
 
     /// <summary>[count, dim]</summary>
     public Span<float> Queries(int count) => Floats(0, count * _dim);
@@ -52,8 +60,11 @@ internal sealed class AttentionScratch : IDisposable
     public SoftmaxSum Sum(int count)
     {
         var output = _queryLimit * _dim;
-        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Floats(output, count * _dim));
+        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Outputs(count));
     }
+
+    /// <summary>[count, dim]: where <see cref="Sum"/> leaves its outputs.</summary>
+    public Span<float> Outputs(int count) => Floats(_queryLimit * _dim, count * _dim);
 
     /// <summary>[count, rows]</summary>
     public Span<float> Scores(int count, int rows)
@@ -66,6 +77,7 @@ internal sealed class AttentionScratch : IDisposable
     {
         _floats.Dispose();
         Selector.Dispose();
+        _tiles?.Dispose();
     }
 
     private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);

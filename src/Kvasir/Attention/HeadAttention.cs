@@ -1,5 +1,6 @@
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Amx;
 
 namespace Kvasir.Attention;
 
@@ -41,7 +42,10 @@ internal static class HeadAttention
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         for (var row = rows.First; row < rows.End; row += BlockRows)
-            AddRows(head, selector, queries, new RowSet(row, Math.Min(BlockRows, rows.End - row)), sum, scratch);
+        {
+            var count = Math.Min(BlockRows, rows.End - row);
+            AddRows(head, selector, queries, new RowSet(row, count, following: rows.End - row - count), sum, scratch);
+        }
     }
 
     /// <summary>
@@ -50,7 +54,20 @@ internal static class HeadAttention
     /// <param name="queries">[positions, group, dim], scaled.</param>
     /// <param name="shape">Of the model.</param>
     /// <param name="firstPosition">Of the tile.</param>
-    public static SoftmaxSum Prefill(KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
+    /// <returns>[positions, group, dim], in the scratch.</returns>
+    public static ReadOnlySpan<float> Prefill(
+        KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
+    {
+        var count = queries.Length / head.Dim;
+        if (scratch.Tiles is not { } tiles || !TileAttention.Pays(count))
+            return PrefillInFloats(head, queries, shape, firstPosition, scratch);
+        var outputs = scratch.Outputs(count);
+        TileAttention.Run(queries, head.Keys, head.Values, new CausalView(firstPosition, shape.GroupHeads, shape.WindowTokens), tiles, outputs);
+        return outputs;
+    }
+
+    private static ReadOnlySpan<float> PrefillInFloats(
+        KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
     {
         const int BlockRows = AttentionScratch.TileRows;
         var count = queries.Length / head.Dim;
@@ -67,7 +84,7 @@ internal static class HeadAttention
         }
 
         sum.Finish();
-        return sum;
+        return sum.Output;
     }
 
     private static void AddRound(KvHead head, Selector selector, ReadOnlySpan<float> queries, in SoftmaxSum sum, AttentionScratch scratch)

@@ -24,15 +24,16 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private NativeView _outputs;
     private int _layer;
 
+    /// <param name="type">How keys and values are stored.</param>
     /// <param name="maxSegments">Sequences in a batch.</param>
     /// <param name="maxRows">The most rows that a head will hold.</param>
-    public SparseAttention(AttentionShape shape, WorkerPool pool, int maxSegments, int maxRows)
+    public SparseAttention(AttentionShape shape, KvType type, WorkerPool pool, int maxSegments, int maxRows)
     {
         (_shape, _pool, _maxRows) = (shape, pool, maxRows);
         _scale = 1 / MathF.Sqrt(shape.Dim);
         _scratch = new AttentionScratch[pool.WorkerCount];
         for (var i = 0; i < _scratch.Length; i++)
-            _scratch[i] = new AttentionScratch(shape, maxRows);
+            _scratch[i] = new AttentionScratch(shape, type, maxRows);
         _parts = new DecodeParts(shape, maxSegments);
         _firstItems = new int[maxSegments + 1];
         _append = new AppendJob(shape);
@@ -136,8 +137,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var count = Math.Min(scratch.TilePositions, segment.RowCount - first);
         var queries = TakeQueries(segment.FirstRow + first, count, kvHead, scratch);
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
-        var sum = HeadAttention.Prefill(head, queries, _shape, segment.FirstPosition + first, scratch);
-        GiveOutputs(segment.FirstRow + first, count, kvHead, sum.Output);
+        GiveOutputs(segment.FirstRow + first, count, kvHead, HeadAttention.Prefill(head, queries, _shape, segment.FirstPosition + first, scratch));
     }
 
     private void AttendPosition(in Segment segment, int kvHead, AttentionScratch scratch)

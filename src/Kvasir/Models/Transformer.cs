@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
@@ -30,13 +31,14 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _logits;
     private StepClock _clock;
 
+    /// <param name="kv">How keys and values are stored.</param>
     /// <param name="limits">Rows, segments and logit rows of a batch.</param>
     /// <param name="maxTokens">The longest sequence.</param>
-    public Transformer(ModelConfig config, Weights weights, WorkerPool pool, Batch limits, int maxTokens)
+    public Transformer(ModelConfig config, Weights weights, KvType kv, WorkerPool pool, Batch limits, int maxTokens)
     {
         (_config, _weights, _pool) = (config, weights, pool);
         Shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
-        _attention = new SparseAttention(Shape, pool, limits.MaxSegments, maxTokens);
+        _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var kvWidth = config.KvHeadCount * config.HeadDim;
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);

@@ -11,20 +11,18 @@ internal sealed class LoneHead : IDisposable
     private readonly AttentionScratch _scratch;
     private readonly float[] _queries;
     private readonly HeadPlace _place;
-    private readonly SequenceCache _rows;
 
     public LoneHead(HeadPlace place, int rowCount, int seed)
     {
         _place = place;
         var random = new Random(seed);
         _cache = new KvCache(KvType.F32, 1, 1, place.Dim, 16 << 20);
-        _rows = new SequenceCache(_cache, place.MaxRows);
-        Head = _rows.Head(0, 0);
+        Head = new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
             Head.Append(Normal(random, place.Dim), Normal(random, place.Dim));
         _queries = Normal(random, place.GroupHeads * place.Dim);
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), place.MaxRows);
+        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvType.F32, place.MaxRows);
     }
 
     public KvHead Head { get; }
@@ -40,8 +38,8 @@ internal sealed class LoneHead : IDisposable
         return HeadAttention.Decode(Head, watched, _queries, (0, Head.RowCount), observes: false, _scratch).Output.ToArray();
     }
 
-    /// <summary>Makes every key and value NaN but those of <paramref name="rows"/>.</summary>
-    public void PoisonAllBut(IReadOnlySet<int> rows)
+    /// <summary>Makes every value NaN but those of <paramref name="rows"/>, and every key if <paramref name="keys"/>.</summary>
+    public void PoisonAllBut(IReadOnlySet<int> rows, bool keys)
     {
         var nothing = new float[_place.Dim];
         Array.Fill(nothing, float.NaN);
@@ -57,7 +55,7 @@ internal sealed class LoneHead : IDisposable
         Head.Truncate(0);
         Assert.True(Head.TryReserve(_place.MaxRows));
         for (var row = 0; row < count; row++)
-            Head.Append(rows.Contains(row) ? kept[row].Key : nothing, rows.Contains(row) ? kept[row].Value : nothing);
+            Head.Append(!keys || rows.Contains(row) ? kept[row].Key : nothing, rows.Contains(row) ? kept[row].Value : nothing);
     }
 
     public void Dispose()

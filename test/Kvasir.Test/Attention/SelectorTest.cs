@@ -75,14 +75,6 @@ public sealed class SelectorTest : IDisposable
         Assert.Contains("window=3", option.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void KeepingEverythingEqualsDenseForTheWholeCatalogue()
-    {
-        var dense = Answer(null);
-        foreach (var entry in PolicyCatalog.Entries)
-            Answer(PolicyCatalog.Parse(entry.KeepEverything)).AssertEquals(dense, 1e-4, entry.Name);
-    }
-
     private static Recorder Record(List<Recorder> selectors, Recorder recorder)
     {
         selectors.Add(recorder);

@@ -86,7 +86,8 @@ public sealed class UsageTest
         + "--logprobs --ignore-end --attention --kv --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
     [InlineData("chat", "--system --max-tokens --temperature --seed --stop --attention --kv --context --threads --json --quiet /help Examples:")]
     [InlineData("inspect", "--tensors --json Examples:")]
-    [InlineData("--help", "run chat inspect Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
+    [InlineData("policies", "--json Examples:")]
+    [InlineData("--help", "run chat inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
     public void HelpMentionsEveryOption(string verb, string words)
     {
         var help = CliRun.Of(verb == "--help" ? [verb] : [verb, "--help"]);

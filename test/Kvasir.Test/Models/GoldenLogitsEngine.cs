@@ -20,7 +20,7 @@ internal static class GoldenLogitsEngine
         using var pool = new WorkerPool(2);
         using var cache = new KvCache(kv, config.LayerCount, config.KvHeadCount, config.HeadDim, 16 << 20);
         var batch = new Batch(chunkTokens, 1, chunkTokens);
-        using var transformer = new Transformer(config, model.Weights, pool, batch, tokens.Length);
+        using var transformer = new Transformer(config, model.Weights, kv, pool, batch, tokens.Length);
         var sequence = Started(tokens, promptCount, config, cache);
         var logits = new List<float[]>();
         while (logits.Count < tokens.Length)

@@ -1,0 +1,78 @@
+using BenchmarkDotNet.Attributes;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Bench.Attention;
+
+/// <summary>Attention of a prompt's last queries, four to a position, over 4,096 rows of 128: by AMX tiles, and as floats.</summary>
+public class TileAttentionBench : IDisposable
+{
+    private const int Dim = 128;
+    private const int Rows = 4096;
+    private const int BlockRows = 128;
+    private const int PageTokens = 32;
+    private const int Group = 4;
+
+    private readonly nint[] _pages = new nint[Rows / PageTokens];
+    private NativeBuffer? _memory;
+    private NativeBuffer? _scratch;
+    private float[] _queries = [];
+    private float[] _scores = [];
+    private float[] _outputs = [];
+
+    [Params(KvType.BF16, KvType.Q8)]
+    public KvType Type { get; set; }
+
+    [Params(8, 16, 64, 512)]
+    public int Queries { get; set; }
+
+    [GlobalSetup]
+    public void FillPages()
+    {
+        var random = new Random(1);
+        var rowBytes = KvCodecs.RowBytes(Type, Dim);
+        var pageBytes = 2 * PageTokens * rowBytes;
+        _memory = new NativeBuffer(_pages.Length * pageBytes);
+        for (var start = 0; start < _memory.Bytes; start += rowBytes)
+            KvCodecs.Encode(Type, DecodeAttentionBench.Normal(random, Dim), _memory.View.Span(start, rowBytes));
+        for (var page = 0; page < _pages.Length; page++)
+            _pages[page] = _memory.View.Slice(page * pageBytes, pageBytes).Address;
+        _queries = [.. DecodeAttentionBench.Normal(random, Queries * Dim).Select(x => x / MathF.Sqrt(Dim))];
+        (_scores, _outputs) = (new float[Queries * BlockRows], new float[Queries * Dim]);
+        _scratch = new NativeBuffer(TileAttention.ScratchBytes(Dim, Queries));
+    }
+
+    /// <summary>Nothing where the machine has no AMX.</summary>
+    [Benchmark]
+    public void Tiles()
+    {
+        if (TileAttention.Supports(Type))
+            TileAttention.Run(_queries, Keys(), Values(), new CausalView(Rows - (Queries / Group), Group, null), _scratch!.View, _outputs);
+    }
+
+    [Benchmark]
+    public void Floats()
+    {
+        for (var row = 0; row < Rows; row += BlockRows)
+        {
+            AttentionScores.Rows(_queries, Keys(), new RowSet(row, BlockRows), 1, _scores, BlockRows);
+            for (var query = 0; query < Queries; query++)
+                Softmax.Exponentials(_scores.AsSpan(query * BlockRows, BlockRows), 8);
+            AttentionValues.Rows(_scores, BlockRows, Values(), new RowSet(row, BlockRows), _outputs);
+        }
+    }
+
+    [GlobalCleanup]
+    public void Dispose()
+    {
+        _memory?.Dispose();
+        _scratch?.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    private PagedRows Keys() => PagedRows.Keys(_pages, PageTokens, Type, Dim);
+
+    private PagedRows Values() => PagedRows.Values(_pages, PageTokens, Type, Dim);
+}

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Kvasir.Kernels.Attention.Vnni;
+
+/// <summary>
+/// Weights of 64 rows, each times its row's scales, as 16-bit numbers without sign: half a unit in 65535 of the largest such product is all
+/// that is lost, for every query on its own. The values themselves were rounded far more coarsely.
+/// </summary>
+internal static unsafe class QuantizedWeights
+{
+    /// <summary>Of one block: 64 upper and 64 lower bytes of each of four queries.</summary>
+    public const int BlockBytes = ValueCode.MostQueries * 2 * RowWindow.BlockRows;
+
+    private const float LargestWord = 65535;
+    private const uint LargestFinite = 0x7F7FFFFF;
+
+    // Below this 65535 divided by it may be infinite.
+    private const float Smallest = 1e-33f;
+
+    /// <summary>
+    /// Four weights of consecutive rows lie side by side, for rows 16 j + 4 i at 16 i + 4 j: so they leave the instructions that pack them.
+    /// False, if there is a product that this format has no number for: NaN, infinite, negative, or none but very small ones.
+    /// </summary>
+    /// <param name="weights">[queryCount, 64]: 0 past the last row.</param>
+    /// <param name="stride">Elements from one query to the next.</param>
+    /// <param name="queryCount">1 to 4.</param>
+    /// <param name="scales">From <see cref="RowScales"/>.</param>
+    /// <param name="blockCount">Blocks in a row.</param>
+    /// <param name="quantized">[block], <see cref="BlockBytes"/> each.</param>
+    /// <param name="units">[4]: what 1 stands for.</param>
+    [SkipLocalsInit]
+    public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, int blockCount, byte* quantized, float* units)
+    {
+        var rowScales = stackalloc float[RowWindow.BlockRows];
+        LargestScales(scales, blockCount, rowScales);
+        var quarters = stackalloc Vector128<uint>[ValueCode.MostQueries];
+        new Span<Vector128<uint>>(quarters, ValueCode.MostQueries).Clear();
+        for (var q = 0; q < queryCount; q++)
+            quarters[q] = Reduction.Quarter(LargestBits(weights + q * stride, rowScales));
+        var largest = Reduction.Largest(quarters[0], quarters[1], quarters[2], quarters[3]);
+        var isZero = Vector128.Equals(largest, Vector128<uint>.Zero);
+        // As an integer, anything negative is above all that is finite.
+        var isUnfit = Vector128.GreaterThan(largest, Vector128.Create(LargestFinite)) |
+            Vector128.AndNot(Vector128.LessThan(largest.AsSingle(), Vector128.Create(Smallest)).AsUInt32(), isZero);
+        if (isUnfit != Vector128<uint>.Zero)
+            return false;
+        (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
+        var inverses = stackalloc float[ValueCode.MostQueries];
+        Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
+        for (var block = 0; block < blockCount; block++, scales += RowWindow.BlockRows, quantized += BlockBytes)
+        {
+            for (var q = 0; q < queryCount; q++)
+                Pack(weights + q * stride, scales, inverses[q], quantized + q * 2 * RowWindow.BlockRows);
+        }
+
+        return true;
+    }
+
+    // As integers, so that NaN is the largest.
+    private static void LargestScales(float* scales, int blockCount, float* largest)
+    {
+        for (var r = 0; r < RowWindow.BlockRows; r += Vector512<uint>.Count)
+        {
+            var rows = Vector512.Load((uint*)scales + r);
+            for (var block = 1; block < blockCount; block++)
+                rows = Vector512.Max(rows, Vector512.Load((uint*)scales + block * RowWindow.BlockRows + r));
+            rows.AsSingle().Store(largest + r);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> LargestBits(float* weights, float* scales)
+    {
+        var (a, b) = (Product(weights, scales, 0).AsUInt32(), Product(weights, scales, 16).AsUInt32());
+        var (c, d) = (Product(weights, scales, 32).AsUInt32(), Product(weights, scales, 48).AsUInt32());
+        return Vector512.Max(Vector512.Max(a, b), Vector512.Max(c, d));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Pack(float* weights, float* scales, float inverse, byte* bytes)
+    {
+        var factor = Vector512.Create(inverse);
+        var a = Avx512F.ConvertToVector512Int32(Product(weights, scales, 0) * factor);
+        var b = Avx512F.ConvertToVector512Int32(Product(weights, scales, 16) * factor);
+        var c = Avx512F.ConvertToVector512Int32(Product(weights, scales, 32) * factor);
+        var d = Avx512F.ConvertToVector512Int32(Product(weights, scales, 48) * factor);
+        var (first, second) = (Avx512BW.PackUnsignedSaturate(a, b), Avx512BW.PackUnsignedSaturate(c, d));
+        var (upper, upperNext) = (Vector512.ShiftRightLogical(first, 8), Vector512.ShiftRightLogical(second, 8));
+        var (lower, lowerNext) = (first & Vector512.Create((ushort)0xFF), second & Vector512.Create((ushort)0xFF));
+        Avx512BW.PackUnsignedSaturate(upper.AsInt16(), upperNext.AsInt16()).Store(bytes);
+        Avx512BW.PackUnsignedSaturate(lower.AsInt16(), lowerNext.AsInt16()).Store(bytes + RowWindow.BlockRows);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Product(float* weights, float* scales, nint at) => Vector512.Load(weights + at) * Vector512.Load(scales + at);
+}
