@@ -139,10 +139,17 @@ public sealed class Sequence
     internal void Release()
     {
         Cache?.Truncate(0);
+        DropIndexes();
+        (Cache, CachedCount) = (null, 0);
+        PrefillCount = TokenCount;
+    }
+
+    /// <summary>Gives the selectors' memory back; the rows stay.</summary>
+    internal void DropIndexes()
+    {
         foreach (var selector in _selectors)
             selector.Dispose();
-        (Cache, _selectors, CachedCount) = (null, [], 0);
-        PrefillCount = TokenCount;
+        _selectors = [];
     }
 
     internal void CommitRows(int rowCount) => CachedCount += rowCount;

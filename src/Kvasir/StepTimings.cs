@@ -6,9 +6,15 @@ namespace Kvasir;
 /// <param name="AttentionMs">In rotating, storing and attending, over all layers, without <paramref name="SelectionMs"/>.</param>
 /// <param name="SelectionMs">In choosing which keys are read; 0 where all are.</param>
 /// <param name="TotalMs">Of the whole.</param>
-public readonly record struct StepTimings(int Rows, double LinearMs, double AttentionMs, double SelectionMs, double TotalMs)
+/// <param name="RowsRead">Keys and values that generated tokens attended to, over all layers and KV heads.</param>
+/// <param name="RowsInSight">Those that they would have under dense attention.</param>
+public readonly record struct StepTimings(int Rows, double LinearMs, double AttentionMs, double SelectionMs, double TotalMs, long RowsRead, long RowsInSight)
 {
+    /// <summary>Keys read of those in sight; 1 where nothing was generated.</summary>
+    public double KeysReadShare => RowsInSight == 0 ? 1 : (double)RowsRead / RowsInSight;
+
     /// <summary>Both together.</summary>
     public static StepTimings operator +(StepTimings left, StepTimings right) => new(
-        left.Rows + right.Rows, left.LinearMs + right.LinearMs, left.AttentionMs + right.AttentionMs, left.SelectionMs + right.SelectionMs, left.TotalMs + right.TotalMs);
+        left.Rows + right.Rows, left.LinearMs + right.LinearMs, left.AttentionMs + right.AttentionMs, left.SelectionMs + right.SelectionMs, left.TotalMs + right.TotalMs,
+        left.RowsRead + right.RowsRead, left.RowsInSight + right.RowsInSight);
 }

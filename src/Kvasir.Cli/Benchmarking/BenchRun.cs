@@ -144,11 +144,12 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         var peak = ResidentMemory.PeakBytes();
         var bandwidth = (bandwidthBefore + Bandwidth(what, engine.ThreadCount, 0)) / 2;
         _caseIndex++;
+        var bytes = probe.StepBytes(row.Batch, Median(runs, static run => run.KeysReadShare));
         return Figures(row, runs, steps) with
         {
-            BytesPerStep = probe.StepBytes(row.Batch),
+            BytesPerStep = bytes,
             BandwidthBytesPerSecond = Math.Round(bandwidth),
-            FloorShare = Rounded(probe.StepBytes(row.Batch) / bandwidth / (Median(runs, static run => run.TotalMs) / steps / 1000)),
+            FloorShare = Rounded(bytes / bandwidth / (Median(runs, static run => run.TotalMs) / steps / 1000)),
             PeakBytes = Math.Max(peak, row.PeakBytes),
         };
     }
@@ -183,7 +184,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             LinearMsPerStep = Rounded(Median(runs, static run => run.LinearMs) / steps),
             AttentionMsPerLayer = Rounded(Median(runs, static run => run.AttentionMs) / layerSteps),
             SelectionMsPerLayer = Rounded(Median(runs, static run => run.SelectionMs) / layerSteps),
-            KeysReadShare = row.Attention == Dense ? 1 : null,
+            KeysReadShare = Rounded(Median(runs, static run => run.KeysReadShare)),
         };
     }
 

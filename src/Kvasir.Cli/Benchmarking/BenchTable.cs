@@ -19,6 +19,8 @@ internal static class BenchTable
         ("decode tok/s", static row => Number(row.DecodeTokensPerSecond)),
         ("linear ms", static row => Number(row.LinearMsPerStep)),
         ("attention ms/layer", static row => Number(row.AttentionMsPerLayer)),
+        ("choosing ms/layer", static row => row.SelectionMsPerLayer is 0 ? None : Number(row.SelectionMsPerLayer)),
+        ("keys read", static row => row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
         ("of floor", static row => row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("peak", static row => SizeText.Bytes(row.PeakBytes)),

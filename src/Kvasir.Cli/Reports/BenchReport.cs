@@ -72,7 +72,7 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? KeysReadShare { get; init; }
 
-    /// <summary>Bytes that a decode step has to read: weights, and the keys and values in sight.</summary>
+    /// <summary>Bytes that a decode step has to read: weights, and the keys and values that the policy chose; not its index.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public long? BytesPerStep { get; init; }
 

@@ -42,6 +42,9 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>What selectors use while they choose.</summary>
     public SelectorScratch Selector { get; }
 
+    /// <summary>Since somebody last took them.</summary>
+    public SelectionCounts Counts { get; set; }
+
     /// <summary>Rows and weights kept for <see cref="Selector.Observe"/>; made when a policy first asks.</summary>
     public ObservedWeights? Observed { get; set; }
 

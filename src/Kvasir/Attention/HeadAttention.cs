@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
@@ -22,14 +23,19 @@ internal static class HeadAttention
         scratch.Observed?.Clear();
         var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
         var selection = scratch.Selection;
+        var counts = new SelectionCounts(0, 0, visible.End - visible.First);
         for (var round = 0; ; round++)
         {
             selection.Clear();
-            if (!selector.Select(query, round, sum, selection))
+            var start = Stopwatch.GetTimestamp();
+            var goesOn = selector.Select(query, round, sum, selection);
+            counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, selection.RowCount, 0);
+            if (!goesOn)
                 break;
             AddRound(head, selector, queries, sum, scratch);
         }
 
+        scratch.Counts += counts;
         if (observes)
             scratch.Observed!.Report(selector, visible.End - 1, sum);
         sum.Finish();

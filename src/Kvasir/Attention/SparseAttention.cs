@@ -79,6 +79,15 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
     }
 
+    /// <summary>Of all workers, since the last call.</summary>
+    public SelectionCounts TakeCounts()
+    {
+        var counts = default(SelectionCounts);
+        foreach (var scratch in _scratch)
+            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        return counts;
+    }
+
     public override void Execute(int item, int worker)
     {
         var index = 0;
@@ -90,7 +99,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
         if (segment.IsPrompt)
             AttendTile(segment, kvHead, part, _scratch[worker]);
-        else if (partCount > 1)
+        else if (segment.Sequence.Policy!.ReadsEveryRow)
             AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
         else
             AttendPosition(segment, kvHead, _scratch[worker]);
@@ -157,6 +166,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var (position, kvHead) = (segment.FirstPosition, headIndex % _shape.KvHeadCount);
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
         var rows = DecodeParts.Rows((_shape.FirstVisible(position), position + 1), part, partCount);
+        scratch.Counts += new SelectionCounts(0, rows.End - rows.First, rows.End - rows.First);
         var sum = _parts.Sum(headIndex, part);
         sum.Reset();
         scratch.Observes = false;

@@ -44,12 +44,15 @@ public sealed class EngineProbe : IDisposable
     /// <summary>Logits of the last row that was computed, [vocabulary].</summary>
     public ReadOnlySpan<float> Logits => _engine.Transformer.Logits(0);
 
-    /// <summary>Bytes that a decode step of <paramref name="sequenceCount"/> sequences reads at this depth: matrices, embedding rows, and the rows in sight.</summary>
-    public long StepBytes(int sequenceCount)
+    /// <summary>
+    /// Bytes that a decode step of <paramref name="sequenceCount"/> sequences reads at this depth: matrices, embedding rows, and a share of the rows in sight.
+    /// What an index takes is not among them.
+    /// </summary>
+    public long StepBytes(int sequenceCount, double keysReadShare = 1)
     {
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
         var rowsInSight = Math.Min(Depth + 1, config.SlidingWindowTokens ?? int.MaxValue);
-        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (rowsInSight * _engine.Cache.BytesPerToken)));
+        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Cache.BytesPerToken)));
     }
 
     /// <summary>Brings the sequences to a depth by writing random keys and values: as fast as memory, but what a model would compute they are not.</summary>
@@ -114,6 +117,8 @@ public sealed class EngineProbe : IDisposable
         var timings = default(StepTimings);
         for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
             timings += DecodeStep(sequences);
+        foreach (var sequence in sequences)
+            sequence.DropIndexes();
         foreach (var cache in _caches)
             cache.Truncate(Depth);
         cancellation.ThrowIfCancellationRequested();
@@ -193,6 +198,7 @@ public sealed class EngineProbe : IDisposable
             batch.Add(sequence, Math.Min(batch.MaxRows, promptTokens - sequence.CachedCount));
             if (!_engine.Transformer.Forward(batch))
             {
+                sequence.DropIndexes();
                 cache.Truncate(Depth);
                 throw new OperationCanceledException(cancellation);
             }
@@ -201,6 +207,7 @@ public sealed class EngineProbe : IDisposable
             Volatile.Write(ref _doneTokens, sequence.CachedCount - Depth);
         }
 
+        sequence.DropIndexes();
         return timings;
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvasir.Attention;
 
 namespace Kvasir.Models;
 
@@ -20,7 +21,13 @@ internal struct StepClock
     public void MarkAttention() => Mark(ref _attention);
 
     /// <summary>The parts so far, and the time since the start.</summary>
-    public readonly StepTimings Read(int rows) => new(rows, Ms(_linear), Ms(_attention), 0, Ms(Stopwatch.GetTimestamp() - _start));
+    /// <param name="counts">Of all workers, whose shares of the time are taken to be equal.</param>
+    public readonly StepTimings Read(int rows, in SelectionCounts counts, int workerCount)
+    {
+        var selection = Ms(counts.Ticks) / workerCount;
+        return new StepTimings(
+            rows, Ms(_linear), Ms(_attention) - selection, selection, Ms(Stopwatch.GetTimestamp() - _start), counts.RowsRead, counts.RowsInSight);
+    }
 
     private static double Ms(long ticks) => ticks * (1000.0 / Stopwatch.Frequency);
 

@@ -93,7 +93,7 @@ internal sealed class Transformer : IDisposable
 
         Project(batch.LogitRows);
         _clock.MarkLinear();
-        LastStep = _clock.Read(batch.RowCount);
+        LastStep = _clock.Read(batch.RowCount, _attention.TakeCounts(), _pool.WorkerCount);
         return true;
     }
 
