@@ -10,7 +10,6 @@ namespace Kvasir.Cli.Benchmarking;
 /// <param name="template">A row with what all have in common.</param>
 internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, CancellationToken cancellation)
 {
-    private const string Dense = "dense";
     private const int LeastDecodeSteps = 8;
     private const double DecodeRunMs = 300;
     private const int WarmUpTokens = 64;
