@@ -8,6 +8,7 @@ public static class PolicyCatalog
     private static readonly PolicyEntry[] Table =
     [
         Dense.Entry,
+        MagicPig.Entry,
         Psa.Entry,
         Streaming.Entry,
         Longformer.Entry,

@@ -12,7 +12,7 @@ internal sealed class LoneHead : IDisposable
     private readonly float[] _queries;
     private readonly HeadPlace _place;
 
-    public LoneHead(HeadPlace place, int rowCount, int seed)
+    public LoneHead(HeadPlace place, int rowCount, int seed, float keyScale = 1)
     {
         _place = place;
         var random = new Random(seed);
@@ -20,7 +20,7 @@ internal sealed class LoneHead : IDisposable
         Head = new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
-            Head.Append(Normal(random, place.Dim), Normal(random, place.Dim));
+            Head.Append([.. Normal(random, place.Dim).Select(x => keyScale * x)], Normal(random, place.Dim));
         _queries = Normal(random, place.GroupHeads * place.Dim);
         _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvType.F32, place.MaxRows);
     }
@@ -36,6 +36,41 @@ internal sealed class LoneHead : IDisposable
         LastRead.Clear();
         var watched = new Watched(selector, LastRead);
         return HeadAttention.Decode(Head, watched, _queries, (0, Head.RowCount), observes: false, _scratch).Output.ToArray();
+    }
+
+    /// <summary>Of each query the sum of e^score times values, then that of e^score alone: [group, dim + 1].</summary>
+    public double[] Sums(Selector selector)
+    {
+        var sum = HeadAttention.Decode(Head, selector, _queries, (0, Head.RowCount), observes: false, _scratch);
+        var sums = new double[_place.GroupHeads * (_place.Dim + 1)];
+        for (var head = 0; head < _place.GroupHeads; head++)
+        {
+            var all = Math.Exp(sum.LogSumExp(head));
+            for (var i = 0; i < _place.Dim; i++)
+                sums[head * (_place.Dim + 1) + i] = sum.Output[head * _place.Dim + i] * all;
+            sums[head * (_place.Dim + 1) + _place.Dim] = all;
+        }
+
+        return sums;
+    }
+
+    /// <summary>Tells a selector of rows that the head already holds.</summary>
+    public void AppendTo(Selector selector, int first, int count) => selector.Append(Head, first, count);
+
+    /// <summary>Ends a prompt of only the first <paramref name="count"/> rows.</summary>
+    public void EndPrompt(Selector selector, int count)
+    {
+        var copy = new SequenceCache(_cache.Pool, 1, 1, _place.MaxRows).Head(0, 0);
+        Assert.True(copy.TryReserve(_place.MaxRows));
+        var (key, value) = (new float[_place.Dim], new float[_place.Dim]);
+        for (var row = 0; row < count; row++)
+        {
+            Head.Keys.Decode(row, key);
+            Head.Values.Decode(row, value);
+            copy.Append(key, value);
+        }
+
+        selector.EndPrompt(copy);
     }
 
     /// <summary>Makes every value NaN but those of <paramref name="rows"/>, and every key if <paramref name="keys"/>.</summary>

@@ -15,6 +15,8 @@ public sealed class PolicyConformanceTest : IDisposable
     public static TheoryData<string> Sparse =>
     [
         "dense",
+        "magicpig:bits=4,tables=12,sinks=3,recent=5,dense-layers=none,min-context=0",
+        "magicpig:bits=13,tables=40,mode=faithful,sinks=0,recent=1,dense-layers=2,seed=7,min-context=0",
         "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0",
         "psa:block=8,coverage=0.8,metadata=cuboid-max,tail=fit,sinks=0,recent=1,min-context=0",
         "psa:block=5,coverage=0.7,metadata=centroid,tail=min-times-left,sinks=2,recent=3,dense-layers=1+3,min-context=0",

@@ -1,0 +1,75 @@
+using Kvasir.Kernels.Hashing;
+
+namespace Kvasir.Test.Kernels.Hashing;
+
+public sealed class HashTablesTest
+{
+    [Theory]
+    [InlineData(1, 2, 1)]
+    [InlineData(4, 50, 64)]
+    [InlineData(4, 50, 63)]
+    [InlineData(4, 50, 65)]
+    [InlineData(8, 100, 3000)]
+    [InlineData(12, 30, 5000)]
+    [InlineData(16, 20, 65536)]
+    public void RowsWithTwoCommonBucketsAreMarkedTwice(int bits, int tables, int rows)
+    {
+        for (var seed = 0; seed < 3; seed++)
+        {
+            var random = new Random(seed);
+            var codes = Codes(random, tables * rows, bits);
+            var query = Codes(random, tables, bits);
+            // Some rows share many buckets.
+            for (var i = 0; i < Math.Min(20, rows); i++)
+            {
+                var row = random.Next(rows);
+                for (var table = 0; table < tables; table += 1 + i % 5)
+                    codes[table * rows + row] = query[table];
+            }
+
+            using var built = new HashTables(codes, tables, bits, rows);
+            Assert.Equal(HashTables.BytesFor(tables, bits, rows), built.Bytes);
+            var (once, twice) = (new ulong[(rows + 63) / 64], new ulong[(rows + 63) / 64]);
+            var met = built.Mark(query, once, twice);
+            var all = 0L;
+            for (var row = 0; row < rows; row++)
+            {
+                var common = Enumerable.Range(0, tables).Count(table => codes[table * rows + row] == query[table]);
+                all += common;
+                Assert.Equal((common >= 1, common >= 2), (Bit(once, row), Bit(twice, row)));
+            }
+
+            Assert.Equal(all, met);
+        }
+    }
+
+    [Fact]
+    public void TheBudgetOfRandomCodesIsThatOfTheSpecification()
+    {
+        // magicpig.md, 6.4: 98304 rows, K = 10, L = 150: 14375 probes and 0.968 % of the rows, give or take 4 standard deviations.
+        const int Rows = 32768, Tables = 150, Parts = 3;
+        var random = new Random(4);
+        var query = Codes(random, Tables, 10);
+        var (met, found) = (0L, 0);
+        for (var part = 0; part < Parts; part++)
+        {
+            using var built = new HashTables(Codes(random, Tables * Rows, 10), Tables, 10, Rows);
+            var (once, twice) = (new ulong[Rows / 64], new ulong[Rows / 64]);
+            met += built.Mark(query, once, twice);
+            found += twice.Sum(System.Numerics.BitOperations.PopCount);
+        }
+
+        Assert.InRange(met, 14375 - 480, 14375 + 480);
+        Assert.InRange(found, 952 - 124, 952 + 124);
+    }
+
+    private static bool Bit(ulong[] bits, int row) => (bits[row / 64] >> (row % 64) & 1) != 0;
+
+    private static ushort[] Codes(Random random, int count, int bits)
+    {
+        var codes = new ushort[count];
+        for (var i = 0; i < count; i++)
+            codes[i] = (ushort)random.Next(1 << bits);
+        return codes;
+    }
+}
