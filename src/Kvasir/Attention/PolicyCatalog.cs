@@ -15,6 +15,7 @@ public static class PolicyCatalog
         SparseTransformer.Entry,
         TopK.Entry,
         TopP.Entry,
+        Oracle.Entry,
         Quest.Entry,
     ];
 

@@ -26,6 +26,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "sparse-transformer:mask=fixed,stride=9,summary=2,sinks=2,min-context=0",
         "topk:share=0.1,sinks=2,recent=4,min-context=0",
         "topp:coverage=0.5,sinks=2,recent=4,min-context=0",
+        "oracle:share=0.1,sinks=2,recent=4,seed=3,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 
@@ -105,7 +106,7 @@ public sealed class PolicyConformanceTest : IDisposable
         var output = rows.Attend(selector);
         Assert.All(output, x => Assert.True(float.IsFinite(x)));
         // Oracles look at every key, which is what makes them oracles.
-        rows.PoisonAllBut(rows.LastRead, keys: !policy.StartsWith("top", StringComparison.Ordinal));
+        rows.PoisonAllBut(rows.LastRead, keys: !(policy.StartsWith("top", StringComparison.Ordinal) || policy.StartsWith("oracle", StringComparison.Ordinal)));
         Assert.Equal(output, rows.Attend(selector));
     }
 
