@@ -17,6 +17,7 @@ public static class PolicyCatalog
         TopP.Entry,
         Oracle.Entry,
         Quest.Entry,
+        H2O.Entry,
     ];
 
     public static IReadOnlyList<PolicyEntry> Entries => Table;

@@ -27,6 +27,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "topk:share=0.1,sinks=2,recent=4,min-context=0",
         "topp:coverage=0.5,sinks=2,recent=4,min-context=0",
         "oracle:share=0.1,sinks=2,recent=4,seed=3,min-context=0",
+        "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 

@@ -1,0 +1,119 @@
+using System.Runtime.InteropServices;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Attention.Policies;
+
+/// <summary>
+/// Heavy hitters (H2O, algorithm 1): the newest rows, and those that have collected most attention so far. A row that falls out is never read again. The
+/// budget is a share of the prompt. Attention is collected from the last rows of the prompt, not from all of them as in the paper, whose column sums would take a second
+/// pass over the prompt's attention.
+/// </summary>
+public sealed class H2O(PolicyValues values) : SparsePolicy(values)
+{
+    internal static readonly PolicyEntry Entry = new(
+        "h2o", "the tokens that have collected most attention; the others are given up for good", "H2O: Zhang et al. 2023, arXiv 2306.14048", "h2o:heavy=1,recent=8,min-context=0",
+        static values => new H2O(values),
+        ExactZones.Options(
+            sinks: 0, recent: 64, denseLayers: "none",
+            PolicyOption.Real("heavy", 0.1, 0, 1, "heavy hitters kept, of the prompt's tokens"),
+            PolicyOption.Real("newest", 0.1, 0, 1, "newest tokens kept, of the prompt's tokens"),
+            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")));
+
+    private readonly float _heavy = values.Real("heavy");
+    private readonly float _newest = values.Real("newest");
+    private readonly int _observed = values.Whole("observed");
+
+    public override int ObservedPromptRows => _observed;
+
+    public override bool ObservesDecode => true;
+
+    public override double IndexBytesPerToken(int dim) => sizeof(float);
+
+    protected override ZonedSelector CreateSparse(HeadPlace place) => new Heavy(Zones, place, _heavy, _newest);
+
+    private sealed class Heavy(ExactZones zones, HeadPlace place, float heavy, float newest) : ZonedSelector(zones)
+    {
+        private const int SumsPerPage = 1024;
+        private const float GivenUp = -1;
+        private readonly NativePages _sums = new(SumsPerPage * sizeof(float), (place.MaxRows + SumsPerPage - 1) / SumsPerPage);
+        private int _rows;
+        private int _promptRows;
+
+        public override long IndexBytes => _sums.Bytes;
+
+        public override void Append(KvHead head, int firstRow, int rowCount)
+        {
+            _rows = firstRow + rowCount;
+            _sums.Reserve((_rows + SumsPerPage - 1) / SumsPerPage);
+            for (var row = firstRow; row < _rows; row++)
+                Sum(row) = 0;
+        }
+
+        public override void EndPrompt(KvHead head) => _promptRows = head.RowCount;
+
+        public override void Truncate(int rows)
+        {
+            _rows = Math.Min(_rows, rows);
+            _sums.Truncate((_rows + SumsPerPage - 1) / SumsPerPage);
+        }
+
+        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
+        {
+            for (var i = 0; i < rows.Count; i++)
+            {
+                ref var sum = ref Sum(rows[i]);
+                for (var head = 0; head < place.GroupHeads; head++)
+                    sum += weights[head * stride + i];
+            }
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _sums.Dispose();
+            base.Dispose(disposing);
+        }
+
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            if (round > 0)
+                return false;
+            var prompt = _promptRows > 0 ? _promptRows : _rows;
+            var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
+            var old = Math.Max(middle.First, middle.End - recent);
+            var (alive, copy) = (0, query.Scratch.Floats(Math.Max(1, old - middle.First)));
+            for (var row = middle.First; row < old; row++)
+            {
+                if (Sum(row) >= 0)
+                    copy[alive++] = Sum(row);
+            }
+
+            // Of rows with equal sums the oldest go first.
+            var (threshold, surplus) = (float.NegativeInfinity, 0);
+            if (alive > kept)
+            {
+                threshold = Order.Largest(copy[..alive], kept);
+                surplus = alive - kept;
+                foreach (var x in copy[..alive])
+                    surplus -= x < threshold ? 1 : 0;
+            }
+
+            for (var row = middle.First; row < old; row++)
+            {
+                ref var own = ref Sum(row);
+                if (own < 0)
+                    continue;
+                if (own < threshold || (own == threshold && surplus-- > 0))
+                    own = GivenUp;
+                else
+                    selection.Add(row);
+            }
+
+            selection.AddRange(old, middle.End - old);
+            return true;
+        }
+
+        private ref float Sum(int row) => ref MemoryMarshal.Cast<byte, float>(_sums.Page(row / SumsPerPage))[row % SumsPerPage];
+    }
+}
