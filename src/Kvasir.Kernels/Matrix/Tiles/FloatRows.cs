@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using Kvasir.Kernels.Matrix.Codecs;
 
 namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>
 /// Float weights and a batch of a few rows: memory is the limit, so rows are read where they lie, four at a time, with one load of
-/// activations for the four.
+/// activations for the four, and the next four are asked for meanwhile: a row is often a page, behind whose end the hardware does not look.
 /// </summary>
 internal static unsafe class FloatRows<TLanes, TVector, TCodec>
     where TLanes : struct, ILanes<TVector>
@@ -13,6 +14,7 @@ internal static unsafe class FloatRows<TLanes, TVector, TCodec>
     where TCodec : struct, IFloatCodec
 {
     private const int RowsAtOnce = 4;
+    private const int CacheLineBytes = 64;
 
     [SkipLocalsInit]
     public static void Run(in Product product)
@@ -44,8 +46,17 @@ internal static unsafe class FloatRows<TLanes, TVector, TCodec>
         var (a, b, c, d) = (TLanes.Fill(0), TLanes.Fill(0), TLanes.Fill(0), TLanes.Fill(0));
         var step = TLanes.Count * TCodec.ElementBytes;
         var columns = product.Columns - product.Columns % TLanes.Count;
+        var ahead = RowsAtOnce * (nint)product.RowBytes;
         for (var column = 0; column < columns; column += TLanes.Count)
         {
+            if (Sse.IsSupported && column * TCodec.ElementBytes % CacheLineBytes == 0)
+            {
+                Sse.Prefetch0(row0 + ahead);
+                Sse.Prefetch0(row1 + ahead);
+                Sse.Prefetch0(row2 + ahead);
+                Sse.Prefetch0(row3 + ahead);
+            }
+
             var x = *(TVector*)(activations + column);
             a = TLanes.MultiplyAdd(TCodec.Load<TLanes, TVector>(row0), x, a);
             b = TLanes.MultiplyAdd(TCodec.Load<TLanes, TVector>(row1), x, b);
