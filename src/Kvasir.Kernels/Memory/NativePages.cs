@@ -41,7 +41,9 @@ public sealed unsafe class NativePages : IDisposable
             NativeMemory.AlignedFree((void*)_addresses[--Count]);
     }
 
-    public Span<byte> Page(int index) => new((void*)_addresses[index], _pageBytes);
+    /// <summary>A page as elements of some type.</summary>
+    public Span<T> Page<T>(int index)
+        where T : unmanaged => new((void*)_addresses[index], _pageBytes / sizeof(T));
 
     public void Dispose()
     {

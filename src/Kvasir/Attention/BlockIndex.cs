@@ -48,7 +48,7 @@ internal sealed class BlockIndex : IDisposable
             for (var i = 0; i < _blockRows; i++)
                 keys.Decode(Count * _blockRows + i, _keys.AsSpan(i * _dim, _dim));
             Summarize();
-            KvCodecs.Encode(KvType.BF16, _entry, _pages.Page(Count / PageBlocks).Slice(Count % PageBlocks * _entryBytes, _entryBytes));
+            KvCodecs.Encode(KvType.BF16, _entry, _pages.Page<byte>(Count / PageBlocks).Slice(Count % PageBlocks * _entryBytes, _entryBytes));
         }
     }
 

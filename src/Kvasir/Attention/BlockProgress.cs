@@ -46,7 +46,8 @@ internal sealed class BlockProgress(int groupHeads)
     /// <summary>A block is worth what it is to the head that wants it most.</summary>
     public void Rank()
     {
-        var (best, scores) = (Best, HeadScores);
+        var best = Best;
+        var scores = HeadScores;
         scores[.._count].CopyTo(best);
         for (var head = 1; head < groupHeads; head++)
         {
@@ -58,7 +59,10 @@ internal sealed class BlockProgress(int groupHeads)
     /// <summary>Selects the rows of the best <paramref name="wanted"/> blocks that are left, or of all that are; equal ones in the order of rows.</summary>
     public void Take(int wanted, KvSelection selection)
     {
-        var (best, copy, places, order) = (Best, Copy, Places, BlockAt);
+        var best = Best;
+        var copy = Copy;
+        var places = Places;
+        var order = BlockAt;
         var left = 0;
         for (var block = 0; block < _count; block++)
         {
@@ -147,7 +151,9 @@ internal sealed class BlockProgress(int groupHeads)
 
     private float Fitted(ReadOnlySpan<float> masses, float max)
     {
-        var (best, places, order) = (Best, Places, BlockAt);
+        var best = Best;
+        var places = Places;
+        var order = BlockAt;
         var (first, n) = (Math.Max(0, Taken - MostToFit), Math.Min(Taken, MostToFit));
         var (meanScore, meanMass) = (0.0, 0.0);
         for (var i = first; i < Taken; i++)

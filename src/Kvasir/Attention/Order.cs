@@ -8,6 +8,8 @@ internal static class Order
     public static float Largest(Span<float> values, int count)
     {
         Invariant.Holds(count >= 1 && count <= values.Length);
+        foreach (ref var value in values)
+            value = float.IsNaN(value) ? float.NegativeInfinity : value;
         while (true)
         {
             if (values.Length <= 16)
@@ -16,17 +18,26 @@ internal static class Order
                 return values[^count];
             }
 
-            // Smaller than the pivot | equal | larger; a NaN is never larger.
+            // Smaller than the pivot, equal, not looked at yet, larger.
             var pivot = MedianOfThree(values[0], values[values.Length / 2], values[^1]);
             var (low, at, high) = (0, 0, values.Length);
             while (at < high)
             {
                 if (values[at] > pivot)
-                    (values[at], values[high - 1], high) = (values[high - 1], values[at], high - 1);
-                else if (values[at] == pivot)
-                    at++;
+                {
+                    high--;
+                    (values[at], values[high]) = (values[high], values[at]);
+                }
                 else
-                    (values[at++], values[low++]) = (values[low], values[at]);
+                {
+                    if (values[at] < pivot)
+                    {
+                        (values[at], values[low]) = (values[low], values[at]);
+                        low++;
+                    }
+
+                    at++;
+                }
             }
 
             var larger = values.Length - high;

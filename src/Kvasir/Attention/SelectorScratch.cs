@@ -24,11 +24,12 @@ public sealed class SelectorScratch : IDisposable
     public long Bytes => _memory.Bytes;
 
     /// <summary>Up to a number for every query head of the group and every row, and two more for every row. What it holds at first is not defined.</summary>
-    public Span<float> Floats(int count)
-    {
-        Invariant.Holds(count <= _floats);
-        return _memory.View.Span<float>(0, count);
-    }
+    public Span<float> Floats(int count) => Elements<float>(0, count);
+
+    /// <summary>The same memory as elements of another type.</summary>
+    /// <param name="first">The float with which it begins: a multiple of an element's size.</param>
+    public Span<T> Elements<T>(int first, int count)
+        where T : unmanaged => _memory.View.Slice(0, (long)_floats * sizeof(float)).Span<T>(first * (long)sizeof(float), count);
 
     /// <summary>Up to one for every row, beside the floats.</summary>
     public Span<int> Whole(int count)

@@ -10,9 +10,8 @@ public sealed class PolicyConformanceTest : IDisposable
     private const int PromptCount = 120;
     private const int AnswerCount = 30;
     private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
-    private readonly Model _model = Generation.LoadStories();
 
-    public static TheoryData<string> Sparse =>
+    private static readonly string[] Tried =
     [
         "dense",
         "magicpig:bits=4,tables=12,sinks=3,recent=5,dense-layers=none,min-context=0",
@@ -31,21 +30,26 @@ public sealed class PolicyConformanceTest : IDisposable
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 
+    private readonly Model _model = Generation.LoadStories();
+
+    public static TheoryData<string> Sparse => [.. Tried];
+
     public static TheoryData<string> Everything => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];
 
     public void Dispose() => _model.Dispose();
 
     [Fact]
     public void EveryEntryIsTriedHere() => Assert.All(
-        PolicyCatalog.Entries, entry => Assert.Contains(Sparse, row => row.Data.Split(':')[0] == entry.Name));
+        PolicyCatalog.Entries, entry => Assert.Contains(Tried, policy => policy.Split(':')[0] == entry.Name));
 
     [Theory]
     [MemberData(nameof(Everything))]
     public void KeepingEverythingEqualsDense(string name)
     {
         var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
-        foreach (var kv in Enum.GetValues<KvType>())
-            Answer(entry.KeepEverything, kv).AssertEquals(Answer("dense", kv), 1e-4, $"{name}, {kv}");
+        // Keys that differ in their last bit may be rounded to neighbours when they are stored, and heads of eight elements feel each of them.
+        foreach (var (kv, tolerance) in new[] { (KvType.F32, 1e-4), (KvType.BF16, 3e-3), (KvType.Q8, 5e-2) })
+            Answer(entry.KeepEverything, kv).AssertEquals(Answer("dense", kv), tolerance, $"{name}, {kv}");
     }
 
     [Theory]
@@ -65,7 +69,7 @@ public sealed class PolicyConformanceTest : IDisposable
     {
         var alone = Answer(policy, KvType.F32);
         foreach (var batchTokens in new[] { 1, 7, 64 })
-            Generation.Run(_model, Exact with { BatchTokens = batchTokens }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
+            Generation.Run(_model, Exact with { BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
         using var engine = new Engine(_model, Exact);
         var together = Generation.RunAll(engine, [(Prompt(), Options("dense")), (Prompt(), Options(policy)), (Prompt()[..50], Options(policy))]);
         together[1].AssertEquals(alone, 1e-4, $"{policy} beside others");

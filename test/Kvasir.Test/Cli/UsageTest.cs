@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Cli;
 
 namespace Kvasir.Test.Cli;
@@ -32,7 +33,7 @@ public sealed class UsageTest
     [Fact]
     public void AnUnknownPolicyListsTheKnownOnes()
     {
-        CliRun.Of("run", "stories260K", "hi", "--attention", "x").AssertFails(2, "kvasir: --attention: attention policy 'x' is unknown; known: dense; see kvasir run --help");
+        CliRun.Of("run", "stories260K", "hi", "--attention", "x").AssertFails(2, $"kvasir: --attention: attention policy 'x' is unknown; known: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; see kvasir run --help");
         CliRun.Of("run", "stories260K", "hi", "--attention", "dense:bits=1").AssertFails(
             2, "kvasir: --attention: attention policy 'dense' has no option 'bits=1' of the form key=value; it has none; see kvasir run --help");
     }
@@ -68,8 +69,8 @@ public sealed class UsageTest
     [Fact]
     public void VerbsAreNamedWhenNoneOrAWrongOneIsTyped()
     {
-        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, bench; see kvasir --help");
-        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, bench; see kvasir --help");
+        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench; see kvasir --help");
+        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench; see kvasir --help");
     }
 
     [Fact]

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Memory;
@@ -82,7 +81,8 @@ public sealed class H2O(PolicyValues values) : SparsePolicy(values)
             var prompt = _promptRows > 0 ? _promptRows : _rows;
             var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
             var old = Math.Max(middle.First, middle.End - recent);
-            var (alive, copy) = (0, query.Scratch.Floats(Math.Max(1, old - middle.First)));
+            var alive = 0;
+            var copy = query.Scratch.Floats(old - middle.First);
             for (var row = middle.First; row < old; row++)
             {
                 if (Sum(row) >= 0)
@@ -114,6 +114,6 @@ public sealed class H2O(PolicyValues values) : SparsePolicy(values)
             return true;
         }
 
-        private ref float Sum(int row) => ref MemoryMarshal.Cast<byte, float>(_sums.Page(row / SumsPerPage))[row % SumsPerPage];
+        private ref float Sum(int row) => ref _sums.Page<float>(row / SumsPerPage)[row % SumsPerPage];
     }
 }

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Hashing;
@@ -17,7 +16,7 @@ public sealed class MagicPig : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
         "magicpig", "keys that random planes put beside the query, weighted by how likely that was", "MagicPIG: Chen et al. 2024, arXiv 2410.16179",
-        "magicpig:bits=1,tables=64,recent=8,dense-layers=none,min-context=0",
+        "magicpig:bits=1,tables=1024,recent=8,dense-layers=none,min-context=0",
         static values => new MagicPig(values),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "0",
@@ -202,7 +201,8 @@ public sealed class MagicPig : SparsePolicy
                 for (var i = 0; i < own.Length; i++)
                     (squares, meanScore) = (squares + own[i] * own[i], meanScore + own[i] * _mean[i]);
                 (_meanScores[head], _inverseQueries[head]) = (meanScore, squares > 0 ? 1 / MathF.Sqrt(squares) : 0);
-                var (once, twice) = (Bits(_place.GroupHeads), Twice(head));
+                var once = Bits(_place.GroupHeads);
+                var twice = Twice(head);
                 once.Clear();
                 twice.Clear();
                 foreach (var segment in _segments)
@@ -288,12 +288,12 @@ public sealed class MagicPig : SparsePolicy
             _hashedEnd = end;
         }
 
-        private ref float InverseLength(int row) => ref MemoryMarshal.Cast<byte, float>(_inverseLengths.Page(row / LengthsPerPage))[row % LengthsPerPage];
+        private ref float InverseLength(int row) => ref _inverseLengths.Page<float>(row / LengthsPerPage)[row % LengthsPerPage];
 
         // Rows that share two buckets with a head's query; behind those of all heads the bits of rows that share one with the head in work.
         private Span<ulong> Twice(int head) => Bits(head);
 
-        private Span<ulong> Bits(int index) => MemoryMarshal.Cast<float, ulong>(_scratch!.Floats(2 * (_place.GroupHeads + 1) * Words)).Slice(index * Words, Words);
+        private Span<ulong> Bits(int index) => _scratch!.Elements<ulong>(2 * index * Words, Words);
     }
 
     private sealed record Segment(int First, int FirstWord, HashTables Tables);

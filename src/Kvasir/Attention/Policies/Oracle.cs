@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Hashing;
 
@@ -66,7 +65,8 @@ public sealed class Oracle(PolicyValues values) : SparsePolicy(values)
         // Replaces a head's scores by how often each row was drawn.
         private void Draw(int head, ulong seed)
         {
-            var (own, upTo) = (Draws(head), MemoryMarshal.Cast<float, double>(All()[..(2 * Count)]));
+            var own = Draws(head);
+            var upTo = _scratch!.Elements<double>(0, Count);
             var max = float.NegativeInfinity;
             foreach (var score in own)
                 max = MathF.Max(max, score);

@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Attention.Policies;
 

@@ -22,6 +22,8 @@ public sealed class BenchTableTest
         DecodeTokensPerSecond = 24.04,
         LinearMsPerStep = 8.126,
         AttentionMsPerLayer = 0.51234,
+        SelectionMsPerLayer = 0,
+        KeysReadShare = 1,
         BytesPerStep = 249_000_000,
         FloorShare = 0.784,
         PeakBytes = 1 << 30,
@@ -44,8 +46,8 @@ public sealed class BenchTableTest
         Assert.Contains("\nThe cache was filled with random keys and values, not computed.\n", text, StringComparison.Ordinal);
         var lines = text.Split('\n');
         var table = Array.FindIndex(lines, static line => line.Contains("decode tok/s", StringComparison.Ordinal));
-        Assert.Matches("^ +32,768 +1 +dense +512 +252 +24.0 +8.13 +0.512 +237.5 MiB +78% +1.0 GiB$", lines[table + 1]);
-        Assert.Matches("^ +32,768 +4 +dense +- +- +24.0 +8.13 +0.512 +237.5 MiB +78% +1.0 GiB$", lines[table + 2]);
+        Assert.Matches("^ +32,768 +1 +dense +512 +252 +24.0 +8.13 +0.512 +- +100.0% +237.5 MiB +78% +1.0 GiB$", lines[table + 1]);
+        Assert.Matches("^ +32,768 +4 +dense +- +- +24.0 +8.13 +0.512 +- +100.0% +237.5 MiB +78% +1.0 GiB$", lines[table + 2]);
         Assert.Equal(lines[table].IndexOf("tok/s", StringComparison.Ordinal) + 5, lines[table + 1].IndexOf("252", StringComparison.Ordinal) + 3);
         Assert.Matches(@"
  +1 +13\.3 +14\.0 +179 +- +-  f32 512-bit
@@ -57,7 +59,7 @@ public sealed class BenchTableTest
     {
         var text = Written(BenchTable.WriteMarkdown);
         Assert.Contains("- machine: A Processor\n- cores: 2 (4 threads), AVX2, FMA\n", text, StringComparison.Ordinal);
-        Assert.Contains("| 32,768 | 1 | dense | 512 | 252 | 24.0 | 8.13 | 0.512 | 237.5 MiB | 78% | 1.0 GiB |\n", text, StringComparison.Ordinal);
+        Assert.Contains("| 32,768 | 1 | dense | 512 | 252 | 24.0 | 8.13 | 0.512 | - | 100.0% | 237.5 MiB | 78% | 1.0 GiB |\n", text, StringComparison.Ordinal);
         Assert.Contains("| 2 | 22.0 | 25.0 | 358 | - | 1000 | f32 512-bit, int8 VPDPBUSD |\n", text, StringComparison.Ordinal);
     }
 
