@@ -12,7 +12,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
     private (int First, int End) _middle;
     private SelectorScratch? _scratch;
 
-    public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+    protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
     {
         // The scores that were chosen by, since another kernel may round those of the same rows otherwise.
         var count = _middle.End - _middle.First;

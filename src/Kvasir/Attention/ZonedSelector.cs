@@ -1,8 +1,12 @@
+using Kvasir.Kernels.Attention;
+
 namespace Kvasir.Attention;
 
 /// <summary>Chooses among the rows between the exact zones of a <see cref="SparsePolicy"/>.</summary>
 public abstract class ZonedSelector(ExactZones zones) : Selector
 {
+    private bool _chooses;
+
     protected ExactZones Zones => zones;
 
     public sealed override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
@@ -10,6 +14,7 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
         var (first, end) = zones.Middle(query.FirstRow, query.EndRow);
         if (round == 0)
         {
+            _chooses = first < end;
             selection.AddRange(query.FirstRow, first - query.FirstRow);
             selection.AddRange(end, query.EndRow - end);
         }
@@ -17,6 +22,17 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
         if (first == end)
             return round == 0;
         return SelectMiddle(query, (first, end), round, sum, selection) || round == 0;
+    }
+
+    public sealed override void Reweight(in RowSet rows, Span<float> scores, int stride)
+    {
+        if (_chooses)
+            ReweightChosen(rows, scores, stride);
+    }
+
+    /// <summary>As <see cref="Selector.Reweight"/>, when there were rows to choose among; rows of the zones are among these.</summary>
+    protected virtual void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+    {
     }
 
     /// <summary>

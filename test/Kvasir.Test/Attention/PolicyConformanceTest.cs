@@ -77,6 +77,22 @@ public sealed class PolicyConformanceTest : IDisposable
 
     [Theory]
     [MemberData(nameof(Sparse))]
+    public void ContextsThatTheZonesCoverAreReadWhole(string policy)
+    {
+        for (var count = 1; count < 12; count++)
+        {
+            // At first nothing lies between the zones; then a row, and another.
+            var answer = Generation.Run(_model, Exact, Prompt()[..count], Options(policy));
+            Assert.Equal(AnswerCount, answer.Tokens.Length);
+            Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
+        }
+
+        var name = policy.Split(':')[0];
+        Answer(name, KvType.F32).AssertEquals(Answer("dense", KvType.F32), 1e-4, $"{name} below its least context");
+    }
+
+    [Theory]
+    [MemberData(nameof(Sparse))]
     public void RunningTwiceGivesTheSame(string policy)
     {
         var (first, again) = (Answer(policy, KvType.BF16), Answer(policy, KvType.BF16));

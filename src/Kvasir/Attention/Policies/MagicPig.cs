@@ -140,7 +140,7 @@ public sealed class MagicPig : SparsePolicy
             _inverseLengths.Truncate((_hashedEnd + LengthsPerPage - 1) / LengthsPerPage);
         }
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
         {
             var at = 0;
             for (var i = 0; i < rows.Count; i++)

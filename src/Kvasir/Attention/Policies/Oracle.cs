@@ -29,7 +29,7 @@ public sealed class Oracle(PolicyValues values) : SparsePolicy(values)
 
         private int Count => _middle.End - _middle.First;
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
         {
             for (var i = 0; i < rows.Count; i++)
             {

@@ -60,7 +60,7 @@ public sealed class Psa : SparsePolicy
 
         public override void Truncate(int rows) => index.Truncate(rows);
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride) => _progress.Add(rows, scores, stride);
+        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride) => _progress.Add(rows, scores, stride);
 
         protected override void Dispose(bool disposing)
         {
