@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Hashing;
 
 namespace Kvasir;
 
@@ -209,13 +210,9 @@ internal sealed class Sampler
         return result;
     }
 
-    // Counter-based (SplitMix64's finaliser over seed and step): no state to save when a sequence is preempted.
+    // Counter-based: no state to save when a sequence is preempted.
     private static float Uniform(ulong seed, int step)
     {
-        var z = seed + (0x9E3779B97F4A7C15 * ((ulong)step + 1));
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        z ^= z >> 31;
-        return (z >> 40) * (1f / (1 << 24));
+        return (CounterNoise.Word(seed, (ulong)step) >> 40) * (1f / (1 << 24));
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 
@@ -122,17 +123,12 @@ internal static class RandomBlocks
         return scales;
     }
 
-    /// <summary>Random 64-bit words, one after another (the SplitMix64 sequence).</summary>
+    /// <summary>Random 64-bit words, one after another.</summary>
     private struct RandomBits(ulong seed)
     {
-        private ulong _state = seed * 0xD134_2543_DE82_EF95;
+        private readonly ulong _seed = seed * 0xD134_2543_DE82_EF95;
+        private ulong _drawn;
 
-        public ulong Next()
-        {
-            var z = _state += 0x9E37_79B9_7F4A_7C15;
-            z = (z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9;
-            z = (z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB;
-            return z ^ (z >> 31);
-        }
+        public ulong Next() => CounterNoise.Word(_seed, _drawn++);
     }
 }
