@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Models;
 
 namespace Kvasir.Measurement;
 
@@ -11,6 +12,7 @@ namespace Kvasir.Measurement;
 /// </summary>
 public sealed class EngineProbe : IDisposable
 {
+    private const double ScoreDeviation = 2;
     private readonly Engine _engine;
     private readonly AttentionPolicy _policy;
     private readonly int _maxTokens;
@@ -55,7 +57,10 @@ public sealed class EngineProbe : IDisposable
         return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Cache.BytesPerToken)));
     }
 
-    /// <summary>Brings the sequences to a depth by writing random keys and values: as fast as memory, but what a model would compute they are not.</summary>
+    /// <summary>
+    /// Brings the sequences to a depth by writing random keys and values: as fast as memory, but what a model would compute they are not. Scores of a synthetic
+    /// model's queries have a standard deviation of about 2, and neighbours are alike.
+    /// </summary>
     /// <exception cref="KvasirException">The KV memory does not hold them.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; the depth is 0 again.</exception>
     public void FillRandom(int depth, CancellationToken cancellation = default)
@@ -63,7 +68,8 @@ public sealed class EngineProbe : IDisposable
         Begin(depth);
         Reserve(_caches[0], depth);
         var shape = _engine.Transformer.Shape;
-        var rows = new RandomRows(shape.KvHeadCount, shape.Dim, _engine.ThreadCount, _seed);
+        var spectrum = PairSpectrum.Factors(_engine.Model.Config.Rope, shape.Dim);
+        var rows = new RandomRows(shape.KvHeadCount, spectrum, KeyScale(spectrum), _engine.ThreadCount, _seed);
         for (var layer = 0; layer < shape.LayerCount; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -143,6 +149,17 @@ public sealed class EngineProbe : IDisposable
             cache.Truncate(0);
         _caches.RemoveRange(1, _caches.Count - 1);
         (Depth, _doneTokens) = (0, 0);
+    }
+
+    // The standard deviation of keys that gives scores theirs; queries of random weights are spread by the spectrum too.
+    private float KeyScale(float[] spectrum)
+    {
+        var config = _engine.Model.Config;
+        var fourth = 0.0;
+        foreach (var factor in spectrum)
+            fourth += Math.Pow(factor, 4);
+        var query = config.HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width);
+        return (float)(ScoreDeviation / (query * Math.Sqrt(fourth / spectrum.Length)));
     }
 
     private void Reserve(SequenceCache cache, int rows)

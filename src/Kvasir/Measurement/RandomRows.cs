@@ -4,29 +4,34 @@ using Kvasir.Kernels.Elementwise;
 namespace Kvasir.Measurement;
 
 /// <summary>
-/// Writes plausible keys and values straight into a cache. Trained keys have a mean in each channel that outweighs what tells them
-/// apart; so have these: a mean for each channel of each head, and normal noise. Values are noise.
+/// Writes keys and values straight into a cache, spread as those of trained models: keys have a mean in each channel that outweighs what tells them apart, a few
+/// directions carry most of the rest, and tokens that lie together are alike. Values are noise.
 /// </summary>
 internal sealed class RandomRows : ParallelJob
 {
     private const int NoiseCount = 1 << 20;
-    private const float MeanDeviation = 1.5f;
+    private const float MeanShare = 1.5f;
+    private const float CommonShare = 0.8f;
+    private const int RunRows = 96;
     private readonly float[] _noise = new float[NoiseCount];
     private readonly int _kvHeadCount;
-    private readonly int _dim;
-    private readonly float[][] _keys;
+    private readonly float[] _spectrum;
+    private readonly float _scale;
+    private readonly (float[] Key, float[] Run)[] _rows;
     private SequenceCache _cache = null!;
     private int _layer;
     private int _rowCount;
 
+    /// <param name="spectrum">Of one head: a factor for every element.</param>
+    /// <param name="scale">Standard deviation of an element, where the factor is 1.</param>
     /// <param name="workerCount">Workers that may write at once.</param>
     /// <param name="seed">The same seed gives the same rows.</param>
-    public RandomRows(int kvHeadCount, int dim, int workerCount, ulong seed)
+    public RandomRows(int kvHeadCount, float[] spectrum, float scale, int workerCount, ulong seed)
     {
-        (_kvHeadCount, _dim, Seed) = (kvHeadCount, dim, seed);
-        _keys = new float[workerCount][];
+        (_kvHeadCount, _spectrum, _scale, Seed) = (kvHeadCount, spectrum, scale, seed);
+        _rows = new (float[], float[])[workerCount];
         for (var i = 0; i < workerCount; i++)
-            _keys[i] = new float[dim];
+            _rows[i] = (new float[spectrum.Length], new float[spectrum.Length]);
         var random = new Random(Mixed(0));
         // Box and Muller's pairs.
         for (var i = 0; i < NoiseCount; i += 2)
@@ -50,17 +55,25 @@ internal sealed class RandomRows : ParallelJob
         var head = _cache.Head(_layer, item);
         var random = new Random(Mixed((_layer * _kvHeadCount) + item + 1));
         var means = Noise(random).ToArray();
-        VectorMath.Scale(means, MeanDeviation);
-        var key = _keys[worker].AsSpan();
-        while (head.RowCount < _rowCount)
+        VectorMath.Scale(means, MeanShare * _scale);
+        var (key, run) = _rows[worker];
+        var (common, own) = (MathF.Sqrt(CommonShare), MathF.Sqrt(1 - CommonShare));
+        for (var left = 0; head.RowCount < _rowCount; left--)
         {
-            means.CopyTo(key);
-            VectorMath.Add(Noise(random), key);
+            if (left == 0)
+            {
+                left = 1 + random.Next(2 * RunRows);
+                Noise(random).CopyTo(run);
+            }
+
+            var noise = Noise(random);
+            for (var i = 0; i < key.Length; i++)
+                key[i] = means[i] + (_scale * _spectrum[i] * ((common * run[i]) + (own * noise[i])));
             head.Append(key, Noise(random));
         }
     }
 
-    private ReadOnlySpan<float> Noise(Random random) => _noise.AsSpan(random.Next(NoiseCount - _dim), _dim);
+    private ReadOnlySpan<float> Noise(Random random) => _noise.AsSpan(random.Next(NoiseCount - _spectrum.Length), _spectrum.Length);
 
     private int Mixed(int stream) => (int)((Seed + (ulong)stream) * 0x9E37_79B9_7F4A_7C15 >> 33);
 }

@@ -21,6 +21,7 @@ internal static class RandomBlocks
     private const float NibbleMean = 7.5f;
     private const int ChunkBytes = 4 << 20;
     private const int ScaleCount = 16;
+    private const int Q6KScaleAt = 208;
 
     /// <param name="type">BF16, Q8_0, Q4_0, Q4_K or Q6_K.</param>
     /// <param name="view">Whole blocks.</param>
@@ -35,6 +36,41 @@ internal static class RandomBlocks
             FillChunk(type, view.Span(start, (int)Math.Min(chunkBytes, view.Bytes - start)), new RandomBits(seed + (ulong)i));
         });
     }
+
+    /// <summary>Multiplies the rows of a filled matrix, row i by factor i modulo their count.</summary>
+    /// <param name="type">As it was filled.</param>
+    /// <param name="columns">Of a row.</param>
+    public static void ScaleRows(WeightType type, NativeView view, int columns, float[] factors)
+    {
+        var rowBytes = (int)WeightLayout.RowBytes(type, columns);
+        Parallel.For(0, (int)(view.Bytes / rowBytes), row =>
+        {
+            var blockBytes = WeightLayout.BlockBytes(type);
+            for (var bytes = view.Span((long)row * rowBytes, rowBytes); bytes.Length > 0; bytes = bytes[blockBytes..])
+                ScaleBlock(type, bytes[..blockBytes], factors[row % factors.Length]);
+        });
+    }
+
+    private static void ScaleBlock(WeightType type, Span<byte> block, float factor)
+    {
+        switch (type)
+        {
+            case WeightType.BF16:
+                var value = BitConverter.UInt32BitsToSingle((uint)BinaryPrimitives.ReadUInt16LittleEndian(block) << 16) * factor;
+                BinaryPrimitives.WriteUInt16LittleEndian(block, (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16));
+                break;
+            case WeightType.Q4_K:
+                ScaleHalf(block, factor);
+                ScaleHalf(block[sizeof(ushort)..], factor);
+                break;
+            default:
+                ScaleHalf(type == WeightType.Q6_K ? block[Q6KScaleAt..] : block, factor);
+                break;
+        }
+    }
+
+    private static void ScaleHalf(Span<byte> at, float factor) =>
+        BinaryPrimitives.WriteHalfLittleEndian(at, (Half)((float)BinaryPrimitives.ReadHalfLittleEndian(at) * factor));
 
     private static void FillChunk(WeightType type, Span<byte> chunk, RandomBits random)
     {
@@ -100,7 +136,6 @@ internal static class RandomBlocks
     private static void FillQ6K(Span<byte> chunk, RandomBits random)
     {
         const int ScalesAt = 192;
-        const int ScaleAt = 208;
         const int BlockBytes = 210;
         var scales = Scales(Deviation / Q6KDeviation);
         for (; chunk.Length >= BlockBytes; chunk = chunk[BlockBytes..])
@@ -108,9 +143,9 @@ internal static class RandomBlocks
             for (var at = 0; at < ScalesAt; at += sizeof(ulong))
                 BinaryPrimitives.WriteUInt64LittleEndian(chunk[at..], random.Next());
             // Sixteen scales from 32 to 95.
-            for (var at = ScalesAt; at < ScaleAt; at += sizeof(ulong))
+            for (var at = ScalesAt; at < Q6KScaleAt; at += sizeof(ulong))
                 BinaryPrimitives.WriteUInt64LittleEndian(chunk[at..], (random.Next() & 0x3F3F_3F3F_3F3F_3F3F) + 0x2020_2020_2020_2020);
-            BinaryPrimitives.WriteUInt16LittleEndian(chunk[ScaleAt..], scales[(int)(random.Next() >> 60)]);
+            BinaryPrimitives.WriteUInt16LittleEndian(chunk[Q6KScaleAt..], scales[(int)(random.Next() >> 60)]);
         }
     }
 

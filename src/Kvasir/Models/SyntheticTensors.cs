@@ -3,18 +3,23 @@ using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Models;
 
-/// <summary>The tensors of a model that lies in no file: random matrices of its shape, made when they are first asked for, and norms of ones.</summary>
+/// <summary>
+/// The tensors of a model that lies in no file: random matrices of its shape, made when they are first asked for, and norms of ones. Queries and keys have a
+/// <see cref="PairSpectrum"/>.
+/// </summary>
 internal sealed class SyntheticTensors : ITensorSource
 {
     private readonly Dictionary<string, (WeightType Type, long[] Shape)> _shapes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NativeBuffer> _made = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _spread = new(StringComparer.Ordinal);
+    private readonly float[] _spectrum;
     private readonly ulong _seed;
     private ulong _madeCount;
 
     /// <param name="seed">The same seed gives the same weights.</param>
     public SyntheticTensors(SyntheticShape shape, SyntheticWeights weights, ulong seed)
     {
-        (Path, _seed) = ($"synthetic {shape.Name}", seed);
+        (Path, _seed, _spectrum) = ($"synthetic {shape.Name}", seed, PairSpectrum.Factors(shape.Config.Rope, shape.Config.HeadDim));
         var (config, names, mix) = (shape.Config, Models.TensorNames.Gguf, new SyntheticMix(weights, shape.Config));
         Add(names.Embedding, mix.Embedding, config.VocabularySize, config.Width);
         if (!config.TiedEmbedding)
@@ -37,7 +42,7 @@ internal sealed class SyntheticTensors : ITensorSource
         if (!_shapes.TryGetValue(name, out var tensor))
             return false;
         if (!_made.TryGetValue(name, out var buffer))
-            _made[name] = buffer = Make(tensor.Type, tensor.Shape);
+            _made[name] = buffer = Make(name, tensor.Type, tensor.Shape);
         stored = new StoredTensor(name, Path, tensor.Type, tensor.Shape, buffer.View);
         return true;
     }
@@ -71,6 +76,7 @@ internal sealed class SyntheticTensors : ITensorSource
         AddVector(Name(names.AttentionNorm), config.Width);
         Add(Name(names.Query), mix.Plain, queryWidth, config.Width);
         Add(Name(names.Key), mix.Plain, kvWidth, config.Width);
+        _spread.UnionWith([Name(names.Query), Name(names.Key)]);
         Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
         Add(Name(names.AttentionOutput), mix.Plain, config.Width, queryWidth);
         AddVector(Name(names.FeedForwardNorm), config.Width);
@@ -89,13 +95,15 @@ internal sealed class SyntheticTensors : ITensorSource
 
     private void AddVector(string name, long count) => _shapes.Add(name, (WeightType.F32, [count]));
 
-    private NativeBuffer Make(WeightType type, long[] shape)
+    private NativeBuffer Make(string name, WeightType type, long[] shape)
     {
         var buffer = new NativeBuffer(BytesOf(type, shape));
         if (shape.Length == 1)
             buffer.Span<float>((int)shape[0]).Fill(1);
         else
             RandomBlocks.Fill(type, buffer.View, _seed + (_madeCount++ << 32));
+        if (_spread.Contains(name))
+            RandomBlocks.ScaleRows(type, buffer.View, (int)shape[1], _spectrum);
         return buffer;
     }
 }

@@ -30,16 +30,23 @@ public sealed class EngineProbeTest : IDisposable
     }
 
     [Fact]
-    public void KeysOfARandomFillHaveMeansInTheirChannels()
+    public void KeysOfARandomFillAreSpreadAsTrainedOnes()
     {
-        using var engine = new Engine(_model, Options);
-        using var probe = new EngineProbe(engine, Dense, 300, seed: 1);
-        probe.FillRandom(256);
-        var (keys, values) = (Means(probe.Head(0, 1, 0).Keys, 256), Means(probe.Head(0, 1, 0).Values, 256));
-        // A mean of deviation 1.5 in each channel, under noise of deviation 1 over 256 rows.
-        Assert.InRange(Math.Sqrt(keys.Average(static mean => mean * mean)), 1.1, 1.9);
-        Assert.InRange(Math.Sqrt(values.Average(static mean => mean * mean)), 0.03, 0.1);
-        Assert.NotEqual(keys, Means(probe.Head(0, 1, 1).Keys, 256));
+        const int Rows = 4000;
+        using var engine = new Engine(_model, Options with { ContextTokens = Rows, KvMemoryBytes = 16 << 20 });
+        using var probe = new EngineProbe(engine, Dense, Rows, seed: 1);
+        probe.FillRandom(Rows);
+        var (keys, values) = (Columns(probe.Head(0, 1, 0).Keys, Rows), Columns(probe.Head(0, 1, 0).Values, Rows));
+        var means = keys.Select(static column => column.Average()).ToArray();
+        var noise = keys.Select(static column => column.Select(x => x - column.Average()).ToArray()).ToArray();
+        var energy = noise.Select(static column => column.Average(static x => x * x)).ToArray();
+        // Means of 1.5 deviations; pairs of RoPE with energies 1, 1/2, 1/3, ...: 64% are in the slowest 6 of 32, which come last.
+        Assert.InRange(Math.Sqrt(means.Average(static mean => mean * mean) / energy.Average()), 1.1, 1.9);
+        Assert.InRange(energy[^12..].Sum() / energy.Sum(), 0.5, 0.7);
+        var neighbours = noise.Sum(static column => column.Zip(column.Skip(1), static (x, y) => x * y).Sum()) / noise.Sum(static column => column.Sum(static x => x * x));
+        Assert.InRange(neighbours, 0.75, 0.83);
+        Assert.InRange(Math.Sqrt(values.Average(static column => column.Average() * column.Average())), 0.008, 0.03);
+        Assert.NotEqual(means, Columns(probe.Head(0, 1, 1).Keys, Rows).Select(static column => column.Average()));
     }
 
     [Fact]
@@ -167,17 +174,17 @@ public sealed class EngineProbeTest : IDisposable
             Assert.InRange(actual[i] - expected[i], -0.03 * scale, 0.03 * scale);
     }
 
-    private unsafe float[] Means(PagedRows rows, int count)
+    private float[][] Columns(PagedRows rows, int count)
     {
-        var (dim, means) = (_model.Config.HeadDim, new float[_model.Config.HeadDim]);
-        var row = new float[dim];
+        var columns = Enumerable.Range(0, _model.Config.HeadDim).Select(_ => new float[count]).ToArray();
+        var row = new float[columns.Length];
         for (var i = 0; i < count; i++)
         {
-            new ReadOnlySpan<float>(rows.Row(i, out _), dim).CopyTo(row);
-            for (var c = 0; c < dim; c++)
-                means[c] += row[c] / count;
+            rows.Decode(i, row);
+            for (var c = 0; c < columns.Length; c++)
+                columns[c][i] = row[c];
         }
 
-        return means;
+        return columns;
     }
 }
