@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention.Vnni;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 

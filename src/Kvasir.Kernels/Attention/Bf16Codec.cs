@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -42,7 +43,7 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
         var (e, f, g, h) = (zero, zero, zero, zero);
         for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(ushort); rows < end; rows += 16, ahead += 16 * TLanes.Count, prepared += 32)
         {
-            RowWindow.Prefetch(ahead, 16 * TLanes.Count);
+            CacheLines.Prefetch(ahead, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
             QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(w), prepared, ref a, ref b, ref c, ref d);
             QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(w), prepared + 4, ref e, ref f, ref g, ref h);

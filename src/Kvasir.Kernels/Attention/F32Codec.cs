@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -39,7 +40,7 @@ internal readonly unsafe struct F32Codec : IKvCodec
         var (a, b, c, d) = (zero, zero, zero, zero);
         for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(float); rows < end; rows += 16, ahead += 16 * TLanes.Count, prepared += 16)
         {
-            RowWindow.Prefetch(ahead, 16 * TLanes.Count);
+            CacheLines.Prefetch(ahead, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
             QueryTile.MultiplyAdd<TLanes, V>(w, prepared, ref a, ref b, ref c, ref d);
             QueryTile.MultiplyAdd<TLanes, V>(x, prepared + 4, ref a, ref b, ref c, ref d);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -107,7 +108,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
             var (e, f, g, h) = (zero, zero, zero, zero);
             for (var half = 0; half < KvCodecs.BlockElements; half += 16, ahead += 16 * TLanes.Count, pairs += 32)
             {
-                RowWindow.Prefetch(ahead, 16 * TLanes.Count);
+                CacheLines.Prefetch(ahead, 16 * TLanes.Count);
                 TLanes.LoadColumns(rows + half, stride, out var w, out var x, out var y, out var z);
                 AddProducts<TLanes, V>(w, pairs, ref e, ref f, ref g, ref h);
                 AddProducts<TLanes, V>(x, pairs + 8, ref e, ref f, ref g, ref h);
@@ -123,7 +124,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         }
 
         // What the scales of the rows ahead take.
-        RowWindow.Prefetch(ahead, 4 * TLanes.Count);
+        CacheLines.Prefetch(ahead, 4 * TLanes.Count);
         var queryScales = (float*)pairs;
         TLanes.Store(TLanes.Multiply(a, TLanes.Broadcast(queryScales[0])), scores);
         TLanes.Store(TLanes.Multiply(b, TLanes.Broadcast(queryScales[1])), scores + TLanes.Count);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 

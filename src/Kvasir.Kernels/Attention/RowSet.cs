@@ -28,9 +28,10 @@ public readonly unsafe ref struct RowSet
 
     public int Count { get; }
 
-    internal int Following { get; }
+    /// <summary>Whether the rows follow each other.</summary>
+    public bool IsRange => !_isList;
 
-    internal bool IsRange => !_isList;
+    internal int Following { get; }
 
     /// <summary>The row at <paramref name="index"/> in [0, <see cref="Count"/>).</summary>
     public int this[int index] => _isList ? _rows[index] : _firstRow + index;

@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Kvasir.Kernels.Attention.Vnni;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -62,35 +61,14 @@ internal unsafe ref struct RowWindow
         return isEnd || !_rows.IsRange || partCount > BlockRows ? LookAhead.None(place) : LookAhead.Of(_addresses + AheadRows, partCount);
     }
 
-    /// <summary>Asks for the line that an address lies in.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* address)
-    {
-        if (Sse.IsSupported)
-            Sse.Prefetch0(address);
-    }
-
-    /// <summary>Asks for the lines of <paramref name="bytes"/> bytes: a constant, so that this unrolls.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Prefetch(byte* address, int bytes)
-    {
-        Prefetch(address);
-        if (bytes >= 2 * CacheLines.Bytes)
-            Prefetch(address + CacheLines.Bytes);
-        if (bytes < 4 * CacheLines.Bytes)
-            return;
-        Prefetch(address + 2 * CacheLines.Bytes);
-        Prefetch(address + 3 * CacheLines.Bytes);
-    }
-
     private readonly void AskForNextBlock(int item)
     {
         var end = BlockRows + Math.Min(BlockRows, _rows.Count - item - BlockRows);
         for (var r = BlockRows; r < end; r++)
         {
             for (var at = 0; at < _source.RowBytes; at += CacheLines.Bytes)
-                Prefetch(_addresses[r] + at);
-            Prefetch(_addresses[r] + _source.RowBytes - 1);
+                CacheLines.Prefetch(_addresses[r] + at);
+            CacheLines.Prefetch(_addresses[r] + _source.RowBytes - 1);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -47,7 +48,7 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
             var addresses = window.From(i);
             var count = Math.Min(TLanes.Count, rows.Count - i);
             byte* tile = addresses[0], ahead = addresses[AheadRows];
-            if (!rows.IsRange || count < TLanes.Count || !Follow(addresses, keys.RowBytes))
+            if (count < TLanes.Count || !(rows.IsRange ? Follow(addresses, keys.RowBytes) : FollowEach(addresses, keys.RowBytes)))
                 tile = ahead = Copy(addresses, keys.RowBytes, copies);
             var scales = TCodec.WidenScales<TLanes, V>(addresses, blockCount, widened);
             for (var q = 0; q < queryCount; q += QueryTile.Queries)
@@ -72,6 +73,18 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
     // Within a range, rows are out of line only where a page ends.
     private static bool Follow(byte** rows, int rowBytes) => rows[TLanes.Count - 1] - rows[0] == (TLanes.Count - 1) * rowBytes;
 
+    // Those of a list may lie anywhere, and often are a run.
+    private static bool FollowEach(byte** rows, int rowBytes)
+    {
+        for (var i = 1; i < TLanes.Count; i++)
+        {
+            if (rows[i] - rows[i - 1] != rowBytes)
+                return false;
+        }
+
+        return true;
+    }
+
     // A row has at least 32 bytes; its last 32 may overlap those before. Rows that come later are asked for on the way.
     private static byte* Copy(byte** rows, int rowBytes, byte* copies)
     {
@@ -81,7 +94,7 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
             for (var at = 0; at < rowBytes - 32; at += 32)
                 Vector256.Store(Vector256.Load(source + at), destination + at);
             for (var at = 0; at < rowBytes; at += CacheLines.Bytes)
-                RowWindow.Prefetch(rows[i + AheadRows] + at);
+                CacheLines.Prefetch(rows[i + AheadRows] + at);
             Vector256.Store(Vector256.Load(source + rowBytes - 32), destination + rowBytes - 32);
         }
 

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -132,7 +133,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
             for (var end = Math.Min(r + parts, rowCount); r < end; r++, ask += step)
             {
                 var (x, y) = (TCodec.Load<TLanes, V>(rows[r], d), TCodec.Load<TLanes, V>(rows[r], d + n));
-                RowWindow.Prefetch(ask);
+                CacheLines.Prefetch(ask);
                 var w = TLanes.Broadcast(weights[r]);
                 a = TLanes.MultiplyAdd(w, x, a);
                 e = TLanes.MultiplyAdd(w, y, e);

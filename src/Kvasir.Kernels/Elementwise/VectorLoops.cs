@@ -18,6 +18,19 @@ internal static unsafe class VectorLoops<TLanes, V>
         }
     }
 
+    public static void Raise(ReadOnlySpan<float> x, Span<float> y)
+    {
+        Lengths.RequireEqual(x.Length, y.Length, nameof(x));
+        fixed (float* px = x, py = y)
+        {
+            var i = 0;
+            for (; i <= x.Length - TLanes.Count; i += TLanes.Count)
+                TLanes.Store(TLanes.Max(TLanes.Load(py + i), TLanes.Load(px + i)), py + i);
+            for (; i < x.Length; i++)
+                py[i] = px[i] > py[i] ? px[i] : py[i];
+        }
+    }
+
     public static void AddScaled(float factor, ReadOnlySpan<float> x, Span<float> y)
     {
         Lengths.RequireEqual(x.Length, y.Length, nameof(x));
@@ -62,6 +75,25 @@ internal static unsafe class VectorLoops<TLanes, V>
             for (; i < x.Length; i++)
                 largest = px[i] > largest ? px[i] : largest;
             return largest;
+        }
+    }
+
+    public static float Sum(ReadOnlySpan<float> x)
+    {
+        fixed (float* px = x)
+        {
+            var (even, odd) = (TLanes.Broadcast(0), TLanes.Broadcast(0));
+            var i = 0;
+            for (; i <= x.Length - 2 * TLanes.Count; i += 2 * TLanes.Count)
+            {
+                even = TLanes.Add(even, TLanes.Load(px + i));
+                odd = TLanes.Add(odd, TLanes.Load(px + i + TLanes.Count));
+            }
+
+            var sum = TLanes.Sum(TLanes.Add(even, odd));
+            for (; i < x.Length; i++)
+                sum += px[i];
+            return sum;
         }
     }
 

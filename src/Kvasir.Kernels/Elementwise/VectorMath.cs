@@ -47,6 +47,22 @@ public static class VectorMath
         new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Max),
     ];
 
+    public static readonly Variant<ReduceFunc>[] SumVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Sum),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Sum),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Sum),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Sum),
+    ];
+
+    public static readonly Variant<AddFunc>[] RaiseVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Raise),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Raise),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Raise),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Raise),
+    ];
+
     public static readonly Variant<DotFunc>[] DotVariants =
     [
         new("scalar", true, VectorLoops<Lanes1, float>.Dot),
@@ -66,6 +82,19 @@ public static class VectorMath
             VectorLoops<Lanes128, Vector128<float>>.Add(x, y);
         else
             VectorLoops<Lanes1, float>.Add(x, y);
+    }
+
+    /// <summary>y = the larger of x and y, element by element. Where one is NaN the result is one of them, unspecified which.</summary>
+    public static void Raise(ReadOnlySpan<float> x, Span<float> y)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            VectorLoops<Lanes512, Vector512<float>>.Raise(x, y);
+        else if (Vector256.IsHardwareAccelerated)
+            VectorLoops<Lanes256, Vector256<float>>.Raise(x, y);
+        else if (Vector128.IsHardwareAccelerated)
+            VectorLoops<Lanes128, Vector128<float>>.Raise(x, y);
+        else
+            VectorLoops<Lanes1, float>.Raise(x, y);
     }
 
     /// <summary>y += factor * x.</summary>
@@ -100,6 +129,13 @@ public static class VectorMath
         : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.Max(x)
         : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.Max(x)
         : VectorLoops<Lanes1, float>.Max(x);
+
+    /// <summary>The sum of the elements, accumulated in f32.</summary>
+    public static float Sum(ReadOnlySpan<float> x) =>
+        Vector512.IsHardwareAccelerated ? VectorLoops<Lanes512, Vector512<float>>.Sum(x)
+        : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.Sum(x)
+        : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.Sum(x)
+        : VectorLoops<Lanes1, float>.Sum(x);
 
     /// <summary>sum of x[i] * y[i], accumulated in f32.</summary>
     public static float Dot(ReadOnlySpan<float> x, ReadOnlySpan<float> y) =>

@@ -10,6 +10,9 @@ public sealed unsafe class HashTables : IDisposable
     /// <summary>The most rows that 16 bits tell apart.</summary>
     public const int MostRows = 1 << 16;
 
+    // So many buckets are on their way from memory at a time.
+    private const int TablesAhead = 24;
+    private const int MostCounted = 250;
     private readonly NativeBuffer _memory;
     private readonly uint* _starts;
     private readonly ushort* _rows;
@@ -39,37 +42,40 @@ public sealed unsafe class HashTables : IDisposable
     /// <summary>Bytes of such tables.</summary>
     public static long BytesFor(int tables, int bits, int rows) => tables * (((1L << bits) + 1) * sizeof(uint) + (long)rows * sizeof(ushort));
 
-    /// <summary>
-    /// For every row that shares a bucket with <paramref name="codes"/>: sets its bit in <paramref name="once"/>, and if that was set before, the one in
-    /// <paramref name="twice"/>.
-    /// </summary>
+    /// <summary>Asks for where the buckets of <paramref name="codes"/> begin, of which <see cref="Count"/> will read.</summary>
     /// <param name="codes">[tables]</param>
-    /// <param name="once">A bit for each row, from that of row 0 on; so is <paramref name="twice"/>.</param>
-    /// <returns>Rows met, counted in every table.</returns>
-    public long Mark(ReadOnlySpan<ushort> codes, Span<ulong> once, Span<ulong> twice)
+    public void Ask(ReadOnlySpan<ushort> codes)
     {
-        const int TablesAhead = 4;
-        ArgumentOutOfRangeException.ThrowIfLessThan(Math.Min(once.Length, twice.Length) * 64L, Rows, nameof(once));
+        for (var table = 0; table < _tables; table++)
+            CacheLines.Prefetch((byte*)Starts(table, codes[table]));
+    }
+
+    /// <summary>Counts for every row the tables in which it shares a bucket with <paramref name="codes"/>: exactly up to two, above that it may be fewer.</summary>
+    /// <param name="codes">[tables]</param>
+    /// <param name="counts">For each row.</param>
+    /// <returns>Rows met, counted in every table.</returns>
+    public long Count(ReadOnlySpan<ushort> codes, Span<byte> counts)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(counts.Length, Rows, nameof(counts));
+        counts[..Rows].Clear();
         var met = 0L;
-        fixed (ushort* code = codes)
-        fixed (ulong* o = once, t = twice)
+        for (var table = 0; table < Math.Min(TablesAhead, _tables); table++)
+            AskRows(table, codes[table]);
+        fixed (byte* count = counts)
         {
             for (var table = 0; table < _tables; table++)
             {
                 if (table + TablesAhead < _tables)
-                    Prefetch(table + TablesAhead, code[table + TablesAhead]);
-                var starts = _starts + (long)table * (_buckets + 1) + code[table];
-                var own = _rows + (long)table * Rows;
-                for (var i = starts[0]; i < starts[1]; i++)
-                {
-                    var row = own[i];
-                    var bit = 1UL << row;
-                    var word = row >> 6;
-                    t[word] |= o[word] & bit;
-                    o[word] |= bit;
-                }
-
-                met += starts[1] - starts[0];
+                    AskRows(table + TablesAhead, codes[table + TablesAhead]);
+                // Before a byte can overflow.
+                if (table % MostCounted == MostCounted - 1)
+                    Limit(counts[..Rows]);
+                var starts = Starts(table, codes[table]);
+                var row = _rows + (long)table * Rows + starts[0];
+                var end = row + (starts[1] - starts[0]);
+                met += end - row;
+                for (; row < end; row++)
+                    count[*row]++;
             }
         }
 
@@ -78,10 +84,21 @@ public sealed unsafe class HashTables : IDisposable
 
     public void Dispose() => _memory.Dispose();
 
-    private void Prefetch(int table, int code)
+    private uint* Starts(int table, int code) => _starts + (long)table * (_buckets + 1) + code;
+
+    private void AskRows(int table, int code)
     {
-        if (System.Runtime.Intrinsics.X86.Sse.IsSupported)
-            System.Runtime.Intrinsics.X86.Sse.Prefetch0(_rows + (long)table * Rows + _starts[(long)table * (_buckets + 1) + code]);
+        var starts = Starts(table, code);
+        var rows = (byte*)(_rows + (long)table * Rows);
+        var end = rows + starts[1] * sizeof(ushort);
+        for (var line = rows + starts[0] * sizeof(ushort); line < end; line += CacheLines.Bytes)
+            CacheLines.Prefetch(line);
+    }
+
+    private static void Limit(Span<byte> counts)
+    {
+        foreach (ref var count in counts)
+            count = Math.Min(count, (byte)2);
     }
 
     private void Sort(ReadOnlySpan<ushort> codes, uint* starts, ushort* rows)

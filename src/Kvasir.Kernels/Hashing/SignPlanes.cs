@@ -1,4 +1,6 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 
@@ -10,8 +12,12 @@ namespace Kvasir.Kernels.Hashing;
 /// </summary>
 public sealed unsafe class SignPlanes : IDisposable
 {
+    // So few vectors are scored as queries are, where a lane is a plane; more are multiplied as activations are.
+    private const int FewVectors = 16;
     private readonly NativeBuffer _numbers;
     private readonly WeightMatrix _planes;
+    private readonly nint[] _page;
+    private readonly int _columns;
 
     /// <param name="tables">At least 1.</param>
     /// <param name="bits">Of a code: 1 to 16.</param>
@@ -24,11 +30,18 @@ public sealed unsafe class SignPlanes : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, 16);
         (Tables, Bits, Dim) = (tables, bits, dim);
         var count = checked(tables * bits);
-        _numbers = new NativeBuffer((long)count * dim * sizeof(ushort));
-        var numbers = (ushort*)_numbers.View.Start;
-        for (var i = 0L; i < (long)count * dim; i++)
-            numbers[i] = Bf16(CounterNoise.Normal(seed, (ulong)i));
-        _planes = new WeightMatrix(WeightType.BF16, count, dim, _numbers.View);
+        _columns = KvCodecs.RowBytes(KvType.BF16, dim) / sizeof(ushort);
+        _numbers = new NativeBuffer((long)count * _columns * sizeof(ushort));
+        var normals = new float[dim];
+        for (var plane = 0; plane < count; plane++)
+        {
+            for (var i = 0; i < dim; i++)
+                normals[i] = CounterNoise.Normal(seed, (ulong)((long)plane * dim + i));
+            KvCodecs.Encode(KvType.BF16, normals, _numbers.View.Span<byte>((long)plane * _columns * sizeof(ushort), _columns * sizeof(ushort)));
+        }
+
+        _planes = new WeightMatrix(WeightType.BF16, count, _columns, _numbers.View);
+        _page = [(nint)_numbers.View.Start];
     }
 
     public int Tables { get; }
@@ -49,12 +62,11 @@ public sealed unsafe class SignPlanes : IDisposable
     public void Hash(ReadOnlySpan<float> vectors, NativeBuffer scratch, Span<ushort> codes)
     {
         var (count, sides) = (vectors.Length / Dim, Tables * Bits);
-        var kind = Activations.KindOf(_planes, count);
-        var prepared = scratch.View.Span<byte>(0, count * Activations.RowBytes(kind, Dim));
-        for (var v = 0; v < count; v++)
-            Activations.Prepare(kind, vectors.Slice(v * Dim, Dim), v, count, prepared);
         var products = scratch.View.Span<float>(PreparedBytes(count), count * sides);
-        MatrixProduct.Multiply(_planes, 0, sides, prepared, count, products, sides);
+        if (count < FewVectors)
+            AttentionScores.Rows(vectors, PagedRows.Keys(_page, (int)BitOperations.RoundUpToPowerOf2((uint)sides), KvType.BF16, Dim), new RowSet(0, sides), 1, products, sides);
+        else
+            Multiply(vectors, count, scratch.View.Span<byte>(0, (int)PreparedBytes(count)), products);
         var bits = (byte*)scratch.View.Start + scratch.Bytes - SideBytes;
         fixed (float* first = products)
         fixed (ushort* code = codes)
@@ -72,13 +84,21 @@ public sealed unsafe class SignPlanes : IDisposable
     // A bit for each plane, and room to read four bytes from any of them.
     private int SideBytes => (Tables * Bits + 7) / 8 + sizeof(uint) + Vector512<float>.Count / 8;
 
-    private long PreparedBytes(int vectors)
+    // Floats, or pairs of bf16.
+    private long PreparedBytes(int vectors) => ((long)vectors * _columns * sizeof(float) + CacheLines.Bytes - 1) & -CacheLines.Bytes;
+
+    private void Multiply(ReadOnlySpan<float> vectors, int count, Span<byte> prepared, Span<float> products)
     {
-        var most = 0L;
-        ReadOnlySpan<int> batches = [1, vectors];
-        foreach (var count in batches)
-            most = Math.Max(most, (long)vectors * Activations.RowBytes(Activations.KindOf(_planes, count), Dim));
-        return (most + 63) & ~63L;
+        var kind = Activations.KindOf(_planes, count);
+        Span<float> padded = stackalloc float[_columns];
+        padded.Clear();
+        for (var v = 0; v < count; v++)
+        {
+            vectors.Slice(v * Dim, Dim).CopyTo(padded);
+            Activations.Prepare(kind, padded, v, count, prepared);
+        }
+
+        MatrixProduct.Multiply(_planes, 0, Tables * Bits, prepared, count, products, Tables * Bits);
     }
 
     private static void Sides(float* products, int count, byte* bits)
@@ -99,11 +119,5 @@ public sealed unsafe class SignPlanes : IDisposable
         var mask = (1u << Bits) - 1;
         for (var (table, at) = (0, 0); table < Tables; table++, at += Bits)
             codes[table] = (ushort)(*(uint*)(bits + at / 8) >> at % 8 & mask);
-    }
-
-    private static ushort Bf16(float x)
-    {
-        var bits = BitConverter.SingleToUInt32Bits(x);
-        return (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 }

@@ -1,4 +1,4 @@
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention;
 
@@ -8,7 +8,8 @@ namespace Kvasir.Attention;
 /// </summary>
 internal sealed class BlockProgress(int groupHeads)
 {
-    private const int NotTaken = -1;
+    private const int NotRanked = -1;
+    private const int FewestRanked = 64;
     private const int FewestToAverage = 8;
     private const int MostToFit = 64;
     private const float MostVariance = 2;
@@ -16,6 +17,8 @@ internal sealed class BlockProgress(int groupHeads)
     private int _first;
     private int _count;
     private int _blockRows;
+    private int _ranked;
+    private int _weighedRows;
 
     /// <summary>Blocks that were read.</summary>
     public int Taken { get; private set; }
@@ -24,14 +27,14 @@ internal sealed class BlockProgress(int groupHeads)
     public int Left => _count - Taken;
 
     /// <summary>[group, blocks]: what <see cref="Rank"/> ranks by.</summary>
-    public Span<float> HeadScores => Floats(2, groupHeads);
+    public Span<float> HeadScores => Floats(3, groupHeads);
 
-    // The best score of any head; a copy to be put in another order; scores of heads; log masses of heads, in the order of taking.
-    private Span<float> Best => Floats(0, 1);
+    // Numbers to sort; the best score of any head; scores of heads; log masses of heads, in the order of taking.
+    private Span<ulong> Keys => _scratch!.Elements<ulong>(0, _count);
 
-    private Span<float> Copy => Floats(1, 1);
+    private Span<float> Best => Floats(2, 1);
 
-    // The place of a block in the order of taking, and the block of each place.
+    // The place of a block in the ranking, as far as there is one, and the block of each place.
     private Span<int> Places => _scratch!.Whole(2 * _count)[.._count];
 
     private Span<int> BlockAt => _scratch!.Whole(2 * _count)[_count..];
@@ -39,8 +42,8 @@ internal sealed class BlockProgress(int groupHeads)
     /// <summary>Starts on the blocks [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>).</summary>
     public void Begin(SelectorScratch scratch, int first, int count, int blockRows)
     {
-        (_scratch, _first, _count, _blockRows, Taken) = (scratch, first, count, blockRows, 0);
-        Places.Fill(NotTaken);
+        (_scratch, _first, _count, _blockRows, Taken, _ranked, _weighedRows) = (scratch, first, count, blockRows, 0, 0, 0);
+        Places.Fill(NotRanked);
     }
 
     /// <summary>A block is worth what it is to the head that wants it most.</summary>
@@ -50,66 +53,42 @@ internal sealed class BlockProgress(int groupHeads)
         var scores = HeadScores;
         scores[.._count].CopyTo(best);
         for (var head = 1; head < groupHeads; head++)
-        {
-            for (var block = 0; block < _count; block++)
-                best[block] = MathF.Max(best[block], scores[head * _count + block]);
-        }
+            VectorMath.Raise(scores.Slice(head * _count, _count), best);
+        foreach (ref var score in best)
+            score = float.IsNaN(score) ? float.NegativeInfinity : score;
     }
 
-    /// <summary>Selects the rows of the best <paramref name="wanted"/> blocks that are left, or of all that are; equal ones in the order of rows.</summary>
+    /// <summary>Selects the rows of the best <paramref name="wanted"/> blocks that are left, or of all that are, best first; of equal ones the first.</summary>
     public void Take(int wanted, KvSelection selection)
     {
-        var best = Best;
-        var copy = Copy;
-        var places = Places;
+        wanted = Math.Min(wanted, Left);
+        if (Taken + wanted > _ranked)
+            RankMore(Math.Min(_count - _ranked, Math.Max(Taken + wanted - _ranked, Math.Max(FewestRanked, _ranked))));
         var order = BlockAt;
-        var left = 0;
-        for (var block = 0; block < _count; block++)
+        for (; wanted > 0; wanted--, Taken++)
         {
-            if (places[block] == NotTaken)
-                copy[left++] = best[block];
-        }
-
-        wanted = Math.Min(wanted, left);
-        var threshold = wanted == 0 ? 0 : Order.Largest(copy[..left], wanted);
-        for (var pass = 0; pass < 2; pass++)
-        {
-            for (var block = 0; block < _count && wanted > 0; block++)
-            {
-                // Those above the threshold first: of equal ones there may be more than are wanted.
-                if (places[block] != NotTaken || !(pass == 0 ? best[block] > threshold : !(best[block] < threshold)))
-                    continue;
-                (places[block], order[Taken]) = (Taken, block);
-                for (var head = 0; head < groupHeads; head++)
-                    LogMasses(head)[Taken] = float.NegativeInfinity;
-                Taken++;
-                wanted--;
-                for (var row = 0; row < _blockRows; row++)
-                    selection.Add((_first + block) * _blockRows + row);
-            }
+            for (var head = 0; head < groupHeads; head++)
+                LogMasses(head)[Taken] = float.NegativeInfinity;
+            selection.AddRun((_first + order[Taken]) * _blockRows, _blockRows);
         }
     }
 
-    /// <summary>Adds the weights of rows to the masses of their blocks; rows of no block are passed over.</summary>
-    /// <param name="scores">[group, stride]</param>
-    public void Add(in RowSet rows, ReadOnlySpan<float> scores, int stride)
+    /// <summary>Adds the weights of rows to the masses of their blocks: of the rows that were selected, in their order.</summary>
+    /// <param name="weights">[group, stride]: e^(score - max).</param>
+    /// <param name="max">Of each query head.</param>
+    public void Add(int rowCount, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
     {
-        for (var at = 0; at < rows.Count;)
+        for (var at = 0; at < rowCount;)
         {
-            var block = rows[at] / _blockRows - _first;
-            var end = at + 1;
-            while (end < rows.Count && rows[end] / _blockRows - _first == block)
-                end++;
-            if ((uint)block < (uint)_count && Places[block] != NotTaken)
+            var (place, count) = (_weighedRows / _blockRows, Math.Min(rowCount - at, _blockRows - (_weighedRows % _blockRows)));
+            for (var head = 0; head < groupHeads; head++)
             {
-                for (var head = 0; head < groupHeads; head++)
-                {
-                    ref var mass = ref LogMasses(head)[Places[block]];
-                    mass = LogSum(mass, scores.Slice(head * stride + at, end - at));
-                }
+                ref var mass = ref LogMasses(head)[place];
+                mass = LogSum(mass, max[head] + MathF.Log(VectorMath.Sum(weights.Slice((head * stride) + at, count))));
             }
 
-            at = end;
+            at += count;
+            _weighedRows += count;
         }
     }
 
@@ -171,28 +150,53 @@ internal sealed class BlockProgress(int groupHeads)
         var tail = 0.0;
         for (var block = 0; block < _count; block++)
         {
-            if (places[block] == NotTaken)
+            if ((uint)places[block] >= (uint)Taken)
                 tail += Math.Exp(start + slope * (best[block] - meanScore));
         }
 
         return (float)tail;
     }
 
-    private static float LogSum(float log, ReadOnlySpan<float> scores)
+    // The best of those that have no place yet, in order. Those above the threshold first: of equal ones there may be more than are wanted.
+    private void RankMore(int more)
     {
-        var max = log;
-        foreach (var score in scores)
-            max = MathF.Max(max, score);
-        if (float.IsNegativeInfinity(max))
-            return max;
-        var sum = MathF.Exp(log - max);
-        foreach (var score in scores)
-            sum += MathF.Exp(score - max);
-        return max + MathF.Log(sum);
+        var best = Best;
+        var places = Places;
+        var keys = Keys[..more];
+        var threshold = Order.Rank(Order.Largest(best, _ranked + more));
+        var found = 0;
+        for (var block = 0; block < _count; block++)
+        {
+            if (places[block] == NotRanked && Order.Rank(best[block]) > threshold)
+                keys[found++] = Key(best[block], block);
+        }
+
+        for (var block = 0; found < more; block++)
+        {
+            if (places[block] == NotRanked && Order.Rank(best[block]) == threshold)
+                keys[found++] = Key(best[block], block);
+        }
+
+        keys.Sort();
+        var order = BlockAt;
+        foreach (var key in keys)
+        {
+            places[(int)key] = _ranked;
+            order[_ranked++] = (int)key;
+        }
     }
 
-    private Span<float> LogMasses(int head) => Floats(2 + groupHeads + head, 1);
+    // Smaller for better blocks, and for the first of equal ones.
+    private static ulong Key(float score, int block) => (ulong)~Order.Rank(score) << 32 | (uint)block;
+
+    private static float LogSum(float x, float y)
+    {
+        var (larger, smaller) = (MathF.Max(x, y), MathF.Min(x, y));
+        return float.IsNegativeInfinity(smaller) ? larger : larger + MathF.Log(1 + MathF.Exp(smaller - larger));
+    }
+
+    private Span<float> LogMasses(int head) => Floats(3 + groupHeads + head, 1);
 
     // Some of the vectors of as many floats as blocks.
-    private Span<float> Floats(int first, int count) => _scratch!.Floats((2 + 2 * groupHeads) * _count).Slice(first * _count, count * _count);
+    private Span<float> Floats(int first, int count) => _scratch!.Floats((3 + 2 * groupHeads) * _count).Slice(first * _count, count * _count);
 }

@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Hashing;
+
 namespace Kvasir.Attention;
 
 /// <summary>
@@ -22,6 +24,9 @@ internal sealed class CollisionLaw
             _weights[i] = (float)-Math.Log(Math.Max(Least, Inclusion(Math.Min(1, -1 + 2.0 * i / Steps)) + floor));
     }
 
+    /// <summary>Minus the logarithm of the probability (and the floor), what to add to the score of a key that was found: a table for <see cref="CosineWeights"/>.</summary>
+    public ReadOnlySpan<float> Weights => _weights;
+
     /// <summary>The probability of at least two common buckets, accurate to 1e-9 of itself or better.</summary>
     /// <param name="cosine">-1 to 1.</param>
     public double Inclusion(double cosine)
@@ -41,15 +46,6 @@ internal sealed class CollisionLaw
         }
 
         return _tables * (_tables - 1.0) / 2 * x * x * sum;
-    }
-
-    /// <summary>Minus the logarithm of the probability (and the floor): what to add to the score of a key that was found.</summary>
-    /// <param name="cosine">Beyond -1 and 1 what rounding makes of them.</param>
-    public float Weight(float cosine)
-    {
-        var at = (Math.Clamp(cosine, -1f, 1f) + 1) * (Steps / 2);
-        var step = (int)at;
-        return _weights[step] + (at - step) * (_weights[step + 1] - _weights[step]);
     }
 
     private static double Log1p(double x) => Math.Abs(x) < 1e-4 ? x - x * x / 2 + x * x * x / 3 - x * x * x * x / 4 : Math.Log(1 + x);

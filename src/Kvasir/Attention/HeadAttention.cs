@@ -113,6 +113,7 @@ internal static class HeadAttention
         if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
         sum.Add(head, rows, scores, Stride);
+        selector.Weighed(rows, scores, Stride, sum);
     }
 
     private static void MaskUnseen(Span<float> scores, int stride, in RowSet block, AttentionShape shape, int firstPosition)

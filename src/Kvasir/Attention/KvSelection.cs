@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Kvasir.Attention;
 
 /// <summary>
@@ -47,5 +49,28 @@ public sealed class KvSelection
         Invariant.Holds(row >= 0 && ListedCount < _rows.Length);
         _rows[ListedCount++] = row;
         RowCount++;
+    }
+
+    /// <summary>Adds the rows <paramref name="first"/> + i for each bit i that is set.</summary>
+    public void AddBits(int first, ulong bits)
+    {
+        var count = BitOperations.PopCount(bits);
+        Invariant.Holds(first >= 0 && ListedCount + count <= _rows.Length);
+        var rows = _rows.AsSpan(ListedCount, count);
+        for (var i = 0; i < rows.Length; i++, bits &= bits - 1)
+            rows[i] = first + BitOperations.TrailingZeroCount(bits);
+        ListedCount += count;
+        RowCount += count;
+    }
+
+    /// <summary>Lists rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>) one by one: a piece of so few that a range would not pay.</summary>
+    public void AddRun(int first, int count)
+    {
+        Invariant.Holds(first >= 0 && count >= 0 && ListedCount + count <= _rows.Length);
+        var rows = _rows.AsSpan(ListedCount, count);
+        for (var i = 0; i < rows.Length; i++)
+            rows[i] = first + i;
+        ListedCount += count;
+        RowCount += count;
     }
 }

@@ -3,58 +3,43 @@ namespace Kvasir.Attention;
 /// <summary>Which numbers of many are the largest, without sorting them.</summary>
 internal static class Order
 {
-    /// <summary>The <paramref name="count"/>-th largest; the values are put in another order. NaN counts as the smallest.</summary>
+    private const int DigitBits = 11;
+    private const uint Sign = 1u << 31;
+
+    /// <summary>The <paramref name="count"/>-th largest. NaN counts as the smallest.</summary>
     /// <param name="count">1 to the number of values.</param>
-    public static float Largest(Span<float> values, int count)
+    public static float Largest(ReadOnlySpan<float> values, int count)
     {
         Invariant.Holds(count >= 1 && count <= values.Length);
-        foreach (ref var value in values)
-            value = float.IsNaN(value) ? float.NegativeInfinity : value;
-        while (true)
+        // Digit by digit, the highest first: how many have each value of the digit, of those that share the digits before.
+        Span<int> counts = stackalloc int[1 << DigitBits];
+        var (prefix, known) = (0u, 0);
+        while (known < 32)
         {
-            if (values.Length <= 16)
+            var (bits, shift) = (Math.Min(DigitBits, 32 - known), Math.Max(0, 32 - known - DigitBits));
+            counts.Clear();
+            foreach (var value in values)
             {
-                values.Sort();
-                return values[^count];
+                var rank = Rank(value);
+                if (known == 0 || rank >> (32 - known) == prefix)
+                    counts[(int)(rank >> shift & ((1u << bits) - 1))]++;
             }
 
-            // Smaller than the pivot, equal, not looked at yet, larger.
-            var pivot = MedianOfThree(values[0], values[values.Length / 2], values[^1]);
-            var (low, at, high) = (0, 0, values.Length);
-            while (at < high)
-            {
-                if (values[at] > pivot)
-                {
-                    high--;
-                    (values[at], values[high]) = (values[high], values[at]);
-                }
-                else
-                {
-                    if (values[at] < pivot)
-                    {
-                        (values[at], values[low]) = (values[low], values[at]);
-                        low++;
-                    }
-
-                    at++;
-                }
-            }
-
-            var larger = values.Length - high;
-            if (count <= larger)
-            {
-                values = values[high..];
-            }
-            else if (count <= values.Length - low)
-            {
-                return pivot;
-            }
-            else
-            {
-                count -= values.Length - low;
-                values = values[..low];
-            }
+            var digit = (1 << bits) - 1;
+            for (; count > counts[digit]; digit--)
+                count -= counts[digit];
+            (prefix, known) = (prefix << bits | (uint)digit, known + bits);
         }
+
+        return prefix == 0 ? float.NegativeInfinity : BitConverter.UInt32BitsToSingle((prefix & Sign) != 0 ? prefix ^ Sign : ~prefix);
+    }
+
+    /// <summary>A number that is larger for larger values; 0 for NaN.</summary>
+    public static uint Rank(float value)
+    {
+        // Of both zeros the positive one.
+        var bits = BitConverter.SingleToUInt32Bits(value + 0f);
+        return float.IsNaN(value) ? 0 : (bits & Sign) != 0 ? ~bits : bits | Sign;
     }
 
     /// <summary>The score of the last of the largest values whose exponentials make up <paramref name="share"/> of all.</summary>
@@ -75,6 +60,4 @@ internal static class Order
 
         return values[0];
     }
-
-    private static float MedianOfThree(float a, float b, float c) => MathF.Max(MathF.Min(a, b), MathF.Min(MathF.Max(a, b), c));
 }

@@ -33,11 +33,18 @@ public abstract class Selector : IDisposable
 
     /// <summary>
     /// Adds log-weights to the scores of rows that were selected: 0 keeps a row as it is, minus the log of its inclusion
-    /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read.
+    /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read. Rows come as
+    /// they were selected: the ranges first, each in pieces, then the listed rows.
     /// </summary>
     /// <param name="rows">Which rows.</param>
     /// <param name="scores">[group, <paramref name="stride"/>]: the score of query head g and the i-th row at g * stride + i.</param>
     public virtual void Reweight(in RowSet rows, Span<float> scores, int stride)
+    {
+    }
+
+    /// <summary>Told what rows weigh in a round, piece by piece as <see cref="Reweight"/> was, once they have been added to the sum.</summary>
+    /// <param name="weights">[group, <paramref name="stride"/>]: e^(score - max), with the maximum that <paramref name="sum"/> has now.</param>
+    public virtual void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum)
     {
     }
 

@@ -1,5 +1,4 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Attention;
 
@@ -67,9 +66,11 @@ public sealed class BlockProgressTest
         {
             selection.Clear();
             progress.Take(group, selection);
-            var scores = selection.Rows.ToArray().Select(row => MathF.Log(masses[row / BlockRows - 1] / BlockRows)).ToArray();
-            progress.Add(new RowSet(selection.Rows), scores, scores.Length);
-            mass[0] += scores.Sum(MathF.Exp);
+            var weights = selection.Rows.ToArray().Select(row => masses[row / BlockRows - 1] / BlockRows).ToArray();
+            // In two pieces, which may part a block.
+            progress.Add(weights.Length / 3, weights, weights.Length, max);
+            progress.Add(weights.Length - (weights.Length / 3), weights.AsSpan(weights.Length / 3), weights.Length, max);
+            mass[0] += weights.Sum();
             var coverage = progress.Coverage(new SoftmaxSum(max, mass, new float[1]), estimate, group);
             if (progress.Left == 0 || coverage > until)
                 return (progress.Taken, coverage);

@@ -111,6 +111,9 @@ internal sealed class LoneHead : IDisposable
     {
         public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
 
+        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) =>
+            selector.Weighed(rows, weights, stride, sum);
+
         public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
         {
             var more = selector.Select(query, round, sum, selection);

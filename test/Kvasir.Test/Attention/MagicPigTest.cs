@@ -55,7 +55,7 @@ public sealed class MagicPigTest
             rows.AppendTo(selector, row, 1);
         Assert.Equal(promptBytes, selector.IndexBytes);
         rows.AppendTo(selector, 263, 1);
-        Assert.Equal(promptBytes + Kvasir.Kernels.Hashing.HashTables.BytesFor(8, 5, 64), selector.IndexBytes);
+        Assert.Equal(promptBytes + Kvasir.Kernels.Hashing.HashTables.BytesFor(8, 5, 64) + 64 * sizeof(float), selector.IndexBytes);
         using var faithful = PolicyCatalog.Parse("magicpig:bits=5,tables=8,segment=64,mode=faithful,min-context=0").CreateSelector(Place);
         rows.AppendTo(faithful, 0, 200);
         rows.EndPrompt(faithful, 200);

@@ -193,6 +193,9 @@ public sealed class PolicyConformanceTest : IDisposable
 
             public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
 
+            public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) =>
+                selector.Weighed(rows, weights, stride, sum);
+
             public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
 
             public override void Truncate(int rows) => selector.Truncate(rows);

@@ -3,6 +3,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention.Amx;
 

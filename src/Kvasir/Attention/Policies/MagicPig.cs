@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
-using System.Numerics;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
 
@@ -65,12 +65,10 @@ public sealed class MagicPig : SparsePolicy
     private sealed class Sampled : ZonedSelector
     {
         private const int HashedAtOnce = 256;
-        private const int LengthsPerPage = 1024;
         private readonly MagicPig _policy;
         private readonly SignPlanes _planes;
         private readonly HeadPlace _place;
         private readonly List<Segment> _segments = [];
-        private readonly NativePages _inverseLengths;
         private readonly NativeBuffer _queryScratch;
         private readonly float[] _mean;
         private readonly float[] _meanScores;
@@ -78,6 +76,7 @@ public sealed class MagicPig : SparsePolicy
         private readonly ushort[] _queryCodes;
         private SelectorScratch? _scratch;
         private (int First, int End) _found;
+        private int _reweighted;
         private bool _promptEnded;
         private int _hashedEnd;
 
@@ -85,7 +84,6 @@ public sealed class MagicPig : SparsePolicy
             : base(policy.Zones)
         {
             (_policy, _planes, _place) = (policy, planes, place);
-            _inverseLengths = new NativePages(LengthsPerPage * sizeof(float), (place.MaxRows + LengthsPerPage - 1) / LengthsPerPage);
             _queryScratch = planes.Scratch(place.GroupHeads);
             _mean = new float[place.Dim];
             _meanScores = new float[place.GroupHeads];
@@ -97,9 +95,9 @@ public sealed class MagicPig : SparsePolicy
         {
             get
             {
-                var bytes = _inverseLengths.Bytes;
+                var bytes = 0L;
                 foreach (var segment in _segments)
-                    bytes += segment.Tables.Bytes;
+                    bytes += segment.Bytes;
                 return bytes;
             }
         }
@@ -132,45 +130,32 @@ public sealed class MagicPig : SparsePolicy
             while (_segments.Count > 0 && _hashedEnd > rows)
             {
                 _hashedEnd = _segments[^1].First;
-                _segments[^1].Tables.Dispose();
+                _segments[^1].Dispose();
                 _segments.RemoveAt(_segments.Count - 1);
             }
 
             _promptEnded &= _segments.Count > 0;
-            _inverseLengths.Truncate((_hashedEnd + LengthsPerPage - 1) / LengthsPerPage);
         }
 
         protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
         {
-            var at = 0;
-            for (var i = 0; i < rows.Count; i++)
+            // Found rows are listed, in this order; zones and what is not hashed yet are ranges.
+            if (rows.IsRange)
+                return;
+            for (var head = 0; head < _place.GroupHeads; head++)
             {
-                var row = rows[i];
-                if (row < _found.First || row >= _found.End)
-                    continue;
-                // Rows ascend within a round, so that the segment is nearly always the last one's.
-                if (row < _segments[at].First)
-                    at = 0;
-                while (row >= _segments[at].First + _segments[at].Tables.Rows)
-                    at++;
-                var place = row - _segments[at].First;
-                var (word, bit) = (_segments[at].FirstWord + place / 64, 1UL << (place % 64));
-                var inverse = InverseLength(row);
-                for (var head = 0; head < _place.GroupHeads; head++)
-                {
-                    ref var score = ref scores[head * stride + i];
-                    var isFound = (Twice(head)[word] & bit) != 0;
-                    score = isFound ? score + _policy.Law.Weight((score - _meanScores[head]) * _inverseQueries[head] * inverse) : float.NegativeInfinity;
-                }
+                var cosine = new CosineOf(_meanScores[head], _inverseQueries[head]);
+                CosineWeights.Add(scores.Slice(head * stride, rows.Count), FoundLengths.Slice(_reweighted, rows.Count), FoundBits(head), _reweighted, cosine, _policy.Law.Weights);
             }
+
+            _reweighted += rows.Count;
         }
 
         protected override void Dispose(bool disposing)
         {
             foreach (var segment in _segments)
-                segment.Tables.Dispose();
+                segment.Dispose();
             _segments.Clear();
-            _inverseLengths.Dispose();
             _queryScratch.Dispose();
             base.Dispose(disposing);
         }
@@ -194,41 +179,52 @@ public sealed class MagicPig : SparsePolicy
         {
             _scratch = query.Scratch;
             _planes.Hash(query.Queries, _queryScratch, _queryCodes);
+            foreach (var segment in _segments)
+            {
+                for (var head = 0; head < _place.GroupHeads; head++)
+                    segment.Tables.Ask(Codes(head));
+            }
+
             for (var head = 0; head < _place.GroupHeads; head++)
             {
                 var own = query.Queries.Slice(head * _place.Dim, _place.Dim);
-                var (squares, meanScore) = (0f, 0f);
-                for (var i = 0; i < own.Length; i++)
-                    (squares, meanScore) = (squares + own[i] * own[i], meanScore + own[i] * _mean[i]);
-                (_meanScores[head], _inverseQueries[head]) = (meanScore, squares > 0 ? 1 / MathF.Sqrt(squares) : 0);
-                var once = Bits(_place.GroupHeads);
-                var twice = Twice(head);
-                once.Clear();
-                twice.Clear();
+                var length = MathF.Sqrt(VectorMath.Dot(own, own));
+                (_meanScores[head], _inverseQueries[head]) = (VectorMath.Dot(own, _mean), length > 0 ? 1 / length : 0);
                 foreach (var segment in _segments)
-                    segment.Tables.Mark(_queryCodes.AsSpan(head * _policy.Tables, _policy.Tables), once[segment.FirstWord..], twice[segment.FirstWord..]);
+                {
+                    var counts = Counts(segment.Tables.Rows);
+                    segment.Tables.Count(Codes(head), counts);
+                    FoundRows.Mark(counts, 2, Bitmaps(head, 1)[segment.FirstWord..]);
+                }
             }
         }
 
         // What any head of the group has found, in the order of rows.
         private void Select(KvSelection selection)
         {
+            _reweighted = 0;
+            var (listed, words) = (selection.Rows.Length, Words);
+            Bitmaps(_place.GroupHeads + 1, _place.GroupHeads).Clear();
             foreach (var segment in _segments)
             {
-                var words = (segment.Tables.Rows + 63) / 64;
-                for (var word = 0; word < words; word++)
-                {
-                    var found = 0UL;
-                    for (var head = 0; head < _place.GroupHeads; head++)
-                        found |= Twice(head)[segment.FirstWord + word];
-                    for (; found != 0; found &= found - 1)
-                    {
-                        var row = segment.First + word * 64 + BitOperations.TrailingZeroCount(found);
-                        if (row >= _found.First && row < _found.End)
-                            selection.Add(row);
-                    }
-                }
+                var own = (segment.Tables.Rows + 63) / 64;
+                var any = Any.Slice(segment.FirstWord, own);
+                FoundRows.Unite(Bitmaps(0, _place.GroupHeads)[segment.FirstWord..], words, _found.First - segment.First, _found.End - segment.First, any);
+                for (var head = 0; head < _place.GroupHeads; head++)
+                    FoundRows.AppendBits(Bitmaps(head, 1).Slice(segment.FirstWord, own), any, FoundBits(head), listed);
+                for (var word = 0; word < own; word++)
+                    selection.AddBits(segment.First + word * 64, any[word]);
+                var rows = selection.Rows[listed..];
+                Gather(segment, rows, FoundLengths.Slice(listed, rows.Length));
+                listed += rows.Length;
             }
+        }
+
+        private static void Gather(Segment segment, ReadOnlySpan<int> rows, Span<float> lengths)
+        {
+            var all = segment.InverseLengths.Span<float>(segment.Tables.Rows);
+            for (var i = 0; i < rows.Length; i++)
+                lengths[i] = all[rows[i] - segment.First];
         }
 
         private void Average(KvHead head, int first, int end)
@@ -251,7 +247,8 @@ public sealed class MagicPig : SparsePolicy
         private void Hash(KvHead head, int end)
         {
             var (first, rows, tables) = (_hashedEnd, end - _hashedEnd, _policy.Tables);
-            _inverseLengths.Reserve((end + LengthsPerPage - 1) / LengthsPerPage);
+            var lengths = NativeBuffer.Uninitialized((long)rows * sizeof(float));
+            var inverseLengths = lengths.Span<float>(rows);
             using var scratch = _planes.Scratch(HashedAtOnce);
             using var all = NativeBuffer.Uninitialized((long)tables * rows * sizeof(ushort));
             var byTable = all.Span<ushort>(tables * rows);
@@ -272,7 +269,7 @@ public sealed class MagicPig : SparsePolicy
                         squares += key[d] * key[d];
                     }
 
-                    InverseLength(first + at + i) = squares > 0 ? 1 / MathF.Sqrt(squares) : 0;
+                    inverseLengths[at + i] = squares > 0 ? 1 / MathF.Sqrt(squares) : 0;
                 }
 
                 _planes.Hash(keys.AsSpan(0, count * _place.Dim), scratch, codes);
@@ -284,17 +281,35 @@ public sealed class MagicPig : SparsePolicy
                 }
             }
 
-            _segments.Add(new Segment(first, Words, new HashTables(byTable, tables, _policy.Bits, rows)));
+            _segments.Add(new Segment(first, Words, new HashTables(byTable, tables, _policy.Bits, rows), lengths));
             _hashedEnd = end;
         }
 
-        private ref float InverseLength(int row) => ref _inverseLengths.Page<float>(row / LengthsPerPage)[row % LengthsPerPage];
+        private ReadOnlySpan<ushort> Codes(int head) => _queryCodes.AsSpan(head * _policy.Tables, _policy.Tables);
 
-        // Rows that share two buckets with a head's query; behind those of all heads the bits of rows that share one with the head in work.
-        private Span<ulong> Twice(int head) => Bits(head);
+        // Bitmaps: of each head the rows that share two buckets with its query; those of any head; of each head whether it has found the rows on the list. Behind
+        // them the lengths of the rows on the list, in the place of which rows are counted before.
+        private Span<ulong> Bitmaps(int first, int count) => _scratch!.Elements<ulong>(2 * first * Words, count * Words);
 
-        private Span<ulong> Bits(int index) => _scratch!.Elements<ulong>(2 * index * Words, Words);
+        private Span<ulong> Any => Bitmaps(_place.GroupHeads, 1);
+
+        private Span<ulong> FoundBits(int head) => Bitmaps(_place.GroupHeads + 1 + head, 1);
+
+        private Span<float> FoundLengths => _scratch!.Elements<float>(2 * (2 * _place.GroupHeads + 1) * Words, _found.End - _found.First);
+
+        private Span<byte> Counts(int rows) => _scratch!.Elements<byte>(2 * (2 * _place.GroupHeads + 1) * Words, rows);
     }
 
-    private sealed record Segment(int First, int FirstWord, HashTables Tables);
+    /// <param name="FirstWord">Of its rows in a bitmap.</param>
+    /// <param name="InverseLengths">A float for each row: 1 / length of the key without the mean.</param>
+    private sealed record Segment(int First, int FirstWord, HashTables Tables, NativeBuffer InverseLengths) : IDisposable
+    {
+        public long Bytes => Tables.Bytes + InverseLengths.Bytes;
+
+        public void Dispose()
+        {
+            Tables.Dispose();
+            InverseLengths.Dispose();
+        }
+    }
 }

@@ -60,7 +60,12 @@ public sealed class Psa : SparsePolicy
 
         public override void Truncate(int rows) => index.Truncate(rows);
 
-        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride) => _progress.Add(rows, scores, stride);
+        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum)
+        {
+            // Blocks are listed; what is read whatever it weighs are ranges.
+            if (!rows.IsRange)
+                _progress.Add(rows.Count, weights, stride, sum.Max);
+        }
 
         protected override void Dispose(bool disposing)
         {

@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention.Policies;
 
@@ -56,21 +57,18 @@ public sealed class Quest(PolicyValues values) : SparsePolicy(values)
             selection.AddRange(middle.First, first * pageRows - middle.First);
             selection.AddRange(end * pageRows, middle.End - end * pageRows);
             var count = end - first;
-            var scores = query.Scratch.Floats((place.GroupHeads + 1) * count);
+            var scores = query.Scratch.Floats(place.GroupHeads * count);
             _index.Score(query.Queries, first, count, _parts, scores);
             var best = scores[..count];
-            for (var i = count; i < place.GroupHeads * count; i++)
-                best[i % count] = MathF.Max(best[i % count], scores[i]);
-            var copy = scores.Slice(place.GroupHeads * count, count);
-            best.CopyTo(copy);
+            for (var head = 1; head < place.GroupHeads; head++)
+                VectorMath.Raise(scores.Slice(head * count, count), best);
             var wanted = Math.Min(count, Math.Max(FewestPages, (int)MathF.Ceiling(share * count)));
-            var threshold = Order.Largest(copy, wanted);
+            var threshold = Order.Largest(best, wanted);
             for (var page = 0; page < count && wanted > 0; page++)
             {
                 if (!(best[page] >= threshold))
                     continue;
-                for (var row = 0; row < pageRows; row++)
-                    selection.Add((first + page) * pageRows + row);
+                selection.AddRun((first + page) * pageRows, pageRows);
                 wanted--;
             }
 

@@ -146,6 +146,16 @@ public sealed class ElementwiseTest
                 }
             }
 
+            foreach (var variant in VectorMath.RaiseVariants.Where(v => v.IsSupported))
+            {
+                var z = y.ToArray();
+                variant.Run(x, z);
+                Assert.Equal(x.Zip(y, Math.Max), z);
+            }
+
+            foreach (var variant in VectorMath.SumVariants.Where(v => v.IsSupported))
+                Assert.Equal(x.Sum(a => (double)a), variant.Run(x), 1e-6 * x.Sum(Math.Abs));
+
             foreach (var variant in VectorMath.DotVariants.Where(v => v.IsSupported))
             {
                 var products = x.Zip(y, (a, b) => (double)a * b).ToArray();
@@ -166,6 +176,9 @@ public sealed class ElementwiseTest
         VectorMath.Scale(z, 2);
         RequireNear([.. y.Select(v => 2 * v)], z);
         Assert.Equal(x.Max(), VectorMath.Max(x));
+        Assert.Equal(x.Sum(a => (double)a), VectorMath.Sum(x), 1e-5);
+        VectorMath.Raise(x, z);
+        Assert.Equal(z, z.Zip(x, Math.Max));
         Assert.Equal(x.Zip(y, (a, b) => (double)a * b).Sum(), VectorMath.Dot(x, y), 1e-4);
         RmsNorm.Apply(x, y, 1e-6f, z);
         var inverse = 1 / Math.Sqrt(x.Sum(v => (double)v * v) / x.Length + 1e-6f);
