@@ -17,6 +17,7 @@ public static class PolicyCatalog
         TopP.Entry,
         Oracle.Entry,
         Quest.Entry,
+        Guarded.Entry,
         H2O.Entry,
     ];
 

@@ -12,7 +12,7 @@ internal sealed class LoneHead : IDisposable
     private readonly float[] _queries;
     private readonly HeadPlace _place;
 
-    public LoneHead(HeadPlace place, int rowCount, int seed, float keyScale = 1)
+    public LoneHead(HeadPlace place, int rowCount, int seed, float keyScale = 1, float valueScale = 1)
     {
         _place = place;
         var random = new Random(seed);
@@ -20,7 +20,7 @@ internal sealed class LoneHead : IDisposable
         Head = new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
-            Head.Append([.. Normal(random, place.Dim).Select(x => keyScale * x)], Normal(random, place.Dim));
+            Head.Append([.. Normal(random, place.Dim).Select(x => keyScale * x)], [.. Normal(random, place.Dim).Select(x => valueScale * x)]);
         _queries = Normal(random, place.GroupHeads * place.Dim);
         _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvType.F32, place.MaxRows);
     }

@@ -27,6 +27,8 @@ public sealed class PolicyConformanceTest : IDisposable
         "topk:share=0.1,sinks=2,recent=4,min-context=0",
         "topp:coverage=0.5,sinks=2,recent=4,min-context=0",
         "oracle:share=0.1,sinks=2,recent=4,seed=3,min-context=0",
+        "guarded:epsilon=0.9,delta=0.4,pilot=16,sinks=2,recent=4,min-context=0",
+        "guarded:epsilon=0.6,delta=0.3,pilot=24,bits=3,sinks=0,recent=1,dense-layers=1,seed=5,min-context=0",
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];

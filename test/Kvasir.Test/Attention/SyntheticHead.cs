@@ -1,0 +1,144 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Attention;
+
+/// <summary>
+/// A head like those of magicpig.md, 6.6: keys are a mean and noise whose variance falls from element to element, queries lie on the other side of the mean, and
+/// scores have a stated deviation. Answers are known at every position, in double precision.
+/// </summary>
+internal sealed class SyntheticHead : IDisposable
+{
+    private readonly KvCache _cache;
+    private readonly AttentionScratch _scratch;
+    private readonly HeadPlace _place;
+    private readonly float[] _queries;
+    private readonly float[] _keys;
+    private readonly float[] _values;
+
+    /// <param name="deviation">Of scores.</param>
+    /// <param name="valuesFollowKeys">Values are linear in keys; otherwise they are independent of them, with a mean of half the noise's size.</param>
+    public SyntheticHead(HeadPlace place, double deviation, bool valuesFollowKeys, int seed)
+    {
+        _place = place;
+        var (random, dim, rows) = (new Random(seed), place.Dim, place.MaxRows);
+        var scale = new double[dim];
+        for (var i = 0; i < dim; i++)
+            scale[i] = Math.Pow(i + 1, -0.25);
+        var length = 1.5 * Math.Sqrt(scale.Sum(static x => x * x) / dim);
+        var (mean, shift, matrix) = (Normal(random, dim), Normal(random, dim), Normal(random, dim * dim));
+        (_keys, _values, _queries) = (Normal(random, rows * dim), Normal(random, rows * dim), Normal(random, place.GroupHeads * dim));
+        for (var i = 0; i < _keys.Length; i++)
+            _keys[i] *= (float)scale[i % dim];
+        for (var row = 0; row < rows; row++)
+        {
+            for (var i = 0; i < dim; i++)
+            {
+                if (valuesFollowKeys)
+                    _values[row * dim + i] = (float)Enumerable.Range(0, dim).Sum(j => (double)matrix[i * dim + j] * _keys[row * dim + j]);
+                else
+                    _values[row * dim + i] += shift[i] / 2;
+            }
+        }
+
+        for (var i = 0; i < _keys.Length; i++)
+            _keys[i] += (float)(length * mean[i % dim]);
+        for (var head = 0; head < place.GroupHeads; head++)
+        {
+            for (var i = 0; i < dim; i++)
+                _queries[head * dim + i] = (float)(_queries[head * dim + i] * scale[i] - 0.6 * length * mean[i]);
+            var scores = Enumerable.Range(0, rows).Select(row => Score(head, row)).ToArray();
+            var factor = deviation / Math.Sqrt(scores.Average(x => x * x) - Math.Pow(scores.Average(), 2));
+            for (var i = 0; i < dim; i++)
+                _queries[head * dim + i] *= (float)factor;
+        }
+
+        _cache = new KvCache(KvType.F32, 1, 1, dim, 4L * rows * dim * sizeof(float));
+        Head = new SequenceCache(_cache.Pool, 1, 1, rows).Head(0, 0);
+        Assert.True(Head.TryReserve(rows));
+        for (var row = 0; row < rows; row++)
+            Head.Append(_keys.AsSpan(row * dim, dim), _values.AsSpan(row * dim, dim));
+        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, dim, null), KvType.F32, rows);
+    }
+
+    public KvHead Head { get; }
+
+    /// <summary>The policy's selector, told of all rows as a prompt.</summary>
+    public Selector Selector(string policy)
+    {
+        var selector = PolicyCatalog.Parse(policy).CreateSelector(_place);
+        selector.Append(Head, 0, Head.RowCount);
+        selector.EndPrompt(Head);
+        return selector;
+    }
+
+    /// <summary>
+    /// Errors of a query at each of the last positions, newest first: [positions, group], of the denominator relative to itself and of the numerator relative to
+    /// its length; and the share of rows that was read.
+    /// </summary>
+    public (double[] Mass, double[] Output, double Share) Errors(Selector selector, int positions)
+    {
+        var (group, dim, rows) = (_place.GroupHeads, _place.Dim, Head.RowCount);
+        var (mass, output) = (new double[positions * group], new double[positions * group]);
+        var exact = new double[group * (dim + 1)];
+        for (var row = 0; row < rows; row++)
+            AddExact(exact, row, 1);
+        _scratch.Counts = default;
+        for (var at = 0; at < positions; at++)
+        {
+            var sum = HeadAttention.Decode(Head, selector, _queries, (0, rows - at), observes: false, _scratch);
+            for (var head = 0; head < group; head++)
+            {
+                var own = exact.AsSpan(head * (dim + 1), dim + 1);
+                var (all, square, error) = (Math.Exp(sum.LogSumExp(head)), 0.0, 0.0);
+                for (var i = 0; i < dim; i++)
+                {
+                    square += own[i] * own[i];
+                    error += Math.Pow(sum.Output[head * dim + i] * all - own[i], 2);
+                }
+
+                mass[at * group + head] = Math.Abs(all / own[dim] - 1);
+                output[at * group + head] = error == 0 ? 0 : Math.Sqrt(error / square);
+            }
+
+            AddExact(exact, rows - at - 1, -1);
+        }
+
+        return (mass, output, (double)_scratch.Counts.RowsRead / _scratch.Counts.RowsInSight);
+    }
+
+    public void Dispose()
+    {
+        _scratch.Dispose();
+        _cache.Dispose();
+    }
+
+    private static float[] Normal(Random random, int count)
+    {
+        var values = new float[count];
+        for (var i = 0; i < count; i++)
+            values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
+        return values;
+    }
+
+    private void AddExact(double[] exact, int row, int sign)
+    {
+        var dim = _place.Dim;
+        for (var head = 0; head < _place.GroupHeads; head++)
+        {
+            var weight = sign * Math.Exp(Score(head, row));
+            for (var i = 0; i < dim; i++)
+                exact[head * (dim + 1) + i] += weight * _values[row * dim + i];
+            exact[head * (dim + 1) + dim] += weight;
+        }
+    }
+
+    private double Score(int head, int row)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < _place.Dim; i++)
+            sum += (double)_queries[head * _place.Dim + i] * _keys[row * _place.Dim + i];
+        return sum;
+    }
+}
