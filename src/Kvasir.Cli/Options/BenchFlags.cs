@@ -36,6 +36,7 @@ internal sealed class BenchFlags
         CustomParser = ParsePolicies,
     };
 
+    private readonly Option<double?> _audit = EngineFlags.Audit();
     private readonly Option<BenchFill?> _fill = Typed.Parsed<BenchFill?>(
         "--fill", "HOW", "How the cache comes to a depth: prefill computes it, which is slow at 32k and beyond; random writes keys and values of noise, fast [default: prefill]", "prefill or random",
         static text => text.ToUpperInvariant() switch { "PREFILL" => BenchFill.Prefill, "RANDOM" => BenchFill.Random, _ => null });
@@ -57,7 +58,7 @@ internal sealed class BenchFlags
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_prefill, _depth, _decode, _batch, _attention, _fill, _kv, _kvMemory, _context, _threads, _repeat, _seed])
+        foreach (var option in (Option[])[_prefill, _depth, _decode, _batch, _attention, _audit, _fill, _kv, _kvMemory, _context, _threads, _repeat, _seed])
             command.Options.Add(option);
         command.Validators.Add(result =>
         {
@@ -75,6 +76,7 @@ internal sealed class BenchFlags
         DecodeSteps = typed.GetValue(_decode),
         Repeat = typed.GetValue(_repeat) ?? DefaultRepeat,
         Attention = typed.GetValue(_attention) is [_, ..] policies ? policies : [PolicyCatalog.Parse("dense")],
+        AuditShare = typed.GetValue(_audit) ?? 0,
         Fill = typed.GetValue(_fill) ?? BenchFill.Prefill,
         Seed = typed.GetValue(_seed) ?? 1,
         Kv = typed.GetValue(_kv) ?? new EngineOptions().Kv,
