@@ -87,6 +87,8 @@ internal sealed class DenseComparison
     /// <param name="sparse">Finished.</param>
     public void Compare(in HeadQuery query, in SoftmaxSum sparse, AttentionScratch scratch)
     {
+        // What is attended now is nobody's choice: neither a selector nor this comparison is to hear of it.
+        (scratch.Observes, scratch.Compares) = (false, false);
         RowsInSight = query.EndRow - query.FirstRow;
         if (IsDense)
         {

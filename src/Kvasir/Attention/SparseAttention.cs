@@ -41,6 +41,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         _observe = new ObserveJob(this);
     }
 
+    /// <summary>Told each layer's queries, when its new keys are in the cache and before it attends; null but for studies.</summary>
+    public LayerCapture? Capture { get; set; }
+
     public long ScratchBytes
     {
         get
@@ -62,6 +65,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         (_batch, _layer, _queries, _outputs) = (batch, layer, queries, outputs);
         _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
+        Capture?.Invoke(batch, layer, queries);
         var segments = batch.Segments;
         var (observes, audits) = (false, false);
         for (var i = 0; i < segments.Length; i++)
@@ -169,7 +173,6 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var audit = segment.Sequence.Audit is { } drawn && drawn.Draws(position, _layer, kvHead) ? drawn : null;
         scratch.Compares = audit is not null;
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
-        scratch.Compares = false;
         if (audit is not null)
             Compare(audit, kvHead, new HeadQuery(head, queries, visible.Item1, visible.Item2, scratch.Selector), sum, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
@@ -254,20 +257,5 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
             attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
         }
-    }
-
-    // Prompt rows are attended densely whatever the policy, but their weights go to its selector.
-    private sealed class ReportingAllRows(Selector listener) : Selector
-    {
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
-        {
-            if (round > 0)
-                return false;
-            selection.AddRange(query.FirstRow, query.EndRow - query.FirstRow);
-            return true;
-        }
-
-        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) =>
-            listener.Observe(position, rows, weights, stride);
     }
 }

@@ -12,7 +12,7 @@ public sealed class AttentionAuditTest : IDisposable
     private const int LayerCount = 5;
     private const int KvHeadCount = 4;
     private const int GroupHeads = 2;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20, ContextTokens = PromptCount + AnswerCount };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string> Policies =>
@@ -133,7 +133,7 @@ public sealed class AttentionAuditTest : IDisposable
     [Fact]
     public void AuditedStepsAllocateNothing()
     {
-        using var engine = new Engine(_model, Exact with { Threads = 1 });
+        using var engine = new Engine(_model, Exact with { Threads = 1, ContextTokens = 512 });
         engine.Submit(new Sequence(Prompt(), Options(Windowed, 0.3) with { MaxTokens = 110, TopLogprobs = null }));
         for (var step = 0; step < 10; step++)
             engine.Step();

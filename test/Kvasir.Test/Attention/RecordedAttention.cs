@@ -24,7 +24,8 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
     public override Selector CreateSelector(HeadPlace place)
     {
         var recorder = new Recorder(place, policy.CreateSelector(place));
-        _recorders.Add(recorder);
+        lock (_recorders)
+            _recorders.Add(recorder);
         return recorder;
     }
 
