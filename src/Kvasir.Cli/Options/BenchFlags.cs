@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Cli.Benchmarking;
@@ -33,7 +32,7 @@ internal sealed class BenchFlags
     {
         HelpName = "LIST",
         Description = $"Policies to compare, as dense or name:key=value,...; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
-        CustomParser = ParsePolicies,
+        CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 
     private readonly Option<double?> _audit = EngineFlags.Audit();
@@ -96,28 +95,5 @@ internal sealed class BenchFlags
     {
         var values = Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), part => parse(part));
         return Array.TrueForAll(values, static value => value is not null) ? [.. values.Select(static value => value!.Value).Distinct().Order()] : null;
-    }
-
-    private static AttentionPolicy[] ParsePolicies(ArgumentResult result)
-    {
-        var policies = new List<string>();
-        foreach (var part in result.Tokens[^1].Value.Split(',', StringSplitOptions.TrimEntries))
-        {
-            // Commas also stand between a policy's own options, which have an equals sign and no colon before it.
-            if (policies.Count > 0 && part.Contains('=', StringComparison.Ordinal) && !part.Split('=')[0].Contains(':', StringComparison.Ordinal))
-                policies[^1] += $",{part}";
-            else
-                policies.Add(part);
-        }
-
-        try
-        {
-            return [.. policies.Distinct().Select(PolicyCatalog.Parse)];
-        }
-        catch (KvasirException refusal)
-        {
-            result.AddError($"--attention: {refusal.Message}");
-            return [];
-        }
     }
 }

@@ -62,11 +62,12 @@ public sealed class MassCurves
         var (row, mass) = (0, 0.0);
         for (var point = 0; point < PointCount; point++)
         {
-            // The shares are powers, and the last of them is 1 within rounding.
-            var end = point == PointCount - 1 ? scores.Length : Math.Clamp((int)Math.Ceiling(_shares[point] * scores.Length - 1e-6), 1, scores.Length);
-            for (; row < end; row++)
+            // Between two counts of keys, a part of the next one's weight. The shares are powers, and the last of them is 1 within rounding.
+            var rows = point == PointCount - 1 ? scores.Length : Math.Clamp(_shares[point] * scores.Length, 1, scores.Length);
+            for (; row < (int)rows; row++)
                 mass += Math.Exp((double)scores[row] - scores[0]);
-            part[point] += weight * mass / all;
+            var next = row < scores.Length ? (rows - row) * Math.Exp((double)scores[row] - scores[0]) : 0;
+            part[point] += weight * (mass + next) / all;
         }
     }
 
