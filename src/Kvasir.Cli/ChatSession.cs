@@ -137,6 +137,8 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
         else if (!_last.Text.EndsWith('\n'))
             shell.Output.WriteLine();
         SayHowItEnded(_last.Sequence);
+        if (!quiet && AnswerFigures.AuditLine(engine, _last.Sequence) is { } audit)
+            shell.Note(audit);
     }
 
     private void SayHowItEnded(Sequence sequence)

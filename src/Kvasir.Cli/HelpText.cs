@@ -53,6 +53,11 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
           kvasir inspect stories260K
           kvasir inspect model.gguf --tensors
           kvasir inspect model.gguf --json | jq .plan
+          kvasir inspect --attention model.gguf --prompt-file long.txt --policies psa,psa:coverage=0.8,block=32,quest --html maps.html
+
+        --attention runs on real keys and queries: the prompt's first tokens are each policy's prompt, its last --queries
+        tokens are attended as if they were generated, by every policy and densely. A policy reads everything below its
+        min-context (4096 tokens unless it is told otherwise), so shorter prompts want min-context=0.
         """;
 
     private const string Policies = """

@@ -12,15 +12,22 @@ internal sealed class InspectCommand
     private readonly Shell _shell;
     private readonly Argument<string> _model = ModelSetup.Argument();
     private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor" };
+    private readonly StudyFlags _study = new();
     private readonly Option<bool> _json = new(OutputFlags.JsonName) { Description = "Write one JSON object instead of the text" };
 
     public InspectCommand(Shell shell)
     {
         _shell = shell;
-        Command = new Command("inspect", "Show what a model's files hold: shape, tokenizer, template, memory plan, tensors, metadata");
+        Command = new Command("inspect", "Show what a model's files hold: shape, tokenizer, template, memory plan, tensors, metadata; or what its attention reads");
         Command.Arguments.Add(_model);
         Command.Options.Add(_tensors);
+        _study.AddTo(Command);
         Command.Options.Add(_json);
+        Command.Validators.Add(result =>
+        {
+            if (result.GetValue(_tensors) && result.GetValue<bool>("--attention"))
+                result.AddError("--tensors and --attention were given; one of them is allowed");
+        });
         Command.SetAction(Run);
     }
 
@@ -28,6 +35,8 @@ internal sealed class InspectCommand
 
     private int Run(ParseResult typed)
     {
+        if (_study.IsWanted(typed))
+            return new StudyRun(_shell, _study).Run(typed, typed.GetValue(_model)!, typed.GetValue(_json));
         var (model, problem) = TryLoad(typed.GetValue(_model)!);
         using (model)
         {

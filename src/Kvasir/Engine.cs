@@ -21,6 +21,7 @@ public sealed class Engine : IDisposable
     private readonly Transformer _transformer;
     private readonly Scheduler _scheduler;
     private readonly Batch _batch;
+    private readonly AttentionMeter _meter;
 
     /// <param name="model">Must outlive the engine.</param>
     /// <exception cref="KvasirException">An option is out of range, or the KV memory does not hold one page of every head.</exception>
@@ -39,6 +40,7 @@ public sealed class Engine : IDisposable
         _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
         _transformer = new Transformer(config, model.Weights, _options.Kv, _pool, _batch, ContextTokens);
         _scheduler = new Scheduler(_cache, _transformer.Shape, _options.MaxSequences, _options.QueueLimit);
+        _meter = new AttentionMeter();
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes);
@@ -90,7 +92,8 @@ public sealed class Engine : IDisposable
         options.Attention?.RequireFits(Model.Config.LayerCount);
         ValidatePrompt(sequence.Tokens);
         var limit = Math.Min((long)ContextTokens, sequence.PromptCount + (long)(options.MaxTokens ?? int.MaxValue));
-        sequence.Accept((int)limit, options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
+        var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
+        sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
         if (!_scheduler.TryEnqueue(sequence))
             throw new KvasirException(KvasirError.QueueFull, $"{_options.QueueLimit} sequences are waiting, and the queue holds no more");
     }
@@ -112,6 +115,10 @@ public sealed class Engine : IDisposable
     /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
     public void Verify() => _cache.Pool.Verify();
 
+    /// <summary>An audit for one sequence; null for a share of 0.</summary>
+    internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
+        share == 0 ? null : new AttentionAudit(share, seed, _transformer.Shape, policy.Name, _meter);
+
     /// <summary>Ends every sequence with <paramref name="failure"/>.</summary>
     internal void FailAll(KvasirException failure) => _scheduler.FailAll(failure);
 
@@ -121,6 +128,7 @@ public sealed class Engine : IDisposable
         _pool.Dispose();
         _transformer.Dispose();
         _cache.Dispose();
+        _meter.Dispose();
     }
 
     private void ValidatePrompt(ReadOnlySpan<int> prompt)

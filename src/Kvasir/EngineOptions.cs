@@ -29,6 +29,9 @@ public sealed record EngineOptions
     /// <summary>The attention policy and its options, as <see cref="Attention.PolicyCatalog"/> reads them.</summary>
     public string Attention { get; init; } = "dense";
 
+    /// <summary>The share of sparse attention that is audited, of sequences that name none: see <see cref="GenerationOptions.AuditShare"/>.</summary>
+    public double AuditShare { get; init; }
+
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     internal void Validate()
     {
@@ -39,6 +42,9 @@ public sealed record EngineOptions
         Require(MaxSequences, 1, 1024, "sequences");
         Require(MaxSequences, 1, BatchTokens, "sequences, which may not be more than the tokens of a batch,");
         Require(QueueLimit, 1, 1_000_000, "queue limit");
+        // Written so that NaN fails.
+        if (!(AuditShare is >= 0 and <= 1))
+            throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
     }
 
     private static void Require(long value, long least, long most, string name)

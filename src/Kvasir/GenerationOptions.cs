@@ -22,6 +22,12 @@ public sealed record GenerationOptions
     /// <summary>The policy for this sequence; null takes the engine's.</summary>
     public AttentionPolicy? Attention { get; init; }
 
+    /// <summary>
+    /// The share, from 0 to 1, of this sequence's sparse (step, layer, KV head) that are attended densely as well, to know how far off they
+    /// are: <see cref="Sequence.AuditFigures"/>. Tokens do not depend on it. It costs this share of dense attention. Null takes the engine's.
+    /// </summary>
+    public double? AuditShare { get; init; }
+
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     internal void Validate(int vocabularySize)
     {
@@ -29,6 +35,8 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than 1");
         if (TopLogprobs is < 0 or > 20)
             throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
+        if (AuditShare is not (null or (>= 0 and <= 1)))
+            throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
         if (Stop.Count > StopMatcher.MaxStops)
             throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
         foreach (var stop in Stop)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention;
 using Kvasir.Text;
@@ -7,10 +8,14 @@ namespace Kvasir;
 
 /// <summary>
 /// A model behind <see cref="IChatClient"/>: streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
-/// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request.
+/// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request, and <c>["kvasir.audit"]</c>
+/// the share of its attention that is audited; what that found is in the last update's <c>AdditionalProperties["kvasir.audit"]</c>, and so in the
+/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited.
 /// </summary>
 public sealed class KvasirChatClient : IChatClient
 {
+    private const string AuditKey = "kvasir.audit";
+    private const string AuditedHeadsKey = "kvasir.audit.heads";
     private readonly EngineLoop _loop;
     private readonly Model _model;
     private readonly ChatTemplate _template;
@@ -56,6 +61,8 @@ public sealed class KvasirChatClient : IChatClient
 
         cancellationToken.ThrowIfCancellationRequested();
         var last = Update(responseId, [new UsageContent(Usage(sequence))]);
+        if (sequence.AuditFigures is { } audit)
+            last.AdditionalProperties = new AdditionalPropertiesDictionary { [AuditKey] = audit };
         last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? ChatFinishReason.Length : ChatFinishReason.Stop;
         yield return last;
     }
@@ -81,6 +88,7 @@ public sealed class KvasirChatClient : IChatClient
         OutputTokenCount = sequence.GeneratedCount,
         TotalTokenCount = sequence.TokenCount,
         CachedInputTokenCount = 0,
+        AdditionalCounts = sequence.AuditFigures is { } audit ? new AdditionalPropertiesDictionary<long> { [AuditedHeadsKey] = audit.HeadCount } : null,
     };
 
     private static List<ChatTurn> Turns(IEnumerable<ChatMessage> messages, ChatOptions? options)
@@ -115,9 +123,15 @@ public sealed class KvasirChatClient : IChatClient
             MaxTokens = options?.MaxOutputTokens,
             Stop = options?.StopSequences is { } stops ? [.. stops] : [],
             Attention = policy,
+            AuditShare = options?.AdditionalProperties?.TryGetValue(AuditKey, out var share) == true ? AuditShare(share) : null,
             Sampling = Sampling(options),
         };
     }
+
+    private static double AuditShare(object? share) =>
+        double.TryParse(Convert.ToString(share, CultureInfo.InvariantCulture), NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : throw new KvasirException(KvasirError.BadOption, $"{AuditKey} '{share}' is not a number from 0 to 1");
 
     private SamplingOptions Sampling(ChatOptions? options)
     {

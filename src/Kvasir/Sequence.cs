@@ -64,6 +64,9 @@ public sealed class Sequence
 
     public bool IsCancelled => _cancelled;
 
+    /// <summary>How far attention was from dense attention; null unless an audit was asked for. To be read after the end.</summary>
+    public AuditFigures? AuditFigures => Audit?.Figures();
+
     public FinishReason Finish => (FinishReason)Volatile.Read(ref _finish);
 
     /// <summary>The error, when <see cref="Finish"/> is <see cref="FinishReason.Failed"/>.</summary>
@@ -77,6 +80,8 @@ public sealed class Sequence
     internal AttentionPolicy? Policy { get; private set; }
 
     internal Sampler? Sampler { get; private set; }
+
+    internal AttentionAudit? Audit { get; private set; }
 
     /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
     public void Cancel() => _cancelled = true;
@@ -119,9 +124,9 @@ public sealed class Sequence
     internal Selector Selector(int layer, int kvHead, int kvHeadCount) => _selectors[(layer * kvHeadCount) + kvHead];
 
     /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
-    internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler)
+    internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler, AttentionAudit? audit = null)
     {
-        (TokenLimit, Policy, Sampler, Seed) = (tokenLimit, policy, sampler, sampler.Seed);
+        (TokenLimit, Policy, Sampler, Seed, Audit) = (tokenLimit, policy, sampler, sampler.Seed, audit);
         var answerLimit = tokenLimit - PromptCount;
         Array.Resize(ref _tokens, tokenLimit);
         _textEnds = new int[answerLimit];

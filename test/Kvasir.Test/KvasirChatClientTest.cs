@@ -45,6 +45,25 @@ public sealed class KvasirChatClientTest : IDisposable
     }
 
     [Fact]
+    public async Task AnAuditIsReportedWithTheUsage()
+    {
+        var audited = new ChatOptions
+        {
+            Temperature = 0,
+            MaxOutputTokens = 40,
+            AdditionalProperties = new() { ["kvasir.attention"] = "streaming:recent=8,min-context=0", ["kvasir.audit"] = 0.5 },
+        };
+        var response = await _client.GetResponseAsync(Generation.Opening, audited);
+        var figures = Assert.IsType<AuditFigures>(Assert.Single(response.Messages).AdditionalProperties!["kvasir.audit"]);
+        Assert.Equal(0.5, figures.Share);
+        Assert.InRange(figures.HeadCount, 1, 5 * 4 * 40);
+        Assert.Equal(figures.HeadCount, response.Usage!.AdditionalCounts!["kvasir.audit.heads"]);
+        Assert.Null((await _client.GetResponseAsync(Generation.Opening, Greedy)).Usage!.AdditionalCounts);
+        await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { AdditionalProperties = new() { ["kvasir.audit"] = "some" } });
+        await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { AdditionalProperties = new() { ["kvasir.audit"] = 2 } });
+    }
+
+    [Fact]
     public async Task StopSequencesEndTheAnswer()
     {
         var stopping = new ChatOptions { Temperature = 0, MaxOutputTokens = 60, StopSequences = ["Lily"] };

@@ -28,6 +28,9 @@ internal sealed record BenchPlan
 
     public required AttentionPolicy[] Attention { get; init; }
 
+    /// <summary>The share of sparse attention that is computed densely as well.</summary>
+    public required double AuditShare { get; init; }
+
     public required BenchFill Fill { get; init; }
 
     public required ulong Seed { get; init; }

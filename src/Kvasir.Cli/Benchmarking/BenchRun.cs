@@ -48,7 +48,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             foreach (var depth in plan.Depths)
             {
                 using var engine = new Engine(model, plan.Options(depth, model.Config));
-                using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed);
+                using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) { AuditShare = plan.AuditShare };
                 _probe = probe;
                 MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth), KvBytesPerToken = engine.Plan.KvBytesPerToken, ScratchBytes = engine.Plan.ScratchBytes });
             }
@@ -183,6 +183,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             LinearMsPerStep = Rounded(Median(runs, static run => run.LinearMs) / steps),
             AttentionMsPerLayer = Rounded(Median(runs, static run => run.AttentionMs) / layerSteps),
             SelectionMsPerLayer = Rounded(Median(runs, static run => run.SelectionMs) / layerSteps),
+            AuditMsPerLayer = plan.AuditShare > 0 ? Rounded(Median(runs, static run => run.AuditMs) / layerSteps) : null,
             KeysReadShare = Rounded(Median(runs, static run => run.KeysReadShare)),
         };
     }

@@ -8,6 +8,7 @@ namespace Kvasir.Cli.Benchmarking;
 internal static class BenchTable
 {
     private const string None = "-";
+    private const string AuditTitle = "audit ms/layer";
 
     private static readonly (string Title, Func<BenchRow, string> Cell)[] Columns =
     [
@@ -20,6 +21,7 @@ internal static class BenchTable
         ("linear ms", static row => Number(row.LinearMsPerStep)),
         ("attention ms/layer", static row => Number(row.AttentionMsPerLayer)),
         ("choosing ms/layer", static row => row.SelectionMsPerLayer is 0 ? None : Number(row.SelectionMsPerLayer)),
+        (AuditTitle, static row => Number(row.AuditMsPerLayer)),
         ("keys read", static row => row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
         ("of floor", static row => row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
@@ -74,8 +76,13 @@ internal static class BenchTable
         }
     }
 
-    private static List<string[]> ResultRows(BenchReport report) =>
-        [[.. Columns.Select(static column => column.Title)], .. report.Results.Select(static row => Columns.Select(column => column.Cell(row)).ToArray())];
+    // Audits are rare, and their column would be empty without.
+    private static List<string[]> ResultRows(BenchReport report)
+    {
+        var audits = report.Results.Any(static row => row.AuditMsPerLayer is not null);
+        var columns = Array.FindAll(Columns, column => audits || column.Title != AuditTitle);
+        return [[.. columns.Select(static column => column.Title)], .. report.Results.Select(row => columns.Select(column => column.Cell(row)).ToArray())];
+    }
 
     private static List<string[]> MachineRows(MachineReport machine) =>
     [

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Cli.Benchmarking;
@@ -33,9 +32,10 @@ internal sealed class BenchFlags
     {
         HelpName = "LIST",
         Description = $"Policies to compare, as dense or name:key=value,...; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
-        CustomParser = ParsePolicies,
+        CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 
+    private readonly Option<double?> _audit = EngineFlags.Audit();
     private readonly Option<BenchFill?> _fill = Typed.Parsed<BenchFill?>(
         "--fill", "HOW", "How the cache comes to a depth: prefill computes it, which is slow at 32k and beyond; random writes keys and values of noise, fast [default: prefill]", "prefill or random",
         static text => text.ToUpperInvariant() switch { "PREFILL" => BenchFill.Prefill, "RANDOM" => BenchFill.Random, _ => null });
@@ -57,7 +57,7 @@ internal sealed class BenchFlags
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_prefill, _depth, _decode, _batch, _attention, _fill, _kv, _kvMemory, _context, _threads, _repeat, _seed])
+        foreach (var option in (Option[])[_prefill, _depth, _decode, _batch, _attention, _audit, _fill, _kv, _kvMemory, _context, _threads, _repeat, _seed])
             command.Options.Add(option);
         command.Validators.Add(result =>
         {
@@ -75,6 +75,7 @@ internal sealed class BenchFlags
         DecodeSteps = typed.GetValue(_decode),
         Repeat = typed.GetValue(_repeat) ?? DefaultRepeat,
         Attention = typed.GetValue(_attention) is [_, ..] policies ? policies : [PolicyCatalog.Parse("dense")],
+        AuditShare = typed.GetValue(_audit) ?? 0,
         Fill = typed.GetValue(_fill) ?? BenchFill.Prefill,
         Seed = typed.GetValue(_seed) ?? 1,
         Kv = typed.GetValue(_kv) ?? new EngineOptions().Kv,
@@ -94,28 +95,5 @@ internal sealed class BenchFlags
     {
         var values = Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), part => parse(part));
         return Array.TrueForAll(values, static value => value is not null) ? [.. values.Select(static value => value!.Value).Distinct().Order()] : null;
-    }
-
-    private static AttentionPolicy[] ParsePolicies(ArgumentResult result)
-    {
-        var policies = new List<string>();
-        foreach (var part in result.Tokens[^1].Value.Split(',', StringSplitOptions.TrimEntries))
-        {
-            // Commas also stand between a policy's own options, which have an equals sign and no colon before it.
-            if (policies.Count > 0 && part.Contains('=', StringComparison.Ordinal) && !part.Split('=')[0].Contains(':', StringComparison.Ordinal))
-                policies[^1] += $",{part}";
-            else
-                policies.Add(part);
-        }
-
-        try
-        {
-            return [.. policies.Distinct().Select(PolicyCatalog.Parse)];
-        }
-        catch (KvasirException refusal)
-        {
-            result.AddError($"--attention: {refusal.Message}");
-            return [];
-        }
     }
 }

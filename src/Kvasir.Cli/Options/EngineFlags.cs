@@ -29,10 +29,14 @@ internal sealed class EngineFlags
         },
     };
 
+    private readonly Option<double?> _audit = Audit();
     private readonly Option<KvType?> _kv = Kv();
     private readonly Option<long?> _kvMemory = KvMemory();
     private readonly Option<int?> _context = Context();
     private readonly Option<int?> _threads = Threads();
+
+    public static Option<double?> Audit() => Typed.Number(
+        "--audit", "Attend this share of what a sparse policy attends, drawn by step, layer and head, densely as well, and report how far off it was: 0 to 1; costs that share of dense attention [default: 0]", 0, 1);
 
     public static Option<KvType?> Kv() => Typed.Parsed(
         "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact) or f32 (the reference) [default: bf16]", "bf16, q8 or f32", ParseKv);
@@ -49,7 +53,7 @@ internal sealed class EngineFlags
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[_attention, _kv, _kvMemory, _context, _threads])
+        foreach (var option in (Option[])[_attention, _audit, _kv, _kvMemory, _context, _threads])
             command.Options.Add(option);
     }
 
@@ -60,6 +64,7 @@ internal sealed class EngineFlags
         return defaults with
         {
             Attention = typed.GetValue(_attention) ?? defaults.Attention,
+            AuditShare = typed.GetValue(_audit) ?? 0,
             Kv = typed.GetValue(_kv) ?? defaults.Kv,
             KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,
             ContextTokens = typed.GetValue(_context) ?? 0,

@@ -24,6 +24,7 @@ internal static class AnswerFigures
                 sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP, sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
             sequence.Seed,
             engine.Policy.Name,
+            sequence.AuditFigures is { } audit ? AuditReport.Of(audit, engine.ThreadCount) : null,
             KvName(engine),
             engine.ThreadCount,
             new MemoryReport(
@@ -36,9 +37,14 @@ internal static class AnswerFigures
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
         yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        if (AuditLine(engine, sequence) is { } audit)
+            yield return audit;
         yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {engine.Policy.Name} | KV {KvName(engine)}"
             + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
     }
+
+    /// <summary>How far attention was from dense attention; null where nobody asked.</summary>
+    public static string? AuditLine(Engine engine, Sequence sequence) => sequence.AuditFigures is { } figures ? AuditReport.Of(figures, engine.ThreadCount).Line() : null;
 
     /// <summary>The model and the memory plan.</summary>
     public static IEnumerable<string> PlanLines(Engine engine)

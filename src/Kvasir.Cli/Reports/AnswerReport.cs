@@ -8,10 +8,11 @@ namespace Kvasir.Cli.Reports;
 /// <param name="FinishReason">end, stop, length, contextFull, cancelled or failed.</param>
 /// <param name="Seed">Gives the same answer when typed with the same options.</param>
 /// <param name="Policy">The attention policy.</param>
+/// <param name="Audit">How far attention was from dense attention, where <c>--audit</c> asked.</param>
 /// <param name="Kv">How keys and values were stored.</param>
 internal sealed record AnswerReport(
     int? Turn, ModelReport Model, string Text, int[] Tokens, TokenReport[]? Logprobs, string FinishReason, UsageReport Usage, TimingsReport Timings,
-    SamplingReport Sampling, ulong Seed, string Policy, string Kv, int Threads, MemoryReport Memory);
+    SamplingReport Sampling, ulong Seed, string Policy, AuditReport? Audit, string Kv, int Threads, MemoryReport Memory);
 
 internal sealed record ModelReport(string Name, string Path, string Architecture);
 

@@ -68,6 +68,9 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? SelectionMsPerLayer { get; init; }
 
+    /// <summary>In auditing, where <c>--audit</c> asked.</summary>
+    public double? AuditMsPerLayer { get; init; }
+
     /// <summary>Keys read of those in sight; 1 for dense attention.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? KeysReadShare { get; init; }

@@ -10,6 +10,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(ErrorReport))]
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(PoliciesReport))]
+[JsonSerializable(typeof(StudyReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
@@ -27,6 +28,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(BenchReport report) => JsonSerializer.Serialize(report, Written.BenchReport);
 
     public static string Text(PoliciesReport report) => JsonSerializer.Serialize(report, Written.PoliciesReport);
+
+    public static string Text(StudyReport report) => JsonSerializer.Serialize(report, Written.StudyReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 

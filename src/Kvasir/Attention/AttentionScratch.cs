@@ -51,6 +51,12 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
     public bool Observes { get; set; }
 
+    /// <summary>Where attention is held against dense attention; made when a sequence is first audited.</summary>
+    public DenseComparison? Comparison { get; set; }
+
+    /// <summary>Whether the position in work is told to <see cref="Comparison"/>.</summary>
+    public bool Compares { get; set; }
+
     public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0);
 
     /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>

@@ -21,6 +21,8 @@ internal static class HeadAttention
         sum.Reset();
         scratch.Observes = observes;
         scratch.Observed?.Clear();
+        if (scratch.Compares)
+            scratch.Comparison!.Begin();
         var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
         var selection = scratch.Selection;
         var counts = new SelectionCounts(0, 0, visible.End - visible.First);
@@ -109,7 +111,11 @@ internal static class HeadAttention
         const int Stride = AttentionScratch.DecodeRows;
         var scores = scratch.Scores(sum.Count, Stride);
         AttentionScores.Rows(queries, head.Keys, rows, 1, scores, Stride);
+        if (scratch.Compares)
+            scratch.Comparison!.Keep(scores, rows.Count, Stride);
         selector.Reweight(rows, scores, Stride);
+        if (scratch.Compares)
+            scratch.Comparison!.Take(scores, rows.Count, Stride);
         if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
         sum.Add(head, rows, scores, Stride);

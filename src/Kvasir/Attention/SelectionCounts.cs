@@ -6,6 +6,9 @@ namespace Kvasir.Attention;
 /// <param name="RowsInSight">Rows that were in sight.</param>
 internal readonly record struct SelectionCounts(long Ticks, long RowsRead, long RowsInSight)
 {
+    /// <summary>Of the clock, in which attention was held against dense attention.</summary>
+    public long AuditTicks { get; init; }
+
     public static SelectionCounts operator +(in SelectionCounts left, in SelectionCounts right) =>
-        new(left.Ticks + right.Ticks, left.RowsRead + right.RowsRead, left.RowsInSight + right.RowsInSight);
+        new(left.Ticks + right.Ticks, left.RowsRead + right.RowsRead, left.RowsInSight + right.RowsInSight) { AuditTicks = left.AuditTicks + right.AuditTicks };
 }

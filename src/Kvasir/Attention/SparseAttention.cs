@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
@@ -40,6 +41,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         _observe = new ObserveJob(this);
     }
 
+    /// <summary>Told each layer's queries, when its new keys are in the cache and before it attends; null but for studies.</summary>
+    public LayerCapture? Capture { get; set; }
+
     public long ScratchBytes
     {
         get
@@ -61,8 +65,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         (_batch, _layer, _queries, _outputs) = (batch, layer, queries, outputs);
         _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
+        Capture?.Invoke(batch, layer, queries);
         var segments = batch.Segments;
-        var observes = false;
+        var (observes, audits) = (false, false);
         for (var i = 0; i < segments.Length; i++)
         {
             var partCount = segments[i].IsPrompt ? TileCount(segments[i]) : PartCount(segments[i]);
@@ -70,10 +75,13 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             for (var head = 0; head < _shape.KvHeadCount; head++)
                 _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
             observes |= NeedsObservation(segments[i]);
+            audits |= !segments[i].IsPrompt && segments[i].Sequence.Audit is not null;
         }
 
         if (observes)
             PrepareToObserve();
+        if (audits)
+            PrepareToAudit();
         _pool.Run(this, _firstItems[segments.Length]);
         if (observes || EndsPrompt(segments))
             _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
@@ -140,6 +148,12 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             scratch.Observed ??= new ObservedWeights(_shape.GroupHeads, _maxRows);
     }
 
+    private void PrepareToAudit()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Comparison ??= new DenseComparison(_shape);
+    }
+
     private void AttendTile(in Segment segment, int kvHead, int tile, AttentionScratch scratch)
     {
         var first = tile * scratch.TilePositions;
@@ -156,8 +170,21 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
         var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
         var visible = (_shape.FirstVisible(position), position + 1);
+        var audit = segment.Sequence.Audit is { } drawn && drawn.Draws(position, _layer, kvHead) ? drawn : null;
+        scratch.Compares = audit is not null;
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
+        if (audit is not null)
+            Compare(audit, kvHead, new HeadQuery(head, queries, visible.Item1, visible.Item2, scratch.Selector), sum, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
+    }
+
+    private void Compare(AttentionAudit audit, int kvHead, in HeadQuery query, in SoftmaxSum sum, AttentionScratch scratch)
+    {
+        var start = Stopwatch.GetTimestamp();
+        scratch.Comparison!.Compare(query, sum, scratch);
+        var ticks = Stopwatch.GetTimestamp() - start;
+        audit.Add(_layer, kvHead, scratch.Comparison, ticks);
+        scratch.Counts += new SelectionCounts { AuditTicks = ticks };
     }
 
     // Some of the rows of one head, for a policy that reads them all; whoever comes last joins the parts.
@@ -230,20 +257,5 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
             attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
         }
-    }
-
-    // Prompt rows are attended densely whatever the policy, but their weights go to its selector.
-    private sealed class ReportingAllRows(Selector listener) : Selector
-    {
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
-        {
-            if (round > 0)
-                return false;
-            selection.AddRange(query.FirstRow, query.EndRow - query.FirstRow);
-            return true;
-        }
-
-        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) =>
-            listener.Observe(position, rows, weights, stride);
     }
 }

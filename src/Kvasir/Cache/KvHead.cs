@@ -14,12 +14,11 @@ public sealed class KvHead
     private int _pageCount;
 
     internal KvHead(PagePool pool, int maxRows)
+        : this(pool, new int[PagesFor(maxRows)], new nint[PagesFor(maxRows)])
     {
-        _pool = pool;
-        var maxPages = PagesFor(maxRows);
-        _pages = new int[maxPages];
-        _addresses = new nint[maxPages];
     }
+
+    private KvHead(PagePool pool, int[] pages, nint[] addresses) => (_pool, _pages, _addresses) = (pool, pages, addresses);
 
     /// <summary>Rows written so far.</summary>
     public int RowCount { get; private set; }
@@ -69,6 +68,13 @@ public sealed class KvHead
         KvCodecs.Encode(Type, key, _pool.Bytes(_pages[page], offset, _pool.RowBytes));
         KvCodecs.Encode(Type, value, _pool.Bytes(_pages[page], offset + (PagePool.PageTokens * _pool.RowBytes), _pool.RowBytes));
         RowCount++;
+    }
+
+    /// <summary>The first rows as a head of their own, over the same pages: to be read only, and while this one keeps them.</summary>
+    internal KvHead First(int rowCount)
+    {
+        Invariant.Holds(rowCount <= RowCount);
+        return new KvHead(_pool, _pages, _addresses) { RowCount = rowCount, _pageCount = PagesFor(rowCount) };
     }
 
     /// <summary>Takes over the rows of another head of the same shape; this one is empty and has reserved as many.</summary>

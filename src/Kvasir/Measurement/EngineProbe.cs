@@ -37,6 +37,9 @@ public sealed class EngineProbe : IDisposable
         AddCache();
     }
 
+    /// <summary>The share of sparse attention that is computed densely as well.</summary>
+    public double AuditShare { get; init; }
+
     /// <summary>Tokens that every sequence has in the cache before a measurement.</summary>
     public int Depth { get; private set; }
 
@@ -185,7 +188,8 @@ public sealed class EngineProbe : IDisposable
     private Sequence Open(SequenceCache cache, int promptTokens)
     {
         var sequence = new Sequence(_tokens.AsSpan(0, promptTokens));
-        sequence.Accept(_maxTokens, _policy, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        var sampler = new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize);
+        sequence.Accept(_maxTokens, _policy, sampler, _engine.Audit(AuditShare, _policy, _seed));
         var shape = _engine.Transformer.Shape;
         sequence.Start(cache, Scheduler.Selectors(sequence, shape));
         sequence.CommitRows(Depth);

@@ -24,9 +24,10 @@ internal struct StepClock
     /// <param name="counts">Of all workers, whose shares of the time are taken to be equal.</param>
     public readonly StepTimings Read(int rows, in SelectionCounts counts, int workerCount)
     {
-        var selection = Ms(counts.Ticks) / workerCount;
+        var (selection, audit) = (Ms(counts.Ticks) / workerCount, Ms(counts.AuditTicks) / workerCount);
         return new StepTimings(
-            rows, Ms(_linear), Ms(_attention) - selection, selection, Ms(Stopwatch.GetTimestamp() - _start), counts.RowsRead, counts.RowsInSight);
+            rows, Ms(_linear), Ms(_attention) - selection - audit, selection, Ms(Stopwatch.GetTimestamp() - _start), counts.RowsRead, counts.RowsInSight)
+        { AuditMs = audit };
     }
 
     private static double Ms(long ticks) => ticks * (1000.0 / Stopwatch.Frequency);

@@ -66,6 +66,12 @@ internal sealed class Transformer : IDisposable
 
     public AttentionShape Shape { get; }
 
+    /// <summary>As <see cref="SparseAttention.Capture"/>.</summary>
+    public LayerCapture? Capture
+    {
+        set => _attention.Capture = value;
+    }
+
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
     public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
 

@@ -51,6 +51,15 @@ public sealed class ChatCommandTest : IDisposable
     }
 
     [Fact]
+    public void AnAuditIsShownAfterEachAnswer()
+    {
+        string[] args = ["chat", _model, "--temperature", "0", "--max-tokens", "40", "--attention", "streaming:recent=8,min-context=0", "--audit", "0.5"];
+        var lines = CliRun.With("Once upon a time\n/stats\n", args).Error.Split('\n');
+        Assert.Equal(2, lines.Count(static line => line.StartsWith("audit of ", StringComparison.Ordinal)));
+        Assert.True(CliRun.With("Once upon a time\n", [.. args, "--json"]).Json[0]["audit"]!["auditedHeads"]!.GetValue<int>() > 100);
+    }
+
+    [Fact]
     public void QuotesHoldSeveralLinesAndSlashesEscape()
     {
         var chat = Chat("\"\"\"Once\nupon\"\"\"\n/clear\n//help\n/clear\n/etc/hosts\n", "--json", "--max-tokens", "1").Json;

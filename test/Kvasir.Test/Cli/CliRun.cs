@@ -28,5 +28,13 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
         Assert.Equal(exitCode, ExitCode);
     }
 
+    /// <summary>Asserts that the request failed with one line that says <paramref name="part"/>, and nothing on the output.</summary>
+    public void AssertOneLine(string part)
+    {
+        Assert.Contains(part, Error, StringComparison.Ordinal);
+        Assert.Single(Error.TrimEnd('\n').Split('\n'));
+        Assert.Equal((1, ""), (ExitCode, Output));
+    }
+
     private static string Text(TextWriter writer) => writer.ToString()!.ReplaceLineEndings("\n");
 }

@@ -63,6 +63,26 @@ public sealed class RunCommandTest : IDisposable
     }
 
     [Fact]
+    public void AnAuditIsALineOfFiguresAndAnObjectOfTheJson()
+    {
+        string[] args = ["run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "60", "--ignore-end", "--seed", "1", "--attention", "streaming:recent=8,min-context=0"];
+        var plain = CliRun.Of([.. args, "--json", "-q"]).Json[0];
+        var audited = CliRun.Of([.. args, "--json", "-q", "--audit", "0.25"]).Json[0];
+        Assert.Equal(plain["text"]!.ToString(), audited["text"]!.ToString());
+        Assert.Null(plain["audit"]);
+        var audit = audited["audit"]!;
+        Assert.Equal(0.25, audit["share"]!.GetValue<double>());
+        var heads = audit["auditedHeads"]!.GetValue<long>();
+        Assert.InRange(heads, 100, 400);
+        Assert.InRange(audit["massKept"]!.GetValue<double>(), 0.2, 0.9999);
+        Assert.InRange(audit["meanError"]!.GetValue<double>(), 0.001, 1);
+        Assert.InRange(audit["keysReadShare"]!.GetValue<double>(), 0.1, 0.9);
+        Assert.InRange(audit["worstLayer"]!.GetValue<int>(), 0, 4);
+        Assert.Matches($@"audit of {heads} heads: error mean [\d.]+%, p50 [\d.]+%, p99 [\d.]+%, worst layer \d [\d.]+% \| mass kept [\d.]+% \| keys read [\d.]+%", CliRun.Of([.. args, "--audit", "0.25"]).Error);
+        Assert.Contains("audit of 25%: no head left anything out\n", CliRun.Of([.. args[..^2], "--audit", "0.25"]).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void JsonTellsAllAboutAnAnswer()
     {
         var run = CliRun.Of([.. GreedyArgs, "--max-tokens", "4", "--json", "--logprobs", "2", "--kv", "q8", "--threads", "1", "--seed", "5", "--context", "64"]);

@@ -24,6 +24,8 @@ public sealed class UsageTest
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
     [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
     [InlineData("--threads", "0", "a whole number from 1 to 1024")]
+    [InlineData("--audit", "1.5", "a number from 0 to 1")]
+    [InlineData("--audit", "NaN", "a number from 0 to 1")]
     public void ABadValueIsOneLineWithOptionValueAndWhatIsAllowed(string option, string value, string allowed)
     {
         CliRun.Of("run", "stories260K", "hi", option, value).AssertFails(2, $"kvasir: {option}: '{value}' is not {allowed}; see kvasir run --help");

@@ -1,0 +1,35 @@
+using System.Globalization;
+
+namespace Kvasir.Cli.Inspection;
+
+/// <summary>Colours for the values of a range, from dark to light, even in brightness.</summary>
+/// <param name="Least">The darkest.</param>
+/// <param name="Most">The lightest; what is above looks the same.</param>
+/// <param name="IsLog">Whether equal steps of colour are equal factors.</param>
+/// <param name="IsWarm">Reds, for what is bad; otherwise from blue over green to yellow.</param>
+internal sealed record ColourScale(double Least, double Most, bool IsLog, bool IsWarm)
+{
+    private static readonly (int R, int G, int B)[] Cool = [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)];
+    private static readonly (int R, int G, int B)[] Warm = [(24, 15, 61), (105, 28, 109), (183, 55, 84), (245, 125, 21), (252, 240, 160)];
+
+    /// <summary>The value at a place from 0 to 1.</summary>
+    public double At(double place) => IsLog ? Least * Math.Pow(Most / Least, place) : Least + (place * (Most - Least));
+
+    public string Colour(double value)
+    {
+        var stops = IsWarm ? Warm : Cool;
+        var place = Place(value) * (stops.Length - 1);
+        var first = Math.Min((int)place, stops.Length - 2);
+        var (a, b, t) = (stops[first], stops[first + 1], place - first);
+        return string.Create(CultureInfo.InvariantCulture, $"#{Mix(a.R, b.R, t):x2}{Mix(a.G, b.G, t):x2}{Mix(a.B, b.B, t):x2}");
+    }
+
+    private static int Mix(int a, int b, double t) => (int)Math.Round(a + (t * (b - a)));
+
+    private double Place(double value)
+    {
+        var place = Most <= Least ? 1 : IsLog ? Math.Log(Math.Max(value, Least) / Least) / Math.Log(Most / Least) : (value - Least) / (Most - Least);
+        // What is not a number is as bad as can be.
+        return place >= 0 ? Math.Min(place, 1) : place < 0 ? 0 : 1;
+    }
+}

@@ -1,0 +1,118 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Measurement;
+
+/// <summary>
+/// Computes a prompt densely, and on the way lets policies attend its last positions, for what each would have read and lost. The engine may have no
+/// sequences of its own meanwhile.
+/// </summary>
+public sealed class AttentionProbe
+{
+    private readonly Engine _engine;
+    private readonly AttentionPolicy[] _policies;
+    private readonly int _queryCount;
+    private int _doneTokens;
+    private int _doneLayers;
+
+    /// <param name="engine">Without sequences. Its batch takes in the queries and the prompt rows that policies observe.</param>
+    /// <param name="policies">At least one.</param>
+    /// <param name="queryCount">Positions at the prompt's end that are attended by each policy, at least 1.</param>
+    /// <exception cref="KvasirException">A policy does not fit the model, or observes more prompt rows than fit the engine's batch.</exception>
+    public AttentionProbe(Engine engine, IReadOnlyList<AttentionPolicy> policies, int queryCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
+        ArgumentOutOfRangeException.ThrowIfLessThan(policies.Count, 1, nameof(policies));
+        ArgumentOutOfRangeException.ThrowIfLessThan(queryCount, 1);
+        (_engine, _policies, _queryCount) = (engine, [.. policies], queryCount);
+        foreach (var policy in policies)
+        {
+            policy.RequireFits(engine.Model.Config.LayerCount);
+            if (queryCount + policy.ObservedPromptRows > engine.Batch.MaxRows)
+            {
+                throw new KvasirException(
+                    KvasirError.BadOption,
+                    $"{queryCount} queries and the {policy.ObservedPromptRows} prompt tokens that '{policy.Name}' observes are more than the {engine.Batch.MaxRows} tokens of a batch");
+            }
+        }
+    }
+
+    /// <summary>Tokens of the prompt that are computed; from any thread.</summary>
+    public int DoneTokens => Volatile.Read(ref _doneTokens);
+
+    /// <summary>Layers that are studied, which is done with the prompt's last tokens; from any thread.</summary>
+    public int DoneLayers => Volatile.Read(ref _doneLayers);
+
+    /// <exception cref="KvasirException">The prompt is too short, or does not fit the context or the KV memory, or has an unknown token.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public AttentionStudy Run(ReadOnlySpan<int> prompt, CancellationToken cancellation = default)
+    {
+        RequireFits(prompt);
+        var cache = _engine.Cache.Open(prompt.Length);
+        if (!cache.TryReserve(prompt.Length))
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold the prompt's {prompt.Length} tokens");
+        var transformer = _engine.Transformer;
+        using var study = new LayerStudy(transformer.Shape, _engine.Kv, _policies, _engine.ThreadCount, prompt.Length, _queryCount);
+        var length = prompt.Length;
+        transformer.Capture = (batch, layer, queries) => Capture(study, batch, (layer, length), queries);
+        try
+        {
+            Compute(prompt, cache, cancellation);
+        }
+        finally
+        {
+            transformer.Capture = null;
+            cache.Truncate(0);
+        }
+
+        return study.Result;
+    }
+
+    private void RequireFits(ReadOnlySpan<int> prompt)
+    {
+        if (prompt.Length <= _queryCount)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, $"the prompt of {prompt.Length} tokens is too short for {_queryCount} queries; they need {_queryCount + 1} tokens, and sparse policies far more");
+        }
+
+        if (prompt.Length > _engine.ContextTokens)
+            throw new KvasirException(KvasirError.ContextExceeded, $"the prompt of {prompt.Length} tokens is longer than the context of {_engine.ContextTokens}");
+        foreach (var token in prompt)
+        {
+            if ((uint)token >= (uint)_engine.Model.Config.VocabularySize)
+                throw new KvasirException(KvasirError.BadOption, $"the prompt has token {token}, but the vocabulary has {_engine.Model.Config.VocabularySize}");
+        }
+    }
+
+    private void Compute(ReadOnlySpan<int> prompt, SequenceCache cache, CancellationToken cancellation)
+    {
+        var (batch, sequence) = (_engine.Batch, new Sequence(prompt));
+        sequence.Accept(prompt.Length + 1, PolicyCatalog.Parse("dense"), new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        sequence.Start(cache, Scheduler.Selectors(sequence, _engine.Transformer.Shape));
+        using var cancels = cancellation.UnsafeRegister(static sequence => ((Sequence)sequence!).Cancel(), sequence);
+        while (sequence.CachedCount < prompt.Length)
+        {
+            // The first batch takes what does not fill one, so that the last has as many queries as it can.
+            var left = prompt.Length - sequence.CachedCount;
+            batch.Clear();
+            batch.Add(sequence, left % batch.MaxRows == 0 ? batch.MaxRows : left % batch.MaxRows);
+            if (!_engine.Transformer.Forward(batch))
+                throw new OperationCanceledException(cancellation);
+            sequence.CommitRows(batch.RowCount);
+            Volatile.Write(ref _doneTokens, sequence.CachedCount);
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void Capture(LayerStudy study, Batch batch, (int Layer, int Tokens) at, NativeView queries)
+    {
+        var segment = batch.Segments[0];
+        if (segment.EndPosition < at.Tokens)
+            return;
+        study.Run(_engine.Pool, segment.Sequence.Cache!, at.Layer, queries, segment.FirstPosition);
+        Volatile.Write(ref _doneLayers, at.Layer + 1);
+    }
+}

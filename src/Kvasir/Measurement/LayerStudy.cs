@@ -1,0 +1,133 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Measurement;
+
+/// <summary>
+/// Attends the last positions of a prompt by every policy and compares each with dense attention, a layer at a time: work items are (policy, KV head), and
+/// no index outlives its item.
+/// </summary>
+internal sealed class LayerStudy : ParallelJob, IDisposable
+{
+    private const int CurveQueries = 4;
+    private readonly AttentionShape _shape;
+    private readonly AttentionPolicy[] _policies;
+    private readonly AttentionScratch[] _scratch;
+    private readonly PolicyStudy[] _studies;
+    private readonly MassCurves _curves;
+    private readonly int _tokens;
+    private readonly int _queryCount;
+    private SequenceCache _cache = null!;
+    private NativeView _queries;
+    private int _firstPosition;
+    private int _layer;
+
+    /// <param name="kv">How keys and values are stored.</param>
+    /// <param name="tokens">Of the prompt.</param>
+    /// <param name="queryCount">Of its last positions.</param>
+    public LayerStudy(AttentionShape shape, KvType kv, AttentionPolicy[] policies, int workerCount, int tokens, int queryCount)
+    {
+        (_shape, _policies, _tokens, _queryCount) = (shape, policies, tokens, queryCount);
+        _studies = Array.ConvertAll(policies, policy => PolicyStudy.Empty(policy.Name, shape.LayerCount, shape.HeadCount, shape.KvHeadCount));
+        _curves = new MassCurves(shape, tokens);
+        _scratch = new AttentionScratch[workerCount];
+        for (var i = 0; i < workerCount; i++)
+        {
+            _scratch[i] = new AttentionScratch(shape, kv, tokens)
+            {
+                Comparison = new DenseComparison(shape),
+                Observed = new ObservedWeights(shape.GroupHeads, tokens),
+            };
+        }
+    }
+
+    /// <summary>What has been found.</summary>
+    public AttentionStudy Result => new(_tokens, _queryCount, _studies, _curves);
+
+    /// <param name="cache">With all of the prompt in this layer.</param>
+    /// <param name="queries">[rows, heads, dim], rotated: of the prompt's last rows.</param>
+    /// <param name="firstPosition">Of those.</param>
+    public void Run(WorkerPool pool, SequenceCache cache, int layer, NativeView queries, int firstPosition)
+    {
+        (_cache, _layer, _queries, _firstPosition) = (cache, layer, queries, firstPosition);
+        pool.Run(this, (_policies.Length + 1) * _shape.KvHeadCount);
+    }
+
+    public override void Execute(int item, int worker)
+    {
+        var (index, kvHead) = (item / _shape.KvHeadCount, item % _shape.KvHeadCount);
+        if (index == _policies.Length)
+            Trace(kvHead, _scratch[worker]);
+        else
+            Study(_policies[index], _studies[index], kvHead, _scratch[worker]);
+    }
+
+    public void Dispose()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Dispose();
+    }
+
+    private void Study(AttentionPolicy policy, PolicyStudy study, int kvHead, AttentionScratch scratch)
+    {
+        var head = _cache.Head(_layer, kvHead);
+        using var selector = policy.CreateSelector(new HeadPlace(_layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, _tokens));
+        ReadPrompt(policy, selector, head.First(_tokens - _queryCount), kvHead, scratch);
+        for (var position = _tokens - _queryCount; position < _tokens; position++)
+        {
+            // As decode would find it: rows behind the position do not exist yet.
+            var seen = head.First(position + 1);
+            selector.Append(seen, position, 1);
+            var query = Query(seen, position, kvHead, scratch);
+            scratch.Compares = true;
+            var sum = HeadAttention.Decode(seen, selector, query.Queries, (query.FirstRow, query.EndRow), policy.ObservesDecode, scratch);
+            scratch.Comparison!.Compare(query, sum, scratch);
+            Add(study, kvHead, scratch.Comparison);
+        }
+    }
+
+    private void ReadPrompt(AttentionPolicy policy, Selector selector, KvHead prompt, int kvHead, AttentionScratch scratch)
+    {
+        selector.Append(prompt, 0, prompt.RowCount);
+        var first = Math.Max(0, prompt.RowCount - policy.ObservedPromptRows);
+        for (var position = first; position < prompt.RowCount; position++)
+        {
+            var query = Query(prompt, position, kvHead, scratch);
+            HeadAttention.Decode(prompt, new ReportingAllRows(selector), query.Queries, (query.FirstRow, query.EndRow), observes: true, scratch);
+        }
+
+        selector.EndPrompt(prompt);
+    }
+
+    private void Add(PolicyStudy study, int kvHead, DenseComparison comparison)
+    {
+        study.KeysRead.Add(_layer, kvHead, (double)comparison.RowsRead / comparison.RowsInSight / _queryCount);
+        for (var i = 0; i < _shape.GroupHeads; i++)
+        {
+            var head = (kvHead * _shape.GroupHeads) + i;
+            study.KeysUsed.Add(_layer, head, (double)comparison.RowsUsed[i] / comparison.RowsInSight / _queryCount);
+            study.MassKept.Add(_layer, head, (double)comparison.Masses[i] / _queryCount);
+            study.Error.Add(_layer, head, (double)comparison.Errors[i] / _queryCount);
+        }
+    }
+
+    private void Trace(int kvHead, AttentionScratch scratch)
+    {
+        var head = _cache.Head(_layer, kvHead);
+        var count = Math.Min(CurveQueries, _queryCount);
+        for (var position = _tokens - count; position < _tokens; position++)
+            _curves.Add(_layer, kvHead, Query(head, position, kvHead, scratch), 1.0 / (count * _shape.GroupHeads));
+    }
+
+    private HeadQuery Query(KvHead head, int position, int kvHead, AttentionScratch scratch)
+    {
+        var group = _shape.GroupHeads * _shape.Dim;
+        var queries = scratch.Queries(_shape.GroupHeads);
+        _queries.Span<float>((((long)(position - _firstPosition) * _shape.KvHeadCount) + kvHead) * group * sizeof(float), group).CopyTo(queries);
+        VectorMath.Scale(queries, 1 / MathF.Sqrt(_shape.Dim));
+        return new HeadQuery(head, queries, _shape.FirstVisible(position), position + 1, scratch.Selector);
+    }
+}
