@@ -18,6 +18,7 @@ public static class PolicyCatalog
         Oracle.Entry,
         Quest.Entry,
         H2O.Entry,
+        Alisa.Entry,
     ];
 
     public static IReadOnlyList<PolicyEntry> Entries => Table;

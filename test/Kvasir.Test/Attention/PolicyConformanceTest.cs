@@ -28,6 +28,8 @@ public sealed class PolicyConformanceTest : IDisposable
         "topp:coverage=0.5,sinks=2,recent=4,min-context=0",
         "oracle:share=0.1,sinks=2,recent=4,seed=3,min-context=0",
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
+        "alisa:ratio=0.4,observed=20,min-context=0",
+        "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 
