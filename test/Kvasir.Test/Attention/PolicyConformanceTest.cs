@@ -52,7 +52,7 @@ public sealed class PolicyConformanceTest : IDisposable
         var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
         Answer(entry.KeepEverything, KvType.F32).AssertEquals(Answer("dense", KvType.F32), 1e-4, name);
         // Keys that differ in their last bit may be rounded to neighbours when they are stored, and heads of eight elements feel each of them.
-        foreach (var kv in new[] { KvType.BF16, KvType.Q8 })
+        foreach (var kv in new[] { KvType.BF16, KvType.Q8, KvType.Int8 })
             Answer(entry.KeepEverything, kv, FewTokens).AssertEquals(Answer("dense", kv, FewTokens), 5e-2, $"{name}, {kv}");
     }
 
