@@ -141,7 +141,7 @@ internal sealed class BenchCommand
         {
             Model = shape?.Name ?? model.Config.Name,
             Weights = shape is null ? StoredTypes(model.Weights) : (typed.GetValue(_weights) ?? SyntheticWeights.Q4_0).ToString().ToLowerInvariant(),
-            Kv = plan.Kv.ToString().ToLowerInvariant(),
+            Kv = KvText.Name(plan.Kv),
             Threads = plan.Threads,
             Batch = 1,
             Depth = 0,

@@ -68,6 +68,8 @@ public sealed class EngineTest : IDisposable
     [Theory]
     [InlineData(KvType.BF16, 0.002)]
     [InlineData(KvType.Q8, 0.01)]
+    [InlineData(KvType.Int8, 0.0015)]
+    [InlineData(KvType.Int8Channel, 0.0015)]
     public void StoredKeysAndValuesKeepTheLogits(KvType kv, double tolerance)
     {
         // Half of the tokens as a prompt, half one by one; root mean square errors in units of the range of a position's logits.
@@ -148,6 +150,7 @@ public sealed class EngineTest : IDisposable
     [Theory]
     [InlineData(1, KvType.BF16)]
     [InlineData(1, KvType.Q8)]
+    [InlineData(1, KvType.Int8)]
     [InlineData(2, KvType.F32)]
     public void DecodeStepsAllocateNothing(int threads, KvType kv)
     {

@@ -61,7 +61,7 @@ internal sealed record BenchPlan
     /// <summary>Bytes of cache that the cases of a depth take.</summary>
     public long KvBytesAt(int depth, ModelConfig config)
     {
-        var pageBytes = 2L * PagePool.PageTokens * KvCodecs.RowBytes(Kv, config.HeadDim) * config.LayerCount * config.KvHeadCount;
+        var pageBytes = (long)KvCodecs.PageBytes(Kv, config.HeadDim, PagePool.PageTokens) * config.LayerCount * config.KvHeadCount;
         // A prefill is one sequence; the others come for the decoding.
         return pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
 

@@ -39,7 +39,7 @@ internal sealed class EngineFlags
         "--audit", "Attend this share of what a sparse policy attends, drawn by step, layer and head, densely as well, and report how far off it was: 0 to 1; costs that share of dense attention [default: 0]", 0, 1);
 
     public static Option<KvType?> Kv() => Typed.Parsed(
-        "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact) or f32 (the reference) [default: bf16]", "bf16, q8 or f32", ParseKv);
+        "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact), int8 (keys by channel, which outliers do not harm, values by token), int8-channel (both by channel) or f32 (the reference) [default: bf16]", KvText.Known, KvText.Parse);
 
     public static Option<long?> KvMemory() => Typed.Parsed<long?>(
         "--kv-memory", "SIZE", "The most memory that the KV cache may take, as 512M, 2G or 1.5GiB [default: half of what is available]",
@@ -73,12 +73,4 @@ internal sealed class EngineFlags
             QueueLimit = 1,
         };
     }
-
-    private static KvType? ParseKv(string text) => text.ToUpperInvariant() switch
-    {
-        "BF16" => KvType.BF16,
-        "Q8" => KvType.Q8,
-        "F32" => KvType.F32,
-        _ => null,
-    };
 }

@@ -84,6 +84,7 @@ public static unsafe class AttentionScores
         {
             case KvType.F32: Run<F32Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
             case KvType.BF16: Run<Bf16Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
+            case KvType.Int8 or KvType.Int8Channel: Run<Int8Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
             default: Run<Q8Codec, TLanes, V>(queries, keys, rows, scale, scores, stride); break;
         }
     }

@@ -84,6 +84,7 @@ public static unsafe class AttentionValues
         {
             case KvType.F32: Run<F32Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
             case KvType.BF16: Run<Bf16Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
+            case KvType.Int8 or KvType.Int8Channel: Run<Int8Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
             default: Run<Q8Codec, TLanes, V>(weights, stride, values, rows, outputs); break;
         }
     }

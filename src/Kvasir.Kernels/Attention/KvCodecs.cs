@@ -20,11 +20,24 @@ public static unsafe class KvCodecs
             KvType.F32 => F32Codec.RowBytes(dim),
             KvType.BF16 => Bf16Codec.RowBytes(dim),
             KvType.Q8 => Q8Codec.RowBytes(dim),
+            KvType.Int8 or KvType.Int8Channel => Int8Codec.RowBytes(dim),
             _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
         };
     }
 
-    /// <summary>Stores one row; <paramref name="stored"/> has RowBytes(type, row.Length) bytes, of which all are written.</summary>
+    /// <summary>Bytes of a page of as many rows of keys as of values, and of what they share behind them.</summary>
+    public static int PageBytes(KvType type, int dim, int pageTokens)
+    {
+        var shared = type switch
+        {
+            KvType.Int8 => ChannelBytes(dim),
+            KvType.Int8Channel => 2 * ChannelBytes(dim),
+            _ => 0,
+        };
+        return 2 * pageTokens * RowBytes(type, dim) + shared;
+    }
+
+    /// <summary>Stores one row by itself, as <see cref="OpenPage"/> does not; <paramref name="stored"/> has RowBytes(type, row.Length) bytes, of which all are written.</summary>
     public static void Encode(KvType type, ReadOnlySpan<float> row, Span<byte> stored)
     {
         Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
@@ -34,12 +47,13 @@ public static unsafe class KvCodecs
             {
                 case KvType.F32: F32Codec.Encode(row, p); break;
                 case KvType.BF16: Bf16Codec.Encode(row, p); break;
+                case KvType.Int8 or KvType.Int8Channel: Int8Codec.Encode(row, p); break;
                 default: Q8Codec.Encode(row, p); break;
             }
         }
     }
 
-    /// <summary>Reads one row back; exact for what was stored.</summary>
+    /// <summary>Reads one row back where it lies; exact for what was stored.</summary>
     public static void Decode(KvType type, ReadOnlySpan<byte> stored, Span<float> row)
     {
         Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
@@ -52,6 +66,7 @@ public static unsafe class KvCodecs
                 {
                     case KvType.F32: Widen<F32Codec>(p, BlockCount(row.Length), destination); break;
                     case KvType.BF16: Widen<Bf16Codec>(p, BlockCount(row.Length), destination); break;
+                    case KvType.Int8 or KvType.Int8Channel: Widen<Int8Codec>(p, BlockCount(row.Length), destination); break;
                     default: Widen<Q8Codec>(p, BlockCount(row.Length), destination); break;
                 }
             }
@@ -62,6 +77,9 @@ public static unsafe class KvCodecs
 
     /// <summary>Blocks in a row of <paramref name="dim"/> elements.</summary>
     internal static int BlockCount(int dim) => (dim + BlockElements - 1) / BlockElements;
+
+    /// <summary>Bytes of a step and a zero for every channel.</summary>
+    internal static int ChannelBytes(int dim) => 2 * sizeof(float) * BlockCount(dim) * BlockElements;
 
     /// <summary>Blocks of scales that widening needs room for: it works on eight of them, from the last one backwards.</summary>
     internal static int ScalesRoom(int blockCount) => blockCount + 7;

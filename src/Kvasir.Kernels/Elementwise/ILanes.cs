@@ -46,6 +46,9 @@ internal unsafe interface ILanes<V>
     /// <summary>2^n, given 1.5 * 2^23 + n, whose low mantissa bits are n; n in [-126, 128], 128 giving infinity.</summary>
     static abstract V PowerOfTwo(V shifted);
 
+    /// <summary>Bit i is set where lane i of <paramref name="x"/> is above that of <paramref name="limit"/>; a NaN never is.</summary>
+    static abstract uint WhereAbove(V x, V limit);
+
     static abstract float Sum(V x);
 
     static abstract float Largest(V x);

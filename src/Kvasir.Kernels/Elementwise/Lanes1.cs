@@ -51,6 +51,9 @@ internal readonly unsafe struct Lanes1 : ILanes<float>
     public static float PowerOfTwo(float shifted) => BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted) + 127) << 23);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint WhereAbove(float x, float limit) => x > limit ? 1u : 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(float x) => x;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

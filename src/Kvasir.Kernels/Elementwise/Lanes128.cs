@@ -58,6 +58,9 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         Vector128.ShiftLeft(shifted.AsInt32() + Vector128.Create(127), 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint WhereAbove(Vector128<float> x, Vector128<float> limit) => Vector128.GreaterThan(x, limit).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> x) => Vector128.Sum(x);
 
     /// <summary>Rows become columns.</summary>

@@ -56,6 +56,9 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         Vector256.ShiftLeft(shifted.AsInt32() + Vector256.Create(127), 23).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static uint WhereAbove(Vector256<float> x, Vector256<float> limit) => Vector256.GreaterThan(x, limit).ExtractMostSignificantBits();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> x) => Vector256.Sum(x);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

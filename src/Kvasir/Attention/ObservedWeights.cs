@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention;
 
@@ -26,8 +27,9 @@ internal sealed class ObservedWeights(int groupHeads, int maxRows)
     {
         for (var head = 0; head < groupHeads; head++)
         {
-            foreach (ref var score in _scores.AsSpan(head * maxRows, _count))
-                score = MathF.Exp(score - sum.Max[head]) / sum.Mass[head];
+            var own = _scores.AsSpan(head * maxRows, _count);
+            Softmax.Exponentials(own, sum.Max[head]);
+            VectorMath.Scale(own, 1 / sum.Mass[head]);
         }
 
         selector.Observe(position, new RowSet(_rows.AsSpan(0, _count)), _scores, maxRows);

@@ -19,6 +19,7 @@ public static class PolicyCatalog
         Quest.Entry,
         Guarded.Entry,
         H2O.Entry,
+        Alisa.Entry,
     ];
 
     public static IReadOnlyList<PolicyEntry> Entries => Table;

@@ -29,7 +29,7 @@ public sealed class KvCache : IDisposable
     public int HeadCount => _layerCount * _kvHeadCount;
 
     /// <summary>Bytes of keys and values that one token adds, over all layers and heads.</summary>
-    public long BytesPerToken => 2L * HeadCount * Pool.RowBytes;
+    public long BytesPerToken => (long)HeadCount * Pool.PageBytes / PagePool.PageTokens;
 
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself.</summary>
     public long TokenLimit => (long)(Pool.PageLimit / HeadCount) * PagePool.PageTokens;

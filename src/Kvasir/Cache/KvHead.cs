@@ -11,11 +11,15 @@ public sealed class KvHead
     private readonly PagePool _pool;
     private readonly int[] _pages;
     private readonly nint[] _addresses;
+    private readonly OpenPage? _openKeys;
+    private readonly OpenPage? _openValues;
     private int _pageCount;
 
     internal KvHead(PagePool pool, int maxRows)
         : this(pool, new int[PagesFor(maxRows)], new nint[PagesFor(maxRows)])
     {
+        _openKeys = OpenPage.For(pool.Type, pool.HeadDim, PagePool.PageTokens, values: false);
+        _openValues = OpenPage.For(pool.Type, pool.HeadDim, PagePool.PageTokens, values: true);
     }
 
     private KvHead(PagePool pool, int[] pages, nint[] addresses) => (_pool, _pages, _addresses) = (pool, pages, addresses);
@@ -64,9 +68,10 @@ public sealed class KvHead
     {
         var page = RowCount / PagePool.PageTokens;
         Invariant.Holds(page < _pageCount);
-        var offset = RowCount % PagePool.PageTokens * _pool.RowBytes;
-        KvCodecs.Encode(Type, key, _pool.Bytes(_pages[page], offset, _pool.RowBytes));
-        KvCodecs.Encode(Type, value, _pool.Bytes(_pages[page], offset + (PagePool.PageTokens * _pool.RowBytes), _pool.RowBytes));
+        var index = RowCount % PagePool.PageTokens;
+        var bytes = _pool.Bytes(_pages[page], 0, _pool.PageBytes);
+        Store(_openKeys, key, index, bytes, 0);
+        Store(_openValues, value, index, bytes, PagePool.PageTokens * _pool.RowBytes);
         RowCount++;
     }
 
@@ -90,8 +95,22 @@ public sealed class KvHead
     internal void Truncate(int rows)
     {
         Invariant.Holds(rows >= 0);
-        RowCount = Math.Min(rows, RowCount);
+        if (rows < RowCount)
+        {
+            RowCount = rows;
+            _openKeys?.Forget();
+            _openValues?.Forget();
+        }
+
         ReturnFrom(PagesFor(rows));
+    }
+
+    private void Store(OpenPage? open, ReadOnlySpan<float> row, int index, Span<byte> page, int firstByte)
+    {
+        if (open is null)
+            KvCodecs.Encode(Type, row, page.Slice(firstByte + (index * _pool.RowBytes), _pool.RowBytes));
+        else
+            open.Append(row, index, page);
     }
 
     private void ReturnFrom(int pageCount)

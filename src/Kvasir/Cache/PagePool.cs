@@ -5,7 +5,7 @@ namespace Kvasir.Cache;
 
 /// <summary>
 /// The bounded memory of the KV cache, handed out by page. A page holds <see cref="PageTokens"/> rows of keys and then as many
-/// rows of values, of one (sequence, layer, KV head). Memory is taken from the system slab by slab as pages are asked for;
+/// rows of values, of one (sequence, layer, KV head), and what they share behind them. Memory is taken from the system slab by slab as pages are asked for;
 /// nothing is reserved for a window that is never filled.
 /// </summary>
 public sealed class PagePool : IDisposable
@@ -31,7 +31,7 @@ public sealed class PagePool : IDisposable
         Type = type;
         HeadDim = headDim;
         RowBytes = KvCodecs.RowBytes(type, headDim);
-        PageBytes = 2 * PageTokens * RowBytes;
+        PageBytes = KvCodecs.PageBytes(type, headDim, PageTokens);
         if (limitBytes < PageBytes)
             throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {limitBytes} bytes is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);

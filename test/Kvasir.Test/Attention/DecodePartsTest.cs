@@ -13,6 +13,7 @@ public sealed class DecodePartsTest
     [InlineData(KvType.F32, 0, 2049)]
     [InlineData(KvType.F32, 70, 5000)]
     [InlineData(KvType.Q8, 33, 4242)]
+    [InlineData(KvType.Int8, 33, 4242)]
     public void PartsInAnyOrderEqualOneWorkersSum(KvType type, int first, int end)
     {
         var random = new Random(end);

@@ -31,11 +31,43 @@ internal sealed class LoneHead : IDisposable
     public HashSet<int> LastRead { get; } = [];
 
     /// <summary>[group, dim]: the outputs for what <paramref name="selector"/> selects.</summary>
-    public float[] Attend(Selector selector)
+    public float[] Attend(Selector selector) => Attend(selector, Head.RowCount - 1);
+
+    /// <summary>The same for a query at an earlier position.</summary>
+    public float[] Attend(Selector selector, int position)
     {
         LastRead.Clear();
         var watched = new Watched(selector, LastRead);
-        return HeadAttention.Decode(Head, watched, _queries, (0, Head.RowCount), observes: false, _scratch).Output.ToArray();
+        return HeadAttention.Decode(Head, watched, _queries, (0, position + 1), observes: false, _scratch).Output.ToArray();
+    }
+
+    /// <summary>Makes every query the key of a row, many times over.</summary>
+    public void LookFor(int row)
+    {
+        var key = new float[_place.Dim];
+        Head.Keys.Decode(row, key);
+        for (var i = 0; i < _queries.Length; i++)
+            _queries[i] = 10 * key[i % key.Length];
+    }
+
+    /// <summary>[group, rows]: what dense attention gives to each row.</summary>
+    public float[] Weights()
+    {
+        var count = Head.RowCount;
+        var weights = new float[_place.GroupHeads * count];
+        AttentionScores.Rows(_queries, Head.Keys, new RowSet(0, count), 1, weights, count);
+        for (var head = 0; head < _place.GroupHeads; head++)
+        {
+            var own = weights.AsSpan(head * count, count);
+            var max = own.ToArray().Max();
+            var mass = 0.0;
+            foreach (var score in own)
+                mass += Math.Exp(score - max);
+            foreach (ref var score in own)
+                score = (float)(Math.Exp(score - max) / mass);
+        }
+
+        return weights;
     }
 
     /// <summary>Of each query the sum of e^score times values, then that of e^score alone: [group, dim + 1].</summary>

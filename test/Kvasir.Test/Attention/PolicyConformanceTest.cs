@@ -30,6 +30,8 @@ public sealed class PolicyConformanceTest : IDisposable
         "guarded:epsilon=0.9,delta=0.4,pilot=16,sinks=2,recent=4,min-context=0",
         "guarded:epsilon=0.6,delta=0.3,pilot=24,bits=3,sinks=0,recent=1,dense-layers=1,seed=5,min-context=0",
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
+        "alisa:ratio=0.4,observed=20,min-context=0",
+        "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 
@@ -52,7 +54,7 @@ public sealed class PolicyConformanceTest : IDisposable
         var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
         Answer(entry.KeepEverything, KvType.F32).AssertEquals(Answer("dense", KvType.F32), 1e-4, name);
         // Keys that differ in their last bit may be rounded to neighbours when they are stored, and heads of eight elements feel each of them.
-        foreach (var kv in new[] { KvType.BF16, KvType.Q8 })
+        foreach (var kv in new[] { KvType.BF16, KvType.Q8, KvType.Int8 })
             Answer(entry.KeepEverything, kv, FewTokens).AssertEquals(Answer("dense", kv, FewTokens), 5e-2, $"{name}, {kv}");
     }
 

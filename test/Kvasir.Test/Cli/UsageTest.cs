@@ -20,7 +20,7 @@ public sealed class UsageTest
     [InlineData("--seed", "-1", "a whole number from 0 to 2^64 - 1")]
     [InlineData("--max-tokens", "0", "a whole number from 1")]
     [InlineData("--stop", "", "a text of 1 to 256 bytes")]
-    [InlineData("--kv", "f16", "bf16, q8 or f32")]
+    [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel or f32")]
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
     [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
     [InlineData("--threads", "0", "a whole number from 1 to 1024")]

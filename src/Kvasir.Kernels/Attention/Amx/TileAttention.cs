@@ -15,8 +15,8 @@ public static unsafe class TileAttention
     // Where packing 2,048 rows took as long as floats took in all: 6 queries of bf16 rows, 11 of q8 rows.
     private const int FewestQueries = 12;
 
-    /// <summary>Whether this machine can, and rows of <paramref name="type"/> are rough enough for products of bf16 numbers.</summary>
-    public static bool Supports(KvType type) => type != KvType.F32 && AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
+    /// <summary>Whether this machine can, and rows of <paramref name="type"/> are rough enough for products of bf16 numbers, which those by channel are not.</summary>
+    public static bool Supports(KvType type) => type is KvType.BF16 or KvType.Q8 && AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
 
     /// <summary>Whether so many queries make up for packing rows into tiles.</summary>
     public static bool Pays(int queryCount) => queryCount >= FewestQueries;

@@ -17,6 +17,9 @@ public sealed class KvCodecsTest
     [InlineData(KvType.Q8, 80, 104)]
     [InlineData(KvType.Q8, 33, 68)]
     [InlineData(KvType.Q8, 1, 36)]
+    [InlineData(KvType.Int8, 128, 136)]
+    [InlineData(KvType.Int8, 33, 72)]
+    [InlineData(KvType.Int8Channel, 128, 136)]
     public void RowsHaveStatedSizes(KvType type, int dim, int bytes) => Assert.Equal(bytes, KvCodecs.RowBytes(type, dim));
 
     [Fact]
@@ -67,6 +70,46 @@ public sealed class KvCodecsTest
                 Assert.True(MathF.Abs(seen[i] - row[i]) <= step * 0.5001f, $"dim {dim}, element {i}: {seen[i]} for {row[i]}");
             }
         }
+    }
+
+    [Fact]
+    public void PagesByChannelHoldTheirRangesToo()
+    {
+        Assert.Equal(64 * 256, KvCodecs.PageBytes(KvType.BF16, 128, 32));
+        Assert.Equal(64 * 136 + 8 * 128, KvCodecs.PageBytes(KvType.Int8, 128, 32));
+        Assert.Equal(64 * 136 + 16 * 128, KvCodecs.PageBytes(KvType.Int8Channel, 128, 32));
+    }
+
+    [Fact]
+    public void Int8IsWithinHalfAStepOfItsRow()
+    {
+        foreach (var dim in Dims)
+        {
+            foreach (var offset in (float[])[0, 3, -100])
+            {
+                var row = AttentionCase.Normal(new Random(dim), dim).Select(x => x + offset).ToArray();
+                var seen = RoundTrip(KvType.Int8, row);
+                var step = (row.Max() - row.Min()) / 255;
+                for (var i = 0; i < dim; i++)
+                    Assert.True(MathF.Abs(seen[i] - row[i]) <= step * 0.5001f + 1e-6f * MathF.Abs(row[i]), $"dim {dim}, element {i}: {seen[i]} for {row[i]}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Int8KeepsEqualElementsAndNeverHidesNaN()
+    {
+        foreach (var x in (float[])[0, 1, -0.1f, 1e-40f, 3e38f])
+        {
+            var row = new float[70];
+            Array.Fill(row, x);
+            Assert.Equal(row, RoundTrip(KvType.Int8, row));
+            row[40] = float.NaN;
+            Assert.All(RoundTrip(KvType.Int8, row), seen => Assert.True(float.IsNaN(seen)));
+        }
+
+        float[] widest = [-3e38f, 3e38f, 0];
+        Assert.All(RoundTrip(KvType.Int8, widest).Zip(widest), pair => Assert.Equal(pair.Second, pair.First, 2e36f));
     }
 
     [Fact]

@@ -42,6 +42,28 @@ public sealed class ElementwiseTest
     }
 
     [Fact]
+    public void AboveListsWhatAPlainLoopFinds()
+    {
+        foreach (var variant in Above.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                var x = Random(length, 2, seed: length);
+                for (var i = 0; i < length; i += 7)
+                    x[i] = i % 2 == 0 ? float.NaN : 0.5f;
+                foreach (var limit in new[] { -3f, 0.5f, 1.9f, float.PositiveInfinity })
+                {
+                    var (places, found) = (new int[length], new float[length]);
+                    var count = variant.Run(x, limit, 100, places, found);
+                    var expected = Enumerable.Range(0, length).Where(i => x[i] > limit).ToArray();
+                    Assert.Equal(expected.Select(i => i + 100), places[..count]);
+                    Assert.Equal(expected.Select(i => x[i]), found[..count]);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void SwiGluMatchesDoublePrecision()
     {
         foreach (var variant in SwiGlu.Variants.Where(v => v.IsSupported))

@@ -1,0 +1,161 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Attention.Policies;
+
+/// <summary>
+/// Sparse window attention (ALISA, algorithm 1): half of the budget are the newest rows, the other half those that collected most attention from the newest
+/// queries; both grow with the context. Weights are summed over the query heads that share a KV head; the paper sums over all heads of a layer, whose KV heads are
+/// computed apart from each other here.
+/// </summary>
+public sealed class Alisa : SparsePolicy
+{
+    internal static readonly PolicyEntry Entry = new(
+        "alisa", "the newest tokens and as many that the newest queries attended to most", "ALISA: Zhao et al. 2024, arXiv 2403.17312", "alisa:ratio=1,min-context=0",
+        static values => new Alisa(values),
+        ExactZones.Options(
+            sinks: 0, recent: 1, denseLayers: "none",
+            PolicyOption.Real("ratio", 0.2, 0, 1, "of all tokens that are read: half of them the newest, half by attention"),
+            PolicyOption.Choice("scoring", "what tokens that are not read count for: all scored now and then, nothing, or all scored at every step", "probe", "literal", "dense"),
+            PolicyOption.Whole("probe-every", 16, 1, 65536, "steps from one probe of all tokens to the next"),
+            PolicyOption.Choice("score-rows", "queries whose attention is summed: half as many as tokens are read, or as many", "k", "two-k"),
+            PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
+            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")));
+
+    private const long LargestWindowBytes = 16 << 20;
+    private readonly float _ratio;
+    private readonly AlisaScoring _scoring;
+    private readonly int _probeEvery;
+    private readonly int _rowsPerHalf;
+    private readonly bool _sumsWindow;
+
+    internal Alisa(PolicyValues values)
+        : base(values)
+    {
+        _ratio = values.Real("ratio");
+        _scoring = values.Choice<AlisaScoring>("scoring");
+        _probeEvery = values.Whole("probe-every");
+        _rowsPerHalf = values.Is("score-rows", "two-k") ? 2 : 1;
+        _sumsWindow = values.Is("sum", "window");
+        ObservedPromptRows = values.Whole("observed");
+    }
+
+    public override int ObservedPromptRows { get; }
+
+    public override bool ObservesDecode => true;
+
+    /// <inheritdoc/>
+    /// <remarks>An exact window costs a number for each of its queries instead.</remarks>
+    public override double IndexBytesPerToken(int dim) => sizeof(float);
+
+    protected override ZonedSelector CreateSparse(HeadPlace place)
+    {
+        var queries = WindowRows(place.MaxRows);
+        var isWindow = _sumsWindow && WindowAttention.BytesOf(place, queries) <= LargestWindowBytes;
+        return new Halves(this, place, isWindow ? new WindowAttention(place, queries) : new DecayedAttention(place));
+    }
+
+    // Rounded up at one half, so that two halves are never less than the whole.
+    private int HalfOf(int pastRows) => Math.Max(1, (int)Math.Round(pastRows * (double)_ratio / 2, MidpointRounding.AwayFromZero));
+
+    private int WindowRows(int pastRows) => _rowsPerHalf * HalfOf(pastRows);
+
+    private bool Probes(int position, int layer) => _scoring switch
+    {
+        AlisaScoring.Dense => true,
+        // Layers take turns, so that no step pays for all of them.
+        AlisaScoring.Probe => (position + layer) % _probeEvery == 0,
+        _ => false,
+    };
+
+    private sealed class Halves(Alisa policy, HeadPlace place, CollectedAttention attention) : ZonedSelector(policy.Zones)
+    {
+        private readonly TopRows _top = new();
+
+        // Weights sum to 1 over the rows that were read. Times the share of the mass that these rows had when all were scored last, they can be added to weights
+        // that sum to 1 over all rows.
+        private readonly float[] _shares = Ones(place.GroupHeads);
+        private readonly float[] _whole = Ones(place.GroupHeads);
+        private int _chosen = -1;
+        private int _probed = -1;
+        private int _windowRows;
+
+        public override long IndexBytes => attention.Bytes;
+
+        public override void Append(KvHead head, int firstRow, int rowCount) => attention.Append(firstRow, rowCount);
+
+        public override void Truncate(int rows) => attention.Truncate(rows);
+
+        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
+        {
+            if (position == _probed)
+                return;
+            var isChoice = position == _chosen;
+            attention.Begin(position, isChoice ? _windowRows : policy.WindowRows(rows.Count - 1));
+            attention.Add(rows, weights, stride, isChoice ? _shares : _whole);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            attention.Dispose();
+            base.Dispose(disposing);
+        }
+
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            if (round > 0)
+                return false;
+            var past = query.EndRow - 1 - query.FirstRow;
+            var half = policy.HalfOf(past);
+            (_chosen, _windowRows) = (query.EndRow - 1, policy.WindowRows(past));
+            var newest = Math.Clamp(query.EndRow - 1 - half, middle.First, middle.End);
+            selection.AddRange(newest, middle.End - newest);
+            attention.Settle(_windowRows);
+            _top.Select(attention, (middle.First, newest), half, query.Scratch, selection);
+            if (policy.Probes(_chosen, place.Layer))
+                Probe(query, selection);
+            return true;
+        }
+
+        // Adds the weights that this query would have given to all rows, and measures what share those have that it reads.
+        private void Probe(in HeadQuery query, KvSelection selection)
+        {
+            _probed = _chosen;
+            var count = query.EndRow - query.FirstRow;
+            var rows = new RowSet(query.FirstRow, count);
+            var weights = query.Scratch.Floats(place.GroupHeads * count);
+            AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, weights, count);
+            for (var head = 0; head < place.GroupHeads; head++)
+            {
+                var own = weights.Slice(head * count, count);
+                VectorMath.Scale(own, 1 / Softmax.Exponentials(own, VectorMath.Max(own)));
+                _shares[head] = Share(own, query.FirstRow, selection);
+            }
+
+            attention.Begin(_chosen, _windowRows);
+            attention.Add(rows, weights, count, _whole);
+        }
+
+        private static float Share(ReadOnlySpan<float> weights, int firstRow, KvSelection selection)
+        {
+            var share = 0f;
+            foreach (var (first, count) in selection.Ranges)
+            {
+                foreach (var weight in weights.Slice(first - firstRow, count))
+                    share += weight;
+            }
+
+            foreach (var row in selection.Rows)
+                share += weights[row - firstRow];
+            return MathF.Min(share, 1);
+        }
+
+        private static float[] Ones(int count)
+        {
+            var ones = new float[count];
+            Array.Fill(ones, 1);
+            return ones;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+namespace Kvasir.Attention.Policies;
+
+/// <summary>What a row that was not read counts for in the sum of attention: alisa.md, 2.4.</summary>
+internal enum AlisaScoring
+{
+    /// <summary>Nothing, but for every so many steps, at which all keys are scored.</summary>
+    Probe,
+
+    /// <summary>Nothing: a row that is not read for a whole window never comes back.</summary>
+    Literal,
+
+    /// <summary>What it would have got: all keys are scored at every step, for the sum only.</summary>
+    Dense,
+}
