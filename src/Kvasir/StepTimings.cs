@@ -10,7 +10,7 @@ namespace Kvasir;
 /// <param name="RowsInSight">Those that they would have under dense attention.</param>
 public readonly record struct StepTimings(int Rows, double LinearMs, double AttentionMs, double SelectionMs, double TotalMs, long RowsRead, long RowsInSight)
 {
-    /// <summary>In computing a sample of sparse attention densely as well; 0 without an audit.</summary>
+    /// <summary>In computing a sample of sparse attention densely as well, as if workers shared it equally: waiting for one that had more is attention. 0 without an audit.</summary>
     public double AuditMs { get; init; }
 
     /// <summary>Keys read of those in sight; 1 where nothing was generated.</summary>
