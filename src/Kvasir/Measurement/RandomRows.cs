@@ -5,19 +5,21 @@ namespace Kvasir.Measurement;
 
 /// <summary>
 /// Writes keys and values straight into a cache, spread as those of trained models: keys have a mean in each channel that outweighs what tells them apart, a few
-/// directions carry most of the rest, and tokens that lie together are alike. Values are noise.
+/// directions carry most of the rest, and tokens that lie together are alike. Values are noise around a mean of half its size, since attention whose values cancel
+/// each other says nothing.
 /// </summary>
 internal sealed class RandomRows : ParallelJob
 {
     private const int NoiseCount = 1 << 20;
     private const float MeanShare = 1.5f;
     private const float CommonShare = 0.8f;
+    private const float ValueMean = 0.5f;
     private const int RunRows = 96;
     private readonly float[] _noise = new float[NoiseCount];
     private readonly int _kvHeadCount;
     private readonly float[] _spectrum;
     private readonly float _scale;
-    private readonly (float[] Key, float[] Run)[] _rows;
+    private readonly (float[] Key, float[] Value, float[] Run)[] _rows;
     private SequenceCache _cache = null!;
     private int _layer;
     private int _rowCount;
@@ -29,9 +31,9 @@ internal sealed class RandomRows : ParallelJob
     public RandomRows(int kvHeadCount, float[] spectrum, float scale, int workerCount, ulong seed)
     {
         (_kvHeadCount, _spectrum, _scale, Seed) = (kvHeadCount, spectrum, scale, seed);
-        _rows = new (float[], float[])[workerCount];
+        _rows = new (float[], float[], float[])[workerCount];
         for (var i = 0; i < workerCount; i++)
-            _rows[i] = (new float[spectrum.Length], new float[spectrum.Length]);
+            _rows[i] = (new float[spectrum.Length], new float[spectrum.Length], new float[spectrum.Length]);
         var random = new Random(Mixed(0));
         // Box and Muller's pairs.
         for (var i = 0; i < NoiseCount; i += 2)
@@ -54,9 +56,9 @@ internal sealed class RandomRows : ParallelJob
     {
         var head = _cache.Head(_layer, item);
         var random = new Random(Mixed((_layer * _kvHeadCount) + item + 1));
-        var means = Noise(random).ToArray();
+        var (means, valueMeans) = (Noise(random).ToArray(), Noise(random).ToArray());
         VectorMath.Scale(means, MeanShare * _scale);
-        var (key, run) = _rows[worker];
+        var (key, value, run) = _rows[worker];
         var (common, own) = (MathF.Sqrt(CommonShare), MathF.Sqrt(1 - CommonShare));
         for (var left = 0; head.RowCount < _rowCount; left--)
         {
@@ -69,7 +71,9 @@ internal sealed class RandomRows : ParallelJob
             var noise = Noise(random);
             for (var i = 0; i < key.Length; i++)
                 key[i] = means[i] + (_scale * _spectrum[i] * ((common * run[i]) + (own * noise[i])));
-            head.Append(key, Noise(random));
+            Noise(random).CopyTo(value);
+            VectorMath.AddScaled(ValueMean, valueMeans, value);
+            head.Append(key, value);
         }
     }
 
