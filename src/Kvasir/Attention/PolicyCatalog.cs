@@ -19,6 +19,7 @@ public static class PolicyCatalog
         Quest.Entry,
         H2O.Entry,
         Alisa.Entry,
+        Loki.Entry,
     ];
 
     public static IReadOnlyList<PolicyEntry> Entries => Table;
