@@ -47,6 +47,14 @@ public sealed class CalibrateCommandTest : IDisposable
     }
 
     [Fact]
+    public void ACalibrationOfAnotherModelIsRefusedByBenchToo()
+    {
+        new KeyAxes(1, 1, 2, new float[4]).Save(Output, "other", 1);
+        CliRun.Of("bench", "stories260K", "--attention", $"loki:file={Output}", "--depth", "20", "--prefill", "0", "--decode", "4", "--repeat", "1", "-q").AssertFails(
+            1, $"kvasir: {Output} is of a model with 1 layers of 1 KV heads of 2; this one has 5 of 4 of 8");
+    }
+
+    [Fact]
     public void ThePolicyListSaysWhatIsNeeded() =>
         Assert.Contains("written by kvasir calibrate", CliRun.Of("policies").Output, StringComparison.Ordinal);
 }
