@@ -82,6 +82,14 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
         Ctrl-C ends with the cases that were measured until then.
         """;
 
+    private const string Calibrate = """
+        Examples:
+          kvasir calibrate model.gguf --text book.txt --output axes.safetensors
+          kvasir run model.gguf --file long.txt --attention loki:file=axes.safetensors
+
+        The text is read densely, and its keys are kept in memory until their axes are known.
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -95,6 +103,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "inspect" => Inspect,
             "policies" => Policies,
             "bench" => Bench,
+            "calibrate" => Calibrate,
             _ => Root,
         });
         return ExitCode.Ok;

@@ -32,7 +32,7 @@ public sealed class Engine : IDisposable
         _options.Validate();
         var config = model.Config;
         _policy = PolicyCatalog.Parse(_options.Attention);
-        _policy.RequireFits(config.LayerCount);
+        _policy.RequireFits(new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens));
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
         _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
@@ -89,7 +89,7 @@ public sealed class Engine : IDisposable
     {
         var options = sequence.Options;
         options.Validate(Model.Config.VocabularySize);
-        options.Attention?.RequireFits(Model.Config.LayerCount);
+        options.Attention?.RequireFits(_transformer.Shape);
         ValidatePrompt(sequence.Tokens);
         var limit = Math.Min((long)ContextTokens, sequence.PromptCount + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));

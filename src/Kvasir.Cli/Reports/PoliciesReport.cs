@@ -6,7 +6,7 @@ namespace Kvasir.Cli.Reports;
 internal sealed record PoliciesReport(PolicyReport[] Policies);
 
 /// <param name="KeepEverything">What to type for results equal to dense attention.</param>
-/// <param name="Needs">What the policy learns from beside keys and queries, if anything.</param>
+/// <param name="Needs">What the policy needs or learns from beside keys and queries, if anything.</param>
 /// <param name="IndexBytesPerToken">Of a KV head with <see cref="Dim"/> elements, at the default options.</param>
 internal sealed record PolicyReport(
     string Name, string Summary, string Paper, string KeepEverything, string? Needs, double IndexBytesPerToken, PolicyOptionReport[] Options)
@@ -17,7 +17,7 @@ internal sealed record PolicyReport(
     public static PolicyReport Of(PolicyEntry entry)
     {
         var policy = PolicyCatalog.Parse(entry.Name);
-        var needs = policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null;
+        var needs = entry.Needs ?? (policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null);
         var options = entry.Options.Select(static option => new PolicyOptionReport(option.Name, option.Default, option.Range, option.Summary));
         return new PolicyReport(entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, policy.IndexBytesPerToken(Dim), [.. options]);
     }

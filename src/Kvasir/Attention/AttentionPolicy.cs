@@ -28,8 +28,8 @@ public abstract class AttentionPolicy
     public virtual double IndexBytesPerToken(int dim) => 0;
 
     /// <summary>Checks that the options make sense for a model.</summary>
-    /// <exception cref="KvasirException">They do not: a layer that they name does not exist.</exception>
-    public virtual void RequireFits(int layerCount)
+    /// <exception cref="KvasirException">They do not: a layer that they name does not exist, or what they were calibrated for is another model.</exception>
+    public virtual void RequireFits(AttentionShape shape)
     {
     }
 

@@ -3,8 +3,8 @@ using Kvasir.Kernels.Attention;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// Chooses by the scores themselves: the rows that reach a threshold of each query head. They are computed twice, once to choose and once to attend, which
-/// an oracle may.
+/// Chooses by the scores themselves, or by what stands for them: the rows that reach a threshold of each query head. Scores are computed twice, once to choose and
+/// once to attend, which an oracle may.
 /// </summary>
 internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) : ZonedSelector(zones)
 {
@@ -28,6 +28,11 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
         }
     }
 
+    /// <summary>What rows are chosen by.</summary>
+    /// <param name="scores">[group, rows.Count]</param>
+    protected virtual void Score(in HeadQuery query, RowSet rows, Span<float> scores) =>
+        AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, scores, rows.Count);
+
     /// <summary>The smallest score that is kept.</summary>
     /// <param name="scores">Of one query head, for the rows between the zones; may be put in another order.</param>
     protected abstract float Threshold(Span<float> scores);
@@ -40,7 +45,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
         var heads = _thresholds.Length;
         var scores = query.Scratch.Floats((heads + 1) * count);
         var copy = scores[(heads * count)..];
-        AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(middle.First, count), 1, scores, count);
+        Score(query, new RowSet(middle.First, count), scores);
         (_middle, _scratch) = (middle, query.Scratch);
         for (var head = 0; head < heads; head++)
         {

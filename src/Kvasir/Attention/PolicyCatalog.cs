@@ -20,6 +20,7 @@ public static class PolicyCatalog
         Guarded.Entry,
         H2O.Entry,
         Alisa.Entry,
+        Loki.Entry,
     ];
 
     public static IReadOnlyList<PolicyEntry> Entries => Table;

@@ -8,4 +8,8 @@ namespace Kvasir.Attention;
 /// <param name="Create">Makes the policy from its options.</param>
 /// <param name="Options">What it may be told.</param>
 public sealed record PolicyEntry(
-    string Name, string Summary, string Paper, string KeepEverything, Func<PolicyValues, AttentionPolicy> Create, IReadOnlyList<PolicyOption> Options);
+    string Name, string Summary, string Paper, string KeepEverything, Func<PolicyValues, AttentionPolicy> Create, IReadOnlyList<PolicyOption> Options)
+{
+    /// <summary>What must be there before the policy can be used, beside keys, queries and attention weights; null for nothing.</summary>
+    public string? Needs { get; init; }
+}

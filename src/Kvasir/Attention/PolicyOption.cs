@@ -39,6 +39,9 @@ public sealed class PolicyOption
     public static PolicyOption Choice(string name, string summary, params string[] choices) => new(
         name, choices[0], string.Join(" or ", choices), summary, text => choices.Contains(text));
 
+    /// <summary>Any text without a comma; empty by default.</summary>
+    public static PolicyOption Text(string name, string summary) => new(name, "", "text without commas", summary, static _ => true);
+
     /// <summary>Numbers of layers with pluses between them; "none" for no layer.</summary>
     public static PolicyOption Layers(string name, string fallback, string summary) => new(
         name, fallback, "layers from 0 on with + between, as 0+16, or none", summary,

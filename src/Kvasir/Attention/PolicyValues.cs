@@ -52,6 +52,9 @@ public sealed class PolicyValues
     public T Choice<T>(string name)
         where T : struct, Enum => Enum.Parse<T>(Of(name).Replace("-", "", StringComparison.Ordinal), ignoreCase: true);
 
+    /// <summary>What was typed.</summary>
+    public string Word(string name) => Of(name);
+
     /// <summary>Whether an option that is one of a few words is <paramref name="word"/>.</summary>
     public bool Is(string name, string word) => Of(name) == word;
 

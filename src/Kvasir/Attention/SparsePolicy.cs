@@ -12,13 +12,21 @@ public abstract class SparsePolicy(PolicyValues values) : AttentionPolicy
 
     public sealed override Selector CreateSelector(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? AllRows.Instance : CreateSparse(place);
 
-    public sealed override void RequireFits(int layerCount)
+    public sealed override void RequireFits(AttentionShape shape)
     {
         foreach (var layer in Zones.DenseLayers)
         {
-            if (layer >= layerCount)
-                throw new KvasirException(KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {layerCount - 1}");
+            if (layer >= shape.LayerCount)
+                throw new KvasirException(KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {shape.LayerCount - 1}");
         }
+
+        RequireShape(shape);
+    }
+
+    /// <summary>Checks whatever else a policy wants of a model.</summary>
+    /// <exception cref="KvasirException">The model is none that the policy is for.</exception>
+    protected virtual void RequireShape(AttentionShape shape)
+    {
     }
 
     /// <summary>A fresh selector for one (sequence, layer, KV head) of a layer that is not dense.</summary>

@@ -28,7 +28,7 @@ public sealed class AttentionProbe
         (_engine, _policies, _queryCount) = (engine, [.. policies], queryCount);
         foreach (var policy in policies)
         {
-            policy.RequireFits(engine.Model.Config.LayerCount);
+            policy.RequireFits(engine.Transformer.Shape);
             if (queryCount + policy.ObservedPromptRows > engine.Batch.MaxRows)
             {
                 throw new KvasirException(

@@ -25,11 +25,13 @@ public sealed class EngineProbe : IDisposable
     /// <param name="policy">What generated tokens are attended by.</param>
     /// <param name="maxTokens">The most tokens of a sequence: its depth and what is measured on top. Not above the engine's context.</param>
     /// <param name="seed">Of the tokens and of rows that are filled in at random.</param>
+    /// <exception cref="KvasirException">The policy is not for this model.</exception>
     public EngineProbe(Engine engine, AttentionPolicy policy, int maxTokens, ulong seed)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
+        policy.RequireFits(engine.Transformer.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
         var random = new Random((int)(seed & int.MaxValue));
         for (var i = 0; i < maxTokens; i++)

@@ -32,6 +32,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
         "alisa:ratio=0.4,observed=20,min-context=0",
         "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
+        "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
     ];
 
@@ -62,7 +63,7 @@ public sealed class PolicyConformanceTest : IDisposable
     [MemberData(nameof(Sparse))]
     public void RowsAreInSightAndReadOnce(string policy)
     {
-        var checkedPolicy = new CheckedPolicy(PolicyCatalog.Parse(policy));
+        var checkedPolicy = new CheckedPolicy(KeyAxesFile.Parse(policy));
         Generation.Run(_model, Exact, Prompt(), Generation.Greedy(AnswerCount) with { Attention = checkedPolicy });
         Assert.True(checkedPolicy.Steps > 0);
         // All but dense leave something out, or this test shows nothing.
@@ -127,7 +128,7 @@ public sealed class PolicyConformanceTest : IDisposable
         // A head by itself, whose rows between the zones become NaN as soon as the selector has left them out.
         var place = new HeadPlace(0, 1, 0, 3, 8, 256);
         using var rows = new LoneHead(place, rowCount: 200, seed: 11);
-        using var selector = PolicyCatalog.Parse(policy).CreateSelector(place);
+        using var selector = KeyAxesFile.Parse(policy).CreateSelector(place);
         selector.Append(rows.Head, 0, 200);
         selector.EndPrompt(rows.Head);
         var output = rows.Attend(selector);
@@ -143,9 +144,9 @@ public sealed class PolicyConformanceTest : IDisposable
     {
         var place = new HeadPlace(0, 1, 0, 3, 8, 256);
         using var rows = new LoneHead(place, rowCount: 200, seed: 12);
-        using var whole = PolicyCatalog.Parse(policy).CreateSelector(place);
+        using var whole = KeyAxesFile.Parse(policy).CreateSelector(place);
         whole.Append(rows.Head, 0, 200);
-        using var parts = PolicyCatalog.Parse(policy).CreateSelector(place);
+        using var parts = KeyAxesFile.Parse(policy).CreateSelector(place);
         foreach (var (first, count, keep) in new[] { (0, 77, 70), (70, 130, 3), (3, 100, 103), (103, 97, 200) })
         {
             parts.Append(rows.Head, first, count);
@@ -156,7 +157,7 @@ public sealed class PolicyConformanceTest : IDisposable
         Assert.Equal(rows.Attend(whole), rows.Attend(parts));
     }
 
-    private static GenerationOptions Options(string policy) => Generation.Greedy(AnswerCount) with { Attention = PolicyCatalog.Parse(policy) };
+    private static GenerationOptions Options(string policy) => Generation.Greedy(AnswerCount) with { Attention = KeyAxesFile.Parse(policy) };
 
     private Generation Answer(string policy, KvType kv, int tokens = AnswerCount) =>
         Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Options(policy) with { MaxTokens = tokens });
