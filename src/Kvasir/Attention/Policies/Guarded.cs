@@ -20,10 +20,10 @@ public sealed class Guarded : SparsePolicy
         static values => new Guarded(values),
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none",
-            PolicyOption.Real("epsilon", 0.1, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
+            PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Whole("bits", 1, 1, 4, "for each element of a key, on average, in the index")));
+            PolicyOption.Whole("bits", 2, 1, 4, "for each element of a key, on average, in the index")));
 
     internal Guarded(PolicyValues values)
         : base(values)
@@ -50,10 +50,11 @@ public sealed class Guarded : SparsePolicy
         // Beyond a part of the rows, finding and reading single ones costs as much as reading all.
         private const int MostPart = 4;
         // Of estimates, the largest is too large more often than not.
-        private const double LeastGrowth = 1.1;
+        private const double LeastGrowth = 1.25;
         private const double MostGrowth = 2.5;
         private const double Caution = 0.8;
         private const double LeastGuess = 0.5;
+        private const float Margin = 1.15f;
         private const float Forgetting = 0.25f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
@@ -124,11 +125,11 @@ public sealed class Guarded : SparsePolicy
             return true;
         }
 
-        // What the last steps needed is not asked for bit by bit; a step that is done again begins as it did.
+        // A little more than the last steps needed: growing costs more. A step that is done again begins as it did.
         private int Pilot(int endRow)
         {
             if (endRow != _lastEnd)
-                (_pilot, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual), endRow);
+                (_pilot, _lastEnd) = (Math.Max(policy.PilotRows, (int)(Margin * _usual)), endRow);
             return _pilot;
         }
 
