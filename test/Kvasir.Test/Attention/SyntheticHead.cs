@@ -16,16 +16,19 @@ internal sealed class SyntheticHead : IDisposable
     private readonly float[] _queries;
     private readonly float[] _keys;
     private readonly float[] _values;
+    private double[][]? _answers;
 
     /// <param name="deviation">Of scores.</param>
-    /// <param name="valuesFollowKeys">Values are linear in keys; otherwise they are independent of them, with a mean of half the noise's size.</param>
-    public SyntheticHead(HeadPlace place, double deviation, bool valuesFollowKeys, int seed)
+    /// <param name="valuesFollowKeys">Values are linear in keys; otherwise they are independent of them.</param>
+    /// <param name="decay">The noise of element j of a key has the deviation j^-decay.</param>
+    /// <param name="valueMean">Of values that do not follow keys, in deviations of their noise.</param>
+    public SyntheticHead(HeadPlace place, double deviation, bool valuesFollowKeys, int seed, double decay = 0.25, float valueMean = 0.5f)
     {
         _place = place;
         var (random, dim, rows) = (new Random(seed), place.Dim, place.MaxRows);
         var scale = new double[dim];
         for (var i = 0; i < dim; i++)
-            scale[i] = Math.Pow(i + 1, -0.25);
+            scale[i] = Math.Pow(i + 1, -decay);
         var length = 1.5 * Math.Sqrt(scale.Sum(static x => x * x) / dim);
         var (mean, shift, matrix) = (Normal(random, dim), Normal(random, dim), Normal(random, dim * dim));
         (_keys, _values, _queries) = (Normal(random, rows * dim), Normal(random, rows * dim), Normal(random, place.GroupHeads * dim));
@@ -36,9 +39,9 @@ internal sealed class SyntheticHead : IDisposable
             for (var i = 0; i < dim; i++)
             {
                 if (valuesFollowKeys)
-                    _values[row * dim + i] = (float)Enumerable.Range(0, dim).Sum(j => (double)matrix[i * dim + j] * _keys[row * dim + j]);
+                    _values[row * dim + i] = (float)Product(matrix.AsSpan(i * dim, dim), _keys.AsSpan(row * dim, dim));
                 else
-                    _values[row * dim + i] += shift[i] / 2;
+                    _values[row * dim + i] += valueMean * shift[i];
             }
         }
 
@@ -48,7 +51,7 @@ internal sealed class SyntheticHead : IDisposable
         {
             for (var i = 0; i < dim; i++)
                 _queries[head * dim + i] = (float)(_queries[head * dim + i] * scale[i] - 0.6 * length * mean[i]);
-            var scores = Enumerable.Range(0, rows).Select(row => Score(head, row)).ToArray();
+            var scores = Scores(head);
             var factor = deviation / Math.Sqrt(scores.Average(x => x * x) - Math.Pow(scores.Average(), 2));
             for (var i = 0; i < dim; i++)
                 _queries[head * dim + i] *= (float)factor;
@@ -108,6 +111,34 @@ internal sealed class SyntheticHead : IDisposable
         return (mass, output, (double)_scratch.Counts.RowsRead / _scratch.Counts.RowsInSight);
     }
 
+    /// <summary>Of one query head, for every row.</summary>
+    public double[] Scores(int head) => [.. Enumerable.Range(0, _place.MaxRows).Select(row => Score(head, row))];
+
+    /// <summary>The query of one head.</summary>
+    public ReadOnlySpan<float> Query(int head) => _queries.AsSpan(head * _place.Dim, _place.Dim);
+
+    /// <summary>[rows, dim]</summary>
+    public ReadOnlySpan<float> Keys => _keys;
+
+    /// <summary>How far each head's answer is off, relative to its length, and the share of rows that were read.</summary>
+    public (double[] Errors, double Share) AnswerErrors(Selector selector)
+    {
+        var (group, dim) = (_place.GroupHeads, _place.Dim);
+        _scratch.Counts = default;
+        var sum = HeadAttention.Decode(Head, selector, _queries, (0, Head.RowCount), observes: false, _scratch);
+        var errors = new double[group];
+        for (var head = 0; head < group; head++)
+        {
+            var exact = (_answers ??= [.. Enumerable.Range(0, group).Select(Answer)])[head];
+            var (square, error) = (0.0, 0.0);
+            for (var i = 0; i < dim; i++)
+                (square, error) = (square + exact[i] * exact[i], error + Math.Pow(sum.Output[head * dim + i] - exact[i], 2));
+            errors[head] = Math.Sqrt(error / square);
+        }
+
+        return (errors, (double)_scratch.Counts.RowsRead / Head.RowCount);
+    }
+
     public void Dispose()
     {
         _scratch.Dispose();
@@ -122,6 +153,21 @@ internal sealed class SyntheticHead : IDisposable
         return values;
     }
 
+    private double[] Answer(int head)
+    {
+        var (dim, scores, answer, mass) = (_place.Dim, Scores(head), new double[_place.Dim], 0.0);
+        var max = scores.Max();
+        for (var row = 0; row < scores.Length; row++)
+        {
+            var weight = Math.Exp(scores[row] - max);
+            mass += weight;
+            for (var i = 0; i < dim; i++)
+                answer[i] += weight * _values[row * dim + i];
+        }
+
+        return [.. answer.Select(x => x / mass)];
+    }
+
     private void AddExact(double[] exact, int row, int sign)
     {
         var dim = _place.Dim;
@@ -134,11 +180,13 @@ internal sealed class SyntheticHead : IDisposable
         }
     }
 
-    private double Score(int head, int row)
+    private double Score(int head, int row) => Product(_queries.AsSpan(head * _place.Dim, _place.Dim), _keys.AsSpan(row * _place.Dim, _place.Dim));
+
+    private static double Product(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
     {
         var sum = 0.0;
-        for (var i = 0; i < _place.Dim; i++)
-            sum += (double)_queries[head * _place.Dim + i] * _keys[row * _place.Dim + i];
+        for (var i = 0; i < x.Length; i++)
+            sum += (double)x[i] * y[i];
         return sum;
     }
 }
