@@ -20,10 +20,18 @@ public readonly unsafe ref struct RowSet
         (_firstRow, Count, Following) = (firstRow, rowCount, following);
     }
 
-    public RowSet(ReadOnlySpan<int> rows)
+    /// <param name="rows">The rows, and behind them those that will be wanted next.</param>
+    /// <param name="rowCount">How many of them are in the set.</param>
+    public RowSet(ReadOnlySpan<int> rows, int rowCount)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)rowCount, (uint)rows.Length, nameof(rowCount));
         _rows = rows;
-        (_isList, Count) = (true, rows.Length);
+        (_isList, Count, Following) = (true, rowCount, rows.Length - rowCount);
+    }
+
+    public RowSet(ReadOnlySpan<int> rows)
+        : this(rows, rows.Length)
+    {
     }
 
     public int Count { get; }

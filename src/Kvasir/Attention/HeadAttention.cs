@@ -102,7 +102,7 @@ internal static class HeadAttention
             AddRange(head, selector, queries, (first, first + count), sum, scratch);
         var rows = scratch.Selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(head, selector, queries, new RowSet(rows.Slice(at, Math.Min(BlockRows, rows.Length - at))), sum, scratch);
+            AddRows(head, selector, queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
     }
 
     private static void AddRows(
