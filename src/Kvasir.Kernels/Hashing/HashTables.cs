@@ -3,9 +3,10 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Kernels.Hashing;
 
 /// <summary>
-/// The buckets of up to 65,536 rows in every table: 16-bit numbers of rows, ascending within a bucket, and where each bucket begins. Built once, by counting.
+/// The buckets of up to 65,536 rows in every table: 16-bit numbers of rows, ascending within a bucket, and where each bucket begins. Built once, by counting, in
+/// memory that somebody else owns.
 /// </summary>
-public sealed unsafe class HashTables : IDisposable
+public readonly unsafe struct HashTables
 {
     /// <summary>The most rows that 16 bits tell apart.</summary>
     public const int MostRows = 1 << 16;
@@ -13,34 +14,37 @@ public sealed unsafe class HashTables : IDisposable
     // So many buckets are on their way from memory at a time.
     private const int TablesAhead = 24;
     private const int MostCounted = 250;
-    private readonly NativeBuffer _memory;
     private readonly uint* _starts;
     private readonly ushort* _rows;
     private readonly int _tables;
     private readonly int _buckets;
 
-    /// <param name="codes">[tables, rows]</param>
+    /// <param name="memory">At least <see cref="BytesFor"/>.</param>
     /// <param name="tables">At least 1.</param>
     /// <param name="bits">Of a code: 1 to 16.</param>
     /// <param name="rows">1 to <see cref="MostRows"/>.</param>
-    public HashTables(ReadOnlySpan<ushort> codes, int tables, int bits, int rows)
+    public HashTables(NativeView memory, int tables, int bits, int rows)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, MostRows);
-        ArgumentOutOfRangeException.ThrowIfLessThan(codes.Length, (long)tables * rows, nameof(codes));
+        ArgumentOutOfRangeException.ThrowIfLessThan(memory.Bytes, BytesFor(tables, bits, rows), nameof(memory));
         (_tables, Rows, _buckets) = (tables, rows, 1 << bits);
-        _memory = NativeBuffer.Uninitialized(BytesFor(tables, bits, rows));
-        _starts = (uint*)_memory.View.Start;
+        _starts = (uint*)memory.Start;
         _rows = (ushort*)(_starts + (long)tables * (_buckets + 1));
-        for (var table = 0; table < tables; table++)
-            Sort(codes.Slice(table * rows, rows), _starts + (long)table * (_buckets + 1), _rows + (long)table * rows);
     }
 
     public int Rows { get; }
 
-    public long Bytes => _memory.Bytes;
-
     /// <summary>Bytes of such tables.</summary>
     public static long BytesFor(int tables, int bits, int rows) => tables * (((1L << bits) + 1) * sizeof(uint) + (long)rows * sizeof(ushort));
+
+    /// <summary>Sorts rows into their buckets.</summary>
+    /// <param name="codes">[tables, rows]</param>
+    public void Build(ReadOnlySpan<ushort> codes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(codes.Length, (long)_tables * Rows, nameof(codes));
+        for (var table = 0; table < _tables; table++)
+            Sort(codes.Slice(table * Rows, Rows), _starts + (long)table * (_buckets + 1), _rows + (long)table * Rows);
+    }
 
     /// <summary>Asks for where the buckets of <paramref name="codes"/> begin, of which <see cref="Count"/> will read.</summary>
     /// <param name="codes">[tables]</param>
@@ -81,8 +85,6 @@ public sealed unsafe class HashTables : IDisposable
 
         return met;
     }
-
-    public void Dispose() => _memory.Dispose();
 
     private uint* Starts(int table, int code) => _starts + (long)table * (_buckets + 1) + code;
 

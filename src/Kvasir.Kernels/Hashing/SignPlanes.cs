@@ -52,22 +52,22 @@ public sealed unsafe class SignPlanes : IDisposable
 
     public long Bytes => _numbers.Bytes;
 
-    /// <summary>Memory to hash up to <paramref name="vectors"/> at a time in.</summary>
-    public NativeBuffer Scratch(int vectors) => NativeBuffer.Uninitialized(PreparedBytes(vectors) + (long)vectors * Tables * Bits * sizeof(float) + SideBytes);
+    /// <summary>Bytes of memory to hash up to <paramref name="vectors"/> at a time in.</summary>
+    public long ScratchBytes(int vectors) => PreparedBytes(vectors) + (long)vectors * Tables * Bits * sizeof(float) + SideBytes;
 
     /// <summary>codes[v, t] = the code of vector v in table t.</summary>
     /// <param name="vectors">[count, dim]; their lengths do not matter.</param>
-    /// <param name="scratch">From <see cref="Scratch"/>, for at least as many.</param>
+    /// <param name="scratch">Of <see cref="ScratchBytes"/>, for at least as many.</param>
     /// <param name="codes">[count, tables]</param>
-    public void Hash(ReadOnlySpan<float> vectors, NativeBuffer scratch, Span<ushort> codes)
+    public void Hash(ReadOnlySpan<float> vectors, NativeView scratch, Span<ushort> codes)
     {
         var (count, sides) = (vectors.Length / Dim, Tables * Bits);
-        var products = scratch.View.Span<float>(PreparedBytes(count), count * sides);
+        var products = scratch.Span<float>(PreparedBytes(count), count * sides);
         if (count < FewVectors)
             AttentionScores.Rows(vectors, PagedRows.Keys(_page, (int)BitOperations.RoundUpToPowerOf2((uint)sides), KvType.BF16, Dim), new RowSet(0, sides), 1, products, sides);
         else
-            Multiply(vectors, count, scratch.View.Span<byte>(0, (int)PreparedBytes(count)), products);
-        var bits = (byte*)scratch.View.Start + scratch.Bytes - SideBytes;
+            Multiply(vectors, count, scratch.Span<byte>(0, (int)PreparedBytes(count)), products);
+        var bits = scratch.Start + scratch.Bytes - SideBytes;
         fixed (float* first = products)
         fixed (ushort* code = codes)
         {

@@ -51,11 +51,18 @@ public sealed class MagicPigTest
         rows.AppendTo(selector, 0, 200);
         rows.EndPrompt(selector, 200);
         var promptBytes = selector.IndexBytes;
-        for (var row = 200; row < 263; row++)
-            rows.AppendTo(selector, row, 1);
-        Assert.Equal(promptBytes, selector.IndexBytes);
-        rows.AppendTo(selector, 263, 1);
-        Assert.Equal(promptBytes + Kvasir.Kernels.Hashing.HashTables.BytesFor(8, 5, 64) + 64 * sizeof(float), selector.IndexBytes);
+        // The first segment of KV head 1 in layer 3 of 8 has 50 / 128 of 64 rows; the others are whole.
+        foreach (var (first, end, bytes) in new[] { (200, 225, 0L), (225, 289, Segment(25)), (289, 353, Segment(25) + Segment(64)) })
+        {
+            for (var row = first; row < end; row++)
+            {
+                Assert.Equal(promptBytes + bytes, selector.IndexBytes);
+                rows.AppendTo(selector, row, 1);
+            }
+        }
+
+        static long Segment(int rows) => Kvasir.Kernels.Hashing.HashTables.BytesFor(8, 5, rows) + rows * sizeof(float);
+
         using var faithful = PolicyCatalog.Parse("magicpig:bits=5,tables=8,segment=64,mode=faithful,min-context=0").CreateSelector(Place);
         rows.AppendTo(faithful, 0, 200);
         rows.EndPrompt(faithful, 200);

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Memory;
 using Xunit.Abstractions;
 
 namespace Kvasir.Test.Attention;
@@ -109,15 +110,15 @@ public sealed class SyntheticRegressionTest(ITestOutputHelper output)
         }
 
         var keyCodes = new ushort[Rows * tables];
-        using var scratch = planes.Scratch(256);
+        using var scratch = new NativeBuffer(planes.ScratchBytes(256));
         for (var row = 0; row < Rows; row += 256)
-            planes.Hash(keys.AsSpan(row * Dim, 256 * Dim), scratch, keyCodes.AsSpan(row * tables, 256 * tables));
+            planes.Hash(keys.AsSpan(row * Dim, 256 * Dim), scratch.View, keyCodes.AsSpan(row * tables, 256 * tables));
         var lengths = Enumerable.Range(0, Rows).Select(row => Length(keys.AsSpan(row * Dim, Dim))).ToArray();
         var (law, logWeights, codes) = (new CollisionLaw(Bits, tables, 0), Nothing(), new ushort[tables]);
         for (var query = 0; query < Queries; query++)
         {
             var own = head.Query(query);
-            planes.Hash(own, scratch, codes);
+            planes.Hash(own, scratch.View, codes);
             var length = Length(own);
             for (var row = 0; row < Rows; row++)
             {

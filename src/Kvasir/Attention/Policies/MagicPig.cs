@@ -53,7 +53,7 @@ public sealed class MagicPig : SparsePolicy
     internal CollisionLaw Law { get; }
 
     /// <summary>Numbers of rows in every table, and the length of the key; where buckets begin comes to that, for up to 65,536 tokens together.</summary>
-    public override double IndexBytesPerToken(int dim) => (double)HashTables.BytesFor(Tables, Bits, HashTables.MostRows) / HashTables.MostRows + sizeof(float);
+    public override double IndexBytesPerToken(int dim) => HashedKeys.BytesPerToken(Tables, Bits);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, Planes(place), place);
 
@@ -64,13 +64,11 @@ public sealed class MagicPig : SparsePolicy
 
     private sealed class Sampled : ZonedSelector
     {
-        private const int HashedAtOnce = 256;
         private readonly MagicPig _policy;
         private readonly SignPlanes _planes;
         private readonly HeadPlace _place;
-        private readonly List<Segment> _segments = [];
+        private readonly HashedKeys _keys;
         private readonly NativeBuffer _queryScratch;
-        private readonly float[] _mean;
         private readonly float[] _meanScores;
         private readonly float[] _inverseQueries;
         private readonly ushort[] _queryCodes;
@@ -78,32 +76,31 @@ public sealed class MagicPig : SparsePolicy
         private (int First, int End) _found;
         private int _reweighted;
         private bool _promptEnded;
-        private int _hashedEnd;
+        private int _promptSegments;
 
         public Sampled(MagicPig policy, SignPlanes planes, HeadPlace place)
             : base(policy.Zones)
         {
             (_policy, _planes, _place) = (policy, planes, place);
-            _queryScratch = planes.Scratch(place.GroupHeads);
-            _mean = new float[place.Dim];
+            _keys = new HashedKeys(planes, place, policy.SegmentRows);
+            _queryScratch = NativeBuffer.Uninitialized(planes.ScratchBytes(place.GroupHeads));
             _meanScores = new float[place.GroupHeads];
             _inverseQueries = new float[place.GroupHeads];
             _queryCodes = new ushort[place.GroupHeads * policy.Tables];
         }
 
-        public override long IndexBytes
+        public override long IndexBytes => _keys.Bytes;
+
+        // Of the first segment of generated rows each head takes another part, so that not all heads hash in the same step.
+        private int NextRows
         {
             get
             {
-                var bytes = 0L;
-                foreach (var segment in _segments)
-                    bytes += segment.Bytes;
-                return bytes;
+                const int Turns = 16;
+                var turn = (_place.Layer * Turns) + (_place.KvHead % Turns) + 1;
+                return _keys.Segments.Length > _promptSegments ? _policy.SegmentRows : Math.Max(1, (int)((long)_policy.SegmentRows * turn / (_place.LayerCount * Turns)));
             }
         }
-
-        // Words of a bitmap of the rows that are hashed: whole ones for each segment.
-        private int Words => _segments.Count == 0 ? 0 : _segments[^1].FirstWord + (_segments[^1].Tables.Rows + 63) / 64;
 
         public override void EndPrompt(KvHead head)
         {
@@ -111,30 +108,24 @@ public sealed class MagicPig : SparsePolicy
             var (first, end) = (Zones.Sinks, head.RowCount - Zones.Recent);
             if (first >= end)
                 return;
-            Average(head, first, end);
-            _hashedEnd = first;
-            while (_hashedEnd < end)
-                Hash(head, Math.Min(end, _hashedEnd + HashTables.MostRows));
+            _keys.Begin(head, first, end);
+            while (_keys.EndRow < end)
+                _keys.Add(head, Math.Min(end - _keys.EndRow, HashTables.MostRows));
+            _promptSegments = _keys.Segments.Length;
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
             // Once there is a mean to be taken off; before the prompt ends, all of it is read anyway.
-            while (_promptEnded && !_policy.IsFaithful && _segments.Count > 0 && firstRow + rowCount - Zones.Recent - _hashedEnd >= _policy.SegmentRows)
-                Hash(head, _hashedEnd + _policy.SegmentRows);
+            while (_promptEnded && !_policy.IsFaithful && _promptSegments > 0 && firstRow + rowCount - Zones.Recent - _keys.EndRow >= NextRows)
+                _keys.Add(head, NextRows);
         }
 
         public override void Truncate(int rows)
         {
-            // Tables have no row taken out: those that go beyond are dropped, and their rows are read exactly until they are hashed again.
-            while (_segments.Count > 0 && _hashedEnd > rows)
-            {
-                _hashedEnd = _segments[^1].First;
-                _segments[^1].Dispose();
-                _segments.RemoveAt(_segments.Count - 1);
-            }
-
-            _promptEnded &= _segments.Count > 0;
+            _keys.Truncate(rows);
+            _promptSegments = Math.Min(_promptSegments, _keys.Segments.Length);
+            _promptEnded &= _promptSegments > 0;
         }
 
         protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
@@ -153,9 +144,7 @@ public sealed class MagicPig : SparsePolicy
 
         protected override void Dispose(bool disposing)
         {
-            foreach (var segment in _segments)
-                segment.Dispose();
-            _segments.Clear();
+            _keys.Dispose();
             _queryScratch.Dispose();
             base.Dispose(disposing);
         }
@@ -164,8 +153,8 @@ public sealed class MagicPig : SparsePolicy
         {
             if (round > 0)
                 return false;
-            var first = _segments.Count == 0 ? middle.End : Math.Clamp(_segments[0].First, middle.First, middle.End);
-            _found = (first, Math.Clamp(_hashedEnd, first, middle.End));
+            var first = _keys.Segments.Length == 0 ? middle.End : Math.Clamp(_keys.Segments[0].First, middle.First, middle.End);
+            _found = (first, Math.Clamp(_keys.EndRow, first, middle.End));
             selection.AddRange(middle.First, first - middle.First);
             selection.AddRange(_found.End, middle.End - _found.End);
             if (_found.First == _found.End)
@@ -178,8 +167,8 @@ public sealed class MagicPig : SparsePolicy
         private void Find(in HeadQuery query)
         {
             _scratch = query.Scratch;
-            _planes.Hash(query.Queries, _queryScratch, _queryCodes);
-            foreach (var segment in _segments)
+            _planes.Hash(query.Queries, _queryScratch.View, _queryCodes);
+            foreach (var segment in _keys.Segments)
             {
                 for (var head = 0; head < _place.GroupHeads; head++)
                     segment.Tables.Ask(Codes(head));
@@ -189,8 +178,8 @@ public sealed class MagicPig : SparsePolicy
             {
                 var own = query.Queries.Slice(head * _place.Dim, _place.Dim);
                 var length = MathF.Sqrt(VectorMath.Dot(own, own));
-                (_meanScores[head], _inverseQueries[head]) = (VectorMath.Dot(own, _mean), length > 0 ? 1 / length : 0);
-                foreach (var segment in _segments)
+                (_meanScores[head], _inverseQueries[head]) = (VectorMath.Dot(own, _keys.Mean), length > 0 ? 1 / length : 0);
+                foreach (var segment in _keys.Segments)
                 {
                     var counts = Counts(segment.Tables.Rows);
                     segment.Tables.Count(Codes(head), counts);
@@ -203,9 +192,9 @@ public sealed class MagicPig : SparsePolicy
         private void Select(KvSelection selection)
         {
             _reweighted = 0;
-            var (listed, words) = (selection.Rows.Length, Words);
+            var (listed, words) = (selection.Rows.Length, _keys.Words);
             Bitmaps(_place.GroupHeads + 1, _place.GroupHeads).Clear();
-            foreach (var segment in _segments)
+            foreach (var segment in _keys.Segments)
             {
                 var own = (segment.Tables.Rows + 63) / 64;
                 var any = Any.Slice(segment.FirstWord, own);
@@ -220,96 +209,25 @@ public sealed class MagicPig : SparsePolicy
             }
         }
 
-        private static void Gather(Segment segment, ReadOnlySpan<int> rows, Span<float> lengths)
+        private static void Gather(in HashedKeys.Segment segment, ReadOnlySpan<int> rows, Span<float> lengths)
         {
-            var all = segment.InverseLengths.Span<float>(segment.Tables.Rows);
+            var all = segment.InverseLengths.Span<float>(0, segment.Tables.Rows);
             for (var i = 0; i < rows.Length; i++)
                 lengths[i] = all[rows[i] - segment.First];
-        }
-
-        private void Average(KvHead head, int first, int end)
-        {
-            var sums = new double[_place.Dim];
-            var key = new float[_place.Dim];
-            var keys = head.Keys;
-            for (var row = first; row < end; row++)
-            {
-                keys.Decode(row, key);
-                for (var i = 0; i < key.Length; i++)
-                    sums[i] += key[i];
-            }
-
-            for (var i = 0; i < sums.Length; i++)
-                _mean[i] = (float)(sums[i] / (end - first));
-        }
-
-        /// <summary>A segment of the rows from the end of what is hashed to <paramref name="end"/>.</summary>
-        private void Hash(KvHead head, int end)
-        {
-            var (first, rows, tables) = (_hashedEnd, end - _hashedEnd, _policy.Tables);
-            var lengths = NativeBuffer.Uninitialized((long)rows * sizeof(float));
-            var inverseLengths = lengths.Span<float>(rows);
-            using var scratch = _planes.Scratch(HashedAtOnce);
-            using var all = NativeBuffer.Uninitialized((long)tables * rows * sizeof(ushort));
-            var byTable = all.Span<ushort>(tables * rows);
-            var keys = new float[HashedAtOnce * _place.Dim];
-            var codes = new ushort[HashedAtOnce * tables];
-            var source = head.Keys;
-            for (var at = 0; at < rows; at += HashedAtOnce)
-            {
-                var count = Math.Min(HashedAtOnce, rows - at);
-                for (var i = 0; i < count; i++)
-                {
-                    var key = keys.AsSpan(i * _place.Dim, _place.Dim);
-                    source.Decode(first + at + i, key);
-                    var squares = 0f;
-                    for (var d = 0; d < key.Length; d++)
-                    {
-                        key[d] -= _mean[d];
-                        squares += key[d] * key[d];
-                    }
-
-                    inverseLengths[at + i] = squares > 0 ? 1 / MathF.Sqrt(squares) : 0;
-                }
-
-                _planes.Hash(keys.AsSpan(0, count * _place.Dim), scratch, codes);
-                for (var table = 0; table < tables; table++)
-                {
-                    var own = byTable.Slice(table * rows + at, count);
-                    for (var i = 0; i < count; i++)
-                        own[i] = codes[i * tables + table];
-                }
-            }
-
-            _segments.Add(new Segment(first, Words, new HashTables(byTable, tables, _policy.Bits, rows), lengths));
-            _hashedEnd = end;
         }
 
         private ReadOnlySpan<ushort> Codes(int head) => _queryCodes.AsSpan(head * _policy.Tables, _policy.Tables);
 
         // Bitmaps: of each head the rows that share two buckets with its query; those of any head; of each head whether it has found the rows on the list. Behind
         // them the lengths of the rows on the list, in the place of which rows are counted before.
-        private Span<ulong> Bitmaps(int first, int count) => _scratch!.Elements<ulong>(2 * first * Words, count * Words);
+        private Span<ulong> Bitmaps(int first, int count) => _scratch!.Elements<ulong>(2 * first * _keys.Words, count * _keys.Words);
 
         private Span<ulong> Any => Bitmaps(_place.GroupHeads, 1);
 
         private Span<ulong> FoundBits(int head) => Bitmaps(_place.GroupHeads + 1 + head, 1);
 
-        private Span<float> FoundLengths => _scratch!.Elements<float>(2 * (2 * _place.GroupHeads + 1) * Words, _found.End - _found.First);
+        private Span<float> FoundLengths => _scratch!.Elements<float>(2 * (2 * _place.GroupHeads + 1) * _keys.Words, _found.End - _found.First);
 
-        private Span<byte> Counts(int rows) => _scratch!.Elements<byte>(2 * (2 * _place.GroupHeads + 1) * Words, rows);
-    }
-
-    /// <param name="FirstWord">Of its rows in a bitmap.</param>
-    /// <param name="InverseLengths">A float for each row: 1 / length of the key without the mean.</param>
-    private sealed record Segment(int First, int FirstWord, HashTables Tables, NativeBuffer InverseLengths) : IDisposable
-    {
-        public long Bytes => Tables.Bytes + InverseLengths.Bytes;
-
-        public void Dispose()
-        {
-            Tables.Dispose();
-            InverseLengths.Dispose();
-        }
+        private Span<byte> Counts(int rows) => _scratch!.Elements<byte>(2 * (2 * _place.GroupHeads + 1) * _keys.Words, rows);
     }
 }

@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Test.Kernels.Hashing;
 
@@ -28,8 +29,9 @@ public sealed class HashTablesTest
                     codes[table * rows + row] = query[table];
             }
 
-            using var built = new HashTables(codes, tables, bits, rows);
-            Assert.Equal(HashTables.BytesFor(tables, bits, rows), built.Bytes);
+            using var memory = new NativeBuffer(HashTables.BytesFor(tables, bits, rows));
+            var built = new HashTables(memory.View, tables, bits, rows);
+            built.Build(codes);
             var counts = new byte[rows];
             var met = built.Count(query, counts);
             var twice = new ulong[(rows + 63) / 64];
@@ -56,7 +58,9 @@ public sealed class HashTablesTest
         var (met, found) = (0L, 0);
         for (var part = 0; part < Parts; part++)
         {
-            using var built = new HashTables(Codes(random, Tables * Rows, 10), Tables, 10, Rows);
+            using var memory = new NativeBuffer(HashTables.BytesFor(Tables, 10, Rows));
+            var built = new HashTables(memory.View, Tables, 10, Rows);
+            built.Build(Codes(random, Tables * Rows, 10));
             var (counts, twice) = (new byte[Rows], new ulong[Rows / 64]);
             met += built.Count(query, counts);
             FoundRows.Mark(counts, 2, twice);

@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Test.Kernels.Hashing;
 
@@ -66,8 +67,8 @@ public sealed class SignPlanesTest
     private static void Hash(int tables, int bits, int dim, float[] vectors, ushort[] codes, ulong seed = 9)
     {
         using var planes = new SignPlanes(tables, bits, dim, seed);
-        using var scratch = planes.Scratch(vectors.Length / dim);
-        planes.Hash(vectors, scratch, codes);
+        using var scratch = new NativeBuffer(planes.ScratchBytes(vectors.Length / dim));
+        planes.Hash(vectors, scratch.View, codes);
     }
 
     private static float[] Normal(int count, int seed)
