@@ -157,6 +157,14 @@ public sealed class Sequence
         _selectors = [];
     }
 
+    /// <summary>Takes the selectors out, for another sequence with the same rows.</summary>
+    internal Selector[] TakeIndexes()
+    {
+        var taken = _selectors;
+        _selectors = [];
+        return taken;
+    }
+
     internal void CommitRows(int rowCount) => CachedCount += rowCount;
 
     /// <summary>Appends a generated token and the text it adds. True when a stop string is complete.</summary>

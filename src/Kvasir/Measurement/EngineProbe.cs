@@ -19,6 +19,9 @@ public sealed class EngineProbe : IDisposable
     private readonly ulong _seed;
     private readonly int[] _tokens;
     private readonly List<SequenceCache> _caches = [];
+
+    // Of each cache once steps were decoded on it: the indexes of its rows up to the depth.
+    private readonly List<Selector[]> _indexes = [];
     private int _doneTokens;
 
     /// <param name="engine">Without sequences.</param>
@@ -122,14 +125,15 @@ public sealed class EngineProbe : IDisposable
         for (var i = 0; i < sequenceCount; i++)
         {
             Reserve(_caches[i], Depth + steps);
-            sequences[i] = Open(_caches[i], Depth);
+            sequences[i] = Open(_caches[i], Depth, i < _indexes.Count ? _indexes[i] : null);
         }
+
+        _indexes.RemoveRange(0, Math.Min(sequenceCount, _indexes.Count));
 
         var timings = default(StepTimings);
         for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
             timings += DecodeStep(sequences);
-        foreach (var sequence in sequences)
-            sequence.DropIndexes();
+        _indexes.InsertRange(0, sequences.Select(TakeIndexes));
         foreach (var cache in _caches)
             cache.Truncate(Depth);
         cancellation.ThrowIfCancellationRequested();
@@ -139,6 +143,7 @@ public sealed class EngineProbe : IDisposable
     /// <summary>Gives every page back.</summary>
     public void Dispose()
     {
+        DropIndexes();
         foreach (var cache in _caches)
             cache.Truncate(0);
     }
@@ -150,6 +155,7 @@ public sealed class EngineProbe : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(depth);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(depth, _maxTokens);
+        DropIndexes();
         foreach (var cache in _caches)
             cache.Truncate(0);
         _caches.RemoveRange(1, _caches.Count - 1);
@@ -186,25 +192,45 @@ public sealed class EngineProbe : IDisposable
             cache.Head(i / shape.KvHeadCount, i % shape.KvHeadCount).CopyRows(_caches[0].Head(i / shape.KvHeadCount, i % shape.KvHeadCount));
     }
 
+    private Selector[] TakeIndexes(Sequence sequence)
+    {
+        var indexes = sequence.TakeIndexes();
+        foreach (var selector in indexes)
+            selector.Truncate(Depth);
+        return indexes;
+    }
+
+    private void DropIndexes()
+    {
+        foreach (var selector in _indexes.SelectMany(static selectors => selectors))
+            selector.Dispose();
+        _indexes.Clear();
+    }
+
     /// <summary>A sequence of so many prompt tokens, of which the cache holds the first <see cref="Depth"/>.</summary>
-    private Sequence Open(SequenceCache cache, int promptTokens)
+    /// <param name="indexes">Of these rows, if somebody made them before.</param>
+    private Sequence Open(SequenceCache cache, int promptTokens, Selector[]? indexes = null)
     {
         var sequence = new Sequence(_tokens.AsSpan(0, promptTokens));
-        var sampler = new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize);
-        sequence.Accept(_maxTokens, _policy, sampler, _engine.Audit(AuditShare, _policy, _seed));
-        var shape = _engine.Transformer.Shape;
-        sequence.Start(cache, Scheduler.Selectors(sequence, shape));
+        sequence.Accept(_maxTokens, _policy, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        sequence.Start(cache, indexes ?? Scheduler.Selectors(sequence, _engine.Transformer.Shape));
         sequence.CommitRows(Depth);
-        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount && Depth > 0; i++)
+        if (indexes is null && Depth > 0)
+            Index(sequence, cache, endsPrompt: promptTokens == Depth);
+        return sequence;
+    }
+
+    private void Index(Sequence sequence, SequenceCache cache, bool endsPrompt)
+    {
+        var shape = _engine.Transformer.Shape;
+        Parallel.For(0, shape.LayerCount * shape.KvHeadCount, i =>
         {
             var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
-            var selector = sequence.Selector(layer, kvHead, shape.KvHeadCount);
-            selector.Append(cache.Head(layer, kvHead), 0, Depth);
-            if (promptTokens == Depth)
-                selector.EndPrompt(cache.Head(layer, kvHead));
-        }
-
-        return sequence;
+            var (selector, head) = (sequence.Selector(layer, kvHead, shape.KvHeadCount), cache.Head(layer, kvHead));
+            selector.Append(head, 0, Depth);
+            if (endsPrompt)
+                selector.EndPrompt(head);
+        });
     }
 
     private StepTimings Compute(int promptTokens, CancellationToken cancellation)
