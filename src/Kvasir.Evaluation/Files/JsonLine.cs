@@ -8,6 +8,9 @@ namespace Kvasir.Evaluation.Files;
 /// <param name="Fields">An object.</param>
 internal readonly record struct JsonLine(string File, int Number, JsonElement Fields)
 {
+    /// <summary>Whether the field is there and not null.</summary>
+    public bool Has(string name) => Find(name) is not null;
+
     /// <summary>The text of the first of these fields that is there and not null; null where none is.</summary>
     public string? FindText(params ReadOnlySpan<string> names)
     {

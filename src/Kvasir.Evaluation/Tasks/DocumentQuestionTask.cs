@@ -9,11 +9,9 @@ internal sealed class DocumentQuestionTask : EvaluationTask
 {
     private const int RulerAnswerTokens = 32;
 
-    private const string Format = "JSONL with question, answers and documents (the texts that hold the answer); other lines' documents surround them";
-
     private readonly string _name;
 
-    private readonly JsonLines _lines;
+    private readonly List<DocumentQuestion> _questions;
 
     // Every document once, in the file's order.
     private readonly string[] _documents;
@@ -21,37 +19,48 @@ internal sealed class DocumentQuestionTask : EvaluationTask
     private DocumentQuestionTask(string name, string path)
     {
         _name = name;
-        var documents = new Dictionary<string, int>();
-        _lines = JsonLines.Open(path, line =>
-        {
-            (_, _) = (line.Text("question"), line.Texts("answers", "answer", "outputs"));
-            foreach (var document in line.Texts("documents"))
-                documents.TryAdd(document, documents.Count);
-        });
-        _documents = [.. documents.Keys];
+        _questions = DocumentQuestions.Load(path);
+        _documents = [.. _questions.SelectMany(asked => asked.Documents.Concat(asked.Near)).Distinct()];
     }
 
     public static TaskEntry[] Entries { get; } =
     [
-        new("qa_1", TaskCatalog.Ruler, "a question about one of many documents, as of SQuAD", TaskCatalog.RulerPaper, path => new DocumentQuestionTask("qa_1", path)) { Needs = Format },
-        new("qa_2", TaskCatalog.Ruler, "a question about two of many documents, as of HotpotQA", TaskCatalog.RulerPaper, path => new DocumentQuestionTask("qa_2", path)) { Needs = Format },
+        Entry("qa_1", "a question about one of many documents, as of SQuAD"),
+        Entry("qa_2", "a question about two of many documents, as of HotpotQA"),
     ];
 
-    public override int? SampleCount => _lines.Count;
+    public override int? SampleCount => _questions.Count;
 
     public override Sample Generate(SampleRequest request)
     {
-        if ((uint)request.Index >= (uint)_lines.Count)
-            throw new ArgumentOutOfRangeException(nameof(request), request.Index, $"the file has {_lines.Count} questions");
-        var (question, answers, own) = _lines.Read(request.Index, line => (line.Text("question"), line.Texts("answers", "answer", "outputs"), line.Texts("documents")));
+        if ((uint)request.Index >= (uint)_questions.Count)
+            throw new ArgumentOutOfRangeException(nameof(request), request.Index, $"the file has {_questions.Count} questions");
+        var question = _questions[request.Index];
         var dice = Dice.Of(_name, request);
-        string[] others = [.. _documents.Except(own)];
-        dice.Shuffle<string>(others);
+        var others = Around(question, dice);
         var fit = new SampleFit(_name, request);
-        var longest = answers.MaxBy(fit.Count)!;
-        var asked = $"\n\nAnswer the question from the documents above, in a few words and nothing else.\n\nQuestion: {question}";
-        var empty = new Sample("", asked, " Answer:", answers, fit.AnswerTokens(RulerAnswerTokens, [longest]), ScoringRule.ContainsAny);
-        return fit.Fill(words => empty with { Context = $"Some of the documents below say what will be asked.\n\n{Numbered(own, others, words, dice.Part(0))}" }, mostUnits: others.Sum(Words));
+        var longest = question.Answers.MaxBy(fit.Count)!;
+        var asked = $"\n\nAnswer the question from the documents above, in a few words and nothing else.\n\nQuestion: {question.Question}";
+        var empty = new Sample("", asked, " Answer:", question.Answers, fit.AnswerTokens(RulerAnswerTokens, [longest]), ScoringRule.ContainsAny);
+        return fit.Fill(
+            words => empty with
+            {
+                Context = $"Some of the documents below say what will be asked.\n\n{Numbered(question.Documents, others, words, dice.Part(0))}",
+            },
+            mostUnits: (int)Math.Min(int.MaxValue, others.Sum(document => (long)Words(document))));
+    }
+
+    private static TaskEntry Entry(string name, string summary) =>
+        new(name, TaskCatalog.Ruler, summary, TaskCatalog.RulerPaper, path => new DocumentQuestionTask(name, path)) { Needs = DocumentQuestions.Formats };
+
+    // Those about the same matter first; both kinds in random order.
+    private string[] Around(DocumentQuestion question, Dice dice)
+    {
+        string[] near = [.. question.Near.Except(question.Documents)];
+        string[] far = [.. _documents.Except(question.Documents).Except(near)];
+        dice.Shuffle<string>(near);
+        dice.Shuffle<string>(far);
+        return [.. near, .. far];
     }
 
     private static string Numbered(string[] own, string[] others, int words, Dice dice)
