@@ -73,6 +73,9 @@ public sealed class Engine : IDisposable
     /// <summary>Where the time of the last <see cref="Step"/> that computed something went.</summary>
     public StepTimings LastStep { get; private set; }
 
+    /// <summary>[layers]: what generated tokens read in that <see cref="Step"/>; to be looked at before the next.</summary>
+    public ReadOnlySpan<LayerReads> LastStepLayers => _transformer.LastReads;
+
     internal KvCache Cache => _cache;
 
     internal Transformer Transformer => _transformer;

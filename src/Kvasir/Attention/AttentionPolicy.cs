@@ -18,10 +18,11 @@ public abstract class AttentionPolicy
     public virtual bool ObservesDecode => false;
 
     /// <summary>
-    /// Whether every selector takes all rows in sight in one round and leaves their scores as they are: then nobody is asked, and the rows
-    /// of one head may be divided between workers.
+    /// Whether the selectors of a layer take all rows in sight in one round, leave their scores as they are, and want no weights: then nobody
+    /// is asked, and the rows of one head may be divided between workers.
     /// </summary>
-    public virtual bool ReadsEveryRow => false;
+    /// <param name="visible">The rows in sight.</param>
+    public virtual bool ReadsEveryRow(int layer, (int First, int End) visible) => false;
 
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>

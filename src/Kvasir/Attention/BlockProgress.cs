@@ -69,7 +69,7 @@ internal sealed class BlockProgress(int groupHeads)
         {
             for (var head = 0; head < groupHeads; head++)
                 LogMasses(head)[Taken] = float.NegativeInfinity;
-            selection.AddRun((_first + order[Taken]) * _blockRows, _blockRows);
+            selection.AddBlock((_first + order[Taken]) * _blockRows, _blockRows);
         }
     }
 

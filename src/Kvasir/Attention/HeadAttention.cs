@@ -25,13 +25,13 @@ internal static class HeadAttention
             scratch.Comparison!.Begin();
         var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
         var selection = scratch.Selection;
-        var counts = new SelectionCounts(0, 0, visible.End - visible.First);
+        var counts = new SelectionCounts { Reads = new LayerReads(0, visible.End - visible.First, 0) };
         for (var round = 0; ; round++)
         {
             selection.Clear();
             var start = Stopwatch.GetTimestamp();
             var goesOn = selector.Select(query, round, sum, selection);
-            counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, selection.RowCount, 0);
+            counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
             if (!goesOn)
                 break;
             AddRound(head, selector, queries, sum, scratch);

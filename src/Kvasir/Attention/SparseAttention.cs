@@ -18,6 +18,8 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private readonly ObserveJob _observe;
     private readonly DecodeParts _parts;
     private readonly int[] _firstItems;
+    private readonly bool[] _readsEveryRow;
+    private readonly SelectionCounts[] _counts;
     private readonly int _maxRows;
     private readonly float _scale;
     private Batch _batch = null!;
@@ -36,7 +38,8 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         for (var i = 0; i < _scratch.Length; i++)
             _scratch[i] = new AttentionScratch(shape, type, maxRows);
         _parts = new DecodeParts(shape, maxSegments);
-        _firstItems = new int[maxSegments + 1];
+        (_firstItems, _readsEveryRow) = (new int[maxSegments + 1], new bool[maxSegments]);
+        _counts = new SelectionCounts[shape.LayerCount];
         _append = new AppendJob(shape);
         _observe = new ObserveJob(this);
     }
@@ -70,7 +73,8 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var (observes, audits) = (false, false);
         for (var i = 0; i < segments.Length; i++)
         {
-            var partCount = segments[i].IsPrompt ? TileCount(segments[i]) : PartCount(segments[i]);
+            _readsEveryRow[i] = !segments[i].IsPrompt && segments[i].Sequence.Policy!.ReadsEveryRow(layer, Visible(segments[i]));
+            var partCount = segments[i].IsPrompt ? TileCount(segments[i]) : _readsEveryRow[i] ? PartCount(segments[i]) : 1;
             _firstItems[i + 1] = _firstItems[i] + (partCount * _shape.KvHeadCount);
             for (var head = 0; head < _shape.KvHeadCount; head++)
                 _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
@@ -83,16 +87,21 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         if (audits)
             PrepareToAudit();
         _pool.Run(this, _firstItems[segments.Length]);
-        if (observes || EndsPrompt(segments))
-            _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+        _counts[layer] = TakeCounts();
+        if (!observes && !EndsPrompt(segments))
+            return;
+        _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+        // What prompt rows read is nobody's choice.
+        TakeCounts();
     }
 
-    /// <summary>Of all workers, since the last call.</summary>
-    public SelectionCounts TakeCounts()
+    /// <summary>Of all layers of the last step together.</summary>
+    /// <param name="layers">[layers]: takes what each of them read.</param>
+    public SelectionCounts Counts(Span<LayerReads> layers)
     {
         var counts = default(SelectionCounts);
-        foreach (var scratch in _scratch)
-            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        for (var layer = 0; layer < _counts.Length; layer++)
+            (counts, layers[layer]) = (counts + _counts[layer], _counts[layer].Reads);
         return counts;
     }
 
@@ -107,7 +116,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
         if (segment.IsPrompt)
             AttendTile(segment, kvHead, part, _scratch[worker]);
-        else if (segment.Sequence.Policy!.ReadsEveryRow)
+        else if (_readsEveryRow[index])
             AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
         else
             AttendPosition(segment, kvHead, _scratch[worker]);
@@ -139,8 +148,17 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
 
-    private int PartCount(in Segment segment) =>
-        segment.Sequence.Policy!.ReadsEveryRow ? _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition)) : 1;
+    private int PartCount(in Segment segment) => _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition));
+
+    private (int First, int End) Visible(in Segment segment) => (_shape.FirstVisible(segment.FirstPosition), segment.FirstPosition + 1);
+
+    private SelectionCounts TakeCounts()
+    {
+        var counts = default(SelectionCounts);
+        foreach (var scratch in _scratch)
+            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        return counts;
+    }
 
     private void PrepareToObserve()
     {
@@ -169,12 +187,12 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
         var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        var visible = (_shape.FirstVisible(position), position + 1);
+        var visible = Visible(segment);
         var audit = segment.Sequence.Audit is { } drawn && drawn.Draws(position, _layer, kvHead) ? drawn : null;
         scratch.Compares = audit is not null;
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
         if (audit is not null)
-            Compare(audit, kvHead, new HeadQuery(head, queries, visible.Item1, visible.Item2, scratch.Selector), sum, scratch);
+            Compare(audit, kvHead, new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
     }
 
@@ -187,18 +205,18 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         scratch.Counts += new SelectionCounts { AuditTicks = ticks };
     }
 
-    // Some of the rows of one head, for a policy that reads them all; whoever comes last joins the parts.
+    // Some of the rows of one head, all of which are read; whoever comes last joins the parts.
     private void AttendPart(in Segment segment, int headIndex, int part, int partCount, AttentionScratch scratch)
     {
-        var (position, kvHead) = (segment.FirstPosition, headIndex % _shape.KvHeadCount);
+        var kvHead = headIndex % _shape.KvHeadCount;
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
-        var rows = DecodeParts.Rows((_shape.FirstVisible(position), position + 1), part, partCount);
-        scratch.Counts += new SelectionCounts(0, rows.End - rows.First, rows.End - rows.First);
+        var rows = DecodeParts.Rows(Visible(segment), part, partCount);
+        var count = rows.End - rows.First;
+        scratch.Counts += new SelectionCounts { Reads = new LayerReads(count, count, 0) };
         var sum = _parts.Sum(headIndex, part);
         sum.Reset();
-        scratch.Observes = false;
-        var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), selector, queries, rows, sum, scratch);
+        (scratch.Observes, scratch.Compares) = (false, false);
+        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), AllRows.Instance, queries, rows, sum, scratch);
         if (!_parts.EndsWith(headIndex, partCount))
             return;
         var all = _parts.Sum(headIndex, 0);

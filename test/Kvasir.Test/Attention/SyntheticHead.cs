@@ -105,7 +105,7 @@ internal sealed class SyntheticHead : IDisposable
             AddExact(exact, rows - at - 1, -1);
         }
 
-        return (mass, output, (double)_scratch.Counts.RowsRead / _scratch.Counts.RowsInSight);
+        return (mass, output, (double)_scratch.Counts.Reads.RowsRead / _scratch.Counts.Reads.RowsInSight);
     }
 
     public void Dispose()
