@@ -43,7 +43,8 @@ public sealed class Engine : IDisposable
         _meter = new AttentionMeter();
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
-            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes);
+            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes)
+        { OpenPageBytes = _options.MaxSequences * _cache.OpenPageBytes };
     }
 
     public Model Model { get; }
