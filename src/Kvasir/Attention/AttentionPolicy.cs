@@ -34,6 +34,21 @@ public abstract class AttentionPolicy
     {
     }
 
+    /// <summary>
+    /// Whether the heads of a layer decide together what they read: one worker then attends them all, round by round, and they hear of each round's
+    /// queries and sums by <see cref="Selector.Consider"/> before any of them selects.
+    /// </summary>
+    public virtual bool DecidesByLayer => false;
+
     /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
     public abstract Selector CreateSelector(HeadPlace place);
+
+    /// <summary>Fresh selectors for the KV heads of one (sequence, layer).</summary>
+    /// <param name="first">Of KV head 0.</param>
+    /// <param name="selectors">[KV heads]</param>
+    public virtual void CreateLayer(HeadPlace first, Span<Selector> selectors)
+    {
+        for (var i = 0; i < selectors.Length; i++)
+            selectors[i] = CreateSelector(first with { KvHead = i });
+    }
 }

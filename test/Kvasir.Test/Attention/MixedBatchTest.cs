@@ -6,7 +6,7 @@ namespace Kvasir.Test.Attention;
 /// <summary>Sequences of different policies, which come and go while others compute, give what each gives alone.</summary>
 public sealed class MixedBatchTest : IDisposable
 {
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20, BatchTokens = 48, MaxSequences = 8 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20, BatchTokens = 48, MaxSequences = 9 };
 
     private static readonly string[] Policies =
     [
@@ -16,7 +16,8 @@ public sealed class MixedBatchTest : IDisposable
         "streaming:sinks=2,recent=9,dense-layers=1,min-context=0",
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
         "alisa:ratio=0.4,observed=20,min-context=0",
-        "psa",
+        "psa:block=4,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0",
+        "psa:unit=layer",
         "topk:share=0.1,sinks=2,recent=4,min-context=0",
     ];
 

@@ -20,6 +20,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0",
         "psa:block=8,coverage=0.8,metadata=cuboid-max,tail=fit,sinks=0,recent=1,min-context=0",
         "psa:block=5,coverage=0.7,metadata=centroid,tail=min-times-left,sinks=2,recent=3,dense-layers=1+3,min-context=0",
+        "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,dense-layers=2,min-context=0",
         "streaming:sinks=2,recent=9,min-context=0",
         "longformer:window=12,dilation=3,sinks=4,recent=6,min-context=0",
         "sparse-transformer:stride=7,sinks=2,min-context=0",
@@ -183,6 +184,8 @@ public sealed class PolicyConformanceTest : IDisposable
 
         public override bool ObservesDecode => policy.ObservesDecode;
 
+        public override bool DecidesByLayer => policy.DecidesByLayer;
+
         public long Steps => _steps;
 
         public long RowsRead => _rowsRead;
@@ -190,6 +193,13 @@ public sealed class PolicyConformanceTest : IDisposable
         public long RowsInSight => _rowsInSight;
 
         public override Selector CreateSelector(HeadPlace place) => new Checked(this, policy.CreateSelector(place));
+
+        public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
+        {
+            policy.CreateLayer(first, selectors);
+            foreach (ref var selector in selectors)
+                selector = new Checked(this, selector);
+        }
 
         private sealed class Checked(CheckedPolicy owner, Selector selector) : Selector
         {
@@ -200,6 +210,8 @@ public sealed class PolicyConformanceTest : IDisposable
             public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
 
             public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
+
+            public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
 
             public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
 
