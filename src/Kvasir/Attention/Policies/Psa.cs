@@ -135,7 +135,7 @@ public sealed class Psa : SparsePolicy
             return true;
         }
 
-        // The blocks that lie between the zones as a whole; without one, an empty range at the middle's end.
+        // The blocks that lie between the zones as a whole; none begins where it ends.
         private (int First, int End) Whole((int First, int End) middle)
         {
             var (first, end) = ((middle.First + policy.BlockRows - 1) / policy.BlockRows, middle.End / policy.BlockRows);
