@@ -36,6 +36,7 @@ internal sealed class BenchCommand
 
     private readonly Option<bool> _machine = new("--machine") { Description = "Measure memory bandwidth and multiply-add rates by thread count, and no model" };
     private readonly Option<bool> _markdown = new("--markdown") { Description = "Write the table as Markdown" };
+    private readonly Option<bool> _layers = new("--layers") { Description = "Write below the table what each layer read, too; JSON always has it" };
     private readonly BenchFlags _flags = new();
     private readonly ModelFlags _loading = new();
     private readonly OutputFlags _output = new("Write one JSON object with the machine and a row for each case instead of the table");
@@ -50,6 +51,7 @@ internal sealed class BenchCommand
         _flags.AddTo(Command);
         _loading.AddTo(Command);
         Command.Options.Add(_markdown);
+        Command.Options.Add(_layers);
         _output.AddTo(Command);
         Command.Validators.Add(result => Require(
             result.GetValue(_model), result.GetResult(_synthetic) is not null, result.GetValue(_machine), result.GetResult(_weights) is not null, result.AddError));
@@ -170,6 +172,8 @@ internal sealed class BenchCommand
             BenchTable.WriteMarkdown(report, _shell.Output);
         else
             BenchTable.WriteText(report, _shell.Output);
+        if (typed.GetValue(_layers) && !_output.IsJson(typed))
+            LayerLines.Write(report, _shell.Output);
     }
 
     // Only for a person who waits: a script's log would fill with it.

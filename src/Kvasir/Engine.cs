@@ -43,7 +43,8 @@ public sealed class Engine : IDisposable
         _meter = new AttentionMeter();
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
-            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes);
+            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes)
+        { OpenPageBytes = _options.MaxSequences * _cache.OpenPageBytes };
     }
 
     public Model Model { get; }
@@ -72,6 +73,9 @@ public sealed class Engine : IDisposable
 
     /// <summary>Where the time of the last <see cref="Step"/> that computed something went.</summary>
     public StepTimings LastStep { get; private set; }
+
+    /// <summary>[layers]: what generated tokens read in that <see cref="Step"/>; to be looked at before the next.</summary>
+    public ReadOnlySpan<LayerReads> LastStepLayers => _transformer.LastReads;
 
     internal KvCache Cache => _cache;
 

@@ -68,11 +68,10 @@ internal sealed class Scheduler
     internal static Selector[] Selectors(Sequence sequence, AttentionShape shape)
     {
         var selectors = new Selector[shape.LayerCount * shape.KvHeadCount];
-        for (var i = 0; i < selectors.Length; i++)
+        for (var layer = 0; layer < shape.LayerCount; layer++)
         {
-            var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
-            var place = new HeadPlace(layer, shape.LayerCount, kvHead, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
-            selectors[i] = sequence.Policy!.CreateSelector(place);
+            var first = new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
+            sequence.Policy!.CreateLayer(first, selectors.AsSpan(layer * shape.KvHeadCount, shape.KvHeadCount));
         }
 
         return selectors;

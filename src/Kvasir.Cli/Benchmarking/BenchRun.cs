@@ -133,11 +133,14 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         ResidentMemory.TryResetPeak();
         var steps = DecodeSteps(probe, row.Batch);
         var runs = new StepTimings[plan.Repeat];
+        var reads = new LayerReads[model.Config.LayerCount];
         Begin(what, plan.Repeat * steps);
         for (var run = 0; run < plan.Repeat; run++)
         {
             _earlierTokens = run * steps;
             runs[run] = probe.Decode(row.Batch, steps, cancellation);
+            for (var layer = 0; layer < reads.Length; layer++)
+                reads[layer] += probe.Reads[layer];
         }
 
         var peak = ResidentMemory.PeakBytes();
@@ -146,6 +149,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         var bytes = probe.StepBytes(row.Batch, Median(runs, static run => run.KeysReadShare));
         return Figures(row, runs, steps) with
         {
+            PerLayer = Array.ConvertAll(reads, layer => Layer(layer, (double)plan.Repeat * steps * row.Batch * model.Config.KvHeadCount)),
             BytesPerStep = bytes,
             BandwidthBytesPerSecond = Math.Round(bandwidth),
             FloorShare = Rounded(bytes / bandwidth / (Median(runs, static run => run.TotalMs) / steps / 1000)),
@@ -187,6 +191,9 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             KeysReadShare = Rounded(Median(runs, static run => run.KeysReadShare)),
         };
     }
+
+    private static BenchLayer Layer(LayerReads reads, double heads) =>
+        new(Rounded(reads.KeysReadShare), reads.BlocksRead > 0 ? Rounded(reads.BlocksRead / heads) : null);
 
     private static double Median(StepTimings[] runs, Func<StepTimings, double> figure) => Spread.Of(runs.Select(figure)).Median;
 

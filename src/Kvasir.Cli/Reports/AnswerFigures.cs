@@ -28,7 +28,7 @@ internal static class AnswerFigures
             KvName(engine),
             engine.ThreadCount,
             new MemoryReport(
-                plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, ResidentMemory.PeakBytes()));
+                plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()));
     }
 
     /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
@@ -52,7 +52,8 @@ internal static class AnswerFigures
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
-        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens";
+        var open = plan.OpenPageBytes > 0 ? $", and {SizeText.Bytes(plan.OpenPageBytes)} the pages being written" : "";
+        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens{open}";
     }
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";

@@ -75,6 +75,9 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? KeysReadShare { get; init; }
 
+    /// <summary>For each layer what a decode step read there.</summary>
+    public BenchLayer[]? PerLayer { get; init; }
+
     /// <summary>Bytes that a decode step has to read: weights, and the keys and values that the policy chose; not its index.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public long? BytesPerStep { get; init; }
@@ -100,3 +103,8 @@ internal sealed record BenchRow
     /// <summary>The most memory resident during the case: weights, cache, scratch and the runtime.</summary>
     public required long PeakBytes { get; init; }
 }
+
+/// <summary>What a decode step read in one layer, on average over the timed runs.</summary>
+/// <param name="KeysReadShare">Keys read of those in sight.</param>
+/// <param name="BlocksRead">Blocks read for a sequence in a KV head; null under a policy that chooses none.</param>
+internal sealed record BenchLayer(double KeysReadShare, double? BlocksRead);

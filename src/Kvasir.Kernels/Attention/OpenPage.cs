@@ -32,7 +32,11 @@ public sealed unsafe class OpenPage
 
     /// <summary>Null where rows of <paramref name="type"/> are stored one by one.</summary>
     public static OpenPage? For(KvType type, int dim, int pageTokens, bool values) =>
-        type == KvType.Int8Channel || (type == KvType.Int8 && !values) ? new OpenPage(type, dim, pageTokens, values) : null;
+        IsFor(type, values) ? new OpenPage(type, dim, pageTokens, values) : null;
+
+    /// <summary>Bytes of memory, beside the page's own, that rows of <paramref name="type"/> take; 0 where they are stored one by one.</summary>
+    public static long Bytes(KvType type, int dim, int pageTokens, bool values) =>
+        IsFor(type, values) ? sizeof(float) * (pageTokens + Rows.ChannelRows) * (long)KvCodecs.BlockCount(dim) * KvCodecs.BlockElements : 0;
 
     /// <summary>Stores a row, and those before it in the page anew.</summary>
     /// <param name="index">Of the row in its page; those before it are stored there.</param>
@@ -58,6 +62,8 @@ public sealed unsafe class OpenPage
 
     /// <summary>Forgets the rows: those that are still in the page are read back from it.</summary>
     public void Forget() => _count = Unknown;
+
+    private static bool IsFor(KvType type, bool values) => type == KvType.Int8Channel || (type == KvType.Int8 && !values);
 
     // What is left of a page after some rows were taken back: elements as they are stored, and the steps of all that were.
     private void Resume(in Rows rows, byte* page, int count)

@@ -18,10 +18,11 @@ public abstract class AttentionPolicy
     public virtual bool ObservesDecode => false;
 
     /// <summary>
-    /// Whether every selector takes all rows in sight in one round and leaves their scores as they are: then nobody is asked, and the rows
-    /// of one head may be divided between workers.
+    /// Whether the selectors of a layer take all rows in sight in one round, leave their scores as they are, and want no weights: then nobody
+    /// is asked, and the rows of one head may be divided between workers.
     /// </summary>
-    public virtual bool ReadsEveryRow => false;
+    /// <param name="visible">The rows in sight.</param>
+    public virtual bool ReadsEveryRow(int layer, (int First, int End) visible) => false;
 
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
@@ -33,6 +34,21 @@ public abstract class AttentionPolicy
     {
     }
 
+    /// <summary>
+    /// Whether the heads of a layer decide together what they read: one worker then attends them all, round by round, and they hear of each round's
+    /// queries and sums by <see cref="Selector.Consider"/> before any of them selects.
+    /// </summary>
+    public virtual bool DecidesByLayer => false;
+
     /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
     public abstract Selector CreateSelector(HeadPlace place);
+
+    /// <summary>Fresh selectors for the KV heads of one (sequence, layer).</summary>
+    /// <param name="first">Of KV head 0.</param>
+    /// <param name="selectors">[KV heads]</param>
+    public virtual void CreateLayer(HeadPlace first, Span<Selector> selectors)
+    {
+        for (var i = 0; i < selectors.Length; i++)
+            selectors[i] = CreateSelector(first with { KvHead = i });
+    }
 }

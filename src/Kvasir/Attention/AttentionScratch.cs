@@ -21,17 +21,20 @@ internal sealed class AttentionScratch : IDisposable
     private readonly int _scoreLimit;
     private readonly int _dim;
 
-    public AttentionScratch(AttentionShape shape, KvType type, int maxRows)
+    /// <param name="type">How keys and values are stored.</param>
+    /// <param name="maxRows">The most rows that a head will hold.</param>
+    /// <param name="takesPrompts">Whether there is room for tiles of positions, or for one.</param>
+    public AttentionScratch(AttentionShape shape, KvType type, int maxRows, bool takesPrompts = true)
     {
         _dim = shape.Dim;
-        TilePositions = Math.Max(1, TileQueries / shape.GroupHeads);
+        TilePositions = takesPrompts ? Math.Max(1, TileQueries / shape.GroupHeads) : 1;
         _queryLimit = TilePositions * shape.GroupHeads;
         _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
         _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
         Selection = new KvSelection(maxRows);
         Selector = new SelectorScratch(shape.GroupHeads, maxRows);
         // Prompts that are no longer than a few positions never touch all of it.
-        _tiles = TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
+        _tiles = takesPrompts && TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
     }
 
     /// <summary>Prompt positions that are attended together.</summary>
@@ -54,10 +57,13 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Where attention is held against dense attention; made when a sequence is first audited.</summary>
     public DenseComparison? Comparison { get; set; }
 
+    /// <summary>Where the heads of a layer are attended together; made when a policy first asks.</summary>
+    public LayerScratch? Layer { get; set; }
+
     /// <summary>Whether the position in work is told to <see cref="Comparison"/>.</summary>
     public bool Compares { get; set; }
 
-    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0);
+    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0) + (Layer?.Bytes ?? 0);
 
     /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
     public NativeView? Tiles => _tiles?.View;
@@ -87,6 +93,7 @@ internal sealed class AttentionScratch : IDisposable
         _floats.Dispose();
         Selector.Dispose();
         _tiles?.Dispose();
+        Layer?.Dispose();
     }
 
     private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);

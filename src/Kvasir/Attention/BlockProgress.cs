@@ -58,6 +58,12 @@ internal sealed class BlockProgress(int groupHeads)
             score = float.IsNaN(score) ? float.NegativeInfinity : score;
     }
 
+    /// <summary>A block is worth what it is to this query or to that of <paramref name="other"/>, which has begun on the same blocks and ranked them.</summary>
+    public void RankWith(BlockProgress other) => VectorMath.Raise(other.Best, Best);
+
+    /// <summary>A block is worth what it is to <paramref name="other"/>.</summary>
+    public void RankAs(BlockProgress other) => other.Best.CopyTo(Best);
+
     /// <summary>Selects the rows of the best <paramref name="wanted"/> blocks that are left, or of all that are, best first; of equal ones the first.</summary>
     public void Take(int wanted, KvSelection selection)
     {
@@ -69,7 +75,7 @@ internal sealed class BlockProgress(int groupHeads)
         {
             for (var head = 0; head < groupHeads; head++)
                 LogMasses(head)[Taken] = float.NegativeInfinity;
-            selection.AddRun((_first + order[Taken]) * _blockRows, _blockRows);
+            selection.AddBlock((_first + order[Taken]) * _blockRows, _blockRows);
         }
     }
 

@@ -17,31 +17,36 @@ internal static class HeadAttention
     public static SoftmaxSum Decode(
         KvHead head, Selector selector, ReadOnlySpan<float> queries, (int First, int End) visible, bool observes, AttentionScratch scratch)
     {
-        var sum = scratch.Sum(queries.Length / head.Dim);
-        sum.Reset();
-        scratch.Observes = observes;
-        scratch.Observed?.Clear();
-        if (scratch.Compares)
-            scratch.Comparison!.Begin();
         var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
-        var selection = scratch.Selection;
-        var counts = new SelectionCounts(0, 0, visible.End - visible.First);
-        for (var round = 0; ; round++)
+        var sum = Begin(query, observes, scratch);
+        for (var round = 0; AddRound(query, selector, round, sum, scratch); round++)
         {
-            selection.Clear();
-            var start = Stopwatch.GetTimestamp();
-            var goesOn = selector.Select(query, round, sum, selection);
-            counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, selection.RowCount, 0);
-            if (!goesOn)
-                break;
-            AddRound(head, selector, queries, sum, scratch);
         }
 
-        scratch.Counts += counts;
-        if (observes)
-            scratch.Observed!.Report(selector, visible.End - 1, sum);
-        sum.Finish();
+        End(query, selector, sum, scratch);
         return sum;
+    }
+
+    /// <summary>
+    /// One position in all KV heads of a layer, whose selectors decide together. Leaves the finished outputs in the sums of their scratch.
+    /// </summary>
+    /// <param name="observes">Whether the selectors are told the weights.</param>
+    public static void DecodeTogether(LayerScratch layer, (int First, int End) visible, bool observes)
+    {
+        for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
+            Begin(layer.Query(kvHead, visible), observes, layer.Scratch(kvHead));
+        var goesOn = true;
+        for (var round = 0; goesOn; round++)
+        {
+            for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
+                Consider(layer.Query(kvHead, visible), layer.Selector(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
+            goesOn = false;
+            for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
+                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Selector(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
+        }
+
+        for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
+            End(layer.Query(kvHead, visible), layer.Selector(kvHead), layer.Sum(kvHead), layer.Scratch(kvHead));
     }
 
     /// <summary>Adds the rows of a range, as they are, to the sum of one position; the selector is asked nothing but to reweight them.</summary>
@@ -95,14 +100,49 @@ internal static class HeadAttention
         return sum.Output;
     }
 
-    private static void AddRound(KvHead head, Selector selector, ReadOnlySpan<float> queries, in SoftmaxSum sum, AttentionScratch scratch)
+    private static SoftmaxSum Begin(scoped in HeadQuery query, bool observes, AttentionScratch scratch)
+    {
+        var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
+        sum.Reset();
+        scratch.Observes = observes;
+        scratch.Observed?.Clear();
+        if (scratch.Compares)
+            scratch.Comparison!.Begin();
+        scratch.Counts += new SelectionCounts { Reads = new LayerReads(0, query.EndRow - query.FirstRow, 0) };
+        return sum;
+    }
+
+    private static void Consider(in HeadQuery query, Selector selector, int round, in SoftmaxSum sum, AttentionScratch scratch)
+    {
+        var start = Stopwatch.GetTimestamp();
+        selector.Consider(query, round, sum);
+        scratch.Counts += new SelectionCounts { Ticks = Stopwatch.GetTimestamp() - start };
+    }
+
+    // False when the selector has no more.
+    private static bool AddRound(in HeadQuery query, Selector selector, int round, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int BlockRows = AttentionScratch.DecodeRows;
-        foreach (var (first, count) in scratch.Selection.Ranges)
-            AddRange(head, selector, queries, (first, first + count), sum, scratch);
-        var rows = scratch.Selection.Rows;
+        var selection = scratch.Selection;
+        selection.Clear();
+        var start = Stopwatch.GetTimestamp();
+        var goesOn = selector.Select(query, round, sum, selection);
+        scratch.Counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
+        if (!goesOn)
+            return false;
+        foreach (var (first, count) in selection.Ranges)
+            AddRange(query.Head, selector, query.Queries, (first, first + count), sum, scratch);
+        var rows = selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(head, selector, queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
+            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
+        return true;
+    }
+
+    private static void End(in HeadQuery query, Selector selector, in SoftmaxSum sum, AttentionScratch scratch)
+    {
+        if (scratch.Observes)
+            scratch.Observed!.Report(selector, query.EndRow - 1, sum);
+        sum.Finish();
     }
 
     private static void AddRows(

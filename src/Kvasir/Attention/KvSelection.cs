@@ -28,11 +28,14 @@ public sealed class KvSelection
     /// <summary>Rows in all, listed or in ranges.</summary>
     public int RowCount { get; private set; }
 
+    /// <summary>Blocks of rows among them.</summary>
+    public int BlockCount { get; private set; }
+
     private int ListedCount { get; set; }
 
     private int RangeCount { get; set; }
 
-    public void Clear() => (ListedCount, RangeCount, RowCount) = (0, 0, 0);
+    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount) = (0, 0, 0, 0);
 
     /// <summary>Adds rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); none when the count is 0.</summary>
     public void AddRange(int first, int count)
@@ -63,8 +66,8 @@ public sealed class KvSelection
         RowCount += count;
     }
 
-    /// <summary>Lists rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>) one by one: a piece of so few that a range would not pay.</summary>
-    public void AddRun(int first, int count)
+    /// <summary>Lists rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>) one by one: a block of so few that a range would not pay.</summary>
+    public void AddBlock(int first, int count)
     {
         Invariant.Holds(first >= 0 && count >= 0 && ListedCount + count <= _rows.Length);
         var rows = _rows.AsSpan(ListedCount, count);
@@ -72,5 +75,6 @@ public sealed class KvSelection
             rows[i] = first + i;
         ListedCount += count;
         RowCount += count;
+        BlockCount++;
     }
 }

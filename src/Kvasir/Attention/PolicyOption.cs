@@ -33,7 +33,7 @@ public sealed class PolicyOption
     /// <summary>A number in (<paramref name="above"/>, <paramref name="most"/>].</summary>
     public static PolicyOption Real(string name, double fallback, double above, double most, string summary) => new(
         name, fallback.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"above {above} and at most {most}"), summary,
-        text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > above && value <= most);
+        text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && (float)value > above && value <= most);
 
     /// <summary>One of a few words; the first is the default.</summary>
     public static PolicyOption Choice(string name, string summary, params string[] choices) => new(

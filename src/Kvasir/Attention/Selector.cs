@@ -25,6 +25,14 @@ public abstract class Selector : IDisposable
     }
 
     /// <summary>
+    /// Told the query and the softmax so far before round <paramref name="round"/> (from 0), as all other heads of the layer are, and only then asked to
+    /// select; called only when <see cref="AttentionPolicy.DecidesByLayer"/>.
+    /// </summary>
+    public virtual void Consider(in HeadQuery query, int round, in SoftmaxSum sum)
+    {
+    }
+
+    /// <summary>
     /// Fills <paramref name="selection"/>, which arrives empty, with the rows of round <paramref name="round"/> (from 0), best
     /// first. Rows of different rounds must not repeat. False when there are no more rounds.
     /// </summary>

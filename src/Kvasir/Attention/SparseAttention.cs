@@ -18,6 +18,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private readonly ObserveJob _observe;
     private readonly DecodeParts _parts;
     private readonly int[] _firstItems;
+    private readonly Way[] _ways;
+    private readonly SelectionCounts[] _counts;
+    private readonly KvType _type;
     private readonly int _maxRows;
     private readonly float _scale;
     private Batch _batch = null!;
@@ -30,15 +33,25 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     /// <param name="maxRows">The most rows that a head will hold.</param>
     public SparseAttention(AttentionShape shape, KvType type, WorkerPool pool, int maxSegments, int maxRows)
     {
-        (_shape, _pool, _maxRows) = (shape, pool, maxRows);
+        (_shape, _type, _pool, _maxRows) = (shape, type, pool, maxRows);
         _scale = 1 / MathF.Sqrt(shape.Dim);
         _scratch = new AttentionScratch[pool.WorkerCount];
         for (var i = 0; i < _scratch.Length; i++)
             _scratch[i] = new AttentionScratch(shape, type, maxRows);
         _parts = new DecodeParts(shape, maxSegments);
-        _firstItems = new int[maxSegments + 1];
+        (_firstItems, _ways) = (new int[maxSegments + 1], new Way[maxSegments]);
+        _counts = new SelectionCounts[shape.LayerCount];
         _append = new AppendJob(shape);
         _observe = new ObserveJob(this);
+    }
+
+    // How a segment's attention is divided between workers.
+    private enum Way
+    {
+        Tiles,
+        Parts,
+        Heads,
+        Together,
     }
 
     /// <summary>Told each layer's queries, when its new keys are in the cache and before it attends; null but for studies.</summary>
@@ -67,32 +80,41 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
         Capture?.Invoke(batch, layer, queries);
         var segments = batch.Segments;
-        var (observes, audits) = (false, false);
+        var (observes, audits, together) = (false, false, false);
         for (var i = 0; i < segments.Length; i++)
         {
-            var partCount = segments[i].IsPrompt ? TileCount(segments[i]) : PartCount(segments[i]);
-            _firstItems[i + 1] = _firstItems[i] + (partCount * _shape.KvHeadCount);
+            _ways[i] = WayOf(segments[i]);
+            var partCount = _ways[i] switch { Way.Tiles => TileCount(segments[i]), Way.Parts => PartCount(segments[i]), _ => 1 };
+            _firstItems[i + 1] = _firstItems[i] + (_ways[i] == Way.Together ? 1 : partCount * _shape.KvHeadCount);
             for (var head = 0; head < _shape.KvHeadCount; head++)
                 _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
             observes |= NeedsObservation(segments[i]);
             audits |= !segments[i].IsPrompt && segments[i].Sequence.Audit is not null;
+            together |= _ways[i] == Way.Together;
         }
 
+        if (together)
+            PrepareTogether();
         if (observes)
             PrepareToObserve();
         if (audits)
             PrepareToAudit();
         _pool.Run(this, _firstItems[segments.Length]);
-        if (observes || EndsPrompt(segments))
-            _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+        _counts[layer] = TakeCounts();
+        if (!observes && !EndsPrompt(segments))
+            return;
+        _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+        // What prompt rows read is nobody's choice.
+        TakeCounts();
     }
 
-    /// <summary>Of all workers, since the last call.</summary>
-    public SelectionCounts TakeCounts()
+    /// <summary>Of all layers of the last step together.</summary>
+    /// <param name="layers">[layers]: takes what each of them read.</param>
+    public SelectionCounts Counts(Span<LayerReads> layers)
     {
         var counts = default(SelectionCounts);
-        foreach (var scratch in _scratch)
-            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        for (var layer = 0; layer < _counts.Length; layer++)
+            (counts, layers[layer]) = (counts + _counts[layer], _counts[layer].Reads);
         return counts;
     }
 
@@ -105,12 +127,21 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var own = item - _firstItems[index];
         var (kvHead, part) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
         var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
-        if (segment.IsPrompt)
-            AttendTile(segment, kvHead, part, _scratch[worker]);
-        else if (segment.Sequence.Policy!.ReadsEveryRow)
-            AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
-        else
-            AttendPosition(segment, kvHead, _scratch[worker]);
+        switch (_ways[index])
+        {
+            case Way.Tiles:
+                AttendTile(segment, kvHead, part, _scratch[worker]);
+                break;
+            case Way.Parts:
+                AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
+                break;
+            case Way.Heads:
+                AttendPosition(segment, kvHead, _scratch[worker]);
+                break;
+            default:
+                AttendLayer(segment, _scratch[worker]);
+                break;
+        }
     }
 
     public void Dispose()
@@ -137,21 +168,50 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         return false;
     }
 
+    private Way WayOf(in Segment segment)
+    {
+        if (segment.IsPrompt)
+            return Way.Tiles;
+        var policy = segment.Sequence.Policy!;
+        return policy.ReadsEveryRow(_layer, Visible(segment)) ? Way.Parts : policy.DecidesByLayer ? Way.Together : Way.Heads;
+    }
+
     private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
 
-    private int PartCount(in Segment segment) =>
-        segment.Sequence.Policy!.ReadsEveryRow ? _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition)) : 1;
+    private int PartCount(in Segment segment) => _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition));
+
+    private (int First, int End) Visible(in Segment segment) => (_shape.FirstVisible(segment.FirstPosition), segment.FirstPosition + 1);
+
+    private SelectionCounts TakeCounts()
+    {
+        var counts = default(SelectionCounts);
+        foreach (var scratch in _scratch)
+            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        return counts;
+    }
+
+    private void PrepareTogether()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Layer ??= new LayerScratch(_shape, _type, _maxRows);
+    }
 
     private void PrepareToObserve()
     {
         foreach (var scratch in _scratch)
+        {
             scratch.Observed ??= new ObservedWeights(_shape.GroupHeads, _maxRows);
+            scratch.Layer?.PrepareToObserve(_shape, _maxRows);
+        }
     }
 
     private void PrepareToAudit()
     {
         foreach (var scratch in _scratch)
+        {
             scratch.Comparison ??= new DenseComparison(_shape);
+            scratch.Layer?.PrepareToCompare(_shape);
+        }
     }
 
     private void AttendTile(in Segment segment, int kvHead, int tile, AttentionScratch scratch)
@@ -165,18 +225,42 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private void AttendPosition(in Segment segment, int kvHead, AttentionScratch scratch)
     {
-        var position = segment.FirstPosition;
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
         var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        var visible = (_shape.FirstVisible(position), position + 1);
-        var audit = segment.Sequence.Audit is { } drawn && drawn.Draws(position, _layer, kvHead) ? drawn : null;
+        var visible = Visible(segment);
+        var audit = AuditOf(segment, kvHead);
         scratch.Compares = audit is not null;
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
         if (audit is not null)
-            Compare(audit, kvHead, new HeadQuery(head, queries, visible.Item1, visible.Item2, scratch.Selector), sum, scratch);
+            Compare(audit, kvHead, new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
     }
+
+    // All heads, whose selectors decide together.
+    private void AttendLayer(in Segment segment, AttentionScratch scratch)
+    {
+        var (layer, visible) = (scratch.Layer!, Visible(segment));
+        for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
+        {
+            TakeQueries(segment.FirstRow, 1, kvHead, layer.Scratch(kvHead));
+            layer.Set(kvHead, segment.Sequence.Cache!.Head(_layer, kvHead), segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount));
+            layer.Scratch(kvHead).Compares = AuditOf(segment, kvHead) is not null;
+        }
+
+        HeadAttention.DecodeTogether(layer, visible, segment.Sequence.Policy!.ObservesDecode);
+        for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
+        {
+            if (AuditOf(segment, kvHead) is { } audit)
+                Compare(audit, kvHead, layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead));
+            GiveOutputs(segment.FirstRow, 1, kvHead, layer.Sum(kvHead).Output);
+        }
+
+        scratch.Counts += layer.TakeCounts();
+    }
+
+    private AttentionAudit? AuditOf(in Segment segment, int kvHead) =>
+        segment.Sequence.Audit is { } audit && audit.Draws(segment.FirstPosition, _layer, kvHead) ? audit : null;
 
     private void Compare(AttentionAudit audit, int kvHead, in HeadQuery query, in SoftmaxSum sum, AttentionScratch scratch)
     {
@@ -187,18 +271,18 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         scratch.Counts += new SelectionCounts { AuditTicks = ticks };
     }
 
-    // Some of the rows of one head, for a policy that reads them all; whoever comes last joins the parts.
+    // Some of the rows of one head, all of which are read; whoever comes last joins the parts.
     private void AttendPart(in Segment segment, int headIndex, int part, int partCount, AttentionScratch scratch)
     {
-        var (position, kvHead) = (segment.FirstPosition, headIndex % _shape.KvHeadCount);
+        var kvHead = headIndex % _shape.KvHeadCount;
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
-        var rows = DecodeParts.Rows((_shape.FirstVisible(position), position + 1), part, partCount);
-        scratch.Counts += new SelectionCounts(0, rows.End - rows.First, rows.End - rows.First);
+        var rows = DecodeParts.Rows(Visible(segment), part, partCount);
+        var count = rows.End - rows.First;
+        scratch.Counts += new SelectionCounts { Reads = new LayerReads(count, count, 0) };
         var sum = _parts.Sum(headIndex, part);
         sum.Reset();
-        scratch.Observes = false;
-        var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), selector, queries, rows, sum, scratch);
+        (scratch.Observes, scratch.Compares) = (false, false);
+        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), AllRows.Instance, queries, rows, sum, scratch);
         if (!_parts.EndsWith(headIndex, partCount))
             return;
         var all = _parts.Sum(headIndex, 0);

@@ -12,6 +12,12 @@ public abstract class SparsePolicy(PolicyValues values) : AttentionPolicy
 
     public sealed override Selector CreateSelector(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? AllRows.Instance : CreateSparse(place);
 
+    public sealed override bool ReadsEveryRow(int layer, (int First, int End) visible)
+    {
+        var (first, end) = Zones.Middle(visible.First, visible.End);
+        return Zones.DenseLayers.Contains(layer) || (first == end && !ObservesDecode);
+    }
+
     public sealed override void RequireFits(AttentionShape shape)
     {
         foreach (var layer in Zones.DenseLayers)

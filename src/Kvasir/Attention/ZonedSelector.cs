@@ -9,6 +9,13 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
 
     protected ExactZones Zones => zones;
 
+    public sealed override void Consider(in HeadQuery query, int round, in SoftmaxSum sum)
+    {
+        var middle = zones.Middle(query.FirstRow, query.EndRow);
+        if (middle.First < middle.End)
+            ConsiderMiddle(query, middle, round, sum);
+    }
+
     public sealed override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
     {
         var (first, end) = zones.Middle(query.FirstRow, query.EndRow);
@@ -32,6 +39,11 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
 
     /// <summary>As <see cref="Selector.Reweight"/>, when there were rows to choose among; rows of the zones are among these.</summary>
     protected virtual void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+    {
+    }
+
+    /// <summary>As <see cref="Selector.Consider"/>, when there are rows to choose among.</summary>
+    protected virtual void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum)
     {
     }
 

@@ -31,6 +31,10 @@ public sealed class KvCache : IDisposable
     /// <summary>Bytes of keys and values that one token adds, over all layers and heads.</summary>
     public long BytesPerToken => (long)HeadCount * Pool.PageBytes / PagePool.PageTokens;
 
+    /// <summary>Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of types that need them.</summary>
+    public long OpenPageBytes => HeadCount * (OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: false)
+        + OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: true));
+
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself.</summary>
     public long TokenLimit => (long)(Pool.PageLimit / HeadCount) * PagePool.PageTokens;
 

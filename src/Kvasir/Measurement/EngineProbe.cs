@@ -22,6 +22,7 @@ public sealed class EngineProbe : IDisposable
 
     // Of each cache once steps were decoded on it: the indexes of its rows up to the depth.
     private readonly List<Selector[]> _indexes = [];
+    private readonly LayerReads[] _reads;
     private int _doneTokens;
 
     /// <param name="engine">Without sequences.</param>
@@ -36,6 +37,7 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
         policy.RequireFits(engine.Transformer.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
+        _reads = new LayerReads[engine.Transformer.Shape.LayerCount];
         var random = new Random((int)(seed & int.MaxValue));
         for (var i = 0; i < maxTokens; i++)
             _tokens[i] = random.Next(engine.Model.Config.VocabularySize);
@@ -50,6 +52,9 @@ public sealed class EngineProbe : IDisposable
 
     /// <summary>Tokens of the work in progress that are done, or layers of a random fill; to be read from any thread.</summary>
     public int DoneTokens => Volatile.Read(ref _doneTokens);
+
+    /// <summary>[layers]: what the steps of the last <see cref="Decode"/> read together.</summary>
+    public ReadOnlySpan<LayerReads> Reads => _reads;
 
     /// <summary>Logits of the last row that was computed, [vocabulary].</summary>
     public ReadOnlySpan<float> Logits => _engine.Transformer.Logits(0);
@@ -131,6 +136,7 @@ public sealed class EngineProbe : IDisposable
         _indexes.RemoveRange(0, Math.Min(sequenceCount, _indexes.Count));
 
         var timings = default(StepTimings);
+        _reads.AsSpan().Clear();
         for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
             timings += DecodeStep(sequences);
         _indexes.InsertRange(0, sequences.Select(TakeIndexes));
@@ -271,6 +277,8 @@ public sealed class EngineProbe : IDisposable
         }
 
         Invariant.Holds(_engine.Transformer.Forward(_engine.Batch));
+        for (var layer = 0; layer < _reads.Length; layer++)
+            _reads[layer] += _engine.Transformer.LastReads[layer];
         Volatile.Write(ref _doneTokens, _doneTokens + 1);
         return Commit(start);
     }

@@ -7,8 +7,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Measurement;
 
 /// <summary>
-/// Attends the last positions of a prompt by every policy and compares each with dense attention, a layer at a time: work items are (policy, KV head), and
-/// no index outlives its item.
+/// Attends the last positions of a prompt by every policy and compares each with dense attention, a layer at a time: work items are (policy, KV head), or a
+/// policy whose heads decide together, and no index outlives its item.
 /// </summary>
 internal sealed class LayerStudy : ParallelJob, IDisposable
 {
@@ -41,6 +41,8 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
                 Comparison = new DenseComparison(shape),
                 Observed = new ObservedWeights(shape.GroupHeads, tokens),
             };
+            if (Array.Exists(policies, static policy => policy.DecidesByLayer))
+                _scratch[i].Layer = Together(kv);
         }
     }
 
@@ -61,6 +63,8 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         var (index, kvHead) = (item / _shape.KvHeadCount, item % _shape.KvHeadCount);
         if (index == _policies.Length)
             Trace(kvHead, _scratch[worker]);
+        else if (_policies[index].DecidesByLayer)
+            StudyTogether(_policies[index], _studies[index], kvHead, _scratch[worker]);
         else
             Study(_policies[index], _studies[index], kvHead, _scratch[worker]);
     }
@@ -87,6 +91,48 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             scratch.Comparison!.Compare(query, sum, scratch);
             Add(study, kvHead, scratch.Comparison);
         }
+    }
+
+    // The first head's item does the work of all.
+    private void StudyTogether(AttentionPolicy policy, PolicyStudy study, int item, AttentionScratch scratch)
+    {
+        if (item > 0)
+            return;
+        var (layer, selectors) = (scratch.Layer!, new Selector[_shape.KvHeadCount]);
+        policy.CreateLayer(new HeadPlace(_layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, _tokens), selectors);
+        for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
+            ReadPrompt(policy, selectors[kvHead], _cache.Head(_layer, kvHead).First(_tokens - _queryCount), kvHead, scratch);
+        for (var position = _tokens - _queryCount; position < _tokens; position++)
+        {
+            for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
+            {
+                var seen = _cache.Head(_layer, kvHead).First(position + 1);
+                selectors[kvHead].Append(seen, position, 1);
+                layer.Set(kvHead, seen, selectors[kvHead]);
+                Query(seen, position, kvHead, layer.Scratch(kvHead));
+                layer.Scratch(kvHead).Compares = true;
+            }
+
+            var visible = (_shape.FirstVisible(position), position + 1);
+            HeadAttention.DecodeTogether(layer, visible, policy.ObservesDecode);
+            for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
+            {
+                var comparison = layer.Scratch(kvHead).Comparison!;
+                comparison.Compare(layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead));
+                Add(study, kvHead, comparison);
+            }
+        }
+
+        foreach (var selector in selectors)
+            selector.Dispose();
+    }
+
+    private LayerScratch Together(KvType kv)
+    {
+        var layer = new LayerScratch(_shape, kv, _tokens);
+        layer.PrepareToObserve(_shape, _tokens);
+        layer.PrepareToCompare(_shape);
+        return layer;
     }
 
     private void ReadPrompt(AttentionPolicy policy, Selector selector, KvHead prompt, int kvHead, AttentionScratch scratch)

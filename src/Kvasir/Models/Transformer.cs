@@ -29,6 +29,7 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _up;
     private readonly NativeView _projected;
     private readonly NativeView _logits;
+    private readonly LayerReads[] _reads;
     private StepClock _clock;
 
     /// <param name="kv">How keys and values are stored.</param>
@@ -36,7 +37,7 @@ internal sealed class Transformer : IDisposable
     /// <param name="maxTokens">The longest sequence.</param>
     public Transformer(ModelConfig config, Weights weights, KvType kv, WorkerPool pool, Batch limits, int maxTokens)
     {
-        (_config, _weights, _pool) = (config, weights, pool);
+        (_config, _weights, _pool, _reads) = (config, weights, pool, new LayerReads[config.LayerCount]);
         Shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
         _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
@@ -78,6 +79,9 @@ internal sealed class Transformer : IDisposable
     /// <summary>Of the last <see cref="Forward"/>.</summary>
     public StepTimings LastStep { get; private set; }
 
+    /// <summary>[layers]: what generated tokens of the last <see cref="Forward"/> read.</summary>
+    public ReadOnlySpan<LayerReads> LastReads => _reads;
+
     /// <summary>
     /// Computes a batch: its keys and values are in the cache afterwards, and <see cref="Logits"/> has the rows that it asked for.
     /// False when every sequence of the batch was cancelled on the way.
@@ -99,7 +103,7 @@ internal sealed class Transformer : IDisposable
 
         Project(batch.LogitRows);
         _clock.MarkLinear();
-        LastStep = _clock.Read(batch.RowCount, _attention.TakeCounts(), _pool.WorkerCount);
+        LastStep = _clock.Read(batch.RowCount, _attention.Counts(_reads), _pool.WorkerCount);
         return true;
     }
 

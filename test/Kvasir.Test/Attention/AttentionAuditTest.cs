@@ -23,6 +23,8 @@ public sealed class AttentionAuditTest : IDisposable
         "oracle:share=0.1,sinks=2,recent=4,min-context=0",
         "magicpig:bits=4,tables=12,sinks=3,recent=5,dense-layers=none,min-context=0",
         "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0",
+        "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0",
+        "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0",
     ];
 
     public void Dispose() => _model.Dispose();

@@ -20,6 +20,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0",
         "psa:block=8,coverage=0.8,metadata=cuboid-max,tail=fit,sinks=0,recent=1,min-context=0",
         "psa:block=5,coverage=0.7,metadata=centroid,tail=min-times-left,sinks=2,recent=3,dense-layers=1+3,min-context=0",
+        "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,dense-layers=2,min-context=0",
         "streaming:sinks=2,recent=9,min-context=0",
         "longformer:window=12,dilation=3,sinks=4,recent=6,min-context=0",
         "sparse-transformer:stride=7,sinks=2,min-context=0",
@@ -55,7 +56,7 @@ public sealed class PolicyConformanceTest : IDisposable
         var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
         Answer(entry.KeepEverything, KvType.F32).AssertEquals(Answer("dense", KvType.F32), 1e-4, name);
         // Keys that differ in their last bit may be rounded to neighbours when they are stored, and heads of eight elements feel each of them.
-        foreach (var kv in new[] { KvType.BF16, KvType.Q8, KvType.Int8 })
+        foreach (var kv in Enum.GetValues<KvType>())
             Answer(entry.KeepEverything, kv, FewTokens).AssertEquals(Answer("dense", kv, FewTokens), 5e-2, $"{name}, {kv}");
     }
 
@@ -63,11 +64,16 @@ public sealed class PolicyConformanceTest : IDisposable
     [MemberData(nameof(Sparse))]
     public void RowsAreInSightAndReadOnce(string policy)
     {
-        var checkedPolicy = new CheckedPolicy(KeyAxesFile.Parse(policy));
-        Generation.Run(_model, Exact, Prompt(), Generation.Greedy(AnswerCount) with { Attention = checkedPolicy });
-        Assert.True(checkedPolicy.Steps > 0);
-        // All but dense leave something out, or this test shows nothing.
-        Assert.Equal(policy == "dense", checkedPolicy.RowsRead == checkedPolicy.RowsInSight);
+        foreach (var kv in Enum.GetValues<KvType>())
+        {
+            var checkedPolicy = new CheckedPolicy(KeyAxesFile.Parse(policy));
+            var answer = Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Generation.Greedy(kv == KvType.F32 ? AnswerCount : FewTokens) with { Attention = checkedPolicy });
+            Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
+            Assert.True(checkedPolicy.Steps > 0);
+            // All but dense leave something out, or this test shows nothing; a first sample of few tokens may be all of them.
+            if (kv == KvType.F32)
+                Assert.Equal(policy == "dense", checkedPolicy.RowsRead == checkedPolicy.RowsInSight);
+        }
     }
 
     [Theory]
@@ -182,6 +188,8 @@ public sealed class PolicyConformanceTest : IDisposable
 
         public override bool ObservesDecode => policy.ObservesDecode;
 
+        public override bool DecidesByLayer => policy.DecidesByLayer;
+
         public long Steps => _steps;
 
         public long RowsRead => _rowsRead;
@@ -189,6 +197,13 @@ public sealed class PolicyConformanceTest : IDisposable
         public long RowsInSight => _rowsInSight;
 
         public override Selector CreateSelector(HeadPlace place) => new Checked(this, policy.CreateSelector(place));
+
+        public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
+        {
+            policy.CreateLayer(first, selectors);
+            foreach (ref var selector in selectors)
+                selector = new Checked(this, selector);
+        }
 
         private sealed class Checked(CheckedPolicy owner, Selector selector) : Selector
         {
@@ -199,6 +214,8 @@ public sealed class PolicyConformanceTest : IDisposable
             public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
 
             public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
+
+            public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
 
             public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
 

@@ -18,12 +18,23 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
     public override bool ObservesDecode => policy.ObservesDecode;
 
+    public override bool DecidesByLayer => policy.DecidesByLayer;
+
     /// <summary>A figure for each query head of every step, in no particular order.</summary>
     public IReadOnlyList<HeadFigure> Figures => [.. _recorders.SelectMany(static recorder => recorder.Figures())];
 
-    public override Selector CreateSelector(HeadPlace place)
+    public override Selector CreateSelector(HeadPlace place) => Record(place, policy.CreateSelector(place));
+
+    public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
     {
-        var recorder = new Recorder(place, policy.CreateSelector(place));
+        policy.CreateLayer(first, selectors);
+        for (var i = 0; i < selectors.Length; i++)
+            selectors[i] = Record(first with { KvHead = i }, selectors[i]);
+    }
+
+    private Recorder Record(HeadPlace place, Selector selector)
+    {
+        var recorder = new Recorder(place, selector);
         lock (_recorders)
             _recorders.Add(recorder);
         return recorder;
@@ -50,6 +61,10 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
         public override void Truncate(int rows) => selector.Truncate(rows);
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
+
+        public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
+
+        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) => selector.Weighed(rows, weights, stride, sum);
 
         public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
         {

@@ -108,7 +108,7 @@ internal sealed class SyntheticHead : IDisposable
             AddExact(exact, rows - at - 1, -1);
         }
 
-        return (mass, output, (double)_scratch.Counts.RowsRead / _scratch.Counts.RowsInSight);
+        return (mass, output, (double)_scratch.Counts.Reads.RowsRead / _scratch.Counts.Reads.RowsInSight);
     }
 
     /// <summary>Of one query head, for every row.</summary>
@@ -136,7 +136,7 @@ internal sealed class SyntheticHead : IDisposable
             errors[head] = Math.Sqrt(error / square);
         }
 
-        return (errors, (double)_scratch.Counts.RowsRead / Head.RowCount);
+        return (errors, (double)_scratch.Counts.Reads.RowsRead / Head.RowCount);
     }
 
     public void Dispose()

@@ -8,7 +8,7 @@ public sealed class Dense : AttentionPolicy
 
     public override string Name => "dense";
 
-    public override bool ReadsEveryRow => true;
+    public override bool ReadsEveryRow(int layer, (int First, int End) visible) => true;
 
     public override Selector CreateSelector(HeadPlace place) => AllRows.Instance;
 }

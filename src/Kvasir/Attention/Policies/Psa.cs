@@ -5,8 +5,8 @@ namespace Kvasir.Attention.Policies;
 
 /// <summary>
 /// Blocks best first, a group at a time, until the weights read so far cover a share of the estimated total (PSA). The estimate of what was not read
-/// comes from the weights of blocks that were; rows that are read whatever they weigh have no part in it. Query heads of a group share their blocks, ranked by
-/// the best score of any head, and reading stops when every head is covered.
+/// comes from the weights of blocks that were; rows that are read whatever they weigh have no part in it. Query heads of a group, or of a layer, share their
+/// blocks, ranked by the best score of any head, and reading stops when every head is covered.
 /// </summary>
 public sealed class Psa : SparsePolicy
 {
@@ -18,17 +18,23 @@ public sealed class Psa : SparsePolicy
             PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass, at which reading stops"),
             PolicyOption.Whole("block", 32, 2, 256, "tokens of a block"),
             PolicyOption.Whole("group", 0, 0, 4096, "blocks read at a time; 0 for most of what the last steps needed, then fewer"),
+            PolicyOption.Choice("unit", "whose query heads read the same blocks", KvHeadUnit, LayerUnit),
             PolicyOption.Choice("metadata", "what is kept of a block to rank it by", "cuboid-mean", "cuboid-max", "centroid"),
             PolicyOption.Choice("tail", "how the mass of what was not read is guessed", "last-mean", "min-times-left", "fit")));
 
+    private const string KvHeadUnit = "kv-head";
+    private const string LayerUnit = "layer";
     private readonly BlockSummary _summary;
 
     internal Psa(PolicyValues values)
         : base(values)
     {
         (Coverage, BlockRows, GroupBlocks) = (values.Real("coverage"), values.Whole("block"), values.Whole("group"));
+        DecidesByLayer = values.Is("unit", LayerUnit);
         (_summary, Tail) = (values.Choice<BlockSummary>("metadata"), values.Choice<TailEstimate>("tail"));
     }
+
+    public override bool DecidesByLayer { get; }
 
     internal float Coverage { get; }
 
@@ -40,9 +46,25 @@ public sealed class Psa : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
-    protected override ZonedSelector CreateSparse(HeadPlace place) => new Blocks(this, new BlockIndex(_summary, BlockRows, place), place);
+    public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
+    {
+        if (!DecidesByLayer || Zones.DenseLayers.Contains(first.Layer))
+        {
+            base.CreateLayer(first, selectors);
+            return;
+        }
 
-    private sealed class Blocks(Psa policy, BlockIndex index, HeadPlace place) : ZonedSelector(policy.Zones)
+        var layer = new LayerBlocks();
+        for (var i = 0; i < selectors.Length; i++)
+            selectors[i] = Create(first with { KvHead = i }, layer);
+    }
+
+    // A head that was made by itself decides by itself.
+    protected override ZonedSelector CreateSparse(HeadPlace place) => Create(place, null);
+
+    private Blocks Create(HeadPlace place, LayerBlocks? layer) => new(this, new BlockIndex(_summary, BlockRows, place), place, layer);
+
+    private sealed class Blocks(Psa policy, BlockIndex index, HeadPlace place, LayerBlocks? layer) : ZonedSelector(policy.Zones)
     {
         private const int FewestAtOnce = 4;
         private const int RoundsBeforeDoubling = 3;
@@ -53,6 +75,7 @@ public sealed class Psa : SparsePolicy
         private float _usual;
         private int _firstGroup;
         private int _group;
+        private float _coverage;
 
         public override long IndexBytes => index.Bytes;
 
@@ -73,14 +96,35 @@ public sealed class Psa : SparsePolicy
             base.Dispose(disposing);
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum)
         {
             if (round == 0)
             {
-                if (!Begin(query, middle, selection))
+                var (first, end) = Whole(middle);
+                _progress.Begin(query.Scratch, first, end - first, policy.BlockRows);
+                if (first < end)
+                    index.Score(query.Queries, first, end - first, _parts, _progress.HeadScores);
+                _progress.Rank();
+                layer?.Rank(place.KvHead, _progress);
+                return;
+            }
+
+            _coverage = _progress.Coverage(sum, policy.Tail, _group);
+            layer?.Cover(place.KvHead, _coverage);
+        }
+
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        {
+            if (layer is null)
+                ConsiderMiddle(query, middle, round, sum);
+            if (round == 0)
+            {
+                SelectEdges(middle, selection);
+                layer?.Agree(_progress);
+                if (_progress.Left == 0)
                     return true;
             }
-            else if (_progress.Left == 0 || _progress.Coverage(sum, policy.Tail, _group) > policy.Coverage)
+            else if (_progress.Left == 0 || (layer?.Coverage ?? _coverage) > policy.Coverage)
             {
                 _usual += Forgetting * (_progress.Taken - _usual);
                 return false;
@@ -91,23 +135,20 @@ public sealed class Psa : SparsePolicy
             return true;
         }
 
-        // False when no whole block lies between the zones.
-        private bool Begin(in HeadQuery query, (int First, int End) middle, KvSelection selection)
+        // The blocks that lie between the zones as a whole; none begins where it ends.
+        private (int First, int End) Whole((int First, int End) middle)
         {
             var (first, end) = ((middle.First + policy.BlockRows - 1) / policy.BlockRows, middle.End / policy.BlockRows);
-            _progress.Begin(query.Scratch, first, Math.Max(0, end - first), policy.BlockRows);
-            if (first >= end)
-            {
-                selection.AddRange(middle.First, middle.End - middle.First);
-                return false;
-            }
+            return (first, Math.Max(first, end));
+        }
 
-            // Rows that share a block with a zone are read too.
-            selection.AddRange(middle.First, first * policy.BlockRows - middle.First);
-            selection.AddRange(end * policy.BlockRows, middle.End - end * policy.BlockRows);
-            index.Score(query.Queries, first, end - first, _parts, _progress.HeadScores);
-            _progress.Rank();
-            return true;
+        // Rows that share a block with a zone are read too.
+        private void SelectEdges((int First, int End) middle, KvSelection selection)
+        {
+            var (first, end) = Whole(middle);
+            var (firstRow, endRow) = (Math.Min(first * policy.BlockRows, middle.End), Math.Min(end * policy.BlockRows, middle.End));
+            selection.AddRange(middle.First, firstRow - middle.First);
+            selection.AddRange(endRow, middle.End - endRow);
         }
 
         private int NextGroup(int round)

@@ -68,7 +68,7 @@ public sealed class Quest(PolicyValues values) : SparsePolicy(values)
             {
                 if (!(best[page] >= threshold))
                     continue;
-                selection.AddRun((first + page) * pageRows, pageRows);
+                selection.AddBlock((first + page) * pageRows, pageRows);
                 wanted--;
             }
 

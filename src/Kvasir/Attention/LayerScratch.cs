@@ -1,0 +1,75 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Attention;
+
+/// <summary>What one worker needs to attend all KV heads of a layer round by round: a scratch for each, and whose rows and selectors are in work.</summary>
+internal sealed class LayerScratch : IDisposable
+{
+    private readonly AttentionScratch[] _scratch;
+    private readonly KvHead[] _heads;
+    private readonly Selector[] _selectors;
+    private readonly int _groupHeads;
+
+    public LayerScratch(AttentionShape shape, KvType type, int maxRows)
+    {
+        _groupHeads = shape.GroupHeads;
+        (_heads, _selectors) = (new KvHead[shape.KvHeadCount], new Selector[shape.KvHeadCount]);
+        _scratch = new AttentionScratch[shape.KvHeadCount];
+        for (var i = 0; i < _scratch.Length; i++)
+            _scratch[i] = new AttentionScratch(shape, type, maxRows, takesPrompts: false);
+    }
+
+    public int KvHeadCount => _scratch.Length;
+
+    public long Bytes
+    {
+        get
+        {
+            var bytes = 0L;
+            foreach (var scratch in _scratch)
+                bytes += scratch.Bytes;
+            return bytes;
+        }
+    }
+
+    /// <summary>Where a head's rows are, and who selects among them; its queries are to be put in its scratch.</summary>
+    public void Set(int kvHead, KvHead head, Selector selector) => (_heads[kvHead], _selectors[kvHead]) = (head, selector);
+
+    public AttentionScratch Scratch(int kvHead) => _scratch[kvHead];
+
+    public Selector Selector(int kvHead) => _selectors[kvHead];
+
+    public SoftmaxSum Sum(int kvHead) => _scratch[kvHead].Sum(_groupHeads);
+
+    /// <param name="visible">The rows in sight.</param>
+    public HeadQuery Query(int kvHead, (int First, int End) visible) =>
+        new(_heads[kvHead], _scratch[kvHead].Queries(_groupHeads), visible.First, visible.End, _scratch[kvHead].Selector);
+
+    public void PrepareToObserve(AttentionShape shape, int maxRows)
+    {
+        foreach (var scratch in _scratch)
+            scratch.Observed ??= new ObservedWeights(shape.GroupHeads, maxRows);
+    }
+
+    public void PrepareToCompare(AttentionShape shape)
+    {
+        foreach (var scratch in _scratch)
+            scratch.Comparison ??= new DenseComparison(shape);
+    }
+
+    /// <summary>Of all heads, since the last call.</summary>
+    public SelectionCounts TakeCounts()
+    {
+        var counts = default(SelectionCounts);
+        foreach (var scratch in _scratch)
+            (counts, scratch.Counts) = (counts + scratch.Counts, default);
+        return counts;
+    }
+
+    public void Dispose()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Dispose();
+    }
+}

@@ -1,0 +1,46 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test;
+
+public sealed class MemoryPlanTest
+{
+    // Of the objects themselves: a head has two of them.
+    private const int ObjectBytes = 2 * 128;
+
+    [Theory]
+    [InlineData(KvType.F32, 64)]
+    [InlineData(KvType.BF16, 64)]
+    [InlineData(KvType.Q8, 64)]
+    [InlineData(KvType.Int8, 64)]
+    [InlineData(KvType.Int8, 8)]
+    [InlineData(KvType.Int8Channel, 64)]
+    [InlineData(KvType.Int8Channel, 80)]
+    public void PagesThatAreBeingWrittenTakeWhatIsPlanned(KvType type, int dim)
+    {
+        using var cache = new KvCache(type, layerCount: 3, kvHeadCount: 2, dim, 4 << 20);
+        using var plain = new KvCache(KvType.F32, layerCount: 3, kvHeadCount: 2, dim, 4 << 20);
+        var taken = Allocated(cache) - Allocated(plain);
+        Assert.InRange(taken, cache.OpenPageBytes, cache.OpenPageBytes + (6 * ObjectBytes));
+        Assert.Equal(type is KvType.Int8 or KvType.Int8Channel, cache.OpenPageBytes > 0);
+
+        static long Allocated(KvCache cache)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            GC.KeepAlive(cache.Open(64));
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Theory]
+    [InlineData(KvType.BF16, 0)]
+    [InlineData(KvType.Int8, 1)]
+    [InlineData(KvType.Int8Channel, 2)]
+    public void APlanCountsThemForEverySequenceThatMayRun(KvType type, int pages)
+    {
+        using var model = Generation.LoadStories();
+        using var engine = new Engine(model, new EngineOptions { Kv = type, Threads = 1, KvMemoryBytes = 2 << 20, MaxSequences = 3 });
+        // Five layers of four KV heads; 32 rows and six more of what channels span, each of 32 floats.
+        Assert.Equal(3 * 20 * pages * (32 + 6) * 32L * sizeof(float), engine.Plan.OpenPageBytes);
+    }
+}
