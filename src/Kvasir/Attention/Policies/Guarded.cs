@@ -61,6 +61,7 @@ public sealed class Guarded : SparsePolicy
         // Of the rows that the last steps needed, how many tell how many are needed.
         private const float PilotShare = 0.25f;
         private const double PilotGrowth = 4;
+        private const double MostTrusted = 8;
         private const float Forgetting = 0.25f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
@@ -158,8 +159,8 @@ public sealed class Guarded : SparsePolicy
                 _sums.Begin(query, _chances, rows, sum);
                 var more = Enough(query, rows, Math.Max(1, factor / drawn), mostRows, sum);
                 factor = drawn * more;
-                // Rows that see so little that they would have all read are too few to tell.
-                if (!double.IsInfinity(more))
+                // A sample that asks for so many more is too small to tell how many.
+                if (more <= MostTrusted)
                     break;
                 factor = drawn * PilotGrowth;
             }
