@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
@@ -20,18 +21,21 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     private readonly float[] _signed = new float[Batches * place.GroupHeads * place.Dim];
     private readonly Moments[] _moments = new Moments[place.GroupHeads];
 
+    /// <summary>As how many rows of equal weight the last excess rests on.</summary>
+    public double Rows { get; private set; }
+
     /// <summary>Weighs the rows that were drawn: what follows is of them.</summary>
     /// <param name="rows">In ascending order, at most a quarter of those that could be drawn.</param>
     /// <param name="exact">The softmax over other rows, that are read anyway.</param>
     public void Begin(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, in SoftmaxSum exact)
     {
         var count = rows.Length;
-        var shares = chances.Upper(2 * count);
-        var inverse = shares[count..];
-        chances.LogWeights(new RowSet(rows), inverse);
-        Exponential.Apply(inverse);
+        var shares = chances.Upper(3 * count);
+        var (signs, inverse) = (count, 2 * count);
+        chances.LogWeights(new RowSet(rows), shares[inverse..]);
+        Exponential.Apply(shares[inverse..]);
         for (var i = 0; i < count; i++)
-            shares[i] = 1 / inverse[i];
+            (shares[i], shares[signs + i]) = (1 / shares[inverse + i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
         var weights = Weights(chances, count);
         AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(rows), 1, weights, count);
         for (var head = 0; head < place.GroupHeads; head++)
@@ -39,8 +43,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
             var own = weights.Slice(head * count, count);
             var max = MathF.Max(exact.Max[head], VectorMath.Max(own));
             Softmax.Exponentials(own, max);
-            for (var i = 0; i < count; i++)
-                own[i] *= inverse[i];
+            Multiply(shares[inverse..], own);
             _moments[head] = new Moments(max, VectorMath.Sum(own));
         }
 
@@ -53,15 +56,11 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxSum exact)
     {
         var count = rows.Length;
-        var shares = chances.Upper(2 * count);
-        var roots = shares[count..];
+        var shares = chances.Upper(3 * count);
+        var roots = shares[(2 * count)..];
         var left = (float)(1 / factor);
         for (var i = 0; i < count; i++)
-        {
-            var root = MathF.Sqrt(MathF.Max(0, left - shares[i]));
-            roots[i] = (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? root : -root;
-        }
-
+            roots[i] = MathF.Sqrt(MathF.Max(0, left - shares[i])) * shares[count + i];
         var weights = Weights(chances, count);
         var signed = Signed(chances, count);
         for (var head = 0; head < place.GroupHeads; head++)
@@ -77,9 +76,12 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         var excess = 0.0;
         for (var head = 0; head < place.GroupHeads; head++)
         {
+            var others = excess;
             var scale = MathF.Exp(exact.Max[head] - _moments[head].Max);
             excess = Larger(excess, OfMass(_moments[head], scale * exact.Mass[head]));
             excess = Larger(excess, OfOutput(head, _moments[head], scale, exact.Output.Slice(head * place.Dim, place.Dim)));
+            if (excess > others)
+                Rows = _moments[head].Rows;
         }
 
         return excess;
@@ -90,7 +92,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     public static double ExpectedRows(RowChances chances, int count, double factor)
     {
         var sum = 0f;
-        foreach (var share in chances.Upper(2 * count)[..count])
+        foreach (var share in chances.Upper(3 * count)[..count])
             sum += MathF.Min((float)factor, 1 / share);
         return sum;
     }
@@ -98,16 +100,39 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     // NaN, which comes of infinite or missing numbers, is larger than anything.
     private static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
 
+    private static void Multiply(ReadOnlySpan<float> x, Span<float> y)
+    {
+        var i = 0;
+        for (; i <= y.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+            (Vector512.Create(x[i..]) * Vector512.Create(y[i..])).CopyTo(y[i..]);
+        for (; i < y.Length; i++)
+            y[i] *= x[i];
+    }
+
     private static void Scatter(ref Moments moments, ReadOnlySpan<float> weights, Span<float> signed, ReadOnlySpan<float> shares, ReadOnlySpan<float> roots)
     {
-        var (variance, squares, drawn) = (0.0, 0.0, 0.0);
-        for (var i = 0; i < weights.Length; i++)
+        var (variances, fourths, draws) = (Vector512<double>.Zero, Vector512<double>.Zero, Vector512<double>.Zero);
+        var i = 0;
+        for (; i <= weights.Length - Vector512<float>.Count; i += Vector512<float>.Count)
         {
-            var x = weights[i];
-            var y = x * roots[i];
-            signed[i] = y;
-            var square = (double)y * y;
-            (variance, squares, drawn) = (variance + square, squares + square * square, drawn + (double)x * x * (1 - shares[i]));
+            var x = Vector512.Create(weights[i..]);
+            var y = x * Vector512.Create(roots[i..]);
+            y.CopyTo(signed[i..]);
+            var (lower, upper) = Vector512.Widen(y);
+            (lower, upper) = (lower * lower, upper * upper);
+            variances += lower + upper;
+            fourths += lower * lower + upper * upper;
+            (lower, upper) = Vector512.Widen(x);
+            var (lowerShare, upperShare) = Vector512.Widen(Vector512<float>.One - Vector512.Create(shares[i..]));
+            draws += lower * lower * lowerShare + upper * upper * upperShare;
+        }
+
+        var (variance, squares, drawn) = (Vector512.Sum(variances), Vector512.Sum(fourths), Vector512.Sum(draws));
+        for (; i < weights.Length; i++)
+        {
+            signed[i] = weights[i] * roots[i];
+            var square = (double)signed[i] * signed[i];
+            (variance, squares, drawn) = (variance + square, squares + square * square, drawn + (double)weights[i] * weights[i] * (1 - shares[i]));
         }
 
         moments = moments with { Variance = variance, Drawn = drawn, Rows = squares > 0 ? variance * variance / squares : 1 };

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
@@ -15,7 +16,7 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
     private const int GroupRows = CodeScan.GroupRows;
     private const int NoiseWords = 1 << 16;
     private const int NoiseRows = 4096;
-    private const int MostLookedAt = 2048;
+    private const int MostLookedAt = 1024;
     private const int Rounds = 4;
 
     // The level of a row that has all of the mass.
@@ -160,19 +161,30 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         var factor = 0f;
         for (var round = 0; round < Rounds; round++)
         {
-            var (sure, sum) = (0, 0f);
-            foreach (var chance in looked)
-            {
-                if (chance * factor >= 1)
-                    sure++;
-                else
-                    sum += chance;
-            }
-
+            var (sure, sum) = Sure(looked, 1 / factor);
             factor = MathF.Max(factor, sum > 0 ? (aim - sure) / sum : 0);
         }
 
         _firstThreshold = Math.Clamp((int)((max - MathF.Log(factor)) / Unit), 0, MostThreshold);
+    }
+
+    // How many chances are at least a limit, and the sum of the others.
+    private static (int Count, float Sum) Sure(ReadOnlySpan<float> chances, float limit)
+    {
+        var (counts, sums) = (Vector512<int>.Zero, Vector512<float>.Zero);
+        var (i, limits) = (0, Vector512.Create(limit));
+        for (; i <= chances.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var own = Vector512.Create(chances[i..]);
+            var below = Vector512.LessThan(own, limits);
+            sums += own & below;
+            counts += below.AsInt32();
+        }
+
+        var (count, sum) = (i + Vector512.Sum(counts), Vector512.Sum(sums));
+        for (; i < chances.Length; i++)
+            (count, sum) = chances[i] >= limit ? (count + 1, sum) : (count, sum + chances[i]);
+        return (count, sum);
     }
 
     private void Look(ReadOnlySpan<ushort> levels, Span<float> looked)

@@ -60,8 +60,11 @@ public sealed class Guarded : SparsePolicy
 
         // Of the rows that the last steps needed, how many tell how many are needed.
         private const float PilotShare = 0.25f;
-        private const double PilotGrowth = 4;
+        private const double PilotGrowth = 2;
+
+        // How many times as large a sample may be as the one that tells its size: at most, and for each rows of equal weight that error rests on.
         private const double MostTrusted = 8;
+        private const double TrustingRows = 4;
         private const float Forgetting = 0.25f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
@@ -160,7 +163,7 @@ public sealed class Guarded : SparsePolicy
                 var more = Enough(query, rows, Math.Max(1, factor / drawn), mostRows, sum);
                 factor = drawn * more;
                 // A sample that asks for so many more is too small to tell how many.
-                if (more <= MostTrusted)
+                if (more <= Math.Clamp(_sums.Rows / TrustingRows, 1, MostTrusted))
                     break;
                 factor = drawn * PilotGrowth;
             }
