@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Attention;
@@ -14,17 +15,32 @@ internal sealed class CodeBook(int dim, int tableCount)
     // Beyond it scores are so far apart that nothing but the best matters.
     private const int MostShift = 12;
     private const int MostRowsSeen = 4096;
+    private const int Width = 16;
 
     // Of a normal number rounded to 2^b levels: mean square error, for b = 0 to 4, and the levels above zero (Lloyd, Max).
     private static readonly double[] Errors = [1, 0.3634, 0.1175, double.NaN, 0.0095];
     private static readonly float[] Levels1 = Mirrored([0.7979f]);
     private static readonly float[] Levels2 = Mirrored([0.4528f, 1.510f]);
     private static readonly float[] Levels4 = Mirrored([0.1284f, 0.3881f, 0.6568f, 0.9424f, 1.256f, 1.618f, 2.069f, 2.733f]);
+    private static readonly float[][] Patterns1 = [Pattern(Levels1, 0), Pattern(Levels1, 1), Pattern(Levels1, 2), Pattern(Levels1, 3)];
+    private static readonly float[][] Patterns2 = [Pattern(Levels2, 0), Pattern(Levels2, 2)];
+    private static readonly float[] Between2 = Between(Levels2);
+    private static readonly float[] Between4 = Between(Levels4);
     private readonly int[] _order = new int[dim];
-    private readonly float[] _mean = new float[dim];
-    private readonly float[] _deviation = new float[dim];
+    private readonly double[] _mean = new double[dim];
+    private readonly double[] _deviation = new double[dim];
     private readonly float[] _key = new float[dim];
     private readonly byte[] _numbers = new byte[tableCount];
+
+    // Elements that vary much are spread over the tables that are added in bytes.
+    private readonly int[] _positions = Spread(tableCount);
+
+    // Of places: the elements in order, those of as many bits from a multiple of 16 on, and zeros between.
+    private readonly int[] _elements = new int[PlaceCount(dim)];
+    private readonly float[] _centres = new float[PlaceCount(dim)];
+    private readonly float[] _scales = new float[PlaceCount(dim)];
+    private readonly float[] _places = new float[PlaceCount(dim)];
+    private readonly int[] _levels = new int[PlaceCount(dim)];
     private int _fourBits;
     private int _twoBits;
     private int _oneBit;
@@ -33,37 +49,48 @@ internal sealed class CodeBook(int dim, int tableCount)
     public void Learn(PagedRows keys, int first, int end)
     {
         var count = Math.Min(end - first, MostRowsSeen);
-        var (sum, squares) = (new double[dim], new double[dim]);
+        var squares = new double[dim];
+        Array.Clear(_mean);
         for (var i = 0; i < count; i++)
         {
             keys.Decode(first + (int)((long)i * (end - first) / count), _key);
             for (var d = 0; d < dim; d++)
-                (sum[d], squares[d]) = (sum[d] + _key[d], squares[d] + (double)_key[d] * _key[d]);
+                (_mean[d], squares[d]) = (_mean[d] + _key[d], squares[d] + (double)_key[d] * _key[d]);
         }
 
         for (var d = 0; d < dim; d++)
         {
-            _order[d] = d;
-            _mean[d] = (float)(sum[d] / count);
-            _deviation[d] = (float)Math.Sqrt(Math.Max(0, squares[d] / count - sum[d] / count * (sum[d] / count)));
+            (_order[d], _mean[d]) = (d, _mean[d] / count);
+            _deviation[d] = Math.Sqrt(Math.Max(0, squares[d] / count - _mean[d] * _mean[d]));
         }
 
         Array.Sort(_order, (left, right) => (-_deviation[left], left).CompareTo((-_deviation[right], right)));
         Divide();
+        Arrange();
     }
 
     /// <summary>The numbers of one row's key, valid until the next call.</summary>
     public ReadOnlySpan<byte> Encode(PagedRows keys, int row)
     {
         keys.Decode(row, _key);
-        Array.Clear(_numbers);
-        for (var i = 0; i < _fourBits + _twoBits + _oneBit; i++)
+        var (two, one, end) = (Above(_fourBits), Above(_fourBits) + Above(_twoBits), Above(_fourBits) + Above(_twoBits) + Above(_oneBit));
+        for (var i = 0; i < end; i++)
+            _places[i] = _key[_elements[i]];
+        for (var i = 0; i < end; i += Width)
         {
-            var (table, shift, levels) = Place(i);
-            var d = _order[i];
-            _numbers[table] |= (byte)(Nearest(levels, (_key[d] - _mean[d]) / _deviation[d]) << shift);
+            var scaled = (Vector512.Create(_places.AsSpan(i)) - Vector512.Create(_centres.AsSpan(i))) * Vector512.Create(_scales.AsSpan(i));
+            if (i < two)
+                CountAbove(scaled, Between4).CopyTo(_levels.AsSpan(i));
+            else if (i < one)
+                CountAbove(scaled, Between2).CopyTo(_levels.AsSpan(i));
+            else
+                StoreSigns((uint)Vector512.GreaterThan(scaled, Vector512<float>.Zero).ExtractMostSignificantBits(), (i - one) / 4);
         }
 
+        for (var i = 0; i < _fourBits; i++)
+            _numbers[_positions[i]] = (byte)_levels[i];
+        for (var i = 0; i < _twoBits; i += 2)
+            _numbers[_positions[_fourBits + i / 2]] = (byte)(_levels[two + i] | (_levels[two + i + 1] << 2));
         return _numbers;
     }
 
@@ -74,59 +101,101 @@ internal sealed class CodeBook(int dim, int tableCount)
     public int Tables(ReadOnlySpan<float> queries, Span<float> products, Span<byte> tables)
     {
         products.Clear();
-        for (var i = 0; i < _fourBits + _twoBits + _oneBit; i++)
+        for (var head = 0; head < queries.Length / dim; head++)
         {
-            var (table, shift, levels) = Place(i);
-            for (var head = 0; head < queries.Length / dim; head++)
+            for (var i = 0; i < _fourBits + _twoBits + _oneBit; i++)
             {
-                var slope = queries[head * dim + _order[i]] * _deviation[_order[i]];
+                var (table, pattern) = Place(i);
+                var d = _order[i];
                 var own = products.Slice((head * tableCount + table) * CodeScan.TableEntries, CodeScan.TableEntries);
-                for (var number = 0; number < own.Length; number++)
-                    own[number] += slope * levels[(number >> shift) & (levels.Length - 1)];
+                // What each of the numbers says.
+                (Vector512.Create(own) + Vector512.Create(queries[head * dim + d] * (float)_deviation[d]) * Vector512.Create(pattern)).CopyTo(own);
             }
         }
 
+        // The most that tables say together whose entries are added in bytes, each twice what its lowest entry lacks to 0: levels are mirrored.
         var most = 0f;
-        for (var at = 0; at < products.Length; at += CodeScan.TableEntries)
+        for (var at = 0; at < products.Length; at += CodeScan.TablesAtOnce * CodeScan.TableEntries)
         {
-            var (least, largest) = Range(products.Slice(at, CodeScan.TableEntries));
-            most = MathF.Max(most, largest - least);
+            var sum = 0f;
+            for (var table = at; table < at + CodeScan.TablesAtOnce * CodeScan.TableEntries; table += CodeScan.TableEntries)
+                sum -= 2 * Least(products[table..]);
+            most = sum <= most ? most : sum;
         }
 
         var unit = 0;
-        while (unit < MostShift && most * UnitsPerOne > CodeScan.MostEntry << unit)
+        // Each entry may be rounded up.
+        while (unit < MostShift && !(most * UnitsPerOne <= (CodeScan.MostSum - CodeScan.TablesAtOnce) << unit))
             unit++;
-        var factor = UnitsPerOne / (float)(1 << unit);
+        var factor = Vector512.Create(UnitsPerOne / (float)(1 << unit));
+        var limit = Vector512.Create(unit < MostShift ? CodeScan.MostSum : CodeScan.MostSum / CodeScan.TablesAtOnce);
         for (var at = 0; at < products.Length; at += CodeScan.TableEntries)
         {
-            var least = Range(products.Slice(at, CodeScan.TableEntries)).Least;
-            for (var i = at; i < at + CodeScan.TableEntries; i++)
-                tables[i] = (byte)Math.Clamp(MathF.Round((products[i] - least) * factor), 0, CodeScan.MostEntry);
+            var above = Vector512.Create(products[at..]) - Vector512.Create(Least(products[at..]));
+            var whole = Vector512.ConvertToInt32(above * factor + Vector512.Create(0.5f));
+            var entries = Vector512.Min(Vector512.Max(whole, Vector512<int>.Zero), limit).AsUInt32();
+            var words = Vector256.Narrow(entries.GetLower(), entries.GetUpper());
+            Vector128.Narrow(words.GetLower(), words.GetUpper()).CopyTo(tables[at..]);
         }
 
         return unit;
     }
 
-    private static float[] Mirrored(float[] upper) => [.. upper.Reverse().Select(static x => -x), .. upper];
-
-    private static (float Least, float Largest) Range(ReadOnlySpan<float> values)
+    private static int[] Spread(int tableCount)
     {
-        var (least, largest) = (values[0], values[0]);
-        foreach (var value in values)
-            (least, largest) = (MathF.Min(least, value), MathF.Max(largest, value));
-        return (least, largest);
+        var (positions, sums) = (new int[tableCount], tableCount / CodeScan.TablesAtOnce);
+        for (var table = 0; table < tableCount; table++)
+            positions[table] = table % sums * CodeScan.TablesAtOnce + table / sums;
+        return positions;
     }
 
-    private static int Nearest(ReadOnlySpan<float> levels, float value)
-    {
-        var at = 0;
-        for (var step = levels.Length / 2; step > 0; step /= 2)
-        {
-            if (value > (levels[at + step - 1] + levels[at + step]) / 2)
-                at += step;
-        }
+    private static int PlaceCount(int dim) => (dim + 4 * Width) / Width * Width;
 
-        return at;
+    private static int Above(int count) => (count + Width - 1) / Width * Width;
+
+    private static float[] Mirrored(float[] upper) => [.. upper.Reverse().Select(static x => -x), .. upper];
+
+    private static float[] Between(float[] levels) => [.. levels.Zip(levels.Skip(1), static (lower, upper) => (lower + upper) / 2)];
+
+    // What each number of a table says of the element whose bits begin at shift.
+    private static float[] Pattern(float[] levels, int shift) =>
+        [.. Enumerable.Range(0, CodeScan.TableEntries).Select(number => levels[(number >> shift) & (levels.Length - 1)])];
+
+    // All elements of a table at the end of their levels at once.
+    private static float Least(ReadOnlySpan<float> entries)
+    {
+        var half = Vector256.Min(Vector256.Create(entries), Vector256.Create(entries[Vector256<float>.Count..]));
+        var quarter = Vector128.Min(half.GetLower(), half.GetUpper());
+        return MathF.Min(MathF.Min(quarter[0], quarter[1]), MathF.Min(quarter[2], quarter[3]));
+    }
+
+    private static Vector512<int> CountAbove(Vector512<float> values, ReadOnlySpan<float> limits)
+    {
+        var count = Vector512<int>.Zero;
+        foreach (var limit in limits)
+            count -= Vector512.GreaterThan(values, Vector512.Create(limit)).AsInt32();
+        return count;
+    }
+
+    // Four signs are a number.
+    private void StoreSigns(uint signs, int first)
+    {
+        var tables = Math.Min(Width / 4, (_oneBit + 3) / 4 - first);
+        var table = _fourBits + (_twoBits + 1) / 2 + first;
+        for (var i = 0; i < tables; i++, signs >>= 4)
+            _numbers[_positions[table + i]] = (byte)(signs & (CodeScan.TableEntries - 1));
+    }
+
+    private void Arrange()
+    {
+        Array.Clear(_numbers);
+        Array.Clear(_scales);
+        for (var i = 0; i < _fourBits + _twoBits + _oneBit; i++)
+        {
+            var at = i < _fourBits ? i : i < _fourBits + _twoBits ? Above(_fourBits) + i - _fourBits : Above(_fourBits) + Above(_twoBits) + i - _fourBits - _twoBits;
+            var d = _order[i];
+            (_elements[at], _centres[at], _scales[at]) = (d, (float)_mean[d], _deviation[d] > 0 ? (float)(1 / _deviation[d]) : 0);
+        }
     }
 
     // The division whose error is least when queries vary as keys do: an element then weighs as the square of its variance.
@@ -155,15 +224,15 @@ internal sealed class CodeBook(int dim, int tableCount)
         }
     }
 
-    // Of the i-th element in order: its table, where its bits begin in the number, and its levels.
-    private (int Table, int Shift, float[] Levels) Place(int i)
+    // Of the i-th element in order: the place of its table, and what each of the table's numbers says of it.
+    private (int Table, float[] Pattern) Place(int i)
     {
         if (i < _fourBits)
-            return (i, 0, Levels4);
+            return (_positions[i], Levels4);
         i -= _fourBits;
         if (i < _twoBits)
-            return (_fourBits + i / 2, i % 2 * 2, Levels2);
+            return (_positions[_fourBits + i / 2], Patterns2[i % 2]);
         i -= _twoBits;
-        return (_fourBits + (_twoBits + 1) / 2 + i / 4, i % 4, Levels1);
+        return (_positions[_fourBits + (_twoBits + 1) / 2 + i / 4], Patterns1[i % 4]);
     }
 }

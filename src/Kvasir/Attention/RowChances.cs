@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
@@ -15,7 +16,7 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
     private const int GroupRows = CodeScan.GroupRows;
     private const int NoiseWords = 1 << 16;
     private const int NoiseRows = 4096;
-    private const int MostLookedAt = 2048;
+    private const int MostLookedAt = 1024;
     private const int Rounds = 4;
 
     // The level of a row that has all of the mass.
@@ -29,6 +30,7 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
     private SelectorScratch? _scratch;
     private (int First, int End) _rows;
     private ulong _seed;
+    private int _firstThreshold;
     private int _threshold;
     private int _shift;
 
@@ -86,12 +88,14 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         Aim(wanted);
     }
 
-    /// <summary>Draws anew, with chances <paramref name="factor"/> times as large: what was drawn before is drawn again.</summary>
+    /// <summary>The factor of chances that comes nearest to <paramref name="factor"/> and is not below it.</summary>
+    public double Rounded(double factor) => Math.Exp(Lowering(factor) * (double)Unit);
+
+    /// <summary>Draws with chances <paramref name="factor"/> times as large as they were at first: what is drawn with smaller ones is drawn again.</summary>
     /// <returns>How many rows are drawn.</returns>
     public int Draw(double factor)
     {
-        if (factor > 1)
-            _threshold = Math.Max(0, _threshold - Math.Max(1, (int)Math.Ceiling(Math.Log(factor) / Unit)));
+        _threshold = Math.Max(0, _firstThreshold - Lowering(factor));
         var drawn = Drawn;
         for (var row = 0; row < Stride; row += NoiseRows)
         {
@@ -104,8 +108,14 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         return drawn.Count;
     }
 
-    /// <summary>Minus the log of a row's chance: 0 where it was sure.</summary>
-    public float LogWeight(int row) => Math.Max(0, _threshold + 1 - Levels[row - FirstRow]) * Unit;
+    /// <summary>logs[i] = minus the log of the chance of row rows[i]: 0 where it was sure.</summary>
+    public void LogWeights(in RowSet rows, Span<float> logs)
+    {
+        var levels = Levels;
+        var (sure, unit, first) = (_threshold + 1, Unit, FirstRow);
+        for (var i = 0; i < rows.Count; i++)
+            logs[i] = Math.Max(0, sure - levels[rows[i] - first]) * unit;
+    }
 
     private static ushort[] MakeNoise()
     {
@@ -121,6 +131,8 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
             noise[i] = (ushort)(-Math.Log((order[i % NoiseWords] + 0.5) / NoiseWords) * CodeBook.UnitsPerOne);
         return noise;
     }
+
+    private int Lowering(double factor) => (int)Math.Ceiling(Math.Log(factor) / Unit);
 
     private ushort Least() => (ushort)Math.Clamp(Whole + MathF.Log(LeastOfMean / (_rows.End - _rows.First)) / Unit, 0, Whole);
 
@@ -149,19 +161,30 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         var factor = 0f;
         for (var round = 0; round < Rounds; round++)
         {
-            var (sure, sum) = (0, 0f);
-            foreach (var chance in looked)
-            {
-                if (chance * factor >= 1)
-                    sure++;
-                else
-                    sum += chance;
-            }
-
+            var (sure, sum) = Sure(looked, 1 / factor);
             factor = MathF.Max(factor, sum > 0 ? (aim - sure) / sum : 0);
         }
 
-        _threshold = Math.Clamp((int)((max - MathF.Log(factor)) / Unit), 0, MostThreshold);
+        _firstThreshold = Math.Clamp((int)((max - MathF.Log(factor)) / Unit), 0, MostThreshold);
+    }
+
+    // How many chances are at least a limit, and the sum of the others.
+    private static (int Count, float Sum) Sure(ReadOnlySpan<float> chances, float limit)
+    {
+        var (counts, sums) = (Vector512<int>.Zero, Vector512<float>.Zero);
+        var (i, limits) = (0, Vector512.Create(limit));
+        for (; i <= chances.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var own = Vector512.Create(chances[i..]);
+            var below = Vector512.LessThan(own, limits);
+            sums += own & below;
+            counts += below.AsInt32();
+        }
+
+        var (count, sum) = (i + Vector512.Sum(counts), Vector512.Sum(sums));
+        for (; i < chances.Length; i++)
+            (count, sum) = chances[i] >= limit ? (count + 1, sum) : (count, sum + chances[i]);
+        return (count, sum);
     }
 
     private void Look(ReadOnlySpan<ushort> levels, Span<float> looked)

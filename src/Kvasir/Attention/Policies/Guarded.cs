@@ -23,7 +23,7 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Whole("bits", 2, 1, 4, "for each element of a key, on average, in the index")));
+            PolicyOption.Whole("bits", 1, 1, 4, "for each element of a key, on average, in the index")));
 
     internal Guarded(PolicyValues values)
         : base(values)
@@ -49,12 +49,22 @@ public sealed class Guarded : SparsePolicy
 
         // Beyond a part of the rows, finding and reading single ones costs as much as reading all.
         private const int MostPart = 4;
-        // Of estimates, the largest is too large more often than not.
-        private const double LeastGrowth = 1.25;
-        private const double MostGrowth = 2.5;
+
+        // A sample for which the first rows promise so much of the error that is allowed is neither too small nor too large.
+        private const double LeastExcess = 0.7;
+        private const double Aim = 0.9;
+        private const double LeastGrowth = 1.1;
+        private const double MostGrowth = 4;
         private const double Caution = 0.8;
-        private const double LeastGuess = 0.5;
-        private const float Margin = 1.15f;
+        private const int MostEstimates = 4;
+
+        // Of the rows that the last steps needed, how many tell how many are needed.
+        private const float PilotShare = 0.25f;
+        private const double PilotGrowth = 2;
+
+        // How many times as large a sample may be as the one that tells its size: at most, and for each rows of equal weight that error rests on.
+        private const double MostTrusted = 8;
+        private const double TrustingRows = 4;
         private const float Forgetting = 0.25f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
@@ -63,7 +73,8 @@ public sealed class Guarded : SparsePolicy
         private bool _promptEnded;
         private bool _drew;
         private float _usual;
-        private int _pilot;
+        private float _usualFactor = 1;
+        private (int Rows, double Factor) _start;
         private int _lastEnd;
 
         public override long IndexBytes => _codes.Bytes;
@@ -93,8 +104,7 @@ public sealed class Guarded : SparsePolicy
             if (!_drew)
                 return;
             var logs = _logWeights.AsSpan(0, rows.Count);
-            for (var i = 0; i < rows.Count; i++)
-                logs[i] = _chances.LogWeight(rows[i]);
+            _chances.LogWeights(rows, logs);
             for (var head = 0; head < place.GroupHeads; head++)
                 VectorMath.Add(logs, scores.Slice(head * stride, rows.Count));
         }
@@ -125,12 +135,12 @@ public sealed class Guarded : SparsePolicy
             return true;
         }
 
-        // A little more than the last steps needed: growing costs more. A step that is done again begins as it did.
-        private int Pilot(int endRow)
+        // As the last steps went. A step that is done again begins as it did.
+        private (int Rows, double Factor) Start(int endRow)
         {
             if (endRow != _lastEnd)
-                (_pilot, _lastEnd) = (Math.Max(policy.PilotRows, (int)(Margin * _usual)), endRow);
-            return _pilot;
+                (_start, _lastEnd) = ((Math.Max(policy.PilotRows, (int)(PilotShare * _usual)), _usualFactor), endRow);
+            return _start;
         }
 
         // The rows are left in the scratch.
@@ -138,27 +148,58 @@ public sealed class Guarded : SparsePolicy
         {
             count = 0;
             var mostRows = (middle.End - middle.First) / MostPart;
-            var pilot = Math.Min(Pilot(query.EndRow), mostRows);
-            if (pilot < policy.PilotRows)
+            if (policy.PilotRows > mostRows)
                 return false;
-            _chances.Begin(query, middle, _codes, pilot);
-            var factor = 1.0;
-            while (true)
+            var (pilot, factor) = Start(query.EndRow);
+            _chances.Begin(query, middle, _codes, Math.Min(pilot, mostRows));
+            for (var drawn = 1.0; ; drawn = _chances.Rounded(drawn * PilotGrowth))
             {
-                count = _chances.Draw(factor);
+                count = _chances.Draw(drawn);
                 if (count > mostRows)
                     return false;
                 var rows = query.Scratch.Whole(count);
                 _chances.Drawn.List(rows);
-                var excess = _sums.Excess(query, _chances, rows, (ulong)query.EndRow, sum);
+                _sums.Begin(query, _chances, rows, sum);
+                var more = Enough(query, rows, Math.Max(1, factor / drawn), mostRows, sum);
+                factor = drawn * more;
+                // A sample that asks for so many more is too small to tell how many.
+                if (more <= Math.Clamp(_sums.Rows / TrustingRows, 1, MostTrusted))
+                    break;
+                factor = drawn * PilotGrowth;
+            }
+
+            count = _chances.Draw(factor);
+            if (count > mostRows)
+                return false;
+            _chances.Drawn.List(query.Scratch.Whole(count));
+            _usual += Forgetting * (count - _usual);
+            _usualFactor = Math.Max(1, (float)(_usualFactor * Math.Pow(factor / _usualFactor, Forgetting)));
+            return true;
+        }
+
+        // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
+        private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double factor, int mostRows, in SoftmaxSum sum)
+        {
+            var good = double.PositiveInfinity;
+            for (var estimate = 0; ; estimate++)
+            {
+                factor = _chances.Rounded(factor);
+                var excess = _sums.Excess(query, _chances, rows, factor, sum);
                 if (excess <= 1)
                 {
-                    // Steps that need less are let go on needing less.
-                    _usual += Forgetting * ((float)(count * Math.Max(excess, LeastGuess)) - _usual);
-                    return true;
+                    good = factor;
+                    if (factor == 1 || excess >= LeastExcess || estimate >= MostEstimates)
+                        return good;
+                }
+                else if (factor >= good)
+                {
+                    return good;
                 }
 
-                factor = Math.Clamp(Math.Pow(excess, Caution), LeastGrowth, MostGrowth);
+                if (estimate == MostEstimates * MostEstimates || DrawnSums.ExpectedRows(_chances, rows.Length, factor) > mostRows)
+                    return double.PositiveInfinity;
+                var growth = Math.Pow(excess / Aim, Caution);
+                factor = excess > 1 ? factor * Math.Clamp(growth, LeastGrowth, MostGrowth) : Math.Max(1, factor * Math.Max(growth, 1 / MostGrowth));
             }
         }
     }

@@ -5,10 +5,13 @@ namespace Kvasir.Test.Kernels.Attention;
 public sealed class CodeScanTest
 {
     [Theory]
-    [InlineData(1, 4, 1)]
+    [InlineData(1, 8, 1)]
     [InlineData(2, 8, 3)]
+    [InlineData(3, 24, 2)]
     [InlineData(5, 32, 4)]
-    [InlineData(3, 36, 8)]
+    [InlineData(70, 16, 5)]
+    [InlineData(3, 40, 8)]
+    [InlineData(2, 32, 7)]
     [InlineData(1, 128, 1)]
     public void EveryVariantAddsWhatTheTablesSay(int groups, int tableCount, int heads)
     {
@@ -25,8 +28,19 @@ public sealed class CodeScanTest
         }
 
         var tables = new byte[heads * tableCount * CodeScan.TableEntries];
-        for (var i = 0; i < tables.Length; i++)
-            tables[i] = (byte)(random.Next(4) == 0 ? CodeScan.MostEntry : random.Next(CodeScan.MostEntry + 1));
+        for (var first = 0; first < tables.Length; first += CodeScan.TablesAtOnce * CodeScan.TableEntries)
+        {
+            // Tables share what a byte holds unevenly, and all of it is used.
+            var left = CodeScan.MostSum;
+            for (var table = 0; table < CodeScan.TablesAtOnce; table++)
+            {
+                var most = table == CodeScan.TablesAtOnce - 1 ? left : random.Next(left + 1);
+                for (var i = 0; i < CodeScan.TableEntries; i++)
+                    tables[first + table * CodeScan.TableEntries + i] = (byte)(random.Next(4) == 0 ? most : random.Next(most + 1));
+                left -= most;
+            }
+        }
+
         foreach (var variant in CodeScan.Variants.Where(static variant => variant.IsSupported))
         {
             var scores = new ushort[heads * stride];
@@ -63,10 +77,10 @@ public sealed class CodeScanTest
     [Fact]
     public void WrongLengthsAreRefused()
     {
-        Assert.Throws<ArgumentException>(static () => CodeScan.Scan(new byte[127], new byte[64], 4, new ushort[64], 64));
-        Assert.Throws<ArgumentOutOfRangeException>(static () => CodeScan.Scan(new byte[128], new byte[96], 6, new ushort[64], 64));
-        Assert.Throws<ArgumentOutOfRangeException>(static () => CodeScan.Scan(new byte[128], new byte[64], 4, new ushort[64], 63));
-        Assert.Throws<ArgumentException>(static () => CodeScan.Scan(new byte[128], new byte[128], 4, new ushort[127], 64));
+        Assert.Throws<ArgumentException>(static () => CodeScan.Scan(new byte[255], new byte[128], 8, new ushort[64], 64));
+        Assert.Throws<ArgumentOutOfRangeException>(static () => CodeScan.Scan(new byte[256], new byte[192], 12, new ushort[64], 64));
+        Assert.Throws<ArgumentOutOfRangeException>(static () => CodeScan.Scan(new byte[256], new byte[128], 8, new ushort[64], 63));
+        Assert.Throws<ArgumentException>(static () => CodeScan.Scan(new byte[256], new byte[256], 8, new ushort[127], 64));
         Assert.Throws<ArgumentException>(static () => CodeScan.Mark(new ushort[64], new ushort[63], 0, 0, new ulong[1]));
     }
 }
