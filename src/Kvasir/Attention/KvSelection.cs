@@ -38,13 +38,15 @@ public sealed class KvSelection
     public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount) = (0, 0, 0, 0);
 
     /// <summary>Adds rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); none when the count is 0.</summary>
-    public void AddRange(int first, int count)
+    /// <param name="blocks">Whole blocks that these rows are.</param>
+    public void AddRange(int first, int count, int blocks = 0)
     {
         Invariant.Holds(first >= 0 && count >= 0 && RangeCount < _ranges.Length);
         if (count == 0)
             return;
         _ranges[RangeCount++] = (first, count);
         RowCount += count;
+        BlockCount += blocks;
     }
 
     public void Add(int row)

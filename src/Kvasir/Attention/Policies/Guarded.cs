@@ -19,7 +19,7 @@ public sealed class Guarded : SparsePolicy
         "guarded:epsilon=1e-9,recent=8,min-context=0",
         static values => new Guarded(values),
         ExactZones.Options(
-            sinks: 32, recent: 64, denseLayers: "none",
+            sinks: 32, recent: 64, denseLayers: "none", minContext: 8192,
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),

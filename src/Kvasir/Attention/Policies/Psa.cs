@@ -70,12 +70,19 @@ public sealed class Psa : SparsePolicy
         private const int RoundsBeforeDoubling = 3;
         private const float UsualShare = 0.8f;
         private const float Forgetting = 0.25f;
+
+        // Beyond this share of all, choosing blocks costs more than reading the others; whether they are still needed is found out now and then.
+        private const float DenseShare = 0.6f;
+        private const int StepsBetweenTries = 16;
+        private const int ManyBlocks = 64;
         private readonly float[] _parts = new float[2 * place.GroupHeads * place.Dim];
         private readonly BlockProgress _progress = new(place.GroupHeads);
         private float _usual;
         private int _firstGroup;
         private int _group;
         private float _coverage;
+        private int _untilTry;
+        private bool _readsAll;
 
         public override long IndexBytes => index.Bytes;
 
@@ -98,6 +105,9 @@ public sealed class Psa : SparsePolicy
 
         protected override void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum)
         {
+            _readsAll = round == 0 ? _untilTry > 0 : _readsAll;
+            if (_readsAll)
+                return;
             if (round == 0)
             {
                 var (first, end) = Whole(middle);
@@ -117,6 +127,8 @@ public sealed class Psa : SparsePolicy
         {
             if (layer is null)
                 ConsiderMiddle(query, middle, round, sum);
+            if (_readsAll)
+                return SelectAll(middle, round, selection);
             if (round == 0)
             {
                 SelectEdges(middle, selection);
@@ -127,11 +139,24 @@ public sealed class Psa : SparsePolicy
             else if (_progress.Left == 0 || (layer?.Coverage ?? _coverage) > policy.Coverage)
             {
                 _usual += Forgetting * (_progress.Taken - _usual);
+                _untilTry = policy.GroupBlocks == 0 && IsDense ? StepsBetweenTries - 1 : 0;
                 return false;
             }
 
             _group = NextGroup(round);
             _progress.Take(_group, selection);
+            return true;
+        }
+
+        private bool IsDense => _progress.Taken > Math.Max(ManyBlocks, DenseShare * (_progress.Taken + _progress.Left));
+
+        private bool SelectAll((int First, int End) middle, int round, KvSelection selection)
+        {
+            if (round > 0)
+                return false;
+            var (first, end) = Whole(middle);
+            selection.AddRange(middle.First, middle.End - middle.First, blocks: end - first);
+            _untilTry--;
             return true;
         }
 
@@ -155,6 +180,8 @@ public sealed class Psa : SparsePolicy
         {
             if (policy.GroupBlocks > 0)
                 return policy.GroupBlocks;
+            if (IsDense)
+                return _progress.Left;
             if (round == 0)
                 return _firstGroup = Math.Max(FewestAtOnce, (int)MathF.Ceiling(UsualShare * _usual));
             return round < RoundsBeforeDoubling ? Math.Max(FewestAtOnce, _firstGroup / 8) : 2 * _group;
