@@ -42,8 +42,7 @@ public static class FoundRows
         {
             var own = marks.Slice(query, Math.Min(any.Length, marks.Length - query));
             Clip(own, first, end);
-            for (var word = 0; word < own.Length; word++)
-                any[word] |= own[word];
+            Or(own, any);
         }
 
         var count = 0;
@@ -67,6 +66,19 @@ public static class FoundRows
                 bits[listed / WordBits + 1] |= found >> (WordBits - place);
             listed += count;
         }
+    }
+
+    private static unsafe void Or(ReadOnlySpan<ulong> marks, Span<ulong> any)
+    {
+        var word = 0;
+        fixed (ulong* m = marks, a = any)
+        {
+            for (; Vector512.IsHardwareAccelerated && word + Vector512<ulong>.Count <= marks.Length; word += Vector512<ulong>.Count)
+                (Vector512.Load(m + word) | Vector512.Load(a + word)).Store(a + word);
+        }
+
+        for (; word < marks.Length; word++)
+            any[word] |= marks[word];
     }
 
     private static void Clip(Span<ulong> marks, int first, int end)

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Hashing;
 using Kvasir.Models;
 
 namespace Kvasir.Measurement;
@@ -234,9 +237,30 @@ public sealed class EngineProbe : IDisposable
             var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
             var (selector, head) = (sequence.Selector(layer, kvHead, shape.KvHeadCount), cache.Head(layer, kvHead));
             selector.Append(head, 0, Depth);
+            if (_policy.ObservedPromptRows > 0)
+                ShowWeights(selector, i);
             if (endsPrompt)
                 selector.EndPrompt(head);
         });
+    }
+
+    // What a prompt's last rows would have shown a selector that learns from weights: as uneven as those of random queries.
+    private void ShowWeights(Selector selector, int index)
+    {
+        var (group, queries) = (_engine.Transformer.Shape.GroupHeads, Math.Min(_policy.ObservedPromptRows, Depth));
+        var stride = Depth + queries;
+        var weights = new float[group * stride];
+        for (var i = 0; i < weights.Length; i++)
+            weights[i] = (float)(ScoreDeviation * CounterNoise.Normal(CounterNoise.Seed(_seed, index, 0), (ulong)i));
+        for (var head = 0; head < group; head++)
+        {
+            var own = weights.AsSpan(head * stride, stride);
+            VectorMath.Scale(own, 1 / Softmax.Exponentials(own, VectorMath.Max(own)));
+        }
+
+        // Every query moves on by one.
+        for (var query = 0; query < queries; query++)
+            selector.Observe(Depth - queries + query, new RowSet(0, Depth), weights.AsSpan(query), stride);
     }
 
     private StepTimings Compute(int promptTokens, CancellationToken cancellation)

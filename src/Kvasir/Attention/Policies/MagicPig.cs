@@ -19,7 +19,7 @@ public sealed class MagicPig : SparsePolicy
         "magicpig:bits=1,tables=1024,recent=8,dense-layers=none,min-context=0",
         static values => new MagicPig(values),
         ExactZones.Options(
-            sinks: 4, recent: 64, denseLayers: "0",
+            sinks: 4, recent: 64, denseLayers: "0", minContext: 8192,
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
