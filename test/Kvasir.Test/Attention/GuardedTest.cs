@@ -12,15 +12,18 @@ public sealed class GuardedTest
     private static readonly int Draws = Vector128.IsHardwareAccelerated ? 1500 : 40;
 
     [Theory]
-    [InlineData(3, false)]
-    [InlineData(2, false)]
-    [InlineData(1, false)]
-    [InlineData(3, true)]
-    [InlineData(2, true)]
-    [InlineData(1, true)]
-    public void ErrorsAreLargerThanEpsilonNoMoreOftenThanDelta(double deviation, bool valuesFollowKeys)
+    [InlineData(3, false, 31)]
+    [InlineData(3, false, 231)]
+    [InlineData(2, false, 31)]
+    [InlineData(1, false, 31)]
+    [InlineData(3, true, 31)]
+    [InlineData(3, true, 231)]
+    [InlineData(2, true, 31)]
+    [InlineData(1, true, 31)]
+    public void ErrorsAreLargerThanEpsilonNoMoreOftenThanDelta(double deviation, bool valuesFollowKeys, int seed)
     {
-        using var rows = new SyntheticHead(Place, deviation, valuesFollowKeys, seed: 31);
+        // With one bit an element, a head of the second seed misses a third of the time at a delta of a twentieth.
+        using var rows = new SyntheticHead(Place, deviation, valuesFollowKeys, seed);
         var shares = new List<double>();
         foreach (var (epsilon, delta) in new[] { (0.2, 0.05), (0.3, 0.2), (0.5, 0.3) })
         {

@@ -23,7 +23,7 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Whole("bits", 1, 1, 4, "for each element of a key, on average, in the index")));
+            PolicyOption.Whole("bits", 2, 1, 4, "for each element of a key, on average, in the index")));
 
     internal Guarded(PolicyValues values)
         : base(values)
