@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Kvasir.Attention;
+using Kvasir.Attention.Audit;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Memory;

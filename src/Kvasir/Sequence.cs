@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention;
+using Kvasir.Attention.Audit;
 using Kvasir.Cache;
 
 namespace Kvasir;

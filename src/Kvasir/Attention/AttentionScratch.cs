@@ -1,3 +1,5 @@
+using Kvasir.Attention.Audit;
+using Kvasir.Attention.Observation;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Memory;

@@ -1,3 +1,5 @@
+using Kvasir.Attention.Audit;
+using Kvasir.Attention.Observation;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 

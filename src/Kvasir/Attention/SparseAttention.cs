@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Kvasir.Attention.Audit;
+using Kvasir.Attention.Observation;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;

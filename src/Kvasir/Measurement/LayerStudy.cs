@@ -1,4 +1,6 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Audit;
+using Kvasir.Attention.Observation;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;

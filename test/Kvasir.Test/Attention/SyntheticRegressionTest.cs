@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Sampling;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Observation;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Kvasir.Attention.Sampling;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Blocks;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 

@@ -1,0 +1,194 @@
+using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Hashing;
+
+namespace Kvasir.Attention.Sampling;
+
+/// <summary>
+/// What a few rows that were drawn by chance say of the sums over all rows, the softmax denominator and numerator of every query head, and how far those sums would
+/// be off if more rows were drawn. A drawn row with weight w and chance p stands for w / p of a sum, and with chances f p for w^2 (1 / f p - 1) / p of the variance
+/// of its estimate (Horvitz and Thompson, independent draws). Values are summed again with the roots of that as weights and random signs, in a few batches: the
+/// squares of such sums are the variance of the numerator, and how alike their directions are tells in how many dimensions it lies.
+/// </summary>
+/// <param name="guarantee">What errors are allowed.</param>
+internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
+{
+    private const int Batches = 8;
+    private readonly float[] _output = new float[place.GroupHeads * place.Dim];
+
+    // [batches, group, dim]
+    private readonly float[] _signed = new float[Batches * place.GroupHeads * place.Dim];
+    private readonly Moments[] _moments = new Moments[place.GroupHeads];
+
+    /// <summary>As how many rows of equal weight the last excess rests on.</summary>
+    public double Rows { get; private set; }
+
+    /// <summary>Weighs the rows that were drawn: what follows is of them.</summary>
+    /// <param name="rows">In ascending order, at most a quarter of those that could be drawn.</param>
+    /// <param name="exact">The softmax over other rows, that are read anyway.</param>
+    public void Begin(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, in SoftmaxSum exact)
+    {
+        var count = rows.Length;
+        var shares = chances.Upper(3 * count);
+        var (signs, inverse) = (count, 2 * count);
+        chances.LogWeights(new RowSet(rows), shares[inverse..]);
+        Exponential.Apply(shares[inverse..]);
+        for (var i = 0; i < count; i++)
+            (shares[i], shares[signs + i]) = (1 / shares[inverse + i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
+        var weights = Weights(chances, count);
+        AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(rows), 1, weights, count);
+        for (var head = 0; head < place.GroupHeads; head++)
+        {
+            var own = weights.Slice(head * count, count);
+            var max = MathF.Max(exact.Max[head], VectorMath.Max(own));
+            Softmax.Exponentials(own, max);
+            Multiply(shares[inverse..], own);
+            _moments[head] = new Moments(max, VectorMath.Sum(own));
+        }
+
+        Array.Clear(_output);
+        AttentionValues.Rows(weights, count, query.Head.Values, new RowSet(rows), _output);
+    }
+
+    /// <summary>How many times the greatest squared error that is guaranteed to be rare is what it may be, over heads and both sums; at most 1 is good.</summary>
+    /// <param name="factor">How many times as large chances would be: at least 1.</param>
+    public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxSum exact)
+    {
+        var count = rows.Length;
+        var shares = chances.Upper(3 * count);
+        var roots = shares[(2 * count)..];
+        var left = (float)(1 / factor);
+        for (var i = 0; i < count; i++)
+            roots[i] = MathF.Sqrt(MathF.Max(0, left - shares[i])) * shares[count + i];
+        var weights = Weights(chances, count);
+        var signed = Signed(chances, count);
+        for (var head = 0; head < place.GroupHeads; head++)
+            Scatter(ref _moments[head], weights.Slice(head * count, count), signed.Slice(head * count, count), shares, roots);
+        Array.Clear(_signed);
+        for (var batch = 0; batch < Batches; batch++)
+        {
+            var (first, end) = (batch * count / Batches, (batch + 1) * count / Batches);
+            AttentionValues.Rows(
+                signed[first..], count, query.Head.Values, new RowSet(rows[first..end]), _signed.AsSpan(batch * _output.Length, _output.Length));
+        }
+
+        var excess = 0.0;
+        for (var head = 0; head < place.GroupHeads; head++)
+        {
+            var others = excess;
+            var scale = MathF.Exp(exact.Max[head] - _moments[head].Max);
+            excess = Larger(excess, OfMass(_moments[head], scale * exact.Mass[head]));
+            excess = Larger(excess, OfOutput(head, _moments[head], scale, exact.Output.Slice(head * place.Dim, place.Dim)));
+            if (excess > others)
+                Rows = _moments[head].Rows;
+        }
+
+        return excess;
+    }
+
+    /// <summary>About how many rows would be drawn.</summary>
+    /// <param name="count">Of the rows that were.</param>
+    public static double ExpectedRows(RowChances chances, int count, double factor)
+    {
+        var sum = 0f;
+        foreach (var share in chances.Upper(3 * count)[..count])
+            sum += MathF.Min((float)factor, 1 / share);
+        return sum;
+    }
+
+    // NaN, which comes of infinite or missing numbers, is larger than anything.
+    private static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
+
+    private static void Multiply(ReadOnlySpan<float> x, Span<float> y)
+    {
+        var i = 0;
+        for (; i <= y.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+            (Vector512.Create(x[i..]) * Vector512.Create(y[i..])).CopyTo(y[i..]);
+        for (; i < y.Length; i++)
+            y[i] *= x[i];
+    }
+
+    private static void Scatter(ref Moments moments, ReadOnlySpan<float> weights, Span<float> signed, ReadOnlySpan<float> shares, ReadOnlySpan<float> roots)
+    {
+        var (variances, fourths, draws) = (Vector512<double>.Zero, Vector512<double>.Zero, Vector512<double>.Zero);
+        var i = 0;
+        for (; i <= weights.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var x = Vector512.Create(weights[i..]);
+            var y = x * Vector512.Create(roots[i..]);
+            y.CopyTo(signed[i..]);
+            var (lower, upper) = Vector512.Widen(y);
+            (lower, upper) = (lower * lower, upper * upper);
+            variances += lower + upper;
+            fourths += lower * lower + upper * upper;
+            (lower, upper) = Vector512.Widen(x);
+            var (lowerShare, upperShare) = Vector512.Widen(Vector512<float>.One - Vector512.Create(shares[i..]));
+            draws += lower * lower * lowerShare + upper * upper * upperShare;
+        }
+
+        var (variance, squares, drawn) = (Vector512.Sum(variances), Vector512.Sum(fourths), Vector512.Sum(draws));
+        for (; i < weights.Length; i++)
+        {
+            signed[i] = weights[i] * roots[i];
+            var square = (double)signed[i] * signed[i];
+            (variance, squares, drawn) = (variance + square, squares + square * square, drawn + (double)weights[i] * weights[i] * (1 - shares[i]));
+        }
+
+        moments = moments with { Variance = variance, Drawn = drawn, Rows = squares > 0 ? variance * variance / squares : 1 };
+    }
+
+    private double OfMass(in Moments moments, double exactMass) =>
+        Ratio(moments.Variance, guarantee.Factor(1, 2 * moments.Rows), moments.Mass + exactMass);
+
+    private double OfOutput(int head, in Moments moments, float scale, ReadOnlySpan<float> exact)
+    {
+        var (variance, products) = (0.0, 0.0);
+        for (var batch = 0; batch < Batches; batch++)
+        {
+            variance += VectorMath.Dot(Signed(batch, head), Signed(batch, head));
+            for (var other = 0; other < batch; other++)
+            {
+                var product = (double)VectorMath.Dot(Signed(batch, head), Signed(other, head));
+                products += product * product;
+            }
+        }
+
+        if (variance == 0)
+            return 0;
+        // tr(C^2) / tr(C)^2, which is 1 in one dimension: from pairs of batches, and from rows with themselves.
+        var share = 2 * products * Batches / (Batches - 1) / (variance * variance) + 1 / moments.Rows;
+        var dimensions = Math.Clamp(1 / share, 1, place.Dim);
+        var squares = 0.0;
+        for (var i = 0; i < exact.Length; i++)
+        {
+            var x = (double)_output[head * place.Dim + i] + scale * exact[i];
+            squares += x * x;
+        }
+
+        // The error of the estimate, which rests on the rows as they were drawn, makes it longer than the truth.
+        var total = Math.Sqrt(Math.Max(0, squares - variance * moments.Drawn / moments.Variance));
+        var freedom = 1 / (1 / (Batches * dimensions) + 1 / (2 * moments.Rows));
+        return Ratio(variance, guarantee.Factor(dimensions, freedom), total);
+    }
+
+    private double Ratio(double variance, double factor, double total)
+    {
+        var allowed = guarantee.Epsilon * total;
+        return variance == 0 ? 0 : factor * variance / (allowed * allowed);
+    }
+
+    // [group, count]: of the rows, over their chances; and times signed roots.
+    private Span<float> Weights(RowChances chances, int count) => chances.Lower(2 * place.GroupHeads * count)[..(place.GroupHeads * count)];
+
+    private Span<float> Signed(RowChances chances, int count) => chances.Lower(2 * place.GroupHeads * count)[(place.GroupHeads * count)..];
+
+    private Span<float> Signed(int batch, int head) => _signed.AsSpan((batch * place.GroupHeads + head) * place.Dim, place.Dim);
+
+    /// <param name="Max">Of the scores: weights are e^(score - max).</param>
+    /// <param name="Mass">Estimate of the sum of weights.</param>
+    /// <param name="Drawn">Variance of that estimate.</param>
+    /// <param name="Variance">Of the estimate that more rows would give.</param>
+    /// <param name="Rows">As how many rows of equal weight the variance rests on.</param>
+    private readonly record struct Moments(float Max, double Mass, double Drawn = 0, double Variance = 0, double Rows = 1);
+}

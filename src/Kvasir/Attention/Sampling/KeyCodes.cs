@@ -1,0 +1,91 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Attention.Sampling;
+
+/// <summary>Keys in few bits each, by which all rows of a head can be scored roughly at a small part of the cost of reading them.</summary>
+internal sealed class KeyCodes : IDisposable
+{
+    private const int PageGroups = 64;
+    private const int PageRows = PageGroups * CodeScan.GroupRows;
+    private readonly CodeBook _book;
+    private readonly NativePages _pages;
+    private readonly int _tableCount;
+    private readonly int _groupBytes;
+    private readonly byte[] _tables;
+    private readonly float[] _products;
+    private bool _learnt;
+
+    /// <param name="bits">For each element of a key.</param>
+    public KeyCodes(int bits, HeadPlace place)
+    {
+        _tableCount = TableCount(place.Dim, bits);
+        _groupBytes = CodeScan.GroupBytes(_tableCount);
+        _book = new CodeBook(place.Dim, _tableCount);
+        _pages = new NativePages(PageGroups * _groupBytes, (place.MaxRows + PageRows - 1) / PageRows);
+        _tables = new byte[place.GroupHeads * _tableCount * CodeScan.TableEntries];
+        _products = new float[_tables.Length];
+    }
+
+    /// <summary>Rows that are coded: the first ones.</summary>
+    public int Count { get; private set; }
+
+    public long Bytes => _pages.Bytes;
+
+    /// <summary>Bytes of one token.</summary>
+    public static double BytesPerToken(int dim, int bits) => TableCount(dim, bits) / 2.0;
+
+    /// <summary>Learns how to code from all rows of the head, and codes them.</summary>
+    public void Learn(KvHead head)
+    {
+        _book.Learn(head.Keys, 0, head.RowCount);
+        _learnt = true;
+        Append(head);
+    }
+
+    /// <summary>Codes the rows that are not yet; nothing before it is known how.</summary>
+    public void Append(KvHead head)
+    {
+        if (!_learnt)
+            return;
+        var keys = head.Keys;
+        for (; Count < head.RowCount; Count++)
+        {
+            _pages.Reserve(Count / PageRows + 1);
+            var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
+            CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
+        }
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on.</summary>
+    public void Truncate(int rows)
+    {
+        Count = Math.Min(Count, rows);
+        _learnt &= Count > 0;
+        _pages.Truncate((Count + PageRows - 1) / PageRows);
+    }
+
+    /// <summary>scores[g * stride + r] = the rough score of row 64 * firstGroup + r for query head g, up to a number of its own for each head.</summary>
+    /// <param name="queries">[group, dim]</param>
+    /// <param name="stride">At least the rows of the groups; those past <see cref="Count"/> get scores that mean nothing.</param>
+    /// <returns>u, where the unit of the scores is 2^u / <see cref="CodeBook.UnitsPerOne"/>.</returns>
+    public int Score(ReadOnlySpan<float> queries, int firstGroup, int groups, Span<ushort> scores, int stride)
+    {
+        var shift = _book.Tables(queries, _products, _tables);
+        for (var group = firstGroup; group < firstGroup + groups;)
+        {
+            var inPage = Math.Min(firstGroup + groups - group, PageGroups - group % PageGroups);
+            var codes = _pages.Page<byte>(group / PageGroups).Slice(group % PageGroups * _groupBytes, inPage * _groupBytes);
+            CodeScan.Scan(codes, _tables, _tableCount, scores[((group - firstGroup) * CodeScan.GroupRows)..], stride);
+            group += inPage;
+        }
+
+        return shift;
+    }
+
+    public void Dispose() => _pages.Dispose();
+
+    private static int TableCount(int dim, int bits) =>
+        (dim * bits + 4 * CodeScan.TablesAtOnce - 1) / (4 * CodeScan.TablesAtOnce) * CodeScan.TablesAtOnce;
+}
