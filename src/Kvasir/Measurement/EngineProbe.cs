@@ -221,7 +221,8 @@ public sealed class EngineProbe : IDisposable
     private Sequence Open(SequenceCache cache, int promptTokens, Selector[]? indexes = null)
     {
         var sequence = new Sequence(_tokens.AsSpan(0, promptTokens));
-        sequence.Accept(_maxTokens, _policy, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        var sampler = new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize);
+        sequence.Accept(_maxTokens, _policy, sampler, _engine.Audit(AuditShare, _policy, _seed));
         sequence.Start(cache, indexes ?? Scheduler.Selectors(sequence, _engine.Transformer.Shape));
         sequence.CommitRows(Depth);
         if (indexes is null && Depth > 0)

@@ -129,6 +129,18 @@ public sealed class EngineProbeTest : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void StepsAreAuditedWhenAsked(double share)
+    {
+        using var engine = new Engine(_model, Options);
+        using var probe = new EngineProbe(engine, PolicyCatalog.Parse("streaming:recent=16,min-context=0"), 200, seed: 7) { AuditShare = share };
+        probe.FillRandom(100);
+        for (var run = 0; run < 2; run++)
+            Assert.Equal(share > 0, probe.Decode(2, 4).AuditMs > 0);
+    }
+
     [Fact]
     public void AnEngineTellsOfItsLastStep()
     {
