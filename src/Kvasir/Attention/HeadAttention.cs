@@ -130,11 +130,13 @@ internal static class HeadAttention
         scratch.Counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
         if (!goesOn)
             return false;
+        if (selection.Attended && !scratch.Compares && !scratch.Observes)
+            return true;
         foreach (var (first, count) in selection.Ranges)
             AddRange(query.Head, selector, query.Queries, (first, first + count), sum, scratch);
         var rows = selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
+            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch, selection.Attended);
         return true;
     }
 
@@ -145,8 +147,9 @@ internal static class HeadAttention
         sum.Finish();
     }
 
+    // Of rows that are attended already, audit and observers alone are told.
     private static void AddRows(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
+        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch, bool attended = false)
     {
         const int Stride = AttentionScratch.DecodeRows;
         var scores = scratch.Scores(sum.Count, Stride);
@@ -158,6 +161,8 @@ internal static class HeadAttention
             scratch.Comparison!.Take(scores, rows.Count, Stride);
         if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
+        if (attended)
+            return;
         sum.Add(head, rows, scores, Stride);
         selector.Weighed(rows, scores, Stride, sum);
     }

@@ -31,11 +31,17 @@ public sealed class KvSelection
     /// <summary>Blocks of rows among them.</summary>
     public int BlockCount { get; private set; }
 
+    /// <summary>Whether the selector has read the rows and added them to the sum by itself.</summary>
+    public bool Attended { get; private set; }
+
     private int ListedCount { get; set; }
 
     private int RangeCount { get; set; }
 
-    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount) = (0, 0, 0, 0);
+    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, Attended) = (0, 0, 0, 0, false);
+
+    /// <summary>Says that the rows of this round are in the sum already.</summary>
+    public void MarkAttended() => Attended = true;
 
     /// <summary>Adds rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); none when the count is 0.</summary>
     /// <param name="blocks">Whole blocks that these rows are.</param>

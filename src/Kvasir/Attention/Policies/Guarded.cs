@@ -24,12 +24,12 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Whole("bits", 2, 1, 4, "for each element of a key, on average, in the index")));
+            PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index")));
 
     internal Guarded(PolicyValues values)
         : base(values)
     {
-        (PilotRows, Bits) = (values.Whole("pilot"), values.Whole("bits"));
+        (PilotRows, Bits) = (values.Whole("pilot"), values.Real("bits"));
         Guarantee = new SamplingGuarantee(values.Real("epsilon"), values.Real("delta"));
     }
 
@@ -37,7 +37,7 @@ public sealed class Guarded : SparsePolicy
 
     internal int PilotRows { get; }
 
-    internal int Bits { get; }
+    internal double Bits { get; }
 
     public override double IndexBytesPerToken(int dim) => KeyCodes.BytesPerToken(dim, Bits);
 
@@ -54,19 +54,20 @@ public sealed class Guarded : SparsePolicy
         // A sample for which the first rows promise so much of the error that is allowed is neither too small nor too large.
         private const double LeastExcess = 0.7;
         private const double Aim = 0.9;
-        private const double LeastGrowth = 1.1;
         private const double MostGrowth = 4;
         private const double Caution = 0.8;
         private const int MostEstimates = 4;
+        private const int MostSteps = 12;
 
-        // Of the rows that the last steps needed, how many tell how many are needed.
-        private const float PilotShare = 0.25f;
-        private const double PilotGrowth = 2;
+        private const double SampleGrowth = 2;
 
         // How many times as large a sample may be as the one that tells its size: at most, and for each rows of equal weight that error rests on.
         private const double MostTrusted = 8;
         private const double TrustingRows = 4;
-        private const float Forgetting = 0.25f;
+
+        // What a step needed counts so much for the next ones: more at once, less slowly, since rows too few cost more than rows too many.
+        private const float Learning = 0.2f;
+        private const float Forgetting = 0.2f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
         private readonly DrawnSums _sums = new(policy.Guarantee, place);
@@ -74,8 +75,7 @@ public sealed class Guarded : SparsePolicy
         private bool _promptEnded;
         private bool _drew;
         private float _usual;
-        private float _usualFactor = 1;
-        private (int Rows, double Factor) _start;
+        private int _start;
         private int _lastEnd;
 
         public override long IndexBytes => _codes.Bytes;
@@ -122,86 +122,106 @@ public sealed class Guarded : SparsePolicy
             _drew = false;
             if (round != 1)
                 return round == 0;
-            if (middle.End - middle.First >= FewestRows && TryDraw(query, middle, sum, out var drawn))
-            {
-                _drew = true;
-                foreach (var row in query.Scratch.Whole(drawn))
-                    selection.Add(row);
-            }
-            else
+            if (middle.End - middle.First < FewestRows || !TryDraw(query, middle, sum, out var drawn))
             {
                 selection.AddRange(middle.First, middle.End - middle.First);
+                return true;
+            }
+
+            _drew = true;
+            foreach (var row in query.Scratch.Whole(drawn.Count))
+                selection.Add(row);
+            if (drawn.Summed)
+            {
+                selection.MarkAttended();
+                sum.Merge(_sums.Estimate);
             }
 
             return true;
         }
 
-        // As the last steps went. A step that is done again begins as it did.
-        private (int Rows, double Factor) Start(int endRow)
+        // As many rows as the last steps needed. A step that is done again begins as it did.
+        private int Start(int endRow)
         {
             if (endRow != _lastEnd)
-                (_start, _lastEnd) = ((Math.Max(policy.PilotRows, (int)(PilotShare * _usual)), _usualFactor), endRow);
+                (_start, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual), endRow);
             return _start;
         }
 
-        // The rows are left in the scratch.
-        private bool TryDraw(in HeadQuery query, (int First, int End) middle, in SoftmaxSum sum, out int count)
+        // The rows are left in the scratch. Mostly the first ones are enough, and what they say of the sums is the answer.
+        private bool TryDraw(in HeadQuery query, (int First, int End) middle, in SoftmaxSum sum, out (int Count, bool Summed) drawn)
         {
-            count = 0;
+            drawn = default;
             var mostRows = (middle.End - middle.First) / MostPart;
             if (policy.PilotRows > mostRows)
                 return false;
-            var (pilot, factor) = Start(query.EndRow);
-            _chances.Begin(query, middle, _codes, Math.Min(pilot, mostRows));
-            for (var drawn = 1.0; ; drawn = _chances.Rounded(drawn * PilotGrowth))
+            _chances.Begin(query, middle, _codes, Math.Min(Start(query.EndRow), mostRows));
+            for (var factor = 1.0; ; factor = _chances.Rounded(factor * SampleGrowth))
             {
-                count = _chances.Draw(drawn);
+                var count = _chances.Draw(factor);
                 if (count > mostRows)
                     return false;
                 var rows = query.Scratch.Whole(count);
                 _chances.Drawn.List(rows);
                 _sums.Begin(query, _chances, rows, sum);
-                var more = Enough(query, rows, Math.Max(1, factor / drawn), mostRows, sum);
-                factor = drawn * more;
-                // A sample that asks for so many more is too small to tell how many.
-                if (more <= Math.Clamp(_sums.Rows / TrustingRows, 1, MostTrusted))
-                    break;
-                factor = drawn * PilotGrowth;
-            }
-
-            count = _chances.Draw(factor);
-            if (count > mostRows)
-                return false;
-            _chances.Drawn.List(query.Scratch.Whole(count));
-            _usual += Forgetting * (count - _usual);
-            _usualFactor = Math.Max(1, (float)(_usualFactor * Math.Pow(factor / _usualFactor, Forgetting)));
-            return true;
-        }
-
-        // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
-        private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double factor, int mostRows, in SoftmaxSum sum)
-        {
-            var good = double.PositiveInfinity;
-            for (var estimate = 0; ; estimate++)
-            {
-                factor = _chances.Rounded(factor);
-                var excess = _sums.Excess(query, _chances, rows, factor, sum);
+                var excess = _sums.Excess(query, _chances, rows, 1, sum, measures: true);
                 if (excess <= 1)
                 {
-                    good = factor;
-                    if (factor == 1 || excess >= LeastExcess || estimate >= MostEstimates)
-                        return good;
-                }
-                else if (factor >= good)
-                {
-                    return good;
+                    Remember(count * Math.Pow(excess / Aim, Caution));
+                    drawn = (count, true);
+                    return true;
                 }
 
-                if (estimate == MostEstimates * MostEstimates || DrawnSums.ExpectedRows(_chances, rows.Length, factor) > mostRows)
-                    return double.PositiveInfinity;
-                var growth = Math.Pow(excess / Aim, Caution);
-                factor = excess > 1 ? factor * Math.Clamp(growth, LeastGrowth, MostGrowth) : Math.Max(1, factor * Math.Max(growth, 1 / MostGrowth));
+                var more = Enough(query, rows, excess, mostRows, sum);
+                // A sample that asks for so many more is too small to tell how many.
+                if (more > Math.Clamp(_sums.Rows / TrustingRows, 1, MostTrusted))
+                    continue;
+                count = _chances.Draw(factor * more);
+                if (count > mostRows)
+                    return false;
+                _chances.Drawn.List(query.Scratch.Whole(count));
+                Remember(count);
+                drawn = (count, false);
+                return true;
             }
+        }
+
+        private void Remember(double needed) =>
+            _usual = _usual == 0 ? (float)needed : _usual + (needed > _usual ? Learning : Forgetting) * ((float)needed - _usual);
+
+        // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
+        private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxSum sum)
+        {
+            // Values are summed where the search begins, and again where it ends: in between nothing but weights changes.
+            var factor = 1.0;
+            for (var estimate = 0; estimate < MostEstimates && excess > 1; estimate++)
+            {
+                factor = Search(query, rows, factor, excess, sum);
+                if (DrawnSums.ExpectedRows(_chances, rows.Length, factor) > mostRows)
+                    return double.PositiveInfinity;
+                excess = _sums.Excess(query, _chances, rows, factor, sum, measures: true);
+            }
+
+            return excess <= 1 ? factor : double.PositiveInfinity;
+        }
+
+        // The least factor of chances that does, or one at which little is given away: chances come in steps.
+        private double Search(in HeadQuery query, ReadOnlySpan<int> rows, double factor, double excess, in SoftmaxSum sum)
+        {
+            var (low, high) = (0.0, double.PositiveInfinity);
+            for (var step = 0; step < MostSteps; step++)
+            {
+                (low, high) = excess > 1 ? (factor, high) : (low, factor);
+                if (excess <= 1 && (factor == 1 || excess >= LeastExcess))
+                    return factor;
+                var next = Math.Max(1, factor * Math.Clamp(Math.Pow(excess / Aim, Caution), 1 / MostGrowth, MostGrowth));
+                factor = _chances.Rounded(next <= low || next >= high ? Math.Sqrt(low * high) : next);
+                if (factor >= high)
+                    return high;
+                excess = _sums.Excess(query, _chances, rows, factor, sum, measures: false);
+            }
+
+            return double.IsFinite(high) ? high : factor;
         }
     }
 }

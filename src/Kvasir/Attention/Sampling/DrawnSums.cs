@@ -15,11 +15,14 @@ namespace Kvasir.Attention.Sampling;
 internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
 {
     private const int Batches = 8;
+    private readonly float[] _max = new float[place.GroupHeads];
+    private readonly float[] _mass = new float[place.GroupHeads];
     private readonly float[] _output = new float[place.GroupHeads * place.Dim];
 
     // [batches, group, dim]
     private readonly float[] _signed = new float[Batches * place.GroupHeads * place.Dim];
     private readonly Moments[] _moments = new Moments[place.GroupHeads];
+    private readonly Spread[] _spreads = new Spread[place.GroupHeads];
 
     /// <summary>As how many rows of equal weight the last excess rests on.</summary>
     public double Rows { get; private set; }
@@ -31,11 +34,11 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     {
         var count = rows.Length;
         var shares = chances.Upper(3 * count);
-        var (signs, inverse) = (count, 2 * count);
-        chances.LogWeights(new RowSet(rows), shares[inverse..]);
-        Exponential.Apply(shares[inverse..]);
+        var inverse = shares[(2 * count)..];
+        chances.LogWeights(new RowSet(rows), inverse);
+        Exponential.Apply(inverse);
         for (var i = 0; i < count; i++)
-            (shares[i], shares[signs + i]) = (1 / shares[inverse + i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
+            (shares[i], shares[count + i]) = (1 / inverse[i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
         var weights = Weights(chances, count);
         AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(rows), 1, weights, count);
         for (var head = 0; head < place.GroupHeads; head++)
@@ -43,36 +46,33 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
             var own = weights.Slice(head * count, count);
             var max = MathF.Max(exact.Max[head], VectorMath.Max(own));
             Softmax.Exponentials(own, max);
-            Multiply(shares[inverse..], own);
-            _moments[head] = new Moments(max, VectorMath.Sum(own));
+            Multiply(inverse, own);
+            (_max[head], _mass[head]) = (max, VectorMath.Sum(own));
+            _moments[head] = new Moments(max, _mass[head]);
         }
 
         Array.Clear(_output);
         AttentionValues.Rows(weights, count, query.Head.Values, new RowSet(rows), _output);
     }
 
+    /// <summary>The sums that the rows stand for, with the chances by which they were drawn.</summary>
+    public SoftmaxSum Estimate => new(_max, _mass, _output);
+
     /// <summary>How many times the greatest squared error that is guaranteed to be rare is what it may be, over heads and both sums; at most 1 is good.</summary>
     /// <param name="factor">How many times as large chances would be: at least 1.</param>
-    public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxSum exact)
+    /// <param name="measures">Whether values are summed anew; otherwise those whose weights scatter are taken to be as they were at the factor before.</param>
+    public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxSum exact, bool measures)
     {
         var count = rows.Length;
         var shares = chances.Upper(3 * count);
         var roots = shares[(2 * count)..];
-        var left = (float)(1 / factor);
-        for (var i = 0; i < count; i++)
-            roots[i] = MathF.Sqrt(MathF.Max(0, left - shares[i])) * shares[count + i];
+        Roots((float)(1 / factor), shares[..count], shares[count..(2 * count)], roots);
         var weights = Weights(chances, count);
         var signed = Signed(chances, count);
         for (var head = 0; head < place.GroupHeads; head++)
             Scatter(ref _moments[head], weights.Slice(head * count, count), signed.Slice(head * count, count), shares, roots);
-        Array.Clear(_signed);
-        for (var batch = 0; batch < Batches; batch++)
-        {
-            var (first, end) = (batch * count / Batches, (batch + 1) * count / Batches);
-            AttentionValues.Rows(
-                signed[first..], count, query.Head.Values, new RowSet(rows[first..end]), _signed.AsSpan(batch * _output.Length, _output.Length));
-        }
-
+        if (measures)
+            MeasureSpreads(query, rows, signed);
         var excess = 0.0;
         for (var head = 0; head < place.GroupHeads; head++)
         {
@@ -109,6 +109,19 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
             y[i] *= x[i];
     }
 
+    private static void Roots(float left, ReadOnlySpan<float> shares, ReadOnlySpan<float> signs, Span<float> roots)
+    {
+        var i = 0;
+        for (; i <= roots.Length - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            var rest = Vector512.Max(Vector512<float>.Zero, Vector512.Create(left) - Vector512.Create(shares[i..]));
+            (Vector512.Sqrt(rest) * Vector512.Create(signs[i..])).CopyTo(roots[i..]);
+        }
+
+        for (; i < roots.Length; i++)
+            roots[i] = MathF.Sqrt(MathF.Max(0, left - shares[i])) * signs[i];
+    }
+
     private static void Scatter(ref Moments moments, ReadOnlySpan<float> weights, Span<float> signed, ReadOnlySpan<float> shares, ReadOnlySpan<float> roots)
     {
         var (variances, fourths, draws) = (Vector512<double>.Zero, Vector512<double>.Zero, Vector512<double>.Zero);
@@ -138,27 +151,45 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         moments = moments with { Variance = variance, Drawn = drawn, Rows = squares > 0 ? variance * variance / squares : 1 };
     }
 
+    private void MeasureSpreads(in HeadQuery query, ReadOnlySpan<int> rows, ReadOnlySpan<float> signed)
+    {
+        var count = rows.Length;
+        Array.Clear(_signed);
+        for (var batch = 0; batch < Batches; batch++)
+        {
+            var (first, end) = (batch * count / Batches, (batch + 1) * count / Batches);
+            AttentionValues.Rows(
+                signed[first..], count, query.Head.Values, new RowSet(rows[first..end]), _signed.AsSpan(batch * _output.Length, _output.Length));
+        }
+
+        for (var head = 0; head < place.GroupHeads; head++)
+        {
+            var (variance, products) = (0.0, 0.0);
+            for (var batch = 0; batch < Batches; batch++)
+            {
+                variance += VectorMath.Dot(Signed(batch, head), Signed(batch, head));
+                for (var other = 0; other < batch; other++)
+                {
+                    var product = (double)VectorMath.Dot(Signed(batch, head), Signed(other, head));
+                    products += product * product;
+                }
+            }
+
+            _spreads[head] = variance > 0
+                ? new Spread(variance / _moments[head].Variance, 2 * products * Batches / (Batches - 1) / (variance * variance))
+                : default;
+        }
+    }
+
     private double OfMass(in Moments moments, double exactMass) =>
         Ratio(moments.Variance, guarantee.Factor(1, 2 * moments.Rows), moments.Mass + exactMass);
 
     private double OfOutput(int head, in Moments moments, float scale, ReadOnlySpan<float> exact)
     {
-        var (variance, products) = (0.0, 0.0);
-        for (var batch = 0; batch < Batches; batch++)
-        {
-            variance += VectorMath.Dot(Signed(batch, head), Signed(batch, head));
-            for (var other = 0; other < batch; other++)
-            {
-                var product = (double)VectorMath.Dot(Signed(batch, head), Signed(other, head));
-                products += product * product;
-            }
-        }
-
-        if (variance == 0)
+        var spread = _spreads[head];
+        if (spread.Square == 0)
             return 0;
-        // tr(C^2) / tr(C)^2, which is 1 in one dimension: from pairs of batches, and from rows with themselves.
-        var share = 2 * products * Batches / (Batches - 1) / (variance * variance) + 1 / moments.Rows;
-        var dimensions = Math.Clamp(1 / share, 1, place.Dim);
+        var dimensions = Math.Clamp(1 / (spread.Alike + 1 / moments.Rows), 1, place.Dim);
         var squares = 0.0;
         for (var i = 0; i < exact.Length; i++)
         {
@@ -167,9 +198,9 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         }
 
         // The error of the estimate, which rests on the rows as they were drawn, makes it longer than the truth.
-        var total = Math.Sqrt(Math.Max(0, squares - variance * moments.Drawn / moments.Variance));
+        var total = Math.Sqrt(Math.Max(0, squares - spread.Square * moments.Drawn));
         var freedom = 1 / (1 / (Batches * dimensions) + 1 / (2 * moments.Rows));
-        return Ratio(variance, guarantee.Factor(dimensions, freedom), total);
+        return Ratio(spread.Square * moments.Variance, guarantee.Factor(dimensions, freedom), total);
     }
 
     private double Ratio(double variance, double factor, double total)
@@ -191,4 +222,9 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     /// <param name="Variance">Of the estimate that more rows would give.</param>
     /// <param name="Rows">As how many rows of equal weight the variance rests on.</param>
     private readonly record struct Moments(float Max, double Mass, double Drawn = 0, double Variance = 0, double Rows = 1);
+
+    /// <summary>How the error of the numerator lies.</summary>
+    /// <param name="Square">Its variance over that of the denominator: the mean square of values.</param>
+    /// <param name="Alike">tr(C^2) / tr(C)^2 of its covariance, which is 1 in one dimension, from pairs of batches: without what rows share with themselves.</param>
+    private readonly record struct Spread(double Square, double Alike);
 }

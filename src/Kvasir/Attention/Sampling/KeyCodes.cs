@@ -18,7 +18,7 @@ internal sealed class KeyCodes : IDisposable
     private bool _learnt;
 
     /// <param name="bits">For each element of a key.</param>
-    public KeyCodes(int bits, HeadPlace place)
+    public KeyCodes(double bits, HeadPlace place)
     {
         _tableCount = TableCount(place.Dim, bits);
         _groupBytes = CodeScan.GroupBytes(_tableCount);
@@ -34,7 +34,7 @@ internal sealed class KeyCodes : IDisposable
     public long Bytes => _pages.Bytes;
 
     /// <summary>Bytes of one token.</summary>
-    public static double BytesPerToken(int dim, int bits) => TableCount(dim, bits) / 2.0;
+    public static double BytesPerToken(int dim, double bits) => TableCount(dim, bits) / 2.0;
 
     /// <summary>Learns how to code from all rows of the head, and codes them.</summary>
     public void Learn(KvHead head)
@@ -86,6 +86,6 @@ internal sealed class KeyCodes : IDisposable
 
     public void Dispose() => _pages.Dispose();
 
-    private static int TableCount(int dim, int bits) =>
-        (dim * bits + 4 * CodeScan.TablesAtOnce - 1) / (4 * CodeScan.TablesAtOnce) * CodeScan.TablesAtOnce;
+    private static int TableCount(int dim, double bits) =>
+        Math.Max(1, (int)Math.Ceiling(dim * bits / (4 * CodeScan.TablesAtOnce))) * CodeScan.TablesAtOnce;
 }
