@@ -41,8 +41,8 @@ public:
     template <class Sink> void product(const bf16* x, size_t stride, int rows, const Packed& b, Sink&& sink) {
         alignas(64) float block[32 * 32];
         const int steps = b.depth / 32;
-        for (int column = 0; column < b.width; column += 32)
-            for (int row = 0; row < rows; row += 32) {
+        for (int row = 0; row < rows; row += 32)
+            for (int column = 0; column < b.width; column += 32) {
                 tiles::clear();
                 tiles::multiply(x + row * stride, stride, 32, b.data.data() + size_t(column) * b.depth, steps);
                 tiles::store(block, 32);
@@ -52,7 +52,7 @@ public:
 
     // dw[n x k] += dy^T x, summed over rows, a stretch of rows at a time so that the packed stretch stays near.
     void weight_gradient(const bf16* dy, size_t dy_stride, int n, const bf16* x, size_t x_stride, int k, int rows, float* dw) {
-        constexpr int stretch = 512;
+        constexpr int stretch = 1024;
         bf16 *left = left_.need(size_t(n) * stretch), *right = right_.need(size_t(k) * stretch);
         for (int from = 0; from < rows; from += stretch) {
             const int count = std::min(stretch, rows - from), steps = count / 32;
@@ -62,6 +62,7 @@ public:
                 for (int j = 0; j < k; j += 32) {
                     float* to = dw + size_t(i) * k + j;
                     tiles::load(to, k);
+                    tiles::fetch(j + 32 < k ? to + 32 : dw + size_t(std::min(i + 32, n - 32)) * k, k);
                     tiles::multiply_packed(left + size_t(i) * count, right + size_t(j) * count, steps);
                     tiles::store(to, k);
                 }
@@ -283,16 +284,19 @@ private:
     // factors, and ds as a right-hand one too.
     void slope(const float* lse, const float* means, float scale, bf16* p, bf16* ds, bf16* right) {
         const __m512 c = _mm512_set1_ps(scale), lse0 = _mm512_loadu_ps(lse), lse1 = _mm512_loadu_ps(lse + 16), mean0 = _mm512_loadu_ps(means), mean1 = _mm512_loadu_ps(means + 16);
-        __m512i rows[2];
-        for (int r = 0; r < 32; r++) {
+        auto row = [&](int r) {
             const __m512 p0 = tiles::exp2(_mm512_fmsub_ps(_mm512_load_ps(scores_ + r * 32), c, lse0));
             const __m512 p1 = tiles::exp2(_mm512_fmsub_ps(_mm512_load_ps(scores_ + r * 32 + 16), c, lse1));
             const __m512 s0 = _mm512_mul_ps(p0, _mm512_sub_ps(_mm512_load_ps(slopes_ + r * 32), mean0));
             const __m512 s1 = _mm512_mul_ps(p1, _mm512_sub_ps(_mm512_load_ps(slopes_ + r * 32 + 16), mean1));
+            const __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh(s1, s0);
             _mm512_store_si512(p + r * query_block, (__m512i)_mm512_cvtne2ps_pbh(p1, p0));
-            rows[r % 2] = (__m512i)_mm512_cvtne2ps_pbh(s1, s0);
-            _mm512_store_si512(ds + r * query_block, rows[r % 2]);
-            if (r % 2) tiles::pair(rows[0], rows[1], right + r / 2 * 32);
+            _mm512_store_si512(ds + r * query_block, rounded);
+            return rounded;
+        };
+        for (int r = 0; r < 32; r += 2) {
+            const __m512i even = row(r), odd = row(r + 1);
+            tiles::pair(even, odd, right + r * 16);
         }
     }
 };

@@ -41,6 +41,11 @@ inline void load(const float* from, size_t stride) {
     _tile_loadd(3, from + 16 * stride + 16, stride * 4);
 }
 
+// Asks for a block that load() will want soon.
+inline void fetch(const float* from, size_t stride) {
+    for (int r = 0; r < 32; r++) __builtin_prefetch(from + r * stride, 1), __builtin_prefetch(from + r * stride + 16, 1);
+}
+
 inline void store(float* to, size_t stride) {
     _tile_stored(0, to, stride * 4);
     _tile_stored(1, to + 16, stride * 4);

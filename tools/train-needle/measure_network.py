@@ -21,9 +21,11 @@ for T in map(int, o.lengths.split(",")):
     batch, rates, start = Batch(rows), [], time.time()
     while len(rates) < 3 or time.time() - start < o.seconds:
         if len(rates) == 1: net.phases()   # the first step grows its memory
-        begin = time.time()
+        begin, cpu = time.time(), time.process_time()
         net.zero_gradients()
         net.accumulate(batch, 1 / batch.target_count)
         net.step(1e-4)
-        rates.append(len(batch.ids) / (time.time() - begin))
-    print(f"T {T}: {np.median(rates[1:]):.0f} tokens/s (best {max(rates):.0f}); " + ", ".join(f"{k} {v:.0%}" for k, v in net.phases().items()), flush=True)
+        rates.append((len(batch.ids) / (time.time() - begin), len(batch.ids) / (time.process_time() - cpu)))
+    wall, cpu = np.median(rates[1:], axis=0)
+    best = max(rate[1] for rate in rates)
+    print(f"T {T}: {wall:.0f} tokens/s, {cpu:.0f} a second of processor time (best {best:.0f}); " + ", ".join(f"{k} {v:.0%}" for k, v in net.phases().items()), flush=True)

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <immintrin.h>
 #include <new>
 #include <sys/mman.h>
 #include <utility>
@@ -22,6 +23,16 @@ template <> inline float narrow<float>(float x) { return x; }
 template <> inline bf16 narrow<bf16>(float x) {
     uint32_t u = std::bit_cast<uint32_t>(x);
     return {uint16_t((u + 0x7fff + ((u >> 16) & 1)) >> 16)};
+}
+
+// Narrows 32 numbers.
+inline void narrow32(const float* from, float* to) { std::memcpy(to, from, 128); }
+inline void narrow32(const float* from, bf16* to) {
+#ifdef __AVX512BF16__
+    _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from)));
+#else
+    for (int i = 0; i < 32; i++) to[i] = narrow<bf16>(from[i]);
+#endif
 }
 
 // Branch-free, so that the compiler vectorises loops over it; within two units in the last place.
