@@ -35,6 +35,23 @@ inline void narrow32(const float* from, bf16* to) {
 #endif
 }
 
+// Narrows f(i) for each i below count, a multiple of 16, by way of registers.
+inline void narrow16(const float* from, float* to) { std::memcpy(to, from, 64); }
+inline void narrow16(const float* from, bf16* to) {
+#ifdef __AVX512BF16__
+    _mm256_storeu_si256((__m256i*)to, (__m256i)_mm512_cvtneps_pbh(_mm512_load_ps(from)));
+#else
+    for (int i = 0; i < 16; i++) to[i] = narrow<bf16>(from[i]);
+#endif
+}
+template <class Element, class Function> inline void narrow_each(int count, Element* to, Function&& f) {
+    for (int i = 0; i < count; i += 16) {
+        alignas(64) float v[16];
+        for (int c = 0; c < 16; c++) v[c] = f(i + c);
+        narrow16(v, to + i);
+    }
+}
+
 // Branch-free, so that the compiler vectorises loops over it; within two units in the last place.
 inline float fast_exp(float x) {
     float t = x * 1.44269504f;

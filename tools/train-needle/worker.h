@@ -36,7 +36,7 @@ struct Outcome {
 // their gradients come out as zero, so no kernel need know of them.
 template <class Kernels> class Worker {
     using Element = typename Kernels::Element;
-    static constexpr int chunk = 32;   // rows whose intermediate results stay in the near caches
+    static constexpr int chunk = 64;   // rows whose intermediate results stay in the near caches
 
 public:
     Kernels kernels;
@@ -135,7 +135,7 @@ private:
             float square = 0;
             for (int i = 0; i < d; i++) square += x[i] * x[i];
             float r = rms[t] = 1.f / std::sqrt(square / d + 1e-5f);
-            for (int i = 0; i < d; i++) to[i] = narrow<Element>(x[i] * r * w[i]);
+            narrow_each(d, to, [&](int i) { return x[i] * r * w[i]; });
         }
     }
 
@@ -161,10 +161,10 @@ private:
             for (int h = 0; h < rotated; h++) {
                 const float *a = from + h * 2 * half, *b = a + half;
                 Element* out = to + h * 2 * half;
-                for (int i = 0; i < half; i++) out[i] = narrow<Element>(a[i] * c[i] - direction * b[i] * s[i]);
-                for (int i = 0; i < half; i++) out[half + i] = narrow<Element>(b[i] * c[i] + direction * a[i] * s[i]);
+                narrow_each(half, out, [&](int i) { return a[i] * c[i] - direction * b[i] * s[i]; });
+                narrow_each(half, out + half, [&](int i) { return b[i] * c[i] + direction * a[i] * s[i]; });
             }
-            for (int i = rotated * 2 * half; i < a_.width(); i++) to[i] = narrow<Element>(from[i]);
+            narrow_each(a_.width() - rotated * 2 * half, to + rotated * 2 * half, [&](int i) { return from[rotated * 2 * half + i]; });
         }
     }
 
@@ -192,22 +192,27 @@ private:
                 kernels.attention_forward(a_, qkv + row * width, unit_[i].padded(), attended + row * inner, lse + row * s_.heads);
             }
         }
+        // One weight at a time over all rows, so that it stays in the near cache.
         Timer timer(cycles, forward_products);
         chunks(rows_, [&](int row, int count) {
             kernels.product(attended + row * inner, inner, count, w.o.forward, store_sum(x + row * d, middle + row * d, d));
             normalise(middle + row * d, m_->norm2(l), count, h2 + row * d, rms2 + row);
+        });
+        chunks(rows_, [&](int row, int count) {
             kernels.product(h2 + row * d, d, count, w.gate_up.forward, store(gate_up + row * 2 * f, 2 * f));
-            for (int t = row; t < row + count; t++) swiglu(gate_up + t * 2 * f, act + (t - row) * f);
-            kernels.product(act, f, count, w.down.forward, store_sum(middle + row * d, next + row * d, d));
+            for (int t = row; t < row + count; t++) swiglu(gate_up + t * 2 * f, act + t * f);
+        });
+        chunks(rows_, [&](int row, int count) {
+            kernels.product(act + row * f, f, count, w.down.forward, store_sum(middle + row * d, next + row * d, d));
         });
     }
 
     void swiglu(const Element* gate_up, Element* act) {
         const int f = s_.ffn;
-        for (int i = 0; i < f; i++) {
+        narrow_each(f, act, [=](int i) {
             float g = widen(gate_up[i]);
-            act[i] = narrow<Element>(g / (1.f + fast_exp(-g)) * widen(gate_up[f + i]));
-        }
+            return g / (1.f + fast_exp(-g)) * widen(gate_up[f + i]);
+        });
     }
 
     // The sink of the product that yields the gradient at SwiGLU's output: gradients at its inputs, and its output again.
@@ -220,14 +225,13 @@ private:
                 const float* dact = block + r * 32;
                 Element *to = act + (row + r) * f + column, *dgate = dgate_up + at, *dup = dgate + f;
                 fetch_next(gate), fetch_next(up), fetch_next(to), fetch_next(dgate), fetch_next(dup);
-#pragma GCC ivdep
+                alignas(64) float out[3][32];
                 for (int c = 0; c < 32; c++) {
                     float g = widen(gate[c]), u = widen(up[c]), da = dact[c];
                     float s = 1.f / (1.f + fast_exp(-g)), silu = g * s;
-                    to[c] = narrow<Element>(silu * u);
-                    dgate[c] = narrow<Element>(da * u * (s + silu * (1.f - s)));
-                    dup[c] = narrow<Element>(da * silu);
+                    out[0][c] = silu * u, out[1][c] = da * u * (s + silu * (1.f - s)), out[2][c] = da * silu;
                 }
+                narrow32(out[0], to), narrow32(out[1], dgate), narrow32(out[2], dup);
             }
         };
     }
@@ -266,25 +270,23 @@ private:
         const int vocab = s_.vocab;
         float most = logits[0], sum = 0, wanted = logits[target.id];
         for (int i = 0; i < vocab; i++) most = std::max(most, logits[i]);
-        int choice = int(std::find(logits, logits + vocab, most) - logits);
+        int choice = vocab;
+        for (int i = 0; i < vocab; i++) choice = std::min(choice, logits[i] == most ? i : vocab);
         for (int i = 0; i < vocab; i++) sum += logits[i] = fast_exp(logits[i] - most);
         float loss = std::log(sum) + most - wanted;
         outcome.loss += loss, outcome.correct += choice == target.id, outcome.targets++;
         if (outcome.choices) outcome.choices[target.index] = choice;
         if (outcome.losses) outcome.losses[target.index] = loss;
         if (!to) return;
-        for (int i = 0; i < vocab; i++) to[i] = narrow<Element>(weight / sum * logits[i]);
-        to[target.id] = narrow<Element>(weight / sum * logits[target.id] - weight);
+        const float scale = weight / sum;
+        narrow_each(vocab, to, [=](int i) { return scale * logits[i]; });
+        to[target.id] = narrow<Element>(scale * logits[target.id] - weight);
     }
 
     // dx_ holds the gradient at the layer's output, and afterwards the one at its input.
     void backward(int l) {
         backward_ffn(l);
         backward_attend(l);
-    }
-
-    void round_gradient(const float* dx, size_t count, Element* to) {
-        for (size_t i = 0; i < count; i++) to[i] = narrow<Element>(dx[i]);
     }
 
     void backward_ffn(int l) {
@@ -296,8 +298,10 @@ private:
         {
             Timer timer(cycles, backward_products);
             chunks(rows_, [&](int row, int count) {
-                round_gradient(dx + row * d, count * d, dxe + row * d);
+                narrow_each(count * d, dxe + row * d, [from = dx + row * d](int i) { return from[i]; });
                 kernels.product(dxe + row * d, d, count, w.down.backward, swiglu_backward(v.gate_up.data() + row * 2 * f, dgate_up + row * 2 * f, act + row * f));
+            });
+            chunks(rows_, [&](int row, int count) {
                 kernels.product(dgate_up + row * 2 * f, 2 * f, count, w.gate_up.backward, store_float(scratch, d));
                 normalise_backward(v.middle.data() + row * d, m_->norm2(l), v.rms2.data() + row, scratch, count, dx + row * d, gradient(l, Layout::norm2));
             });
@@ -316,7 +320,7 @@ private:
         {
             Timer timer(cycles, backward_products);
             chunks(rows_, [&](int row, int count) {
-                round_gradient(dx + row * d, count * d, dxe + row * d);
+                narrow_each(count * d, dxe + row * d, [from = dx + row * d](int i) { return from[i]; });
                 kernels.product(dxe + row * d, d, count, w.o.backward, store(dattended + row * inner, inner));
             });
         }
