@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Kvasir.Cli.Inspection;
+namespace Kvasir.Evaluation.Reporting;
 
 /// <summary>Colours for the values of a range, from dark to light, even in brightness.</summary>
 /// <param name="Least">The darkest.</param>
@@ -17,11 +17,24 @@ internal sealed record ColourScale(double Least, double Most, bool IsLog, bool I
 
     public string Colour(double value)
     {
+        var (r, g, b) = Mixed(value);
+        return string.Create(CultureInfo.InvariantCulture, $"#{r:x2}{g:x2}{b:x2}");
+    }
+
+    /// <summary>Whether white is easier to read on a value's colour than black.</summary>
+    public bool IsDark(double value)
+    {
+        var (r, g, b) = Mixed(value);
+        return (0.299 * r) + (0.587 * g) + (0.114 * b) < 130;
+    }
+
+    private (int R, int G, int B) Mixed(double value)
+    {
         var stops = IsWarm ? Warm : Cool;
         var place = Place(value) * (stops.Length - 1);
         var first = Math.Min((int)place, stops.Length - 2);
         var (a, b, t) = (stops[first], stops[first + 1], place - first);
-        return string.Create(CultureInfo.InvariantCulture, $"#{Mix(a.R, b.R, t):x2}{Mix(a.G, b.G, t):x2}{Mix(a.B, b.B, t):x2}");
+        return (Mix(a.R, b.R, t), Mix(a.G, b.G, t), Mix(a.B, b.B, t));
     }
 
     private static int Mix(int a, int b, double t) => (int)Math.Round(a + (t * (b - a)));
