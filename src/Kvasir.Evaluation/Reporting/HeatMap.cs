@@ -8,6 +8,7 @@ internal sealed record HeatMap
     private const double LegendWidth = 180;
     private const double DigitWidth = 6.4;
     private const int LegendSteps = 40;
+    private const int ValueLetters = 5;
 
     public required string Title { get; init; }
 
@@ -23,7 +24,7 @@ internal sealed record HeatMap
 
     public required IReadOnlyList<string> ColumnNames { get; init; }
 
-    /// <summary>Of a cell. Where there is room, its value is written in it.</summary>
+    /// <summary>Of a cell. Where there is room for all values, they are written in the cells.</summary>
     public double MostWidth { get; init; } = 26;
 
     private double CellWidth => Math.Clamp(288.0 / ColumnNames.Count, 4, MostWidth);
@@ -73,7 +74,7 @@ internal sealed record HeatMap
         page.Open("rect", Box(x, y, CellWidth - 0.6, CellHeight - 0.6, Scale.Colour(value)));
         page.Element("title", $"{Kinds.Row} {RowNames[row]}, {Kinds.Column} {ColumnNames[column]}: {text}");
         page.Close();
-        if (CellWidth >= (DigitWidth * text.Length) + 4 && CellHeight >= 14)
+        if (CellWidth >= (DigitWidth * ValueLetters) + 4 && CellHeight >= 14)
             page.Element("text", text, ("x", Markup.Number(x + (CellWidth / 2))), ("y", Markup.Number(y + (CellHeight / 2) + 3.5)), ("text-anchor", "middle"), ("class", Scale.IsDark(value) ? "on-dark" : "on-light"));
     }
 
@@ -89,7 +90,7 @@ internal sealed record HeatMap
     private void Legend(Markup page, double top)
     {
         for (var i = 0; i < LegendSteps; i++)
-            page.Empty("rect", Box(Left + (i * MapWidth / LegendSteps), top, (MapWidth / LegendSteps) + 0.3, 8, Scale.Colour(Scale.At((i + 0.5) / LegendSteps))));
+            page.Empty("rect", [.. Box(Left + (i * MapWidth / LegendSteps), top, (MapWidth / LegendSteps) + 0.3, 8, Scale.Colour(Scale.At((i + 0.5) / LegendSteps))), ("shape-rendering", "crispEdges")]);
         foreach (var (place, anchor) in new[] { (0.0, "start"), (0.5, "middle"), (1.0, "end") })
             page.Element("text", Share.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))), ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
     }
