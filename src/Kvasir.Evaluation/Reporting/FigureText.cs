@@ -56,7 +56,7 @@ internal static class FigureText
         : None;
 
     /// <summary>As +1.5, −3, 0; what is rounded to nothing has no sign.</summary>
-    public static string Signed(double value, string format = "0.#") => value.ToString($"+{format};−{format};0", CultureInfo.InvariantCulture);
+    public static string Signed(double value, string format = "0.#") => value.ToString($"+{format};−{format};{format}", CultureInfo.InvariantCulture);
 
     /// <summary>Tokens as 640, 4k, 128k.</summary>
     public static string Tokens(int count) => count >= 1024 && count % 1024 == 0 ? $"{count / 1024}k" : count.ToString("N0", CultureInfo.InvariantCulture);

@@ -31,7 +31,7 @@ internal sealed record HeatMap
 
     private double CellHeight => Math.Clamp(420.0 / RowNames.Count, 7, 22);
 
-    private double Left => Math.Max(36, 8 + (DigitWidth * Math.Max(Kinds.Row.Length, RowNames.Max(static name => name.Length))));
+    private double Left => Math.Max(36, 8 + (DigitWidth * Math.Max(Kinds.Column.Length, RowNames.Max(static name => name.Length))));
 
     private double MapWidth => Math.Max(ColumnNames.Count * CellWidth, LegendWidth);
 

@@ -11,7 +11,7 @@ internal sealed record QualityPlot
     private const double Width = 500;
     private const double Height = 336;
     private const double Left = 58;
-    private const double Right = 16;
+    private const double Right = 24;
     private const double Top = 24;
     private const double Bottom = 50;
 

@@ -59,7 +59,7 @@ public sealed class EvaluationPageTest
         var place = mark.Attribute("transform")!.Value.Split('(', ')')[1].Split(' ').Select(static text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         Assert.Equal(58, place[0], Small);
         var dense = Assert.Single(plot.Descendants(Svg + "circle"));
-        Assert.Equal(500 - 16, Number(dense, "cx"), Small);
+        Assert.Equal(500 - 24, Number(dense, "cx"), Small);
         var ticks = plot.Descendants(Svg + "text").Where(static text => text.Attribute("text-anchor")?.Value == "end" && double.TryParse(text.Value, out _)).ToArray();
         Assert.Equal(["80", "82", "84", "86", "88", "90"], ticks.Select(static tick => tick.Value));
         // Ticks are written four units below their line.
