@@ -91,8 +91,11 @@ internal sealed record HeatMap
     {
         for (var i = 0; i < LegendSteps; i++)
             page.Empty("rect", [.. Box(Left + (i * MapWidth / LegendSteps), top, (MapWidth / LegendSteps) + 0.3, 8, Scale.Colour(Scale.At((i + 0.5) / LegendSteps))), ("shape-rendering", "crispEdges")]);
-        foreach (var (place, anchor) in new[] { (0.0, "start"), (0.5, "middle"), (1.0, "end") })
+        foreach (var place in Scale.Marks())
+        {
+            var anchor = place == 0 ? "start" : place == 1 ? "end" : "middle";
             page.Element("text", Share.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))), ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
+        }
     }
 
     private static (string Name, string Value)[] Box(double x, double y, double width, double height, string colour) =>

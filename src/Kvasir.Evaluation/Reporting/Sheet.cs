@@ -10,6 +10,7 @@ internal static class Sheet
     private const double LegendLine = 22;
     private const double LetterWidth = 6.4;
     private const double TitleLetterWidth = 9.2;
+    private const double NameLetterWidth = 7.8;
     private const double SampleWidth = 36;
     private const double SampleGap = 20;
 
@@ -19,7 +20,7 @@ internal static class Sheet
     public static string Text(string title, IReadOnlyList<Picture> pictures, IReadOnlyList<SeriesLook> legend, int columns)
     {
         var rows = pictures.Chunk(columns).ToArray();
-        var (cellWidth, contentWidth) = (pictures.Max(static picture => picture.Width), Math.Max(title.Length * TitleLetterWidth, 320));
+        var (cellWidth, contentWidth) = (pictures.Max(static picture => Math.Max(picture.Width, picture.Title.Length * NameLetterWidth)), Math.Max(title.Length * TitleLetterWidth, 320));
         contentWidth = Math.Max(contentWidth, (rows[0].Length * (cellWidth + Gap)) - Gap);
         var places = LegendPlaces(legend, contentWidth);
         var top = Margin + TitleHeight + (legend.Count == 0 ? 0 : places[^1].Y + LegendLine + 6);
