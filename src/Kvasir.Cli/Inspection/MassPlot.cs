@@ -1,4 +1,5 @@
 using Kvasir.Cli.Reports;
+using Kvasir.Evaluation.Reporting;
 
 namespace Kvasir.Cli.Inspection;
 

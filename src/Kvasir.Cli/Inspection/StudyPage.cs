@@ -1,5 +1,6 @@
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Reports;
+using Kvasir.Evaluation.Reporting;
 
 namespace Kvasir.Cli.Inspection;
 
@@ -7,35 +8,18 @@ namespace Kvasir.Cli.Inspection;
 internal static class StudyPage
 {
     private const string Style = """
-        :root { color-scheme: light dark; --ink: #1c1e21; --faint: #d5d8dc; --paper: #ffffff; --panel: #f5f6f8; }
-        @media (prefers-color-scheme: dark) { :root { --ink: #e4e6ea; --faint: #3a3f46; --paper: #15171a; --panel: #1e2125; } }
-        body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; max-width: 1120px; margin: 2em auto; padding: 0 1em; }
-        h1 { font-size: 1.5em; margin-bottom: 0.2em; } h2 { font-size: 1.15em; margin-top: 2em; overflow-wrap: anywhere; }
-        table { border-collapse: collapse; margin: 1em 0; } caption { text-align: left; font-weight: 600; padding-bottom: 0.3em; }
-        th, td { text-align: right; padding: 0.15em 0.9em; border-bottom: 1px solid var(--faint); font-variant-numeric: tabular-nums; }
-        th { font-weight: 600; } .settings td, .settings th, .policies td:nth-child(2), .policies th:nth-child(2) { text-align: left; overflow-wrap: anywhere; }
-        .maps { display: flex; flex-wrap: wrap; gap: 1em; } figure { margin: 0; padding: 0.7em; background: var(--panel); border-radius: 6px; }
-        figcaption { font-weight: 600; font-size: 0.9em; margin-bottom: 0.4em; }
-        svg { max-width: 100%; height: auto; } svg text { font-size: 11px; fill: var(--ink); } polyline { stroke-width: 1.3; stroke-opacity: 0.75; }
-        .median { stroke: var(--ink); stroke-width: 2.6; stroke-opacity: 1; } .grid { stroke: var(--faint); stroke-width: 1; }
+        .settings td, .settings th, .policies td:nth-child(2), .policies th:nth-child(2) { text-align: left; overflow-wrap: anywhere; }
+        polyline { stroke-width: 1.3; stroke-opacity: 0.75; }
+        .median { stroke: var(--ink); stroke-width: 2.6; stroke-opacity: 1; }
         .marker circle { fill: #d62728; stroke: var(--paper); stroke-width: 1.2; } .marker text { font-weight: 700; font-size: 12px; }
-        summary { cursor: pointer; margin-top: 0.8em; } .note { max-width: 46em; }
         """;
 
     private static readonly string[] Titles = ["keys read", "by a head", "mass kept", "error"];
 
     public static void Write(StudyReport report, TextWriter output)
     {
-        using var page = new Markup(output);
-        page.Open("html", ("lang", "en"));
-        page.Open("head");
-        page.Empty("meta", ("charset", "utf-8"));
-        page.Empty("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1"));
-        page.Element("title", $"Attention of {report.Model.Name}");
-        page.Element("style", Style);
-        page.Close();
-        page.Open("body");
-        page.Element("h1", $"Attention of {report.Model.Name}");
+        using var page = Markup.Page(output);
+        PageStyle.Open(page, $"Attention of {report.Model.Name}", Style);
         Overview(page, report);
         var scales = Scales(report);
         for (var i = 0; i < report.Policies.Length; i++)
@@ -110,13 +94,24 @@ internal static class StudyPage
         page.Element("h2", $"{number}. {policy.Policy}");
         page.Element("p", "Layers down, query heads across; the scales are those of all policies.", ("class", "note"));
         page.Open("div", ("class", "maps"));
-        HeatMap.Write(page, "Keys used by each head", [.. policy.Layers.Select(static layer => layer.Heads.KeysUsedShare)], scales.Keys);
-        HeatMap.Write(page, "Mass kept", [.. policy.Layers.Select(static layer => layer.Heads.MassKept)], scales.Mass);
-        HeatMap.Write(page, "Error", [.. policy.Layers.Select(static layer => layer.Heads.Error)], scales.Error);
+        Map(page, "Keys used by each head", [.. policy.Layers.Select(static layer => layer.Heads.KeysUsedShare)], scales.Keys);
+        Map(page, "Mass kept", [.. policy.Layers.Select(static layer => layer.Heads.MassKept)], scales.Mass);
+        Map(page, "Error", [.. policy.Layers.Select(static layer => layer.Heads.Error)], scales.Error);
         page.Close();
         page.Open("details");
         page.Element("summary", "By layer");
         page.Table("Means over heads", [["layer", .. Titles], .. policy.Layers.Select(static layer => new[] { $"{layer.Layer}", Share.Text(layer.KeysReadShare), Share.Text(layer.KeysUsedShare), Share.Text(layer.MassKept), Share.Text(layer.Error) })]);
         page.Close();
     }
+
+    // [layers][heads]
+    private static void Map(Markup page, string title, double[][] values, ColourScale scale) => new HeatMap
+    {
+        Title = title,
+        Values = [.. values.Select(static row => row.Select(static value => (double?)value).ToArray())],
+        Scale = scale,
+        Kinds = ("layer", "head"),
+        RowNames = HeatMap.Numbers(values.Length),
+        ColumnNames = HeatMap.Numbers(values[0].Length),
+    }.ToPicture().WriteFigure(page);
 }

@@ -1,6 +1,7 @@
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Reports;
 using Kvasir.Cli.Terminal;
+using Kvasir.Evaluation.Reporting;
 
 namespace Kvasir.Cli.Inspection;
 

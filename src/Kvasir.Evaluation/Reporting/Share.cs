@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Kvasir.Cli.Inspection;
+namespace Kvasir.Evaluation.Reporting;
 
 /// <summary>Shares as people read them.</summary>
 internal static class Share

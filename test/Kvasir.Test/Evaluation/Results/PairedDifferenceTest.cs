@@ -1,0 +1,60 @@
+using Kvasir.Evaluation;
+using Kvasir.Evaluation.Results;
+
+namespace Kvasir.Test.Evaluation.Results;
+
+/// <summary>Differences from dense attention and how sure they are.</summary>
+public sealed class PairedDifferenceTest
+{
+    [Fact]
+    public void SmallCasesAreExact()
+    {
+        Assert.Null(PairedDifference.Of([]));
+        Assert.Equal(new PairedDifference(1, -0.5, null, null), PairedDifference.Of([-0.5]));
+        // Deviation 1, so that the margin is Student's point over the root of the count.
+        var three = PairedDifference.Of([-1, 0, 1])!.Value;
+        Assert.Equal((3, 0.0, 0), (three.PairCount, three.Mean, three.Direction));
+        Assert.Equal(4.3027 / Math.Sqrt(3), three.Margin!.Value, 1e-4);
+        Assert.Equal(-three.Margin.Value, three.Low!.Value, 1e-12);
+        // Two pairs: mean -0.3, deviation 0.1414, t 12.7062, margin 12.7062 * 0.1.
+        var two = PairedDifference.Of([-0.4, -0.2])!.Value;
+        Assert.Equal((-0.3 - 1.27062, -0.3 + 1.27062), (two.Low!.Value, two.High!.Value));
+    }
+
+    [Theory]
+    [InlineData(9, 2.262157)]
+    [InlineData(10, 2.228139)]
+    [InlineData(20, 2.085963)]
+    [InlineData(30, 2.042272)]
+    [InlineData(100, 1.983972)]
+    public void MarginsAreStudents(int degrees, double point)
+    {
+        // Half of the pairs at 1 and half at -1, or one more: the deviation is known.
+        var differences = Enumerable.Range(0, degrees + 1).Select(static i => i % 2 == 0 ? 1.0 : -1.0).ToArray();
+        var mean = differences.Average();
+        var deviation = Math.Sqrt(differences.Sum(value => Math.Pow(value - mean, 2)) / degrees);
+        Assert.Equal(point, PairedDifference.Of(differences)!.Value.Margin!.Value * Math.Sqrt(degrees + 1) / deviation, 2e-4);
+    }
+
+    [Fact]
+    public void DirectionsAreThoseOfWholeIntervals()
+    {
+        Assert.Equal(-1, PairedDifference.Of([-1, -1, -0.9])!.Value.Direction);
+        Assert.Equal(1, PairedDifference.Of([1, 1, 0.9])!.Value.Direction);
+        Assert.Equal(0, PairedDifference.Of([0, 0, 0])!.Value.Direction);
+        Assert.Equal(0, PairedDifference.Of([-1])!.Value.Direction);
+    }
+
+    [Fact]
+    public void OnlySamplesWithAPartnerCount()
+    {
+        EvaluatedSample[] samples =
+        [
+            HandMade.Of("dense", 0, 1), HandMade.Of("dense", 1, 0.5), HandMade.Of("dense", 2, 1), HandMade.Of("dense", 4, 1) with { Protocol = Protocol.QuestionSparse },
+            HandMade.Of("topk", 0, 0.5), HandMade.Of("topk", 1, 0.5), HandMade.Of("topk", 2, double.NaN), HandMade.Of("topk", 3, 1), HandMade.Of("topk", 4, 0),
+            HandMade.Of("topk", 0, 1) with { Context = 8192 }, HandMade.Of("topk", 0, 1) with { Task = "cwe" }, HandMade.Of("topk", 0, 1) with { Depth = 0.5 },
+        ];
+        var difference = PairedDifference.FromDense(samples.Where(static sample => sample.Policy == "topk"), PairedDifference.DenseSamples(samples), static sample => sample.Score)!.Value;
+        Assert.Equal((2, -0.25), (difference.PairCount, difference.Mean));
+    }
+}
