@@ -8,10 +8,10 @@ namespace Kvasir.Evaluation.Tasks;
 /// </summary>
 internal static class NeedleCounts
 {
-    /// <summary>Two to four words come often, each less than the one before it, and many come seldom.</summary>
+    /// <summary>Three words come often, each less than the one before it, and many come seldom.</summary>
     public static NeedleText Often(Dice dice, NeedleVocabulary vocabulary, int count)
     {
-        var often = dice.Between(2, 4);
+        const int often = 3;
         var share = 0.35 + 0.25 * dice.Uniform();
         var pool = dice.Draw(vocabulary.Names, Math.Min(vocabulary.Names.Length, often + Math.Max(6, count / 6)));
         var seldom = pool.Length - often;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Text;
 
 namespace Kvasir.Evaluation.Texts;
@@ -73,8 +74,8 @@ internal sealed class NeedleVocabulary
         return words;
     }
 
-    /// <summary>Four digits with a space between.</summary>
-    public static string Code(Dice dice) => string.Join(' ', Enumerable.Range(0, 4).Select(_ => (char)('0' + dice.Below(10))));
+    /// <summary>Of two digits, which are one token.</summary>
+    public static string Number(Dice dice) => dice.Between(10, 99).ToString(CultureInfo.InvariantCulture);
 
     private static string[] Split(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 }

@@ -121,10 +121,10 @@ public sealed class GeneratedTasksTest : IDisposable
         "qa_1 5ff101156ae8deb6dce9f969d826eb2e382782b222b5a13cd68c662653b6d43b",
         "qa_2 82af606124269009de614b311d8c17bfb416afd592fe16d8d2a84d81771e36be",
         "passkey 5d450360575c3c7bece88972c9b21d0d9c291546c18a8eb3732a6a91e2f0dacf",
-        "needle_niah 2f580cd70aeb4f1a5e421de5359e8b015f09877ef56e8b0a9ecee1873c508a61",
-        "needle_multikey ef0d62f04bf0daab3cd1a1e9ea672ec1b078ac456407488f25044bf45201f3ae",
-        "needle_trace b1926993ea778b62d7463c7658ecb8bf783d4950300a22f46b711357ba1c7db7",
-        "needle_common 0c549cdff0caae133921e2cf022d8a2380e11d46e38bf08d4c3c922eb29e339f",
+        "needle_niah f339892debefaae243515501cf5bacbfd118220db2043f94e8b5d7dd87608109",
+        "needle_multikey b959285d29e40f9fa496e275d1d9f0b67ead7dd2fa57542bff255f3be09f8afc",
+        "needle_trace 13b4156ca13da987f2ea03af9d725686d427bd1c86a8d352997919e1b1a1f540",
+        "needle_common 84264c04ebb97c15d03bf601c67d74f0baff9d4a3a8f7c82a51d6ac1842f80a7",
         "needle_frequent d1cbcbdfe848ad01390901e77ffe683c1198c0e5ebabd41643f55d4f73336841",
     ];
 

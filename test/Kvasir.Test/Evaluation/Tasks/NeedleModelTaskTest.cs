@@ -25,14 +25,14 @@ public sealed class NeedleModelTaskTest
 
     [Theory]
     [InlineData("needle_niah", @"^( [a-z.]+)* question : key [a-z]{5} number$")]
-    [InlineData("needle_multikey", @"^( key [a-z]{5} number \d \d \d \d \.)+( \.)* question : key [a-z]{5} number$")]
+    [InlineData("needle_multikey", @"^( key [a-z]{5} number \d\d \.)+( \.)* question : key [a-z]{5} number$")]
     [InlineData("needle_trace", @" VAR [a-z]{5} = VAR [a-z]{5} \..* question : VAR [a-z]{5} =$")]
     [InlineData("needle_common", @"^( [a-z]{5})+ question : most common words are$")]
     [InlineData("needle_frequent", @"^( [a-z]{5})+ question : most frequent words are$")]
     public void TextsAreWordedAsTheModelKnowsThem(string name, string pattern)
     {
         var prompt = Sample(name, 400, 0).Prompt;
-        Assert.Matches(pattern, name == "needle_niah" ? Regex.Replace(prompt, @" key [a-z]{5} number( \d){4} \.", "") : prompt);
+        Assert.Matches(pattern, name == "needle_niah" ? Regex.Replace(prompt, @" key [a-z]{5} number \d\d \.", "") : prompt);
     }
 
     [Fact]
