@@ -31,23 +31,23 @@ def interleaved(draw, streams):
 
 
 def key_question(name):
-    return f"question : key {name} number".split()
+    return f"question : key {name}".split()
 
 
 def variable_question(name):
-    return f"question : VAR {name} =".split()
+    return f"question : VAR {name}".split()
 
 
 def keys(draw, own):
     numbers = draw.choices(NUMBERS, k=len(own))
-    streams = [[["key", name, "number", number, "."]] for name, number in zip(own, numbers)]
+    streams = [[["key", name, number, "."]] for name, number in zip(own, numbers)]
     return streams, [(key_question(name), [number, "."]) for name, number in zip(own, numbers)]
 
 
 def chain(draw, own):
     """The first variable has a number, and each of the others has the one before it."""
     number = draw.choice(NUMBERS)
-    stream = [["VAR", own[0], "=", number, "."]] + [["VAR", later, "=", "VAR", earlier, "."] for earlier, later in zip(own, own[1:])]
+    stream = [["VAR", own[0], number, "."]] + [["VAR", later, earlier, "."] for earlier, later in zip(own, own[1:])]
     return stream, [(variable_question(name), [number, "."]) for name in own]
 
 
@@ -57,7 +57,7 @@ def niah(draw, names, count):
 
 
 def multikey(draw, names, count):
-    streams, asked = keys(draw, draw.sample(names, max(2, min(len(names), count // 5))))
+    streams, asked = keys(draw, draw.sample(names, max(2, min(len(names), count // 4))))
     draw.shuffle(asked)
     return scattered(draw, interleaved(draw, streams), count), asked[:16]
 
@@ -97,7 +97,7 @@ def frequent(draw, names, count):
 
 def recall(draw, names, count):
     """Keys and chains in any number, and questions about most of them: many answers to learn from in one text."""
-    statements = max(1, int(math.exp(draw.uniform(0, math.log(max(2, count / 7))))))
+    statements = max(1, int(math.exp(draw.uniform(0, math.log(max(2, count / 6))))))
     pool = draw.sample(names, min(len(names), statements))
     streams, asked = [], []
     chained = draw.choice([0, .5, 1])
@@ -113,8 +113,8 @@ def recall(draw, names, count):
         asked += questions
         pool = pool[len(own):]
     draw.shuffle(asked)
-    asked = asked[:max(1, count // 12)]
-    return scattered(draw, interleaved(draw, streams), count - 7 * len(asked)), asked
+    asked = asked[:max(1, count // 10)]
+    return scattered(draw, interleaved(draw, streams), count - 6 * len(asked)), asked
 
 
 def repeat(draw, names, count):
@@ -138,7 +138,8 @@ def sample(draw, tokenizer, count, task):
 
 def positions(draw, length, limit):
     """Positions with a few gaps, so that the model sees distances that its training texts do not have (PoSE, Zhu et al. 2023)."""
-    gaps = sorted(draw.randint(0, draw.randint(0, limit - length)) for _ in range(draw.randint(1, 6)))
+    gaps = [draw.randint(0, draw.randint(0, limit - length)) for _ in range(draw.randint(1, max(1, min(6, length // 64))))]
+    gaps.sort()
     places = sorted(draw.randint(1, length - 1) for _ in gaps)
     out, shift, done = [], 0, 0
     for place, gap in zip(places, gaps):

@@ -24,7 +24,7 @@ from network import Batch, Network
 from words import Tokenizer
 
 DEFAULTS = dict(out="needle", minutes=60.0, dim=256, layers=6, heads=4, kv_heads=2, ffn=768, names=400, theta=500000.0, positions=131072,
-                lr=3e-3, least_lr=.03, decay_from=.7, start=48, longest=4096, grow=.9, tokens=32768, gaps=.5, seed=1, threads=2,
+                lr=3e-3, least_lr=.03, decay_from=.7, start=48, length=0, longest=4096, grow=.85, look=100, tokens=32768, gaps=.5, seed=1, threads=2,
                 mix="recall=4,multikey=1,trace=1,common=2,frequent=1,repeat=1", scores="256,1024,4096", samples=24)
 
 
@@ -89,24 +89,26 @@ def rate(o, share, step):
 
 def train(o, network, tokenizer, state):
     batches, began, said, saved = Batches(o, tokenizer, state.length), time.time(), time.time(), time.time()
-    stop, right, since, tokens = tokenizer.ids["."], None, 0, 0
+    mean, tokens = None, 0
     while (share := (time.time() - began) / (60 * o.minutes)) < 1:
         batch = batches.next()
         network.zero_gradients()
         loss, _, targets = network.accumulate(batch, 1 / max(1, batch.target_count))
         norm = network.step(rate(o, share, state.step))
-        state.step, tokens, since = state.step + 1, tokens + len(batch.ids), since + 1
+        state.step, tokens = state.step + 1, tokens + len(batch.ids)
         state.seen += len(batch.ids)
-        right = loss / targets if right is None else .95 * right + .05 * loss / targets
-        if state.length < o.longest and right < o.grow and since > 20:
-            state.length, since = min(o.longest, int(state.length * 1.2) + 1), 0
-            batches.length = state.length
+        mean = loss / targets if mean is None else .95 * mean + .05 * loss / targets
+        if state.step % o.look == 0:
+            found = scores(network, tokenizer, state.length, o.samples)
+            # Retrieval is what length makes hard; counting comes later and by itself.
+            if min(found["niah"], found["multikey"]) > o.grow and state.length < o.longest:
+                batches.length = state.length = min(o.longest, int(state.length * 1.3) + 1)
+            print("right", found, "length", state.length, flush=True)
         if time.time() - said > 30:
-            print(f"step {state.step} length {state.length} loss {right:.3f} norm {norm:.2f} seen {state.seen / 1e6:.1f}M tokens/s {tokens / (time.time() - said):.0f} minute {(time.time() - began) / 60:.1f}", flush=True)
+            print(f"step {state.step} length {state.length} loss {mean:.3f} norm {norm:.2f} seen {state.seen / 1e6:.1f}M tokens/s {tokens / (time.time() - said):.0f} minute {(time.time() - began) / 60:.1f}", flush=True)
             said, tokens = time.time(), 0
         if time.time() - saved > 300:
             save(o, network, tokenizer, state)
-            print("right at", state.length, scores(network, tokenizer, state.length, o.samples), flush=True)
             saved = time.time()
     save(o, network, tokenizer, state)
 
@@ -129,6 +131,7 @@ def main():
         with np.load(Path(o.out, "state.npz")) as kept:
             network.parameters[:], network.state[:] = kept["parameters"], kept["state"]
             state = SimpleNamespace(**json.loads(str(kept["progress"])))
+            state.length = min(o.longest, o.length or state.length)
         network.prepare()
     elif o.score:
         model_files.load(network, o.out)

@@ -34,16 +34,17 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
         QueryTile.Transpose(queries, count, dim, factor, prepared);
 
     // Two sums for each query: one would wait for its own latency.
-    public static void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
+    public static void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
         var zero = TLanes.Broadcast(0);
         var (a, b, c, d) = (zero, zero, zero, zero);
         var (e, f, g, h) = (zero, zero, zero, zero);
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(ushort); rows < end; rows += 16, ahead += 16 * TLanes.Count, prepared += 32)
+        nint asked = 0;
+        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(ushort); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 32)
         {
-            CacheLines.Prefetch(ahead, 16 * TLanes.Count);
+            ahead.Ask(asked, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
             QueryTile.MultiplyAdd<TLanes, V>(TLanes.LowerBf16(w), prepared, ref a, ref b, ref c, ref d);
             QueryTile.MultiplyAdd<TLanes, V>(TLanes.UpperBf16(w), prepared + 4, ref e, ref f, ref g, ref h);

@@ -32,15 +32,16 @@ internal readonly unsafe struct F32Codec : IKvCodec
     public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
         QueryTile.Transpose(queries, count, dim, factor, prepared);
 
-    public static void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
+    public static void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
         var zero = TLanes.Broadcast(0);
         var (a, b, c, d) = (zero, zero, zero, zero);
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(float); rows < end; rows += 16, ahead += 16 * TLanes.Count, prepared += 16)
+        nint asked = 0;
+        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(float); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 16)
         {
-            CacheLines.Prefetch(ahead, 16 * TLanes.Count);
+            ahead.Ask(asked, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);
             QueryTile.MultiplyAdd<TLanes, V>(w, prepared, ref a, ref b, ref c, ref d);
             QueryTile.MultiplyAdd<TLanes, V>(x, prepared + 4, ref a, ref b, ref c, ref d);

@@ -46,16 +46,13 @@ internal unsafe interface IKvCodec
 
     /// <summary>scores[q, i] = product of prepared query q and row i, for four queries and TLanes.Count rows.</summary>
     /// <param name="rows">The first row; the others follow at <paramref name="stride"/> bytes.</param>
-    /// <param name="ahead">
-    /// As many rows that will be wanted soon, in one piece: memory is asked for a few lines at a time, in the order of addresses, which it
-    /// answers a third faster than the same lines in bursts or strides.
-    /// </param>
+    /// <param name="ahead">As many rows that will be wanted soon: memory answers lines in the order of addresses a third faster than in strides.</param>
     /// <param name="stride">RowBytes(dim).</param>
     /// <param name="blockCount">Blocks in a row.</param>
     /// <param name="prepared">From <see cref="Prepare"/>.</param>
     /// <param name="scales">From <see cref="WidenScales"/>.</param>
     /// <param name="scores">[4, TLanes.Count].</param>
-    static abstract void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
+    static abstract void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct;
 }

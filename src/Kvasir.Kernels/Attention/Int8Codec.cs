@@ -61,23 +61,23 @@ internal readonly unsafe struct Int8Codec : IKvCodec
 
     // Rows are widened first: those of one tile may lie in different pages, whose channels have different steps.
     [SkipLocalsInit]
-    public static void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
+    public static void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
         var padded = blockCount * KvCodecs.BlockElements;
         var scratch = stackalloc byte[TLanes.Count * padded * sizeof(float) + CacheLines.Bytes];
         var widened = CacheLines.Align(scratch);
-        for (var i = 0; i < TLanes.Count; i++, rows += stride, ahead += stride)
+        for (var i = 0; i < TLanes.Count; i++, rows += stride)
         {
             var channels = ((float**)scales)[i];
             for (nint d = 0; d < padded; d += TLanes.Count)
                 TLanes.Store(Load<TLanes, V>(rows, channels, d), widened + i * padded + d);
             for (nint at = 0; at < stride; at += CacheLines.Bytes)
-                CacheLines.Prefetch(ahead + at);
+                ahead.Ask(i * stride + at, CacheLines.Bytes);
         }
 
-        F32Codec.Score<TLanes, V>((byte*)widened, (byte*)widened, padded * sizeof(float), blockCount, prepared, scales, scores);
+        F32Codec.Score<TLanes, V>((byte*)widened, new TileAhead((byte*)widened), padded * sizeof(float), blockCount, prepared, scales, scores);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -96,19 +96,20 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         (scale * factor + (largest - largest)).Store(prepared + 2 * padded);
     }
 
-    public static void Score<TLanes, V>(byte* rows, byte* ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
+    public static void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
         var zero = TLanes.Broadcast(0);
         var (a, b, c, d) = (zero, zero, zero, zero);
         var pairs = (int*)prepared;
+        nint asked = 0;
         for (var end = rows + (nint)blockCount * KvCodecs.BlockElements; rows < end; rows += KvCodecs.BlockElements, scales += TLanes.Count)
         {
             var (e, f, g, h) = (zero, zero, zero, zero);
-            for (var half = 0; half < KvCodecs.BlockElements; half += 16, ahead += 16 * TLanes.Count, pairs += 32)
+            for (var half = 0; half < KvCodecs.BlockElements; half += 16, asked += 16 * TLanes.Count, pairs += 32)
             {
-                CacheLines.Prefetch(ahead, 16 * TLanes.Count);
+                ahead.Ask(asked, 16 * TLanes.Count);
                 TLanes.LoadColumns(rows + half, stride, out var w, out var x, out var y, out var z);
                 AddProducts<TLanes, V>(w, pairs, ref e, ref f, ref g, ref h);
                 AddProducts<TLanes, V>(x, pairs + 8, ref e, ref f, ref g, ref h);
@@ -124,7 +125,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         }
 
         // What the scales of the rows ahead take.
-        CacheLines.Prefetch(ahead, 4 * TLanes.Count);
+        ahead.Ask(asked, 4 * TLanes.Count);
         var queryScales = (float*)pairs;
         TLanes.Store(TLanes.Multiply(a, TLanes.Broadcast(queryScales[0])), scores);
         TLanes.Store(TLanes.Multiply(b, TLanes.Broadcast(queryScales[1])), scores + TLanes.Count);

@@ -42,14 +42,15 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
         var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
         var tileScores = stackalloc float[QueryTile.Queries * TLanes.Count];
         var storage = stackalloc byte*[RowWindow.Length];
+        var lines = stackalloc byte*[TileAhead.LineCount(TLanes.Count, keys.RowBytes)];
         var window = new RowWindow(storage, keys, rows);
         for (var i = 0; i < rows.Count; i += TLanes.Count)
         {
             var addresses = window.From(i);
             var count = Math.Min(TLanes.Count, rows.Count - i);
-            byte* tile = addresses[0], ahead = addresses[AheadRows];
-            if (count < TLanes.Count || !(rows.IsRange ? Follow(addresses, keys.RowBytes) : FollowEach(addresses, keys.RowBytes)))
-                tile = ahead = Copy(addresses, keys.RowBytes, copies);
+            var follows = count == TLanes.Count && (rows.IsRange ? Follow(addresses, keys.RowBytes) : FollowEach(addresses, keys.RowBytes));
+            var tile = follows ? addresses[0] : Copy(addresses, keys.RowBytes, copies);
+            var ahead = follows && rows.IsRange ? new TileAhead(addresses[AheadRows]) : TileAhead.Of(addresses + AheadRows, TLanes.Count, keys.RowBytes, lines);
             var scales = TCodec.WidenScales<TLanes, V>(addresses, blockCount, widened);
             for (var q = 0; q < queryCount; q += QueryTile.Queries)
             {
@@ -85,17 +86,23 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
         return true;
     }
 
-    // A row has at least 32 bytes; its last 32 may overlap those before. Rows that come later are asked for on the way.
+    // A row has at least 32 bytes; what is copied last may overlap what was before.
     private static byte* Copy(byte** rows, int rowBytes, byte* copies)
     {
-        for (var i = 0; i < TLanes.Count; i++)
+        var destination = copies;
+        for (var end = rows + TLanes.Count; rows < end; rows++, destination += rowBytes)
         {
-            byte* source = rows[i], destination = copies + i * rowBytes;
-            for (var at = 0; at < rowBytes - 32; at += 32)
-                Vector256.Store(Vector256.Load(source + at), destination + at);
-            for (var at = 0; at < rowBytes; at += CacheLines.Bytes)
-                CacheLines.Prefetch(rows[i + AheadRows] + at);
-            Vector256.Store(Vector256.Load(source + rowBytes - 32), destination + rowBytes - 32);
+            var source = *rows;
+            if (rowBytes < 64)
+            {
+                Vector256.Store(Vector256.Load(source), destination);
+                Vector256.Store(Vector256.Load(source + rowBytes - 32), destination + rowBytes - 32);
+                continue;
+            }
+
+            for (var at = 0; at < rowBytes - 64; at += 64)
+                Vector512.Store(Vector512.Load(source + at), destination + at);
+            Vector512.Store(Vector512.Load(source + rowBytes - 64), destination + rowBytes - 64);
         }
 
         return copies;

@@ -17,7 +17,7 @@ internal static unsafe class CacheLines
     public static void Prefetch(byte* address)
     {
         if (Sse.IsSupported)
-            Sse.Prefetch0(address);
+            Sse.Prefetch1(address);
     }
 
     /// <summary>Asks for the lines of <paramref name="bytes"/> bytes: a constant, so that this unrolls.</summary>

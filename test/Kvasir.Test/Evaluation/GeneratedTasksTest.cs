@@ -121,9 +121,9 @@ public sealed class GeneratedTasksTest : IDisposable
         "qa_1 5ff101156ae8deb6dce9f969d826eb2e382782b222b5a13cd68c662653b6d43b",
         "qa_2 82af606124269009de614b311d8c17bfb416afd592fe16d8d2a84d81771e36be",
         "passkey 5d450360575c3c7bece88972c9b21d0d9c291546c18a8eb3732a6a91e2f0dacf",
-        "needle_niah f339892debefaae243515501cf5bacbfd118220db2043f94e8b5d7dd87608109",
-        "needle_multikey b959285d29e40f9fa496e275d1d9f0b67ead7dd2fa57542bff255f3be09f8afc",
-        "needle_trace 13b4156ca13da987f2ea03af9d725686d427bd1c86a8d352997919e1b1a1f540",
+        "needle_niah 2a467be0ad97f62b118978a1a95d832548d5914545298d783e6b97f71824eda2",
+        "needle_multikey 8bc16059cd8380a4ab175cf4e0dbbad6e7a63e1854664696580ccc986340534d",
+        "needle_trace 532d29b59327edf680149db880fa14823302a42cc194f523eba18d59bfcf603a",
         "needle_common 84264c04ebb97c15d03bf601c67d74f0baff9d4a3a8f7c82a51d6ac1842f80a7",
         "needle_frequent d1cbcbdfe848ad01390901e77ffe683c1198c0e5ebabd41643f55d4f73336841",
     ];

@@ -13,8 +13,8 @@ internal static class TrivialReader
         "fwe" => string.Join(", ", Frequent(Regex.Matches(LastParagraph(sample.Context), @"\b[a-z]{6}\b"), 3)),
         "passkey" => Regex.Match(sample.Context, @"The pass key is (\d+)\.").Groups[1].Value,
         "qa_1" or "qa_2" => Regex.Match(sample.Context, $@"Now {Regex.Match(sample.Question, @"person\d+").Value} lives in (\w+)\.").Groups[1].Value,
-        "needle_niah" or "needle_multikey" => Behind(sample, Regex.Match(sample.Question, @"key \w+ number").Value),
-        "needle_trace" => Traced(sample, Regex.Match(sample.Question, @"VAR (\w+) =").Groups[1].Value),
+        "needle_niah" or "needle_multikey" => Behind(sample, Regex.Match(sample.Question, @"key \w+").Value),
+        "needle_trace" => Traced(sample, Regex.Match(sample.Question, @"VAR (\w+)").Groups[1].Value),
         "needle_common" => string.Join(' ', Frequent(Regex.Matches(sample.Context, @"\w+"), sample.Answers.Count)),
         "needle_frequent" => Frequent(Regex.Matches(sample.Context, @"\w+"), 1)[0],
         _ => string.Join(", ", Regex.Matches(sample.Context, @"The secret \w+ of (\S+) is (\S+)\.").Where(needle => Asks(sample.Question, needle.Groups[1].Value)).Select(needle => needle.Groups[2].Value)),
@@ -26,9 +26,9 @@ internal static class TrivialReader
 
     private static string Traced(Sample sample, string name)
     {
-        while (Regex.Match(sample.Context, $@"VAR {name} = VAR (\w+) \.") is { Success: true } handedOn)
+        while (Regex.Match(sample.Context, $@"VAR {name} ([a-z]+) \.") is { Success: true } handedOn)
             name = handedOn.Groups[1].Value;
-        return Behind(sample, $"VAR {name} =");
+        return Behind(sample, $"VAR {name}");
     }
 
     private static string LastParagraph(string context) => context[(context.LastIndexOf("\n\n", StringComparison.Ordinal) + 2)..];

@@ -24,22 +24,22 @@ public sealed class NeedleModelTaskTest
     }
 
     [Theory]
-    [InlineData("needle_niah", @"^( [a-z.]+)* question : key [a-z]{5} number$")]
-    [InlineData("needle_multikey", @"^( key [a-z]{5} number \d\d \.)+( \.)* question : key [a-z]{5} number$")]
-    [InlineData("needle_trace", @" VAR [a-z]{5} = VAR [a-z]{5} \..* question : VAR [a-z]{5} =$")]
+    [InlineData("needle_niah", @"^( [a-z.]+)* question : key [a-z]{5}$")]
+    [InlineData("needle_multikey", @"^( key [a-z]{5} \d\d \.)+( \.)* question : key [a-z]{5}$")]
+    [InlineData("needle_trace", @" VAR [a-z]{5} [a-z]{5} \..* question : VAR [a-z]{5}$")]
     [InlineData("needle_common", @"^( [a-z]{5})+ question : most common words are$")]
     [InlineData("needle_frequent", @"^( [a-z]{5})+ question : most frequent words are$")]
     public void TextsAreWordedAsTheModelKnowsThem(string name, string pattern)
     {
         var prompt = Sample(name, 400, 0).Prompt;
-        Assert.Matches(pattern, name == "needle_niah" ? Regex.Replace(prompt, @" key [a-z]{5} number \d\d \.", "") : prompt);
+        Assert.Matches(pattern, name == "needle_niah" ? Regex.Replace(prompt, @" key [a-z]{5} \d\d \.", "") : prompt);
     }
 
     [Fact]
     public void IdleWordsGoBetweenNeedlesWhenThereAreNoMoreNames()
     {
         var sample = Sample("needle_multikey", 6000, 0);
-        var needles = Regex.Matches(sample.Context, @"key ([a-z]{5}) number").Select(match => match.Groups[1].Value).ToArray();
+        var needles = Regex.Matches(sample.Context, @"key ([a-z]{5}) \d").Select(match => match.Groups[1].Value).ToArray();
         Assert.Equal(100, needles.Length);
         Assert.Equal(100, needles.Distinct().Count());
         Assert.InRange(Needle.Value.Encode(sample.Prompt).Length + sample.AnswerTokens, 5940, 6000);
