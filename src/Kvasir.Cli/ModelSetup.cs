@@ -26,6 +26,13 @@ internal static class ModelSetup
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
     public static Engine Start(Shell shell, Model model, EngineOptions options, bool quiet)
     {
+        if (options.Attention == AutoAttention.Name)
+        {
+            using var progress = new ProgressLine(shell, quiet, static () => "measuring from which length sparse attention pays");
+            var choice = AutoAttention.Choose(model.Config, options.Kv, options.ContextTokens);
+            options = options with { Attention = choice.Attention, Auto = choice };
+        }
+
         var engine = new Engine(model, options);
         if (quiet)
             return engine;

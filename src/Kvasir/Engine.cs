@@ -60,6 +60,9 @@ public sealed class Engine : IDisposable
     /// <summary>The policy of sequences that name none.</summary>
     public AttentionPolicy Policy => _policy;
 
+    /// <summary>How the policy was chosen, where nobody named one.</summary>
+    public AutoChoice? Auto => _options.Auto;
+
     /// <summary>How keys and values are stored.</summary>
     public KvType Kv => _options.Kv;
 

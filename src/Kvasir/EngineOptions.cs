@@ -29,6 +29,9 @@ public sealed record EngineOptions
     /// <summary>The attention policy and its options, as <see cref="Attention.PolicyCatalog"/> reads them.</summary>
     public string Attention { get; init; } = "dense";
 
+    /// <summary>Set where <see cref="AutoAttention"/> chose <see cref="Attention"/>: reports say so.</summary>
+    public AutoChoice? Auto { get; init; }
+
     /// <summary>The share of sparse attention that is audited, of sequences that name none: see <see cref="GenerationOptions.AuditShare"/>.</summary>
     public double AuditShare { get; init; }
 

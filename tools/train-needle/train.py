@@ -102,7 +102,7 @@ def train(o, network, tokenizer, state):
             found = scores(network, tokenizer, state.length, o.samples)
             # Retrieval is what length makes hard; counting comes later and by itself.
             if min(found["niah"], found["multikey"]) > o.grow and state.length < o.longest:
-                batches.length = state.length = min(o.longest, int(state.length * 1.3) + 1)
+                batches.length = state.length = min(o.longest, int(state.length * 1.5))
             print("right", found, "length", state.length, flush=True)
         if time.time() - said > 30:
             print(f"step {state.step} length {state.length} loss {mean:.3f} norm {norm:.2f} seen {state.seen / 1e6:.1f}M tokens/s {tokens / (time.time() - said):.0f} minute {(time.time() - began) / 60:.1f}", flush=True)

@@ -12,10 +12,12 @@ internal sealed class EngineFlags
     private readonly Option<string> _attention = new("--attention")
     {
         HelpName = "POLICY",
-        Description = $"Which keys and values are read, as name or name:key=value,... (kvasir policies lists the options): {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
+        Description = $"Which keys and values are read, as name or name:key=value,... (kvasir policies lists the options): {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
         CustomParser = static result =>
         {
             var text = result.Tokens[^1].Value;
+            if (text == AutoAttention.Name)
+                return text;
             try
             {
                 PolicyCatalog.Parse(text);
@@ -63,7 +65,7 @@ internal sealed class EngineFlags
         var defaults = new EngineOptions();
         return defaults with
         {
-            Attention = typed.GetValue(_attention) ?? defaults.Attention,
+            Attention = typed.GetValue(_attention) ?? AutoAttention.Name,
             AuditShare = typed.GetValue(_audit) ?? 0,
             Kv = typed.GetValue(_kv) ?? defaults.Kv,
             KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,

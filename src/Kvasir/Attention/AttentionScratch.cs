@@ -56,6 +56,9 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
     public bool Observes { get; set; }
 
+    /// <summary>Whether the rows of this round are in the sum already, and only those who watch are told of them.</summary>
+    public bool Attended { get; set; }
+
     /// <summary>Where attention is held against dense attention; made when a sequence is first audited.</summary>
     public DenseComparison? Comparison { get; set; }
 

@@ -132,11 +132,13 @@ internal static class HeadAttention
             return false;
         if (selection.Attended && !scratch.Compares && !scratch.Observes)
             return true;
+        scratch.Attended = selection.Attended;
         foreach (var (first, count) in selection.Ranges)
             AddRange(query.Head, selector, query.Queries, (first, first + count), sum, scratch);
         var rows = selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch, selection.Attended);
+            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
+        scratch.Attended = false;
         return true;
     }
 
@@ -149,7 +151,7 @@ internal static class HeadAttention
 
     // Of rows that are attended already, audit and observers alone are told.
     private static void AddRows(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch, bool attended = false)
+        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int Stride = AttentionScratch.DecodeRows;
         var scores = scratch.Scores(sum.Count, Stride);
@@ -161,7 +163,7 @@ internal static class HeadAttention
             scratch.Comparison!.Take(scores, rows.Count, Stride);
         if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
-        if (attended)
+        if (scratch.Attended)
             return;
         sum.Add(head, rows, scores, Stride);
         selector.Weighed(rows, scores, Stride, sum);

@@ -1,0 +1,94 @@
+using System.Globalization;
+using System.Text.Json;
+using Kvasir.Attention;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Machine;
+using Kvasir.Measurement;
+using Kvasir.Models;
+
+namespace Kvasir;
+
+/// <summary>
+/// Attention that is chosen for a user who names none: dense below the context length from which a sparse policy pays on this machine, and that policy above it.
+/// The length is measured once for a shape of heads and a type of KV cache, and kept in a file.
+/// </summary>
+public static class AutoAttention
+{
+    /// <summary>What a user writes where a policy's name would stand.</summary>
+    public const string Name = "auto";
+
+    /// <summary>The policy that is taken above the length: docs/choosing-a-policy.md has the evidence.</summary>
+    public const string Policy = "guarded";
+
+    // Where a choice is kept, in place of the user's own folder.
+    private const string FileVariable = "KVASIR_AUTO_ATTENTION";
+
+    /// <summary>The policy and its options for a model on this machine.</summary>
+    /// <param name="kv">How keys and values will be stored.</param>
+    /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
+    public static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var context = contextTokens == 0 ? config.ContextTokens : contextTokens;
+        var key = string.Create(
+            CultureInfo.InvariantCulture, $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+        var known = Read();
+        if (!known.TryGetValue(key, out var sparseFrom))
+        {
+            // All depths, so that the next model of this shape may have any window.
+            sparseFrom = new AttentionCrossover(config, kv).Find(PolicyCatalog.Parse($"{Policy}:min-context=0"), int.MaxValue) ?? 0;
+            known[key] = sparseFrom;
+            Write(known);
+        }
+
+        return sparseFrom == 0 || sparseFrom > context ? new AutoChoice("dense", null) : new AutoChoice($"{Policy}:min-context={sparseFrom}", sparseFrom);
+    }
+
+    private static string File() => Environment.GetEnvironmentVariable(FileVariable) is { Length: > 0 } named ? named : Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "kvasir", "auto-attention.json");
+
+    // A file that is missing or damaged costs a second of measuring.
+    private static Dictionary<string, int> Read()
+    {
+        var lengths = new Dictionary<string, int>();
+        try
+        {
+            using var stored = JsonDocument.Parse(System.IO.File.ReadAllBytes(File()));
+            foreach (var length in stored.RootElement.EnumerateObject())
+            {
+                if (length.Value.TryGetInt32(out var tokens) && tokens >= 0)
+                    lengths[length.Name] = tokens;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        {
+            lengths.Clear();
+        }
+
+        return lengths;
+    }
+
+    // Where nothing can be kept, it is measured every time.
+    private static void Write(Dictionary<string, int> lengths)
+    {
+        var partial = $"{File()}.{Environment.ProcessId}";
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(File()))!);
+            using (var stream = System.IO.File.Create(partial))
+            {
+                using var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+                writer.WriteStartObject();
+                foreach (var (key, tokens) in lengths)
+                    writer.WriteNumber(key, tokens);
+                writer.WriteEndObject();
+            }
+
+            System.IO.File.Move(partial, File(), overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+    }
+}

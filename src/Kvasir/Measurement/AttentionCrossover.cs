@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Models;
+
+namespace Kvasir.Measurement;
+
+/// <summary>
+/// From how many tokens on a policy attends faster than dense attention on this machine: one KV head of a model's shape, random rows of the structure that
+/// benchmarks use, one thread. Takes about a second.
+/// </summary>
+internal sealed class AttentionCrossover
+{
+    // A policy that is only just faster is not worth what it loses.
+    private const double LeastGain = 1.25;
+    private const double ScoreDeviation = 2.5;
+    private const int Rounds = 9;
+    private const int LeastDepth = 2048;
+    private const int MostDepth = 65536;
+    private readonly AttentionShape _shape;
+    private readonly KvType _kv;
+    private readonly float[] _spectrum;
+    private readonly float[][] _queries;
+
+    public AttentionCrossover(ModelConfig config, KvType kv)
+    {
+        _shape = new AttentionShape(1, config.HeadCount / config.KvHeadCount, 1, config.HeadDim, null);
+        (_kv, _spectrum) = (kv, PairSpectrum.Factors(config.Rope, config.HeadDim));
+        var random = new Random(1);
+        _queries = [.. Enumerable.Range(0, Rounds + 2).Select(_ => Query(random))];
+    }
+
+    /// <summary>The least depth from which on the policy is faster, of those tried, each twice the one before; null where it is not.</summary>
+    /// <param name="policy">One that is dense in no context however short.</param>
+    /// <param name="contextTokens">Depths beyond it are not tried.</param>
+    public int? Find(AttentionPolicy policy, int contextTokens)
+    {
+        int? found = null;
+        for (var depth = LeastDepth; depth <= Math.Min(contextTokens, MostDepth); depth *= 2)
+        {
+            var isFaster = Gain(policy, depth) >= LeastGain;
+            found = isFaster ? found ?? depth : null;
+        }
+
+        return found;
+    }
+
+    /// <summary>How many times as long dense attention takes.</summary>
+    private double Gain(AttentionPolicy policy, int depth)
+    {
+        var maxRows = depth + PagePool.PageTokens;
+        using var cache = new KvCache(_kv, 1, 1, _shape.Dim, CacheBytes(maxRows));
+        var rows = new SequenceCache(cache.Pool, 1, 1, maxRows);
+        Invariant.Holds(rows.TryReserve(depth));
+        using var pool = new WorkerPool(1);
+        var fourth = _spectrum.Sum(static x => Math.Pow(x, 4)) / _shape.Dim;
+        new RandomRows(1, _spectrum, (float)(ScoreDeviation / Math.Sqrt(fourth)), 1, 1).Fill(pool, rows, 0, depth);
+        var head = rows.Head(0, 0);
+        using var scratch = new AttentionScratch(_shape, _kv, maxRows, takesPrompts: false);
+        using var selector = policy.CreateSelector(new HeadPlace(1, 2, 0, _shape.GroupHeads, _shape.Dim, maxRows));
+        selector.Append(head, 0, depth);
+        selector.EndPrompt(head);
+        var (dense, sparse) = (new double[Rounds], new double[Rounds]);
+        for (var round = -2; round < Rounds; round++)
+        {
+            var query = _queries[round + 2];
+            // Steps of different lengths: policies may keep what they found for a step that is done again.
+            var visible = (0, depth - (round & 1));
+            var denseMs = Attend(head, AllRows.Instance, query, visible, scratch);
+            var sparseMs = Attend(head, selector, query, visible, scratch);
+            if (round >= 0)
+                (dense[round], sparse[round]) = (denseMs, sparseMs);
+        }
+
+        Array.Sort(dense);
+        Array.Sort(sparse);
+        return dense[Rounds / 2] / sparse[Rounds / 2];
+    }
+
+    private static double Attend(KvHead head, Selector selector, float[] query, (int First, int End) visible, AttentionScratch scratch)
+    {
+        var start = Stopwatch.GetTimestamp();
+        HeadAttention.Decode(head, selector, query, visible, observes: false, scratch);
+        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+    }
+
+    // More than any type takes, and a page to begin with.
+    private long CacheBytes(int rows) => ((long)rows + PagePool.PageTokens) * 2 * (_shape.Dim + 64) * sizeof(float);
+
+    private float[] Query(Random random)
+    {
+        var query = new float[_shape.GroupHeads * _shape.Dim];
+        for (var i = 0; i < query.Length; i++)
+            query[i] = (float)(_spectrum[i % _shape.Dim] / Math.Sqrt(_shape.Dim) * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(Math.Tau * random.NextDouble()));
+        return query;
+    }
+}
