@@ -56,6 +56,10 @@ public sealed class MagicPig : SparsePolicy
     /// <summary>Numbers of rows in every table, and the length of the key; where buckets begin comes to that, for up to 65,536 tokens together.</summary>
     public override double IndexBytesPerToken(int dim) => HashedKeys.BytesPerToken(Tables, Bits);
 
+    // A bucket of each table for each query, as full as codes that are spread evenly make them; ids are of 16 bits.
+    public override double IndexBytesRead(int dim, int groupHeads) =>
+        Math.Min(IndexBytesPerToken(dim), (double)groupHeads * Tables * sizeof(ushort) / (1 << Bits));
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, Planes(place), place);
 
     // The same for every sequence; drawn when first wanted.
