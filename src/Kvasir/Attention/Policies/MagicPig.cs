@@ -24,7 +24,10 @@ public sealed class MagicPig : SparsePolicy
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
-            PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")));
+            PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
+    {
+        Budgets = ["bits=13,tables=100", "bits=12,tables=110", "bits=11,tables=150", "bits=10,tables=150", "bits=9,tables=150", "bits=8,tables=150"],
+    };
 
     private const double ReferenceFloor = 1e-4;
     private readonly ConcurrentDictionary<(int Layer, int KvHead, int Dim), SignPlanes> _planes = new();
