@@ -11,6 +11,8 @@ namespace Kvasir.Evaluation.Running;
 /// </summary>
 public sealed class EvaluationRun : IDisposable
 {
+    private const double WarmUpMs = 400;
+    private const int WarmUpTokens = 24;
     private readonly EvaluationPlan _plan;
     private readonly Engine _engine;
     private readonly IReadOnlyList<AttentionPolicy> _policies;
@@ -55,6 +57,19 @@ public sealed class EvaluationRun : IDisposable
     /// <summary>Threads that compute.</summary>
     public int ThreadCount => _engine.ThreadCount;
 
+    /// <summary>Computes something for a moment, so that the first results' times are not those of code that is compiled only then.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void WarmUp(CancellationToken cancellation = default)
+    {
+        var start = Stopwatch.GetTimestamp();
+        var count = Math.Min(WarmUpTokens, _engine.ContextTokens / 2);
+        while (count > 0 && Stopwatch.GetElapsedTime(start).TotalMilliseconds < WarmUpMs)
+        {
+            var options = new GenerationOptions { GivenTokens = new int[count], MaxTokens = 0, Attention = _policies[0] };
+            TimedSequence.RunAll(_engine, [new TimedSequence(new Sequence(new int[count], options))], cancellation);
+        }
+    }
+
     /// <summary>Computes and gives the results one by one, in an order of its own: policies of a sample follow one another, batch by batch.</summary>
     /// <param name="done">Results of an earlier run, which are left out.</param>
     /// <param name="cancellation">Ends the batch in work, without results of it.</param>
@@ -93,24 +108,23 @@ public sealed class EvaluationRun : IDisposable
 
     private int LongestTokens(Model model)
     {
-        var (longest, limit) = (0, model.Config.ContextTokens);
+        var longest = _plan.Contexts.Max();
+        if (longest > model.Config.ContextTokens)
+            throw new KvasirException(KvasirError.ContextExceeded, $"a context of {longest} tokens is beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
         foreach (var task in _plan.Tasks)
         {
             foreach (var context in _plan.Contexts)
             {
-                if (context > limit)
-                    throw new KvasirException(KvasirError.ContextExceeded, $"a context of {context} tokens is beyond the {limit} that {model.Config.Name} was made for");
-                // Texts of files are as long as they are.
-                for (var i = 0; i < (task.Task.SampleCount is null ? 0 : _plan.SamplesOf(task)); i++)
-                    longest = Math.Max(longest, FileTokens(model, task, context, i));
-                longest = Math.Max(longest, context);
+                // Texts of files are as long as they are; where texts are made, one tells whether the length is enough.
+                for (var i = 0; i < (task.Task.SampleCount is null ? 1 : _plan.SamplesOf(task)); i++)
+                    longest = Math.Max(longest, Tokens(model, task, context, i));
             }
         }
 
         return longest;
     }
 
-    private int FileTokens(Model model, PlannedTask task, int context, int index)
+    private int Tokens(Model model, PlannedTask task, int context, int index)
     {
         var tokens = PlannedSample.Of(model, task, context, _plan.Seed, index).TokenLimit;
         return tokens <= model.Config.ContextTokens ? tokens : throw new KvasirException(
