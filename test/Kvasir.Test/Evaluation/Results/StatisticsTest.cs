@@ -54,7 +54,17 @@ public sealed class StatisticsTest
 
     private static EvaluatedSample Sample(string policy, int index, double score, int tokens, double decodeMs) => new()
     {
-        Task = "vt", Context = 512, PromptTokens = 500, Protocol = Protocol.QuestionDense, Policy = policy, Sample = index, Score = score,
-        DecodedTokens = tokens, KeysRead = 1, BytesPerToken = 100, PromptMs = 5, DecodeMs = decodeMs,
+        Task = "vt",
+        Context = 512,
+        PromptTokens = 500,
+        Protocol = Protocol.QuestionDense,
+        Policy = policy,
+        Sample = index,
+        Score = score,
+        DecodedTokens = tokens,
+        KeysRead = 1,
+        BytesPerToken = 100,
+        PromptMs = 5,
+        DecodeMs = decodeMs,
     };
 }
