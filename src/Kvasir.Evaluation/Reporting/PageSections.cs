@@ -6,20 +6,22 @@ namespace Kvasir.Evaluation.Reporting;
 /// <summary>The parts of an <see cref="EvaluationPage"/>. One that has nothing to show writes nothing.</summary>
 internal static class PageSections
 {
-    public static void Settings(Markup page, IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings)
+    public static void Settings(Markup page, EvaluationDocument document)
     {
+        var (settings, samples) = (document.Settings, document.Samples);
         page.Open("div", ("class", "settings"));
         page.Table("Settings",
         [
             ["setting", "value"],
             ["model", $"{settings.Model}: {settings.Shape}"],
-            ["machine", settings.Machine],
+            ["machine", $"{settings.Machine}; {settings.Threads} {(settings.Threads == 1 ? "thread" : "threads")}"],
+            ["Kvasir", settings.Version],
             ["KV cache", settings.Kv],
             ["seed", settings.Seed.ToString(CultureInfo.InvariantCulture)],
             ["tasks", Listed(samples.Select(static sample => sample.Task))],
             ["lengths", Listed(samples.Select(static sample => sample.Context).Order().Select(static context => $"{FigureText.Tokens(context)} tokens"))],
             .. samples.Select(static sample => sample.Protocol).Distinct().Order().Select(static protocol => new[] { ProtocolText.Title(protocol), ProtocolText.Meaning(protocol) }),
-            ["samples", samples.Count.ToString("N0", CultureInfo.InvariantCulture)],
+            ["samples", $"{samples.Count.ToString("N0", CultureInfo.InvariantCulture)}{(document.Partial == true ? "; the run was interrupted, and others are missing" : "")}"],
         ]);
         page.Close();
     }

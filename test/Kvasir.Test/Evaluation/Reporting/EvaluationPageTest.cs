@@ -13,7 +13,7 @@ public sealed class EvaluationPageTest
     private static readonly EvaluatedSample[] Few =
     [
         HandMade.Of("dense", 0, 1), HandMade.Of("dense", 1, 0.8), HandMade.Of("dense", 2, 0.9),
-        HandMade.Of("topk:share=0.1", 0, 0.9, 0.1), HandMade.Of("topk:share=0.1", 1, 0.7, 0.1), HandMade.Of("topk:share=0.1", 2, 0.8, 0.1) with { Depth = null, Loss = 2 },
+        HandMade.Of("topk:share=0.1", 0, 0.9, 0.1), HandMade.Of("topk:share=0.1", 1, 0.69, 0.1), HandMade.Of("topk:share=0.1", 2, 0.81, 0.1) with { Depth = null, Loss = 2 },
     ];
 
     [Fact]
@@ -42,9 +42,9 @@ public sealed class EvaluationPageTest
         [
             "policy|tokens|samples|score|from dense|95% interval|keys read|ms per token|MB per token|perplexity|loss, nats",
             "dense|4k|3|90.0|–|–|100%|5.00|2.00|–|–",
-            "topk:share=0.1|4k|3|80.0|−10.0 ± 0.0|[−10.0, −10.0]|10.0%|5.00|0.2000|7.39|2.00",
+            "topk:share=0.1|4k|3|80.0|−10.0 ± 2.5|[−12.5, −7.5]|10.0%|5.00|0.2000|7.39|2.00",
         ], rows);
-        var cell = page.Descendants("td").First(static cell => cell.Value == "−10.0 ± 0.0");
+        var cell = page.Descendants("td").First(static cell => cell.Value == "−10.0 ± 2.5");
         Assert.Equal("worse", cell.Attribute("class")!.Value);
         Assert.Contains("kvasir eval ruler tiny --samples 2 --attention dense,topk:share=0.1", page.Descendants("code").Select(static code => code.Value));
     }
@@ -55,7 +55,7 @@ public sealed class EvaluationPageTest
         var plot = Drawing(ReportPictures.Pareto(Few)!);
         // Keys read from 0.1 to 1 on a logarithmic axis, scores from 0.7 to 1 within the whisker-less points' range.
         var mark = Assert.Single(plot.Descendants(Svg + "path"), static path => path.Attribute("class")?.Value == "mark" && path.Element(Svg + "title") is not null);
-        Assert.Contains("topk:share=0.1: score 80.0 (−10.0 ± 0.0 points from dense) at 10%", mark.Value, StringComparison.Ordinal);
+        Assert.Contains("topk:share=0.1: score 80.0 (−10.0 ± 2.5 points from dense) at 10%", mark.Value, StringComparison.Ordinal);
         var place = mark.Attribute("transform")!.Value.Split('(', ')')[1].Split(' ').Select(static text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         Assert.Equal(58, place[0], Small);
         var dense = Assert.Single(plot.Descendants(Svg + "circle"));
@@ -129,7 +129,7 @@ public sealed class EvaluationPageTest
     private static string Page(IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings)
     {
         using var output = new StringWriter();
-        EvaluationPage.Write(samples, settings, output);
+        EvaluationPage.Write(EvaluationDocument.Of(settings, samples, partial: false), output);
         return output.ToString();
     }
 }

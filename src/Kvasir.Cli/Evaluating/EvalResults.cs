@@ -1,0 +1,37 @@
+using System.Collections.Concurrent;
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Terminal;
+using Kvasir.Evaluation;
+using Kvasir.Evaluation.Results;
+using Kvasir.Evaluation.Running;
+
+namespace Kvasir.Cli.Evaluating;
+
+/// <summary>Results as they come, and what a progress line says of them; the line is asked for from another thread.</summary>
+internal sealed class EvalResults(EvaluationRun run)
+{
+    private readonly List<EvaluatedSample> _samples = [];
+    private readonly ConcurrentDictionary<(string, int, Protocol, string), (double Sum, int Count)> _scores = new();
+
+    public IReadOnlyList<EvaluatedSample> Samples => _samples;
+
+    /// <summary>As "vt, 4,096 tokens, B psa: 12 of 96, score 0.75, 2m10s left".</summary>
+    public string Line
+    {
+        get
+        {
+            if (run.Progress is not { } now)
+                return "preparing samples";
+            var score = _scores.TryGetValue((now.Task, now.Context, now.Protocol, now.Policy), out var so) ? $", score {EvalTable.Score(so.Sum / so.Count)}" : "";
+            var left = now.Left is { } time ? $", {Pace.Duration(time)} left" : "";
+            return $"{now.Task}, {SizeText.Count(now.Context)} tokens, {ProtocolText.Letter(now.Protocol)} {now.Policy}: {SizeText.Count(now.Done)} of {SizeText.Count(now.Total)}{score}{left}";
+        }
+    }
+
+    public void Add(EvaluatedSample sample)
+    {
+        _samples.Add(sample);
+        _scores.AddOrUpdate(
+            (sample.Task, sample.Context, sample.Protocol, sample.Policy), (sample.Score, 1), (_, so) => (so.Sum + sample.Score, so.Count + 1));
+    }
+}
