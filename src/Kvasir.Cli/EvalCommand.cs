@@ -35,9 +35,15 @@ internal sealed class EvalCommand
         using var files = new ReportFiles(_output, typed);
         using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
         var plan = _flags.Read(typed, tasks, model.Config.ContextTokens);
-        using var run = new EvaluationRun(model, plan);
+        var results = new EvalResults();
+        using var run = Prepare(model, plan, results, typed);
+        if (run is null)
+        {
+            _shell.Note("interrupted before the first sample");
+            return _shell.Interrupts.Code;
+        }
+
         using var state = _output.State(typed) is { } path ? StateFile.Open(path, StateHeader.Of(plan, model), plan.Keys(), _output.Restarts(typed)) : null;
-        var results = new EvalResults(run);
         var isWhole = Evaluate(run, state, results, typed);
         if (results.Samples.Count > 0)
             Write(EvaluationDocument.Of(Settings(model, plan, run, typed), results.Samples, partial: !isWhole), typed, files);
@@ -47,6 +53,24 @@ internal sealed class EvalCommand
             ? $"interrupted after {results.Samples.Count} of {run.ResultCount} samples; with --state FILE it could go on"
             : $"interrupted after {results.Samples.Count} of {run.ResultCount} samples; the same command goes on from there");
         return _shell.Interrupts.Code;
+    }
+
+    // Null when it was interrupted: a file may have many samples, and all of them are read.
+    private EvaluationRun? Prepare(Model model, EvaluationPlan plan, EvalResults results, ParseResult typed)
+    {
+        using var cancel = new CancellationTokenSource();
+        using var progress = new ProgressLine(_shell, _output.IsQuiet(typed), () => results.Line);
+        _shell.Interrupts.Guard(cancel.Cancel, () =>
+        {
+            try
+            {
+                results.Run = new EvaluationRun(model, plan, results.Made, cancel.Token);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        });
+        return results.Run;
     }
 
     // False when it was interrupted.
@@ -80,13 +104,13 @@ internal sealed class EvalCommand
 
     private void Write(EvaluationDocument document, ParseResult typed, ReportFiles files)
     {
-        files.Write(document);
         if (_output.Json(typed) == EvalOutput.StandardOutput)
             _shell.Output.WriteLine(EvaluationJson.Text(document));
         else if (_output.Csv(typed) == EvalOutput.StandardOutput)
             EvaluationCsv.Write(document.Samples, _shell.Output);
         else
             EvalTable.Write(document, _shell.Output);
+        files.Write(document);
         if (_output.IsQuiet(typed))
             return;
         foreach (var point in document.Overall.Where(ReadsAllUntold).DistinctBy(static point => (point.Policy, point.Context)))

@@ -96,6 +96,7 @@ public sealed class Engine : IDisposable
         options.Validate(Model.Config.VocabularySize);
         options.Attention?.RequireFits(_transformer.Shape);
         ValidatePrompt(sequence);
+        ValidateShared(sequence);
         var limit = Math.Min((long)ContextTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
         sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
@@ -154,6 +155,12 @@ public sealed class Engine : IDisposable
                 KvasirError.KvMemoryExceeded,
                 $"{what} needs {needed * _cache.BytesPerToken} bytes of KV memory, and the limit of {Plan.KvMemoryBytes} bytes holds {_cache.TokenLimit} tokens");
         }
+    }
+
+    private static void ValidateShared(Sequence sequence)
+    {
+        if (sequence.Shared is { } shared && !shared.Begins(sequence.Tokens))
+            throw new KvasirException(KvasirError.BadOption, $"the prompt of {sequence.PromptCount} tokens does not begin with the {shared.TokenCount} that are shared");
     }
 
     private void ValidateTokens(ReadOnlySpan<int> tokens, string subject)

@@ -103,8 +103,9 @@ internal sealed class Scheduler
     {
         while (_running.Count < _running.Capacity && TryTakeWaiting(out var sequence))
         {
-            var cache = _cache.Open(sequence.TokenLimit);
-            sequence.Start(cache, Selectors(sequence, _shape));
+            var reusedCount = ReusableRows(sequence);
+            var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, sequence.Shared?.LimitTokens ?? 0));
+            sequence.Start(cache, Selectors(sequence, _shape), reusedCount);
             _running.Add(sequence);
         }
     }
@@ -116,7 +117,7 @@ internal sealed class Scheduler
         var again = _preempted.Count > 0;
         if (!(again ? (sequence = _preempted[0]) is not null : _waiting.TryPeek(out sequence!)))
             return false;
-        var pages = _cache.HeadCount * KvHead.PagesFor(sequence.TokenCount + 1);
+        var pages = _cache.HeadCount * (KvHead.PagesFor(sequence.TokenCount + 1) - KvHead.PagesFor(ReusableRows(sequence)));
         if (_running.Count > 0 && pages > _cache.Pool.PagesLeft - PagesPromised())
             return false;
         if (again)
@@ -125,6 +126,8 @@ internal sealed class Scheduler
             _waiting.Dequeue();
         return true;
     }
+
+    private static int ReusableRows(Sequence sequence) => sequence.Shared is { } shared && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
 
     // Pages that running prompts have not taken yet but will.
     private int PagesPromised()

@@ -43,6 +43,9 @@ public sealed class Sequence
 
     public GenerationOptions Options { get; }
 
+    /// <summary>What it has in common with others, at the beginning of its prompt; null for nothing.</summary>
+    public SharedPrompt? Shared { get; init; }
+
     public SequenceTimings Timings { get; } = new();
 
     public int PromptCount => _prompt.Length;
@@ -61,6 +64,9 @@ public sealed class Sequence
 
     /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
     public int CachedCount { get; private set; }
+
+    /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
+    public int ReusedCount { get; private set; }
 
     /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
     public int TokenLimit { get; private set; }
@@ -156,10 +162,12 @@ public sealed class Sequence
         _topLogprobs = new TokenLogprob[answerLimit][];
     }
 
-    /// <summary>Begins to compute: with an empty cache, and a fresh selector for every head.</summary>
-    internal void Start(SequenceCache cache, Selector[] selectors)
+    /// <summary>Begins to compute: with a fresh selector for every head.</summary>
+    /// <param name="reusedCount">Rows that the cache has, and the selectors have not indexed.</param>
+    internal void Start(SequenceCache cache, Selector[] selectors, int reusedCount = 0)
     {
         (Cache, _selectors, _kvHeadCount) = (cache, selectors, cache.KvHeadCount);
+        (CachedCount, ReusedCount) = (reusedCount, reusedCount);
         if (_reads.Length == 0)
             _reads = new LayerReads[selectors.Length];
     }
@@ -226,12 +234,21 @@ public sealed class Sequence
 
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
+        KeepShared(reason);
         Release();
         _text.Finish();
         Timings.MarkEnd();
         Failure = failure;
         Volatile.Write(ref _finish, (int)reason);
         Signal();
+    }
+
+    private void KeepShared(FinishReason reason)
+    {
+        if (Shared is null || reason == FinishReason.Failed || CachedCount < Shared.TokenCount)
+            return;
+        Shared.Keep(Cache!);
+        Cache = null;
     }
 
     private string ReadText(int end)

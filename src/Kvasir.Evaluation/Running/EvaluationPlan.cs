@@ -50,8 +50,8 @@ public sealed record EvaluationPlan
     public IEnumerable<SampleKey> Keys() =>
         from task in Tasks
         from context in Contexts
-        from protocol in Protocols
         from sample in Enumerable.Range(0, SamplesOf(task))
+        from protocol in Protocols
         from policy in Compared
         select new SampleKey(task.Name, context, protocol, policy.Name, sample);
 

@@ -7,7 +7,7 @@ namespace Kvasir.Evaluation.Running;
 
 /// <summary>
 /// Runs a plan. Samples go through the engine in batches of one policy, and a batch under every policy before the next, so that what is compared
-/// lies close together, and a step's time is that of its policy.
+/// lies close together, and a step's time is that of its policy. What is the same under all policies of a prompt is computed once.
 /// </summary>
 public sealed class EvaluationRun : IDisposable
 {
@@ -16,21 +16,27 @@ public sealed class EvaluationRun : IDisposable
     private readonly EvaluationPlan _plan;
     private readonly Engine _engine;
     private readonly IReadOnlyList<AttentionPolicy> _policies;
+    private readonly SampleStore _samples;
+    private readonly int _ownTokens;
     private volatile EvaluationProgress? _progress;
+    private volatile SampleBatch? _preparing;
 
     /// <param name="model">Must outlive the run.</param>
+    /// <param name="made">Told the task, and how many of its samples are made, which takes time where a file has many.</param>
     /// <exception cref="KvasirException">The plan is incomplete, or a sample does not fit the model's context or the KV memory: before anything is computed.</exception>
-    public EvaluationRun(Model model, EvaluationPlan plan)
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public EvaluationRun(Model model, EvaluationPlan plan, Action<PlannedTask, int>? made = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(plan);
         plan.Validate();
-        (_plan, _policies) = (plan, plan.Compared);
+        (_plan, _policies, _samples) = (plan, plan.Compared, new SampleStore(model, plan));
+        _ownTokens = Math.Max(DensePart.LeastOwnTokens, _policies.Max(static policy => policy.ObservedPromptRows));
         var config = model.Config;
         var shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
         foreach (var policy in _policies)
             policy.RequireFits(shape);
-        var longest = LongestTokens(model);
+        var longest = _samples.LongestTokens(made, cancellation);
         _engine = new Engine(model, new EngineOptions
         {
             Threads = plan.Threads,
@@ -52,7 +58,7 @@ public sealed class EvaluationRun : IDisposable
     public int ResultCount => _plan.Contexts.Count * _plan.Protocols.Count * _policies.Count * _plan.Tasks.Sum(_plan.SamplesOf);
 
     /// <summary>From any thread; null before the first sample.</summary>
-    public EvaluationProgress? Progress => _progress;
+    public EvaluationProgress? Progress => _progress is { Policy: null } progress && _preparing is { } batch ? progress with { PromptShare = batch.PromptShare } : _progress;
 
     /// <summary>Threads that compute.</summary>
     public int ThreadCount => _engine.ThreadCount;
@@ -76,69 +82,63 @@ public sealed class EvaluationRun : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public IEnumerable<EvaluatedSample> Run(IReadOnlySet<SampleKey>? done = null, CancellationToken cancellation = default)
     {
-        var (left, doneCount) = (WorkLeft(done), done?.Count ?? 0);
-        var (work, start) = (0L, Stopwatch.GetTimestamp());
-        foreach (var batch in Batches())
+        var pace = new RunPace(Batches().Sum(batch => Work(batch, done)));
+        var doneCount = done?.Count ?? 0;
+        foreach (var batch in Batches().Where(batch => Work(batch, done) > 0))
         {
-            var samples = Prepare(batch, done);
-            foreach (var policy in samples is null ? [] : _policies)
+            _progress = new EvaluationProgress(batch.Task.Name, batch.Context, _plan.Protocols[0], null, 0, doneCount, ResultCount, pace.Left);
+            using var samples = Samples(batch, cancellation);
+            foreach (var (protocol, policy, isMissing) in Turns(batch, samples, done, cancellation))
             {
-                cancellation.ThrowIfCancellationRequested();
-                var progress = new EvaluationProgress(batch.Task.Name, batch.Context, batch.Protocol, policy.Name, doneCount, ResultCount, TimeLeft(work, left, start));
+                var progress = new EvaluationProgress(batch.Task.Name, batch.Context, protocol, policy.Name, 1, doneCount, ResultCount, pace.Left);
                 _progress = progress;
-                foreach (var result in samples!.Run(policy, index => !IsDone(batch, policy, index, done), cancellation))
+                foreach (var result in samples.Run(protocol, policy, isMissing, cancellation))
                 {
-                    (work, doneCount) = (work + batch.Context, doneCount + 1);
-                    _progress = progress with { Done = doneCount, Left = TimeLeft(work, left, start) };
+                    doneCount++;
+                    _progress = progress with { Done = doneCount, Left = pace.Left };
                     yield return result;
                 }
             }
+
+            pace.Add(Work(batch, done));
+            _progress = _progress with { Left = pace.Left };
         }
     }
 
     public void Dispose() => _engine.Dispose();
 
-    private static TimeSpan? TimeLeft(long work, long left, long start) => work == 0 ? null : Stopwatch.GetElapsedTime(start) * ((double)(left - work) / work);
-
-    private static bool IsDone(Batch batch, AttentionPolicy policy, int index, IReadOnlySet<SampleKey>? done) =>
-        done?.Contains(new SampleKey(batch.Task.Name, batch.Context, batch.Protocol, policy.Name, index)) == true;
-
-    // What takes time is reading prompts, so that a sample counts for its tokens.
-    private long WorkLeft(IReadOnlySet<SampleKey>? done) => _plan.Keys().Sum(key => done?.Contains(key) == true ? 0L : key.Context);
-
-    private int LongestTokens(Model model)
+    // What is to be run of a batch, protocol by protocol; the common parts of its prompts are computed before the first policy.
+    private IEnumerable<(Protocol Protocol, AttentionPolicy Policy, Func<int, bool> IsMissing)> Turns(
+        Batch batch, SampleBatch samples, IReadOnlySet<SampleKey>? done, CancellationToken cancellation)
     {
-        var longest = _plan.Contexts.Max();
-        if (longest > model.Config.ContextTokens)
-            throw new KvasirException(KvasirError.ContextExceeded, $"a context of {longest} tokens is beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
-        foreach (var task in _plan.Tasks)
+        foreach (var protocol in _plan.Protocols)
         {
-            foreach (var context in _plan.Contexts)
+            bool IsMissing(int index, AttentionPolicy policy) => done?.Contains(new SampleKey(batch.Task.Name, batch.Context, protocol, policy.Name, index)) != true;
+            AttentionPolicy[] policies = [.. _policies.Where(policy => batch.Indexes.Any(index => IsMissing(index, policy)))];
+            if (policies.Length == 0)
+                continue;
+            _progress = _progress! with { Protocol = protocol, Policy = null };
+            _preparing = samples;
+            samples.Prepare(protocol, index => _policies.Any(policy => IsMissing(index, policy)), cancellation);
+            foreach (var policy in policies)
             {
-                // Texts of files are as long as they are; where texts are made, one tells whether the length is enough.
-                for (var i = 0; i < (task.Task.SampleCount is null ? 1 : _plan.SamplesOf(task)); i++)
-                    longest = Math.Max(longest, Tokens(model, task, context, i));
+                cancellation.ThrowIfCancellationRequested();
+                yield return (protocol, policy, index => IsMissing(index, policy));
             }
         }
-
-        return longest;
     }
 
-    private int Tokens(Model model, PlannedTask task, int context, int index)
-    {
-        var tokens = PlannedSample.Of(model, task, context, _plan.Seed, index).TokenLimit;
-        return tokens <= model.Config.ContextTokens ? tokens : throw new KvasirException(
-            KvasirError.ContextExceeded,
-            $"sample {index} of {task.File ?? task.Name} takes {tokens} tokens with its answer, beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
-    }
+    // The tokens of the samples of which something is missing.
+    private long Work(Batch batch, IReadOnlySet<SampleKey>? done) => (long)batch.Context * (done is null ? batch.Indexes.Length : batch.Indexes.Count(index => (
+        from protocol in _plan.Protocols
+        from policy in _policies
+        select new SampleKey(batch.Task.Name, batch.Context, protocol, policy.Name, index)).Any(key => !done.Contains(key))));
 
     private IEnumerable<Batch> Batches() =>
         from task in _plan.Tasks
         from context in _plan.Contexts
-        let size = BatchSize(task, context)
-        from protocol in _plan.Protocols
-        from indexes in Enumerable.Range(0, _plan.SamplesOf(task)).Chunk(size)
-        select new Batch(task, context, protocol, indexes);
+        from indexes in Enumerable.Range(0, _plan.SamplesOf(task)).Chunk(BatchSize(task, context))
+        select new Batch(task, context, indexes);
 
     // Nobody is preempted: what is computed again would be attended densely.
     private int BatchSize(PlannedTask task, int context)
@@ -148,15 +148,17 @@ public sealed class EvaluationRun : IDisposable
         return (int)Math.Clamp(_engine.Plan.TokensThatFit / pageTokens, 1, _plan.BatchSequences);
     }
 
-    // Null where nothing is left to do.
-    private SampleBatch? Prepare(Batch batch, IReadOnlySet<SampleKey>? done)
+    private SampleBatch Samples(Batch batch, CancellationToken cancellation)
     {
-        int[] missing = [.. batch.Indexes.Where(index => _policies.Any(policy => !IsDone(batch, policy, index, done)))];
-        if (missing.Length == 0)
-            return null;
-        PlannedSample[] samples = [.. missing.Select(index => PlannedSample.Of(_engine.Model, batch.Task, batch.Context, _plan.Seed, index))];
-        return new SampleBatch(_engine, batch.Task.Name, batch.Context, batch.Protocol, samples) { AuditShare = _plan.AuditShare };
+        var samples = new List<PlannedSample>();
+        foreach (var index in batch.Indexes)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            samples.Add(_samples.Take(batch.Task, batch.Context, index));
+        }
+
+        return new SampleBatch(_engine, batch.Task.Name, batch.Context, samples) { AuditShare = _plan.AuditShare, OwnTokens = _ownTokens };
     }
 
-    private sealed record Batch(PlannedTask Task, int Context, Protocol Protocol, int[] Indexes);
+    private sealed record Batch(PlannedTask Task, int Context, int[] Indexes);
 }

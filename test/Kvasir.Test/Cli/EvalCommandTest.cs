@@ -51,6 +51,20 @@ public sealed class EvalCommandTest : IDisposable
     }
 
     [Fact]
+    public void PageAndPicturesAreWritten()
+    {
+        var (page, pictures) = (_folder.File("page.html"), _folder.File("pictures"));
+        var run = CliRun.Of([.. Small, "--context", "200", "--samples", "3", "--attention", Window, "--min-context", "0", "--html", page, "--svg", pictures, "-q"]);
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        var text = File.ReadAllText(page);
+        Assert.Contains("Evaluation of stories260K", text, StringComparison.Ordinal);
+        Assert.Contains($"<code>kvasir eval passkey stories260K --kv f32 --threads 2 --context 200 --samples 3 --attention dense,{Window}</code>", text, StringComparison.Ordinal);
+        // No needle lies at a chosen depth, and one point near dense is none.
+        Assert.Equal(["bytes.svg", "layers.svg", "pareto.svg", "time.svg"], Directory.GetFiles(pictures).Select(Path.GetFileName).Where(static name => name is not ("needle.svg" or "pareto-near-dense.svg")).Order());
+        Assert.All(Directory.GetFiles(pictures), static path => Assert.StartsWith("<svg", File.ReadAllText(path), StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void ADashWritesToTheStandardOutput()
     {
         Assert.Equal(3, CliRun.Of([.. Small, "--context", "200", "--samples", "3", "--json", "-"]).Json.Single()["samples"]!.AsArray().Count);
@@ -78,7 +92,8 @@ public sealed class EvalCommandTest : IDisposable
     public void AnInterruptedRunSaysHowToGoOn()
     {
         var state = _folder.File("state.jsonl");
-        string[] args = [.. Small, "--context", "200", "--batch", "1", "--attention", Window, "--state", state, "--samples", "20"];
+        var page = _folder.File("page.html");
+        string[] args = [.. Small, "--context", "200", "--batch", "1", "--attention", Window, "--state", state, "--samples", "20", "--html", page];
         var interrupts = new Interrupts();
         var shell = new Shell(TextReader.Null, new StringWriter(), new StringWriter()) { Interrupts = interrupts };
         using var watcher = new Timer(_ =>
@@ -91,6 +106,7 @@ public sealed class EvalCommandTest : IDisposable
         Assert.Equal(ExitCode.Interrupted, first.ExitCode);
         Assert.Matches("(^|\n)interrupted after [0-9]+ of 40 samples; the same command goes on from there\n$", first.Error);
         Assert.Contains("interrupted: not all samples", first.Output, StringComparison.Ordinal);
+        Assert.Contains("the run was interrupted, and others are missing", File.ReadAllText(page), StringComparison.Ordinal);
         watcher.Change(Timeout.Infinite, Timeout.Infinite);
         var done = File.ReadAllLines(state).Length - 1;
         Assert.InRange(done, 1, 39);
@@ -98,6 +114,7 @@ public sealed class EvalCommandTest : IDisposable
         Assert.Equal(0, second.ExitCode);
         Assert.StartsWith($"going on after {done} of 40 samples\n", second.Error, StringComparison.Ordinal);
         Assert.Equal(40, second.Json[0]["samples"]!.AsArray().Count);
+        Assert.DoesNotContain("the run was interrupted", File.ReadAllText(page), StringComparison.Ordinal);
         CliRun.Of([.. args, "--seed", "9"]).AssertFails(1, $"kvasir: {state}:1: is of another plan: its seed is 1, not 9; --restart begins it anew, another --state keeps it");
     }
 
@@ -127,6 +144,9 @@ public sealed class EvalCommandTest : IDisposable
     [InlineData("jsonl", "none.jsonl: ", "--file", "none.jsonl")]
     [InlineData("passkey", "attention policy 'streaming:dense-layers=9' names layer 9", "--context", "200", "--attention", "streaming:dense-layers=9")]
     [InlineData("passkey", "/none/x.json cannot be written: ", "--context", "200", "--json", "/none/x.json")]
+    [InlineData("passkey", "/none/x.html cannot be written: ", "--context", "200", "--html", "/none/x.html")]
+    [InlineData("passkey", "/dev/null cannot be written: ", "--context", "200", "--svg", "/dev/null")]
+    [InlineData("passkey", "/proc/none cannot be written: ", "--context", "200", "--svg", "/proc/none")]
     [InlineData("passkey", "/none/x.jsonl cannot be written: ", "--context", "200", "--state", "/none/x.jsonl")]
     [InlineData("vt", "task vt takes at least ", "--context", "40")]
     public void WhatCannotBeRunIsOneLine(string task, string message, params string[] args)

@@ -56,6 +56,51 @@ public sealed class EvaluationRunTest : IDisposable
         Assert.All(rows, static row => Assert.True(row is { KeysRead: 1, SampleCount: 3 } && row.Difference is null or { Mean: 0 }));
     }
 
+    [Fact]
+    public void FiguresDoNotDependOnWhatElseIsCompared()
+    {
+        string[] policies = [SmallPlan.Window, "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0", "h2o:heavy=0.1,newest=0.1,min-context=0", "magicpig:min-context=0"];
+        var together = Run(SmallPlan.Of(policies) with { AuditShare = 1 });
+        foreach (var policy in policies)
+        {
+            foreach (var protocol in Enum.GetValues<Protocol>())
+            {
+                var alone = Run(SmallPlan.Of(policy) with { AuditShare = 1, Protocols = [protocol] });
+                Assert.Equal(6, alone.Length);
+                Assert.All(alone, expected => AssertSame(expected, Find(together, expected.Policy, protocol, expected.Sample)));
+            }
+        }
+    }
+
+    [Fact]
+    public void SamplesAreMadeOnce()
+    {
+        using var folder = new TempFolder();
+        var lines = Enumerable.Range(0, 3).Select(static i => $$"""{"context": "Tom has {{i}} red balls. Lily has a cat.", "question": "What does Tom have?", "answers": ["ball"], "max_new_tokens": 9}""");
+        var (made, file) = (new CountingTask(PlannedTask.Of("passkey")[0].Task), new CountingTask(PlannedTask.Of("jsonl", folder.Write("three.jsonl", string.Join('\n', lines)))[0].Task));
+        List<(string, int)> told = [];
+        var plan = SmallPlan.Of(SmallPlan.Window, "quest:min-context=0") with { Tasks = [new PlannedTask("passkey", made), new PlannedTask("jsonl", file)], Contexts = [200, 260] };
+        using var run = new EvaluationRun(_model, plan, (task, count) => told.Add((task.Name, count)));
+        Assert.Equal(72, run.Run().Count());
+        Assert.Equal((6, 6), (made.Count, file.Count));
+        Assert.Equal([("passkey", 1), ("passkey", 1), ("jsonl", 1), ("jsonl", 2), ("jsonl", 3), ("jsonl", 1), ("jsonl", 2), ("jsonl", 3)], told);
+        using var cancelled = new CancellationTokenSource();
+        Assert.Throws<OperationCanceledException>(() => new EvaluationRun(_model, plan, (_, _) => cancelled.Cancel(), cancelled.Token));
+    }
+
+    [Fact]
+    public void ProgressTellsOfPromptsFirst()
+    {
+        using var run = new EvaluationRun(_model, SmallPlan.Of(SmallPlan.Window));
+        Assert.Null(run.Progress);
+        var seen = run.Run().Select(_ => run.Progress!).ToArray();
+        Assert.Equal(Enumerable.Range(1, 12), seen.Select(static progress => progress.Done));
+        Assert.All(seen, static progress => Assert.True(progress is { Total: 12, PromptShare: 1, Policy: not null }));
+        // Two samples under two policies and protocols are the first batch.
+        Assert.All(seen[..8], static progress => Assert.Null(progress.Left));
+        Assert.All(seen[8..], static progress => Assert.NotNull(progress.Left));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -154,6 +199,27 @@ public sealed class EvaluationRunTest : IDisposable
         Assert.Equal(read / inSight.Length * _model.Config.LayerCount * _model.Config.KvHeadCount * 2 * KvCodecs.RowBytes(KvType.F32, 8), result.BytesPerToken, 1e-6);
     }
 
+    private static void AssertSame(EvaluatedSample expected, EvaluatedSample actual)
+    {
+        Assert.Equal(expected.LayerKeysRead, actual.LayerKeysRead);
+        Assert.Equal(expected.Expected, actual.Expected);
+        var (layers, answers) = (actual.LayerKeysRead, actual.Expected);
+        Assert.Equal(expected with { LayerKeysRead = layers, Expected = answers, PromptMs = 0, DecodeMs = 0 }, actual with { PromptMs = 0, DecodeMs = 0 });
+    }
+
     private static EvaluatedSample Find(EvaluatedSample[] results, string policy, Protocol protocol, int sample = 0) =>
         Assert.Single(results, result => result.Policy == policy && result.Protocol == protocol && result.Sample == sample);
+
+    private sealed class CountingTask(EvaluationTask task) : EvaluationTask
+    {
+        public int Count { get; private set; }
+
+        public override int? SampleCount => task.SampleCount;
+
+        public override Sample Generate(SampleRequest request)
+        {
+            Count++;
+            return task.Generate(request);
+        }
+    }
 }
