@@ -93,7 +93,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
     private const string Eval = """
         Examples:
           kvasir eval needle model --context 1k,4k --attention psa,quest,streaming --samples 20
-          kvasir eval niah_single_1,vt model.gguf --context 16k --attention psa --sweep budget --protocol a,b --state run.jsonl
+          kvasir eval niah_single_1,vt model.gguf --context 16k --attention psa --sweep budget --protocol a,b --state run.jsonl --html run.html
           kvasir eval jsonl model.gguf --file questions.jsonl --attention magicpig --json results.json --csv results.csv
 
         Dense attention always runs too: every difference is from it, on the same samples, with its 95% confidence interval.

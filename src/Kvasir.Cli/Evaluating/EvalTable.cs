@@ -46,7 +46,7 @@ internal static class EvalTable
         output.WriteLine();
         foreach (var protocol in rows.Select(static row => row.Protocol).Distinct().Order())
             output.WriteLine($"{ProtocolText.Title(protocol)}: {ProtocolText.Meaning(protocol)}");
-        output.WriteLine("from dense: on the same samples, with the 95% confidence interval by Student's t; ms and MB of keys, values and index are of a token under the policy.");
+        output.WriteLine("from dense: on the same samples, with the 95% confidence interval by Student's t, but for less than ten that all differ by the same; ms and MB of keys, values and index are of a token under the policy.");
     }
 
     private static string Signed(double difference) => difference.ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
