@@ -90,6 +90,20 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
         The text is read densely, and its keys are kept in memory until their axes are known.
         """;
 
+    private const string Eval = """
+        Examples:
+          kvasir eval needle model --context 1k,4k --attention psa,quest,streaming --samples 20
+          kvasir eval niah_single_1,vt model.gguf --context 16k --attention psa --sweep budget --protocol a,b --state run.jsonl --html run.html
+          kvasir eval jsonl model.gguf --file questions.jsonl --attention magicpig --json results.json --csv results.csv
+
+        Dense attention always runs too: every difference is from it, on the same samples, with its 95% confidence interval.
+        Protocols: a computes context, question and the answer's beginning densely; b computes the context densely, and feeds
+        the question under the policy. They rank policies differently, so every table names them.
+        A policy reads everything below its min-context (4096 tokens or more unless it is told otherwise): --min-context 0
+        lets short samples say something. --sweep budget takes each policy from few keys to many, as kvasir policies lists them.
+        Ctrl-C stops; with --state FILE the same command goes on from there.
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -104,6 +118,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "policies" => Policies,
             "bench" => Bench,
             "calibrate" => Calibrate,
+            "eval" => Eval,
             _ => Root,
         });
         return ExitCode.Ok;

@@ -47,6 +47,8 @@ internal sealed class PoliciesCommand
         var rows = new List<string[]> { new[] { "paper", policy.Paper }, new[] { "everything", $"--attention {policy.KeepEverything}" } };
         if (policy.Needs is { } needs)
             rows.Add(["needs", needs]);
+        if (policy.Budgets.Length > 0)
+            rows.Add(["budgets", string.Join("; ", policy.Budgets.Select(budget => budget[(policy.Name.Length + 1)..]))]);
         if (policy.IndexBytesPerToken > 0)
             rows.Add(["index", $"{policy.IndexBytesPerToken:0.#} bytes for each token and KV head of {PolicyReport.Dim}"]);
         return rows;

@@ -40,7 +40,7 @@ public sealed class Engine : IDisposable
         _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
         _transformer = new Transformer(config, model.Weights, _options.Kv, _pool, _batch, ContextTokens);
-        _scheduler = new Scheduler(_cache, _transformer.Shape, _options.MaxSequences, _options.QueueLimit);
+        _scheduler = new Scheduler(_cache, _transformer.Shape, _options);
         _meter = new AttentionMeter();
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
@@ -91,15 +91,16 @@ public sealed class Engine : IDisposable
 
     /// <summary>Accepts a request; <see cref="Step"/> computes it.</summary>
     /// <exception cref="KvasirException">
-    /// The prompt is empty, has an unknown token, or does not fit the context or the KV memory; an option is out of range; the queue is full.
+    /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory; an option is out of range; the queue is full.
     /// </exception>
     public void Submit(Sequence sequence)
     {
         var options = sequence.Options;
         options.Validate(Model.Config.VocabularySize);
         options.Attention?.RequireFits(_transformer.Shape);
-        ValidatePrompt(sequence.Tokens);
-        var limit = Math.Min((long)ContextTokens, sequence.PromptCount + (long)(options.MaxTokens ?? int.MaxValue));
+        ValidatePrompt(sequence);
+        ValidateShared(sequence);
+        var limit = Math.Min((long)ContextTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
         sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
         if (!_scheduler.TryEnqueue(sequence))
@@ -139,23 +140,38 @@ public sealed class Engine : IDisposable
         _meter.Dispose();
     }
 
-    private void ValidatePrompt(ReadOnlySpan<int> prompt)
+    private void ValidatePrompt(Sequence sequence)
     {
-        if (prompt.IsEmpty)
+        var given = sequence.Options.GivenTokens;
+        if (sequence.PromptCount == 0)
             throw new KvasirException(KvasirError.BadOption, "the prompt has no token");
-        foreach (var token in prompt)
-        {
-            if ((uint)token >= (uint)Model.Config.VocabularySize)
-                throw new KvasirException(KvasirError.BadOption, $"the prompt has token {token}, but the vocabulary has {Model.Config.VocabularySize}");
-        }
-
-        if (prompt.Length >= ContextTokens)
-            throw new KvasirException(KvasirError.ContextExceeded, $"the prompt of {prompt.Length} tokens leaves no room in the context of {ContextTokens}");
-        if (prompt.Length >= _cache.TokenLimit)
+        ValidateTokens(sequence.Tokens, "the prompt has");
+        ValidateTokens(given.Span, "the given tokens have");
+        // A last token that nothing follows is computed all the same, and a generated one is not.
+        var needed = (long)sequence.AnswerStart + (sequence.Options.MaxTokens == 0 ? 0 : 1);
+        var what = given.IsEmpty ? $"the prompt of {sequence.PromptCount} tokens" : $"the prompt of {sequence.PromptCount} tokens with {given.Length} given behind it";
+        if (needed > ContextTokens)
+            throw new KvasirException(KvasirError.ContextExceeded, $"{what} leaves no room in the context of {ContextTokens}");
+        if (needed > _cache.TokenLimit)
         {
             throw new KvasirException(
                 KvasirError.KvMemoryExceeded,
-                $"the prompt of {prompt.Length} tokens needs {(prompt.Length + 1) * _cache.BytesPerToken} bytes of KV memory, and the limit of {Plan.KvMemoryBytes} bytes holds {_cache.TokenLimit} tokens");
+                $"{what} needs {needed * _cache.BytesPerToken} bytes of KV memory, and the limit of {Plan.KvMemoryBytes} bytes holds {_cache.TokenLimit} tokens");
+        }
+    }
+
+    private static void ValidateShared(Sequence sequence)
+    {
+        if (sequence.Shared is { } shared && !shared.Begins(sequence.Tokens))
+            throw new KvasirException(KvasirError.BadOption, $"the prompt of {sequence.PromptCount} tokens does not begin with the {shared.TokenCount} that are shared");
+    }
+
+    private void ValidateTokens(ReadOnlySpan<int> tokens, string subject)
+    {
+        foreach (var token in tokens)
+        {
+            if ((uint)token >= (uint)Model.Config.VocabularySize)
+                throw new KvasirException(KvasirError.BadOption, $"{subject} token {token}, but the vocabulary has {Model.Config.VocabularySize}");
         }
     }
 
@@ -178,7 +194,12 @@ public sealed class Engine : IDisposable
 
     private FinishReason CommitToken(Sequence sequence, Span<float> logits)
     {
-        var sampled = sequence.Sampler!.Pick(logits, sequence.Tokens, sequence.PromptCount);
+        sequence.Options.Logits?.Invoke(sequence.TokenCount - sequence.PromptCount, logits);
+        if (sequence.TryCommitGiven())
+            return FinishReason.None;
+        if (sequence.Options.MaxTokens == 0)
+            return FinishReason.Length;
+        var sampled = sequence.Sampler!.Pick(logits, sequence.Tokens, sequence.AnswerStart);
         if (Model.Tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
             return FinishReason.End;
         if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled))

@@ -23,6 +23,12 @@ public sealed record EngineOptions
     /// <summary>The most sequences that compute side by side, from 1 to 1024 and not above <see cref="BatchTokens"/>.</summary>
     public int MaxSequences { get; init; } = 16;
 
+    /// <summary>
+    /// Whether sequences wait with their answers until all prompts that there are pages for are computed, and then decode together: a batch is done
+    /// sooner and its steps are either of prompts or of answers, but the first token comes later.
+    /// </summary>
+    public bool PromptsFirst { get; init; }
+
     /// <summary>The most sequences that wait for their turn, from 1 to 1,000,000.</summary>
     public int QueueLimit { get; init; } = 1024;
 

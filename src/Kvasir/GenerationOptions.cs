@@ -5,8 +5,17 @@ namespace Kvasir;
 /// <summary>What a request asks for beside its prompt.</summary>
 public sealed record GenerationOptions
 {
-    /// <summary>The most tokens to generate, at least 1; null goes on to the end of the context.</summary>
+    /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
     public int? MaxTokens { get; init; }
+
+    /// <summary>
+    /// Tokens behind the prompt that are fed one a step, as if they had been generated: attended by the policy. They are no part of the answer, end
+    /// nothing, and are not sampled; generation goes on behind them.
+    /// </summary>
+    public ReadOnlyMemory<int> GivenTokens { get; init; }
+
+    /// <summary>Told the logits of the prompt's last token and of every token behind it, once each; null for nobody.</summary>
+    public LogitsObserver? Logits { get; init; }
 
     public SamplingOptions Sampling { get; init; } = new();
 
@@ -31,8 +40,8 @@ public sealed record GenerationOptions
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     internal void Validate(int vocabularySize)
     {
-        if (MaxTokens is < 1)
-            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than 1");
+        if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
+            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {(GivenTokens.IsEmpty ? 1 : 0)}");
         if (TopLogprobs is < 0 or > 20)
             throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
         if (AuditShare is not (null or (>= 0 and <= 1)))

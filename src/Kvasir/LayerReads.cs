@@ -12,4 +12,8 @@ public readonly record struct LayerReads(long RowsRead, long RowsInSight, long B
     /// <summary>Both together.</summary>
     public static LayerReads operator +(LayerReads left, LayerReads right) =>
         new(left.RowsRead + right.RowsRead, left.RowsInSight + right.RowsInSight, left.BlocksRead + right.BlocksRead);
+
+    /// <summary>What the left has more.</summary>
+    public static LayerReads operator -(LayerReads left, LayerReads right) =>
+        new(left.RowsRead - right.RowsRead, left.RowsInSight - right.RowsInSight, left.BlocksRead - right.BlocksRead);
 }

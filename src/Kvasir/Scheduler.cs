@@ -15,14 +15,13 @@ internal sealed class Scheduler
     private readonly List<Sequence> _running;
     private readonly KvCache _cache;
     private readonly AttentionShape _shape;
-    private readonly int _queueLimit;
+    private readonly EngineOptions _options;
 
-    /// <param name="maxRunning">Sequences that compute side by side.</param>
-    /// <param name="queueLimit">Sequences that may wait.</param>
-    public Scheduler(KvCache cache, AttentionShape shape, int maxRunning, int queueLimit)
+    /// <param name="options">How many sequences may compute side by side, how many may wait, and which rows go first.</param>
+    public Scheduler(KvCache cache, AttentionShape shape, EngineOptions options)
     {
-        (_cache, _shape, _queueLimit) = (cache, shape, queueLimit);
-        _running = new List<Sequence>(maxRunning);
+        (_cache, _shape, _options) = (cache, shape, options);
+        _running = new List<Sequence>(options.MaxSequences);
     }
 
     public int WaitingCount => _waiting.Count + _preempted.Count;
@@ -32,7 +31,7 @@ internal sealed class Scheduler
     /// <summary>False when the queue is full.</summary>
     public bool TryEnqueue(Sequence sequence)
     {
-        if (_waiting.Count == _queueLimit)
+        if (_waiting.Count == _options.QueueLimit)
             return false;
         _waiting.Enqueue(sequence);
         return true;
@@ -44,8 +43,12 @@ internal sealed class Scheduler
         batch.Clear();
         DropCancelled();
         Admit();
+        if (_options.PromptsFirst)
+            AddPrompts(batch, preempts: false);
+        if (_options.PromptsFirst && batch.RowCount > 0)
+            return;
         AddDecoding(batch);
-        AddPrompts(batch);
+        AddPrompts(batch, preempts: true);
     }
 
     /// <summary>Takes a sequence that has ended out of the running ones.</summary>
@@ -100,8 +103,9 @@ internal sealed class Scheduler
     {
         while (_running.Count < _running.Capacity && TryTakeWaiting(out var sequence))
         {
-            var cache = _cache.Open(sequence.TokenLimit);
-            sequence.Start(cache, Selectors(sequence, _shape));
+            var reusedCount = ReusableRows(sequence);
+            var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, sequence.Shared?.LimitTokens ?? 0));
+            sequence.Start(cache, Selectors(sequence, _shape), reusedCount);
             _running.Add(sequence);
         }
     }
@@ -113,7 +117,7 @@ internal sealed class Scheduler
         var again = _preempted.Count > 0;
         if (!(again ? (sequence = _preempted[0]) is not null : _waiting.TryPeek(out sequence!)))
             return false;
-        var pages = _cache.HeadCount * KvHead.PagesFor(sequence.TokenCount + 1);
+        var pages = _cache.HeadCount * (KvHead.PagesFor(sequence.TokenCount + 1) - KvHead.PagesFor(ReusableRows(sequence)));
         if (_running.Count > 0 && pages > _cache.Pool.PagesLeft - PagesPromised())
             return false;
         if (again)
@@ -122,6 +126,8 @@ internal sealed class Scheduler
             _waiting.Dequeue();
         return true;
     }
+
+    private static int ReusableRows(Sequence sequence) => sequence.Shared is { } shared && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
 
     // Pages that running prompts have not taken yet but will.
     private int PagesPromised()
@@ -145,7 +151,7 @@ internal sealed class Scheduler
         }
     }
 
-    private void AddPrompts(Batch batch)
+    private void AddPrompts(Batch batch, bool preempts)
     {
         for (var i = 0; i < _running.Count && batch.RowsLeft > 0; i++)
         {
@@ -155,7 +161,7 @@ internal sealed class Scheduler
             var rows = Math.Min(batch.RowsLeft, sequence.PrefillCount - sequence.CachedCount);
             // A prompt waits while others make progress; only when nobody does is somebody preempted for it.
             var reserved = sequence.Cache!.TryReserve(sequence.CachedCount + rows)
-                || (batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
+                || (preempts && batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
             if (!reserved)
                 continue;
             sequence.Timings.MarkPrefillStart();

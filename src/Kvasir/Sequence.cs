@@ -23,6 +23,8 @@ public sealed class Sequence
     private TokenLogprob[][] _topLogprobs = [];
     private StopMatcher _text = new([], 0);
     private Selector[] _selectors = [];
+    private LayerReads[] _reads = [];
+    private int _kvHeadCount;
     private int _readCount;
     private int _readBytes;
     private bool _tailRead;
@@ -41,21 +43,30 @@ public sealed class Sequence
 
     public GenerationOptions Options { get; }
 
+    /// <summary>What it has in common with others, at the beginning of its prompt; null for nothing.</summary>
+    public SharedPrompt? Shared { get; init; }
+
     public SequenceTimings Timings { get; } = new();
 
     public int PromptCount => _prompt.Length;
 
     /// <summary>Tokens generated so far, as the engine's thread sees it.</summary>
-    public int GeneratedCount => TokenCount - PromptCount;
+    public int GeneratedCount => Math.Max(0, TokenCount - AnswerStart);
 
-    /// <summary>Prompt and answer.</summary>
+    /// <summary>Prompt, given tokens as far as they were fed, and answer.</summary>
     public int TokenCount { get; private set; }
 
-    /// <summary>Prompt and answer, [<see cref="TokenCount"/>].</summary>
+    /// <summary>Prompt, given tokens as far as they were fed, and answer, [<see cref="TokenCount"/>].</summary>
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, TokenCount);
+
+    /// <summary>Tokens that were computed under the policy; a preempted sequence computes some again as a prompt, which is not counted.</summary>
+    public int DecodedCount { get; private set; }
 
     /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
     public int CachedCount { get; private set; }
+
+    /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
+    public int ReusedCount { get; private set; }
 
     /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
     public int TokenLimit { get; private set; }
@@ -76,6 +87,9 @@ public sealed class Sequence
     /// <summary>Rows before this one are attended as a prompt. Grows when a preempted sequence computes its own answer again.</summary>
     internal int PrefillCount { get; private set; }
 
+    /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
+    internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
+
     internal SequenceCache? Cache { get; private set; }
 
     internal AttentionPolicy? Policy { get; private set; }
@@ -87,6 +101,15 @@ public sealed class Sequence
     /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
     public void Cancel() => _cancelled = true;
 
+    /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it began. For between steps, or after the end.</summary>
+    public LayerReads[] ReadsByLayer()
+    {
+        var layers = new LayerReads[_reads.Length / Math.Max(1, _kvHeadCount)];
+        for (var i = 0; i < _reads.Length; i++)
+            layers[i / _kvHeadCount] += _reads[i];
+        return layers;
+    }
+
     /// <summary>The next piece of the answer, when there is one already.</summary>
     public bool TryRead(out GeneratedToken token)
     {
@@ -95,7 +118,7 @@ public sealed class Sequence
         {
             var i = _readCount++;
             var logprob = _logprobs.Length > 0 ? _logprobs[i] : float.NaN;
-            token = new GeneratedToken(_tokens[PromptCount + i], ReadText(_textEnds[i]), logprob, _topLogprobs.Length > 0 ? _topLogprobs[i] : NoLogprobs);
+            token = new GeneratedToken(_tokens[AnswerStart + i], ReadText(_textEnds[i]), logprob, _topLogprobs.Length > 0 ? _topLogprobs[i] : NoLogprobs);
             return true;
         }
 
@@ -128,8 +151,9 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler, AttentionAudit? audit = null)
     {
         (TokenLimit, Policy, Sampler, Seed, Audit) = (tokenLimit, policy, sampler, sampler.Seed, audit);
-        var answerLimit = tokenLimit - PromptCount;
+        var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
+        Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
         _textEnds = new int[answerLimit];
         _text = new StopMatcher(Options.Stop, TextBytesPerToken * answerLimit);
         if (Options.TopLogprobs is null)
@@ -138,8 +162,18 @@ public sealed class Sequence
         _topLogprobs = new TokenLogprob[answerLimit][];
     }
 
-    /// <summary>Begins to compute: with an empty cache, and a fresh selector for every head.</summary>
-    internal void Start(SequenceCache cache, Selector[] selectors) => (Cache, _selectors) = (cache, selectors);
+    /// <summary>Begins to compute: with a fresh selector for every head.</summary>
+    /// <param name="reusedCount">Rows that the cache has, and the selectors have not indexed.</param>
+    internal void Start(SequenceCache cache, Selector[] selectors, int reusedCount = 0)
+    {
+        (Cache, _selectors, _kvHeadCount) = (cache, selectors, cache.KvHeadCount);
+        (CachedCount, ReusedCount) = (reusedCount, reusedCount);
+        if (_reads.Length == 0)
+            _reads = new LayerReads[selectors.Length];
+    }
+
+    /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
+    internal void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _kvHeadCount) + kvHead] += reads;
 
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()
@@ -166,7 +200,22 @@ public sealed class Sequence
         return taken;
     }
 
-    internal void CommitRows(int rowCount) => CachedCount += rowCount;
+    internal void CommitRows(int rowCount)
+    {
+        if (CachedCount >= PrefillCount)
+            DecodedCount += rowCount;
+        CachedCount += rowCount;
+    }
+
+    /// <summary>Appends the next given token. False when there is none left.</summary>
+    internal bool TryCommitGiven()
+    {
+        if (TokenCount >= AnswerStart)
+            return false;
+        Timings.MarkFirstToken();
+        TokenCount++;
+        return true;
+    }
 
     /// <summary>Appends a generated token and the text it adds. True when a stop string is complete.</summary>
     internal bool CommitToken(int token, ReadOnlySpan<byte> bytes, in SampledToken sampled)
@@ -185,12 +234,21 @@ public sealed class Sequence
 
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
+        KeepShared(reason);
         Release();
         _text.Finish();
         Timings.MarkEnd();
         Failure = failure;
         Volatile.Write(ref _finish, (int)reason);
         Signal();
+    }
+
+    private void KeepShared(FinishReason reason)
+    {
+        if (Shared is null || reason == FinishReason.Failed || CachedCount < Shared.TokenCount)
+            return;
+        Shared.Keep(Cache!);
+        Cache = null;
     }
 
     private string ReadText(int end)

@@ -10,7 +10,7 @@ public sealed class SequenceTimings
     /// <summary>The first prompt row was computed.</summary>
     public double PrefillStartMs { get; private set; } = double.NaN;
 
-    /// <summary>The first token was generated: the whole prompt is in the cache.</summary>
+    /// <summary>The first token was generated, or taken from those given: the whole prompt is in the cache.</summary>
     public double FirstTokenMs { get; private set; } = double.NaN;
 
     public double EndMs { get; private set; } = double.NaN;
@@ -18,7 +18,7 @@ public sealed class SequenceTimings
     /// <summary>Time in prefill.</summary>
     public double PrefillMs => FirstTokenMs - PrefillStartMs;
 
-    /// <summary>Time from the first generated token to the end.</summary>
+    /// <summary>Time from the first token to the end.</summary>
     public double DecodeMs => EndMs - FirstTokenMs;
 
     internal void MarkPrefillStart() => PrefillStartMs = double.IsNaN(PrefillStartMs) ? Now() : PrefillStartMs;

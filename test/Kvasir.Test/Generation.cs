@@ -31,9 +31,11 @@ internal sealed class Generation
         new() { MaxTokens = maxTokens, Sampling = SamplingOptions.Greedy, TopLogprobs = 0, IgnoreEnd = true };
 
     /// <summary>Submits every prompt before the first step, and steps until all have ended.</summary>
-    public static Generation[] RunAll(Engine engine, IEnumerable<(int[] Prompt, GenerationOptions Options)> requests)
+    public static Generation[] RunAll(Engine engine, IEnumerable<(int[] Prompt, GenerationOptions Options)> requests) =>
+        RunAll(engine, [.. requests.Select(static request => new Sequence(request.Prompt, request.Options))]);
+
+    public static Generation[] RunAll(Engine engine, Sequence[] sequences)
     {
-        var sequences = requests.Select(request => new Sequence(request.Prompt, request.Options)).ToArray();
         foreach (var sequence in sequences)
             engine.Submit(sequence);
         while (engine.Step())
@@ -41,7 +43,7 @@ internal sealed class Generation
         return [.. sequences.Select(Read)];
     }
 
-    public static Generation Run(Engine engine, int[] prompt, GenerationOptions options) => RunAll(engine, [(prompt, options)])[0];
+    public static Generation Run(Engine engine, int[] prompt, GenerationOptions options, SharedPrompt? shared = null) => RunAll(engine, [new Sequence(prompt, options) { Shared = shared }])[0];
 
     public static Generation Run(Model model, EngineOptions engineOptions, int[] prompt, GenerationOptions options)
     {

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text;
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Reports;
 using Kvasir.Cli.Terminal;
@@ -19,7 +18,7 @@ internal sealed class StudyRun(Shell shell, StudyFlags flags)
         if (text.Length == 0)
             throw new KvasirException(KvasirError.BadOption, $"{(file == PromptText.StandardInput ? "the standard input" : file)} has no text for a prompt");
         // Before anything is computed: a page that cannot be written is known at once.
-        using var page = flags.Html(typed) is { } path ? Open(path) : null;
+        using var page = flags.Html(typed) is { } path ? ReportFile.Open(path) : null;
         using var model = ModelSetup.Load(shell, name, new ModelOptions(), quiet: isJson || !shell.ErrorIsTerminal);
         using var engine = new Engine(model, flags.Engine(typed));
         if (Study(engine, model.Tokenizer.Encode(text), typed) is not { } study)
@@ -30,7 +29,7 @@ internal sealed class StudyRun(Shell shell, StudyFlags flags)
         else
             StudyText.Write(report, shell.Output);
         if (page is not null)
-            WritePage(report, page);
+            ReportFile.Write(page, writer => StudyPage.Write(report, writer));
         return ExitCode.Ok;
     }
 
@@ -55,25 +54,5 @@ internal sealed class StudyRun(Shell shell, StudyFlags flags)
             }
         });
         return study;
-    }
-
-    private static void WritePage(StudyReport report, FileStream page)
-    {
-        page.SetLength(0);
-        using var writer = new StreamWriter(page, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        StudyPage.Write(report, writer);
-    }
-
-    // What is there stays until there is something to put in its place.
-    private static FileStream Open(string path)
-    {
-        try
-        {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be written: {problem.Message}", problem);
-        }
     }
 }

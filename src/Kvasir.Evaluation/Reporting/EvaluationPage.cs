@@ -30,32 +30,33 @@ public static class EvaluationPage
         .note { max-width: 52em; }
         """;
 
-    public static void Write(IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings, TextWriter output)
+    public static void Write(EvaluationDocument document, TextWriter output)
     {
+        var (samples, settings) = (document.Samples, document.Settings);
         using var page = Markup.Page(output);
         PageStyle.Open(page, $"Evaluation of {settings.Model}", Style);
-        PageSections.Settings(page, samples, settings);
+        PageSections.Settings(page, document);
         if (samples.Count == 0)
             page.Element("p", "No sample has been evaluated yet.", ("class", "note"));
         else
-            Sections(page, samples, settings);
+            Sections(page, document);
         page.Element("script", PageScript.Text);
         page.Close();
         page.Close();
     }
 
-    private static void Sections(Markup page, IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings)
+    private static void Sections(Markup page, EvaluationDocument document)
     {
-        var (overall, points) = (Ordered(EvaluationPoints.OverTasks(samples)), Ordered(EvaluationPoints.ByTask(samples)));
+        var (overall, points) = (Ordered(document.Overall), Ordered(document.Tasks));
         PageSections.HowToRead(page, overall);
         PageSections.Plots(page, "Quality against keys read", overall, Cost.KeysRead);
         PageSections.Overview(page, overall);
         PageSections.Plots(page, "Quality against time", overall, Cost.Time);
         PageSections.Plots(page, "Quality against bytes", overall, Cost.Bytes);
         PageSections.Tasks(page, points, overall);
-        PageSections.Needles(page, samples);
+        PageSections.Needles(page, document.Samples);
         PageSections.Layers(page, overall);
-        PageSections.Commands(page, overall, settings);
+        PageSections.Commands(page, overall, document.Settings);
     }
 
     // Protocols apart, then by length; the rest as it came.

@@ -6,20 +6,22 @@ namespace Kvasir.Evaluation.Reporting;
 /// <summary>The parts of an <see cref="EvaluationPage"/>. One that has nothing to show writes nothing.</summary>
 internal static class PageSections
 {
-    public static void Settings(Markup page, IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings)
+    public static void Settings(Markup page, EvaluationDocument document)
     {
+        var (settings, samples) = (document.Settings, document.Samples);
         page.Open("div", ("class", "settings"));
         page.Table("Settings",
         [
             ["setting", "value"],
             ["model", $"{settings.Model}: {settings.Shape}"],
-            ["machine", settings.Machine],
+            ["machine", $"{settings.Machine}; {settings.Threads} {(settings.Threads == 1 ? "thread" : "threads")}"],
+            ["Kvasir", settings.Version],
             ["KV cache", settings.Kv],
             ["seed", settings.Seed.ToString(CultureInfo.InvariantCulture)],
             ["tasks", Listed(samples.Select(static sample => sample.Task))],
             ["lengths", Listed(samples.Select(static sample => sample.Context).Order().Select(static context => $"{FigureText.Tokens(context)} tokens"))],
             .. samples.Select(static sample => sample.Protocol).Distinct().Order().Select(static protocol => new[] { ProtocolText.Title(protocol), ProtocolText.Meaning(protocol) }),
-            ["samples", samples.Count.ToString("N0", CultureInfo.InvariantCulture)],
+            ["samples", $"{Counted(document.Tasks)}{(document.Partial == true ? "; the run was interrupted, and others are missing" : "")}"],
         ]);
         page.Close();
     }
@@ -30,7 +32,7 @@ internal static class PageSections
         page.Text("How to read it: scores are means over samples, in points of 100. ");
         if (overall.Any(static point => point.Difference is not null))
         {
-            page.Text("Every policy saw the same samples as dense attention, so that differences are taken sample by sample; ± is half of their 95% confidence interval. What is ");
+            page.Text("Every policy saw the same samples as dense attention, so that differences are taken sample by sample; ± is half of their 95% confidence interval, which less than ten samples that all differ by the same do not give. What is ");
             page.Element("span", "worse", ("class", "worse key"));
             page.Text(" or ");
             page.Element("span", "better", ("class", "better key"));
@@ -159,6 +161,15 @@ internal static class PageSections
         foreach (var map in maps)
             map.WriteFigure(page);
         page.Close();
+    }
+
+    // As "20 for each task, length, protocol and policy", and how many that is.
+    private static string Counted(IReadOnlyList<EvaluationPoint> points)
+    {
+        int[] counts = [.. points.Select(static point => point.SampleCount).DefaultIfEmpty()];
+        var (least, most) = (counts.Min(), counts.Max());
+        var each = least == most ? $"{most}" : $"{least} to {most}";
+        return $"{each} for each task, length, protocol and policy; {counts.Sum().ToString("N0", CultureInfo.InvariantCulture)} in all";
     }
 
     private static string Listed(IEnumerable<string> texts) => texts.Distinct().ToArray() is { Length: > 0 } all ? string.Join(", ", all) : "none yet";

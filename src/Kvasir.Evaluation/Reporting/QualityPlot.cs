@@ -74,7 +74,8 @@ internal sealed record QualityPlot
     {
         var y = YOf(dense.Quality);
         page.Empty("path", ("class", "dense"), ("d", $"M{Markup.Number(Left)},{Markup.Number(y)}H{Markup.Number(Width - Right)}"));
-        page.Element("text", $"dense {FigureText.Points(dense.Source.Score)}", ("x", Markup.Number(Width - Right - 12)), ("y", Markup.Number(y - 7)), ("text-anchor", "end"), ("class", "halo"));
+        // Curves meet dense attention at the right end, and are apart from it at the left.
+        page.Element("text", $"dense {FigureText.Points(dense.Source.Score)}", ("x", Markup.Number(Left + 6)), ("y", Markup.Number(y - 7)), ("class", "halo"));
         if (Cost.Of(dense.Source) is null)
             return;
         page.Open("circle", ("cx", Markup.Number(XOf(dense))), ("cy", Markup.Number(y)), ("r", "4.6"), ("class", "dense-point"));

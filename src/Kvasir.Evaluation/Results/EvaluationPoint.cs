@@ -27,9 +27,13 @@ public sealed record EvaluationPoint
     /// <summary>The same, layer by layer.</summary>
     public required IReadOnlyList<double?> LayerKeysRead { get; init; }
 
+    /// <summary>Milliseconds of a prompt.</summary>
+    public double? PromptMs { get; init; }
+
     /// <summary>Of all tokens that were fed under the policy.</summary>
     public double? MsPerToken { get; init; }
 
+    /// <summary>Of the same tokens: keys, values and index.</summary>
     public double? BytesPerToken { get; init; }
 
     /// <summary>From dense attention, in nats a token.</summary>

@@ -17,7 +17,7 @@ public static class EvaluationPoints
         return [.. samples.GroupBy(static sample => (sample.Context, sample.Protocol, sample.Policy)).Select(group => Point(null, [.. group], dense))];
     }
 
-    private static EvaluationPoint Point(string? task, EvaluatedSample[] samples, IReadOnlyDictionary<PairedDifference.SampleKey, EvaluatedSample> dense)
+    private static EvaluationPoint Point(string? task, EvaluatedSample[] samples, IReadOnlyDictionary<SampleKey, EvaluatedSample> dense)
     {
         var isDense = samples[0].Policy == PairedDifference.Dense;
         var decodedTokens = samples.Sum(static sample => (long)sample.DecodedTokens);
@@ -32,8 +32,9 @@ public static class EvaluationPoints
             Difference = isDense ? null : PairedDifference.FromDense(samples, dense, static sample => sample.Score),
             KeysRead = Mean(samples, static sample => sample.KeysRead),
             LayerKeysRead = [.. Enumerable.Range(0, samples.Max(static sample => sample.LayerKeysRead.Count)).Select(layer => Mean(samples, sample => layer < sample.LayerKeysRead.Count ? sample.LayerKeysRead[layer] : null))],
+            PromptMs = Mean(samples, static sample => sample.PromptMs),
             MsPerToken = decodedTokens > 0 ? Finite(samples.Sum(static sample => sample.DecodeMs) / decodedTokens) : null,
-            BytesPerToken = Mean(samples, static sample => sample.BytesPerToken),
+            BytesPerToken = decodedTokens > 0 ? Finite(samples.Sum(static sample => sample.BytesPerToken * sample.DecodedTokens) / decodedTokens) : null,
             Divergence = Mean(samples, static sample => sample.Divergence),
             Loss = Mean(samples, static sample => sample.Loss),
             LossDifference = isDense ? null : PairedDifference.FromDense(samples, dense, static sample => sample.Loss),

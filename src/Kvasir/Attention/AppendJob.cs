@@ -18,7 +18,7 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
     {
         (_batch, _layer, _keys, _values) = (batch, layer, keys, values);
         var items = batch.Segments.Length * shape.KvHeadCount;
-        if (batch.RowCount * shape.KvHeadCount * shape.Dim >= ParallelValues)
+        if ((batch.RowCount + ReusedRows(batch)) * (long)shape.KvHeadCount * shape.Dim >= ParallelValues)
         {
             pool.Run(this, items);
             return;
@@ -33,13 +33,27 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
         var segment = _batch.Segments[item / shape.KvHeadCount];
         var kvHead = item % shape.KvHeadCount;
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
+        var selector = segment.Sequence.Selector(_layer, kvHead, shape.KvHeadCount);
         Invariant.Holds(head.RowCount == segment.FirstPosition);
+        if (BeginsBehindReused(segment))
+            selector.Append(head, 0, segment.FirstPosition);
         for (var row = segment.FirstRow; row < segment.FirstRow + segment.RowCount; row++)
         {
             var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
             head.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
         }
 
-        segment.Sequence.Selector(_layer, kvHead, shape.KvHeadCount).Append(head, segment.FirstPosition, segment.RowCount);
+        selector.Append(head, segment.FirstPosition, segment.RowCount);
+    }
+
+    // Rows that were there before the sequence began are indexed with its first.
+    private static bool BeginsBehindReused(in Segment segment) => segment.FirstPosition > 0 && segment.FirstPosition == segment.Sequence.ReusedCount;
+
+    private static int ReusedRows(Batch batch)
+    {
+        var rows = 0;
+        foreach (var segment in batch.Segments)
+            rows += BeginsBehindReused(segment) ? segment.FirstPosition : 0;
+        return rows;
     }
 }

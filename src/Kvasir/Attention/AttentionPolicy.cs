@@ -28,6 +28,11 @@ public abstract class AttentionPolicy
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;
 
+    /// <summary>Bytes of that index that a query group reads for each token in sight: all of them, unless the policy looks tokens up.</summary>
+    /// <param name="dim">Values in a row.</param>
+    /// <param name="groupHeads">Query heads that share the KV head.</param>
+    public virtual double IndexBytesRead(int dim, int groupHeads) => IndexBytesPerToken(dim);
+
     /// <summary>Checks that the options make sense for a model.</summary>
     /// <exception cref="KvasirException">They do not: a layer that they name does not exist, or what they were calibrated for is another model.</exception>
     public virtual void RequireFits(AttentionShape shape)

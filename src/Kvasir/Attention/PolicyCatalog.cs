@@ -30,9 +30,17 @@ public static class PolicyCatalog
     public static AttentionPolicy Parse(string text)
     {
         var colon = text.IndexOf(':', StringComparison.Ordinal);
-        var name = colon < 0 ? text : text[..colon];
-        var entry = Array.Find(Table, e => e.Name == name) ?? throw new KvasirException(
-            KvasirError.BadOption, $"attention policy '{name}' is unknown; known: {string.Join(", ", Table.Select(e => e.Name))}");
+        var entry = Find(colon < 0 ? text : text[..colon]);
         return entry.Create(new PolicyValues(entry, colon < 0 ? "" : text[(colon + 1)..]));
     }
+
+    /// <summary>A policy with more or fewer keys to read, from few to many: see <see cref="PolicyEntry.Sweep"/>.</summary>
+    public static IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return Find(policy.Name.Split(':')[0]).Sweep(policy);
+    }
+
+    private static PolicyEntry Find(string name) => Array.Find(Table, entry => entry.Name == name) ?? throw new KvasirException(
+        KvasirError.BadOption, $"attention policy '{name}' is unknown; known: {string.Join(", ", Table.Select(entry => entry.Name))}");
 }

@@ -12,4 +12,22 @@ public sealed record PolicyEntry(
 {
     /// <summary>What must be there before the policy can be used, beside keys, queries and attention weights; null for nothing.</summary>
     public string? Needs { get; init; }
+
+    /// <summary>Options, as typed, from few keys read to many: the points of a curve of quality against keys. Empty for a policy that reads everything.</summary>
+    public IReadOnlyList<string> Budgets { get; init; } = [];
+
+    /// <summary>A policy at each of <see cref="Budgets"/>, otherwise as it is; the policy alone where there are none.</summary>
+    /// <param name="policy">One of this entry.</param>
+    public IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        if (Budgets.Count == 0)
+            return [policy];
+        var kept = policy.Name.Contains(':', StringComparison.Ordinal) ? policy.Name[(policy.Name.IndexOf(':', StringComparison.Ordinal) + 1)..].Split(',') : [];
+        return [.. Budgets.Select(budget => PolicyCatalog.Parse($"{Name}:{string.Join(',', kept.Where(option => !Sets(budget, option)).Append(budget))}"))];
+    }
+
+    // Whether a budget gives a value to the option of "key=value".
+    private static bool Sets(string budget, string option) =>
+        budget.Split(',').Any(part => part.AsSpan(0, part.IndexOf('=', StringComparison.Ordinal) + 1).SequenceEqual(option.AsSpan(0, option.IndexOf('=', StringComparison.Ordinal) + 1)));
 }

@@ -233,7 +233,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var visible = Visible(segment);
         var audit = AuditOf(segment, kvHead);
         scratch.Compares = audit is not null;
+        var before = scratch.Counts.Reads;
         var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
+        segment.Sequence.CountReads(_layer, kvHead, scratch.Counts.Reads - before);
         if (audit is not null)
             Compare(audit, kvHead, new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
         GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
@@ -256,6 +258,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             if (AuditOf(segment, kvHead) is { } audit)
                 Compare(audit, kvHead, layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead));
             GiveOutputs(segment.FirstRow, 1, kvHead, layer.Sum(kvHead).Output);
+            segment.Sequence.CountReads(_layer, kvHead, layer.Scratch(kvHead).Counts.Reads);
         }
 
         scratch.Counts += layer.TakeCounts();
@@ -278,9 +281,12 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         var kvHead = headIndex % _shape.KvHeadCount;
         var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
-        var rows = DecodeParts.Rows(Visible(segment), part, partCount);
+        var visible = Visible(segment);
+        var rows = DecodeParts.Rows(visible, part, partCount);
         var count = rows.End - rows.First;
         scratch.Counts += new SelectionCounts { Reads = new LayerReads(count, count, 0) };
+        if (part == 0)
+            segment.Sequence.CountReads(_layer, kvHead, new LayerReads(visible.End - visible.First, visible.End - visible.First, 0));
         var sum = _parts.Sum(headIndex, part);
         sum.Reset();
         (scratch.Observes, scratch.Compares) = (false, false);

@@ -5,15 +5,17 @@ public sealed class SequenceCache
 {
     private readonly PagePool _pool;
     private readonly KvHead[] _heads;
-    private readonly int _kvHeadCount;
 
     internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows)
     {
-        (_pool, _kvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
+        (_pool, KvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
         _heads = new KvHead[layerCount * kvHeadCount];
         for (var i = 0; i < _heads.Length; i++)
             _heads[i] = new KvHead(pool, maxRows);
     }
+
+    /// <summary>Of a layer.</summary>
+    public int KvHeadCount { get; }
 
     /// <summary>The most rows that this sequence will ever hold.</summary>
     public int MaxRows { get; }
@@ -33,7 +35,7 @@ public sealed class SequenceCache
         }
     }
 
-    public KvHead Head(int layer, int kvHead) => _heads[(layer * _kvHeadCount) + kvHead];
+    public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
 
     /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
     public int PagesMissing(int rows) =>

@@ -27,6 +27,8 @@ public sealed class PoliciesCommandTest
             // Every default is a value that may be typed, and every list that keeps everything too.
             Assert.Equal($"{policy["name"]}", PolicyCatalog.Parse($"{policy["name"]}:{string.Join(',', options)}").Name);
             Assert.NotNull(PolicyCatalog.Parse($"{policy["keepEverything"]}"));
+            Assert.All(policy["budgets"]!.AsArray(), static budget => Assert.NotNull(PolicyCatalog.Parse($"{budget}")));
+            Assert.Equal($"{policy["name"]}" == "dense", policy["budgets"]!.AsArray().Count == 0);
         }
 
         // Two corners of 128 bf16 numbers for 32 tokens, or for 16.

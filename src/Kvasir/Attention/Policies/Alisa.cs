@@ -22,7 +22,10 @@ public sealed class Alisa : SparsePolicy
             PolicyOption.Whole("probe-every", 16, 1, 65536, "steps from one probe of all tokens to the next"),
             PolicyOption.Choice("score-rows", "queries whose attention is summed: half as many as tokens are read, or as many", "k", "two-k"),
             PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
-            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")));
+            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
+    {
+        Budgets = ["ratio=0.02", "ratio=0.05", "ratio=0.1", "ratio=0.2", "ratio=0.4"],
+    };
 
     private const long LargestWindowBytes = 16 << 20;
     private readonly float _ratio;

@@ -24,7 +24,10 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index")));
+            PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index")))
+    {
+        Budgets = ["epsilon=0.6", "epsilon=0.4", "epsilon=0.25", "epsilon=0.15", "epsilon=0.1", "epsilon=0.05"],
+    };
 
     internal Guarded(PolicyValues values)
         : base(values)

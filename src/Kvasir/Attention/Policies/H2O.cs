@@ -18,7 +18,10 @@ public sealed class H2O(PolicyValues values) : SparsePolicy(values)
             sinks: 0, recent: 64, denseLayers: "none",
             PolicyOption.Real("heavy", 0.1, 0, 1, "heavy hitters kept, of the prompt's tokens"),
             PolicyOption.Real("newest", 0.1, 0, 1, "newest tokens kept, of the prompt's tokens"),
-            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")));
+            PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
+    {
+        Budgets = ["heavy=0.01,newest=0.01", "heavy=0.025,newest=0.025", "heavy=0.05,newest=0.05", "heavy=0.1,newest=0.1", "heavy=0.2,newest=0.2"],
+    };
 
     private readonly float _heavy = values.Real("heavy");
     private readonly float _newest = values.Real("newest");

@@ -21,6 +21,7 @@ public sealed class Loki : SparsePolicy
             PolicyOption.Real("share", 0.125, 0, 1, "of the tokens between the exact zones, for each query head")))
     {
         Needs = "calibration: file=PATH, written by kvasir calibrate",
+        Budgets = ["share=0.01", "share=0.02", "share=0.05", "share=0.125", "share=0.25"],
     };
 
     private readonly string _file;

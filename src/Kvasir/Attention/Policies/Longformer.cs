@@ -12,7 +12,10 @@ public sealed class Longformer(PolicyValues values) : SparsePolicy(values)
         ExactZones.Options(
             sinks: 16, recent: 64, denseLayers: "none",
             PolicyOption.Whole("window", 512, 0, 1 << 20, "tokens of the band"),
-            PolicyOption.Whole("dilation", 2, 1, 4096, "distance between tokens of the band")));
+            PolicyOption.Whole("dilation", 2, 1, 4096, "distance between tokens of the band")))
+    {
+        Budgets = ["window=64", "window=256", "window=512", "window=1024", "window=2048"],
+    };
 
     private readonly int _window = values.Whole("window");
     private readonly int _dilation = values.Whole("dilation");

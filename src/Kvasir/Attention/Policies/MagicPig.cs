@@ -24,7 +24,10 @@ public sealed class MagicPig : SparsePolicy
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
-            PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")));
+            PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
+    {
+        Budgets = ["bits=13,tables=100", "bits=12,tables=110", "bits=11,tables=150", "bits=10,tables=150", "bits=9,tables=150", "bits=8,tables=150"],
+    };
 
     private const double ReferenceFloor = 1e-4;
     private readonly ConcurrentDictionary<(int Layer, int KvHead, int Dim), SignPlanes> _planes = new();
@@ -55,6 +58,10 @@ public sealed class MagicPig : SparsePolicy
 
     /// <summary>Numbers of rows in every table, and the length of the key; where buckets begin comes to that, for up to 65,536 tokens together.</summary>
     public override double IndexBytesPerToken(int dim) => HashedKeys.BytesPerToken(Tables, Bits);
+
+    // A bucket of each table for each query, as full as codes that are spread evenly make them; ids are of 16 bits.
+    public override double IndexBytesRead(int dim, int groupHeads) =>
+        Math.Min(IndexBytesPerToken(dim), (double)groupHeads * Tables * sizeof(ushort) / (1 << Bits));
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, Planes(place), place);
 

@@ -21,7 +21,10 @@ public sealed class Psa : SparsePolicy
             PolicyOption.Whole("group", 0, 0, 4096, "blocks read at a time; 0 for most of what the last steps needed, then fewer"),
             PolicyOption.Choice("unit", "whose query heads read the same blocks", KvHeadUnit, LayerUnit),
             PolicyOption.Choice("metadata", "what is kept of a block to rank it by", "cuboid-mean", "cuboid-max", "centroid"),
-            PolicyOption.Choice("tail", "how the mass of what was not read is guessed", "last-mean", "min-times-left", "fit")));
+            PolicyOption.Choice("tail", "how the mass of what was not read is guessed", "last-mean", "min-times-left", "fit")))
+    {
+        Budgets = ["coverage=0.5", "coverage=0.7", "coverage=0.8", "coverage=0.9", "coverage=0.95", "coverage=0.98"],
+    };
 
     private const string KvHeadUnit = "kv-head";
     private const string LayerUnit = "layer";

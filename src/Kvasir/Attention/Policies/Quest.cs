@@ -16,7 +16,10 @@ public sealed class Quest(PolicyValues values) : SparsePolicy(values)
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "0+1",
             PolicyOption.Real("share", 0.05, 0, 1, "of the pages between the exact zones"),
-            PolicyOption.Whole("page", 16, 2, 256, "tokens of a page")));
+            PolicyOption.Whole("page", 16, 2, 256, "tokens of a page")))
+    {
+        Budgets = ["share=0.01", "share=0.02", "share=0.05", "share=0.1", "share=0.2"],
+    };
 
     private const int FewestPages = 3;
     private readonly float _share = values.Real("share");

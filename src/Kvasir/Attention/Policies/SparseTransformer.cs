@@ -13,7 +13,10 @@ public sealed class SparseTransformer(PolicyValues values) : SparsePolicy(values
             sinks: 4, recent: 1, denseLayers: "none",
             PolicyOption.Whole("stride", 128, 1, 1 << 20, "l: the window, and the distance between tokens"),
             PolicyOption.Choice("mask", "which of the paper's two", "strided", "fixed"),
-            PolicyOption.Whole("summary", 8, 1, 4096, "tokens at the end of each block that the fixed mask reads")));
+            PolicyOption.Whole("summary", 8, 1, 4096, "tokens at the end of each block that the fixed mask reads")))
+    {
+        Budgets = ["stride=128", "stride=256", "stride=512", "stride=1024", "stride=2048"],
+    };
 
     private readonly int _stride = values.Whole("stride");
     private readonly int _summary = values.Whole("summary");

@@ -8,7 +8,10 @@ public sealed class Streaming(PolicyValues values) : SparsePolicy(values)
 {
     internal static readonly PolicyEntry Entry = new(
         "streaming", "the first tokens and a window of the newest", "StreamingLLM: Xiao et al. 2023, arXiv 2309.17453", "streaming:recent=1048576,min-context=0",
-        static values => new Streaming(values), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"));
+        static values => new Streaming(values), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"))
+    {
+        Budgets = ["recent=128", "recent=256", "recent=512", "recent=1024", "recent=2048"],
+    };
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nothing(Zones);
 

@@ -11,7 +11,10 @@ public sealed class TopK(PolicyValues values) : SparsePolicy(values)
         static values => new TopK(values),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
-            PolicyOption.Real("share", 0.02, 0, 1, "of the tokens between the exact zones, for each query head")));
+            PolicyOption.Real("share", 0.02, 0, 1, "of the tokens between the exact zones, for each query head")))
+    {
+        Budgets = ["share=0.005", "share=0.01", "share=0.02", "share=0.05", "share=0.1"],
+    };
 
     private readonly float _share = values.Real("share");
 

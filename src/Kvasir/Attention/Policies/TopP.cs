@@ -11,7 +11,10 @@ public sealed class TopP(PolicyValues values) : SparsePolicy(values)
         static values => new TopP(values),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
-            PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass between the exact zones, for each query head")));
+            PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass between the exact zones, for each query head")))
+    {
+        Budgets = ["coverage=0.5", "coverage=0.7", "coverage=0.8", "coverage=0.9", "coverage=0.95", "coverage=0.98"],
+    };
 
     private readonly float _coverage = values.Real("coverage");
 

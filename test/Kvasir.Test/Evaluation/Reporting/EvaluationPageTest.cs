@@ -36,15 +36,15 @@ public sealed class EvaluationPageTest
     [Fact]
     public void FiguresAreThoseOfTheSamples()
     {
-        var page = XDocument.Parse(Page(Few, HandMade.Settings));
+        var page = XDocument.Parse(Page([.. Few[..4], Few[4] with { Score = 0.69 }, Few[5] with { Score = 0.81 }], HandMade.Settings));
         var rows = page.Descendants("table").First(static table => table.Attribute("class")?.Value == "figures").Descendants("tr").Select(static row => string.Join('|', row.Elements().Select(static cell => cell.Value))).ToArray();
         Assert.Equal(
         [
             "policy|tokens|samples|score|from dense|95% interval|keys read|ms per token|MB per token|perplexity|loss, nats",
             "dense|4k|3|90.0|–|–|100%|5.00|2.00|–|–",
-            "topk:share=0.1|4k|3|80.0|−10.0 ± 0.0|[−10.0, −10.0]|10.0%|5.00|0.2000|7.39|2.00",
+            "topk:share=0.1|4k|3|80.0|−10.0 ± 2.5|[−12.5, −7.5]|10.0%|5.00|0.2000|7.39|2.00",
         ], rows);
-        var cell = page.Descendants("td").First(static cell => cell.Value == "−10.0 ± 0.0");
+        var cell = page.Descendants("td").First(static cell => cell.Value == "−10.0 ± 2.5");
         Assert.Equal("worse", cell.Attribute("class")!.Value);
         Assert.Contains("kvasir eval ruler tiny --samples 2 --attention dense,topk:share=0.1", page.Descendants("code").Select(static code => code.Value));
     }
@@ -55,7 +55,7 @@ public sealed class EvaluationPageTest
         var plot = Drawing(ReportPictures.Pareto(Few)!);
         // Keys read from 0.1 to 1 on a logarithmic axis, scores from 0.7 to 1 within the whisker-less points' range.
         var mark = Assert.Single(plot.Descendants(Svg + "path"), static path => path.Attribute("class")?.Value == "mark" && path.Element(Svg + "title") is not null);
-        Assert.Contains("topk:share=0.1: score 80.0 (−10.0 ± 0.0 points from dense) at 10%", mark.Value, StringComparison.Ordinal);
+        Assert.Contains("topk:share=0.1: score 80.0 (−10.0 points from dense) at 10%", mark.Value, StringComparison.Ordinal);
         var place = mark.Attribute("transform")!.Value.Split('(', ')')[1].Split(' ').Select(static text => double.Parse(text, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
         Assert.Equal(58, place[0], Small);
         var dense = Assert.Single(plot.Descendants(Svg + "circle"));
@@ -129,7 +129,7 @@ public sealed class EvaluationPageTest
     private static string Page(IReadOnlyList<EvaluatedSample> samples, EvaluationSettings settings)
     {
         using var output = new StringWriter();
-        EvaluationPage.Write(samples, settings, output);
+        EvaluationPage.Write(EvaluationDocument.Of(settings, samples, partial: false), output);
         return output.ToString();
     }
 }

@@ -34,6 +34,8 @@ internal static class MadeUpEvaluation
         Shape = "32 layers, 32 heads over 8 KV heads of 128",
         Machine = "2 cores of a made-up processor, AVX-512, VNNI, AMX",
         Seed = 42,
+        Version = "1.2.3",
+        Threads = 2,
         Kv = "bf16",
         Command = "kvasir eval ruler llama-3.1-8b.gguf --context 4096,16384,65536 --samples 20 --protocol a,b --seed 42",
     };

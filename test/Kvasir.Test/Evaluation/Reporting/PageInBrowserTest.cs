@@ -1,4 +1,5 @@
 using Kvasir.Evaluation.Reporting;
+using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Test.Evaluation.Reporting;
 
@@ -57,7 +58,7 @@ public sealed class PageInBrowserTest : IDisposable
     public void EverythingIsDrawnAndNothingOverlaps(int width)
     {
         using var page = new StringWriter();
-        EvaluationPage.Write(MadeUpEvaluation.Samples(seed: 3, count: 6), MadeUpEvaluation.Settings, page);
+        EvaluationPage.Write(EvaluationDocument.Of(MadeUpEvaluation.Settings, MadeUpEvaluation.Samples(seed: 3, count: 6), partial: false), page);
         var found = new Browser().Run(page.ToString(), Script, (width, 1000), _folder);
         Assert.Equal(("true", "", width), ($"{found["ready"]}", $"{found["error"]}", (int)found["width"]!));
         Assert.Equal((4 * 6) + 6 + (2 * 20) + (3 * 8), (int)found["pictures"]!);

@@ -11,7 +11,7 @@ public sealed class EvaluationPointsTest
     [
         HandMade.Of("dense", 0, 1), HandMade.Of("dense", 1, 0.5),
         HandMade.Of("topk:share=0.1", 0, 0.5, 0.1) with { Divergence = 0.2, DecodedTokens = 30, DecodeMs = 60 },
-        HandMade.Of("topk:share=0.1", 1, 0.25, 0.3) with { Divergence = 0.4, LayerKeysRead = [1] },
+        HandMade.Of("topk:share=0.1", 1, 0.25, 0.3) with { Divergence = 0.4, LayerKeysRead = [1], PromptMs = 300, MassKept = 0.9 },
         HandMade.Of("topk:share=0.1", 0, 1, double.NaN) with { Task = "cwe", DecodedTokens = 0, DecodeMs = 0, LayerKeysRead = [] },
     ];
 
@@ -27,8 +27,10 @@ public sealed class EvaluationPointsTest
         Assert.Equal([1, 0.1], topK.LayerKeysRead.Select(static share => share!.Value));
         // 60 and 50 ms for 30 and 10 tokens: tokens count the same, not samples.
         Assert.Equal(110.0 / 40, topK.MsPerToken!.Value, 1e-12);
-        Assert.Equal((0.4e6, 0.3), (topK.BytesPerToken!.Value, Math.Round(topK.Divergence!.Value, 12)));
-        Assert.Equal(((double?)null, (double?)null, 0, (PairedDifference?)null), (points[2].MsPerToken, points[2].KeysRead, points[2].LayerKeysRead.Count, points[2].Difference));
+        // 0.2 and 0.6 MB, likewise.
+        Assert.Equal(((30 * 0.2e6) + (10 * 0.6e6)) / 40, topK.BytesPerToken!.Value, 1e-6);
+        Assert.Equal((0.3, 200.0, 0.9, null), (Math.Round(topK.Divergence!.Value, 12), topK.PromptMs, topK.MassKept, topK.OutputError));
+        Assert.Equal(((double?)null, (double?)null, (double?)null, 0, (PairedDifference?)null), (points[2].MsPerToken, points[2].BytesPerToken, points[2].KeysRead, points[2].LayerKeysRead.Count, points[2].Difference));
     }
 
     [Fact]
@@ -43,11 +45,14 @@ public sealed class EvaluationPointsTest
     [Fact]
     public void JsonHasPointsAndLeavesOutWhatWasNotMeasured()
     {
-        var json = JsonNode.Parse(EvaluationJson.Text(HandMade.Settings, Samples))!;
+        var json = JsonNode.Parse(EvaluationJson.Text(EvaluationDocument.Of(HandMade.Settings, Samples, partial: false)))!;
         Assert.Equal(("tiny & <small>", 2, 3), (json["settings"]!["model"]!.ToString(), json["overall"]!.AsArray().Count, json["tasks"]!.AsArray().Count));
         var topK = json["tasks"]![1]!;
         Assert.Equal((0.375, -0.375, "questionDense"), (topK["score"]!.GetValue<double>(), topK["difference"]!["mean"]!.GetValue<double>(), topK["protocol"]!.ToString()));
         Assert.Null(json["tasks"]![2]!["msPerToken"]);
+        Assert.Equal((5, "topk:share=0.1", "NaN"), (json["samples"]!.AsArray().Count, json["samples"]![4]!["policy"]!.ToString(), json["samples"]![4]!["keysRead"]!.ToString()));
+        Assert.Null(json["partial"]);
+        Assert.True(JsonNode.Parse(EvaluationJson.Text(EvaluationDocument.Of(HandMade.Settings, Samples, partial: true)))!["partial"]!.GetValue<bool>());
     }
 
     [Fact]

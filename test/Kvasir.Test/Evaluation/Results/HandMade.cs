@@ -12,6 +12,8 @@ internal static class HandMade
         Shape = "2 layers",
         Machine = "a machine",
         Seed = 7,
+        Version = "1.2.3",
+        Threads = 2,
         Kv = "bf16",
         Command = "kvasir eval ruler tiny --samples 2",
     };

@@ -1,0 +1,24 @@
+using Kvasir.Attention;
+using Kvasir.Evaluation;
+using Kvasir.Evaluation.Running;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test.Evaluation.Running;
+
+/// <summary>A plan that takes a second on the bundled model.</summary>
+internal static class SmallPlan
+{
+    public const string Window = "streaming:sinks=2,recent=30,min-context=0";
+
+    public static EvaluationPlan Of(params string[] policies) => new()
+    {
+        Tasks = PlannedTask.Of("passkey"),
+        Contexts = [200],
+        Policies = [.. policies.Select(PolicyCatalog.Parse)],
+        Protocols = [Protocol.QuestionDense, Protocol.QuestionSparse],
+        Samples = 3,
+        Kv = KvType.F32,
+        Threads = 2,
+        BatchSequences = 2,
+    };
+}

@@ -1,0 +1,150 @@
+using Kvasir.Attention;
+using Kvasir.Kernels.Attention;
+
+namespace Kvasir.Test;
+
+/// <summary>The beginning of a prompt that is computed once.</summary>
+public sealed class SharedPromptTest : IDisposable
+{
+    private const int PromptTokens = 200;
+    private const int SharedTokens = 128;
+
+    private static readonly string[] Policies =
+    [
+        "dense", "streaming:sinks=2,recent=14,min-context=0", "quest:page=8,recent=8,dense-layers=none,min-context=0", "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0",
+        "psa:block=4,unit=layer,sinks=4,recent=4,coverage=0.5,min-context=0", "magicpig:min-context=0", "h2o:heavy=0.1,newest=0.1,min-context=0", "alisa:min-context=0", "guarded:min-context=0",
+        "topk:share=0.1,min-context=0",
+    ];
+
+    private readonly Model _model = Generation.LoadStories();
+    private readonly int[] _text;
+
+    public SharedPromptTest() => _text = _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..PromptTokens];
+
+    public void Dispose() => _model.Dispose();
+
+    [Theory]
+    [InlineData(KvType.F32)]
+    [InlineData(KvType.BF16)]
+    [InlineData(KvType.Q8)]
+    [InlineData(KvType.Int8)]
+    public void PoliciesOneAfterAnotherFindWhatTheyWouldAlone(KvType type)
+    {
+        using var engine = new Engine(_model, Options(type));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        Compute(engine, shared);
+        foreach (var policy in Policies.Concat(Policies.Reverse()))
+        {
+            // Alone, the same tokens are computed in the same batches: first the shared ones, then the others.
+            using var other = new Engine(_model, Options(type));
+            var own = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+            Compute(other, own);
+            var (expected, actual) = (Run(other, own, policy), Run(engine, shared, policy));
+            Assert.Equal((SharedTokens, SharedTokens), (expected.Sequence.ReusedCount, actual.Sequence.ReusedCount));
+            Assert.Equal(expected.Tokens, actual.Tokens);
+            Assert.Equal(expected.Logprobs, actual.Logprobs);
+            Assert.Equal(expected.Sequence.ReadsByLayer(), actual.Sequence.ReadsByLayer());
+            own.Release();
+        }
+
+        shared.Release();
+        engine.Verify();
+        Assert.Equal(0, engine.KvBytesInUse);
+    }
+
+    [Fact]
+    public void WhatIsSharedChangesNothing()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        Compute(engine, shared);
+        foreach (var policy in Policies)
+        {
+            var (expected, actual) = (Run(engine, null, policy), Run(engine, shared, policy));
+            Assert.Equal((0, SharedTokens), (expected.Sequence.ReusedCount, actual.Sequence.ReusedCount));
+            actual.AssertEquals(expected, 1e-3, policy);
+            Assert.Equal(expected.Sequence.DecodedCount, actual.Sequence.DecodedCount);
+            // Tokens that are nearly as good as others may be chosen otherwise.
+            var (before, after) = (Share(expected.Sequence), Share(actual.Sequence));
+            Assert.True(Math.Abs(before - after) < 0.01, $"{policy}: {before} of the keys read alone, {after} behind a shared prompt");
+        }
+    }
+
+    [Fact]
+    public void AnotherSequenceMeanwhileComputesItsOwn()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        Compute(engine, shared);
+        var kept = engine.KvBytesInUse;
+        Assert.Equal(SharedTokens * engine.Plan.KvBytesPerToken, kept);
+        Sequence[] both = [Sequence(shared, "dense"), Sequence(shared, "dense")];
+        foreach (var one in both)
+            engine.Submit(one);
+        while (engine.Step())
+        {
+        }
+
+        Assert.Equal([SharedTokens, 0], both.Select(static one => one.ReusedCount));
+        Assert.Equal(both[0].Tokens, both[1].Tokens);
+        Assert.Equal((kept, SharedTokens), (engine.KvBytesInUse, shared.RowCount));
+    }
+
+    [Fact]
+    public void WhoObservesMoreThanTheRestComputesItsOwn()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, 160), PromptTokens + 20);
+        Compute(engine, shared);
+        Assert.Equal(0, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=41,min-context=0").Sequence.ReusedCount);
+        Assert.Equal(160, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=40,min-context=0").Sequence.ReusedCount);
+        Assert.Equal(160, shared.RowCount);
+        // One token is needed to tell the next.
+        var whole = new SharedPrompt(_text.AsSpan(0, 192), PromptTokens + 20);
+        Compute(engine, whole);
+        Assert.Equal(0, Generation.Run(engine, _text[..192], Generation.Greedy(2), whole).Sequence.ReusedCount);
+        Assert.Equal(192, Generation.Run(engine, _text[..193], Generation.Greedy(2), whole).Sequence.ReusedCount);
+    }
+
+    [Fact]
+    public void RowsComeBackFromACancelledSequence()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        Compute(engine, shared);
+        var cancelled = Sequence(shared, "dense");
+        engine.Submit(cancelled);
+        engine.Step();
+        Assert.Equal((0, PromptTokens), (shared.RowCount, cancelled.CachedCount));
+        cancelled.Cancel();
+        engine.Step();
+        Assert.Equal((FinishReason.Cancelled, SharedTokens), (cancelled.Finish, shared.RowCount));
+        Assert.Equal(Run(engine, null, "dense").Tokens, Run(engine, shared, "dense").Tokens);
+    }
+
+    [Fact]
+    public void OtherPromptsAndPartsOfUnitsAreRefused()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(32, 64), PromptTokens);
+        var refusal = Assert.Throws<KvasirException>(() => engine.Submit(Sequence(shared, "dense")));
+        Assert.Equal("the prompt of 200 tokens does not begin with the 64 that are shared", refusal.Message);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt(_text.AsSpan(0, 33), PromptTokens));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt([], PromptTokens));
+    }
+
+    private static EngineOptions Options(KvType type) => new() { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, PromptsFirst = true };
+
+    private static double Share(Sequence sequence) => sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer).KeysReadShare;
+
+    private void Compute(Engine engine, SharedPrompt shared)
+    {
+        Generation.Run(engine, _text[..shared.TokenCount], Generation.Greedy(1), shared);
+        Assert.Equal(shared.TokenCount, shared.RowCount);
+    }
+
+    private Generation Run(Engine engine, SharedPrompt? shared, string policy) =>
+        Generation.Run(engine, _text, Generation.Greedy(20) with { Attention = PolicyCatalog.Parse(policy) }, shared);
+
+    private Sequence Sequence(SharedPrompt shared, string policy) => new(_text, Generation.Greedy(20) with { Attention = PolicyCatalog.Parse(policy) }) { Shared = shared };
+}
