@@ -15,6 +15,8 @@ internal sealed class EvalCommand
 {
     private readonly Shell _shell;
     private readonly EvalFlags _flags = new();
+    private readonly AgreeFlags _agree = new();
+    private readonly PplFlags _ppl = new();
     private readonly Argument<string> _model = ModelSetup.Argument();
     private readonly EvalOutput _output = new();
 
@@ -26,6 +28,13 @@ internal sealed class EvalCommand
         Command.Arguments.Add(_model);
         _output.AddTo(Command);
         Command.SetAction(Run);
+        Command.Subcommands.Add(Verb("agree", "Hold policies against dense attention on your own prompts, without expected answers: equal tokens, divergence, lengths of answers", _agree.AddTo, typed =>
+        {
+            var task = _agree.Task(typed);
+            return Run(typed, model => _agree.Read(typed, task, model));
+        }));
+        Command.Subcommands.Add(Verb("ppl", "Measure the perplexity of a text's last tokens under policies, behind a beginning that is computed densely", _ppl.AddTo, typed =>
+            Run(typed, model => _ppl.Read(typed, model))));
     }
 
     public Command Command { get; }
@@ -35,10 +44,26 @@ internal sealed class EvalCommand
         var tasks = _flags.Tasks(typed);
         if (!_output.IsQuiet(typed) && _flags.LeftOut(typed, tasks).ToArray() is [_, ..] leftOut)
             _shell.Note($"without {string.Join(", ", leftOut)}: they need --file");
+        return Run(typed, model => _flags.Read(typed, tasks, model.Config.ContextTokens));
+    }
+
+    private Command Verb(string name, string description, Action<Command> addFlags, Func<ParseResult, int> run)
+    {
+        var command = new Command(name, description);
+        addFlags(command);
+        command.Arguments.Add(_model);
+        _output.AddTo(command);
+        command.SetAction(run);
+        return command;
+    }
+
+    /// <param name="read">The plan; files are read before the model.</param>
+    private int Run(ParseResult typed, Func<Model, EvaluationPlan> read)
+    {
         using var json = Open(_output.Json(typed));
         using var csv = Open(_output.Csv(typed));
         using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
-        var plan = _flags.Read(typed, tasks, model.Config.ContextTokens);
+        var plan = read(model);
         using var run = new EvaluationRun(model, plan);
         using var state = _output.State(typed) is { } path ? StateFile.Open(path, StateHeader.Of(plan, model), plan.Keys(), _output.Restarts(typed)) : null;
         var results = new EvalResults(run);
@@ -96,6 +121,8 @@ internal sealed class EvalCommand
             EvalTable.Write(report, _shell.Output);
         if (_output.IsQuiet(typed))
             return;
+        foreach (var sample in report.Samples.Where(static sample => sample is { Policy: "dense", ExpectedTokens: 0 }))
+            _shell.Note($"note: dense attention ends prompt {sample.Sample + 1} at once, so that nothing is compared; --ignore-end goes on");
         foreach (var row in report.Rows.Where(static row => row is { KeysRead: 1, Policy: not "dense" } && !row.Policy.Contains("min-context=", StringComparison.Ordinal)).DistinctBy(static row => (row.Policy, row.Context)))
             _shell.Note($"note: {Printable.Line(row.Policy)} read everything at {SizeText.Count(row.Context)} tokens; --min-context 0 lets it choose");
     }

@@ -23,6 +23,9 @@ internal static class EvalTable
         ("score", static row => Score(row.Score)),
         ("from dense", static row => row.Difference is { } difference ? Signed(difference.Mean) : null),
         ("95% interval", static row => row.Difference is { Low: { } low, High: { } high } ? $"{Signed(low)} to {Signed(high)}" : null),
+        ("divergence", static row => row.Divergence is { } nats ? Nats(nats) : null),
+        ("loss", static row => row.Loss is { } nats ? Nats(nats) : null),
+        ("perplexity", static row => row.Loss is { } nats ? Number(Math.Exp(nats)) : null),
         ("keys read", static row => Share.Text(row.KeysRead)),
         ("ms/token", static row => row.MsPerToken is { } ms ? Number(ms) : null),
         ("MB/token", static row => row.BytesPerToken is { } bytes ? Number(bytes / MegaByte) : null),
@@ -45,11 +48,18 @@ internal static class EvalTable
         foreach (var protocol in report.Rows.Select(static row => row.Protocol).Distinct().Order())
             output.WriteLine($"protocol {protocol.Letter()}: {Meaning(protocol)}");
         output.WriteLine("from dense: on the same samples, with the 95% confidence interval by Student's t; ms and MB of keys, values and index are of a token under the policy.");
+        if (report.Rows.Any(static row => row.Divergence is not null))
+            output.WriteLine("score: the share of tokens that dense attention puts first too; divergence: Kullback-Leibler, of the next token from dense attention's, nats a token.");
+        if (report.Rows.Any(static row => row.Loss is not null))
+            output.WriteLine("score: the share of the text's tokens that come first; loss: nats a token; perplexity: its exponential.");
+        AnswerLengths.Write(report.Samples, output);
     }
 
     private static string Meaning(Protocol protocol) => protocol == Protocol.QuestionDense
         ? "context, question and the answer's beginning are computed densely; the answer is decoded under the policy."
         : "the context is computed densely; question, the answer's beginning and the answer are fed under the policy.";
+
+    private static string Nats(double nats) => nats.ToString("0.0000", CultureInfo.InvariantCulture);
 
     private static string Signed(double difference) => difference.ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
 

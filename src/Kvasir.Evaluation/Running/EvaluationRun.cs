@@ -116,7 +116,7 @@ public sealed class EvaluationRun : IDisposable
             foreach (var context in _plan.Contexts)
             {
                 // Texts of files are as long as they are; where texts are made, one tells whether the length is enough.
-                for (var i = 0; i < (task.Task.SampleCount is null ? 1 : _plan.SamplesOf(task)); i++)
+                for (var i = 0; i < (task.SampleCount is null ? 1 : _plan.SamplesOf(task)); i++)
                     longest = Math.Max(longest, Tokens(model, task, context, i));
             }
         }
@@ -126,10 +126,10 @@ public sealed class EvaluationRun : IDisposable
 
     private int Tokens(Model model, PlannedTask task, int context, int index)
     {
-        var tokens = PlannedSample.Of(model, task, context, _plan.Seed, index).TokenLimit;
+        var tokens = task.Sample(model, context, _plan.Seed, index).TokenLimit;
         return tokens <= model.Config.ContextTokens ? tokens : throw new KvasirException(
             KvasirError.ContextExceeded,
-            $"sample {index} of {task.File ?? task.Name} takes {tokens} tokens with its answer, beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
+            $"{task.Place(index)} takes {tokens} tokens with its answer, beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
     }
 
     private IEnumerable<Batch> Batches() =>
@@ -143,9 +143,9 @@ public sealed class EvaluationRun : IDisposable
     // Nobody is preempted: what is computed again would be attended densely.
     private int BatchSize(PlannedTask task, int context)
     {
-        var tokens = task.Task.SampleCount is null ? context : _engine.ContextTokens;
+        var tokens = task.SampleCount is null ? context : _engine.ContextTokens;
         var pageTokens = (tokens + PagePool.PageTokens) / PagePool.PageTokens * PagePool.PageTokens;
-        return (int)Math.Clamp(_engine.Plan.TokensThatFit / pageTokens, 1, _plan.BatchSequences);
+        return (int)Math.Clamp(_engine.Plan.TokensThatFit / pageTokens, 1, Math.Min(_plan.BatchSequences, task.MostSideBySide(_engine.Model.Config.VocabularySize)));
     }
 
     // Null where nothing is left to do.
@@ -154,8 +154,13 @@ public sealed class EvaluationRun : IDisposable
         int[] missing = [.. batch.Indexes.Where(index => _policies.Any(policy => !IsDone(batch, policy, index, done)))];
         if (missing.Length == 0)
             return null;
-        PlannedSample[] samples = [.. missing.Select(index => PlannedSample.Of(_engine.Model, batch.Task, batch.Context, _plan.Seed, index))];
-        return new SampleBatch(_engine, batch.Task.Name, batch.Context, batch.Protocol, samples) { AuditShare = _plan.AuditShare };
+        return Open(batch, missing);
+    }
+
+    private SampleBatch Open(Batch batch, int[] indexes)
+    {
+        PlannedSample[] samples = [.. indexes.Select(index => batch.Task.Sample(_engine.Model, batch.Context, _plan.Seed, index))];
+        return batch.Task.Open(_engine, new BatchPlace(batch.Task.Name, batch.Context, batch.Protocol, _plan.AuditShare), samples);
     }
 
     private sealed record Batch(PlannedTask Task, int Context, Protocol Protocol, int[] Indexes);

@@ -5,53 +5,47 @@ namespace Kvasir.Evaluation.Running;
 
 /// <summary>Samples of one task and length under one protocol, ready to be run by any policy.</summary>
 /// <param name="engine">Computes prompts first, and has memory for all samples at once.</param>
-/// <param name="context">Tokens that were asked for.</param>
-internal sealed class SampleBatch(Engine engine, string task, int context, Protocol protocol, IReadOnlyList<PlannedSample> samples)
+internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples)
 {
-    /// <summary>The share of sparse attention that is computed densely as well.</summary>
-    public double AuditShare { get; init; }
+    protected Engine Engine { get; } = engine;
+
+    protected BatchPlace Place { get; } = place;
 
     /// <summary>Runs those samples whose number <paramref name="wanted"/> accepts, side by side.</summary>
     /// <exception cref="KvasirException">The memory cannot be had after all.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
-    public IReadOnlyList<EvaluatedSample> Run(AttentionPolicy policy, Func<int, bool> wanted, CancellationToken cancellation)
+    public IReadOnlyList<EvaluatedSample> Run(AttentionPolicy policy, Func<int, bool> wanted, CancellationToken cancellation) =>
+        Run(policy, [.. samples.Where(sample => wanted(sample.Index))], cancellation);
+
+    /// <param name="chosen">Some of the samples.</param>
+    protected abstract IReadOnlyList<EvaluatedSample> Run(AttentionPolicy policy, PlannedSample[] chosen, CancellationToken cancellation);
+
+    /// <summary>A sequence whose prompt is what the protocol computes densely, and whose given tokens are the rest.</summary>
+    /// <param name="more">Given behind those.</param>
+    /// <param name="options">Completed by policy, audit and given tokens.</param>
+    protected Sequence Open(PlannedSample sample, AttentionPolicy policy, ReadOnlySpan<int> more, GenerationOptions options)
     {
-        PlannedSample[] chosen = [.. samples.Where(sample => wanted(sample.Index))];
-        TimedSequence[] timed = Array.ConvertAll(chosen, sample => new TimedSequence(Open(sample, policy)));
-        TimedSequence.RunAll(engine, timed, cancellation);
-        return [.. chosen.Zip(timed, (sample, one) => Result(sample, policy, one))];
+        int[] tokens = [.. sample.Prompt.Tokens, .. more];
+        var dense = DenseTokens(sample);
+        return new Sequence(tokens.AsSpan(0, dense), options with { Attention = policy, AuditShare = Place.AuditShare, GivenTokens = tokens.AsMemory(dense) });
     }
 
-    private Sequence Open(PlannedSample sample, AttentionPolicy policy)
-    {
-        int[] tokens = [.. sample.Prompt.Tokens];
-        // A sequence begins with a prompt, be it only the begin token.
-        var dense = Math.Max(1, sample.Prompt.DenseTokens(protocol));
-        return new Sequence(tokens.AsSpan(0, dense), new GenerationOptions
-        {
-            Attention = policy,
-            AuditShare = AuditShare,
-            GivenTokens = tokens.AsMemory(dense),
-            MaxTokens = sample.Sample.AnswerTokens,
-            Sampling = SamplingOptions.Greedy with { Seed = (ulong)sample.Index },
-        });
-    }
+    /// <summary>Tokens of the prompt that are computed densely: a sequence begins with one at least, be it only the begin token.</summary>
+    protected int DenseTokens(PlannedSample sample) => Math.Max(1, sample.Prompt.DenseTokens(Place.Protocol));
 
-    private EvaluatedSample Result(PlannedSample planned, AttentionPolicy policy, TimedSequence timed)
+    /// <summary>What a sequence cost and read; nothing of what it was measured for but <paramref name="score"/>.</summary>
+    protected EvaluatedSample Result(PlannedSample planned, AttentionPolicy policy, TimedSequence timed, double score)
     {
-        var (answer, reads) = (Text(timed.Sequence), DecodeReads.Of(engine, timed.Sequence, policy));
+        var reads = DecodeReads.Of(Engine, timed.Sequence, policy);
         return new EvaluatedSample
         {
-            Task = task,
-            Context = context,
+            Task = Place.Task,
+            Context = Place.Context,
             PromptTokens = planned.Prompt.Tokens.Count,
-            Protocol = protocol,
+            Protocol = Place.Protocol,
             Policy = policy.Name,
             Sample = planned.Index,
-            Depth = planned.Sample.Depth,
-            Score = planned.Sample.Score(answer),
-            Answer = answer,
-            Expected = planned.Sample.Answers,
+            Score = score,
             DecodedTokens = timed.Sequence.DecodedCount,
             KeysRead = reads.KeysRead,
             LayerKeysRead = reads.LayerKeysRead,
@@ -63,7 +57,8 @@ internal sealed class SampleBatch(Engine engine, string task, int context, Proto
         };
     }
 
-    private static string Text(Sequence sequence)
+    /// <summary>Its answer; for once.</summary>
+    protected static string Text(Sequence sequence)
     {
         var text = "";
         while (sequence.TryRead(out var piece))

@@ -36,7 +36,7 @@ public sealed class EvaluationRunTest : IDisposable
     public void ProtocolBFeedsTheQuestionUnderThePolicy()
     {
         var results = Run(SmallPlan.Of(SmallPlan.Window));
-        var prompt = PromptTokens.Of(_model.Tokenizer, SmallPlan.Of().Tasks[0].Task.Generate(new SampleRequest(_model.Tokenizer, 200, 1, 0)));
+        var prompt = PromptTokens.Of(_model.Tokenizer, ((AnsweredTask)SmallPlan.Of().Tasks[0]).Task.Generate(new SampleRequest(_model.Tokenizer, 200, 1, 0)));
         foreach (var policy in new[] { "dense", SmallPlan.Window })
         {
             var (a, b) = (Find(results, policy, Protocol.QuestionDense), Find(results, policy, Protocol.QuestionSparse));
