@@ -128,6 +128,19 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
         Ctrl-C stops; with --state FILE the same command goes on from there.
         """;
 
+    private const string Tune = """
+        Examples:
+          kvasir tune model.gguf --prompts questions.jsonl --target 99% --out mine.policy
+          kvasir run model.gguf --file long.txt --attention @mine.policy
+          kvasir tune model.gguf --prompt-file contract.txt --attention psa,quest --by time
+          kvasir tune model.gguf --task vt --context 16k --target 95% --protocol b
+
+        Agreement is the share of tokens of dense attention's answer that a policy puts first too, as in kvasir eval agree.
+        Each policy is measured from few keys to many until it keeps the target, then between the last two budgets.
+        Every setting computes all prompts: a few that are like your own say more than many that are not.
+        Where no setting keeps the target, that is said, nothing is written, and the exit code is 1.
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -145,6 +158,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "eval" => Eval,
             "agree" => Agree,
             "ppl" => Ppl,
+            "tune" => Tune,
             _ => Root,
         });
         return ExitCode.Ok;

@@ -16,6 +16,7 @@ public sealed class EvaluationRun : IDisposable
     private readonly EvaluationPlan _plan;
     private readonly Engine _engine;
     private readonly IReadOnlyList<AttentionPolicy> _policies;
+    private List<SampleBatch>? _kept;
     private volatile EvaluationProgress? _progress;
 
     /// <param name="model">Must outlive the run.</param>
@@ -93,6 +94,24 @@ public sealed class EvaluationRun : IDisposable
                     yield return result;
                 }
             }
+        }
+    }
+
+    /// <summary>
+    /// Computes every sample under one policy, which need not be the plan's. Batches are kept, so that what they know of dense attention is computed once for
+    /// all policies that follow.
+    /// </summary>
+    /// <exception cref="KvasirException">The policy does not fit the model.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public IEnumerable<EvaluatedSample> Run(AttentionPolicy policy, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        _kept ??= [.. Batches().Select(batch => Open(batch, batch.Indexes))];
+        foreach (var batch in _kept)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            foreach (var result in batch.Run(policy, static _ => true, cancellation))
+                yield return result;
         }
     }
 
