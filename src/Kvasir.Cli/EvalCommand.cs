@@ -121,7 +121,7 @@ internal sealed class EvalCommand
             EvalTable.Write(report, _shell.Output);
         if (_output.IsQuiet(typed))
             return;
-        foreach (var sample in report.Samples.Where(static sample => sample is { Policy: "dense", ExpectedTokens: 0 }))
+        foreach (var sample in report.Samples.Where(static sample => sample is { Policy: "dense", ExpectedTokens: 0, DecodedTokens: 0 }))
             _shell.Note($"note: dense attention ends prompt {sample.Sample + 1} at once, so that nothing is compared; --ignore-end goes on");
         foreach (var row in report.Rows.Where(static row => row is { KeysRead: 1, Policy: not "dense" } && !row.Policy.Contains("min-context=", StringComparison.Ordinal)).DistinctBy(static row => (row.Policy, row.Context)))
             _shell.Note($"note: {Printable.Line(row.Policy)} read everything at {SizeText.Count(row.Context)} tokens; --min-context 0 lets it choose");
