@@ -11,6 +11,7 @@ import argparse
 import json
 import queue
 import random
+import signal
 import threading
 import time
 from pathlib import Path
@@ -120,6 +121,8 @@ def save(o, network, tokenizer, state):
 
 def main():
     o = options()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
     tokenizer = Tokenizer(o.names)
     network = Network(tokenizer.size, o.dim, o.layers, o.heads, o.kv_heads, o.ffn, o.theta, o.threads)
     network.initialise(o.seed)

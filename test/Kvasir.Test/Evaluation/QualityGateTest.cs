@@ -1,0 +1,56 @@
+using System.Globalization;
+using Kvasir.Attention;
+using Kvasir.Evaluation;
+using Kvasir.Evaluation.Results;
+using Kvasir.Evaluation.Running;
+using Xunit.Abstractions;
+
+namespace Kvasir.Test.Evaluation;
+
+/// <summary>
+/// What every policy of the catalogue loses on the bundled model's tasks at 4096 tokens, against what it lost when it was measured last. Texts, tokens and draws
+/// are the same every time, so that nothing but arithmetic can change a score: three points more than was measured fail, where one or two answers may flip.
+/// </summary>
+[Trait("Needs", "Minutes")]
+public sealed class QualityGateTest(ITestOutputHelper output)
+{
+    private const int Context = 4096;
+    private const int Samples = 40;
+
+    // Points of 100 over the five tasks together: half of three, so that a loss of three is found whichever way arithmetic leans.
+    private const double Slack = 1.5;
+
+    // What policies lose at their default options, but for short contexts, which they would attend densely.
+    private static readonly Dictionary<string, double> Lost = new()
+    {
+    };
+
+    [Fact]
+    public void NoPolicyLosesMoreThanWhenItWasMeasured()
+    {
+        using var model = Model.Load("needle");
+        var plan = new EvaluationPlan
+        {
+            Tasks = [.. TaskCatalog.Find("needle").Select(static entry => new AnsweredTask(entry.Name, TaskCatalog.Create(entry.Name)))],
+            Contexts = [Context],
+            Policies = [.. PolicyCatalog.Entries.Where(static entry => entry.Name != PairedDifference.Dense && entry.Needs is null).Select(Sparse)],
+            Protocols = [Protocol.QuestionSparse],
+            Samples = Samples,
+        };
+        using var run = new EvaluationRun(model, plan);
+        var points = EvaluationPoints.OverTasks([.. run.Run()]);
+        var failures = new List<string>();
+        foreach (var point in points.OrderBy(static point => point.Policy, StringComparer.Ordinal))
+        {
+            var lost = -100 * (point.Difference?.Mean ?? 0);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{point.Policy}: score {point.Score:P1}, {lost:f1} lost, {point.KeysRead:P1} read"));
+            if (point.Difference is not null && !(lost <= Lost[point.Family] + Slack))
+                failures.Add($"{point.Policy} loses {lost:f1} points where it lost {Lost[point.Family]:f1}");
+        }
+
+        Assert.True(failures.Count == 0, string.Join("; ", failures));
+    }
+
+    private static AttentionPolicy Sparse(PolicyEntry entry) =>
+        PolicyCatalog.Parse(entry.Options.Any(static option => option.Name == "min-context") ? $"{entry.Name}:min-context=0" : entry.Name);
+}
