@@ -26,34 +26,40 @@ public static class AutoAttention
     /// <summary>The policy and its options for a model on this machine.</summary>
     /// <param name="kv">How keys and values will be stored.</param>
     /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
-    public static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens)
+    public static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens) => Choose(config, kv, contextTokens, File());
+
+    /// <param name="path">Of the file where lengths are kept.</param>
+    /// <inheritdoc cref="Choose(ModelConfig, KvType, int)"/>
+    internal static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens, string path)
     {
         ArgumentNullException.ThrowIfNull(config);
         var context = contextTokens == 0 ? config.ContextTokens : contextTokens;
-        var key = string.Create(
-            CultureInfo.InvariantCulture, $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
-        var known = Read();
-        if (!known.TryGetValue(key, out var sparseFrom))
+        var (key, known) = (Key(config, kv), Read(path));
+        if (!known.TryGetValue(key, out var sparseFrom) && context >= AttentionCrossover.LeastDepth)
         {
             // All depths, so that the next model of this shape may have any window.
             sparseFrom = new AttentionCrossover(config, kv).Find(PolicyCatalog.Parse($"{Policy}:min-context=0"), int.MaxValue) ?? 0;
             known[key] = sparseFrom;
-            Write(known);
+            Write(path, known);
         }
 
         return sparseFrom == 0 || sparseFrom > context ? new AutoChoice("dense", null) : new AutoChoice($"{Policy}:min-context={sparseFrom}", sparseFrom);
     }
 
+    /// <summary>What a length holds for: this machine, these kernels, and a shape of heads.</summary>
+    internal static string Key(ModelConfig config, KvType kv) => string.Create(
+        CultureInfo.InvariantCulture, $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+
     private static string File() => Environment.GetEnvironmentVariable(FileVariable) is { Length: > 0 } named ? named : Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "kvasir", "auto-attention.json");
 
     // A file that is missing or damaged costs a second of measuring.
-    private static Dictionary<string, int> Read()
+    private static Dictionary<string, int> Read(string path)
     {
         var lengths = new Dictionary<string, int>();
         try
         {
-            using var stored = JsonDocument.Parse(System.IO.File.ReadAllBytes(File()));
+            using var stored = JsonDocument.Parse(System.IO.File.ReadAllBytes(path));
             foreach (var length in stored.RootElement.EnumerateObject())
             {
                 if (length.Value.TryGetInt32(out var tokens) && tokens >= 0)
@@ -69,12 +75,12 @@ public static class AutoAttention
     }
 
     // Where nothing can be kept, it is measured every time.
-    private static void Write(Dictionary<string, int> lengths)
+    private static void Write(string path, Dictionary<string, int> lengths)
     {
-        var partial = $"{File()}.{Environment.ProcessId}";
+        var partial = $"{path}.{Environment.ProcessId}";
         try
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(File()))!);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             using (var stream = System.IO.File.Create(partial))
             {
                 using var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
@@ -84,7 +90,19 @@ public static class AutoAttention
                 writer.WriteEndObject();
             }
 
-            System.IO.File.Move(partial, File(), overwrite: true);
+            System.IO.File.Move(partial, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Remove(partial);
+        }
+    }
+
+    private static void Remove(string path)
+    {
+        try
+        {
+            System.IO.File.Delete(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -12,7 +12,9 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
 
     protected override IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation)
     {
-        Refer([.. chosen.Where(sample => !_references.TryGetValue(sample.Index, out var known) || known.SharedTokens != SharedTokens(sample))], cancellation);
+        if (chosen.Any(sample => _references.TryGetValue(sample.Index, out var known) && known.SharedTokens != SharedTokens(sample)))
+            _references.Clear();
+        Refer([.. chosen.Where(sample => !_references.ContainsKey(sample.Index))], cancellation);
         if (turn.Policy.Name == Dense.Name)
             return Array.ConvertAll(chosen, sample => _references[sample.Index].Result with { Protocol = turn.Protocol });
         AnswerComparison[] compared = Array.ConvertAll(chosen, sample => new AnswerComparison(_references[sample.Index].Answer, sample.Prompt.Tokens.Count - DenseTokens(sample, turn.Protocol)));

@@ -64,6 +64,9 @@ public sealed class EvaluationRun : IDisposable
     /// <summary>Threads that compute.</summary>
     public int ThreadCount => _engine.ThreadCount;
 
+    /// <summary>KV memory that prompts take until they are used again.</summary>
+    internal long KvBytesInUse => _engine.KvBytesInUse;
+
     /// <summary>Computes something for a moment, so that the first results' times are not those of code that is compiled only then.</summary>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void WarmUp(CancellationToken cancellation = default)

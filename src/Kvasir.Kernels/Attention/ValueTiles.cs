@@ -147,10 +147,18 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
                 var (z, u) = (TCodec.Load<TLanes, V>(row, d + 2 * n), TCodec.Load<TLanes, V>(row, d + 3 * n));
                 CacheLines.Prefetch(ask);
                 CacheLines.Prefetch(ask + step);
-                Add(weights + r, upperWeights + r, x, y, z, u, ref a0, ref a1, ref a2, ref a3);
-                Add(weights + r + BlockRows, upperWeights + r + BlockRows, x, y, z, u, ref b0, ref b1, ref b2, ref b3);
-                Add(weights + r + 2 * BlockRows, upperWeights + r + 2 * BlockRows, x, y, z, u, ref c0, ref c1, ref c2, ref c3);
-                Add(weights + r + 3 * BlockRows, upperWeights + r + 3 * BlockRows, x, y, z, u, ref e0, ref e1, ref e2, ref e3);
+                var w = TLanes.Broadcast(weights[r]);
+                Add(w, x, y, ref a0, ref a1);
+                Add(TCodec.HasScales ? TLanes.Broadcast(upperWeights[r]) : w, z, u, ref a2, ref a3);
+                w = TLanes.Broadcast(weights[r + BlockRows]);
+                Add(w, x, y, ref b0, ref b1);
+                Add(TCodec.HasScales ? TLanes.Broadcast(upperWeights[r + BlockRows]) : w, z, u, ref b2, ref b3);
+                w = TLanes.Broadcast(weights[r + 2 * BlockRows]);
+                Add(w, x, y, ref c0, ref c1);
+                Add(TCodec.HasScales ? TLanes.Broadcast(upperWeights[r + 2 * BlockRows]) : w, z, u, ref c2, ref c3);
+                w = TLanes.Broadcast(weights[r + 3 * BlockRows]);
+                Add(w, x, y, ref e0, ref e1);
+                Add(TCodec.HasScales ? TLanes.Broadcast(upperWeights[r + 3 * BlockRows]) : w, z, u, ref e2, ref e3);
             }
         }
 
@@ -165,15 +173,10 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
         TLanes.Load(from), TLanes.Load(from + TLanes.Count), TLanes.Load(from + 2 * TLanes.Count), TLanes.Load(from + 3 * TLanes.Count));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(float* weight, float* upperWeight, V x, V y, V z, V u, ref V a, ref V b, ref V c, ref V d)
+    private static void Add(V weight, V x, V y, ref V a, ref V b)
     {
-        var w = TLanes.Broadcast(*weight);
-        a = TLanes.MultiplyAdd(w, x, a);
-        b = TLanes.MultiplyAdd(w, y, b);
-        if (TCodec.HasScales)
-            w = TLanes.Broadcast(*upperWeight);
-        c = TLanes.MultiplyAdd(w, z, c);
-        d = TLanes.MultiplyAdd(w, u, d);
+        a = TLanes.MultiplyAdd(weight, x, a);
+        b = TLanes.MultiplyAdd(weight, y, b);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -12,11 +12,13 @@ namespace Kvasir.Measurement;
 /// </summary>
 internal sealed class AttentionCrossover
 {
+    /// <summary>Where measuring begins: with less in sight, little is to be gained.</summary>
+    public const int LeastDepth = 2048;
+
     // A policy that is only just faster is not worth what it loses.
     private const double LeastGain = 1.25;
     private const double ScoreDeviation = 2.5;
     private const int Rounds = 9;
-    private const int LeastDepth = 2048;
     private const int MostDepth = 65536;
     private readonly AttentionShape _shape;
     private readonly KvType _kv;

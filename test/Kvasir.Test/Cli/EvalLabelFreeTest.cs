@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Kvasir.Attention;
 using Kvasir.Test.Models;
 
@@ -63,6 +64,24 @@ public sealed class EvalLabelFreeTest : IDisposable
         var csv = CliRun.Of("eval", "ppl", "stories260K", "--file", _text, "--context", "60", "--scored", "20", "--csv", "-", "-q").Output.Split('\n');
         Assert.Contains(",divergence,loss,answer,", csv[0], StringComparison.Ordinal);
         Assert.Matches("^ppl,60,[0-9]+,B,dense,0,,[0-9.]+,,[0-9.]+,,,,,20,1,", csv[1]);
+    }
+
+    [Fact]
+    public void PagesHaveDivergencesAndLosses()
+    {
+        var (page, pictures) = (_folder.File("page.html"), _folder.File("pictures"));
+        var agree = CliRun.Of("eval", "agree", "stories260K", "--prompts", _lines, "--attention", Window, "--tokens", "12", "--html", page, "--svg", pictures, "-q");
+        Assert.Equal((0, ""), (agree.ExitCode, agree.Error));
+        var text = Regex.Replace(File.ReadAllText(page), "<wbr ?/?>(</wbr>)?", "");
+        Assert.Contains(">divergence, nats</th>", text, StringComparison.Ordinal);
+        Assert.Contains("divergence: Kullback-Leibler", text, StringComparison.Ordinal);
+        Assert.Contains($" --attention dense,{Window}</code>", text, StringComparison.Ordinal);
+        Assert.Contains("<code>kvasir eval agree ", text, StringComparison.Ordinal);
+        Assert.Contains("pareto.svg", Directory.GetFiles(pictures).Select(Path.GetFileName));
+        var ppl = CliRun.Of("eval", "ppl", "stories260K", "--file", _text, "--context", "60,120", "--scored", "20", "--attention", Window, "--html", page, "--svg", pictures, "-q");
+        Assert.Equal((0, ""), (ppl.ExitCode, ppl.Error));
+        text = Regex.Replace(File.ReadAllText(page), "<wbr ?/?>(</wbr>)?", "");
+        Assert.All([">loss, nats</th>", ">perplexity</th>", ">loss from dense</th>", "perplexity: its exponential", "<code>kvasir eval ppl "], part => Assert.Contains(part, text, StringComparison.Ordinal));
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public sealed class TuneCommandTest : IDisposable
         Assert.StartsWith("stories260K: agreement with dense attention, protocol A, target 60%\n", run.Output, StringComparison.Ordinal);
         Assert.Matches("\n  policy +kept +95% interval +keys read +ms/token +target\n  dense +100% ", run.Output);
         Assert.Contains("kept, cheapest", run.Output, StringComparison.Ordinal);
-        Assert.Matches($"(^|\n)wrote {_found}: --attention @{_found} keeps [0-9.]+% .*\n$", run.Error);
+        Assert.Matches($"(^|\n)wrote {_found}: --attention @{_found} keeps [0-9.]+%.*\n$", run.Error);
         var lines = File.ReadAllLines(_found);
         Assert.All(lines[..^1], static line => Assert.StartsWith("# ", line, StringComparison.Ordinal));
         Assert.Contains(lines, line => line.StartsWith($"# kvasir tune stories260K --prompts {_prompts} ", StringComparison.Ordinal));

@@ -68,6 +68,26 @@ public sealed class AgreementTest : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(5)]
+    [InlineData(300)]
+    public void FiguresBehindSharedPromptsDoNotDependOnWhatElseIsCompared(int questionTokens)
+    {
+        string[] policies = [Window, "h2o:heavy=0.1,newest=0.1,min-context=0", "magicpig:min-context=0"];
+        var options = Short with { QuestionTokens = questionTokens };
+        var (together, sharedBytes) = RunLong(options, [Protocol.QuestionDense, Protocol.QuestionSparse], policies);
+        Assert.NotEqual(0, sharedBytes);
+        foreach (var policy in policies)
+        {
+            foreach (var protocol in Enum.GetValues<Protocol>())
+            {
+                var (alone, _) = RunLong(options, [protocol], policy);
+                Assert.Equal(4, alone.Length);
+                Assert.All(alone, expected => AssertSame(expected, Assert.Single(together, other => SampleKey.Of(other) == SampleKey.Of(expected))));
+            }
+        }
+    }
+
     [Fact]
     public void DivergencesOfExtremeLogitsAreFinite()
     {
@@ -148,6 +168,29 @@ public sealed class AgreementTest : IDisposable
         Tasks = [new AgreementTask([.. Texts.Select(static (text, i) => new UserPrompt($"text {i}", text))], [], options)],
         Samples = Texts.Length,
     };
+
+    // With the KV memory that prompts take while they wait for the next policy.
+    private (EvaluatedSample[] Results, long SharedBytes) RunLong(AgreementOptions options, Protocol[] protocols, params string[] policies)
+    {
+        UserPrompt[] prompts = [.. new[] { 0, 2 }.Select(static (text, i) => new UserPrompt($"text {i}", string.Concat(Enumerable.Repeat(Texts[text] + " ", 60 / (Texts[text].Length / 16)))))];
+        using var run = new EvaluationRun(_model, Plan(options, policies) with { Tasks = [new AgreementTask(prompts, [], options)], Samples = prompts.Length, Protocols = protocols, AuditShare = 1 });
+        var (results, bytes) = (new List<EvaluatedSample>(), 0L);
+        foreach (var result in run.Run())
+        {
+            results.Add(result);
+            bytes = Math.Max(bytes, run.KvBytesInUse);
+        }
+
+        return ([.. results], bytes);
+    }
+
+    private static void AssertSame(EvaluatedSample expected, EvaluatedSample actual)
+    {
+        Assert.Equal(expected.LayerKeysRead, actual.LayerKeysRead);
+        Assert.Equal(expected.Expected, actual.Expected);
+        var (layers, answers) = (actual.LayerKeysRead, actual.Expected);
+        Assert.Equal(expected with { LayerKeysRead = layers, Expected = answers, PromptMs = 0, DecodeMs = 0 }, actual with { PromptMs = 0, DecodeMs = 0 });
+    }
 
     private static EvaluatedSample[] Run(Model model, EvaluationPlan plan)
     {

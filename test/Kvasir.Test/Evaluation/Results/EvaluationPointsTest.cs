@@ -58,13 +58,13 @@ public sealed class EvaluationPointsTest
     [Fact]
     public void TableLinesReadBackAsTheSamples()
     {
-        var hard = HandMade.Of("topk:share=0.1,recent=4", 3, 0.1 + 0.2, 1e-7) with { BytesPerToken = 0.2, Answer = "say \"so\",\r\nor not", Expected = ["a", "b"], Depth = 0.5, Loss = double.NaN, Protocol = Protocol.QuestionSparse };
+        var hard = HandMade.Of("topk:share=0.1,recent=4", 3, 0.1 + 0.2, 1e-7) with { BytesPerToken = 0.2, Answer = "say \"so\",\r\nor not", Expected = ["a", "b"], AnswerTokens = 7, Depth = 0.5, Loss = double.NaN, Protocol = Protocol.QuestionSparse };
         using var written = new StringWriter();
         EvaluationCsv.Write([hard, .. Samples], written);
         var text = written.ToString();
         Assert.StartsWith("task,context,prompt_tokens,protocol,policy,sample,depth,score,", text, StringComparison.Ordinal);
         Assert.Contains(
-            "\r\nvt,4096,4090,B,\"topk:share=0.1,recent=4\",3,0.5,0.30000000000000004,,,\"say \"\"so\"\",\r\nor not\",a|b,10,1E-07,1 1E-07,,,0.2,100,50\r\n",
+            "\r\nvt,4096,4090,B,\"topk:share=0.1,recent=4\",3,0.5,0.30000000000000004,,,\"say \"\"so\"\",\r\nor not\",a|b,7,,10,1E-07,1 1E-07,,,0.2,100,50\r\n",
             text, StringComparison.Ordinal);
         Assert.EndsWith("\r\n", text, StringComparison.Ordinal);
         var columns = text.Split("\r\n")[0].Split(',').Length;

@@ -142,6 +142,26 @@ public sealed class EvaluationRunTest : IDisposable
         AssertRefused(KvasirError.ContextExceeded, $"sample 0 of {path} takes ", plan => plan with { Tasks = PlannedTask.Of("jsonl", path) });
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(500)]
+    [InlineData(250)]
+    public void PromptsAreKeptForOtherPoliciesAsFarAsThereIsMemory(int memoryTokens)
+    {
+        var plan = SmallPlan.Of(SmallPlan.Window, "h2o:heavy=0.1,newest=0.1,min-context=0") with { Protocols = [Protocol.QuestionDense], BatchSequences = 1 };
+        var expected = Run(plan);
+        using var run = new EvaluationRun(_model, plan with { KvMemoryBytes = memoryTokens * 5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8) });
+        foreach (var policy in plan.Compared.Concat(plan.Compared))
+        {
+            var results = run.Run(policy).ToArray();
+            Assert.Equal(3, results.Length);
+            Assert.All(results, result => AssertSame(Find(expected, result.Policy, result.Protocol, result.Sample), result));
+            // Rows of 64 or 96 tokens of each of the three prompts, or of as many as leave room for one.
+            var keptTokens = run.KvBytesInUse / (5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8));
+            Assert.InRange(keptTokens, memoryTokens switch { 0 => 3 * 64, 500 => 64, _ => 0 }, memoryTokens switch { 0 => 3 * 128, 500 => 128, _ => 0 });
+        }
+    }
+
     [Fact]
     public void FilesAreRunAsFarAsTheyGo()
     {

@@ -1,0 +1,22 @@
+using Kvasir.Attention;
+using Kvasir.Kernels.Attention;
+using Kvasir.Measurement;
+
+namespace Kvasir.Test.Measurement;
+
+public sealed class AttentionCrossoverTest
+{
+    [Theory]
+    [InlineData(KvType.F32)]
+    [InlineData(KvType.BF16)]
+    [InlineData(KvType.Q8)]
+    [InlineData(KvType.Int8)]
+    public void AFewKeysPayAtOnceAndAllOfThemNever(KvType kv)
+    {
+        using var model = Generation.LoadStories();
+        var crossover = new AttentionCrossover(model.Config, kv);
+        Assert.Equal(AttentionCrossover.LeastDepth, crossover.Find(PolicyCatalog.Parse("streaming:sinks=1,recent=8,min-context=0"), 2 * AttentionCrossover.LeastDepth));
+        Assert.Null(crossover.Find(PolicyCatalog.Parse("topk:share=1,min-context=0"), 2 * AttentionCrossover.LeastDepth));
+        Assert.Null(crossover.Find(PolicyCatalog.Parse("streaming:sinks=1,recent=8,min-context=0"), AttentionCrossover.LeastDepth - 1));
+    }
+}
