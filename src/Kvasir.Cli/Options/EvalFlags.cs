@@ -12,7 +12,6 @@ namespace Kvasir.Cli.Options;
 internal sealed class EvalFlags
 {
     private const string Budget = "budget";
-    private const string MinContext = "min-context";
     private const int DefaultContext = 4096;
     private const int MaxSamples = 1_000_000;
     private const int MaxBatch = 512;
@@ -117,15 +116,8 @@ internal sealed class EvalFlags
     {
         AttentionPolicy[] policies = typed.GetValue(_attention) is [_, ..] asked ? asked : [PolicyCatalog.Parse(PairedDifference.Dense)];
         if (typed.GetValue(_minContext) is { } tokens)
-            policies = Array.ConvertAll(policies, policy => WithMinContext(policy, tokens));
+            policies = Array.ConvertAll(policies, policy => PolicyList.WithMinContext(policy, tokens));
         return typed.GetValue(_sweep) is not null ? [.. policies.SelectMany(PolicyCatalog.Sweep)] : policies;
-    }
-
-    private static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens)
-    {
-        var isTold = policy.Name.Contains($"{MinContext}=", StringComparison.Ordinal);
-        var takes = PolicyCatalog.Entries.Any(entry => entry.Name == policy.Name.Split(':')[0] && entry.Options.Any(static option => option.Name == MinContext));
-        return isTold || !takes ? policy : PolicyCatalog.Parse($"{policy.Name}{(policy.Name.Contains(':', StringComparison.Ordinal) ? ',' : ':')}{MinContext}={tokens}");
     }
 
     // Ascending, each once; null where a part is not understood.

@@ -9,6 +9,8 @@ namespace Kvasir.Cli.Options;
 /// </summary>
 internal static class PolicyList
 {
+    private const string MinContext = "min-context";
+
     /// <summary>Each policy once; what is wrong with one goes to <paramref name="result"/>.</summary>
     public static AttentionPolicy[] Parse(ArgumentResult result, string option)
     {
@@ -30,5 +32,13 @@ internal static class PolicyList
             result.AddError($"{option}: {refusal.Message}");
             return [];
         }
+    }
+
+    /// <summary>The policy with another min-context, unless it was told one or takes none.</summary>
+    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens)
+    {
+        var isTold = policy.Name.Contains($"{MinContext}=", StringComparison.Ordinal);
+        var takes = PolicyCatalog.Entries.Any(entry => entry.Name == policy.Name.Split(':')[0] && entry.Options.Any(static option => option.Name == MinContext));
+        return isTold || !takes ? policy : PolicyCatalog.Parse($"{policy.Name}{(policy.Name.Contains(':', StringComparison.Ordinal) ? ',' : ':')}{MinContext}={tokens}");
     }
 }

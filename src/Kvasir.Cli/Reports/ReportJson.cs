@@ -11,6 +11,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(PoliciesReport))]
 [JsonSerializable(typeof(StudyReport))]
+[JsonSerializable(typeof(DemoReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
@@ -30,6 +31,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(PoliciesReport report) => JsonSerializer.Serialize(report, Written.PoliciesReport);
 
     public static string Text(StudyReport report) => JsonSerializer.Serialize(report, Written.StudyReport);
+
+    public static string Text(DemoReport report) => JsonSerializer.Serialize(report, Written.DemoReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 
