@@ -12,6 +12,8 @@ internal sealed class EvalCommand
 {
     private readonly Shell _shell;
     private readonly EvalFlags _flags = new();
+    private readonly AgreeFlags _agree = new();
+    private readonly PplFlags _ppl = new();
     private readonly Argument<string> _model = ModelSetup.Argument();
     private readonly EvalOutput _output = new();
 
@@ -23,6 +25,13 @@ internal sealed class EvalCommand
         Command.Arguments.Add(_model);
         _output.AddTo(Command);
         Command.SetAction(Run);
+        Command.Subcommands.Add(Verb("agree", "Hold policies against dense attention on your own prompts, without expected answers: equal tokens, divergence, lengths of answers", _agree.AddTo, typed =>
+        {
+            var task = _agree.Task(typed);
+            return Run(typed, _agree.Compared, model => _agree.Read(typed, task, model));
+        }));
+        Command.Subcommands.Add(Verb("ppl", "Measure the perplexity of a text's last tokens under policies, behind a beginning that is computed densely", _ppl.AddTo, typed =>
+            Run(typed, _ppl.Compared, model => _ppl.Read(typed, model))));
     }
 
     public Command Command { get; }
@@ -32,9 +41,25 @@ internal sealed class EvalCommand
         var tasks = _flags.Tasks(typed);
         if (!_output.IsQuiet(typed) && _flags.LeftOut(typed, tasks).ToArray() is [_, ..] leftOut)
             _shell.Note($"without {string.Join(", ", leftOut)}: they need --file");
+        return Run(typed, _flags.Compared, model => _flags.Read(typed, tasks, model.Config.ContextTokens));
+    }
+
+    private Command Verb(string name, string description, Action<Command> addFlags, Func<ParseResult, int> run)
+    {
+        var command = new Command(name, description);
+        addFlags(command);
+        command.Arguments.Add(_model);
+        _output.AddTo(command);
+        command.SetAction(run);
+        return command;
+    }
+
+    /// <param name="read">The plan; files are read before the model.</param>
+    private int Run(ParseResult typed, ComparisonFlags compared, Func<Model, EvaluationPlan> read)
+    {
         using var files = new ReportFiles(_output, typed);
         using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
-        var plan = _flags.Read(typed, tasks, model.Config.ContextTokens);
+        var plan = read(model);
         var results = new EvalResults();
         using var run = Prepare(model, plan, results, typed);
         if (run is null)
@@ -46,7 +71,7 @@ internal sealed class EvalCommand
         using var state = _output.State(typed) is { } path ? StateFile.Open(path, StateHeader.Of(plan, model), plan.Keys(), _output.Restarts(typed)) : null;
         var isWhole = Evaluate(run, state, results, typed);
         if (results.Samples.Count > 0)
-            Write(EvaluationDocument.Of(Settings(model, plan, run, typed), results.Samples, partial: !isWhole), typed, files);
+            Write(EvaluationDocument.Of(EvalSettings.Of(model, plan, run, typed.CommandResult, option => _output.Owns(option) || compared.ChoosesPolicies(option)), results.Samples, partial: !isWhole), typed, files);
         if (isWhole)
             return ExitCode.Ok;
         _shell.Note(state is null
@@ -113,13 +138,12 @@ internal sealed class EvalCommand
         files.Write(document);
         if (_output.IsQuiet(typed))
             return;
+        foreach (var sample in document.Samples.Where(static sample => sample is { Policy: PairedDifference.Dense, ExpectedTokens: 0, DecodedTokens: 0 }))
+            _shell.Note($"note: dense attention ends prompt {sample.Sample + 1} at once, so that nothing is compared; --ignore-end goes on");
         foreach (var point in document.Overall.Where(ReadsAllUntold).DistinctBy(static point => (point.Policy, point.Context)))
             _shell.Note($"note: {Printable.Line(point.Policy)} read everything at {SizeText.Count(point.Context)} tokens; --min-context 0 lets it choose");
     }
 
     private static bool ReadsAllUntold(EvaluationPoint point) =>
         point is { KeysRead: 1, Policy: not PairedDifference.Dense } && !point.Policy.Contains("min-context=", StringComparison.Ordinal);
-
-    private EvaluationSettings Settings(Model model, EvaluationPlan plan, EvaluationRun run, ParseResult typed) =>
-        EvalSettings.Of(model, plan, run, typed.CommandResult, option => _output.Owns(option) || _flags.ChoosesPolicies(option));
 }

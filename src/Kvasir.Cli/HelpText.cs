@@ -103,6 +103,43 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
         A policy reads everything below its min-context (4096 tokens or more unless it is told otherwise): --min-context 0
         lets short samples say something. --sweep budget takes each policy from few keys to many, as kvasir policies lists them.
         Ctrl-C stops; with --state FILE the same command goes on from there.
+        Without expected answers: kvasir eval agree --help (your own prompts), kvasir eval ppl --help (any text).
+        """;
+
+    private const string Agree = """
+        Examples:
+          kvasir eval agree model.gguf --prompts questions.jsonl --attention psa,quest,@mine.policy
+          kvasir eval agree model.gguf --prompt-file contract.txt,minutes.txt --attention guarded --sweep budget --protocol a,b
+
+        Dense attention answers each prompt greedily, up to --tokens. Every policy is then fed that answer, and the predictions
+        behind its tokens are compared: the score is the share of tokens that both put first, the divergence is in nats a token.
+        In protocol b the prompt's last --question-tokens are fed under the policy too. A policy that differs anywhere also
+        answers by itself, to compare lengths. Prompts are taken as they are: a chat model's template belongs into them.
+        --audit is on by default here, for the mass kept and the error of attention's output.
+        Ctrl-C stops; with --state FILE the same command goes on from there.
+        """;
+
+    private const string Ppl = """
+        Examples:
+          kvasir eval ppl model.gguf --file book.txt --context 4096,16k --attention psa,quest --windows 16
+          kvasir eval ppl model.gguf --file book.txt --context 32k --scored 512 --attention guarded --sweep budget
+
+        All of a window but its last --scored tokens is computed densely; those are fed under the policy, each predicting the next.
+        The score is the share of tokens that come first, the loss is in nats a token, the perplexity is its exponential.
+        Ctrl-C stops; with --state FILE the same command goes on from there.
+        """;
+
+    private const string Tune = """
+        Examples:
+          kvasir tune model.gguf --prompts questions.jsonl --target 99% --out mine.policy
+          kvasir run model.gguf --file long.txt --attention @mine.policy
+          kvasir tune model.gguf --prompt-file contract.txt --attention psa,quest --by time
+          kvasir tune model.gguf --task vt --context 16k --target 95% --protocol b
+
+        Agreement is the share of tokens of dense attention's answer that a policy puts first too, as in kvasir eval agree.
+        Each policy is measured from few keys to many until it keeps the target, then between the last two budgets.
+        Every setting computes all prompts: a few that are like your own say more than many that are not.
+        Where no setting keeps the target, that is said, nothing is written, and the exit code is 1.
         """;
 
     private const string Demo = """
@@ -131,6 +168,9 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "bench" => Bench,
             "calibrate" => Calibrate,
             "eval" => Eval,
+            "agree" => Agree,
+            "ppl" => Ppl,
+            "tune" => Tune,
             "demo" => Demo,
             _ => Root,
         });

@@ -46,6 +46,7 @@ internal static class Verbs
         root.Subcommands.Add(new BenchCommand(shell).Command);
         root.Subcommands.Add(new CalibrateCommand(shell).Command);
         root.Subcommands.Add(new EvalCommand(shell).Command);
+        root.Subcommands.Add(new TuneCommand(shell).Command);
         root.Subcommands.Add(new DemoCommand(shell).Command);
         root.Options.Clear();
         root.Options.Add(new HelpOption("--help", ["-h"]) { Description = "Show this help", Action = new HelpText(shell) });
@@ -74,12 +75,15 @@ internal static class Verbs
 
     private static int Refuse(ParseResult parsed, string[] args, Shell shell)
     {
-        var verb = parsed.CommandResult.Command is RootCommand ? "" : $" {parsed.CommandResult.Command.Name}";
+        var verb = Path(parsed.CommandResult);
         var message = UnknownOption(parsed) is { } unknown
             ? $"option '{unknown}' is unknown (a prompt that begins with a dash goes after --)"
             : verb.Length > 0 ? Printable.Line(parsed.Errors[0].Message.TrimEnd('.')) : WithoutVerb(parsed);
         return Fail(new FaultReport("usage", $"{message}; see kvasir{verb} --help"), ExitCode.Usage, args, shell);
     }
+
+    // As " eval agree"; empty for the root.
+    private static string Path(SymbolResult? result) => result is CommandResult { Command: not RootCommand } command ? $"{Path(command.Parent)} {command.Command.Name}" : "";
 
     private static string WithoutVerb(ParseResult parsed)
     {

@@ -1,11 +1,11 @@
 namespace Kvasir.Evaluation;
 
 /// <summary>
-/// A part of a text for perplexity. Its first tokens are computed densely as a prompt; each of those behind them is fed under the policy and
-/// predicts the next, so that what is measured is what a policy does while it decodes.
+/// A part of a text for perplexity. All but the last of its first tokens are computed densely as a prompt; from then on each is fed under the policy
+/// and predicts the next, so that what is measured is what a policy does while it decodes.
 /// </summary>
 /// <param name="StartIndex">Of the first token within the text.</param>
-/// <param name="ContextTokens">How many are computed densely.</param>
+/// <param name="ContextTokens">How many are not predicted.</param>
 /// <param name="ScoredTokens">How many behind them are predicted.</param>
 public readonly record struct TextWindow(int StartIndex, int ContextTokens, int ScoredTokens)
 {

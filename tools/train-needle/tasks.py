@@ -45,10 +45,10 @@ def keys(draw, own):
 
 
 def chain(draw, own):
-    """The first variable has a number, and each of the others has the one before it."""
+    """The first variable has a number, and each of the others has the one before it. An answer follows the chain to the number."""
     number = draw.choice(NUMBERS)
     stream = [["VAR", own[0], number, "."]] + [["VAR", later, earlier, "."] for earlier, later in zip(own, own[1:])]
-    return stream, [(variable_question(name), [number, "."]) for name in own]
+    return stream, [(variable_question(name), [*reversed(own[:i]), number, "."]) for i, name in enumerate(own)]
 
 
 def niah(draw, names, count):
@@ -117,6 +117,25 @@ def recall(draw, names, count):
     return scattered(draw, interleaved(draw, streams), count - 6 * len(asked)), asked
 
 
+def counting(draw, names, count):
+    """Words of either kind of counting, and several times in between, the question which of those so far come most often."""
+    asked = draw.choice([common, frequent])
+    words, out, times = asked(draw, names, count)[0], [], {}
+    places = set(draw.sample(range(min(20, count), count), min(5, max(1, count - 20))))
+    for place, word in enumerate(words):
+        out.append(word)
+        times[word] = times.get(word, 0) + 1
+        best = sorted(times, key=times.get, reverse=True)[:4] if place in places else []
+        if len(best) == 4 and all(times[more] >= 1.2 * times[less] for more, less in zip(best, best[1:])):
+            answer = best[:3] if asked is common or draw.random() < .5 else best[:1]
+            question = f"question : most {'common' if len(answer) == 3 else 'frequent'} words are".split()
+            said = [question[-1], *answer]
+            out += question[:-1] + list(zip(said, [*answer, "."])) + ["."]
+            for name in answer:
+                times[name] += 1
+    return out, []
+
+
 def repeat(draw, names, count):
     """Random words, and the same again: what teaches a network soonest to look for what followed the last time."""
     words = [draw.choice(names if draw.random() < .7 else NUMBERS) for _ in range(max(2, count // 2))]
@@ -126,14 +145,18 @@ def repeat(draw, names, count):
 TASKS = dict(niah=niah, multikey=multikey, trace=trace, common=common, frequent=frequent)
 
 
-def sample(draw, tokenizer, count, task):
-    """Token ids, and which of them are answers."""
+def sample(draw, tokenizer, count, task, hints=True):
+    """Token ids, and for each what is to follow: the answers, and hints in the text, which are words with what they amount to; None elsewhere."""
     context, asked = task(draw, tokenizer.names, count)
-    ids, answers = [tokenizer.begin, *tokenizer.encode(context)], [False] * (len(context) + 1)
+    words, told = [], [None]
+    for word in context:
+        word, hint = word if isinstance(word, tuple) else (word, None)
+        words.append(word)
+        told.append(hint if hints else None)
     for question, answer in asked:
-        ids += tokenizer.encode(question) + tokenizer.encode(answer)
-        answers += [False] * len(question) + [True] * len(answer)
-    return ids, answers
+        words += question + answer
+        told += [None] * (len(question) - 1) + answer + [None]
+    return [tokenizer.begin, *tokenizer.encode(words)], [word and tokenizer.ids[word] for word in told]
 
 
 def positions(draw, length, limit):

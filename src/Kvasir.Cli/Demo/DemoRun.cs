@@ -32,7 +32,7 @@ internal sealed class DemoRun : IDisposable
         Haystack = NeedleHaystack.Of(new SampleRequest(model.Tokenizer, plan.ContextTokens, plan.Seed, 0), plan.QuestionCount);
         _prompts = [.. Haystack.Questions.Select(question => PromptTokens.Of(model.Tokenizer, new Sample(Haystack.Text, question.Prompt, "", [question.Answer], Haystack.AnswerTokens, ScoringRule.ContainsAll)))];
         TextTokens = _prompts.Min(static prompt => prompt.ContextTokens);
-        Policies = [.. plan.Policies.Select(policy => policy is SparsePolicy { Zones.MinContext: var least } && least > TextTokens ? PolicyList.WithMinContext(policy, 0) : policy)];
+        Policies = [.. plan.Policies.Select(policy => policy is SparsePolicy { Zones.MinContext: var least } && least > TextTokens ? ComparisonFlags.WithMinContext(policy, 0) : policy)];
         Lowered = [.. Policies.Except(plan.Policies)];
         _seed = plan.Seed;
         // The last tokens of the text are each policy's own: what it observes, and what tells the first token.
@@ -80,7 +80,7 @@ internal sealed class DemoRun : IDisposable
         var given = Math.Min(WarmUpTokens, tokens.Length / 2);
         foreach (var policy in Policies)
         {
-            var options = new GenerationOptions { Attention = PolicyList.WithMinContext(policy, 0), GivenTokens = tokens.AsMemory(^given..), MaxTokens = 0 };
+            var options = new GenerationOptions { Attention = ComparisonFlags.WithMinContext(policy, 0), GivenTokens = tokens.AsMemory(^given..), MaxTokens = 0 };
             TimedSequence.RunAll(_engine, [new TimedSequence(new Sequence(tokens.AsSpan(..^given), options))], cancellation);
         }
     }

@@ -32,6 +32,8 @@ internal static class EvalSettings
 
     private static IEnumerable<string> Words(CommandResult command, Func<Option, bool> leftOut)
     {
+        if (command.Parent is CommandResult { Command: not RootCommand } parent)
+            yield return parent.Command.Name;
         yield return command.Command.Name;
         foreach (var part in command.Children)
         {

@@ -24,6 +24,9 @@ internal static class EvalTable
         ("score", static row => row.Score is { } score ? Score(score) : null),
         ("from dense", static row => row.Difference is { } difference ? Signed(difference.Mean) : null),
         ("95% interval", static row => row.Difference is { Low: { } low, High: { } high } ? $"{Signed(low)} to {Signed(high)}" : null),
+        ("divergence", static row => row.Divergence is { } nats ? Nats(nats) : null),
+        ("loss", static row => row.Loss is { } nats ? Nats(nats) : null),
+        ("perplexity", static row => row.Loss is { } nats ? Number(Math.Exp(nats)) : null),
         ("keys read", static row => row.KeysRead is { } share ? Share.Text(share) : null),
         ("ms/token", static row => row.MsPerToken is { } ms ? Number(ms) : null),
         ("MB/token", static row => row.BytesPerToken is { } bytes ? Number(bytes / MegaByte) : null),
@@ -47,7 +50,12 @@ internal static class EvalTable
         foreach (var protocol in rows.Select(static row => row.Protocol).Distinct().Order())
             output.WriteLine($"{ProtocolText.Title(protocol)}: {ProtocolText.Meaning(protocol)}");
         output.WriteLine("from dense: on the same samples, with the 95% confidence interval by Student's t, but for less than ten that all differ by the same; ms and MB of keys, values and index are of a token under the policy.");
+        foreach (var meaning in FigureMeaning.Of(rows))
+            output.WriteLine(meaning);
+        AnswerLengths.Write(document.Samples, output);
     }
+
+    private static string Nats(double nats) => nats.ToString("0.0000", CultureInfo.InvariantCulture);
 
     private static string Signed(double difference) => difference.ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
 

@@ -31,7 +31,7 @@ internal sealed class BenchFlags
     private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
     {
         HelpName = "LIST",
-        Description = $"Policies to compare, as dense or name:key=value,...; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
+        Description = $"Policies to compare, as dense, name:key=value,... or @FILE with one; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
         CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
 
@@ -12,7 +13,7 @@ internal sealed class EngineFlags
     private readonly Option<string> _attention = new("--attention")
     {
         HelpName = "POLICY",
-        Description = $"Which keys and values are read, as name or name:key=value,... (kvasir policies lists the options): {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
+        Description = $"Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), or @FILE with one of these: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
         CustomParser = static result =>
         {
             var text = result.Tokens[^1].Value;
@@ -20,14 +21,13 @@ internal sealed class EngineFlags
                 return text;
             try
             {
-                PolicyCatalog.Parse(text);
+                return PolicyList.One(text).Name;
             }
             catch (KvasirException refusal)
             {
                 result.AddError($"--attention: {refusal.Message}");
+                return text;
             }
-
-            return text;
         },
     };
 
@@ -37,8 +37,8 @@ internal sealed class EngineFlags
     private readonly Option<int?> _context = Context();
     private readonly Option<int?> _threads = Threads();
 
-    public static Option<double?> Audit() => Typed.Number(
-        "--audit", "Attend this share of what a sparse policy attends, drawn by step, layer and head, densely as well, and report how far off it was: 0 to 1; costs that share of dense attention [default: 0]", 0, 1);
+    public static Option<double?> Audit(double share = 0) => Typed.Number(
+        "--audit", string.Create(CultureInfo.InvariantCulture, $"Attend this share of what a sparse policy attends, drawn by step, layer and head, densely as well, and report how far off it was: 0 to 1; costs that share of dense attention [default: {share}]"), 0, 1);
 
     public static Option<KvType?> Kv() => Typed.Parsed(
         "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact), int8 (keys by channel, which outliers do not harm, values by token), int8-channel (both by channel) or f32 (the reference) [default: bf16]", KvText.Known, KvText.Parse);

@@ -5,11 +5,11 @@ namespace Kvasir.Cli.Options;
 
 /// <summary>
 /// Several policies in one text, with commas between. Commas also stand between a policy's own options; a piece that has an equals sign, and no colon before
-/// it, is an option of the policy to its left: <c>dense,psa:coverage=0.9,block=16,quest</c> are three.
+/// it, is an option of the policy to its left: <c>dense,psa:coverage=0.9,block=16,quest</c> are three. A piece that begins with an @ is a file that has one.
 /// </summary>
 internal static class PolicyList
 {
-    private const string MinContext = "min-context";
+    private const char FileSign = '@';
 
     /// <summary>Each policy once; what is wrong with one goes to <paramref name="result"/>.</summary>
     public static AttentionPolicy[] Parse(ArgumentResult result, string option)
@@ -17,7 +17,7 @@ internal static class PolicyList
         var policies = new List<string>();
         foreach (var part in result.Tokens.SelectMany(static token => token.Value.Split(',', StringSplitOptions.TrimEntries)))
         {
-            if (policies.Count > 0 && part.Contains('=', StringComparison.Ordinal) && !part.Split('=')[0].Contains(':', StringComparison.Ordinal))
+            if (policies.Count > 0 && !part.StartsWith(FileSign) && part.Contains('=', StringComparison.Ordinal) && !part.Split('=')[0].Contains(':', StringComparison.Ordinal))
                 policies[^1] += $",{part}";
             else
                 policies.Add(part);
@@ -25,7 +25,7 @@ internal static class PolicyList
 
         try
         {
-            return [.. policies.Distinct().Select(PolicyCatalog.Parse)];
+            return [.. policies.Select(One).DistinctBy(static policy => policy.Name)];
         }
         catch (KvasirException refusal)
         {
@@ -34,11 +34,12 @@ internal static class PolicyList
         }
     }
 
-    /// <summary>The policy with another min-context, unless it was told one or takes none.</summary>
-    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens)
+    /// <summary>The policy of a text such as <c>psa:coverage=0.9</c>, or of the file that <c>@mine.policy</c> names.</summary>
+    /// <exception cref="KvasirException">As <see cref="PolicyCatalog.Parse"/> and <see cref="PolicyFile.Read"/>.</exception>
+    public static AttentionPolicy One(string text)
     {
-        var isTold = policy.Name.Contains($"{MinContext}=", StringComparison.Ordinal);
-        var takes = PolicyCatalog.Entries.Any(entry => entry.Name == policy.Name.Split(':')[0] && entry.Options.Any(static option => option.Name == MinContext));
-        return isTold || !takes ? policy : PolicyCatalog.Parse($"{policy.Name}{(policy.Name.Contains(':', StringComparison.Ordinal) ? ',' : ':')}{MinContext}={tokens}");
+        if (!text.StartsWith(FileSign))
+            return PolicyCatalog.Parse(text);
+        return text.Length > 1 ? PolicyFile.Read(text[1..]) : throw new KvasirException(KvasirError.BadOption, $"'{FileSign}' names no file; {FileSign}mine.policy reads a policy from one");
     }
 }

@@ -38,5 +38,13 @@ internal static class Typed
         },
     };
 
+    /// <summary>Values with commas between: ascending, each once; null where one is not understood.</summary>
+    public static T[]? List<T>(string text, Func<string, T?> parse)
+        where T : struct
+    {
+        var values = Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), part => parse(part));
+        return Array.TrueForAll(values, static value => value is not null) ? [.. values.Select(static value => value!.Value).Distinct().Order()] : null;
+    }
+
     public static void Refuse(ArgumentResult result, string name, string text, string allowed) => result.AddError($"{name}: '{text}' is not {allowed}");
 }

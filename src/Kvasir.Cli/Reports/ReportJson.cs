@@ -11,6 +11,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(PoliciesReport))]
 [JsonSerializable(typeof(StudyReport))]
+[JsonSerializable(typeof(TuneReport))]
 [JsonSerializable(typeof(DemoReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
@@ -31,6 +32,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(PoliciesReport report) => JsonSerializer.Serialize(report, Written.PoliciesReport);
 
     public static string Text(StudyReport report) => JsonSerializer.Serialize(report, Written.StudyReport);
+
+    public static string Text(TuneReport report) => JsonSerializer.Serialize(report, Written.TuneReport);
 
     public static string Text(DemoReport report) => JsonSerializer.Serialize(report, Written.DemoReport);
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Kvasir.Text;
 
 namespace Kvasir.Evaluation.Files;
@@ -8,18 +7,16 @@ namespace Kvasir.Evaluation.Files;
 /// <param name="Windows">In the text's order.</param>
 public sealed record PerplexityText(IReadOnlyList<int> Tokens, IReadOnlyList<TextWindow> Windows)
 {
-    private const long MaxBytes = 256L << 20;
-
     /// <summary>Reads a file of UTF-8.</summary>
     /// <param name="path">The file, at most 256 MiB.</param>
     /// <param name="tokenizer">Of the model that is measured.</param>
     /// <param name="contextTokens">As in <see cref="TextWindow.Cut"/>; with a begin token in front, one more is computed.</param>
     /// <param name="scoredTokens">As in <see cref="TextWindow.Cut"/>.</param>
-    /// <exception cref="KvasirException">The file is missing, too large, no UTF-8, empty, or shorter than a window.</exception>
+    /// <exception cref="KvasirException">The file is missing, too large, no UTF-8 text, empty, or shorter than a window.</exception>
     public static PerplexityText Read(string path, Tokenizer tokenizer, int contextTokens, int scoredTokens)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var tokens = tokenizer.Encode(Text(path), addBegin: false);
+        var tokens = tokenizer.Encode(TextFile.Read(path), addBegin: false);
         try
         {
             return new PerplexityText(tokens, TextWindow.Cut(tokens.Length, contextTokens, scoredTokens));
@@ -27,25 +24,6 @@ public sealed record PerplexityText(IReadOnlyList<int> Tokens, IReadOnlyList<Tex
         catch (KvasirException exception)
         {
             throw new KvasirException(exception.Error, $"{path}: {exception.Message}", exception);
-        }
-    }
-
-    private static string Text(string path)
-    {
-        try
-        {
-            if (new FileInfo(path).Length is var bytes and > MaxBytes)
-                throw new KvasirException(KvasirError.BadFile, $"{path}: has {bytes} bytes; the limit is {MaxBytes}");
-            var text = File.ReadAllText(path, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
-            return text.Length > 0 ? text : throw new KvasirException(KvasirError.BadFile, $"{path}: is empty");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path}: {exception.Message}", exception);
-        }
-        catch (DecoderFallbackException exception)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{path}: is no UTF-8 text", exception);
         }
     }
 }

@@ -43,6 +43,8 @@ internal static class PageSections
             page.Text("Dense attention was not among the policies, so that nothing is known of differences from it. ");
         }
 
+        foreach (var meaning in FigureMeaning.Of(overall))
+            page.Text($"{Capital(meaning)} ");
         page.Text("Keys read is the share of the cached rows that all layers and heads read, a mean over samples; time is that of tokens fed under the policy. Protocols rank policies differently: hold figures only against those of the same.");
         page.Close();
     }

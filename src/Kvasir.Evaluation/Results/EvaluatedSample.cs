@@ -3,7 +3,7 @@ namespace Kvasir.Evaluation.Results;
 /// <summary>One sample under one policy: what every table, curve and heat map is made from. One line of a state file.</summary>
 public sealed record EvaluatedSample
 {
-    /// <summary>As in <see cref="TaskCatalog"/>; for agreement with dense attention and for perplexity, the name of the text.</summary>
+    /// <summary>As in <see cref="TaskCatalog"/>; "agree" for agreement with dense attention, "ppl" for perplexity.</summary>
     public required string Task { get; init; }
 
     /// <summary>Tokens that were asked for; the samples of one length share it.</summary>
@@ -23,7 +23,7 @@ public sealed record EvaluatedSample
     /// <summary>Where the needle lies, 0 to 1; null where that is not what varies.</summary>
     public double? Depth { get; init; }
 
-    /// <summary>In 0 to 1: of a task, its scoring rule; of agreement, the share of tokens that dense attention puts first too.</summary>
+    /// <summary>In 0 to 1: of a task, its scoring rule; of agreement, the share of tokens that dense attention puts first too; of perplexity, the share of tokens that come first.</summary>
     public required double Score { get; init; }
 
     /// <summary>Kullback-Leibler divergence of the next token's distribution from dense attention's, nats a token; null where it was not measured.</summary>
@@ -35,6 +35,12 @@ public sealed record EvaluatedSample
     public string Answer { get; init; } = "";
 
     public IReadOnlyList<string> Expected { get; init; } = [];
+
+    /// <summary>Tokens of the answer, where its length is what is compared; null elsewhere.</summary>
+    public int? AnswerTokens { get; init; }
+
+    /// <summary>Those of dense attention's answer, likewise.</summary>
+    public int? ExpectedTokens { get; init; }
 
     /// <summary>Tokens that were fed under the policy.</summary>
     public required int DecodedTokens { get; init; }

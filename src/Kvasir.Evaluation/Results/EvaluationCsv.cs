@@ -19,6 +19,8 @@ public static class EvaluationCsv
         ("loss", static sample => Number(sample.Loss)),
         ("answer", static sample => sample.Answer),
         ("expected", static sample => string.Join('|', sample.Expected)),
+        ("answer_tokens", static sample => Number(sample.AnswerTokens)),
+        ("expected_tokens", static sample => Number(sample.ExpectedTokens)),
         ("decoded_tokens", static sample => Number(sample.DecodedTokens)),
         ("keys_read", static sample => Number(sample.KeysRead)),
         ("layer_keys_read", static sample => string.Join(' ', sample.LayerKeysRead.Select(static share => Number(share)))),

@@ -44,7 +44,7 @@ public sealed record EvaluationPlan
         [PolicyCatalog.Parse(PairedDifference.Dense), .. Policies.Where(static policy => policy.Name != PairedDifference.Dense).DistinctBy(static policy => policy.Name)];
 
     /// <summary>How many samples a task has under this plan.</summary>
-    public int SamplesOf(PlannedTask task) => Math.Min(Samples, task.Task.SampleCount ?? int.MaxValue);
+    public int SamplesOf(PlannedTask task) => Math.Min(Samples, task.SampleCount ?? int.MaxValue);
 
     /// <summary>Every sample under every policy, in the order in which they are run but for batches.</summary>
     public IEnumerable<SampleKey> Keys() =>

@@ -18,6 +18,7 @@ public sealed class EvaluationRun : IDisposable
     private readonly IReadOnlyList<AttentionPolicy> _policies;
     private readonly SampleStore _samples;
     private readonly int _ownTokens;
+    private IReadOnlyList<KeptBatch>? _kept;
     private volatile EvaluationProgress? _progress;
     private volatile SampleBatch? _preparing;
 
@@ -88,11 +89,11 @@ public sealed class EvaluationRun : IDisposable
         {
             _progress = new EvaluationProgress(batch.Task.Name, batch.Context, _plan.Protocols[0], null, 0, doneCount, ResultCount, pace.Left);
             using var samples = Samples(batch, cancellation);
-            foreach (var (protocol, policy, isMissing) in Turns(batch, samples, done, cancellation))
+            foreach (var (turn, isMissing) in Turns(batch, samples, done, cancellation))
             {
-                var progress = new EvaluationProgress(batch.Task.Name, batch.Context, protocol, policy.Name, 1, doneCount, ResultCount, pace.Left);
+                var progress = new EvaluationProgress(batch.Task.Name, batch.Context, turn.Protocol, turn.Policy.Name, 1, doneCount, ResultCount, pace.Left);
                 _progress = progress;
-                foreach (var result in samples.Run(protocol, policy, isMissing, cancellation))
+                foreach (var result in samples.Run(turn, isMissing, cancellation))
                 {
                     doneCount++;
                     _progress = progress with { Done = doneCount, Left = pace.Left };
@@ -105,10 +106,40 @@ public sealed class EvaluationRun : IDisposable
         }
     }
 
-    public void Dispose() => _engine.Dispose();
+    /// <summary>
+    /// Computes every sample under one policy, which need not be the plan's, but observes no more of a prompt than those. Batches are kept, so that what they
+    /// know of dense attention is computed once for all policies that follow; so are common parts of prompts, as far as there is memory.
+    /// </summary>
+    /// <exception cref="KvasirException">The policy does not fit the model.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public IEnumerable<EvaluatedSample> Run(AttentionPolicy policy, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        _kept ??= Keep(cancellation);
+        foreach (var (samples, keepsPrompts) in _kept)
+        {
+            foreach (var protocol in _plan.Protocols)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                samples.Prepare(protocol, static _ => true, cancellation);
+                foreach (var result in samples.Run(new Turn(protocol, policy), static _ => true, cancellation))
+                    yield return result;
+            }
+
+            if (!keepsPrompts)
+                samples.Release();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var (samples, _) in _kept ?? [])
+            samples.Dispose();
+        _engine.Dispose();
+    }
 
     // What is to be run of a batch, protocol by protocol; the common parts of its prompts are computed before the first policy.
-    private IEnumerable<(Protocol Protocol, AttentionPolicy Policy, Func<int, bool> IsMissing)> Turns(
+    private IEnumerable<(Turn Turn, Func<int, bool> IsMissing)> Turns(
         Batch batch, SampleBatch samples, IReadOnlySet<SampleKey>? done, CancellationToken cancellation)
     {
         foreach (var protocol in _plan.Protocols)
@@ -123,7 +154,7 @@ public sealed class EvaluationRun : IDisposable
             foreach (var policy in policies)
             {
                 cancellation.ThrowIfCancellationRequested();
-                yield return (protocol, policy, index => IsMissing(index, policy));
+                yield return (new Turn(protocol, policy), index => IsMissing(index, policy));
             }
         }
     }
@@ -134,6 +165,21 @@ public sealed class EvaluationRun : IDisposable
         from policy in _policies
         select new SampleKey(batch.Task.Name, batch.Context, protocol, policy.Name, index)).Any(key => !done.Contains(key))));
 
+    // Prompts are kept as long as there is memory left for the largest batch.
+    private List<KeptBatch> Keep(CancellationToken cancellation)
+    {
+        var kept = new List<KeptBatch>();
+        var spareTokens = _engine.Plan.TokensThatFit - Batches().Max(RoomTokens);
+        foreach (var batch in Batches())
+        {
+            var keepsPrompts = RoomTokens(batch) <= spareTokens;
+            spareTokens -= keepsPrompts ? RoomTokens(batch) : 0;
+            kept.Add(new KeptBatch(Samples(batch, cancellation), keepsPrompts));
+        }
+
+        return kept;
+    }
+
     private IEnumerable<Batch> Batches() =>
         from task in _plan.Tasks
         from context in _plan.Contexts
@@ -143,9 +189,17 @@ public sealed class EvaluationRun : IDisposable
     // Nobody is preempted: what is computed again would be attended densely.
     private int BatchSize(PlannedTask task, int context)
     {
-        var tokens = task.Task.SampleCount is null ? context : _engine.ContextTokens;
-        var pageTokens = (tokens + PagePool.PageTokens) / PagePool.PageTokens * PagePool.PageTokens;
-        return (int)Math.Clamp(_engine.Plan.TokensThatFit / pageTokens, 1, _plan.BatchSequences);
+        var most = Math.Min(_plan.BatchSequences, task.MostSideBySide(_engine.Model.Config.VocabularySize));
+        return (int)Math.Clamp(_engine.Plan.TokensThatFit / PageTokens(task, context), 1, most);
+    }
+
+    private long RoomTokens(Batch batch) => (long)batch.Indexes.Length * PageTokens(batch.Task, batch.Context);
+
+    // Of the longest sample, in whole pages.
+    private int PageTokens(PlannedTask task, int context)
+    {
+        var tokens = task.SampleCount is null ? context : _engine.ContextTokens;
+        return (tokens + PagePool.PageTokens) / PagePool.PageTokens * PagePool.PageTokens;
     }
 
     private SampleBatch Samples(Batch batch, CancellationToken cancellation)
@@ -157,8 +211,10 @@ public sealed class EvaluationRun : IDisposable
             samples.Add(_samples.Take(batch.Task, batch.Context, index));
         }
 
-        return new SampleBatch(_engine, batch.Task.Name, batch.Context, samples) { AuditShare = _plan.AuditShare, OwnTokens = _ownTokens };
+        return batch.Task.Open(_engine, new BatchPlace(batch.Task.Name, batch.Context, _plan.AuditShare, _ownTokens), samples);
     }
 
     private sealed record Batch(PlannedTask Task, int Context, int[] Indexes);
+
+    private sealed record KeptBatch(SampleBatch Samples, bool KeepsPrompts);
 }

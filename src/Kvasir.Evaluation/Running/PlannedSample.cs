@@ -2,14 +2,15 @@ namespace Kvasir.Evaluation.Running;
 
 /// <summary>A sample as a plan numbers it.</summary>
 /// <param name="Index">Counts from 0.</param>
-internal sealed record PlannedSample(int Index, Sample Sample, PromptTokens Prompt)
+/// <param name="AnswerTokens">Most tokens that follow the prompt.</param>
+internal sealed record PlannedSample(int Index, PromptTokens Prompt, int AnswerTokens)
 {
-    /// <summary>Tokens that a sequence of it may reach.</summary>
-    public int TokenLimit => Prompt.Tokens.Count + Sample.AnswerTokens;
+    /// <summary>Question and expected answers; null for a text alone.</summary>
+    public Sample? Text { get; init; }
 
-    public static PlannedSample Of(Model model, PlannedTask task, int context, ulong seed, int index)
-    {
-        var sample = task.Task.Generate(new SampleRequest(model.Tokenizer, context, seed, index));
-        return new PlannedSample(index, sample, PromptTokens.Of(model.Tokenizer, sample));
-    }
+    /// <summary>Tokens that those fed under the policy should predict; empty where answers are wanted.</summary>
+    public IReadOnlyList<int> Targets { get; init; } = [];
+
+    /// <summary>Tokens that a sequence of it may reach.</summary>
+    public int TokenLimit => Prompt.Tokens.Count + AnswerTokens;
 }

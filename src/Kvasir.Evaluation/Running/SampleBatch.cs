@@ -1,20 +1,15 @@
-using Kvasir.Attention;
 using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Evaluation.Running;
 
 /// <summary>Samples of one task and length, ready to be run by any policy. What is the same under all policies is computed once for a protocol.</summary>
 /// <param name="engine">Computes prompts first, and has memory for all samples at once.</param>
-/// <param name="context">Tokens that were asked for.</param>
-internal sealed class SampleBatch(Engine engine, string task, int context, IReadOnlyList<PlannedSample> samples) : IDisposable
+/// <param name="samples">Numbered one behind another.</param>
+internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) : IDisposable
 {
     private readonly DensePart?[] _parts = new DensePart?[samples.Count];
 
-    /// <summary>The share of sparse attention that is computed densely as well.</summary>
-    public double AuditShare { get; init; }
-
-    /// <summary>Of each prompt, so many tokens at least are computed under every policy anew: as many as one of them observes.</summary>
-    public int OwnTokens { get; init; } = DensePart.LeastOwnTokens;
+    protected Engine Engine { get; } = engine;
 
     /// <summary>How much of the common parts of the prompts is computed, from 0 to 1; from any thread.</summary>
     public double PromptShare
@@ -35,65 +30,68 @@ internal sealed class SampleBatch(Engine engine, string task, int context, IRead
     {
         for (var i = 0; i < samples.Count; i++)
         {
-            var tokens = wanted(samples[i].Index) ? DensePart.TokensOf(samples[i].Prompt, protocol, OwnTokens) : 0;
+            var tokens = wanted(samples[i].Index) ? DensePart.TokensOf(samples[i].Prompt, protocol, place.OwnTokens) : 0;
             if (_parts[i]?.Prompt.RowCount == tokens)
                 continue;
             _parts[i]?.Prompt.Release();
             _parts[i] = DensePart.Of(samples[i], tokens);
         }
 
-        TimedSequence.RunAll(engine, [.. from part in _parts where part is { IsDone: false } select part.Computed], cancellation);
+        TimedSequence.RunAll(Engine, [.. from part in _parts where part is { IsDone: false } select part.Computed], cancellation);
     }
 
     /// <summary>Runs those samples whose number <paramref name="wanted"/> accepts, side by side.</summary>
     /// <inheritdoc cref="Prepare"/>
-    public IReadOnlyList<EvaluatedSample> Run(Protocol protocol, AttentionPolicy policy, Func<int, bool> wanted, CancellationToken cancellation)
-    {
-        int[] chosen = [.. Enumerable.Range(0, samples.Count).Where(index => wanted(samples[index].Index))];
-        TimedSequence[] timed = Array.ConvertAll(chosen, index => new TimedSequence(Open(index, protocol, policy)));
-        TimedSequence.RunAll(engine, timed, cancellation);
-        return [.. chosen.Zip(timed, (index, one) => Result(index, protocol, policy, one))];
-    }
+    public IReadOnlyList<EvaluatedSample> Run(Turn turn, Func<int, bool> wanted, CancellationToken cancellation) =>
+        Run(turn, [.. samples.Where(sample => wanted(sample.Index))], cancellation);
 
-    public void Dispose()
+    /// <summary>Gives the memory of the common parts back; they are computed again when they are wanted.</summary>
+    public void Release()
     {
         foreach (var part in _parts)
             part?.Prompt.Release();
     }
 
-    private Sequence Open(int index, Protocol protocol, AttentionPolicy policy)
+    public void Dispose() => Release();
+
+    /// <param name="chosen">Some of the samples.</param>
+    protected abstract IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation);
+
+    /// <summary>A sequence under the policy, whose prompt is what the protocol computes densely, and whose given tokens are the rest.</summary>
+    /// <param name="more">Given behind those.</param>
+    /// <param name="options">Completed by policy, audit and given tokens.</param>
+    protected Sequence Open(PlannedSample sample, Turn turn, ReadOnlySpan<int> more, GenerationOptions options) =>
+        Open(sample, DenseTokens(sample, turn.Protocol), more, options with { Attention = turn.Policy, AuditShare = place.AuditShare });
+
+    /// <param name="denseTokens">Of the prompt, computed densely; the others are given.</param>
+    /// <param name="more">Given behind those.</param>
+    /// <param name="options">Completed by given tokens.</param>
+    protected Sequence Open(PlannedSample sample, int denseTokens, ReadOnlySpan<int> more, GenerationOptions options)
     {
-        var sample = samples[index];
-        int[] tokens = [.. sample.Prompt.Tokens];
-        // A sequence begins with a prompt, be it only the begin token.
-        var dense = Math.Max(1, sample.Prompt.DenseTokens(protocol));
-        return new Sequence(tokens.AsSpan(0, dense), new GenerationOptions
-        {
-            Attention = policy,
-            AuditShare = AuditShare,
-            GivenTokens = tokens.AsMemory(dense),
-            MaxTokens = sample.Sample.AnswerTokens,
-            Sampling = SamplingOptions.Greedy with { Seed = (ulong)sample.Index },
-        })
-        { Shared = _parts[index]?.Prompt };
+        int[] tokens = [.. sample.Prompt.Tokens, .. more];
+        return new Sequence(tokens.AsSpan(0, denseTokens), options with { GivenTokens = tokens.AsMemory(denseTokens) }) { Shared = Part(sample)?.Prompt };
     }
 
-    private EvaluatedSample Result(int index, Protocol protocol, AttentionPolicy policy, TimedSequence timed)
+    /// <summary>Tokens of the prompt that are computed densely: a sequence begins with one at least, be it only the begin token.</summary>
+    protected static int DenseTokens(PlannedSample sample, Protocol protocol) => Math.Max(1, sample.Prompt.DenseTokens(protocol));
+
+    /// <summary>Tokens of the prompt that all policies share now.</summary>
+    protected int SharedTokens(PlannedSample sample) => Part(sample)?.Prompt.TokenCount ?? 0;
+
+    /// <summary>What a sequence cost and read; nothing of what it was measured for but <paramref name="score"/>.</summary>
+    protected EvaluatedSample Result(PlannedSample planned, Turn turn, TimedSequence timed, double score)
     {
-        var (planned, part) = (samples[index], timed.Sequence.ReusedCount > 0 ? _parts[index] : null);
-        var (answer, reads) = (Text(timed.Sequence), DecodeReads.Of(engine, timed.Sequence, policy));
+        var reads = DecodeReads.Of(Engine, timed.Sequence, turn.Policy);
+        var part = timed.Sequence.ReusedCount > 0 ? Part(planned) : null;
         return new EvaluatedSample
         {
-            Task = task,
-            Context = context,
+            Task = place.Task,
+            Context = place.Context,
             PromptTokens = planned.Prompt.Tokens.Count,
-            Protocol = protocol,
-            Policy = policy.Name,
+            Protocol = turn.Protocol,
+            Policy = turn.Policy.Name,
             Sample = planned.Index,
-            Depth = planned.Sample.Depth,
-            Score = planned.Sample.Score(answer),
-            Answer = answer,
-            Expected = planned.Sample.Answers,
+            Score = score,
             DecodedTokens = timed.Sequence.DecodedCount,
             KeysRead = reads.KeysRead,
             LayerKeysRead = reads.LayerKeysRead,
@@ -105,11 +103,14 @@ internal sealed class SampleBatch(Engine engine, string task, int context, IRead
         };
     }
 
-    private static string Text(Sequence sequence)
+    /// <summary>Its answer; for once.</summary>
+    protected static string Text(Sequence sequence)
     {
         var text = "";
         while (sequence.TryRead(out var piece))
             text += piece.Text;
         return text;
     }
+
+    private DensePart? Part(PlannedSample sample) => _parts[sample.Index - samples[0].Index];
 }

@@ -17,10 +17,10 @@ internal sealed class SampleStore(Model model, EvaluationPlan plan)
         {
             foreach (var context in plan.Contexts)
             {
-                for (var i = 0; i < (task.Task.SampleCount is null ? 1 : plan.SamplesOf(task)); i++)
+                for (var i = 0; i < (task.SampleCount is null ? 1 : plan.SamplesOf(task)); i++)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    longest = Math.Max(longest, Checked(task, _kept[(task.Name, context, i)] = PlannedSample.Of(model, task, context, plan.Seed, i)));
+                    longest = Math.Max(longest, Checked(task, _kept[(task.Name, context, i)] = task.Sample(model, context, plan.Seed, i)));
                     made?.Invoke(task, i + 1);
                 }
             }
@@ -31,9 +31,9 @@ internal sealed class SampleStore(Model model, EvaluationPlan plan)
 
     /// <summary>One that was made before, or a new one.</summary>
     public PlannedSample Take(PlannedTask task, int context, int index) =>
-        _kept.TryGetValue((task.Name, context, index), out var sample) ? sample : PlannedSample.Of(model, task, context, plan.Seed, index);
+        _kept.TryGetValue((task.Name, context, index), out var sample) ? sample : task.Sample(model, context, plan.Seed, index);
 
     private int Checked(PlannedTask task, PlannedSample sample) => sample.TokenLimit <= model.Config.ContextTokens ? sample.TokenLimit : throw new KvasirException(
         KvasirError.ContextExceeded,
-        $"sample {sample.Index} of {task.File ?? task.Name} takes {sample.TokenLimit} tokens with its answer, beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
+        $"{task.Place(sample.Index)} takes {sample.TokenLimit} tokens with its answer, beyond the {model.Config.ContextTokens} that {model.Config.Name} was made for");
 }

@@ -59,16 +59,20 @@ public sealed record StateHeader(
 
     private static string TaskText(PlannedTask task)
     {
-        if (task.File is null)
-            return task.Name;
+        string[] parts = [.. task.Settings.Length > 0 ? [task.Settings] : Array.Empty<string>(), .. task.Files.Select(FileText)];
+        return parts.Length == 0 ? task.Name : $"{task.Name} ({string.Join(", ", parts)})";
+    }
+
+    private static string FileText(string path)
+    {
         try
         {
-            using var stream = File.OpenRead(task.File);
-            return $"{task.Name} ({Shown(SHA256.HashData(stream))})";
+            using var stream = File.OpenRead(path);
+            return Shown(SHA256.HashData(stream));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new KvasirException(KvasirError.FileNotFound, $"{task.File}: {exception.Message}", exception);
+            throw new KvasirException(KvasirError.FileNotFound, $"{path}: {exception.Message}", exception);
         }
     }
 

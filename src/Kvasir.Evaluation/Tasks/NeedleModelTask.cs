@@ -16,7 +16,7 @@ internal sealed class NeedleModelTask(string name, Func<Dice, NeedleVocabulary, 
     [
         Entry("needle_niah", "one of up to four numbers in idle words", NeedleRecall.One, 48),
         Entry("needle_multikey", "one of as many numbers as there is room for", NeedleRecall.OneOfMany, 16),
-        Entry("needle_trace", "the number that was handed on from variable to variable", NeedleRecall.Variable, 84),
+        Entry("needle_trace", "the variables that a number was handed on through, and the number", NeedleRecall.Variable, 84),
         Entry("needle_common", "the three words that come most often, the most frequent first", NeedleCounts.Often, 48),
         Entry("needle_frequent", "the most frequent word", NeedleCounts.MostFrequent, 24),
     ];

@@ -38,7 +38,14 @@ public static class PolicyCatalog
     public static IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        return Find(policy.Name.Split(':')[0]).Sweep(policy);
+        return EntryOf(policy).Sweep(policy);
+    }
+
+    /// <summary>The row that a policy was made from.</summary>
+    public static PolicyEntry EntryOf(AttentionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return Find(policy.Name.Split(':')[0]);
     }
 
     private static PolicyEntry Find(string name) => Array.Find(Table, entry => entry.Name == name) ?? throw new KvasirException(

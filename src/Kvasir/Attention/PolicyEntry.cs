@@ -18,13 +18,18 @@ public sealed record PolicyEntry(
 
     /// <summary>A policy at each of <see cref="Budgets"/>, otherwise as it is; the policy alone where there are none.</summary>
     /// <param name="policy">One of this entry.</param>
-    public IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy)
+    public IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy) => Budgets.Count == 0 ? [policy] : [.. Budgets.Select(budget => At(policy, budget))];
+
+    /// <summary>A policy at one budget, otherwise as it is.</summary>
+    /// <param name="policy">One of this entry.</param>
+    /// <param name="budget">Options as in <see cref="Budgets"/>.</param>
+    /// <exception cref="KvasirException">An option is unknown, or its value out of range.</exception>
+    public AttentionPolicy At(AttentionPolicy policy, string budget)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        if (Budgets.Count == 0)
-            return [policy];
-        var kept = policy.Name.Contains(':', StringComparison.Ordinal) ? policy.Name[(policy.Name.IndexOf(':', StringComparison.Ordinal) + 1)..].Split(',') : [];
-        return [.. Budgets.Select(budget => PolicyCatalog.Parse($"{Name}:{string.Join(',', kept.Where(option => !Sets(budget, option)).Append(budget))}"))];
+        ArgumentNullException.ThrowIfNull(budget);
+        string[] kept = policy.Name.Contains(':', StringComparison.Ordinal) ? policy.Name[(policy.Name.IndexOf(':', StringComparison.Ordinal) + 1)..].Split(',') : [];
+        return PolicyCatalog.Parse($"{Name}:{string.Join(',', kept.Where(option => !Sets(budget, option)).Append(budget))}");
     }
 
     // Whether a budget gives a value to the option of "key=value".

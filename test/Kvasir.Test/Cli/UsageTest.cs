@@ -71,8 +71,8 @@ public sealed class UsageTest
     [Fact]
     public void VerbsAreNamedWhenNoneOrAWrongOneIsTyped()
     {
-        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench, calibrate, eval, demo; see kvasir --help");
-        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench, calibrate, eval, demo; see kvasir --help");
+        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
+        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
     }
 
     [Fact]

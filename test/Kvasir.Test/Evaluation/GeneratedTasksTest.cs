@@ -123,7 +123,7 @@ public sealed class GeneratedTasksTest : IDisposable
         "passkey 5d450360575c3c7bece88972c9b21d0d9c291546c18a8eb3732a6a91e2f0dacf",
         "needle_niah 2a467be0ad97f62b118978a1a95d832548d5914545298d783e6b97f71824eda2",
         "needle_multikey 8bc16059cd8380a4ab175cf4e0dbbad6e7a63e1854664696580ccc986340534d",
-        "needle_trace 532d29b59327edf680149db880fa14823302a42cc194f523eba18d59bfcf603a",
+        "needle_trace be9f30630cf40a0aaa96acc2917128f00bc61feabd7c1b3f8da522308fc5aa37",
         "needle_common 84264c04ebb97c15d03bf601c67d74f0baff9d4a3a8f7c82a51d6ac1842f80a7",
         "needle_frequent d1cbcbdfe848ad01390901e77ffe683c1198c0e5ebabd41643f55d4f73336841",
     ];

@@ -26,9 +26,10 @@ internal static class TrivialReader
 
     private static string Traced(Sample sample, string name)
     {
-        while (Regex.Match(sample.Context, $@"VAR {name} ([a-z]+) \.") is { Success: true } handedOn)
+        var found = new List<string>();
+        for (; Regex.Match(sample.Context, $@"VAR {name} ([a-z]+) \.") is { Success: true } handedOn; found.Add(name))
             name = handedOn.Groups[1].Value;
-        return Behind(sample, $"VAR {name}");
+        return string.Join(' ', [.. found, Behind(sample, $"VAR {name}")]);
     }
 
     private static string LastParagraph(string context) => context[(context.LastIndexOf("\n\n", StringComparison.Ordinal) + 2)..];

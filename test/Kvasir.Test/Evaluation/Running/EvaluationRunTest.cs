@@ -36,7 +36,7 @@ public sealed class EvaluationRunTest : IDisposable
     public void ProtocolBFeedsTheQuestionUnderThePolicy()
     {
         var results = Run(SmallPlan.Of(SmallPlan.Window));
-        var prompt = PromptTokens.Of(_model.Tokenizer, SmallPlan.Of().Tasks[0].Task.Generate(new SampleRequest(_model.Tokenizer, 200, 1, 0)));
+        var prompt = PromptTokens.Of(_model.Tokenizer, ((AnsweredTask)SmallPlan.Of().Tasks[0]).Task.Generate(new SampleRequest(_model.Tokenizer, 200, 1, 0)));
         foreach (var policy in new[] { "dense", SmallPlan.Window })
         {
             var (a, b) = (Find(results, policy, Protocol.QuestionDense), Find(results, policy, Protocol.QuestionSparse));
@@ -79,7 +79,7 @@ public sealed class EvaluationRunTest : IDisposable
         var lines = Enumerable.Range(0, 3).Select(static i => $$"""{"context": "Tom has {{i}} red balls. Lily has a cat.", "question": "What does Tom have?", "answers": ["ball"], "max_new_tokens": 9}""");
         var (made, file) = (new CountingTask(PlannedTask.Of("passkey")[0].Task), new CountingTask(PlannedTask.Of("jsonl", folder.Write("three.jsonl", string.Join('\n', lines)))[0].Task));
         List<(string, int)> told = [];
-        var plan = SmallPlan.Of(SmallPlan.Window, "quest:min-context=0") with { Tasks = [new PlannedTask("passkey", made), new PlannedTask("jsonl", file)], Contexts = [200, 260] };
+        var plan = SmallPlan.Of(SmallPlan.Window, "quest:min-context=0") with { Tasks = [new AnsweredTask("passkey", made), new AnsweredTask("jsonl", file)], Contexts = [200, 260] };
         using var run = new EvaluationRun(_model, plan, (task, count) => told.Add((task.Name, count)));
         Assert.Equal(72, run.Run().Count());
         Assert.Equal((6, 6), (made.Count, file.Count));

@@ -1,0 +1,92 @@
+using Kvasir.Attention;
+using Kvasir.Evaluation.Results;
+using Kvasir.Evaluation.Running;
+
+namespace Kvasir.Evaluation.Tuning;
+
+/// <summary>Looks for the cheapest setting of any policy that keeps a target on the samples of a plan.</summary>
+public sealed class TuneRun : IDisposable
+{
+    private readonly EvaluationRun _run;
+    private readonly IReadOnlyList<AttentionPolicy> _policies;
+    private readonly TuneOptions _options;
+    private readonly int _sampleCount;
+    private readonly int _mostSettings;
+    private readonly Dictionary<string, TunedPoint> _measured = [];
+    private readonly List<TunedPoint> _points = [];
+    private List<EvaluatedSample> _dense = [];
+    private volatile TuneProgress? _progress;
+
+    /// <param name="model">Must outlive the run.</param>
+    /// <param name="plan">Of one length and protocol; its policies are those whose budgets are searched.</param>
+    /// <exception cref="KvasirException">As the constructor of <see cref="EvaluationRun"/>; or the target is out of its range.</exception>
+    public TuneRun(Model model, EvaluationPlan plan, TuneOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(options);
+        if (options is not { Target: > 0 and <= 1, Steps: >= 0 and <= 20 })
+            throw new KvasirException(KvasirError.BadOption, $"a target of {options.Target} is not above 0 and at most 1, or {options.Steps} steps are not 0 to 20");
+        (_options, _policies) = (options, [.. plan.Compared.Skip(1)]);
+        _sampleCount = plan.Contexts.Count * plan.Protocols.Count * plan.Tasks.Sum(plan.SamplesOf);
+        _mostSettings = 1 + _policies.Sum(policy => PolicyCatalog.EntryOf(policy).Budgets.Count is var count and > 0 ? count + options.Steps : 1);
+        _run = new EvaluationRun(model, plan);
+    }
+
+    /// <summary>From any thread; null before the first sample.</summary>
+    public TuneProgress? Progress => _progress;
+
+    /// <summary>Dense attention; null before it was measured.</summary>
+    public TunedPoint? Dense { get; private set; }
+
+    /// <summary>Every setting that was measured so far, policy by policy, from few keys to many.</summary>
+    public IReadOnlyList<TunedPoint> Points => [.. _points.GroupBy(static point => point.Policy.Split(':')[0]).SelectMany(static group => group.OrderBy(static point => point.KeysRead))];
+
+    /// <summary>The cheapest of those that keep the target and do not read everything; null where there is none.</summary>
+    public TunedPoint? Best => _points.Where(point => point.Kept >= _options.Target && point.KeysRead < 1).MinBy(point => _options.ByTime ? point.MsPerToken ?? double.MaxValue : point.KeysRead);
+
+    /// <summary>Measures. What was measured before a cancellation stays.</summary>
+    /// <exception cref="KvasirException">Dense attention itself scores nothing.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public void Run(CancellationToken cancellation = default)
+    {
+        _run.WarmUp(cancellation);
+        _dense = Samples(PolicyCatalog.Parse("dense"), cancellation);
+        if (_dense.Average(static sample => sample.Score) == 0)
+            throw new KvasirException(KvasirError.BadOption, $"dense attention scores 0 on all of these {_dense.Count} samples, so that nothing could be kept");
+        Dense = TunedPoint.Of(_dense, _dense) with { Low = null, High = null };
+        var search = new BudgetSearch(_options.Target, _options.Steps);
+        foreach (var policy in _policies)
+        {
+            var entry = PolicyCatalog.EntryOf(policy);
+            if (entry.Budgets.Count == 0)
+                Measure(policy, cancellation);
+            else
+                search.Find(entry.Budgets, budget => Measure(entry.At(policy, budget), cancellation).Kept);
+        }
+    }
+
+    public void Dispose() => _run.Dispose();
+
+    private TunedPoint Measure(AttentionPolicy policy, CancellationToken cancellation)
+    {
+        if (_measured.TryGetValue(policy.Name, out var known))
+            return known;
+        var point = TunedPoint.Of(Samples(policy, cancellation), _dense);
+        _points.Add(point);
+        return _measured[policy.Name] = point;
+    }
+
+    private List<EvaluatedSample> Samples(AttentionPolicy policy, CancellationToken cancellation)
+    {
+        var progress = new TuneProgress(policy.Name, Dense is null ? 0 : _points.Count + 1, _mostSettings, 0, _sampleCount);
+        _progress = progress;
+        var samples = new List<EvaluatedSample>();
+        foreach (var sample in _run.Run(policy, cancellation))
+        {
+            samples.Add(sample);
+            _progress = progress with { Samples = samples.Count };
+        }
+
+        return samples;
+    }
+}
