@@ -1,6 +1,7 @@
 using System.Globalization;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Reporting;
+using Kvasir.Evaluation.Tasks;
 
 namespace Kvasir.Cli.Demo;
 
@@ -39,11 +40,8 @@ internal static class DemoTable
         return (blocks, 2 * blocks + 1 + board.Labels.Count);
     }
 
-    /// <summary>As "✓ 47".</summary>
-    public static string Marked(DemoAnswer answer) => $"{(answer.IsRight ? "✓" : "✗")} {Said(answer)}";
-
-    /// <summary>What the model wrote, or a dash.</summary>
-    public static string Said(DemoAnswer answer) => answer.Text.Length == 0 ? None : Printable.Line(answer.Text, MostAnswerChars);
+    /// <summary>As "✓ 47": the number that the model said, or else what it said, or a dash.</summary>
+    public static string Marked(DemoAnswer answer) => $"{(answer.IsRight ? "✓" : "✗")} {Printable.Line(HaystackQuestion.NumberIn(answer.Text) ?? (answer.Text.Length > 0 ? answer.Text : None), MostAnswerChars)}";
 
     // Policies side by side where they find room, else some of them below the others.
     private static IEnumerable<int[]> Blocks(DemoBoard board, int limit) =>
@@ -65,7 +63,7 @@ internal static class DemoTable
     private static List<Cell[]> Labels(DemoBoard board, int first, int count, int labels) =>
     [
         ((Cell[])[new("question"), new("answer"), new("at")])[..labels],
-        .. board.Questions.Skip(first).Take(count).Select(question => ((Cell[])[new(question.Asked), new(question.Answer), new(Share.Text(Math.Round(question.Depth, 2)))])[..labels]),
+        .. board.Questions.Skip(first).Take(count).Select(question => ((Cell[])[new(question.Asked), new(question.Number), new(Share.Text(Math.Round(question.Depth, 2)))])[..labels]),
     ];
 
     private static Cell Shown(DemoAnswer? answer) => answer is null ? new Cell(Open, Tone.Dim) : new Cell(Marked(answer), answer.IsRight ? Tone.Right : Tone.Wrong);

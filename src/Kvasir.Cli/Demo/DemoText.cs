@@ -27,7 +27,7 @@ internal static class DemoText
     public static string Answered(DemoBoard board, int question, int policy, DemoAnswer answer)
     {
         var asked = board.Questions[question];
-        return $"{question + 1} of {board.Questions.Count}, {asked.Asked} ({asked.Answer}, at {Share.Text(Math.Round(asked.Depth, 2))}): {board.Labels[policy]} {DemoTable.Marked(answer)}, "
+        return $"{question + 1} of {board.Questions.Count}, {asked.Asked} ({asked.Number}, at {Share.Text(Math.Round(asked.Depth, 2))}): {board.Labels[policy]} {DemoTable.Marked(answer)}, "
             + $"{Share.Text(answer.KeysRead)} of keys read, {Pace.Rate(answer.Tokens / answer.DecodeMs * 1000)}";
     }
 

@@ -23,7 +23,7 @@ internal sealed record DemoReport(
         run.ThreadCount,
         board.AnswerCount < board.Questions.Count * board.Labels.Count ? true : null,
         [.. run.Policies.Select((policy, i) => DemoPolicyReport.Of(policy.Name, board.Score(i)))],
-        [.. board.Questions.Select((question, i) => new DemoQuestionReport(question.Asked, question.Answer, Math.Round(question.Depth, 4), [.. Answers(run, board, i)]))]);
+        [.. board.Questions.Select((question, i) => new DemoQuestionReport(question.Asked, question.Number, Math.Round(question.Depth, 4), [.. Answers(run, board, i)]))]);
 
     private static IEnumerable<DemoAnswerReport> Answers(DemoRun run, DemoBoard board, int question)
     {
@@ -44,6 +44,7 @@ internal sealed record DemoPolicyReport(string Name, int Right, int Asked, doubl
     private static double? Rounded(double? value) => value is { } number && double.IsFinite(number) ? Math.Round(number, 3) : null;
 }
 
+/// <param name="Expected">The number.</param>
 /// <param name="Depth">Where the text says it, 0 to 1.</param>
 internal sealed record DemoQuestionReport(string Question, string Expected, double Depth, DemoAnswerReport[] Answers);
 

@@ -41,8 +41,8 @@ internal sealed record NeedleHaystack(string Text, IReadOnlyList<HaystackQuestio
         string[][][] chains = [.. names[keyCount..].Chunk(MostChainNames).Select((own, i) => Chain(own[..dice.Between(2, MostChainNames)], numbers[keyCount + i]))];
         HaystackQuestion[] questions =
         [
-            .. Spread(dice, keyCount, questionCount - askedChains).Select(i => Question(keys[i], numbers[i])),
-            .. Enumerable.Range(0, askedChains).Select(i => Question(chains[i][^1], numbers[keyCount + i])),
+            .. Spread(dice, keyCount, questionCount - askedChains).Select(i => Question([keys[i]])),
+            .. Enumerable.Range(0, askedChains).Select(i => Question(chains[i])),
         ];
         dice.Shuffle<HaystackQuestion>(questions);
         return Filled(request, Mixed(dice, keys, chains), questions) with { KeyCount = keyCount, ChainCount = chainCount };
@@ -69,7 +69,8 @@ internal sealed record NeedleHaystack(string Text, IReadOnlyList<HaystackQuestio
 
     private static string[][] Chain(string[] names, string number) => [.. names.Select((name, i) => Fact("VAR", name, i == 0 ? number : names[i - 1]))];
 
-    private static HaystackQuestion Question(string[] fact, string number) => new($"{fact[0]} {fact[1]}", number, 0);
+    // An answer follows a chain back to the number.
+    private static HaystackQuestion Question(string[][] chain) => new($"{chain[^1][0]} {chain[^1][1]}", string.Join(' ', chain.Select(static fact => fact[2]).Reverse()), 0);
 
     // One from each of as many equal parts.
     private static IEnumerable<int> Spread(Dice dice, int count, int drawn) =>

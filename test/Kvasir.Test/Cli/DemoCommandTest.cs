@@ -42,7 +42,7 @@ public sealed class DemoCommandTest
         Assert.All(report["questions"]!.AsArray(), static question =>
         {
             Assert.Equal(2, question!["answers"]!.AsArray().Count);
-            Assert.All(question["answers"]!.AsArray(), answer => Assert.Equal($"{answer!["answer"]}".Split(' ')[0] == $"{question["expected"]}", (bool)answer["right"]!));
+            Assert.All(question["answers"]!.AsArray(), answer => Assert.True(!(bool)answer!["right"]! || $"{answer["answer"]}".Contains($"{question["expected"]}", StringComparison.Ordinal)));
         });
     }
 

@@ -7,7 +7,7 @@ namespace Kvasir.Test.Cli.Demo;
 
 public sealed class DemoTableTest
 {
-    private static readonly HaystackQuestion[] Questions = [new("key dalor", "47", 0.123), new("VAR sonin", "80", 0.9), new("key rimel", "11", 0.5)];
+    private static readonly HaystackQuestion[] Questions = [new("key dalor", "47", 0.123), new("VAR sonin", "dalor 80", 0.9), new("key rimel", "11", 0.5)];
 
     [Fact]
     public void AWideTableHasEverything()
@@ -82,7 +82,7 @@ public sealed class DemoTableTest
     {
         var board = new DemoBoard(Questions, [.. policies.Select(PolicyCatalog.Parse)]);
         board.Add(0, 0, new DemoAnswer("47", true, 1, 5, 10, 100));
-        board.Add(1, 0, new DemoAnswer("80", true, 1, 5, 10, 100));
+        board.Add(1, 0, new DemoAnswer("dalor 80", true, 1, 5, 10, 100));
         board.Add(2, 0, new DemoAnswer("", false, 1, 6, 12, 110));
         for (var policy = 1; policy < policies.Length; policy++)
         {

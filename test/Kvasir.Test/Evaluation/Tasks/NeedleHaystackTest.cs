@@ -54,9 +54,10 @@ public sealed class NeedleHaystackTest
     [InlineData("47.", true)]
     [InlineData("47", true)]
     [InlineData(" 4 7", false)]
+    [InlineData(" sonin kedan 47 .", true)]
     [InlineData(" 74 47", false)]
     [InlineData("", false)]
-    public void AnAnswerIsItsFirstWord(string answer, bool isRight) => Assert.Equal(isRight, new HaystackQuestion("key dalor", "47", 0).IsAnsweredBy(answer));
+    public void AnAnswerIsItsFirstNumber(string answer, bool isRight) => Assert.Equal(isRight, new HaystackQuestion("VAR dalor", "sonin kedan 47", 0).IsAnsweredBy(answer));
 
     [Fact]
     public void WithoutRoomItSaysHowMuchIsNeeded()
@@ -69,6 +70,6 @@ public sealed class NeedleHaystackTest
     private static string Read(string text, string asked)
     {
         var value = Regex.Match(text, $@" {asked} (\w+) \.").Groups[1].Value;
-        return char.IsAsciiDigit(value[0]) ? value : Read(text, $"VAR {value}");
+        return char.IsAsciiDigit(value[0]) ? value : $"{value} {Read(text, $"VAR {value}")}";
     }
 }
