@@ -11,6 +11,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
 
     private const string Root = """
         Examples:
+          kvasir demo
           kvasir run stories260K "Once upon a time"
           kvasir chat Qwen3-8B-Q4_K_M.gguf
           kvasir inspect ./Llama-3.1-8B-Instruct
@@ -141,6 +142,17 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
         Where no setting keeps the target, that is said, nothing is written, and the exit code is 1.
         """;
 
+    private const string Demo = """
+        Examples:
+          kvasir demo
+          kvasir demo --context 128k --questions 4
+          kvasir demo --context 8k --attention dense,quest,psa:coverage=0.8 --json | jq .policies
+
+        The text is computed once, densely; questions are fed under each policy, a token at a time. A policy computes
+        the last tokens of the text itself, and its index of all of it: "time" has them, ms/token and tokens/s do not.
+        Keys read are those of all layers, which some policies leave dense. Ctrl-C ends with the answers so far.
+        """;
+
     public override bool ClearsParseErrors => true;
 
     public override int Invoke(ParseResult parseResult)
@@ -159,6 +171,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
             "agree" => Agree,
             "ppl" => Ppl,
             "tune" => Tune,
+            "demo" => Demo,
             _ => Root,
         });
         return ExitCode.Ok;

@@ -28,7 +28,8 @@ internal static class Program
             ErrorIsTerminal = !Console.IsErrorRedirected && !isDumb,
             HasColor = !Console.IsErrorRedirected && !isDumb && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
             ReadKey = canEdit ? ReadKey : null,
-            Columns = Columns,
+            Columns = static () => Extent(static () => Console.WindowWidth, 80),
+            Rows = static () => Extent(static () => Console.WindowHeight, 24),
             Interrupts = interrupts,
             ShowsFaults = Environment.GetEnvironmentVariable("KVASIR_DEBUG") == "1",
         };
@@ -60,15 +61,15 @@ internal static class Program
         }
     }
 
-    private static int Columns()
+    private static int Extent(Func<int> measure, int unknown)
     {
         try
         {
-            return Console.WindowWidth is > 0 and var columns ? columns : 80;
+            return measure() is > 0 and var cells ? cells : unknown;
         }
         catch (IOException)
         {
-            return 80;
+            return unknown;
         }
     }
 }

@@ -21,6 +21,9 @@ internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Err
     /// <summary>The terminal's width now.</summary>
     public Func<int> Columns { get; init; } = static () => 80;
 
+    /// <summary>The terminal's height now.</summary>
+    public Func<int> Rows { get; init; } = static () => 24;
+
     public Interrupts Interrupts { get; init; } = new();
 
     /// <summary>Whether stack traces are wanted (KVASIR_DEBUG=1).</summary>

@@ -47,6 +47,7 @@ internal static class Verbs
         root.Subcommands.Add(new CalibrateCommand(shell).Command);
         root.Subcommands.Add(new EvalCommand(shell).Command);
         root.Subcommands.Add(new TuneCommand(shell).Command);
+        root.Subcommands.Add(new DemoCommand(shell).Command);
         root.Options.Clear();
         root.Options.Add(new HelpOption("--help", ["-h"]) { Description = "Show this help", Action = new HelpText(shell) });
         root.Options.Add(new VersionOption("--version", []) { Description = "Show the version", Action = new VersionText(shell) });

@@ -12,6 +12,7 @@ namespace Kvasir.Cli.Reports;
 [JsonSerializable(typeof(PoliciesReport))]
 [JsonSerializable(typeof(StudyReport))]
 [JsonSerializable(typeof(TuneReport))]
+[JsonSerializable(typeof(DemoReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     // The encoder leaves letters of all scripts as they are; it is unsafe only inside HTML.
@@ -33,6 +34,8 @@ internal sealed partial class ReportJson : JsonSerializerContext
     public static string Text(StudyReport report) => JsonSerializer.Serialize(report, Written.StudyReport);
 
     public static string Text(TuneReport report) => JsonSerializer.Serialize(report, Written.TuneReport);
+
+    public static string Text(DemoReport report) => JsonSerializer.Serialize(report, Written.DemoReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 

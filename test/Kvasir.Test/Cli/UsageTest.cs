@@ -71,8 +71,8 @@ public sealed class UsageTest
     [Fact]
     public void VerbsAreNamedWhenNoneOrAWrongOneIsTyped()
     {
-        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench, calibrate, eval, tune; see kvasir --help");
-        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune; see kvasir --help");
+        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
+        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
     }
 
     [Fact]
@@ -93,7 +93,8 @@ public sealed class UsageTest
     [InlineData(
         "eval", "TASK MODEL ruler needle niah passkey longbench jsonl --context --attention --min-context --sweep --protocol --samples --seed --file --audit --batch --kv --threads --html --svg --state --restart "
         + "--json --csv --quiet stories260K Examples: Ctrl-C")]
-    [InlineData("--help", "run chat inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
+    [InlineData("demo", "--context --attention --questions --seed --model needle --kv --threads --json --quiet Examples: Ctrl-C")]
+    [InlineData("--help", "demo run chat inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
     public void HelpMentionsEveryOption(string verb, string words)
     {
         var help = CliRun.Of(verb == "--help" ? [verb] : [verb, "--help"]);

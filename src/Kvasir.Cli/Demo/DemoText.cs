@@ -1,0 +1,39 @@
+using Kvasir.Cli.Options;
+using Kvasir.Cli.Terminal;
+using Kvasir.Evaluation.Reporting;
+using Kvasir.Evaluation.Tasks;
+
+namespace Kvasir.Cli.Demo;
+
+/// <summary>What a demonstration says beside its table.</summary>
+internal static class DemoText
+{
+    /// <summary>What is going to happen.</summary>
+    public static IEnumerable<string> Beginning(Model model, DemoRun run, DemoBoard board)
+    {
+        var (haystack, questions) = (run.Haystack, run.Haystack.Questions.Count);
+        yield return $"{Printable.Line(model.Config.Name)} reads {SizeText.Count(run.TextTokens)} tokens once: {haystack.KeyCount} keys and {haystack.ChainCount} chains of variables in idle words; then it is asked for {questions} {(questions == 1 ? "number" : "numbers")}";
+        string[] sparse = [.. board.Labels.Where((_, i) => run.Policies[i].Name != "dense").Distinct()];
+        var others = sparse.Length == 0 ? "" : $"; {Listed(sparse)} {(sparse.Length == 1 ? "looks" : "look")} for the part that matters";
+        yield return $"dense attention reads all of it, {SizeText.Bytes(run.TextBytes)} of keys and values, for every token{others}";
+        if (run.Lowered.Count > 0)
+            yield return $"note: min-context is 0 for {Listed([.. board.Labels.Where((_, i) => run.Lowered.Contains(run.Policies[i])).Distinct()])}, which would read everything at this length";
+    }
+
+    /// <summary>While the text is computed.</summary>
+    public static string Computing(DemoRun run, TimeSpan elapsed) => $"computing the text: {Pace.Describe(run.ComputedTokens, run.SharedTokens, elapsed)}";
+
+    /// <summary>An answer on a line of its own.</summary>
+    public static string Answered(DemoBoard board, int question, int policy, DemoAnswer answer)
+    {
+        var asked = board.Questions[question];
+        return $"{question + 1} of {board.Questions.Count}, {asked.Asked} ({asked.Number}, at {Share.Text(Math.Round(asked.Depth, 2))}): {board.Labels[policy]} {DemoTable.Marked(answer)}, "
+            + $"{Share.Text(answer.KeysRead)} of keys read, {Pace.Rate(answer.Tokens / answer.DecodeMs * 1000)}";
+    }
+
+    /// <summary>What to do after it.</summary>
+    public static string Next(string model, HaystackQuestion question) =>
+        $"next: kvasir run {model} \" {question.Asked} 42 .{question.Prompt}\" --temperature 0, or kvasir eval needle {model} --context 4k --attention psa,guarded";
+
+    private static string Listed(string[] names) => names.Length < 2 ? string.Concat(names) : $"{string.Join(", ", names[..^1])} and {names[^1]}";
+}
