@@ -145,18 +145,22 @@ def repeat(draw, names, count):
 TASKS = dict(niah=niah, multikey=multikey, trace=trace, common=common, frequent=frequent)
 
 
-def sample(draw, tokenizer, count, task, hints=True):
-    """Token ids, and for each what is to follow: the answers, and hints in the text, which are words with what they amount to; None elsewhere."""
+def sample(draw, tokenizer, count, task):
+    """Token ids, and for each what is to follow: the answers, an end behind the last of them, and questions within the text, which are words
+    with what follows; None elsewhere."""
     context, asked = task(draw, tokenizer.names, count)
     words, told = [], [None]
     for word in context:
         word, hint = word if isinstance(word, tuple) else (word, None)
         words.append(word)
-        told.append(hint if hints else None)
+        told.append(hint)
     for question, answer in asked:
         words += question + answer
         told += [None] * (len(question) - 1) + answer + [None]
-    return [tokenizer.begin, *tokenizer.encode(words)], [word and tokenizer.ids[word] for word in told]
+    follows = [word and tokenizer.ids[word] for word in told]
+    if asked:
+        follows[-1] = tokenizer.end
+    return [tokenizer.begin, *tokenizer.encode(words)], follows
 
 
 def positions(draw, length, limit):

@@ -38,8 +38,8 @@ def options():
     return parser.parse_args()
 
 
-def sequence(draw, tokenizer, count, task, gaps, limit, hints=True):
-    ids, told = tasks.sample(draw, tokenizer, count, task, hints)
+def sequence(draw, tokenizer, count, task, gaps, limit):
+    ids, told = tasks.sample(draw, tokenizer, count, task)
     targets = [-1 if token is None else token for token in told]
     places = tasks.positions(draw, len(ids), limit) if draw.random() < gaps else range(len(ids))
     return ids, targets, list(places)
@@ -74,12 +74,12 @@ class Batches:
 
 def scores(network, tokenizer, length, samples):
     """Share of answer tokens right, full stops left out, by task."""
-    found, stop = {}, tokenizer.ids["."]
+    found, endings = {}, [-1, tokenizer.ids["."], tokenizer.end]
     for name, task in tasks.TASKS.items():
         draw = random.Random(99)
-        batch = Batch([sequence(draw, tokenizer, length, task, 0, 0, hints=False) for _ in range(samples)])
+        batch = Batch([sequence(draw, tokenizer, length, task, 0, 0) for _ in range(samples)])
         *_, choices, _ = network.evaluate(batch)
-        asked = (batch.targets >= 0) & (batch.targets != stop)
+        asked = ~np.isin(batch.targets, endings)
         found[name] = round(float((choices == batch.targets)[asked].mean()), 3)
     return found
 
