@@ -33,7 +33,7 @@ internal static class DemoText
 
     /// <summary>What to do after it.</summary>
     public static string Next(string model, HaystackQuestion question) =>
-        $"next: kvasir run {model} \" {question.Asked} 42 .{question.Prompt}\" --temperature 0, or kvasir eval needle {model} --context 4k --attention psa,guarded";
+        $"next: kvasir run {model} \" {question.Asked} 42 .{question.Prompt}\" --temperature 0 --max-tokens 2, or kvasir eval needle {model} --context 4k --min-context 0 --attention psa,guarded";
 
     private static string Listed(string[] names) => names.Length < 2 ? string.Concat(names) : $"{string.Join(", ", names[..^1])} and {names[^1]}";
 }
