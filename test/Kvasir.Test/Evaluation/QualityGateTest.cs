@@ -20,9 +20,16 @@ public sealed class QualityGateTest(ITestOutputHelper output)
     // Points of 100 over the five tasks together: half of three, so that a loss of three is found whichever way arithmetic leans.
     private const double Slack = 1.5;
 
-    // What policies lose at their default options, but for short contexts, which they would attend densely.
+    // What policies lose at their default options, but for short contexts, which they would attend densely; the others lose nothing.
     private static readonly Dictionary<string, double> Lost = new()
     {
+        ["alisa"] = 25.5,
+        ["h2o"] = 22.2,
+        ["longformer"] = 46.1,
+        ["oracle"] = 0.8,
+        ["sparse-transformer"] = 57.8,
+        ["streaming"] = 53.3,
+        ["topk"] = 4.3,
     };
 
     [Fact]
@@ -44,8 +51,8 @@ public sealed class QualityGateTest(ITestOutputHelper output)
         {
             var lost = -100 * (point.Difference?.Mean ?? 0);
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{point.Policy}: score {point.Score:P1}, {lost:f1} lost, {point.KeysRead:P1} read"));
-            if (point.Difference is not null && !(lost <= Lost[point.Family] + Slack))
-                failures.Add($"{point.Policy} loses {lost:f1} points where it lost {Lost[point.Family]:f1}");
+            if (point.Difference is not null && !(lost <= Lost.GetValueOrDefault(point.Family) + Slack))
+                failures.Add($"{point.Policy} loses {lost:f1} points where it lost {Lost.GetValueOrDefault(point.Family):f1}");
         }
 
         Assert.True(failures.Count == 0, string.Join("; ", failures));

@@ -25,6 +25,9 @@ public sealed class BundledModelsTest : IDisposable
     }
 
     [Fact]
+    public void BothModelsOfTheRepositoryComeAlong() => Assert.Equal(["needle", "stories260K"], BundledModels.Names);
+
+    [Fact]
     public void WithoutAFolderThereIsNone()
     {
         Assert.Empty(BundledModels.NamesIn(_models.File("none")));
