@@ -28,6 +28,15 @@ public sealed class DemoCommandTest
     }
 
     [Fact]
+    public void TheBundledModelAnswersUnderThePoliciesOfTheDemo()
+    {
+        var report = CliRun.Of("demo", "--context", "4k", "--questions", "6", "--json", "-q").Json.Single();
+        Assert.Equal(["dense", "magicpig", "psa", "guarded"], report["policies"]!.AsArray().Select(static policy => $"{policy!["name"]}".Split(':')[0]));
+        Assert.All(report["policies"]!.AsArray(), static policy => Assert.Equal(6, (int)policy!["right"]!));
+        Assert.All(report["policies"]!.AsArray().Skip(1), static policy => Assert.True((double)policy!["keysRead"]! < 1));
+    }
+
+    [Fact]
     public void JsonHasWhatTheTableHas()
     {
         var run = CliRun.Of([.. Small, "--attention", $"dense,{Window}", "--seed", "7", "--json", "-q"]);

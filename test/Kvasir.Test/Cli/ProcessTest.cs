@@ -22,7 +22,7 @@ public sealed class ProcessTest : IDisposable
         Assert.Equal((0, ", there was a little girl named Lily. She\n"), (exitCode, output));
         Assert.Contains("decode 12 tokens", error, StringComparison.Ordinal);
         var missing = Run("", "run", "nothing-here");
-        Assert.Equal((1, "", "kvasir: nothing-here is neither a GGUF file, nor a folder with a model, nor a bundled model (stories260K)\n"), missing);
+        Assert.Equal((1, "", "kvasir: nothing-here is neither a GGUF file, nor a folder with a model, nor a bundled model (needle, stories260K)\n"), missing);
     }
 
     [Fact]

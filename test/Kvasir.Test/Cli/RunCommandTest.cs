@@ -187,7 +187,7 @@ public sealed class RunCommandTest : IDisposable
         CliRun.Of("run", "stories260K", "--file", binary).AssertFails(1, $"kvasir: {binary} is not UTF-8 at byte 2");
         CliRun.Of("run", "stories260K", "--file", "/none/such").AssertFails(1, "kvasir: /none/such does not exist");
         var missing = CliRun.Of("run", "no-such-model", "hi", "--json", "-q");
-        Assert.Equal((1, "kvasir: no-such-model is neither a GGUF file, nor a folder with a model, nor a bundled model (stories260K)\n"), (missing.ExitCode, missing.Error));
+        Assert.Equal((1, "kvasir: no-such-model is neither a GGUF file, nor a folder with a model, nor a bundled model (needle, stories260K)\n"), (missing.ExitCode, missing.Error));
         Assert.Equal("fileNotFound", missing.Json[0]["error"]!["kind"]!.ToString());
         Assert.Equal(1, missing.Json[0]["exitCode"]!.GetValue<int>());
     }

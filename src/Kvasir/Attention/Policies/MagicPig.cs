@@ -23,6 +23,7 @@ public sealed class MagicPig : SparsePolicy
             sinks: 4, recent: 64, denseLayers: "0", minContext: 8192,
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
+            PolicyOption.Choice("centre", "what is taken off keys before they are hashed; none shows what centring is good for, and finds next to nothing", "mean", "none"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
             PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
     {
@@ -37,6 +38,7 @@ public sealed class MagicPig : SparsePolicy
     {
         (Bits, Tables, SegmentRows) = (values.Whole("bits"), values.Whole("tables"), values.Whole("segment"));
         IsFaithful = values.Choice<Mode>("mode") == Mode.Faithful;
+        Centres = values.Choice<Centre>("centre") == Centre.Mean;
         Law = new CollisionLaw(Bits, Tables, IsFaithful ? ReferenceFloor : 0);
     }
 
@@ -46,6 +48,12 @@ public sealed class MagicPig : SparsePolicy
         Faithful,
     }
 
+    private enum Centre
+    {
+        Mean,
+        None,
+    }
+
     internal int Bits { get; }
 
     internal int Tables { get; }
@@ -53,6 +61,8 @@ public sealed class MagicPig : SparsePolicy
     internal int SegmentRows { get; }
 
     internal bool IsFaithful { get; }
+
+    internal bool Centres { get; }
 
     internal CollisionLaw Law { get; }
 
@@ -116,7 +126,10 @@ public sealed class MagicPig : SparsePolicy
             var (first, end) = (Zones.Sinks, head.RowCount - Zones.Recent);
             if (first >= end)
                 return;
-            _keys.Begin(head, first, end);
+            if (_policy.Centres)
+                _keys.Begin(head, first, end);
+            else
+                _keys.Begin(first);
             while (_keys.EndRow < end)
                 _keys.Add(head, Math.Min(end - _keys.EndRow, HashTables.MostRows));
             _promptSegments = _keys.Segments.Length;

@@ -44,11 +44,18 @@ internal sealed class HashedKeys : IDisposable
     /// <summary>Bytes of a token in a full segment.</summary>
     public static double BytesPerToken(int tables, int bits) => (double)SegmentBytes(tables, bits, HashTables.MostRows) / HashTables.MostRows;
 
-    /// <summary>Starts anew at a row, with the mean of the keys in [<paramref name="first"/>, <paramref name="end"/>).</summary>
-    public void Begin(KvHead head, int first, int end)
+    /// <summary>Starts anew at a row, with keys as they are.</summary>
+    public void Begin(int first)
     {
         Truncate(0);
         EndRow = first;
+        Array.Clear(Mean);
+    }
+
+    /// <summary>Starts anew at a row, with the mean of the keys in [<paramref name="first"/>, <paramref name="end"/>).</summary>
+    public void Begin(KvHead head, int first, int end)
+    {
+        Begin(first);
         Array.Clear(_sums);
         var key = _memory.Add(_place.Dim * sizeof(float)).Span<float>(0, _place.Dim);
         for (var row = first; row < end; row++)
