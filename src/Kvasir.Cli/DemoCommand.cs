@@ -45,6 +45,8 @@ internal sealed class DemoCommand
             return _shell.Interrupts.Code;
         }
 
+        if (!isQuiet && DemoText.BeyondModel(board) is { } limit)
+            _shell.Note(limit);
         if (!isQuiet)
             _shell.Note(DemoText.Next(name, board.Questions[0]));
         return ExitCode.Ok;

@@ -25,8 +25,8 @@ from network import Batch, Network
 from words import Tokenizer
 
 DEFAULTS = dict(out="needle", minutes=60.0, dim=256, layers=6, heads=4, kv_heads=2, ffn=768, names=400, theta=500000.0, positions=131072,
-                lr=3e-3, least_lr=.03, decay_from=.7, start=48, length=0, longest=4096, grow=.85, needed="niah,multikey", look=100, tokens=32768, gaps=.5, seed=1, threads=2,
-                mix="recall=4,multikey=1,trace=1,common=2,frequent=1,repeat=1", scores="256,1024,4096", samples=24)
+                lr=3e-3, least_lr=.03, decay_from=.7, start=48, length=0, longest=4096, grow=.85, needed="niah,multikey,trace", look=100, tokens=32768, gaps=.5, seed=1, threads=2,
+                mix="recall=3,multikey=.5,trace=1,counting=3,common=1,frequent=.3,repeat=.5", scores="256,1024,4096", samples=24)
 
 
 def options():

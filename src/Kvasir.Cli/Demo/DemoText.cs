@@ -31,6 +31,15 @@ internal static class DemoText
             + $"{Share.Text(answer.KeysRead)} of keys read, {Pace.Rate(answer.Tokens / answer.DecodeMs * 1000)}";
     }
 
+    /// <summary>That dense attention fails too, where it does: then it is the model that does not read so far. Null otherwise.</summary>
+    public static string? BeyondModel(DemoBoard board)
+    {
+        var dense = Enumerable.Range(0, board.Labels.Count).FirstOrDefault(policy => board.Labels[policy] == "dense", -1);
+        return dense >= 0 && board.Score(dense) is { } score && score.Right < score.Asked
+            ? $"note: dense attention gets {score.Right} of {score.Asked} right, so the rest is beyond the model itself at this length; hold the others to dense's answers"
+            : null;
+    }
+
     /// <summary>What to do after it.</summary>
     public static string Next(string model, HaystackQuestion question) =>
         $"next: kvasir run {model} \" {question.Asked} 42 .{question.Prompt}\" --temperature 0 --max-tokens 2, or kvasir eval needle {model} --context 4k --min-context 0 --attention psa,guarded";

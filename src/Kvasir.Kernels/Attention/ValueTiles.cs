@@ -126,8 +126,8 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
 
     private static float* Scaled(float* scaled, int d) => scaled + (TCodec.HasScales ? d / KvCodecs.BlockElements * Queries * BlockRows : 0);
 
-    // Four outputs of four registers' width, each half with weights of its own. Fewer passes over a block that comes from memory: a listed row costs 15 ns
-    // instead of 35 where two cores are at work.
+    // Four outputs of four registers' width, each half with weights of its own. The fewer passes over a block that comes from memory, the less of its lines
+    // wait for each other.
     private static void WideTile(float* weights, float* upperWeights, byte** rows, in RowsAhead ahead, nint rowCount, nint d, float* outputs, int outputStride)
     {
         nint n = TLanes.Count;

@@ -56,8 +56,7 @@ internal sealed class AttentionCrossover
         var rows = new SequenceCache(cache.Pool, 1, 1, maxRows);
         Invariant.Holds(rows.TryReserve(depth));
         using var pool = new WorkerPool(1);
-        var fourth = _spectrum.Sum(static x => Math.Pow(x, 4)) / _shape.Dim;
-        new RandomRows(1, _spectrum, (float)(ScoreDeviation / Math.Sqrt(fourth)), 1, 1).Fill(pool, rows, 0, depth);
+        new RandomRows(1, _spectrum, PairSpectrum.KeyDeviation(_spectrum, ScoreDeviation, queries: 1), 1, 1).Fill(pool, rows, 0, depth);
         var head = rows.Head(0, 0);
         using var scratch = new AttentionScratch(_shape, _kv, maxRows, takesPrompts: false);
         using var selector = policy.CreateSelector(new HeadPlace(1, 2, 0, _shape.GroupHeads, _shape.Dim, maxRows));

@@ -171,15 +171,11 @@ public sealed class EngineProbe : IDisposable
         (Depth, _doneTokens) = (0, 0);
     }
 
-    // The standard deviation of keys that gives scores theirs; queries of random weights are spread by the spectrum too.
+    // Queries of random weights are spread by the spectrum too.
     private float KeyScale(float[] spectrum)
     {
         var config = _engine.Model.Config;
-        var fourth = 0.0;
-        foreach (var factor in spectrum)
-            fourth += Math.Pow(factor, 4);
-        var query = config.HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width);
-        return (float)(ScoreDeviation / (query * Math.Sqrt(fourth / spectrum.Length)));
+        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation, config.HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
     }
 
     private void Reserve(SequenceCache cache, int rows)

@@ -26,4 +26,13 @@ internal static class PairSpectrum
         VectorMath.Scale(factors, (float)(1 / Math.Sqrt(squares)));
         return factors;
     }
+
+    /// <summary>The standard deviation of keys that gives scores theirs, where keys and queries are spread by the factors.</summary>
+    public static float KeyDeviation(float[] factors, double scores, double queries)
+    {
+        var fourth = 0.0;
+        foreach (var factor in factors)
+            fourth += Math.Pow(factor, 4);
+        return (float)(scores / (queries * Math.Sqrt(fourth / factors.Length)));
+    }
 }

@@ -61,16 +61,14 @@ public sealed class Guarded : SparsePolicy
         private const double Caution = 0.8;
         private const int MostEstimates = 4;
         private const int MostSteps = 12;
-
         private const double SampleGrowth = 2;
 
         // How many times as large a sample may be as the one that tells its size: at most, and for each rows of equal weight that error rests on.
         private const double MostTrusted = 8;
         private const double TrustingRows = 4;
 
-        // What a step needed counts so much for the next ones: more at once, less slowly, since rows too few cost more than rows too many.
+        // What a step needed counts so much for the next ones.
         private const float Learning = 0.2f;
-        private const float Forgetting = 0.2f;
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
         private readonly DrawnSums _sums = new(policy.Guarantee, place);
@@ -190,7 +188,7 @@ public sealed class Guarded : SparsePolicy
         }
 
         private void Remember(double needed) =>
-            _usual = _usual == 0 ? (float)needed : _usual + (needed > _usual ? Learning : Forgetting) * ((float)needed - _usual);
+            _usual = _usual == 0 ? (float)needed : _usual + Learning * ((float)needed - _usual);
 
         // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
         private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxSum sum)

@@ -74,6 +74,17 @@ public sealed class DemoTableTest
     }
 
     [Fact]
+    public void WhereDenseFailsTheModelIsSaidToBeTheLimit()
+    {
+        Assert.Contains("dense attention gets 2 of 3 right", DemoText.BeyondModel(Board("dense", "psa")), StringComparison.Ordinal);
+        Assert.Null(DemoText.BeyondModel(Board("magicpig", "psa")));
+        var right = new DemoBoard(Questions, [PolicyCatalog.Parse("dense")]);
+        Assert.Null(DemoText.BeyondModel(right));
+        right.Add(0, 0, Board("dense", "psa").Answer(0, 0)!);
+        Assert.Null(DemoText.BeyondModel(right));
+    }
+
+    [Fact]
     public void PoliciesOfOneNameAreToldApart() =>
         Assert.Equal(["dense", "psa", "psa:coverage=0.5"], new DemoBoard(Questions, [PolicyCatalog.Parse("dense"), PolicyCatalog.Parse("psa"), PolicyCatalog.Parse("psa:coverage=0.5")]).Labels);
 
