@@ -13,7 +13,9 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private const int LeastDecodeSteps = 8;
     private const double DecodeRunMs = 300;
     private const int WarmUpTokens = 64;
-    private const double WarmUpMs = 600;
+    private const int WarmRounds = 3;
+    private const double WarmGain = 0.97;
+    private const double MostWarmUpMs = 5000;
     private const double FreshMs = 2000;
     private readonly List<BenchRow> _rows = [];
     private EngineProbe? _probe;
@@ -22,7 +24,6 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private int _earlierTokens;
     private long _stageStart = TimeProvider.System.GetTimestamp();
     private int _caseIndex;
-    private bool _isWarm;
     private double _bandwidth;
     private long _bandwidthTaken;
 
@@ -86,22 +87,30 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
             probe.FillByPrefill(depth, cancellation);
     }
 
-    // The first steps run code that is not optimised yet, and read weights that are not in memory yet.
+    // The first steps run code that is not optimised yet, and read weights that are not in memory yet. Every policy has code of its own, and may do without it at
+    // another depth: steps are warm when they have become no faster a few times.
     private void WarmUp(EngineProbe probe)
     {
         Begin("warming up", 0);
-        if (_isWarm)
-            return;
-        _isWarm = true;
         var start = TimeProvider.System.GetTimestamp();
-        do
+        var (best, stalled) = (double.PositiveInfinity, 0);
+        while (stalled < WarmRounds && TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < MostWarmUpMs)
         {
-            if (plan.PrefillTokens.Length > 0)
-                probe.Prefill(Math.Min(plan.PrefillTokens[0], WarmUpTokens), cancellation);
-            if (plan.Decodes)
-                probe.Decode(1, Math.Min(plan.DecodeSteps ?? LeastDecodeSteps, LeastDecodeSteps), cancellation);
+            var round = WarmUpRound(probe);
+            stalled = round > best * WarmGain ? stalled + 1 : 0;
+            best = Math.Min(best, round);
         }
-        while (TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < WarmUpMs);
+    }
+
+    // Milliseconds.
+    private double WarmUpRound(EngineProbe probe)
+    {
+        var round = default(StepTimings);
+        if (plan.PrefillTokens.Length > 0)
+            round += probe.Prefill(Math.Min(plan.PrefillTokens[0], WarmUpTokens), cancellation);
+        if (plan.Decodes)
+            round += probe.Decode(1, Math.Min(plan.DecodeSteps ?? LeastDecodeSteps, LeastDecodeSteps), cancellation);
+        return round.TotalMs;
     }
 
     private BenchRow Prefill(EngineProbe probe, BenchRow row, int tokens)
