@@ -41,9 +41,9 @@ internal sealed class BlockIndex : IDisposable
     /// <summary>Adds the blocks that are full now.</summary>
     public void Append(KvHead head, int rowCount)
     {
+        _pages.Reserve((rowCount / _blockRows + PageBlocks - 1) / PageBlocks);
         for (; (Count + 1) * _blockRows <= rowCount; Count++)
         {
-            _pages.Reserve(Count / PageBlocks + 1);
             var keys = head.Keys;
             for (var i = 0; i < _blockRows; i++)
                 keys.Decode(Count * _blockRows + i, _keys.AsSpan(i * _dim, _dim));

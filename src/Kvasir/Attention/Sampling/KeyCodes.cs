@@ -50,9 +50,9 @@ internal sealed class KeyCodes : IDisposable
         if (!_learnt)
             return;
         var keys = head.Keys;
+        _pages.Reserve((head.RowCount + PageRows - 1) / PageRows);
         for (; Count < head.RowCount; Count++)
         {
-            _pages.Reserve(Count / PageRows + 1);
             var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
             CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
         }
