@@ -34,6 +34,16 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         }
     }
 
+    /// <summary>Whole numbers of at most 127, as they are: scales are 1.</summary>
+    public static void EncodeWhole(ReadOnlySpan<sbyte> row, byte* stored)
+    {
+        const ushort One = 0x3F80;
+        new Span<byte>(stored, RowBytes(row.Length)).Clear();
+        row.CopyTo(new Span<sbyte>(stored, row.Length));
+        var blocks = KvCodecs.BlockCount(row.Length);
+        new Span<ushort>(stored + blocks * KvCodecs.BlockElements, blocks).Fill(One);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint ScalePair(byte* row, int blockCount, int pair) => ((uint*)(row + blockCount * KvCodecs.BlockElements))[pair];
 

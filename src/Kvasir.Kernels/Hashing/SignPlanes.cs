@@ -8,14 +8,13 @@ namespace Kvasir.Kernels.Hashing;
 
 /// <summary>
 /// SimHash: random planes through the origin, and the side of each on which a vector lies. A code is as many sides as a table has bits, the first in the
-/// lowest bit; being exactly on a plane counts as the lower side. The planes are normal numbers in bf16, so that the matrix kernels hash.
+/// lowest bit; being exactly on a plane counts as the lower side. The planes are normal numbers in 32nds, one byte each: whole numbers in bytes and in bf16 alike,
+/// so that a few queries meet them as they meet q8 keys, in half of the memory, and many keys as activations meet weights.
 /// </summary>
 public sealed unsafe class SignPlanes : IDisposable
 {
-    // So few vectors are scored as queries are, where a lane is a plane; more are multiplied as activations are.
-    private const int FewVectors = 16;
+    private const int StepsPerOne = 32;
     private readonly NativeBuffer _numbers;
-    private readonly WeightMatrix _planes;
     private readonly nint[] _page;
     private readonly int _columns;
 
@@ -31,16 +30,15 @@ public sealed unsafe class SignPlanes : IDisposable
         (Tables, Bits, Dim) = (tables, bits, dim);
         var count = checked(tables * bits);
         _columns = KvCodecs.RowBytes(KvType.BF16, dim) / sizeof(ushort);
-        _numbers = new NativeBuffer((long)count * _columns * sizeof(ushort));
-        var normals = new float[dim];
-        for (var plane = 0; plane < count; plane++)
+        _numbers = new NativeBuffer((long)count * Q8Codec.RowBytes(dim));
+        var plane = new sbyte[dim];
+        for (var i = 0; i < count; i++)
         {
-            for (var i = 0; i < dim; i++)
-                normals[i] = CounterNoise.Normal(seed, (ulong)((long)plane * dim + i));
-            KvCodecs.Encode(KvType.BF16, normals, _numbers.View.Span<byte>((long)plane * _columns * sizeof(ushort), _columns * sizeof(ushort)));
+            for (var d = 0; d < dim; d++)
+                plane[d] = (sbyte)Math.Clamp(MathF.Round(StepsPerOne * CounterNoise.Normal(seed, (ulong)((long)i * dim + d))), -sbyte.MaxValue, sbyte.MaxValue);
+            Q8Codec.EncodeWhole(plane, _numbers.View.Start + (long)i * Q8Codec.RowBytes(dim));
         }
 
-        _planes = new WeightMatrix(WeightType.BF16, count, _columns, _numbers.View);
         _page = [(nint)_numbers.View.Start];
     }
 
@@ -55,28 +53,43 @@ public sealed unsafe class SignPlanes : IDisposable
     /// <summary>Bytes of memory to hash up to <paramref name="vectors"/> at a time in.</summary>
     public long ScratchBytes(int vectors) => PreparedBytes(vectors) + (long)vectors * Tables * Bits * sizeof(float) + SideBytes;
 
+    /// <summary>Bytes that the planes take when they are widened.</summary>
+    public long WideBytes => (long)Tables * Bits * _columns * sizeof(ushort);
+
+    private PagedRows Planes => PagedRows.Keys(_page, (int)BitOperations.RoundUpToPowerOf2((uint)(Tables * Bits)), KvType.Q8, Dim);
+
+    /// <summary>Writes the planes as many vectors meet them.</summary>
+    /// <param name="wide">Of <see cref="WideBytes"/>.</param>
+    public void Widen(NativeView wide)
+    {
+        Span<float> plane = stackalloc float[Dim];
+        for (var i = 0; i < Tables * Bits; i++)
+        {
+            Planes.Decode(i, plane);
+            KvCodecs.Encode(KvType.BF16, plane, wide.Span<byte>((long)i * _columns * sizeof(ushort), _columns * sizeof(ushort)));
+        }
+    }
+
     /// <summary>codes[v, t] = the code of vector v in table t.</summary>
-    /// <param name="vectors">[count, dim]; their lengths do not matter.</param>
+    /// <param name="vectors">[count, dim]: a few; their lengths do not matter.</param>
     /// <param name="scratch">Of <see cref="ScratchBytes"/>, for at least as many.</param>
     /// <param name="codes">[count, tables]</param>
     public void Hash(ReadOnlySpan<float> vectors, NativeView scratch, Span<ushort> codes)
     {
-        var (count, sides) = (vectors.Length / Dim, Tables * Bits);
-        var products = scratch.Span<float>(PreparedBytes(count), count * sides);
-        if (count < FewVectors)
-            AttentionScores.Rows(vectors, PagedRows.Keys(_page, (int)BitOperations.RoundUpToPowerOf2((uint)sides), KvType.BF16, Dim), new RowSet(0, sides), 1, products, sides);
-        else
-            Multiply(vectors, count, scratch.Span<byte>(0, (int)PreparedBytes(count)), products);
-        var bits = scratch.Start + scratch.Bytes - SideBytes;
-        fixed (float* first = products)
-        fixed (ushort* code = codes)
-        {
-            for (var v = 0; v < count; v++)
-            {
-                Sides(first + (long)v * sides, sides, bits);
-                Cut(bits, code + (long)v * Tables);
-            }
-        }
+        var products = Products(vectors.Length / Dim, scratch);
+        AttentionScores.Rows(vectors, Planes, new RowSet(0, Tables * Bits), 1, products, Tables * Bits);
+        Code(products, scratch, codes);
+    }
+
+    /// <summary>The same for many vectors.</summary>
+    /// <param name="wide">What <see cref="Widen"/> wrote.</param>
+    /// <inheritdoc cref="Hash(ReadOnlySpan{float}, NativeView, Span{ushort})"/>
+    public void Hash(ReadOnlySpan<float> vectors, NativeView wide, NativeView scratch, Span<ushort> codes)
+    {
+        var count = vectors.Length / Dim;
+        var products = Products(count, scratch);
+        Multiply(new WeightMatrix(WeightType.BF16, Tables * Bits, _columns, wide), vectors, scratch.Span<byte>(0, (int)PreparedBytes(count)), products);
+        Code(products, scratch, codes);
     }
 
     public void Dispose() => _numbers.Dispose();
@@ -87,9 +100,12 @@ public sealed unsafe class SignPlanes : IDisposable
     // Floats, or pairs of bf16.
     private long PreparedBytes(int vectors) => ((long)vectors * _columns * sizeof(float) + CacheLines.Bytes - 1) & -CacheLines.Bytes;
 
-    private void Multiply(ReadOnlySpan<float> vectors, int count, Span<byte> prepared, Span<float> products)
+    private Span<float> Products(int count, NativeView scratch) => scratch.Span<float>(PreparedBytes(count), count * Tables * Bits);
+
+    private void Multiply(WeightMatrix planes, ReadOnlySpan<float> vectors, Span<byte> prepared, Span<float> products)
     {
-        var kind = Activations.KindOf(_planes, count);
+        var count = vectors.Length / Dim;
+        var kind = Activations.KindOf(planes, count);
         Span<float> padded = stackalloc float[_columns];
         padded.Clear();
         for (var v = 0; v < count; v++)
@@ -98,7 +114,22 @@ public sealed unsafe class SignPlanes : IDisposable
             Activations.Prepare(kind, padded, v, count, prepared);
         }
 
-        MatrixProduct.Multiply(_planes, 0, Tables * Bits, prepared, count, products, Tables * Bits);
+        MatrixProduct.Multiply(planes, 0, Tables * Bits, prepared, count, products, Tables * Bits);
+    }
+
+    private void Code(ReadOnlySpan<float> products, NativeView scratch, Span<ushort> codes)
+    {
+        var sides = Tables * Bits;
+        var bits = scratch.Start + scratch.Bytes - SideBytes;
+        fixed (float* first = products)
+        fixed (ushort* code = codes)
+        {
+            for (var v = 0; v < products.Length / sides; v++)
+            {
+                Sides(first + (long)v * sides, sides, bits);
+                Cut(bits, code + (long)v * Tables);
+            }
+        }
     }
 
     private static void Sides(float* products, int count, byte* bits)

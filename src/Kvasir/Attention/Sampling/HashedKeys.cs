@@ -10,7 +10,7 @@ internal sealed class HashedKeys : IDisposable
     private const int HashedAtOnce = 256;
 
     // What hashing needs while it is done.
-    private const int WorkBlocks = 4;
+    private const int WorkBlocks = 5;
     private readonly SignPlanes _planes;
     private readonly HeadPlace _place;
     private readonly NativeBlocks _memory;
@@ -106,6 +106,8 @@ internal sealed class HashedKeys : IDisposable
         var scratch = _memory.Add(_planes.ScratchBytes(HashedAtOnce));
         var keys = _memory.Add(HashedAtOnce * dim * sizeof(float)).Span<float>(0, HashedAtOnce * dim);
         var codes = _memory.Add(HashedAtOnce * tables * sizeof(ushort)).Span<ushort>(0, HashedAtOnce * tables);
+        var wide = _memory.Add(_planes.WideBytes);
+        _planes.Widen(wide);
         var inverseLengths = segment.InverseLengths.Span<float>(0, rows);
         var source = head.Keys;
         for (var at = 0; at < rows; at += HashedAtOnce)
@@ -125,7 +127,7 @@ internal sealed class HashedKeys : IDisposable
                 inverseLengths[at + i] = squares > 0 ? 1 / MathF.Sqrt(squares) : 0;
             }
 
-            _planes.Hash(keys[..(count * dim)], scratch, codes);
+            _planes.Hash(keys[..(count * dim)], wide, scratch, codes);
             for (var table = 0; table < tables; table++)
             {
                 var own = byTable.Slice(table * rows + at, count);

@@ -5,6 +5,8 @@ namespace Kvasir.Test.Kernels.Hashing;
 
 public sealed class SignPlanesTest
 {
+    private const int FewVectors = 16;
+
     [Theory]
     [InlineData(1, 1, 8)]
     [InlineData(7, 3, 17)]
@@ -68,7 +70,15 @@ public sealed class SignPlanesTest
     {
         using var planes = new SignPlanes(tables, bits, dim, seed);
         using var scratch = new NativeBuffer(planes.ScratchBytes(vectors.Length / dim));
-        planes.Hash(vectors, scratch.View, codes);
+        if (vectors.Length < FewVectors * dim)
+        {
+            planes.Hash(vectors, scratch.View, codes);
+            return;
+        }
+
+        using var wide = new NativeBuffer(planes.WideBytes);
+        planes.Widen(wide.View);
+        planes.Hash(vectors, wide.View, scratch.View, codes);
     }
 
     private static float[] Normal(int count, int seed)
