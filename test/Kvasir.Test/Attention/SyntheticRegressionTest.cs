@@ -11,6 +11,7 @@ namespace Kvasir.Test.Attention;
 /// The table of magicpig.md, 6.6: relative errors of answers by eight ways of choosing a few per cent of 8192 keys, on heads of known structure. What the policies
 /// of the catalogue do is held against what they must not do: hash without centring, weigh nothing, be content with one common bucket.
 /// </summary>
+[Trait("Needs", "Minutes")]
 public sealed class SyntheticRegressionTest(ITestOutputHelper output)
 {
     private const int Rows = 8192;
