@@ -7,7 +7,7 @@ namespace Kvasir.Attention.Observation;
 internal sealed class TopRows
 {
     // How far around the last threshold the new one is looked for; the last resort is everywhere.
-    private static readonly float[] Widths = [1 / 64f, 1 / 8f, float.PositiveInfinity];
+    private static readonly float[] Widths = [1 / 64f, 1 / 8f, 3 / 4f, float.PositiveInfinity];
     private float _threshold;
 
     /// <summary>Selects <paramref name="count"/> of the rows in [first, end) in ascending order, or all if there are no more; of rows with equal sums the newest.</summary>
@@ -33,8 +33,9 @@ internal sealed class TopRows
             if (!all && found < count)
                 continue;
             var (above, between) = Split(sums[..found], high, sums[most..]);
+            // The threshold has risen farther, but no farther than what was found.
             if (above >= count)
-                continue;
+                (above, between) = Split(sums[..found], float.PositiveInfinity, sums[most..]);
             count = Math.Min(count, found);
             if (count > 0)
                 Add(rows[..found], sums, count, Order.Largest(sums.Slice(most, between), count - above), selection);
