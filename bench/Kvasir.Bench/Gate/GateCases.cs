@@ -55,8 +55,8 @@ internal sealed class GateCases : IDisposable
         var fastest = Array.FindLast(MatrixProduct.Variants, static variant => variant.IsSupported);
         var scalar = MatrixProduct.Variants[0];
         void Scalar() => MatrixProduct.Run(scalar.Run, stored, 0, Rows, rows, batch, results, Rows);
-        // A single row of activations is bound by unpacking, a batch by multiplying.
-        var least = Least(fastest.Name, batch == 1 ? 12 : 18);
+        // A batch is bound by multiplying, a single row of activations by unpacking or, where there is nothing to unpack, by the cache.
+        var least = Least(fastest.Name, batch > 1 ? 18 : type == WeightType.F32 ? 9 : 12);
         _cases.Add(new GateCase(
             $"product {type}, batch {batch}", fastest.Name, least, Scalar, () => MatrixProduct.Run(fastest.Run, stored, 0, Rows, rows, batch, results, Rows)));
         if (AmxProduct.Pays(stored, batch))
