@@ -19,6 +19,8 @@ internal sealed class AttentionCrossover
     private const double LeastGain = 1.25;
     private const double ScoreDeviation = 2.5;
     private const int Rounds = 9;
+    private const int WarmRounds = 2;
+    private const double WarmUpMs = 400;
     private const int MostDepth = 65536;
     private readonly AttentionShape _shape;
     private readonly KvType _kv;
@@ -30,7 +32,7 @@ internal sealed class AttentionCrossover
         _shape = new AttentionShape(1, config.HeadCount / config.KvHeadCount, 1, config.HeadDim, null);
         (_kv, _spectrum) = (kv, PairSpectrum.Factors(config.Rope, config.HeadDim));
         var random = new Random(1);
-        _queries = [.. Enumerable.Range(0, Rounds + 2).Select(_ => Query(random))];
+        _queries = [.. Enumerable.Range(0, Rounds).Select(_ => Query(random))];
     }
 
     /// <summary>The least depth from which on the policy is faster, of those tried, each twice the one before; null where it is not.</summary>
@@ -41,7 +43,8 @@ internal sealed class AttentionCrossover
         int? found = null;
         for (var depth = LeastDepth; depth <= Math.Min(contextTokens, MostDepth); depth *= 2)
         {
-            var isFaster = Gain(policy, depth) >= LeastGain;
+            // Code that is not optimised yet is slow in other proportions.
+            var isFaster = Gain(policy, depth, depth == LeastDepth ? WarmUpMs : 0) >= LeastGain;
             found = isFaster ? found ?? depth : null;
         }
 
@@ -49,7 +52,8 @@ internal sealed class AttentionCrossover
     }
 
     /// <summary>How many times as long dense attention takes.</summary>
-    private double Gain(AttentionPolicy policy, int depth)
+    /// <param name="warmUpMs">Spent before anything counts, beside a few rounds.</param>
+    private double Gain(AttentionPolicy policy, int depth, double warmUpMs)
     {
         var maxRows = depth + PagePool.PageTokens;
         using var cache = new KvCache(_kv, 1, 1, _shape.Dim, CacheBytes(maxRows));
@@ -62,21 +66,23 @@ internal sealed class AttentionCrossover
         using var selector = policy.CreateSelector(new HeadPlace(1, 2, 0, _shape.GroupHeads, _shape.Dim, maxRows));
         selector.Append(head, 0, depth);
         selector.EndPrompt(head);
-        var (dense, sparse) = (new double[Rounds], new double[Rounds]);
-        for (var round = -2; round < Rounds; round++)
+        var gains = new double[Rounds];
+        var start = Stopwatch.GetTimestamp();
+        for (var round = 0; round < WarmRounds || Stopwatch.GetElapsedTime(start).TotalMilliseconds < warmUpMs; round++)
+            _ = GainOf(round);
+        for (var round = 0; round < Rounds; round++)
+            gains[round] = GainOf(round);
+        Array.Sort(gains);
+        return gains[Rounds / 2];
+
+        double GainOf(int round)
         {
-            var query = _queries[round + 2];
+            var query = _queries[round % _queries.Length];
             // Steps of different lengths: policies may keep what they found for a step that is done again.
             var visible = (0, depth - (round & 1));
             var denseMs = Attend(head, AllRows.Instance, query, visible, scratch);
-            var sparseMs = Attend(head, selector, query, visible, scratch);
-            if (round >= 0)
-                (dense[round], sparse[round]) = (denseMs, sparseMs);
+            return denseMs / Attend(head, selector, query, visible, scratch);
         }
-
-        Array.Sort(dense);
-        Array.Sort(sparse);
-        return dense[Rounds / 2] / sparse[Rounds / 2];
     }
 
     private static double Attend(KvHead head, Selector selector, float[] query, (int First, int End) visible, AttentionScratch scratch)
