@@ -97,7 +97,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         while (stalled < WarmRounds && TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < MostWarmUpMs)
         {
             var round = WarmUpRound(probe);
-            stalled = round > best * WarmGain ? stalled + 1 : 0;
+            stalled = round >= best * WarmGain ? stalled + 1 : 0;
             best = Math.Min(best, round);
         }
     }
