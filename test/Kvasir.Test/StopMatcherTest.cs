@@ -1,4 +1,5 @@
 using System.Text;
+using CsCheck;
 
 namespace Kvasir.Test;
 
@@ -16,13 +17,13 @@ public sealed class StopMatcherTest
     {
         var bytes = Encoding.UTF8.GetBytes(text);
         for (var size = 1; size <= bytes.Length; size++)
-            Assert.Equal(expected, Stream(bytes, size, [stop]));
+            Assert.Equal(expected, Streamed(bytes, [size], [stop]));
     }
 
     [Fact]
     public void TheEarliestOfSeveralStopsWins()
     {
-        Assert.Equal("a", Stream("a b c"u8.ToArray(), 5, ["c", " b"]));
+        Assert.Equal("a", Streamed("a b c"u8.ToArray(), [5], ["c", " b"]));
     }
 
     [Fact]
@@ -55,9 +56,23 @@ public sealed class StopMatcherTest
             string[] stops = [RandomText(random, random.Next(1, 4)), RandomText(random, random.Next(1, 4))];
             var first = stops.Select(s => text.IndexOf(s, StringComparison.Ordinal)).Where(i => i >= 0).DefaultIfEmpty(text.Length).Min();
             // Cut into single bytes, a shorter stop may be complete before a longer one that begins earlier.
-            var streamed = Stream(Encoding.UTF8.GetBytes(text), 100, stops);
+            var streamed = Streamed(Encoding.UTF8.GetBytes(text), [100], stops);
             Assert.True(text[..first] == streamed, $"seed {seed}, round {round}: '{text}' with '{stops[0]}' and '{stops[1]}' gave '{streamed}'");
         }
+    }
+
+    [Fact]
+    public void TextsCutAnywhereEndAtTheFirstStopOfWhatHasCome()
+    {
+        // Few letters, so that stops begin often and overlap; the last takes three bytes, so that cuts go through characters.
+        var text = Gen.Char["ab漢"].Array[0, 20].Select(static letters => new string(letters));
+        var stop = Gen.Char["ab漢"].Array[1, 4].Select(static letters => new string(letters));
+        Gen.Select(text, stop.Array[0, 3], Gen.Int[1, 7].Array[1, 10]).Sample(static (text, stops, sizes) =>
+        {
+            var bytes = Encoding.UTF8.GetBytes(text);
+            var (expected, streamed) = (Searched(bytes, sizes, stops), Streamed(bytes, sizes, stops));
+            Assert.True(expected == streamed, $"expected '{expected}', streamed '{streamed}'");
+        }, iter: 5000);
     }
 
     [Fact]
@@ -72,14 +87,15 @@ public sealed class StopMatcherTest
     private static string RandomText(Random random, int length) =>
         string.Concat(Enumerable.Range(0, length).Select(_ => "ab é漢"[random.Next(5)]));
 
-    private static string Stream(byte[] bytes, int size, string[] stops)
+    /// <param name="sizes">Bytes of each token, over and over.</param>
+    private static string Streamed(byte[] bytes, int[] sizes, string[] stops)
     {
         var matcher = new StopMatcher(stops, 1);
         var text = new StringBuilder();
         var read = 0;
-        for (var at = 0; at < bytes.Length; at += size)
+        foreach (var end in Ends(bytes.Length, sizes))
         {
-            var stopped = matcher.Append(bytes.AsSpan(at, Math.Min(size, bytes.Length - at)));
+            var stopped = matcher.Append(bytes.AsSpan(end.Before, end.Now - end.Before));
             text.Append(matcher.Text(read, matcher.ReleasedBytes));
             read = matcher.ReleasedBytes;
             if (stopped)
@@ -88,5 +104,28 @@ public sealed class StopMatcherTest
 
         matcher.Finish();
         return text.Append(matcher.Text(read, matcher.ReleasedBytes)).ToString();
+    }
+
+    /// <summary>The same by a search of all bytes that have come, after each token.</summary>
+    private static string Searched(byte[] bytes, int[] sizes, string[] stops)
+    {
+        foreach (var (_, end) in Ends(bytes.Length, sizes))
+        {
+            var found = stops.Select(stop => bytes.AsSpan(0, end).IndexOf(Encoding.UTF8.GetBytes(stop))).Where(static at => at >= 0).ToArray();
+            if (found.Length > 0)
+                return Encoding.UTF8.GetString(bytes, 0, found.Min());
+        }
+
+        return Encoding.UTF8.GetString(bytes);
+    }
+
+    private static IEnumerable<(int Before, int Now)> Ends(int length, int[] sizes)
+    {
+        for (int at = 0, token = 0; at < length; token++)
+        {
+            var end = Math.Min(at + sizes[token % sizes.Length], length);
+            yield return (at, end);
+            at = end;
+        }
     }
 }

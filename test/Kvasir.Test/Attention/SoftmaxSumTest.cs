@@ -1,3 +1,4 @@
+using CsCheck;
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
@@ -38,6 +39,33 @@ public sealed class SoftmaxSumTest
         left.Finish();
         whole.Finish();
         AssertClose(whole.Output.ToArray().Select(x => (double)x).ToArray(), left.Output);
+    }
+
+    [Fact]
+    public void PartsMergeInAnyDivisionAndAnyOrder()
+    {
+        // A third of the rows is left out, so that parts without a row come up; scores differ by more than floats' exponents reach.
+        var score = Gen.OneOf(Gen.Float[-60, 60], Gen.Float[-1, 1], Gen.Const(float.NegativeInfinity));
+        var row = Gen.Select(score, Gen.Int[0, 3]);
+        Gen.Select(row.Array[1, 70], Gen.Shuffle(new[] { 0, 1, 2, 3 })).Sample(static (drawn, order) =>
+        {
+            using var rows = new Rows(drawn.Length, seed: drawn.Length);
+            var merged = NewSum(1);
+            foreach (var part in order)
+                merged.Merge(SumOf(rows, drawn, part));
+            var left = SumOf(rows, drawn, 0);
+            var right = SumOf(rows, drawn, 2);
+            left.Merge(SumOf(rows, drawn, 1));
+            right.Merge(SumOf(rows, drawn, 3));
+            left.Merge(right);
+            merged.Finish();
+            left.Finish();
+            float[] scores = [.. drawn.Select(static one => one.Item1)];
+            var seen = Enumerable.Range(0, drawn.Length).Where(i => !float.IsNegativeInfinity(scores[i])).ToArray();
+            var expected = seen.Length == 0 ? new double[Dim] : rows.Expected(scores, 1, seen);
+            AssertClose(expected, merged.Output);
+            AssertClose(expected, left.Output);
+        }, iter: 500);
     }
 
     [Fact]
@@ -115,6 +143,15 @@ public sealed class SoftmaxSumTest
         whole.Add(rows.Head, new RowSet(0, 20), flat, 20);
         half.Add(rows.Head, new RowSet(0, 10), sampled, 10);
         Assert.Equal(whole.LogSumExp(0), half.LogSumExp(0), 1e-5f);
+    }
+
+    private static SoftmaxSum SumOf(Rows rows, (float Score, int Part)[] drawn, int part)
+    {
+        var sum = NewSum(1);
+        int[] list = [.. Enumerable.Range(0, drawn.Length).Where(i => drawn[i].Part == part)];
+        if (list.Length > 0)
+            sum.Add(rows.Head, new RowSet(list), [.. list.Select(i => drawn[i].Score)], list.Length);
+        return sum;
     }
 
     private static SoftmaxSum NewSum(int count)

@@ -3,7 +3,6 @@ using Kvasir.Attention.Sampling;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
-using Xunit.Abstractions;
 
 namespace Kvasir.Test.Attention;
 

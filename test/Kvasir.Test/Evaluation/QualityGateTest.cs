@@ -3,7 +3,6 @@ using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Xunit.Abstractions;
 
 namespace Kvasir.Test.Evaluation;
 

@@ -1,5 +1,4 @@
 using Kvasir.Kernels.Attention;
-using Xunit.Abstractions;
 
 namespace Kvasir.Test.Models;
 
