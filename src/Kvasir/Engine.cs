@@ -194,12 +194,14 @@ public sealed class Engine : IDisposable
 
     private FinishReason CommitToken(Sequence sequence, Span<float> logits)
     {
-        sequence.Options.Logits?.Invoke(sequence.TokenCount - sequence.PromptCount, logits);
+        var step = sequence.TokenCount - sequence.PromptCount;
+        var largest = LogitRow.Largest(logits, step, sequence.TokenCount - 1);
+        sequence.Options.Logits?.Invoke(step, logits);
         if (sequence.TryCommitGiven())
             return FinishReason.None;
         if (sequence.Options.MaxTokens == 0)
             return FinishReason.Length;
-        var sampled = sequence.Sampler!.Pick(logits, sequence.Tokens, sequence.AnswerStart);
+        var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart);
         if (Model.Tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
             return FinishReason.End;
         if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled))

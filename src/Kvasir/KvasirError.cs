@@ -27,6 +27,12 @@ public enum KvasirError
     /// <summary>A chat template failed or uses what the evaluator does not know.</summary>
     BadTemplate,
 
-    /// <summary>The engine was closed, or failed, while the request was in it.</summary>
+    /// <summary>The engine or its model was disposed while the request was in it.</summary>
     Closed,
+
+    /// <summary>Numbers that a model computed, or that were computed from it, are NaN or infinite.</summary>
+    NotFinite,
+
+    /// <summary>Something threw in the middle of a step: what the request brought along, or the engine itself. The inner exception is the cause.</summary>
+    Fault,
 }

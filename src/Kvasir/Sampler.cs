@@ -9,8 +9,13 @@ namespace Kvasir;
 /// </summary>
 internal sealed class Sampler
 {
+    // Logits that differ at all differ by 2^-24 of the largest or more. Where the largest, divided by the temperature, is above this, every other one is
+    // then so far below it that e to its distance is 0 in floats: the draw is certain.
+    private const float CertainFrom = 1u << 31;
+
     private readonly SamplingOptions _options;
     private readonly int? _topLogprobs;
+    private readonly float _sharpness;
     private readonly int[] _answerCounts;
     private readonly int[] _candidates;
     private readonly float[] _keys;
@@ -24,7 +29,9 @@ internal sealed class Sampler
         (_options, _topLogprobs) = (options, topLogprobs);
         Seed = options.Seed ?? (ulong)Random.Shared.NextInt64();
         _answerCounts = options.HasPenalties ? new int[vocabularySize] : [];
-        var draws = options.Temperature > 0;
+        // Infinite for a temperature of 0, and for those that are so near to it.
+        _sharpness = 1 / options.Temperature;
+        var draws = float.IsFinite(_sharpness);
         _candidates = draws ? new int[vocabularySize] : [];
         _keys = draws ? new float[vocabularySize] : [];
         _probabilities = draws ? new float[vocabularySize] : [];
@@ -36,33 +43,39 @@ internal sealed class Sampler
 
     /// <summary>Picks the next token.</summary>
     /// <param name="logits">[vocabulary]; changed by bias and penalties.</param>
+    /// <param name="largest">Of them, as <see cref="LogitRow.Largest"/> found it: finite.</param>
     /// <param name="tokens">Prompt and answer so far.</param>
     /// <param name="promptCount">Tokens of the prompt.</param>
-    public SampledToken Pick(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)
+    /// <exception cref="KvasirException">Bias and penalties leave no token that could be drawn.</exception>
+    public SampledToken Pick(Span<float> logits, float largest, ReadOnlySpan<int> tokens, int promptCount)
     {
         var (logSum, top) = (0f, (TokenLogprob[]?)null);
         if (_topLogprobs is { } wanted)
         {
             // Log-probabilities are the model's own, so they are taken before anything shifts the logits.
             logits.CopyTo(_raw);
-            logSum = LogSumExp(logits);
+            logSum = LogSumExp(logits, largest);
             top = wanted > 0 ? MostProbable(logits, logSum, wanted) : null;
         }
 
-        Shift(logits, tokens, promptCount);
-        var token = _options.Temperature == 0 ? ArgMax(logits) : Draw(logits, tokens.Length - promptCount);
+        if (_bias.Length > 0 || _options.HasPenalties)
+            largest = Shift(logits, tokens, promptCount);
+        // The first among equals where it is certain.
+        var isCertain = _candidates.Length == 0 || MathF.Abs(largest) * _sharpness >= CertainFrom;
+        var token = isCertain ? logits.IndexOf(largest) : Draw(logits, largest, tokens.Length - promptCount);
         return new SampledToken(token, _topLogprobs is null ? float.NaN : _raw[token] - logSum, top);
     }
 
-    /// <summary>The index of the largest logit, the first among equals.</summary>
-    internal static int ArgMax(ReadOnlySpan<float> logits) => logits.IndexOf(VectorMath.Max(logits)) is var i and >= 0 ? i : 0;
-
-    private void Shift(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)
+    /// <returns>The largest logit that is left.</returns>
+    private float Shift(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)
     {
         foreach (var (token, bias) in _bias)
             logits[token] = bias <= -100 ? float.NegativeInfinity : logits[token] + bias;
         if (_options.HasPenalties)
             Penalise(logits, tokens, promptCount);
+        var largest = VectorMath.MaxOrNaN(logits);
+        return float.IsFinite(largest) ? largest : throw new KvasirException(
+            KvasirError.BadOption, $"logit bias and penalties leave no token that could be drawn: the largest of {logits.Length} logits is {LogitRow.Shown(largest)}");
     }
 
     private void Penalise(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)
@@ -92,15 +105,12 @@ internal sealed class Sampler
             _answerCounts[token] = 0;
     }
 
-    private int Draw(ReadOnlySpan<float> logits, int step)
+    private int Draw(ReadOnlySpan<float> logits, float largest, int step)
     {
-        var max = VectorMath.Max(logits);
-        if (!float.IsFinite(max))
-            return ArgMax(logits);
         var p = _probabilities.AsSpan();
         logits.CopyTo(p);
-        VectorMath.Scale(p, 1 / _options.Temperature);
-        var mass = Softmax.Exponentials(p, VectorMath.Max(p));
+        VectorMath.Scale(p, _sharpness);
+        var mass = Softmax.Exponentials(p, largest * _sharpness);
         var count = SelectCandidates(p, mass);
         var u = Uniform(Seed, step) * KeptMass(count);
         for (var i = 0; i < count; i++)
@@ -180,20 +190,22 @@ internal sealed class Sampler
         return mass;
     }
 
-    private static float LogSumExp(ReadOnlySpan<float> logits)
+    private static float LogSumExp(ReadOnlySpan<float> logits, float max)
     {
-        var max = VectorMath.Max(logits);
         var sum = 0.0;
         foreach (var logit in logits)
             sum += Math.Exp(logit - max);
         return max + (float)Math.Log(sum);
     }
 
+    // Fewer where fewer tokens can be: a logit of minus infinity has no logarithm of a probability.
     private static TokenLogprob[] MostProbable(ReadOnlySpan<float> logits, float logSum, int count)
     {
         var best = new PriorityQueue<int, float>(count + 1);
         for (var token = 0; token < logits.Length; token++)
         {
+            if (float.IsNegativeInfinity(logits[token]))
+                continue;
             if (best.Count < count)
                 best.Enqueue(token, logits[token]);
             else if (best.TryPeek(out _, out var least) && logits[token] > least)

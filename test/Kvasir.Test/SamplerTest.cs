@@ -8,6 +8,64 @@ public sealed class SamplerTest
     public void GreedyTakesTheFirstOfTheLargest() =>
         Assert.Equal(2, Pick(SamplingOptions.Greedy, [0, 1, 3, 3, 2]));
 
+    // 1 / 1e-39 is infinite; at 1e-38 it is not, but a logit times it is; at 1e-20 only a large logit is.
+    [Theory]
+    [InlineData(1e-45f, 1)]
+    [InlineData(1e-39f, 1)]
+    [InlineData(1e-38f, 1)]
+    [InlineData(1e-38f, -300)]
+    [InlineData(1e-30f, 1)]
+    [InlineData(1e-20f, 1e20f)]
+    [InlineData(1e-9f, 30)]
+    public void TemperaturesNearZeroAreGreedy(float temperature, float largest)
+    {
+        float[] logits = [largest, MathF.BitDecrement(largest), largest - 1, 2 * -MathF.Abs(largest), largest];
+        for (ulong seed = 0; seed < 50; seed++)
+            Assert.Equal(0, Pick(Plain with { Temperature = temperature, Seed = seed }, logits));
+    }
+
+    [Fact]
+    public void ATokenThatCannotBeIsNeitherDrawnNorListed()
+    {
+        float[] logits = [float.NegativeInfinity, MathF.Log(3), float.NegativeInfinity, MathF.Log(1)];
+        AssertFrequencies(Plain, logits, [0, 0.75, 0, 0.25]);
+        var sampled = new Sampler(Plain with { LogitBias = new Dictionary<int, float> { [0] = 100 } }, topLogprobs: 4, 4).Pick(logits.ToArray(), MathF.Log(3), [0], 1);
+        Assert.Equal([1, 3], sampled.TopLogprobs!.Select(top => top.Token));
+        Assert.Equal(Math.Log(0.75), sampled.TopLogprobs![0].Logprob, 1e-6);
+        Assert.True(float.IsFinite(sampled.Logprob));
+    }
+
+    [Fact]
+    public void BiasThatBansEveryTokenIsNamed()
+    {
+        var options = Plain with { LogitBias = new Dictionary<int, float> { [0] = -100, [1] = -100 } };
+        var refusal = Assert.Throws<KvasirException>(() => Pick(options, [1, 2]));
+        Assert.Contains("logit bias", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("minus infinity", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(float.NaN, 1, "1 of 40", "token 17 has NaN")]
+    [InlineData(float.PositiveInfinity, 1, "1 of 40", "token 17 has infinity")]
+    [InlineData(float.NaN, 40, "40 of 40", "token 0 has NaN")]
+    [InlineData(float.NegativeInfinity, 40, "40 of 40", "token 0 has minus infinity")]
+    public void LogitsThatAreNoDistributionAreNamed(float value, int count, params string[] parts)
+    {
+        var logits = Enumerable.Range(0, 40).Select(i => (float)-i).ToArray();
+        logits.AsSpan(count == 1 ? 17 : 0, count).Fill(value);
+        var refusal = Assert.Throws<KvasirException>(() => LogitRow.Largest(logits, 3, 12));
+        Assert.Equal(KvasirError.NotFinite, refusal.Error);
+        Assert.All([.. parts, "step 3", "position 12"], part => Assert.Contains(part, refusal.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void MinusInfinityBesideAFiniteLogitIsLegal()
+    {
+        var logits = Enumerable.Repeat(float.NegativeInfinity, 100).ToArray();
+        logits[71] = -5;
+        Assert.Equal(-5, LogitRow.Largest(logits, 0, 0));
+    }
+
     [Fact]
     public void DrawsFollowTheSoftmax()
     {
@@ -95,7 +153,7 @@ public sealed class SamplerTest
     {
         float[] logits = [MathF.Log(1), MathF.Log(2), MathF.Log(5)];
         var options = SamplingOptions.Greedy with { Temperature = 0, LogitBias = new Dictionary<int, float> { [0] = 10 } };
-        var sampled = new Sampler(options, topLogprobs: 2, 3).Pick(logits.AsSpan(), [0], 1);
+        var sampled = new Sampler(options, topLogprobs: 2, 3).Pick(logits.AsSpan(), logits.Max(), [0], 1);
         Assert.Equal(0, sampled.Token);
         Assert.Equal(Math.Log(1 / 8.0), sampled.Logprob, 1e-5);
         Assert.Equal([2, 1], sampled.TopLogprobs!.Select(top => top.Token));
@@ -123,10 +181,10 @@ public sealed class SamplerTest
         var sampler = new Sampler(options, null, 2000);
         var logits = new float[2000];
         var tokens = new int[100];
-        sampler.Pick(logits, tokens, 50);
+        sampler.Pick(logits, 0, tokens, 50);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 10; i++)
-            sampler.Pick(logits, tokens, 50);
+            sampler.Pick(logits, 0, tokens, 50);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
     }
 
@@ -151,7 +209,7 @@ public sealed class SamplerTest
     }
 
     private static int Pick(SamplingOptions options, float[] logits, int[]? tokens = null, int promptCount = 1) =>
-        new Sampler(options, null, logits.Length).Pick(logits.ToArray().AsSpan(), tokens ?? [0], promptCount).Token;
+        new Sampler(options, null, logits.Length).Pick(logits.ToArray().AsSpan(), logits.Max(), tokens ?? [0], promptCount).Token;
 
     private static void AssertFrequencies(SamplingOptions options, float[] logits, double[] expected)
     {
@@ -159,7 +217,7 @@ public sealed class SamplerTest
         var sampler = new Sampler(options, null, logits.Length);
         var counts = new int[logits.Length];
         for (var draw = 0; draw < Draws; draw++)
-            counts[sampler.Pick(logits.ToArray().AsSpan(), new int[draw + 1], 1).Token]++;
+            counts[sampler.Pick(logits.ToArray().AsSpan(), logits.Max(), new int[draw + 1], 1).Token]++;
         for (var token = 0; token < counts.Length; token++)
         {
             var p = expected[token];

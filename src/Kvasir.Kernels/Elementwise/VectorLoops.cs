@@ -78,6 +78,35 @@ internal static unsafe class VectorLoops<TLanes, V>
         }
     }
 
+    public static float MaxOrNaN(ReadOnlySpan<float> x)
+    {
+        fixed (float* px = x)
+        {
+            // 0 times a number is 0, and 0 times NaN or infinity is NaN: one more multiply-add for each load that the maximum needs anyway.
+            var (even, odd) = (TLanes.Broadcast(float.NegativeInfinity), TLanes.Broadcast(float.NegativeInfinity));
+            var (zero, evenTest, oddTest) = (TLanes.Broadcast(0), TLanes.Broadcast(0), TLanes.Broadcast(0));
+            var i = 0;
+            for (; i <= x.Length - 2 * TLanes.Count; i += 2 * TLanes.Count)
+            {
+                var (a, b) = (TLanes.Load(px + i), TLanes.Load(px + i + TLanes.Count));
+                even = TLanes.Max(even, a);
+                odd = TLanes.Max(odd, b);
+                evenTest = TLanes.MultiplyAdd(a, zero, evenTest);
+                oddTest = TLanes.MultiplyAdd(b, zero, oddTest);
+            }
+
+            var largest = TLanes.Largest(TLanes.Max(even, odd));
+            var test = TLanes.Sum(TLanes.Add(evenTest, oddTest));
+            for (; i < x.Length; i++)
+            {
+                largest = px[i] > largest ? px[i] : largest;
+                test += px[i] * 0;
+            }
+
+            return test == 0 ? largest : ExactMaxOrNaN(x);
+        }
+    }
+
     public static float Sum(ReadOnlySpan<float> x)
     {
         fixed (float* px = x)
@@ -121,5 +150,13 @@ internal static unsafe class VectorLoops<TLanes, V>
                 sum = float.MultiplyAddEstimate(px[i], py[i], sum);
             return sum;
         }
+    }
+
+    private static float ExactMaxOrNaN(ReadOnlySpan<float> x)
+    {
+        var largest = float.NegativeInfinity;
+        foreach (var value in x)
+            largest = MathF.Max(largest, value);
+        return largest;
     }
 }

@@ -47,6 +47,14 @@ public static class VectorMath
         new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Max),
     ];
 
+    public static readonly Variant<ReduceFunc>[] MaxOrNaNVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.MaxOrNaN),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.MaxOrNaN),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.MaxOrNaN),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.MaxOrNaN),
+    ];
+
     public static readonly Variant<ReduceFunc>[] SumVariants =
     [
         new("scalar", true, VectorLoops<Lanes1, float>.Sum),
@@ -129,6 +137,13 @@ public static class VectorMath
         : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.Max(x)
         : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.Max(x)
         : VectorLoops<Lanes1, float>.Max(x);
+
+    /// <summary>The largest element, minus infinity for none, NaN where there is one: as fast as <see cref="Max"/> where all elements are finite.</summary>
+    public static float MaxOrNaN(ReadOnlySpan<float> x) =>
+        Vector512.IsHardwareAccelerated ? VectorLoops<Lanes512, Vector512<float>>.MaxOrNaN(x)
+        : Vector256.IsHardwareAccelerated ? VectorLoops<Lanes256, Vector256<float>>.MaxOrNaN(x)
+        : Vector128.IsHardwareAccelerated ? VectorLoops<Lanes128, Vector128<float>>.MaxOrNaN(x)
+        : VectorLoops<Lanes1, float>.MaxOrNaN(x);
 
     /// <summary>The sum of the elements, accumulated in f32.</summary>
     public static float Sum(ReadOnlySpan<float> x) =>

@@ -187,6 +187,28 @@ public sealed class ElementwiseTest
     }
 
     [Fact]
+    public void TheMaximumShowsANaNWhereverItIs()
+    {
+        foreach (var variant in VectorMath.MaxOrNaNVariants.Where(v => v.IsSupported))
+        {
+            for (var length = 0; length < 70; length++)
+            {
+                var x = Enumerable.Range(0, length).Select(i => (float)((i * 37 % 71) - 90)).ToArray();
+                Assert.Equal(x.Append(float.NegativeInfinity).Max(), variant.Run(x));
+                for (var i = 0; i < length; i++)
+                {
+                    var one = x.ToArray();
+                    foreach (var value in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
+                    {
+                        one[i] = value;
+                        Assert.Equal(float.IsNaN(value) ? float.NaN : one.Max(), variant.Run(one));
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void PublicEntriesGiveWhatTheVariantsGive()
     {
         var (x, y) = (Random(67, 3, seed: 5), Random(67, 3, seed: 6));
