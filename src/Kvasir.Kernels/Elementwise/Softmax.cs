@@ -17,7 +17,7 @@ public static class Softmax
 
     /// <summary>
     /// Replaces every score s by e^(s - max) and returns their sum. A score of minus infinity becomes exactly 0; a max of minus infinity,
-    /// which is that of no scores or of masked ones only, makes all of them 0 and the sum 0.
+    /// which is that of no scores or of masked ones only, makes all of them 0 and the sum 0. The sum is NaN where a score is.
     /// </summary>
     /// <param name="scores">Any length.</param>
     /// <param name="max">At least the largest score, so that nothing overflows.</param>
@@ -33,7 +33,13 @@ public static class Softmax
     {
         if (float.IsNegativeInfinity(max))
         {
-            // Minus infinity minus itself would be NaN.
+            // Minus infinity minus itself would be NaN. What is NaN, though, and was passed over in the search for the maximum, is not to become 0.
+            if (float.IsNaN(VectorMath.MaxOrNaN(scores)))
+            {
+                scores.Fill(float.NaN);
+                return float.NaN;
+            }
+
             scores.Clear();
             return 0;
         }

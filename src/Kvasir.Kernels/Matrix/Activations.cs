@@ -77,8 +77,8 @@ public static unsafe class Activations
     }
 
     /// <summary>
-    /// Fills <paramref name="prepared"/>, exactly <see cref="RowBytes"/> long, from a row of whole blocks. A block with a NaN or
-    /// an infinity gives useless results, not a fault. Tiles hold several rows: see the other form.
+    /// Fills <paramref name="prepared"/>, exactly <see cref="RowBytes"/> long, from a row of whole blocks. A NaN or an infinity
+    /// makes every product of the row NaN or infinite. Tiles hold several rows: see the other form.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The lengths do not match, the row is not whole blocks, or the kind is one of tiles.</exception>
     public static void Prepare(ActivationKind kind, ReadOnlySpan<float> row, Span<byte> prepared)

@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Matrix;
 
 /// <summary>
 /// Activations to <see cref="Q8Block256Row"/>. The element of largest magnitude becomes -127, whatever its sign, so the scale is
-/// negative where that element is positive.
+/// negative where that element is positive. With a NaN or an infinity in it the block's scale is NaN.
 /// </summary>
 internal static unsafe class Block256Quantizer
 {
@@ -41,9 +41,9 @@ internal static unsafe class Block256Quantizer
         for (var block = 0; block < columns / Block; block++)
         {
             var source = row + block * Block;
-            var magnitudes = Vector256<float>.Zero;
+            var magnitudes = Vector256<int>.Zero;
             for (var i = 0; i < Block; i += Vector256<float>.Count)
-                magnitudes = Vector256.MaxNative(magnitudes, Vector256.Abs(Vector256.Load(source + i)));
+                magnitudes = Vector256.Max(magnitudes, CodeRounding.Magnitudes(Vector256.Load(source + i)));
 
             var inverse = Vector256.Create(SetScale(target, block, source, CodeRounding.Largest(magnitudes)));
             for (var group = 0; group < Sums; group++)
@@ -63,6 +63,12 @@ internal static unsafe class Block256Quantizer
     /// <summary>Returns what the block's elements are multiplied by.</summary>
     private static float SetScale(Q8Block256Row target, int block, float* source, float largest)
     {
+        if (!float.IsFinite(largest))
+        {
+            target.Scales[block] = float.NaN;
+            return 0;
+        }
+
         var signed = 0f;
         for (var i = 0; i < Block && signed == 0; i++)
         {

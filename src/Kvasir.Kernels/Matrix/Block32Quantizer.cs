@@ -3,7 +3,7 @@ using Kvasir.Kernels.Matrix.Codecs;
 
 namespace Kvasir.Kernels.Matrix;
 
-/// <summary>Activations to <see cref="Q8Block32Row"/>: the largest magnitude of a block becomes 127.</summary>
+/// <summary>Activations to <see cref="Q8Block32Row"/>: the largest magnitude of a block becomes 127. With a NaN or an infinity in it the block's scale is one.</summary>
 internal static unsafe class Block32Quantizer
 {
     private const int Block = Q8Block32Row.BlockElements;
@@ -35,8 +35,8 @@ internal static unsafe class Block32Quantizer
             var source = row + block * Block;
             var (x0, x1) = (Vector256.Load(source), Vector256.Load(source + 8));
             var (x2, x3) = (Vector256.Load(source + 16), Vector256.Load(source + 24));
-            var largest = CodeRounding.Largest(Vector256.MaxNative(
-                Vector256.MaxNative(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.MaxNative(Vector256.Abs(x2), Vector256.Abs(x3))));
+            var largest = CodeRounding.Largest(Vector256.Max(
+                Vector256.Max(CodeRounding.Magnitudes(x0), CodeRounding.Magnitudes(x1)), Vector256.Max(CodeRounding.Magnitudes(x2), CodeRounding.Magnitudes(x3))));
 
             var inverse = Vector256.Create(Inverse(largest));
             var (q0, q1) = (CodeRounding.Round(x0 * inverse), CodeRounding.Round(x1 * inverse));
@@ -51,7 +51,7 @@ internal static unsafe class Block32Quantizer
     private static void SetScale(Q8Block32Row target, int block, float largest, int sum)
     {
         // llama.cpp stores this scale as a half; the codes come from the unrounded one.
-        var scale = HalfFloat.Round(largest / MaxCode);
+        var scale = float.IsFinite(largest) ? HalfFloat.Round(largest / MaxCode) : float.NaN;
         target.Scales[block] = scale;
         target.NibbleOffsets[block] = -8 * sum;
         target.ScaledSums[block] = scale * sum;

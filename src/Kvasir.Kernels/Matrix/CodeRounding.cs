@@ -19,10 +19,14 @@ internal static class CodeRounding
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Largest(Vector256<float> values)
+    public static float Largest(Vector256<int> magnitudes)
     {
-        var half = Vector128.MaxNative(values.GetLower(), values.GetUpper());
-        half = Vector128.MaxNative(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
-        return MathF.Max(half[0], half[1]);
+        var half = Vector128.Max(magnitudes.GetLower(), magnitudes.GetUpper());
+        half = Vector128.Max(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
+        return BitConverter.Int32BitsToSingle(Math.Max(half[0], half[1]));
     }
+
+    /// <summary>Magnitudes as integers, which compare alike, with infinity above every number and NaN above that.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Magnitudes(Vector256<float> values) => Vector256.Abs(values).AsInt32();
 }

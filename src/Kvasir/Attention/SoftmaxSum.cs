@@ -71,7 +71,7 @@ public readonly ref struct SoftmaxSum
         for (var query = 0; query < Count; query++)
         {
             var max = MathF.Max(_max[query], other._max[query]);
-            if (float.IsNegativeInfinity(max))
+            if (float.IsNegativeInfinity(max) && other._mass[query] == 0)
                 continue;
             Rescale(query, max);
             var factor = MathF.Exp(other._max[query] - max);

@@ -186,6 +186,25 @@ public sealed class ElementwiseTest
         }
     }
 
+    // A maximum passes over a NaN, and may be minus infinity where scores are masked beside it.
+    [Fact]
+    public void ANaNAmongMaskedScoresStays()
+    {
+        foreach (var variant in Softmax.Variants.Where(v => v.IsSupported))
+        {
+            for (var length = 1; length < 70; length++)
+            {
+                for (var at = 0; at < length; at++)
+                {
+                    var scores = Enumerable.Repeat(float.NegativeInfinity, length).ToArray();
+                    scores[at] = float.NaN;
+                    Assert.Equal(float.NaN, variant.Run(scores, VectorMath.Max(scores)));
+                    Assert.Equal(float.NaN, scores[at]);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void TheMaximumShowsANaNWhereverItIs()
     {

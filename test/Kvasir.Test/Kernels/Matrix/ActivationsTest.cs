@@ -92,6 +92,28 @@ public sealed class ActivationsTest
         }
     }
 
+    // Wherever it lies in its block: a maximum of floats may pass over a NaN.
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void TheScaleOfABlockWithoutFiniteNumbersIsNone(float value)
+    {
+        foreach (var (kind, block) in new[] { (ActivationKind.Q8Block32, 32), (ActivationKind.Q8Block256, 256) })
+        {
+            foreach (var variant in Variants(kind).Where(static variant => variant.IsSupported))
+            {
+                for (var at = 0; at <= 256; at++)
+                {
+                    var row = Enumerable.Range(0, 256).Select(i => i == at || at == 256 ? value : (i % 7) - 3f).ToArray();
+                    var scales = MemoryMarshal.Cast<byte, float>(Prepare(kind, variant.Name, row).AsSpan(256))[..(256 / block)];
+                    for (var i = 0; i < scales.Length; i++)
+                        Assert.Equal(at == 256 || at / block == i, !float.IsFinite(scales[i]));
+                }
+            }
+        }
+    }
+
     private static Variant<QuantizeKernel>[] Variants(ActivationKind kind) =>
         kind == ActivationKind.Q8Block32 ? Activations.Block32Variants : Activations.Block256Variants;
 
