@@ -99,6 +99,7 @@ internal static class Verbs
             shell.Error.WriteLine(problem);
         return problem switch
         {
+            KvasirException { Error: KvasirError.Fault, InnerException: { } cause } => Report(cause, args, shell),
             KvasirException known => Fail(new FaultReport(ReportJson.Name(known.Error), Printable.Line(known.Message)), ExitCode.Failed, args, shell),
             OutOfMemoryException => Fail(new FaultReport("outOfMemory", "the system has no more memory; a smaller --context or --kv-memory needs less"), ExitCode.Failed, args, shell),
             IOException stream => Fail(new FaultReport("io", $"reading or writing failed: {Printable.Line(stream.Message)}"), ExitCode.Failed, args, shell),

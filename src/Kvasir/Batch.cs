@@ -69,7 +69,7 @@ public sealed class Batch
         {
             foreach (var segment in Segments)
             {
-                if (!segment.Sequence.IsCancelled)
+                if (!segment.Sequence.IsOver)
                     return false;
             }
 

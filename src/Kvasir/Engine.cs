@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
 using Kvasir.Cache;
@@ -11,7 +12,8 @@ namespace Kvasir;
 
 /// <summary>
 /// Owns the cache and the one compute loop over a model. One thread submits and steps; see <see cref="EngineLoop"/> for an engine
-/// with a thread of its own.
+/// with a thread of its own. Any thread may dispose the engine, or its model, at any time: a step in progress ends, what it reads is freed after it, sequences
+/// that have no end yet fail, and what is called afterwards throws <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class Engine : IDisposable
 {
@@ -23,11 +25,18 @@ public sealed class Engine : IDisposable
     private readonly Scheduler _scheduler;
     private readonly Batch _batch;
     private readonly AttentionMeter _meter;
+    private readonly RequestLimits _limits;
+    private readonly UseCount _uses = new();
+    private KvasirException? _broken;
+    private int _stepping;
 
-    /// <param name="model">Must outlive the engine.</param>
+    /// <param name="model">Shared with other engines, and disposed by whoever loaded it.</param>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     /// <exception cref="KvasirException">An option is out of range, or the KV memory does not hold one page of every head.</exception>
     public Engine(Model model, EngineOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ObjectDisposedException.ThrowIf(model.Weights.IsDisposed, model);
         Model = model;
         _options = options ?? new EngineOptions();
         _options.Validate();
@@ -42,6 +51,7 @@ public sealed class Engine : IDisposable
         _transformer = new Transformer(config, model.Weights, _options.Kv, _pool, _batch, ContextTokens);
         _scheduler = new Scheduler(_cache, _transformer.Shape, _options);
         _meter = new AttentionMeter();
+        _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, memoryBytes);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes)
@@ -89,89 +99,217 @@ public sealed class Engine : IDisposable
 
     internal WorkerPool Pool => _pool;
 
-    /// <summary>Accepts a request; <see cref="Step"/> computes it.</summary>
+    /// <summary>Accepts a request; <see cref="Step"/> computes it. Its options are copied: what becomes of them afterwards is nothing to it.</summary>
     /// <exception cref="KvasirException">
-    /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory; an option is out of range; the queue is full.
+    /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory; an option is out of range; the queue is full;
+    /// the sequence was submitted before.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
     public void Submit(Sequence sequence)
     {
-        var options = sequence.Options;
-        options.Validate(Model.Config.VocabularySize);
-        options.Attention?.RequireFits(_transformer.Shape);
-        ValidatePrompt(sequence);
-        ValidateShared(sequence);
-        var limit = Math.Min((long)ContextTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
-        var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
-        sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
-        if (!_scheduler.TryEnqueue(sequence))
-            throw new KvasirException(KvasirError.QueueFull, $"{_options.QueueLimit} sequences are waiting, and the queue holds no more");
+        Prepare(sequence);
+        Enqueue(sequence);
     }
 
-    /// <summary>Computes one step for every running sequence. False when there was nothing to compute.</summary>
+    /// <summary>
+    /// Computes one step for every running sequence. False when there was nothing to compute. What throws in a sequence's own part of the step, be it an observer
+    /// or a policy, ends that sequence alone (<see cref="Sequence.Failure"/>); what throws elsewhere ends those that were computing, and the engine serves others.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
+    /// <exception cref="InvalidOperationException">Another thread, or a callback of this one, is in a step.</exception>
+    /// <exception cref="KvasirException">The cache does not balance after a fault, and the engine cannot go on.</exception>
     public bool Step()
     {
-        var start = Stopwatch.GetTimestamp();
-        _scheduler.Next(_batch);
-        if (_batch.RowCount == 0)
-            return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
-        if (!_transformer.Forward(_batch))
-            return true;
-        Commit();
-        LastStep = _transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
-        return true;
+        ObjectDisposedException.ThrowIf(!_uses.TryEnter(), this);
+        try
+        {
+            if (Interlocked.Exchange(ref _stepping, 1) != 0)
+                throw new InvalidOperationException("a step is in progress; one thread steps an engine, and no callback does");
+            return StepAlone();
+        }
+        finally
+        {
+            LeaveEngine();
+        }
     }
 
     /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
     public void Verify() => _cache.Pool.Verify();
 
+    /// <summary>Computes the batch, for whoever drives the engine's parts. False when it was abandoned; what was thrown in a sequence's own part is thrown here.</summary>
+    internal bool ForwardBatch()
+    {
+        var isComplete = _transformer.Forward(_batch);
+        foreach (var segment in _batch.Segments)
+        {
+            if (segment.Sequence.Fault is { } fault)
+                ExceptionDispatchInfo.Throw(fault);
+        }
+
+        return isComplete;
+    }
+
+    /// <summary>Holds all logits of the batch to what sampling asks of them.</summary>
+    /// <exception cref="KvasirException">Some are no distribution.</exception>
+    internal void RequireFiniteLogits()
+    {
+        var rows = _batch.LogitRows;
+        for (var i = 0; i < rows.Length; i++)
+            LogitRow.Largest(_transformer.Logits(i), 0, _batch.Positions[rows[i]]);
+    }
+
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
         share == 0 ? null : new AttentionAudit(share, seed, _transformer.Shape, policy.Name, _meter);
 
-    /// <summary>Ends every sequence with <paramref name="failure"/>.</summary>
-    internal void FailAll(KvasirException failure) => _scheduler.FailAll(failure);
+    /// <summary>Checks a request and allocates what it will need, on the thread of whoever asks, which may be any.</summary>
+    /// <inheritdoc cref="Submit"/>
+    internal void Prepare(Sequence sequence)
+    {
+        ArgumentNullException.ThrowIfNull(sequence);
+        using var use = Use();
+        if (_broken is not null)
+            throw _broken;
+        sequence.BeginSubmission(Model.Config.VocabularySize);
+        try
+        {
+            Accept(sequence);
+        }
+        catch
+        {
+            sequence.AbandonSubmission();
+            throw;
+        }
+    }
+
+    /// <summary>Puts what is prepared into the queue.</summary>
+    /// <inheritdoc cref="Submit"/>
+    internal void Enqueue(Sequence sequence)
+    {
+        using var use = Use();
+        if (_scheduler.TryEnqueue(sequence))
+            return;
+        sequence.AbandonSubmission();
+        throw new KvasirException(KvasirError.QueueFull, $"{_options.QueueLimit} sequences are waiting, and the queue holds no more");
+    }
+
+    /// <summary>Keeps engine and model from being freed until the use is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">One of them was disposed.</exception>
+    internal EngineUse Use()
+    {
+        ObjectDisposedException.ThrowIf(!_uses.TryEnter(), this);
+        if (Model.Weights.TryEnter())
+            return new EngineUse(this);
+        LeaveEngine();
+        throw new ObjectDisposedException(typeof(Model).FullName);
+    }
+
+    internal void EndUse()
+    {
+        Model.Weights.Leave();
+        LeaveEngine();
+    }
 
     public void Dispose()
     {
-        _scheduler.FailAll(new KvasirException(KvasirError.Closed, "the engine was closed"));
+        if (_uses.Close())
+            Free();
+    }
+
+    private void LeaveEngine()
+    {
+        if (_uses.Leave())
+            Free();
+    }
+
+    private void Free()
+    {
+        _scheduler.FailAll(Closed(this));
         _pool.Dispose();
         _transformer.Dispose();
         _cache.Dispose();
         _meter.Dispose();
     }
 
-    private void ValidatePrompt(Sequence sequence)
+    private static KvasirException Closed(object disposed)
     {
-        var given = sequence.Options.GivenTokens;
-        if (sequence.PromptCount == 0)
-            throw new KvasirException(KvasirError.BadOption, "the prompt has no token");
-        ValidateTokens(sequence.Tokens, "the prompt has");
-        ValidateTokens(given.Span, "the given tokens have");
-        // A last token that nothing follows is computed all the same, and a generated one is not.
-        var needed = (long)sequence.AnswerStart + (sequence.Options.MaxTokens == 0 ? 0 : 1);
-        var what = given.IsEmpty ? $"the prompt of {sequence.PromptCount} tokens" : $"the prompt of {sequence.PromptCount} tokens with {given.Length} given behind it";
-        if (needed > ContextTokens)
-            throw new KvasirException(KvasirError.ContextExceeded, $"{what} leaves no room in the context of {ContextTokens}");
-        if (needed > _cache.TokenLimit)
+        var cause = new ObjectDisposedException(disposed.GetType().FullName);
+        return new KvasirException(KvasirError.Closed, $"the {(disposed is Engine ? "engine" : "model")} was disposed before the answer was complete", cause);
+    }
+
+    private void Accept(Sequence sequence)
+    {
+        var options = sequence.Options;
+        options.Attention?.RequireFits(_transformer.Shape);
+        _limits.Require(sequence);
+        var limit = Math.Min((long)ContextTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
+        var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
+        sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
+    }
+
+    private bool StepAlone()
+    {
+        var hasWeights = Model.Weights.TryEnter();
+        try
         {
-            throw new KvasirException(
-                KvasirError.KvMemoryExceeded,
-                $"{what} needs {needed * _cache.BytesPerToken} bytes of KV memory, and the limit of {Plan.KvMemoryBytes} bytes holds {_cache.TokenLimit} tokens");
+            if (_broken is not null)
+                throw _broken;
+            if (hasWeights)
+                return TryCompute();
+            _scheduler.FailAll(Closed(Model));
+            throw new ObjectDisposedException(typeof(Model).FullName);
+        }
+        finally
+        {
+            if (hasWeights)
+                Model.Weights.Leave();
+            Volatile.Write(ref _stepping, 0);
         }
     }
 
-    private static void ValidateShared(Sequence sequence)
+    private bool TryCompute()
     {
-        if (sequence.Shared is { } shared && !shared.Begins(sequence.Tokens))
-            throw new KvasirException(KvasirError.BadOption, $"the prompt of {sequence.PromptCount} tokens does not begin with the {shared.TokenCount} that are shared");
+        try
+        {
+            return Compute();
+        }
+        catch (Exception fault)
+        {
+            // In work that all share: whose fault it is cannot be said.
+            _batch.Clear();
+            _scheduler.FailRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
+            RequireBalance(fault);
+            return true;
+        }
     }
 
-    private void ValidateTokens(ReadOnlySpan<int> tokens, string subject)
+    private bool Compute()
     {
-        foreach (var token in tokens)
+        var start = Stopwatch.GetTimestamp();
+        _scheduler.Next(_batch);
+        if (_batch.RowCount == 0)
+            return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
+        if (_transformer.Forward(_batch))
         {
-            if ((uint)token >= (uint)Model.Config.VocabularySize)
-                throw new KvasirException(KvasirError.BadOption, $"{subject} token {token}, but the vocabulary has {Model.Config.VocabularySize}");
+            Commit();
+            LastStep = _transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+        }
+
+        _scheduler.DropOver();
+        return true;
+    }
+
+    private void RequireBalance(Exception fault)
+    {
+        try
+        {
+            Verify();
+        }
+        catch (UnreachableException imbalance)
+        {
+            _broken = new KvasirException(KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
+            _scheduler.FailAll(_broken);
+            throw _broken;
         }
     }
 
@@ -184,11 +322,26 @@ public sealed class Engine : IDisposable
             sequence.CommitRows(segment.RowCount);
             if (sequence.CachedCount < sequence.TokenCount)
                 continue;
-            var finish = CommitToken(sequence, _transformer.Logits(logitIndex++));
+            var finish = TryCommitToken(sequence, _transformer.Logits(logitIndex++));
             if (finish == FinishReason.None)
                 continue;
             _scheduler.Remove(sequence);
             sequence.End(finish);
+        }
+    }
+
+    private FinishReason TryCommitToken(Sequence sequence, Span<float> logits)
+    {
+        if (sequence.Fault is not null)
+            return FinishReason.None;
+        try
+        {
+            return CommitToken(sequence, logits);
+        }
+        catch (Exception fault)
+        {
+            sequence.MarkFault(fault);
+            return FinishReason.None;
         }
     }
 

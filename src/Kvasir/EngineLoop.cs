@@ -1,19 +1,25 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 
 namespace Kvasir;
 
-/// <summary>An engine with a thread of its own, for callers that submit from many threads and read asynchronously.</summary>
+/// <summary>
+/// An engine with a thread of its own, for callers that submit from many threads and read asynchronously. Nothing that a request brings along can end that
+/// thread: what throws ends the sequence that it belongs to, as <see cref="Engine.Step"/> says.
+/// </summary>
 public sealed class EngineLoop : IDisposable
 {
     private readonly Engine _engine;
     private readonly ConcurrentQueue<(Sequence Sequence, TaskCompletionSource Accepted)> _submissions = new();
     private readonly SemaphoreSlim _wake = new(0);
     private readonly Thread _thread;
+    private Exception? _closingFault;
     private volatile bool _stopping;
 
     /// <param name="engine">Owned from now on: nobody else may step it, and it is disposed with the loop.</param>
     public EngineLoop(Engine engine)
     {
+        ArgumentNullException.ThrowIfNull(engine);
         _engine = engine;
         _thread = new Thread(Run) { IsBackground = true, Name = "kvasir engine" };
         _thread.Start();
@@ -22,13 +28,23 @@ public sealed class EngineLoop : IDisposable
     /// <summary>The engine, for its plan and counters.</summary>
     public Engine Engine => _engine;
 
-    /// <summary>Hands a sequence to the engine; completes when it is accepted into the queue.</summary>
-    /// <exception cref="KvasirException">The engine refuses it, as <see cref="Engine.Submit"/> says, or is closed.</exception>
+    /// <summary>Checks a sequence on this thread and hands it to the engine; completes when it is accepted into the queue.</summary>
+    /// <exception cref="KvasirException">The engine refuses it, as <see cref="Engine.Submit"/> says.</exception>
+    /// <exception cref="ObjectDisposedException">The loop, the engine or its model was disposed.</exception>
     public Task SubmitAsync(Sequence sequence)
     {
+        ArgumentNullException.ThrowIfNull(sequence);
         var accepted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (_stopping)
-            return Task.FromException(Closed());
+        try
+        {
+            ObjectDisposedException.ThrowIf(_stopping, this);
+            _engine.Prepare(sequence);
+        }
+        catch (Exception refusal)
+        {
+            return Task.FromException(refusal);
+        }
+
         _submissions.Enqueue((sequence, accepted));
         _wake.Release();
         // The loop may have ended between the look and the enqueuing; then nobody will take it out.
@@ -37,16 +53,19 @@ public sealed class EngineLoop : IDisposable
         return accepted.Task;
     }
 
+    /// <summary>Ends the step in progress, fails what has no end yet, and disposes the engine. From a callback of the engine's own thread it does so when that returns.</summary>
     public void Dispose()
     {
-        if (_stopping)
-            return;
         _stopping = true;
         _wake.Release();
+        if (Thread.CurrentThread == _thread)
+            return;
         _thread.Join();
+        if (Interlocked.Exchange(ref _closingFault, null) is { } fault)
+            ExceptionDispatchInfo.Throw(fault);
     }
 
-    private static KvasirException Closed() => new(KvasirError.Closed, "the engine was closed");
+    private static ObjectDisposedException Closed() => new(typeof(EngineLoop).FullName);
 
     private void Run()
     {
@@ -57,7 +76,7 @@ public sealed class EngineLoop : IDisposable
                 _wake.Wait();
         }
 
-        _engine.Dispose();
+        Close();
         while (_submissions.TryDequeue(out var late))
             late.Accepted.TrySetException(Closed());
     }
@@ -68,27 +87,49 @@ public sealed class EngineLoop : IDisposable
         {
             try
             {
-                _engine.Submit(submission.Sequence);
+                _engine.Enqueue(submission.Sequence);
                 submission.Accepted.TrySetResult();
             }
-            catch (KvasirException refusal)
+            catch (Exception refusal)
             {
                 submission.Accepted.TrySetException(refusal);
             }
         }
     }
 
-    // A fault in a step is ours; the sequences in it are told, and the loop goes on for those to come.
+    // The sequences of a step that fails are told by the engine. One that cannot go on waits here to be disposed, and refuses what comes.
     private bool TryStep()
     {
         try
         {
             return _engine.Step();
         }
-        catch (Exception fault) when (fault is not OutOfMemoryException)
+        catch (Exception fault) when (fault is ObjectDisposedException or KvasirException)
         {
-            _engine.FailAll(new KvasirException(KvasirError.Closed, $"the engine failed: {fault.Message}", fault));
-            return true;
+            return false;
+        }
+        catch (InvalidOperationException)
+        {
+            // Somebody steps an engine that is not theirs to step.
+            return Thread.Yield() || !_stopping;
+        }
+        catch (Exception fault)
+        {
+            _closingFault ??= fault;
+            return false;
+        }
+    }
+
+    // Whoever disposes the loop is told what goes wrong: listeners of an engine's metrics, say, are called as it closes.
+    private void Close()
+    {
+        try
+        {
+            _engine.Dispose();
+        }
+        catch (Exception fault)
+        {
+            _closingFault = fault;
         }
     }
 }

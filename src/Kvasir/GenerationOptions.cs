@@ -37,8 +37,23 @@ public sealed record GenerationOptions
     /// </summary>
     public double? AuditShare { get; init; }
 
-    /// <exception cref="KvasirException">An option is outside its range.</exception>
-    internal void Validate(int vocabularySize)
+    /// <summary>A copy that shares nothing which somebody could change later, or that could throw later.</summary>
+    /// <exception cref="KvasirException">An option is null or outside its range.</exception>
+    internal GenerationOptions Checked(int vocabularySize)
+    {
+        if (Sampling is null)
+            throw new KvasirException(KvasirError.BadOption, "sampling is null; leave it out for the defaults");
+        if (Stop is null)
+            throw new KvasirException(KvasirError.BadOption, "the list of stop strings is null; an empty one stands for none");
+        // Before they are copied: a list may say that it is longer than memory.
+        if (Stop.Count > StopMatcher.MaxStops)
+            throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
+        var own = this with { GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        own.Validate();
+        return own;
+    }
+
+    private void Validate()
     {
         if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
             throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {(GivenTokens.IsEmpty ? 1 : 0)}");
@@ -46,10 +61,7 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
         if (AuditShare is not (null or (>= 0 and <= 1)))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
-        if (Stop.Count > StopMatcher.MaxStops)
-            throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
-        foreach (var stop in Stop)
-            StopMatcher.Validate(stop);
-        Sampling.Validate(vocabularySize);
+        for (var i = 0; i < Stop.Count; i++)
+            StopMatcher.Validate(Stop[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {Stop.Count} is null"));
     }
 }

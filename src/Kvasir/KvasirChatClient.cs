@@ -1,16 +1,19 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention;
+using Kvasir.Models;
 using Kvasir.Text;
 using Microsoft.Extensions.AI;
 
 namespace Kvasir;
 
 /// <summary>
-/// A model behind <see cref="IChatClient"/>: streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
+/// A model behind <see cref="IChatClient"/>: stateless; streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
 /// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request, and <c>["kvasir.audit"]</c>
 /// the share of its attention that is audited; what that found is in the last update's <c>AdditionalProperties["kvasir.audit"]</c>, and so in the
-/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited.
+/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited. What a request asks for and would not get (tools, a JSON format,
+/// a stored conversation, content that is no text) is a <see cref="KvasirException"/>, as is an option outside its range. Client and model may be disposed while
+/// answers stream: those then end with <see cref="ObjectDisposedException"/>, and so do later calls.
 /// </summary>
 public sealed class KvasirChatClient : IChatClient
 {
@@ -21,12 +24,13 @@ public sealed class KvasirChatClient : IChatClient
     private readonly ChatTemplate _template;
     private readonly ChatClientMetadata _metadata;
 
-    /// <param name="model">Must outlive the client.</param>
+    /// <param name="model">Disposed by whoever loaded it.</param>
     /// <param name="options">Of the engine that the client owns.</param>
     /// <param name="template">In place of the model's own, or for a model that has none.</param>
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>; or there is no template.</exception>
     public KvasirChatClient(Model model, EngineOptions? options = null, ChatTemplate? template = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
         _template = template ?? model.Template ?? throw new KvasirException(
             KvasirError.BadTemplate, $"{model.Path} has no chat template; give one, or complete text with an Engine");
         _model = model;
@@ -34,12 +38,41 @@ public sealed class KvasirChatClient : IChatClient
         _metadata = new ChatClientMetadata("kvasir", defaultModelId: model.Config.Name);
     }
 
-    public async Task<ChatResponse> GetResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-        await GetStreamingResponseAsync(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken).ConfigureAwait(false);
+    /// <exception cref="ArgumentException">The messages are null, or one of them is.</exception>
+    /// <exception cref="KvasirException">The request is refused, or fails.</exception>
+    /// <exception cref="ObjectDisposedException">The client or its model was disposed.</exception>
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return Stream(messages, options, cancellationToken).ToChatResponseAsync(cancellationToken);
+    }
 
-    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="GetResponseAsync"/>
+    public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        return Stream(messages, options, cancellationToken);
+    }
+
+    /// <summary>Gives the <see cref="Engine"/>, the <see cref="Model"/>, the client's metadata, or the client itself.</summary>
+    public object? GetService(Type serviceType, object? serviceKey = null)
+    {
+        ArgumentNullException.ThrowIfNull(serviceType);
+        if (serviceKey is not null)
+            return null;
+        return serviceType == typeof(ChatClientMetadata) ? _metadata
+            : serviceType == typeof(Engine) ? _loop.Engine
+            : serviceType == typeof(Model) ? _model
+            : serviceType.IsInstanceOfType(this) ? this
+            : null;
+    }
+
+    public void Dispose() => _loop.Dispose();
+
+    private async IAsyncEnumerable<ChatResponseUpdate> Stream(
+        IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var prompt = _model.EncodeChat(Turns(messages, options), template: _template);
         var sequence = new Sequence(prompt, Generation(options));
@@ -67,21 +100,6 @@ public sealed class KvasirChatClient : IChatClient
         yield return last;
     }
 
-    /// <summary>Gives the <see cref="Engine"/>, the <see cref="Model"/>, the client's metadata, or the client itself.</summary>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        if (serviceKey is not null)
-            return null;
-        return serviceType == typeof(ChatClientMetadata) ? _metadata
-            : serviceType == typeof(Engine) ? _loop.Engine
-            : serviceType == typeof(Model) ? _model
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
-
-    public void Dispose() => _loop.Dispose();
-
     private static UsageDetails Usage(Sequence sequence) => new()
     {
         InputTokenCount = sequence.PromptCount,
@@ -96,14 +114,20 @@ public sealed class KvasirChatClient : IChatClient
         var turns = new List<ChatTurn>();
         if (!string.IsNullOrEmpty(options?.Instructions))
             turns.Add(new ChatTurn("system", options.Instructions));
+        var index = 0;
         foreach (var message in messages)
         {
+            if (message is null)
+                throw new ArgumentException($"message {index} is null", nameof(messages));
+            if (string.IsNullOrEmpty(message.Role.Value))
+                throw new KvasirException(KvasirError.BadOption, $"message {index} has no role");
             foreach (var content in message.Contents)
             {
                 if (content is not TextContent)
-                    throw new KvasirException(KvasirError.Unsupported, $"a message has {content.GetType().Name}; only text is supported");
+                    throw new KvasirException(KvasirError.Unsupported, $"message {index} has {content?.GetType().Name ?? "a content that is null"}; only text is supported");
             }
 
+            index++;
             turns.Add(new ChatTurn(message.Role.Value, message.Text) { Name = message.AuthorName });
         }
 
@@ -117,6 +141,8 @@ public sealed class KvasirChatClient : IChatClient
             throw new KvasirException(KvasirError.Unsupported, $"{options.Tools.Count} tools were given; tool calls are not supported");
         if (options?.ResponseFormat is ChatResponseFormatJson)
             throw new KvasirException(KvasirError.Unsupported, "a JSON response format was asked for; structured output is not supported");
+        if (options?.ConversationId is { } conversation)
+            throw new KvasirException(KvasirError.Unsupported, $"conversation '{Shown.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
         var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
         return new GenerationOptions
         {

@@ -5,7 +5,11 @@ using Kvasir.Text;
 
 namespace Kvasir;
 
-/// <summary>A model as its files have it: configuration, weights where they lie, tokenizer and chat template. Engines share one.</summary>
+/// <summary>
+/// A model as its files have it: configuration, weights where they lie, tokenizer and chat template. Engines share one. It may be disposed before them, at any
+/// time: what they compute then fails with <see cref="ObjectDisposedException"/>, and the files are closed when the last step in progress has ended.
+/// Configuration, tokenizer and template are no part of the files and stay.
+/// </summary>
 public sealed class Model : IDisposable
 {
     private readonly Lazy<ChatTemplate?> _template;
@@ -49,6 +53,7 @@ public sealed class Model : IDisposable
     /// <exception cref="KvasirException">There is no such model, a file is damaged, or the model is of a kind that is not supported.</exception>
     public static Model Load(string name, ModelOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(name);
         var start = Stopwatch.GetTimestamp();
         var path = Find(name);
         return Directory.Exists(path) ? LoadFolder(path, options, start) : LoadGguf(path, options, start);
@@ -95,6 +100,7 @@ public sealed class Model : IDisposable
     /// <exception cref="KvasirException">There is no template, or it refuses the conversation.</exception>
     public int[] EncodeChat(IReadOnlyList<ChatTurn> turns, ChatTemplateOptions? options = null, ChatTemplate? template = null)
     {
+        ArgumentNullException.ThrowIfNull(turns);
         template ??= Template ?? throw new KvasirException(KvasirError.BadTemplate, $"{Path} has no chat template; it completes text only");
         var text = template.Render(turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
         var tokens = new List<int>();

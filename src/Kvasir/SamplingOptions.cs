@@ -56,8 +56,20 @@ public sealed record SamplingOptions
 
     internal bool HasPenalties => RepetitionPenalty != 1 || PresencePenalty != 0 || FrequencyPenalty != 0;
 
-    /// <exception cref="KvasirException">An option is outside its range.</exception>
-    internal void Validate(int vocabularySize)
+    /// <summary>A copy that shares nothing which somebody could change later.</summary>
+    /// <exception cref="KvasirException">An option is null or outside its range.</exception>
+    internal SamplingOptions Checked(int vocabularySize)
+    {
+        if (LogitBias is null)
+            throw new KvasirException(KvasirError.BadOption, "the logit bias is null; an empty one stands for none");
+        if (LogitBias.Count > vocabularySize)
+            throw new KvasirException(KvasirError.BadOption, $"the logit bias names {LogitBias.Count} tokens, but the vocabulary has {vocabularySize}");
+        var own = this with { LogitBias = new Dictionary<int, float>(LogitBias) };
+        own.Validate(vocabularySize);
+        return own;
+    }
+
+    private void Validate(int vocabularySize)
     {
         Require(Temperature, 0, 100, "temperature");
         Require(TopK, 0, int.MaxValue, "top-k");

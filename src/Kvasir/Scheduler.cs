@@ -41,7 +41,7 @@ internal sealed class Scheduler
     public void Next(Batch batch)
     {
         batch.Clear();
-        DropCancelled();
+        DropOver();
         Admit();
         if (_options.PromptsFirst)
             AddPrompts(batch, preempts: false);
@@ -54,45 +54,64 @@ internal sealed class Scheduler
     /// <summary>Takes a sequence that has ended out of the running ones.</summary>
     public void Remove(Sequence sequence) => _running.Remove(sequence);
 
+    /// <summary>Ends what nobody waits for any more, and what has a fault of its own.</summary>
+    public void DropOver()
+    {
+        DropOver(_running);
+        DropOver(_preempted);
+        while (_waiting.TryPeek(out var first) && first.IsOver)
+            _waiting.Dequeue().End(FinishReason.Cancelled);
+    }
+
     /// <summary>Ends everything with <paramref name="failure"/>: the engine cannot go on.</summary>
     public void FailAll(KvasirException failure)
     {
-        foreach (var sequence in _running)
-            sequence.End(FinishReason.Failed, failure);
+        FailRunning(failure);
         foreach (var sequence in _preempted)
             sequence.End(FinishReason.Failed, failure);
         while (_waiting.TryDequeue(out var sequence))
             sequence.End(FinishReason.Failed, failure);
-        _running.Clear();
         _preempted.Clear();
     }
 
+    /// <summary>Ends those that compute with <paramref name="failure"/>: a step of theirs is lost.</summary>
+    public void FailRunning(KvasirException failure)
+    {
+        foreach (var sequence in _running)
+            sequence.End(FinishReason.Failed, failure);
+        _running.Clear();
+    }
+
     /// <summary>A fresh selector of the sequence's policy for every layer and KV head.</summary>
+    /// <exception cref="InvalidOperationException">The policy left one out.</exception>
     internal static Selector[] Selectors(Sequence sequence, AttentionShape shape)
     {
         var selectors = new Selector[shape.LayerCount * shape.KvHeadCount];
-        for (var layer = 0; layer < shape.LayerCount; layer++)
+        try
         {
-            var first = new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
-            sequence.Policy!.CreateLayer(first, selectors.AsSpan(layer * shape.KvHeadCount, shape.KvHeadCount));
+            for (var layer = 0; layer < shape.LayerCount; layer++)
+            {
+                var first = new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
+                sequence.Policy!.CreateLayer(first, selectors.AsSpan(layer * shape.KvHeadCount, shape.KvHeadCount));
+            }
+
+            if (Array.IndexOf(selectors, null) is var missing and >= 0)
+                throw new InvalidOperationException($"attention policy '{sequence.Policy!.Name}' made no selector for layer {missing / shape.KvHeadCount}, KV head {missing % shape.KvHeadCount}");
+            return selectors;
         }
-
-        return selectors;
+        catch
+        {
+            foreach (var selector in selectors)
+                selector?.Dispose();
+            throw;
+        }
     }
 
-    private void DropCancelled()
-    {
-        DropCancelled(_running);
-        DropCancelled(_preempted);
-        while (_waiting.TryPeek(out var first) && first.IsCancelled)
-            _waiting.Dequeue().End(FinishReason.Cancelled);
-    }
-
-    private static void DropCancelled(List<Sequence> sequences)
+    private static void DropOver(List<Sequence> sequences)
     {
         for (var i = sequences.Count - 1; i >= 0; i--)
         {
-            if (!sequences[i].IsCancelled)
+            if (!sequences[i].IsOver)
                 continue;
             sequences[i].End(FinishReason.Cancelled);
             sequences.RemoveAt(i);
@@ -101,12 +120,21 @@ internal sealed class Scheduler
 
     private void Admit()
     {
-        while (_running.Count < _running.Capacity && TryTakeWaiting(out var sequence))
+        while (_running.Count < _options.MaxSequences && TryTakeWaiting(out var sequence))
         {
-            var reusedCount = ReusableRows(sequence);
-            var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, sequence.Shared?.LimitTokens ?? 0));
-            sequence.Start(cache, Selectors(sequence, _shape), reusedCount);
-            _running.Add(sequence);
+            try
+            {
+                var selectors = Selectors(sequence, _shape);
+                var reusedCount = ReusableRows(sequence);
+                var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, sequence.Shared?.LimitTokens ?? 0));
+                sequence.Start(cache, selectors, reusedCount);
+                _running.Add(sequence);
+            }
+            catch (Exception fault)
+            {
+                sequence.MarkFault(fault);
+                sequence.End(FinishReason.Failed);
+            }
         }
     }
 
@@ -127,7 +155,8 @@ internal sealed class Scheduler
         return true;
     }
 
-    private static int ReusableRows(Sequence sequence) => sequence.Shared is { } shared && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
+    private int ReusableRows(Sequence sequence) =>
+        sequence.Shared is { } shared && !shared.IsElsewhere(_cache) && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
 
     // Pages that running prompts have not taken yet but will.
     private int PagesPromised()

@@ -29,6 +29,8 @@ public sealed class Sequence
     private int _readBytes;
     private bool _tailRead;
     private volatile bool _cancelled;
+    private Exception? _fault;
+    private int _submitted;
     private int _publishedCount;
     private int _finish;
 
@@ -41,7 +43,8 @@ public sealed class Sequence
         (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
     }
 
-    public GenerationOptions Options { get; }
+    /// <summary>As they were given; from submission on a copy that nobody else can change.</summary>
+    public GenerationOptions Options { get; private set; }
 
     /// <summary>What it has in common with others, at the beginning of its prompt; null for nothing.</summary>
     public SharedPrompt? Shared { get; init; }
@@ -98,6 +101,15 @@ public sealed class Sequence
 
     internal AttentionAudit? Audit { get; private set; }
 
+    /// <summary>As <see cref="AttentionPolicy.ObservedPromptRows"/>, <see cref="AttentionPolicy.ObservesDecode"/> and <see cref="AttentionPolicy.DecidesByLayer"/>, asked once.</summary>
+    internal (int PromptRows, bool Decode, bool ByLayer) Wants { get; private set; }
+
+    /// <summary>What was thrown in this sequence's own part of a step, which ends it; null for nothing.</summary>
+    internal Exception? Fault => Volatile.Read(ref _fault);
+
+    /// <summary>Whether nobody waits for more of it.</summary>
+    internal bool IsOver => _cancelled || Fault is not null;
+
     /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
     public void Cancel() => _cancelled = true;
 
@@ -129,6 +141,7 @@ public sealed class Sequence
     }
 
     /// <summary>The answer as it comes. Ends when the sequence does; throws what <see cref="Failure"/> holds.</summary>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed before the answer was complete.</exception>
     public async IAsyncEnumerable<GeneratedToken> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellation = default)
     {
         while (true)
@@ -141,16 +154,42 @@ public sealed class Sequence
             await _signal.WaitAsync(cancellation).ConfigureAwait(false);
         }
 
+        if (Failure?.InnerException is ObjectDisposedException)
+            throw new ObjectDisposedException(Failure.Message, Failure);
         if (Failure is not null)
             throw Failure;
     }
 
     internal Selector Selector(int layer, int kvHead, int kvHeadCount) => _selectors[(layer * kvHeadCount) + kvHead];
 
+    /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
+    /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
+    internal void BeginSubmission(int vocabularySize)
+    {
+        if (Interlocked.Exchange(ref _submitted, 1) != 0)
+            throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
+        try
+        {
+            Options = Options.Checked(vocabularySize);
+        }
+        catch
+        {
+            AbandonSubmission();
+            throw;
+        }
+    }
+
+    /// <summary>It was refused, and may be submitted again.</summary>
+    internal void AbandonSubmission() => Volatile.Write(ref _submitted, 0);
+
+    /// <summary>Notes what was thrown in this sequence's own part of a step; the first counts. From any worker.</summary>
+    internal void MarkFault(Exception fault) => Interlocked.CompareExchange(ref _fault, fault, null);
+
     /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
     internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler, AttentionAudit? audit = null)
     {
         (TokenLimit, Policy, Sampler, Seed, Audit) = (tokenLimit, policy, sampler, sampler.Seed, audit);
+        Wants = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
         var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
@@ -184,12 +223,21 @@ public sealed class Sequence
         PrefillCount = TokenCount;
     }
 
-    /// <summary>Gives the selectors' memory back; the rows stay.</summary>
+    /// <summary>Gives the selectors' memory back; the rows stay. A selector that throws is this sequence's fault, and keeps none of the others.</summary>
     internal void DropIndexes()
     {
-        foreach (var selector in _selectors)
-            selector.Dispose();
-        _selectors = [];
+        var selectors = TakeIndexes();
+        foreach (var selector in selectors)
+        {
+            try
+            {
+                selector.Dispose();
+            }
+            catch (Exception fault)
+            {
+                MarkFault(fault);
+            }
+        }
     }
 
     /// <summary>Takes the selectors out, for another sequence with the same rows.</summary>
@@ -232,10 +280,13 @@ public sealed class Sequence
         return stopped;
     }
 
+    /// <summary>Gives everything back and says how it ended. A fault of its own outweighs every other end.</summary>
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
-        KeepShared(reason);
+        KeepShared(Fault is null ? reason : FinishReason.Failed);
         Release();
+        if (failure is null && Fault is { } fault)
+            (reason, failure) = (FinishReason.Failed, fault as KvasirException ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault));
         _text.Finish();
         Timings.MarkEnd();
         Failure = failure;

@@ -5,7 +5,7 @@ namespace Kvasir;
 /// <summary>
 /// The beginning of a prompt whose keys and values go from one sequence to the next: the first computes them and leaves them here when it ends, and whoever
 /// comes then computes only what is behind them. One running sequence has them at a time; another meanwhile computes its own, and so does one whose policy
-/// observes more than the rest of its prompt. They take KV memory as long as they are kept. For the engine's thread.
+/// observes more than the rest of its prompt. They take KV memory as long as they are kept. For one engine, and its thread.
 /// </summary>
 public sealed class SharedPrompt
 {
@@ -38,11 +38,14 @@ public sealed class SharedPrompt
         _cache = null;
     }
 
+    /// <summary>Whether rows are here that lie in another engine's memory.</summary>
+    internal bool IsElsewhere(KvCache cache) => _cache is not null && !_cache.LiesIn(cache.Pool);
+
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);
 
     /// <summary>Whether rows are here that a sequence can use: what its policy observes it computes itself, and what tells the first token.</summary>
     internal bool HasRowsFor(Sequence sequence) =>
-        _cache?.MaxRows >= sequence.TokenLimit && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Policy!.ObservedPromptRows);
+        _cache?.MaxRows >= sequence.TokenLimit && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Wants.PromptRows);
 
     internal SequenceCache Take()
     {

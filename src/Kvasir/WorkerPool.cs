@@ -15,7 +15,7 @@ public sealed class WorkerPool : IDisposable
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _parked = new(0);
     private ParallelJob? _job;
-    private ExceptionDispatchInfo? _failure;
+    private Exception? _failure;
 
     // The number of the job in the high half, the items of it that nobody has taken in the low half. One word, so that taking an
     // item proves which job it belongs to; that job cannot end, nor its fields change, before the item is done.
@@ -24,6 +24,7 @@ public sealed class WorkerPool : IDisposable
     private int _itemsDone;
     private int _parkedCount;
     private volatile bool _stopping;
+    private int _disposed;
 
     /// <param name="workerCount">Workers in all, the caller among them; from 1 to 1024.</param>
     /// <param name="pinned">Whether each thread of the pool is bound to a physical core of its own.</param>
@@ -52,12 +53,14 @@ public sealed class WorkerPool : IDisposable
     /// by whichever worker is free, so their results must not depend on who runs them. An exception in an item is rethrown here,
     /// after the others have run.
     /// </summary>
+    /// <exception cref="ObjectDisposedException">The pool was disposed.</exception>
     public void Run(ParallelJob job, int itemCount)
     {
+        ArgumentNullException.ThrowIfNull(job);
+        ObjectDisposedException.ThrowIf(_stopping, this);
         if (_threads.Length == 0 || itemCount <= 1)
         {
-            for (var item = 0; item < itemCount; item++)
-                job.Execute(item, 0);
+            RunAlone(job, itemCount);
             return;
         }
 
@@ -71,18 +74,43 @@ public sealed class WorkerPool : IDisposable
             Execute(item, 0);
         AwaitItems();
         _job = null;
-        var failure = _failure;
-        _failure = null;
-        failure?.Throw();
+        Rethrow();
     }
 
     public void Dispose()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
         _stopping = true;
         _parked.Release(WorkerCount);
         foreach (var thread in _threads)
             thread.Join();
         _parked.Dispose();
+    }
+
+    private void RunAlone(ParallelJob job, int itemCount)
+    {
+        for (var item = 0; item < itemCount; item++)
+        {
+            try
+            {
+                job.Execute(item, 0);
+            }
+            catch (Exception exception)
+            {
+                _failure ??= exception;
+            }
+        }
+
+        Rethrow();
+    }
+
+    private void Rethrow()
+    {
+        var failure = _failure;
+        _failure = null;
+        if (failure is not null)
+            ExceptionDispatchInfo.Throw(failure);
     }
 
     private void Work(int worker, int? cpu)
@@ -125,7 +153,8 @@ public sealed class WorkerPool : IDisposable
         }
         catch (Exception exception)
         {
-            Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
+            // Kept as it is: memory may be what there is none of, and an exception here would end the process.
+            Interlocked.CompareExchange(ref _failure, exception, null);
         }
 
         Interlocked.Increment(ref _itemsDone);

@@ -152,8 +152,73 @@ public sealed class KvasirChatClientTest : IDisposable
     {
         var client = new KvasirChatClient(_model, new EngineOptions { KvMemoryBytes = 8 << 20 }, Plain);
         client.Dispose();
-        var refusal = await Assert.ThrowsAsync<KvasirException>(() => client.GetResponseAsync("x", Greedy));
-        Assert.Equal(KvasirError.Closed, refusal.Error);
+        client.Dispose();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => client.GetResponseAsync("x", Greedy));
+    }
+
+    [Fact]
+    public async Task NullArgumentsAreNamed()
+    {
+        Assert.Throws<ArgumentNullException>("model", () => new KvasirChatClient(null!, template: Plain));
+        await Assert.ThrowsAsync<ArgumentNullException>("messages", () => _client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
+        Assert.Throws<ArgumentNullException>("messages", () => _client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!));
+        await Assert.ThrowsAsync<ArgumentException>("messages", () => _client.GetResponseAsync([new ChatMessage(ChatRole.User, "hi"), null!]));
+        Assert.Throws<ArgumentNullException>("serviceType", () => _client.GetService(null!));
+        Assert.Throws<ArgumentNullException>("model", () => new Engine(null!));
+        Assert.Throws<ArgumentNullException>("engine", () => new EngineLoop(null!));
+        Assert.Throws<ArgumentNullException>("name", () => Model.Load(null!));
+        Assert.Throws<ArgumentNullException>("turns", () => _model.EncodeChat(null!, template: Plain));
+        Assert.Throws<ArgumentException>("messages", () => _model.EncodeChat([null!], template: Plain));
+        Assert.Throws<ArgumentNullException>("source", () => ChatTemplate.Parse(null!, "x"));
+        Assert.Throws<ArgumentNullException>("name", () => ChatTemplate.Parse("x", null!));
+        Assert.Throws<ArgumentNullException>("folder", () => ChatTemplate.FromFolder(null!));
+        Assert.Throws<ArgumentNullException>("messages", () => Plain.Render(null!, new ChatTemplateOptions()));
+        Assert.Throws<ArgumentNullException>("options", () => Plain.Render([], null!));
+        Assert.Throws<ArgumentNullException>("text", () => _model.Tokenizer.Encode(null!));
+        Assert.Throws<ArgumentNullException>("tokens", () => _model.Tokenizer.Encode("x", false, false, null!));
+        Assert.Throws<ArgumentNullException>("piece", () => _model.Tokenizer.Find(null!));
+        Assert.Throws<ArgumentNullException>("folder", () => Tokenizer.FromFolder(null!));
+        Assert.Throws<ArgumentNullException>("metadata", () => Tokenizer.FromGguf(null!, "x"));
+    }
+
+    [Fact]
+    public async Task OddOptionsAreRefusedAndTheNextRequestIsServed()
+    {
+        ChatOptions[] odd =
+        [
+            new() { StopSequences = [null!] },
+            new() { StopSequences = [""] },
+            new() { Temperature = float.NaN },
+            new() { Temperature = float.PositiveInfinity },
+            new() { TopP = float.NaN },
+            new() { TopK = -1 },
+            new() { MaxOutputTokens = 0 },
+            new() { MaxOutputTokens = -5 },
+            new() { FrequencyPenalty = float.NaN },
+            new() { PresencePenalty = float.NegativeInfinity },
+            new() { AdditionalProperties = new() { ["kvasir.attention"] = null } },
+            new() { AdditionalProperties = new() { ["kvasir.audit"] = double.NaN } },
+        ];
+        foreach (var options in odd)
+            await AssertRefused(KvasirError.BadOption, Generation.Opening, options);
+        await AssertRefused(KvasirError.Unsupported, Generation.Opening, new ChatOptions { ConversationId = "c-1" });
+        await AssertRefused(KvasirError.BadOption, [new ChatMessage(default, "hi")]);
+        await AssertRefused(KvasirError.Unsupported, [new ChatMessage(ChatRole.User, [null!])]);
+        await Assert.ThrowsAsync<InvalidTimeZoneException>(() => _client.GetResponseAsync(Throwing()));
+        Assert.Equal(40, (await _client.GetResponseAsync(Generation.Opening, Greedy)).Usage!.OutputTokenCount);
+        Assert.Equal(3, (await _client.GetResponseAsync(Generation.Opening, new ChatOptions { Seed = -1, MaxOutputTokens = 3 })).Usage!.OutputTokenCount);
+
+        static IEnumerable<ChatMessage> Throwing()
+        {
+            yield return new ChatMessage(ChatRole.User, "hi");
+            throw new InvalidTimeZoneException();
+        }
+    }
+
+    private async Task AssertRefused(KvasirError error, ChatMessage[] messages)
+    {
+        var refusal = await Assert.ThrowsAsync<KvasirException>(() => _client.GetResponseAsync(messages));
+        Assert.Equal(error, refusal.Error);
     }
 
     private async Task AssertRefused(KvasirError error, string prompt, ChatOptions options)

@@ -204,7 +204,7 @@ public sealed class SamplerTest
             "repetition penalty" => Plain with { RepetitionPenalty = 0 },
             _ => Plain with { LogitBias = new Dictionary<int, float> { [99] = 1 } },
         };
-        var refusal = Assert.Throws<KvasirException>(() => options.Validate(50));
+        var refusal = Assert.Throws<KvasirException>(() => options.Checked(50));
         Assert.Contains(name, refusal.Message, StringComparison.Ordinal);
     }
 

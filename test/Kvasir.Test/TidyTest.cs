@@ -144,7 +144,7 @@ public sealed class TidyTest
         var types = Types().Concat(typeof(TidyTest).Assembly.GetTypes()).ToArray();
         var known = types.Select(type => type.Name.Split('`')[0]).Concat(types.SelectMany(type => type.GetMethods(Everything)).Select(method => method.Name)).ToHashSet();
         var names = Regex.Matches(File.ReadAllText(Path.Combine(Root, document)), @"`([A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+)(?:\.\w+)?`").Select(m => m.Groups[1].Value);
-        var foreign = new[] { "IChatClient", "ChatOptions", "BenchmarkDotNet", "MemoryMarshal", "NativeMemory" };
+        var foreign = new[] { "IChatClient", "ObjectDisposedException", "ChatOptions", "BenchmarkDotNet", "MemoryMarshal", "NativeMemory" };
         Assert.All(names.Distinct().Except(foreign), name => Assert.Contains(name, known));
     }
 

@@ -31,7 +31,20 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
     public override void Execute(int item, int worker)
     {
         var segment = _batch.Segments[item / shape.KvHeadCount];
-        var kvHead = item % shape.KvHeadCount;
+        if (segment.Sequence.Fault is not null)
+            return;
+        try
+        {
+            Append(segment, item % shape.KvHeadCount);
+        }
+        catch (Exception fault)
+        {
+            segment.Sequence.MarkFault(fault);
+        }
+    }
+
+    private void Append(in Segment segment, int kvHead)
+    {
         var head = segment.Sequence.Cache!.Head(_layer, kvHead);
         var selector = segment.Sequence.Selector(_layer, kvHead, shape.KvHeadCount);
         Invariant.Holds(head.RowCount == segment.FirstPosition);

@@ -93,6 +93,13 @@ internal sealed class AttentionScratch : IDisposable
         return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
     }
 
+    /// <summary>Forgets the work that something threw in: the next sequence finds nothing of it.</summary>
+    public void Abandon()
+    {
+        (Observes, Compares, Attended) = (false, false, false);
+        Layer?.Abandon();
+    }
+
     public void Dispose()
     {
         _floats.Dispose();

@@ -69,6 +69,13 @@ internal sealed class LayerScratch : IDisposable
         return counts;
     }
 
+    /// <summary>As <see cref="AttentionScratch.Abandon"/>, for every head.</summary>
+    public void Abandon()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Abandon();
+    }
+
     public void Dispose()
     {
         foreach (var scratch in _scratch)

@@ -50,6 +50,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     // How a segment's attention is divided between workers.
     private enum Way
     {
+        None,
         Tiles,
         Parts,
         Heads,
@@ -86,7 +87,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         for (var i = 0; i < segments.Length; i++)
         {
             _ways[i] = WayOf(segments[i]);
-            var partCount = _ways[i] switch { Way.Tiles => TileCount(segments[i]), Way.Parts => PartCount(segments[i]), _ => 1 };
+            var partCount = _ways[i] switch { Way.None => 0, Way.Tiles => TileCount(segments[i]), Way.Parts => PartCount(segments[i]), _ => 1 };
             _firstItems[i + 1] = _firstItems[i] + (_ways[i] == Way.Together ? 1 : partCount * _shape.KvHeadCount);
             for (var head = 0; head < _shape.KvHeadCount; head++)
                 _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
@@ -126,23 +127,16 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         while (item >= _firstItems[index + 1])
             index++;
         var segment = _batch.Segments[index];
-        var own = item - _firstItems[index];
-        var (kvHead, part) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
-        var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
-        switch (_ways[index])
+        if (segment.Sequence.Fault is not null)
+            return;
+        try
         {
-            case Way.Tiles:
-                AttendTile(segment, kvHead, part, _scratch[worker]);
-                break;
-            case Way.Parts:
-                AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, _scratch[worker]);
-                break;
-            case Way.Heads:
-                AttendPosition(segment, kvHead, _scratch[worker]);
-                break;
-            default:
-                AttendLayer(segment, _scratch[worker]);
-                break;
+            Attend(segment, (index, item - _firstItems[index]), _scratch[worker]);
+        }
+        catch (Exception fault)
+        {
+            segment.Sequence.MarkFault(fault);
+            _scratch[worker].Abandon();
         }
     }
 
@@ -153,10 +147,33 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         _parts.Dispose();
     }
 
+    /// <param name="item">The segment's index, and which of its items.</param>
+    private void Attend(in Segment segment, (int Index, int Own) item, AttentionScratch scratch)
+    {
+        var (index, own) = item;
+        var (kvHead, part) = (own % _shape.KvHeadCount, own / _shape.KvHeadCount);
+        var partCount = (_firstItems[index + 1] - _firstItems[index]) / _shape.KvHeadCount;
+        switch (_ways[index])
+        {
+            case Way.Tiles:
+                AttendTile(segment, kvHead, part, scratch);
+                break;
+            case Way.Parts:
+                AttendPart(segment, (index * _shape.KvHeadCount) + kvHead, part, partCount, scratch);
+                break;
+            case Way.Heads:
+                AttendPosition(segment, kvHead, scratch);
+                break;
+            default:
+                AttendLayer(segment, scratch);
+                break;
+        }
+    }
+
     private static bool NeedsObservation(in Segment segment)
     {
-        var policy = segment.Sequence.Policy!;
-        return segment.IsPrompt ? segment.EndPosition > segment.Sequence.PrefillCount - policy.ObservedPromptRows : policy.ObservesDecode;
+        var wants = segment.Sequence.Wants;
+        return segment.IsPrompt ? segment.EndPosition > segment.Sequence.PrefillCount - wants.PromptRows : wants.Decode;
     }
 
     private static bool EndsPrompt(ReadOnlySpan<Segment> segments)
@@ -172,10 +189,20 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private Way WayOf(in Segment segment)
     {
+        var sequence = segment.Sequence;
+        if (sequence.Fault is not null)
+            return Way.None;
         if (segment.IsPrompt)
             return Way.Tiles;
-        var policy = segment.Sequence.Policy!;
-        return policy.ReadsEveryRow(_layer, Visible(segment)) ? Way.Parts : policy.DecidesByLayer ? Way.Together : Way.Heads;
+        try
+        {
+            return sequence.Policy!.ReadsEveryRow(_layer, Visible(segment)) ? Way.Parts : sequence.Wants.ByLayer ? Way.Together : Way.Heads;
+        }
+        catch (Exception fault)
+        {
+            sequence.MarkFault(fault);
+            return Way.None;
+        }
     }
 
     private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
@@ -234,7 +261,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var audit = AuditOf(segment, kvHead);
         scratch.Compares = audit is not null;
         var before = scratch.Counts.Reads;
-        var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Policy!.ObservesDecode, scratch);
+        var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Wants.Decode, scratch);
         segment.Sequence.CountReads(_layer, kvHead, scratch.Counts.Reads - before);
         if (audit is not null)
             Compare(audit, kvHead, new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
@@ -252,7 +279,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             layer.Scratch(kvHead).Compares = AuditOf(segment, kvHead) is not null;
         }
 
-        HeadAttention.DecodeTogether(layer, visible, segment.Sequence.Policy!.ObservesDecode);
+        HeadAttention.DecodeTogether(layer, visible, segment.Sequence.Wants.Decode);
         for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
         {
             if (AuditOf(segment, kvHead) is { } audit)
@@ -306,7 +333,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         var sequence = segment.Sequence;
         var head = sequence.Cache!.Head(_layer, kvHead);
         var selector = sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        var firstObserved = Math.Max(segment.FirstPosition, sequence.PrefillCount - sequence.Policy!.ObservedPromptRows);
+        var firstObserved = Math.Max(segment.FirstPosition, sequence.PrefillCount - sequence.Wants.PromptRows);
         for (var position = firstObserved; position < segment.EndPosition; position++)
         {
             var queries = TakeQueries(segment.FirstRow + position - segment.FirstPosition, 1, kvHead, scratch);
@@ -347,7 +374,17 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         public override void Execute(int item, int worker)
         {
             var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
-            attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
+            if (segment.Sequence.Fault is not null)
+                return;
+            try
+            {
+                attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
+            }
+            catch (Exception fault)
+            {
+                segment.Sequence.MarkFault(fault);
+                attention._scratch[worker].Abandon();
+            }
         }
     }
 }

@@ -35,6 +35,8 @@ public sealed class SequenceCache
         }
     }
 
+    internal bool LiesIn(PagePool pool) => _pool == pool;
+
     public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
 
     /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>

@@ -22,6 +22,8 @@ public sealed class AttentionProbe
     /// <exception cref="KvasirException">A policy does not fit the model, or observes more prompt rows than fit the engine's batch.</exception>
     public AttentionProbe(Engine engine, IReadOnlyList<AttentionPolicy> policies, int queryCount)
     {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(policies);
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(policies.Count, 1, nameof(policies));
         ArgumentOutOfRangeException.ThrowIfLessThan(queryCount, 1);
@@ -48,6 +50,7 @@ public sealed class AttentionProbe
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public AttentionStudy Run(ReadOnlySpan<int> prompt, CancellationToken cancellation = default)
     {
+        using var use = _engine.Use();
         RequireFits(prompt);
         var cache = _engine.Cache.Open(prompt.Length);
         if (!cache.TryReserve(prompt.Length))
@@ -98,8 +101,9 @@ public sealed class AttentionProbe
             var left = prompt.Length - sequence.CachedCount;
             batch.Clear();
             batch.Add(sequence, left % batch.MaxRows == 0 ? batch.MaxRows : left % batch.MaxRows);
-            if (!_engine.Transformer.Forward(batch))
+            if (!_engine.ForwardBatch())
                 throw new OperationCanceledException(cancellation);
+            _engine.RequireFiniteLogits();
             sequence.CommitRows(batch.RowCount);
             Volatile.Write(ref _doneTokens, sequence.CachedCount);
         }

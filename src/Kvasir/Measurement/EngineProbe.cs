@@ -35,6 +35,8 @@ public sealed class EngineProbe : IDisposable
     /// <exception cref="KvasirException">The policy is not for this model.</exception>
     public EngineProbe(Engine engine, AttentionPolicy policy, int maxTokens, ulong seed)
     {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(policy);
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
@@ -59,8 +61,16 @@ public sealed class EngineProbe : IDisposable
     /// <summary>[layers]: what the steps of the last <see cref="Decode"/> read together.</summary>
     public ReadOnlySpan<LayerReads> Reads => _reads;
 
-    /// <summary>Logits of the last row that was computed, [vocabulary].</summary>
-    public ReadOnlySpan<float> Logits => _engine.Transformer.Logits(0);
+    /// <summary>Logits of the last row that was computed, [vocabulary]; to be looked at before the engine is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The engine was disposed.</exception>
+    public ReadOnlySpan<float> Logits
+    {
+        get
+        {
+            using var use = _engine.Use();
+            return _engine.Transformer.Logits(0);
+        }
+    }
 
     /// <summary>
     /// Bytes that a decode step of <paramref name="sequenceCount"/> sequences reads at this depth: matrices, embedding rows, and a share of the rows in sight.
@@ -81,6 +91,7 @@ public sealed class EngineProbe : IDisposable
     /// <exception cref="OperationCanceledException">Cancelled; the depth is 0 again.</exception>
     public void FillRandom(int depth, CancellationToken cancellation = default)
     {
+        using var use = _engine.Use();
         Begin(depth);
         Reserve(_caches[0], depth);
         var shape = _engine.Transformer.Shape;
@@ -100,6 +111,7 @@ public sealed class EngineProbe : IDisposable
     /// <inheritdoc cref="FillRandom"/>
     public void FillByPrefill(int depth, CancellationToken cancellation = default)
     {
+        using var use = _engine.Use();
         Begin(depth);
         Compute(depth, cancellation);
         Depth = depth;
@@ -112,6 +124,7 @@ public sealed class EngineProbe : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, _maxTokens - Depth);
+        using var use = _engine.Use();
         Volatile.Write(ref _doneTokens, 0);
         var timings = Compute(Depth + tokens, cancellation);
         _caches[0].Truncate(Depth);
@@ -126,6 +139,7 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(sequenceCount, _engine.Batch.MaxSegments);
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, _maxTokens - Depth);
+        using var use = _engine.Use();
         while (_caches.Count < sequenceCount)
             AddCache();
         Volatile.Write(ref _doneTokens, 0);
@@ -137,16 +151,24 @@ public sealed class EngineProbe : IDisposable
         }
 
         _indexes.RemoveRange(0, Math.Min(sequenceCount, _indexes.Count));
-
-        var timings = default(StepTimings);
-        _reads.AsSpan().Clear();
-        for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
-            timings += DecodeStep(sequences);
-        _indexes.InsertRange(0, sequences.Select(TakeIndexes));
-        foreach (var cache in _caches)
-            cache.Truncate(Depth);
-        cancellation.ThrowIfCancellationRequested();
-        return timings;
+        try
+        {
+            var timings = default(StepTimings);
+            _reads.AsSpan().Clear();
+            for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
+                timings += DecodeStep(sequences);
+            _indexes.InsertRange(0, sequences.Select(TakeIndexes));
+            cancellation.ThrowIfCancellationRequested();
+            return timings;
+        }
+        finally
+        {
+            // Of steps that something threw in nothing is kept.
+            foreach (var sequence in sequences)
+                sequence.DropIndexes();
+            foreach (var cache in _caches)
+                cache.Truncate(Depth);
+        }
     }
 
     /// <summary>Gives every page back.</summary>
@@ -272,14 +294,19 @@ public sealed class EngineProbe : IDisposable
             var start = Stopwatch.GetTimestamp();
             batch.Clear();
             batch.Add(sequence, Math.Min(batch.MaxRows, promptTokens - sequence.CachedCount));
-            if (!_engine.Transformer.Forward(batch))
+            try
+            {
+                if (!_engine.ForwardBatch())
+                    throw new OperationCanceledException(cancellation);
+                timings += Commit(start);
+            }
+            catch
             {
                 sequence.DropIndexes();
                 cache.Truncate(Depth);
-                throw new OperationCanceledException(cancellation);
+                throw;
             }
 
-            timings += Commit(start);
             Volatile.Write(ref _doneTokens, sequence.CachedCount - Depth);
         }
 
@@ -297,7 +324,7 @@ public sealed class EngineProbe : IDisposable
             _engine.Batch.Add(sequence, 1);
         }
 
-        Invariant.Holds(_engine.Transformer.Forward(_engine.Batch));
+        Invariant.Holds(_engine.ForwardBatch());
         for (var layer = 0; layer < _reads.Length; layer++)
             _reads[layer] += _engine.Transformer.LastReads[layer];
         Volatile.Write(ref _doneTokens, _doneTokens + 1);
@@ -308,6 +335,9 @@ public sealed class EngineProbe : IDisposable
     {
         foreach (var segment in _engine.Batch.Segments)
             segment.Sequence.CommitRows(segment.RowCount);
-        return _engine.Transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+        var timings = _engine.Transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+        // Behind the clock: time that numbers took which are none tells nothing of the model's.
+        _engine.RequireFiniteLogits();
+        return timings;
     }
 }

@@ -13,7 +13,10 @@ namespace Kvasir.Models;
 internal sealed class Transformer : IDisposable
 {
     private readonly ModelConfig _config;
-    private readonly Weights _weights;
+    private readonly WeightMatrix _embedding;
+    private readonly WeightMatrix _output;
+    private readonly float[] _outputNorm;
+    private readonly LayerWeights[] _layers;
     private readonly WorkerPool _pool;
     private readonly SparseAttention _attention;
     private readonly LinearInput _input;
@@ -37,7 +40,8 @@ internal sealed class Transformer : IDisposable
     /// <param name="maxTokens">The longest sequence.</param>
     public Transformer(ModelConfig config, Weights weights, KvType kv, WorkerPool pool, Batch limits, int maxTokens)
     {
-        (_config, _weights, _pool, _reads) = (config, weights, pool, new LayerReads[config.LayerCount]);
+        (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
+        (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
         Shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
         _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
@@ -84,7 +88,7 @@ internal sealed class Transformer : IDisposable
 
     /// <summary>
     /// Computes a batch: its keys and values are in the cache afterwards, and <see cref="Logits"/> has the rows that it asked for.
-    /// False when every sequence of the batch was cancelled on the way.
+    /// False when every sequence of the batch was cancelled on the way, or ended by a fault of its own.
     /// </summary>
     public bool Forward(Batch batch)
     {
@@ -97,7 +101,7 @@ internal sealed class Transformer : IDisposable
             if (batch.IsAbandoned)
                 return false;
             Attend(batch, layer);
-            FeedForward(batch.RowCount, _weights.Layers[layer]);
+            FeedForward(batch.RowCount, _layers[layer]);
             _clock.MarkLinear();
         }
 
@@ -120,12 +124,12 @@ internal sealed class Transformer : IDisposable
     private void Embed(Batch batch)
     {
         for (var row = 0; row < batch.RowCount; row++)
-            WeightRow.Decode(_weights.Embedding.Type, _weights.Embedding.Row(batch.Tokens[row]), Row(_x, row));
+            WeightRow.Decode(_embedding.Type, _embedding.Row(batch.Tokens[row]), Row(_x, row));
     }
 
     private void Attend(Batch batch, int layer)
     {
-        var weights = _weights.Layers[layer];
+        var weights = _layers[layer];
         var rows = batch.RowCount;
         _linear.Run(
             new LinearRows(_x, rows, _config.Width, weights.AttentionNorm),
@@ -155,8 +159,8 @@ internal sealed class Transformer : IDisposable
             return;
         for (var i = 0; i < logitRows.Length; i++)
             Row(_x, logitRows[i]).CopyTo(Row(_projected, i));
-        var rows = new LinearRows(_projected, logitRows.Length, _config.Width, _weights.OutputNorm);
-        _linear.Run(rows, new LinearTarget(_weights.Output, null, _logits));
+        var rows = new LinearRows(_projected, logitRows.Length, _config.Width, _outputNorm);
+        _linear.Run(rows, new LinearTarget(_output, null, _logits));
     }
 
     private Span<float> Row(NativeView rows, int row) => rows.Span<float>((long)row * _config.Width * sizeof(float), _config.Width);

@@ -4,10 +4,15 @@ namespace Kvasir.Models;
 
 /// <summary>
 /// The weights of a model. Matrices stay where the file is mapped, or are packed for this machine's kernels; norms and biases are decoded.
-/// Owns the container that they lie in.
+/// Owns the container that they lie in: disposing the weights closes it at once, or when the step ends that an engine is computing with them. A matrix that was
+/// taken out before is not to be read afterwards.
 /// </summary>
 public sealed class Weights : IDisposable
 {
+    private readonly UseCount _uses = new();
+    private readonly WeightMatrix _embedding;
+    private readonly WeightMatrix _output;
+    private readonly LayerWeights[] _layers;
     private readonly ITensorSource _source;
     private readonly WeightPacker _packer;
 
@@ -15,31 +20,34 @@ public sealed class Weights : IDisposable
     {
         (_source, _packer) = (source, packer);
         var reader = new WeightsReader(source, names, config, packer);
-        Embedding = reader.Embedding();
-        Output = reader.Output();
+        _embedding = reader.Embedding();
+        _output = reader.Output();
         OutputNorm = reader.OutputNorm();
         var layers = new List<LayerWeights>();
         for (var i = 0; i < config.LayerCount; i++)
             layers.Add(reader.Layer(i));
-        Layers = [.. layers];
+        _layers = [.. layers];
         reader.RequireAllRead();
         Bytes = reader.Bytes;
-        StepBytes = Output.Bytes;
-        foreach (var layer in Layers)
+        StepBytes = _output.Bytes;
+        foreach (var layer in _layers)
             StepBytes += layer.MatrixBytes;
     }
 
     /// <summary>[VocabularySize, Width].</summary>
-    public WeightMatrix Embedding { get; }
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public WeightMatrix Embedding => Open(_embedding);
 
     /// <summary>[VocabularySize, Width]: the embedding itself where the model ties both.</summary>
-    public WeightMatrix Output { get; }
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public WeightMatrix Output => Open(_output);
 
     /// <summary>[Width].</summary>
     public float[] OutputNorm { get; }
 
     /// <summary>From the embedding to the output.</summary>
-    public LayerWeights[] Layers { get; }
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public LayerWeights[] Layers => Open(_layers);
 
     /// <summary>Bytes of all tensors as stored.</summary>
     public long Bytes { get; }
@@ -60,11 +68,35 @@ public sealed class Weights : IDisposable
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) => Load(tensors, TensorNames.Gguf, config, options);
 
-    /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
-    public void ReadAhead() => _source.ReadAhead();
+    /// <summary>Whether somebody has disposed them.</summary>
+    internal bool IsDisposed => _uses.IsClosed;
 
-    /// <summary>Closes the container: matrices must not be touched afterwards.</summary>
+    /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public void ReadAhead() => Open(_source).ReadAhead();
+
     public void Dispose()
+    {
+        if (_uses.Close())
+            Free();
+    }
+
+    /// <summary>Keeps the matrices where they are until <see cref="Leave"/>. False when they are disposed.</summary>
+    internal bool TryEnter() => _uses.TryEnter();
+
+    internal void Leave()
+    {
+        if (_uses.Leave())
+            Free();
+    }
+
+    private T Open<T>(T part)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        return part;
+    }
+
+    private void Free()
     {
         _packer.Dispose();
         _source.Dispose();

@@ -28,6 +28,8 @@ public sealed class ChatTemplate
     /// <exception cref="KvasirException"><see cref="KvasirError.BadTemplate"/>: it has an error, or uses what is not supported; the message names it and its line.</exception>
     public static ChatTemplate Parse(string source, string name)
     {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(name);
         if (source.Length > MaxSourceCharacters)
             throw new KvasirException(KvasirError.BadTemplate, $"{name}: {source.Length} characters, above the limit of {MaxSourceCharacters}");
         try
@@ -44,8 +46,12 @@ public sealed class ChatTemplate
     /// <param name="folder">The model's folder.</param>
     /// <param name="variant">default, or one of the others that some models bring along, such as tool_use.</param>
     /// <exception cref="KvasirException"><see cref="KvasirError.BadFile"/> for a damaged file; <see cref="KvasirError.BadTemplate"/> as in <see cref="Parse"/>.</exception>
-    public static ChatTemplate? FromFolder(string folder, string variant = "default") =>
-        ChatTemplateFile.Find(folder, variant) is var (source, name) ? Parse(source, name) : null;
+    public static ChatTemplate? FromFolder(string folder, string variant = "default")
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(variant);
+        return ChatTemplateFile.Find(folder, variant) is var (source, name) ? Parse(source, name) : null;
+    }
 
     /// <summary>
     /// The text of a conversation. The template spells out every special token itself, so the text is to be encoded with special tokens parsed and none added.
@@ -53,8 +59,17 @@ public sealed class ChatTemplate
     /// <exception cref="KvasirException">
     /// <see cref="KvasirError.BadTemplate"/>: the template refused the conversation (the message is its own), failed, or ran past a limit.
     /// </exception>
+    /// <exception cref="ArgumentException">A message is null.</exception>
     public string Render(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options)
     {
+        ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(options);
+        for (var i = 0; i < messages.Count; i++)
+        {
+            if (messages[i] is null)
+                throw new ArgumentException($"message {i} of {messages.Count} is null", nameof(messages));
+        }
+
         try
         {
             var variables = new Scope(null);

@@ -51,11 +51,20 @@ public sealed class Tokenizer
     /// <param name="metadata">Keys of a GGUF file.</param>
     /// <param name="file">Its path, for messages.</param>
     /// <exception cref="KvasirException">A key is missing, damaged, or names what is not supported.</exception>
-    public static Tokenizer FromGguf(GgufMetadata metadata, string file) => new(GgufTokenizer.Read(metadata, file));
+    public static Tokenizer FromGguf(GgufMetadata metadata, string file)
+    {
+        ArgumentNullException.ThrowIfNull(metadata);
+        ArgumentNullException.ThrowIfNull(file);
+        return new(GgufTokenizer.Read(metadata, file));
+    }
 
     /// <summary>Reads tokenizer.json of a Hugging Face folder and the special tokens that the files beside it name.</summary>
     /// <exception cref="KvasirException">The file is missing, damaged, or describes what is not supported.</exception>
-    public static Tokenizer FromFolder(string folder) => new(TokenizerJson.Read(folder));
+    public static Tokenizer FromFolder(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        return new(TokenizerJson.Read(folder));
+    }
 
     /// <summary>One token for each byte, its value the id; no special tokens.</summary>
     internal static Tokenizer OfBytes()
@@ -74,7 +83,11 @@ public sealed class Tokenizer
     public bool IsControl(int token) => (uint)token < (uint)_model.Types.Length && _model.Types[token] is PieceType.Control or PieceType.Unknown;
 
     /// <summary>The id whose piece is spelled <paramref name="piece"/>, or null.</summary>
-    public int? Find(string piece) => Array.IndexOf(_model.Pieces, piece) is var id and >= 0 && piece.Length > 0 ? id : null;
+    public int? Find(string piece)
+    {
+        ArgumentNullException.ThrowIfNull(piece);
+        return Array.IndexOf(_model.Pieces, piece) is var id and >= 0 && piece.Length > 0 ? id : null;
+    }
 
     /// <summary>Appends the tokens of <paramref name="text"/>.</summary>
     /// <param name="text">Any UTF-16; a surrogate without its partner becomes U+FFFD.</param>
