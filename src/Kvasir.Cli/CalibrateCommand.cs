@@ -33,6 +33,12 @@ internal sealed class CalibrateCommand
     {
         var quiet = typed.GetValue(_quiet);
         var text = PromptText.Read(_shell, null, typed.GetValue(_text), keepsEnd: true);
+        if (string.IsNullOrWhiteSpace(text))
+        {
+            var source = typed.GetValue(_text) == PromptText.StandardInput ? "the standard input" : Printable.Line(typed.GetValue(_text)!);
+            throw new KvasirException(KvasirError.BadOption, $"{source} has no text to measure keys on");
+        }
+
         using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), quiet);
         int[] tokens = [.. model.Tokenizer.Encode(text)];
         var count = Math.Min(Math.Min(tokens.Length, typed.GetValue(_tokens) ?? DefaultTokens), model.Config.ContextTokens - 1);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Kvasir.Cli.Evaluating;
 using Kvasir.Cli.Options;
 using Kvasir.Cli.Terminal;
+using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
 
@@ -129,6 +130,10 @@ internal sealed class EvalCommand
 
     private void Write(EvaluationDocument document, ParseResult typed, ReportFiles files)
     {
+        EvaluatedSample[] unused = [.. document.Samples.Where(static sample => sample is { Policy: PairedDifference.Dense, ExpectedTokens: 0, DecodedTokens: 0 })];
+        var isCompared = document.Samples.Any(static sample => sample is not { Policy: PairedDifference.Dense } and not { Protocol: Protocol.QuestionDense });
+        if (unused.Length > 0 && !isCompared && unused.Length == document.Samples.Count(static sample => sample.Policy == PairedDifference.Dense))
+            throw new KvasirException(KvasirError.BadOption, $"dense attention ends all {unused.Length} prompts at once, so that nothing is compared; --ignore-end goes on");
         if (_output.Json(typed) == EvalOutput.StandardOutput)
             _shell.Output.WriteLine(EvaluationJson.Text(document));
         else if (_output.Csv(typed) == EvalOutput.StandardOutput)
@@ -138,7 +143,7 @@ internal sealed class EvalCommand
         files.Write(document);
         if (_output.IsQuiet(typed))
             return;
-        foreach (var sample in document.Samples.Where(static sample => sample is { Policy: PairedDifference.Dense, ExpectedTokens: 0, DecodedTokens: 0 }))
+        foreach (var sample in unused)
             _shell.Note($"note: dense attention ends prompt {sample.Sample + 1} at once, so that nothing is compared; --ignore-end goes on");
         foreach (var point in document.Overall.Where(ReadsAllUntold).DistinctBy(static point => (point.Policy, point.Context)))
             _shell.Note($"note: {Printable.Line(point.Policy)} read everything at {SizeText.Count(point.Context)} tokens; --min-context 0 lets it choose");

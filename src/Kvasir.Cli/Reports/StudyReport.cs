@@ -22,8 +22,7 @@ internal sealed record StudyReport(
             [.. Enumerable.Range(0, config.LayerCount).Select(layer => Rounded(study.Curves.Layer(layer)))]);
     }
 
-    // JSON has no number for what is none.
-    internal static double Rounded(double value) => double.IsFinite(value) ? Math.Round(value, 6) : double.MaxValue;
+    internal static double Rounded(double value) => Math.Round(value, 6);
 
     internal static double[] Rounded(ReadOnlySpan<double> values) => Array.ConvertAll(values.ToArray(), Rounded);
 }

@@ -16,13 +16,14 @@ internal sealed class AnswerComparison(DenseAnswer dense, int questionTokens)
     /// <summary>The share of tokens where it did; 1 where there was nothing to compare.</summary>
     public double Score => _compared == 0 ? 1 : (double)_equal / _compared;
 
-    /// <summary>Nats a token; null where it was not measured, or is no finite number.</summary>
-    public double? Divergence => _divergence is { } sum && double.IsFinite(sum) ? sum / _compared : null;
+    /// <summary>Nats a token; null where it was not measured.</summary>
+    public double? Divergence => _divergence / _compared;
 
     /// <summary>Milliseconds that watching took, which are no part of a step.</summary>
     public double WatchMs { get; private set; }
 
     /// <summary>A <see cref="LogitsObserver"/>.</summary>
+    /// <exception cref="KvasirException">The policy rules out a token that dense attention does not, or either is not finite.</exception>
     public void Watch(int index, ReadOnlySpan<float> logits)
     {
         var answerIndex = index - questionTokens;
@@ -33,7 +34,12 @@ internal sealed class AnswerComparison(DenseAnswer dense, int questionTokens)
         _equal += logits[dense.Tokens[answerIndex]] >= SoftmaxLog.Largest(logits) ? 1 : 0;
         _compared++;
         if (dense.Divergence(answerIndex, logits) is { } divergence)
+        {
+            if (!double.IsFinite(divergence))
+                throw new KvasirException(KvasirError.NotFinite, $"token {answerIndex} of the answer: the divergence from dense attention is not finite");
             _divergence = (_divergence ?? 0) + divergence;
+        }
+
         WatchMs += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 }

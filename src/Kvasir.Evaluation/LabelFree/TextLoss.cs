@@ -9,8 +9,8 @@ internal sealed class TextLoss(IReadOnlyList<int> targets)
     private double _sum;
     private int _first;
 
-    /// <summary>Negative log-likelihood, nats a token; null where it is no finite number.</summary>
-    public double? Loss => double.IsFinite(_sum) ? _sum / targets.Count : null;
+    /// <summary>Negative log-likelihood, nats a token.</summary>
+    public double Loss => _sum / targets.Count;
 
     /// <summary>The share of tokens that were the most probable ones.</summary>
     public double Score => (double)_first / targets.Count;
@@ -19,13 +19,17 @@ internal sealed class TextLoss(IReadOnlyList<int> targets)
     public double WatchMs { get; private set; }
 
     /// <summary>A <see cref="LogitsObserver"/>; the logits of the dense part predict a token that is fed.</summary>
+    /// <exception cref="KvasirException">The model says that the next token of the text cannot be.</exception>
     public void Watch(int index, ReadOnlySpan<float> logits)
     {
         if (index == 0)
             return;
         var start = Stopwatch.GetTimestamp();
         var target = targets[index - 1];
-        _sum += SoftmaxLog.Sum(logits) - logits[target];
+        var loss = SoftmaxLog.Sum(logits) - logits[target];
+        if (!double.IsFinite(loss))
+            throw new KvasirException(KvasirError.NotFinite, $"token {target}, {index} behind the dense part, has the logit {logits[target]}: its loss is not finite, and there is no perplexity");
+        _sum += loss;
         _first += logits[target] >= SoftmaxLog.Largest(logits) ? 1 : 0;
         WatchMs += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }

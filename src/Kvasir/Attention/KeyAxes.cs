@@ -50,8 +50,10 @@ internal sealed class KeyAxes
 
     /// <summary>Of the keys that a sequence's cache holds.</summary>
     /// <param name="rowCount">At least 1.</param>
+    /// <exception cref="KvasirException">Keys are not finite.</exception>
     public static KeyAxes Measure(SequenceCache cache, AttentionShape shape, int rowCount)
     {
+        RequireFinite(cache, shape, rowCount);
         var axes = new float[shape.LayerCount * shape.KvHeadCount * shape.Dim * shape.Dim];
         Parallel.For(0, shape.LayerCount * shape.KvHeadCount, head =>
         {
@@ -61,6 +63,19 @@ internal sealed class KeyAxes
                 axes[head * own.Length + i] = (float)own[i];
         });
         return new KeyAxes(shape.LayerCount, shape.KvHeadCount, shape.Dim, axes);
+    }
+
+    // Axes of what is no number would be found, and be none.
+    private static void RequireFinite(SequenceCache cache, AttentionShape shape, int rowCount)
+    {
+        var key = new float[shape.Dim];
+        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount * rowCount; i++)
+        {
+            var (head, row) = (i / rowCount, i % rowCount);
+            cache.Head(head / shape.KvHeadCount, head % shape.KvHeadCount).Keys.Decode(row, key);
+            if (Array.FindIndex(key, static x => !float.IsFinite(x)) is var at and >= 0)
+                throw new KvasirException(KvasirError.NotFinite, $"layer {head / shape.KvHeadCount}, KV head {head % shape.KvHeadCount}: the key of token {row} has {LogitRow.Shown(key[at])}; there are no axes of such keys");
+        }
     }
 
     /// <summary>[dim, dim]: a head's axes, most variance first.</summary>

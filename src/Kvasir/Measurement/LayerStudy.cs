@@ -152,6 +152,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
 
     private void Add(PolicyStudy study, int kvHead, DenseComparison comparison)
     {
+        comparison.RequireFinite(_layer, kvHead);
         study.KeysRead.Add(_layer, kvHead, (double)comparison.RowsRead / comparison.RowsInSight / _queryCount);
         for (var i = 0; i < _shape.GroupHeads; i++)
         {

@@ -41,6 +41,7 @@ public sealed class MassCurves
     }
 
     /// <summary>Adds the queries of one KV head at one position.</summary>
+    /// <exception cref="KvasirException">Scores are not finite.</exception>
     /// <param name="weight">What they count for, so that all weights of a KV head sum to 1 over its query heads and positions.</param>
     internal void Add(int layer, int kvHead, in HeadQuery query, double weight)
     {
@@ -59,6 +60,8 @@ public sealed class MassCurves
         var all = 0.0;
         foreach (var score in scores)
             all += Math.Exp((double)score - scores[0]);
+        if (!double.IsFinite(all))
+            throw new KvasirException(KvasirError.NotFinite, "attention scores are not finite, so that they hold no mass");
         var (row, mass) = (0, 0.0);
         for (var point = 0; point < PointCount; point++)
         {

@@ -28,12 +28,14 @@ internal sealed class AttentionAudit
     public bool Draws(int position, int layer, int kvHead) => CounterNoise.Uniform(CounterNoise.Seed(_seed, layer, kvHead), (ulong)position) < _share;
 
     /// <summary>Adds what a comparison found. Heads that turn out to have been read densely are not counted.</summary>
+    /// <exception cref="KvasirException">The comparison is not finite.</exception>
     /// <param name="ticks">Of the clock, that it took.</param>
     public void Add(int layer, int kvHead, DenseComparison comparison, long ticks)
     {
         _tallies[kvHead].Ticks += ticks;
         if (comparison.IsDense)
             return;
+        comparison.RequireFinite(layer, kvHead);
         _tallies[kvHead].Add(layer, comparison);
         _meter.Record(comparison, _policy);
     }

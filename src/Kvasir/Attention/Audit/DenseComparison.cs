@@ -109,6 +109,17 @@ internal sealed class DenseComparison
         }
     }
 
+    /// <summary>A comparison of what is no number tells nothing, and would be written into reports as one.</summary>
+    /// <exception cref="KvasirException">An error or a mass is not finite: dense attention, or the sparse one, is not.</exception>
+    public void RequireFinite(int layer, int kvHead)
+    {
+        for (var head = 0; head < _group; head++)
+        {
+            if (!float.IsFinite(_errors[head]) || !float.IsFinite(_masses[head]))
+                throw new KvasirException(KvasirError.NotFinite, $"layer {layer}, KV head {kvHead}: attention is not finite (error {LogitRow.Shown(_errors[head])}, mass {LogitRow.Shown(_masses[head])} of query head {head}), so that there is nothing to compare");
+        }
+    }
+
     private static int MaskLike(ReadOnlySpan<float> weighed, Span<float> raw)
     {
         var masked = 0;
