@@ -93,7 +93,7 @@ public sealed class Model : IDisposable
         };
     }
 
-    /// <summary>The prompt tokens of a conversation.</summary>
+    /// <summary>The prompt tokens of a conversation. Only what the template wrote becomes control tokens: a message that spells one says it as text.</summary>
     /// <param name="turns">Oldest first.</param>
     /// <param name="options">What the template sees beside them; the texts of the begin and end tokens are filled in.</param>
     /// <param name="template">In place of the model's own.</param>
@@ -102,9 +102,9 @@ public sealed class Model : IDisposable
     {
         ArgumentNullException.ThrowIfNull(turns);
         template ??= Template ?? throw new KvasirException(KvasirError.BadTemplate, $"{Path} has no chat template; it completes text only");
-        var text = template.Render(turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
+        var text = template.RenderMarked(turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
         var tokens = new List<int>();
-        Tokenizer.Encode(text, addBegin: false, parseSpecial: true, tokens);
+        Tokenizer.Encode(text, tokens);
         // Most templates spell the begin token out; the others rely on the tokenizer to add it.
         if (Tokenizer.AddsBegin && Tokenizer.BeginToken is { } begin && (tokens.Count == 0 || tokens[0] != begin))
             tokens.Insert(0, begin);

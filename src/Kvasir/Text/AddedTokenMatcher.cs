@@ -34,16 +34,16 @@ internal sealed class AddedTokenMatcher
         _longestFirst = longestFirst;
     }
 
-    /// <summary>Fills <paramref name="matches"/> in the order of the text, without overlaps. Special tokens count only where <paramref name="parseSpecial"/>.</summary>
-    public void Find(ReadOnlySpan<char> text, bool parseSpecial, List<AddedTokenMatch> matches)
+    /// <summary>Fills <paramref name="matches"/> in the order of the text, without overlaps. Special tokens count only in <paramref name="places"/>.</summary>
+    public void Find(ReadOnlySpan<char> text, ControlPlaces places, List<AddedTokenMatch> matches)
     {
         matches.Clear();
         if (_edges.Count == 0)
             return;
         if (_longestFirst)
-            FindLongestFirst(text, parseSpecial, matches);
+            FindLongestFirst(text, places, matches);
         else
-            FindLeftmost(text, parseSpecial, matches);
+            FindLeftmost(text, places, matches);
     }
 
     private void Add(string text, AddedToken token)
@@ -62,13 +62,13 @@ internal sealed class AddedTokenMatcher
         _ends[node] ??= token;
     }
 
-    private void FindLeftmost(ReadOnlySpan<char> text, bool parseSpecial, List<AddedTokenMatch> matches)
+    private void FindLeftmost(ReadOnlySpan<char> text, ControlPlaces places, List<AddedTokenMatch> matches)
     {
         var i = 0;
         var free = 0;          // where the last match ends
         while (NextFirst(text, ref i))
         {
-            var (end, token) = Longest(text, i, parseSpecial);
+            var (end, token) = Longest(text, i, places);
             if (token is null)
             {
                 i++;
@@ -87,27 +87,27 @@ internal sealed class AddedTokenMatcher
         }
     }
 
-    private (int End, AddedToken? Token) Longest(ReadOnlySpan<char> text, int start, bool parseSpecial)
+    private (int End, AddedToken? Token) Longest(ReadOnlySpan<char> text, int start, ControlPlaces places)
     {
         var node = 0;
         var end = start;
         AddedToken? found = null;
         for (var i = start; i < text.Length && _edges.TryGetValue((node, text[i]), out node); i++)
         {
-            if (_ends[node] is { } token && (parseSpecial || !token.Special))
+            if (_ends[node] is { } token && (!token.Special || places.Allow(start, i + 1)))
                 (end, found) = (i + 1, token);
         }
         return (end, found);
     }
 
-    private void FindLongestFirst(ReadOnlySpan<char> text, bool parseSpecial, List<AddedTokenMatch> matches)
+    private void FindLongestFirst(ReadOnlySpan<char> text, ControlPlaces places, List<AddedTokenMatch> matches)
     {
         for (var i = 0; NextFirst(text, ref i); i++)
         {
             var node = 0;
             for (var k = i; k < text.Length && _edges.TryGetValue((node, text[k]), out node); k++)
             {
-                if (_ends[node] is { } token && (parseSpecial || !token.Special))
+                if (_ends[node] is { } token && (!token.Special || places.Allow(i, k + 1)))
                     matches.Add(new AddedTokenMatch(i, k + 1, token));
             }
         }

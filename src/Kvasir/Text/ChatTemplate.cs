@@ -54,13 +54,18 @@ public sealed class ChatTemplate
     }
 
     /// <summary>
-    /// The text of a conversation. The template spells out every special token itself, so the text is to be encoded with special tokens parsed and none added.
+    /// The text of a conversation, for people to read. <see cref="Model.EncodeChat"/> makes tokens of it, and knows what the template wrote: in this string
+    /// a control token that a message spells cannot be told from the template's.
     /// </summary>
     /// <exception cref="KvasirException">
     /// <see cref="KvasirError.BadTemplate"/>: the template refused the conversation (the message is its own), failed, or ran past a limit.
     /// </exception>
     /// <exception cref="ArgumentException">A message is null.</exception>
-    public string Render(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options)
+    public string Render(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options) => RenderMarked(messages, options);
+
+    /// <summary>The text of a conversation, and which of its characters the template wrote.</summary>
+    /// <exception cref="KvasirException">As <see cref="Render"/>.</exception>
+    internal MarkedText RenderMarked(IReadOnlyList<ChatTurn> messages, ChatTemplateOptions options)
     {
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
@@ -82,9 +87,9 @@ public sealed class ChatTemplate
             variables.Set("tools", ChatValues.Json(options.Tools));
             variables.Set("documents", ChatValues.Json(options.Documents));
             if (options.BeginText is not null)
-                variables.Set("bos_token", options.BeginText);
+                variables.Set("bos_token", MarkedText.OfTemplate(options.BeginText));
             if (options.EndText is not null)
-                variables.Set("eos_token", options.EndText);
+                variables.Set("eos_token", MarkedText.OfTemplate(options.EndText));
             foreach (var (name, value) in options.Variables ?? [])
                 variables.Set(name, ChatValues.Json(value));
             return Renderer.Render(_body, new Scope(variables), new Budget());

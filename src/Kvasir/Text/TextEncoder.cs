@@ -15,36 +15,45 @@ internal sealed class TextEncoder
 
     private readonly AddedTokenMatcher _normalizedTokens;
 
+    // Control tokens that are looked for in normalised text.
+    private readonly bool _hasLateControlTokens;
+
     public TextEncoder(TokenizerModel model, PieceLookup pieces)
     {
         _model = model;
         _words = model.Kind == TokenizerKind.CharacterScores ? new ScoreEncoder(model, pieces) : new RankEncoder(model, pieces);
         _rawTokens = Matcher(model, normalized: false);
         _normalizedTokens = Matcher(model, normalized: true);
+        _hasLateControlTokens = model.Normalizer.Length > 0 && model.AddedTokens.Any(static token => token is { Normalized: true, Special: true });
     }
 
     /// <summary>Appends the tokens of <paramref name="text"/>; surrogates without a partner count as U+FFFD.</summary>
-    public void Encode(ReadOnlySpan<char> text, bool parseSpecial, Scratch scratch, List<int> tokens)
+    public void Encode(ReadOnlySpan<char> text, ControlPlaces places, Scratch scratch, List<int> tokens)
     {
-        _rawTokens.Find(text, parseSpecial, scratch.Raw);
+        _rawTokens.Find(text, places, scratch.Raw);
         var start = 0;
         foreach (var match in scratch.Raw)
         {
-            EncodeSection(text, start, match.Start, parseSpecial, scratch, tokens);
+            EncodeSection(text[start..match.Start], start, places.Part(start, match.Start), scratch, tokens);
             tokens.Add(match.Token.Id);
             start = match.End;
         }
-        EncodeSection(text, start, text.Length, parseSpecial, scratch, tokens);
+        EncodeSection(text[start..], start, places.Part(start, text.Length), scratch, tokens);
     }
 
-    private void EncodeSection(ReadOnlySpan<char> text, int start, int end, bool parseSpecial, Scratch scratch, List<int> tokens)
+    private void EncodeSection(ReadOnlySpan<char> section, int start, ControlPlaces places, Scratch scratch, List<int> tokens)
     {
-        if (start == end)
+        if (section.IsEmpty)
             return;
-        var section = text[start..end];
         if (_model.Normalizer.Length > 0)
-            section = NormalizerStep.ApplyAll(_model.Normalizer, section.ToString());
-        _normalizedTokens.Find(section, parseSpecial, scratch.Normalized);
+        {
+            var normalized = Normalize(section.ToString());
+            if (_hasLateControlTokens)
+                places = places.After(section, normalized, Normalize);
+            section = normalized;
+        }
+
+        _normalizedTokens.Find(section, places, scratch.Normalized);
         var from = 0;
         foreach (var match in scratch.Normalized)
         {
@@ -54,6 +63,8 @@ internal sealed class TextEncoder
         }
         EncodePlain(section[from..], start + from == 0, scratch, tokens);
     }
+
+    private string Normalize(string text) => NormalizerStep.ApplyAll(_model.Normalizer, text);
 
     private void EncodePlain(ReadOnlySpan<char> text, bool isFirst, Scratch scratch, List<int> tokens)
     {

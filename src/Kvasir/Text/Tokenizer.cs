@@ -1,5 +1,6 @@
 using System.Text;
 using Kvasir.Models;
+using Kvasir.Text.Jinja;
 
 namespace Kvasir.Text;
 
@@ -14,6 +15,9 @@ public sealed class Tokenizer
 
     private readonly TextEncoder _encoder;
 
+    // What control tokens are called, by id.
+    private readonly Dictionary<int, byte[]> _names = [];
+
     private readonly bool[] _ends;
 
     // One scratch waits for the next call; calls that meet make their own.
@@ -27,6 +31,11 @@ public sealed class Tokenizer
         _ends = new bool[model.Pieces.Length];
         foreach (var token in model.EndTokens)
             _ends[token] = true;
+        for (var id = 0; id < model.Pieces.Length; id++)
+        {
+            if (IsControl(id))
+                _names.Add(id, Encoding.UTF8.GetBytes(model.Pieces[id]));
+        }
     }
 
     /// <summary>Ids are below this. The model's output may be wider; what lies beyond has no piece.</summary>
@@ -99,9 +108,7 @@ public sealed class Tokenizer
         ArgumentNullException.ThrowIfNull(tokens);
         if (addBegin)
             tokens.AddRange(_model.Prefix.AsSpan());
-        var scratch = Interlocked.Exchange(ref _spare, null) ?? new TextEncoder.Scratch();
-        _encoder.Encode(text, parseSpecial, scratch, tokens);
-        _spare = scratch;
+        Encode(text, new ControlPlaces(parseSpecial), tokens);
     }
 
     /// <inheritdoc cref="Encode(ReadOnlySpan{char}, bool, bool, List{int})"/>
@@ -113,12 +120,25 @@ public sealed class Tokenizer
         return [.. tokens];
     }
 
+    /// <summary>Appends the tokens of a rendered template: what the template wrote may spell control tokens, what it was given is text.</summary>
+    internal void Encode(MarkedText text, List<int> tokens) => Encode(text.Value, new ControlPlaces(text.Marks), tokens);
+
+    private void Encode(ReadOnlySpan<char> text, ControlPlaces places, List<int> tokens)
+    {
+        var scratch = Interlocked.Exchange(ref _spare, null) ?? new TextEncoder.Scratch();
+        _encoder.Encode(text, places, scratch, tokens);
+        _spare = scratch;
+    }
+
     /// <summary>The bytes that <paramref name="token"/> adds to the output; not always whole UTF-8 characters. Control tokens, and ids beyond the vocabulary, give none.</summary>
     public ReadOnlySpan<byte> Bytes(int token)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(token);
         return token < _bytes.Count ? _bytes[token] : default;
     }
+
+    /// <summary>The name of a control token in UTF-8, which is no part of the output but may be told to stop it; of other tokens nothing.</summary>
+    internal ReadOnlySpan<byte> ControlName(int token) => _names.TryGetValue(token, out var name) ? name : default;
 
     /// <summary>As the vocabulary spells it: bytes in GPT-2's alphabet, spaces as U+2581, control tokens by name.</summary>
     public string Piece(int token)

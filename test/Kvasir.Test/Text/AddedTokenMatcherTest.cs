@@ -57,7 +57,7 @@ public sealed class AddedTokenMatcherTest
         var tokens = Enumerable.Range(0, 2000).Select(i => new AddedToken(i, $"<|reserved_special_token_{i}|>")).ToArray();
         var text = string.Concat(Enumerable.Repeat("<|reserved_special_token_x<|reserved_special_token_7|>", 20_000));
         var matches = new List<AddedTokenMatch>();
-        Matcher(tokens, longestFirst: false).Find(text, parseSpecial: true, matches);
+        Matcher(tokens, longestFirst: false).Find(text, new ControlPlaces(everywhere: true), matches);
         Assert.Equal(20_000, matches.Count);
         Assert.All(matches, match => Assert.Equal(7, match.Token.Id));
     }
@@ -67,7 +67,7 @@ public sealed class AddedTokenMatcherTest
     private static string Find(AddedToken[] tokens, string text, bool longestFirst, bool parseSpecial = true)
     {
         var matches = new List<AddedTokenMatch>();
-        Matcher(tokens, longestFirst).Find(text, parseSpecial, matches);
+        Matcher(tokens, longestFirst).Find(text, new ControlPlaces(parseSpecial), matches);
         return string.Join(' ', matches.Select(match => $"{match.Token.Id}:{match.Start}-{match.End}"));
     }
 }

@@ -24,28 +24,28 @@ internal static class Arithmetic
     {
         if (symbol == "~")
             return Join(budget, PythonText.Str(budget, x), PythonText.Str(budget, y));
-        if (symbol == "%" && x is string format)
+        if (symbol == "%" && MarkedText.Find(x) is { } format)
             return PercentFormat.Apply(budget, format, y is JinjaList { Kind: ListKind.Tuple } tuple ? tuple.Items : [y]);
         if (Operators.IsNumber(x) && Operators.IsNumber(y))
             return x is double || y is double ? Reals(symbol, Operators.AsDouble(x), Operators.AsDouble(y)) : Integers(symbol, Operators.AsLong(x), Operators.AsLong(y));
         return symbol switch
         {
             "+" => Add(budget, x, y),
-            "*" when x is string or JinjaList && y is long or bool => Repeat(budget, x, Operators.AsLong(y)),
-            "*" when y is string or JinjaList && x is long or bool => Repeat(budget, y, Operators.AsLong(x)),
+            "*" when x is string or MarkedText or JinjaList && y is long or bool => Repeat(budget, x, Operators.AsLong(y)),
+            "*" when y is string or MarkedText or JinjaList && x is long or bool => Repeat(budget, y, Operators.AsLong(x)),
             _ => throw Mismatch(symbol, x, y),
         };
     }
 
-    public static string Join(Budget budget, string x, string y)
+    public static MarkedText Join(Budget budget, MarkedText x, MarkedText y)
     {
         budget.Characters((long)x.Length + y.Length);
-        return x + y;
+        return new MarkedTextBuilder().Append(x).Append(y).ToText();
     }
 
     private static object Add(Budget budget, object x, object y)
     {
-        if (x is string a && y is string b)
+        if (MarkedText.Find(x) is { } a && MarkedText.Find(y) is { } b)
             return Join(budget, a, b);
         if (x is not JinjaList { Kind: ListKind.List or ListKind.Tuple } p || y is not JinjaList q || p.Kind != q.Kind)
             throw Mismatch("+", x, y);
@@ -57,10 +57,10 @@ internal static class Arithmetic
     {
         // Clamped so that the product cannot overflow, yet to a count that no budget allows.
         count = Math.Clamp(count, 0, Budget.MaxCharacters + 1);
-        if (value is string text)
+        if (MarkedText.Find(value) is { } text)
         {
             budget.Characters(text.Length * count);
-            return text.Length == 0 ? "" : new StringBuilder().Insert(0, text, (int)count).ToString();
+            return text.Length == 0 ? text : new MarkedText(Repeated(text.Value, (int)count), text.Marks is { } marks ? Repeated(marks, (int)count) : null);
         }
         if (value is not JinjaList { Kind: ListKind.List or ListKind.Tuple } list)
             throw Mismatch("*", value, count);
@@ -70,6 +70,8 @@ internal static class Arithmetic
             items.AddRange(list.Items);
         return new JinjaList(list.Kind, items);
     }
+
+    private static string Repeated(string text, int count) => new StringBuilder().Insert(0, text, count).ToString();
 
     private static object Integers(string symbol, long x, long y)
     {

@@ -8,7 +8,7 @@ internal static class ChatValues
     /// <summary>Absent members stay out of the map, so that `is defined` and `in` tell the truth; content alone is always there.</summary>
     public static JinjaMap Turn(ChatTurn turn)
     {
-        var map = new JinjaMap { ["role"] = turn.Role, ["content"] = Content(turn) };
+        var map = new JinjaMap { ["role"] = Role(turn.Role), ["content"] = Content(turn) };
         if (turn.Name is not null)
             map["name"] = turn.Name;
         if (turn.ReasoningContent is not null)
@@ -22,6 +22,9 @@ internal static class ChatValues
 
     // A node may hold a .NET value or a parsed one; its text is the one form that both have.
     public static object Json(JsonNode? node) => node is null ? None.Value : JsonText.Read(node.ToJsonString());
+
+    // Templates make tokens of roles ('<|' + role + '|>'), so that a word there is theirs; anything else is text that somebody sent.
+    private static MarkedText Role(string role) => role.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? MarkedText.OfTemplate(role) : role;
 
     private static object Content(ChatTurn turn)
     {

@@ -15,14 +15,14 @@ internal static class CodePoints
     }
 
     /// <summary>One string per code point; half a surrogate pair stands alone.</summary>
-    public static List<object> Split(Budget budget, string text)
+    public static List<object> Split(Budget budget, MarkedText text)
     {
         budget.Items(text.Length);
         var points = new List<object>(text.Length);
         for (int i = 0; i < text.Length; i++)
         {
             bool pair = i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1]);
-            points.Add(text.Substring(i, pair ? 2 : 1));
+            points.Add(text.Slice(i, pair ? 2 : 1));
             i += pair ? 1 : 0;
         }
         return points;

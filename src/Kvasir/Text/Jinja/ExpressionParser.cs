@@ -258,7 +258,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
                 string text = "";
                 while (tokens.Current.Kind == TokenKind.String)
                     text += tokens.Next().Value;
-                return new Constant(line, text);
+                return new Constant(line, MarkedText.OfTemplate(text));
             case TokenKind.Integer or TokenKind.Float:
                 return ParseNumber();
         }

@@ -8,10 +8,10 @@ internal static class Filters
     private static readonly Dictionary<string, Builtin> Table = Members.Table(
         new("string", "", (budget, x, _) => PythonText.Str(budget, x)),
         new("safe", "", (budget, x, _) => PythonText.Str(budget, x)),
-        new("upper", "", (budget, x, _) => Text(budget, x).ToUpperInvariant()),
-        new("lower", "", (budget, x, _) => Text(budget, x).ToLowerInvariant()),
-        new("capitalize", "", (budget, x, _) => StringMethods.Capitalize(Text(budget, x))),
-        new("title", "", (budget, x, _) => StringMethods.Title(Text(budget, x), c => c is '-' or '(' or '{' or '[' or '<' || PythonText.IsSpace(c))),
+        new("upper", "", (budget, x, _) => Text(budget, x).Mapped(static text => text.ToUpperInvariant())),
+        new("lower", "", (budget, x, _) => Text(budget, x).Mapped(static text => text.ToLowerInvariant())),
+        new("capitalize", "", (budget, x, _) => Text(budget, x).Mapped(StringMethods.Capitalize)),
+        new("title", "", (budget, x, _) => Text(budget, x).Mapped(static text => StringMethods.Title(text, c => c is '-' or '(' or '{' or '[' or '<' || PythonText.IsSpace(c)))),
         new("trim", "chars?", (budget, x, a) => StringMethods.Strip(budget, Text(budget, x), a[0], start: true, end: true)),
         new("replace", "old new count?", (budget, x, a) =>
             StringMethods.Replace(budget, Text(budget, x), PythonText.Str(budget, a[0]!), PythonText.Str(budget, a[1]!), Require.Integer(a[2], "replace", -1))),
@@ -36,9 +36,9 @@ internal static class Filters
 
     public static Builtin? Find(string name) => Table.GetValueOrDefault(name) ?? SequenceFilters.Find(name);
 
-    private static string Text(Budget budget, object value)
+    private static MarkedText Text(Budget budget, object value)
     {
-        string text = PythonText.Str(budget, value);
+        var text = PythonText.Str(budget, value);
         budget.Characters(text.Length);
         return text;
     }
@@ -46,20 +46,22 @@ internal static class Filters
     private static object Default(Budget budget, object value, object?[] arguments) =>
         value is Undefined || (Require.Flag(arguments[1]) && !Operators.IsTrue(value)) ? arguments[0] ?? "" : value;
 
-    private static string Indent(Budget budget, string text, object width, bool first, bool blank)
+    private static MarkedText Indent(Budget budget, MarkedText text, object width, bool first, bool blank)
     {
-        string indent = width as string ?? (string)Arithmetic.Apply(budget, "*", " ", Require.Integer(width, "indent"));
-        var lines = Splitting.Lines(budget, text + "\n", keepsEnds: false).Items;
+        var indent = MarkedText.Find(width) ?? Blanks(budget, Require.Integer(width, "indent"));
+        var lines = Splitting.Lines(budget, Arithmetic.Join(budget, text, "\n"), keepsEnds: false).Items;
         for (int i = 0; i < lines.Count; i++)
         {
-            string line = (string)lines[i];
+            var line = (MarkedText)lines[i];
             bool indented = i == 0 ? first : blank || line.Length > 0;
             lines[i] = indented ? Arithmetic.Join(budget, indent, line) : line;
         }
-        return StringMethods.Join(budget, "\n", lines, line => (string)line);
+        return StringMethods.Join(budget, "\n", lines, line => (MarkedText)line);
     }
 
-    private static string Escape(Budget budget, string text)
+    private static MarkedText Blanks(Budget budget, long count) => MarkedText.Find(Arithmetic.Apply(budget, "*", " ", count))!;
+
+    private static MarkedText Escape(Budget budget, MarkedText text)
     {
         (string, string)[] entities = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ("\"", "&#34;")];
         foreach (var (character, entity) in entities)
@@ -71,7 +73,7 @@ internal static class Filters
     {
         if (numberBase != 10)
             throw new JinjaFailure($"int: base {numberBase} is not supported");
-        if (value is string text && long.TryParse(PythonText.TrimStart(PythonText.TrimEnd(text)), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
+        if (MarkedText.Plain(value) is string text && long.TryParse(PythonText.TrimStart(PythonText.TrimEnd(text)), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
             return whole;
         if (value is long or bool)
             return Operators.AsLong(value);
@@ -87,7 +89,7 @@ internal static class Filters
             throw new JinjaFailure($"no number in what is undefined: {undefined.What}");
         if (Operators.IsNumber(value))
             return Operators.AsDouble(value);
-        if (value is not string text)
+        if (MarkedText.Plain(value) is not string text)
             return otherwise;
         text = PythonText.TrimStart(PythonText.TrimEnd(text));
         // .NET would read "Infinity" too, but not all of Python's spellings.
@@ -120,16 +122,16 @@ internal static class Filters
 
     private static string ToJson(Budget budget, object value, object?[] arguments)
     {
-        string? indent = arguments[1] switch
+        string? indent = MarkedText.Plain(arguments[1]) switch
         {
             null or None => null,
             string text => text,
-            var width => (string)Arithmetic.Apply(budget, "*", " ", Require.Integer(width, "tojson")),
+            var width => Blanks(budget, Require.Integer(width, "tojson")),
         };
         string itemSeparator = indent is null ? ", " : ",";
         string keySeparator = ": ";
-        if (arguments[2] is JinjaList { Items: [string item, string key] })
-            (itemSeparator, keySeparator) = (item, key);
+        if (arguments[2] is JinjaList { Items: [string or MarkedText, string or MarkedText] and [var item, var key] })
+            (itemSeparator, keySeparator) = (MarkedText.Find(item)!, MarkedText.Find(key)!);
         else if (arguments[2] is not (null or None))
             throw new JinjaFailure("tojson: separators must be two strings");
         return JsonText.Write(budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, Require.Flag(arguments[0]), Require.Flag(arguments[3])));

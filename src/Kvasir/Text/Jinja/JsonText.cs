@@ -72,8 +72,8 @@ internal sealed class JsonText
         _budget.Enter();
         switch (value)
         {
-            case string text:
-                WriteString(text);
+            case string or MarkedText:
+                WriteString(MarkedText.Find(value)!);
                 break;
             case JinjaMap map:
                 WriteMap(map, depth);
@@ -126,7 +126,7 @@ internal sealed class JsonText
             Append(first ? "" : _options.ItemSeparator);
             first = false;
             BreakLine(depth + 1);
-            WriteString(key as string ?? Scalar(key));
+            WriteString(MarkedText.Find(key) ?? Scalar(key));
             Append(_options.KeySeparator);
             Write(value, depth + 1);
         }

@@ -32,7 +32,7 @@ internal static class Members
         }
         var method = target switch
         {
-            string => StringMethods.Find(name),
+            string or MarkedText => StringMethods.Find(name),
             JinjaMap => MapMethods.GetValueOrDefault(name),
             JinjaList { Kind: ListKind.List or ListKind.Tuple } => ListMethods.GetValueOrDefault(name),
             _ => null,
@@ -45,11 +45,11 @@ internal static class Members
     {
         if (target is Undefined undefined)
             throw new JinjaFailure($"no item of what is undefined: {undefined.What}");
-        if (target is JinjaMap map && key is string or long or bool or double or None && map.TryGet(key, out object value))
+        if (target is JinjaMap map && key is string or MarkedText or long or bool or double or None && map.TryGet(key, out object value))
             return value;
         if (key is long or bool && Sequences.At(budget, target, Operators.AsLong(key)) is { } item)
             return item;
-        return key is string name ? Attribute(target, name) : new Undefined($"{Operators.TypeName(target)} has no item {PythonText.Str(budget, key)}");
+        return MarkedText.Plain(key) is string name ? Attribute(target, name) : new Undefined($"{Operators.TypeName(target)} has no item {PythonText.Str(budget, key)}");
     }
 
     /// <summary>A path of names and indexes with dots between, as filters take them; what is missing on the way gives <paramref name="otherwise"/>, if any.</summary>

@@ -3,7 +3,7 @@ namespace Kvasir.Text.Jinja;
 /// <summary>Truth, equality, order and membership of values, as Python has them.</summary>
 internal static class Operators
 {
-    public static bool IsTrue(object value) => value switch
+    public static bool IsTrue(object value) => MarkedText.Plain(value) switch
     {
         bool flag => flag,
         string text => text.Length > 0,
@@ -22,7 +22,7 @@ internal static class Operators
         bool => "bool",
         long => "int",
         double => "float",
-        string => "string",
+        string or MarkedText => "string",
         JinjaList list => list.TypeName,
         JinjaMap => "map",
         JinjaNamespace => "namespace",
@@ -30,7 +30,7 @@ internal static class Operators
         _ => "function",
     };
 
-    public static bool ScalarsEqual(object x, object y) => (x, y) switch
+    public static bool ScalarsEqual(object x, object y) => (MarkedText.Plain(x), MarkedText.Plain(y)) switch
     {
         (string a, string b) => a == b,
         (None, None) => true,
@@ -41,6 +41,7 @@ internal static class Operators
 
     public static bool AreEqual(Budget budget, object x, object y)
     {
+        (x, y) = (MarkedText.Plain(x), MarkedText.Plain(y));
         if (x is string a && y is string b)
             budget.Characters(Math.Min(a.Length, b.Length));
         return (x, y) switch
@@ -56,6 +57,7 @@ internal static class Operators
     public static int Compare(Budget budget, object x, object y)
     {
         budget.Step();
+        (x, y) = (MarkedText.Plain(x), MarkedText.Plain(y));
         switch (x, y)
         {
             case (string a, string b):
@@ -87,9 +89,9 @@ internal static class Operators
 
     public static bool Contains(Budget budget, object container, object wanted)
     {
-        switch (container)
+        switch (MarkedText.Plain(container))
         {
-            case string text when wanted is string part:
+            case string text when MarkedText.Plain(wanted) is string part:
                 budget.Search(text, part);
                 return text.Contains(part, StringComparison.Ordinal);
             case string:

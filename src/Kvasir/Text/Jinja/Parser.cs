@@ -30,7 +30,7 @@ internal sealed class Parser
             var token = _tokens.Next();
             if (token.Kind == TokenKind.Text)
             {
-                body.Add(new TextOutput(token.Line, token.Value));
+                body.Add(new TextOutput(token.Line, MarkedText.OfTemplate(token.Value)));
             }
             else if (token.Kind == TokenKind.OutputBegin)
             {

@@ -8,15 +8,15 @@ internal static class PercentFormat
 {
     private const int MaxWidth = 1000;
 
-    public static string Apply(Budget budget, string format, IReadOnlyList<object> values)
+    public static MarkedText Apply(Budget budget, MarkedText format, IReadOnlyList<object> values)
     {
-        var result = new StringBuilder();
+        var result = new MarkedTextBuilder();
         int next = 0;
         for (int i = 0; i < format.Length; i++)
         {
             if (format[i] != '%')
             {
-                result.Append(format[i]);
+                result.Append(format.Slice(i, 1));
                 continue;
             }
             i++;
@@ -31,7 +31,7 @@ internal static class PercentFormat
                 i++;
                 precision = Number(format, ref i);
             }
-            string text = i >= format.Length
+            MarkedText text = i >= format.Length
                 ? throw new JinjaFailure("format ends within a conversion")
                 : format[i] == '%' ? "%"
                 : next < values.Count ? Convert(budget, format[i], values[next++], precision)
@@ -40,15 +40,15 @@ internal static class PercentFormat
             budget.Characters(width + text.Length);
         }
         budget.Characters(format.Length);
-        return next == values.Count ? result.ToString() : throw new JinjaFailure("format has fewer conversions than values");
+        return next == values.Count ? result.ToText() : throw new JinjaFailure("format has fewer conversions than values");
     }
 
-    private static string Convert(Budget budget, char conversion, object value, int precision)
+    private static MarkedText Convert(Budget budget, char conversion, object value, int precision)
     {
         switch (conversion)
         {
             case 's':
-                string text = PythonText.Str(budget, value);
+                var text = PythonText.Str(budget, value);
                 return precision >= 0 && precision < text.Length ? text[..precision] : text;
             case 'r':
                 var quoted = new StringBuilder();
@@ -67,7 +67,7 @@ internal static class PercentFormat
         }
     }
 
-    private static int Number(string format, ref int i)
+    private static int Number(MarkedText format, ref int i)
     {
         int number = 0;
         for (; i < format.Length && char.IsAsciiDigit(format[i]); i++)
@@ -75,10 +75,13 @@ internal static class PercentFormat
         return number;
     }
 
-    private static string Padded(string text, int width, bool left, bool zeros)
+    private static MarkedText Padded(MarkedText text, int width, bool left, bool zeros)
     {
-        if (left)
-            return text.PadRight(width);
-        return zeros && text.StartsWith('-') ? "-" + text[1..].PadLeft(width - 1, '0') : text.PadLeft(width, zeros ? '0' : ' ');
+        if (text.Length >= width)
+            return text;
+        // Zeros go between a sign and its digits.
+        int at = left ? text.Length : zeros && text.Value.StartsWith('-') ? 1 : 0;
+        var padding = new string(zeros && !left ? '0' : ' ', width - text.Length);
+        return new MarkedTextBuilder().Append(text[..at]).Append(padding).Append(text[at..]).ToText();
     }
 }

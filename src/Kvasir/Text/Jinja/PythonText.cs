@@ -6,10 +6,12 @@ namespace Kvasir.Text.Jinja;
 /// <summary>Values as Python prints them.</summary>
 internal static class PythonText
 {
-    public static string Str(Budget budget, object value)
+    public static MarkedText Str(Budget budget, object value)
     {
         switch (value)
         {
+            case MarkedText text:
+                return text;
             case string text:
                 return text;
             case Undefined:
@@ -86,8 +88,8 @@ internal static class PythonText
         int before = result.Length;
         switch (value)
         {
-            case string text:
-                Quote(budget, text, result);
+            case string or MarkedText:
+                Quote(budget, MarkedText.Find(value)!, result);
                 break;
             case JinjaList list:
                 ReprList(budget, list, result);

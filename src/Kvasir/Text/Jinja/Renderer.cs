@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace Kvasir.Text.Jinja;
 
 /// <summary>Statements to text.</summary>
@@ -7,7 +5,7 @@ internal sealed class Renderer
 {
     private readonly Budget _budget;
     private readonly Evaluator _evaluator;
-    private StringBuilder _output = new();
+    private MarkedTextBuilder _output = new();
 
     private Renderer(Budget budget)
     {
@@ -22,11 +20,11 @@ internal sealed class Renderer
         Break,
     }
 
-    public static string Render(Statement[] template, Scope variables, Budget budget)
+    public static MarkedText Render(Statement[] template, Scope variables, Budget budget)
     {
         var renderer = new Renderer(budget);
         renderer.Run(template, variables);
-        return renderer._output.ToString();
+        return renderer._output.ToText();
     }
 
     private Flow Run(Statement[] body, Scope scope)
@@ -82,7 +80,7 @@ internal sealed class Renderer
         }
     }
 
-    private void Write(string text)
+    private void Write(MarkedText text)
     {
         _budget.Characters(text.Length);
         _output.Append(text);
@@ -160,17 +158,17 @@ internal sealed class Renderer
             Assign(capture.Target, value, scope);
     }
 
-    private string Captured(Statement[] body, Scope scope)
+    private MarkedText Captured(Statement[] body, Scope scope)
     {
         var outer = _output;
-        _output = new StringBuilder();
+        _output = new MarkedTextBuilder();
         Run(body, scope);
-        string text = _output.ToString();
+        var text = _output.ToText();
         _output = outer;
         return text;
     }
 
-    private string RunMacro(MacroDefinition macro, Arguments arguments, Scope scope)
+    private MarkedText RunMacro(MacroDefinition macro, Arguments arguments, Scope scope)
     {
         var names = new string[macro.Parameters.Length];
         for (int i = 0; i < names.Length; i++)

@@ -3,9 +3,9 @@ namespace Kvasir.Text.Jinja;
 /// <summary>Arguments of builtins as the types that they must have; null stands for one that was not given.</summary>
 internal static class Require
 {
-    public static string Text(object? value, string what) => value as string ?? throw Wrong(value, what, "a string");
+    public static MarkedText Text(object? value, string what) => MarkedText.Find(value) ?? throw Wrong(value, what, "a string");
 
-    public static string? TextOrNull(object? value, string what) => value is null or None ? null : Text(value, what);
+    public static MarkedText? TextOrNull(object? value, string what) => value is null or None ? null : Text(value, what);
 
     public static long Integer(object? value, string what) => value is long or bool ? Operators.AsLong(value) : throw Wrong(value, what, "an integer");
 

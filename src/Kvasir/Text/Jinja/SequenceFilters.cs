@@ -39,7 +39,7 @@ internal static class SequenceFilters
     {
         var items = Copy(budget, value);
         items.Reverse();
-        return value is string ? string.Concat(items) : new JinjaList(ListKind.Iterator, items);
+        return value is string or MarkedText ? MarkedText.Concat(items) : new JinjaList(ListKind.Iterator, items);
     }
 
     private static JinjaList Items(Budget budget, object value, object?[] arguments) => value switch
@@ -55,10 +55,10 @@ internal static class SequenceFilters
         object key = attribute switch
         {
             null or None => item,
-            string path => Members.Path(budget, item, path),
+            string or MarkedText => Members.Path(budget, item, MarkedText.Find(attribute)!),
             _ => Members.Item(budget, item, attribute),
         };
-        return key is string text && !caseSensitive ? text.ToLowerInvariant() : key;
+        return !caseSensitive && MarkedText.Find(key) is { } text ? text.Mapped(static text => text.ToLowerInvariant()) : key;
     }
 
     private static JinjaList Unique(Budget budget, object value, object? attribute, bool caseSensitive)

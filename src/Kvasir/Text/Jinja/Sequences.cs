@@ -7,14 +7,14 @@ internal static class Sequences
     {
         JinjaList list => list.Items,
         JinjaMap map => Keys(budget, map),
-        string text => CodePoints.Split(budget, text),
+        string or MarkedText => CodePoints.Split(budget, MarkedText.Find(value)!),
         Undefined => [],
         _ => throw new JinjaFailure($"{Operators.TypeName(value)} cannot be walked"),
     };
 
     public static long Length(object value) => value switch
     {
-        string text => CodePoints.Count(text),
+        string or MarkedText => CodePoints.Count(MarkedText.Find(value)!),
         JinjaList { Kind: not ListKind.Iterator } list => list.Items.Count,
         JinjaMap map => map.Count,
         Undefined => 0,
@@ -24,12 +24,12 @@ internal static class Sequences
     /// <summary>The item at an index from 0, or from the end where it is negative; null where there is none.</summary>
     public static object? At(Budget budget, object value, long index)
     {
-        if (value is string text)
+        if (MarkedText.Find(value) is { } text)
         {
             if (!CodePoints.IsPlain(text))
                 return At(budget, new JinjaList(ListKind.List, CodePoints.Split(budget, text)), index);
             index += index < 0 ? text.Length : 0;
-            return index >= 0 && index < text.Length ? text.Substring((int)index, 1) : null;
+            return index >= 0 && index < text.Length ? text.Slice((int)index, 1) : null;
         }
         if (value is not JinjaList { Kind: ListKind.List or ListKind.Tuple } list)
             return null;
@@ -41,15 +41,15 @@ internal static class Sequences
     {
         if (step == 0)
             throw new JinjaFailure("a slice cannot have the step 0");
-        switch (value)
+        switch (MarkedText.Find(value) ?? value)
         {
-            case string text when CodePoints.IsPlain(text) && step == 1:
+            case MarkedText text when CodePoints.IsPlain(text) && step == 1:
                 var (from, to) = Bounds(text.Length, start, stop, 1);
                 budget.Characters(Math.Max(to - from, 0));
                 return from < to ? text[(int)from..(int)to] : "";
-            case string text:
+            case MarkedText text:
                 var points = Cut(budget, CodePoints.Split(budget, text), start, stop, step);
-                return string.Concat(points);
+                return MarkedText.Concat(points);
             case JinjaList { Kind: ListKind.List or ListKind.Tuple } list:
                 return new JinjaList(list.Kind, Cut(budget, list.Items, start, stop, step));
             default:

@@ -3,7 +3,7 @@ namespace Kvasir.Text.Jinja;
 /// <summary>The string methods that cut a string into parts.</summary>
 internal static class Splitting
 {
-    public static JinjaList Split(Budget budget, string text, object? separator, object? limit, bool fromEnd)
+    public static JinjaList Split(Budget budget, MarkedText text, object? separator, object? limit, bool fromEnd)
     {
         long most = Require.Integer(limit, "split", -1);
         string? wanted = Require.TextOrNull(separator, "split");
@@ -21,7 +21,7 @@ internal static class Splitting
         return new JinjaList(ListKind.List, parts);
     }
 
-    public static JinjaList Lines(Budget budget, string text, bool keepsEnds)
+    public static JinjaList Lines(Budget budget, MarkedText text, bool keepsEnds)
     {
         budget.Items(text.Length);
         var lines = new List<object>();
@@ -40,39 +40,40 @@ internal static class Splitting
         return new JinjaList(ListKind.List, lines);
     }
 
-    public static JinjaList Partition(Budget budget, string text, string separator, bool fromEnd)
+    public static JinjaList Partition(Budget budget, MarkedText text, string separator, bool fromEnd)
     {
         if (separator.Length == 0)
             throw new JinjaFailure("partition: the separator is empty");
         budget.Search(text, separator);
-        int at = fromEnd ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
+        int at = fromEnd ? text.Value.LastIndexOf(separator, StringComparison.Ordinal) : text.Value.IndexOf(separator, StringComparison.Ordinal);
         if (at < 0)
             return fromEnd ? JinjaList.Tuple("", "", text) : JinjaList.Tuple(text, "", "");
-        return JinjaList.Tuple(text[..at], separator, text[(at + separator.Length)..]);
+        // The separator as the text has it, not as the template spells it: it is no more the template's than what surrounds it.
+        return JinjaList.Tuple(text[..at], text.Slice(at, separator.Length), text[(at + separator.Length)..]);
     }
 
-    private static List<object> Parts(string text, string separator, long most)
+    private static List<object> Parts(MarkedText text, string separator, long most)
     {
         var parts = new List<object>();
         int start = 0;
-        for (int at; most-- != 0 && (at = text.IndexOf(separator, start, StringComparison.Ordinal)) >= 0; start = at + separator.Length)
+        for (int at; most-- != 0 && (at = text.Value.IndexOf(separator, start, StringComparison.Ordinal)) >= 0; start = at + separator.Length)
             parts.Add(text[start..at]);
         parts.Add(text[start..]);
         return parts;
     }
 
-    private static List<object> PartsFromEnd(string text, string separator, long most)
+    private static List<object> PartsFromEnd(MarkedText text, string separator, long most)
     {
         var parts = new List<object>();
         int end = text.Length;
-        for (int at; most-- != 0 && (at = text.AsSpan(0, end).LastIndexOf(separator)) >= 0; end = at)
+        for (int at; most-- != 0 && (at = text.Value.AsSpan(0, end).LastIndexOf(separator)) >= 0; end = at)
             parts.Add(text[(at + separator.Length)..end]);
         parts.Add(text[..end]);
         parts.Reverse();
         return parts;
     }
 
-    private static List<object> Words(string text, long most)
+    private static List<object> Words(MarkedText text, long most)
     {
         var words = new List<object>();
         int at = 0;
@@ -90,7 +91,7 @@ internal static class Splitting
         }
     }
 
-    private static List<object> WordsFromEnd(string text, long most)
+    private static List<object> WordsFromEnd(MarkedText text, long most)
     {
         var words = new List<object>();
         int end = text.Length;

@@ -34,7 +34,7 @@ internal sealed record Application(int Line, Builtin Builtin, Expression? Target
 
 internal abstract record Statement(int Line);
 
-internal sealed record TextOutput(int Line, string Text) : Statement(Line);
+internal sealed record TextOutput(int Line, MarkedText Text) : Statement(Line);
 
 internal sealed record Output(int Line, Expression Value) : Statement(Line);
 

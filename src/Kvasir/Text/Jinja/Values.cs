@@ -1,6 +1,6 @@
 namespace Kvasir.Text.Jinja;
 
-// A template's value is one of: None, Undefined, bool, long, double, string, JinjaList, JinjaMap, JinjaNamespace, LoopState, Function.
+// A template's value is one of: None, Undefined, bool, long, double, string or MarkedText, JinjaList, JinjaMap, JinjaNamespace, LoopState, Function.
 
 internal sealed class None
 {
@@ -63,7 +63,7 @@ internal sealed class JinjaMap
         return key is not Undefined && _entries.TryGetValue(Checked(key), out value!);
     }
 
-    private static object Checked(object key) => key is string or long or bool or double or None
+    private static object Checked(object key) => key is string or MarkedText or long or bool or double or None
         ? key
         : throw new JinjaFailure($"{Operators.TypeName(key)} cannot be the key of a map");
 
@@ -76,7 +76,7 @@ internal sealed class JinjaMap
         {
             bool flag => flag ? 1.0.GetHashCode() : 0.0.GetHashCode(),
             long number => ((double)number).GetHashCode(),
-            _ => key.GetHashCode(),
+            _ => MarkedText.Plain(key).GetHashCode(),
         };
     }
 }
