@@ -356,8 +356,8 @@ public sealed class Engine : IDisposable
             return FinishReason.Length;
         var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart);
         if (Model.Tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
-            return FinishReason.End;
-        if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled))
+            return sequence.StopsAtEnd(Model.Tokenizer.ControlName(sampled.Token)) ? FinishReason.Stop : FinishReason.End;
+        if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled, Model.Tokenizer.ControlName(sampled.Token)))
             return FinishReason.Stop;
         if (sequence.TokenCount < sequence.TokenLimit)
             return FinishReason.None;

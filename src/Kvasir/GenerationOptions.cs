@@ -19,7 +19,10 @@ public sealed record GenerationOptions
 
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Texts that end the answer, which then stops before them. At most 16, each of 1 to 256 UTF-8 bytes.</summary>
+    /// <summary>
+    /// Texts that end the answer, which then stops before them. A control token counts by its name, though it is no part of the answer. At most 16, each
+    /// of 1 to 256 UTF-8 bytes.
+    /// </summary>
     public IReadOnlyList<string> Stop { get; init; } = [];
 
     /// <summary>Alternatives to report with each token: null for no log-probabilities, 0 for the chosen token's only, at most 20.</summary>

@@ -265,13 +265,13 @@ public sealed class Sequence
         return true;
     }
 
-    /// <summary>Appends a generated token and the text it adds. True when a stop string is complete.</summary>
-    internal bool CommitToken(int token, ReadOnlySpan<byte> bytes, in SampledToken sampled)
+    /// <summary>Appends a generated token and the text it adds, or the name of a control token. True when a stop string is complete.</summary>
+    internal bool CommitToken(int token, ReadOnlySpan<byte> bytes, in SampledToken sampled, ReadOnlySpan<byte> controlName = default)
     {
         Timings.MarkFirstToken();
         var i = GeneratedCount;
         _tokens[TokenCount++] = token;
-        var stopped = _text.Append(bytes);
+        var stopped = controlName.IsEmpty ? _text.Append(bytes) : _text.AppendHidden(controlName);
         _textEnds[i] = _text.ReleasedBytes;
         if (_logprobs.Length > 0)
             (_logprobs[i], _topLogprobs[i]) = (sampled.Logprob, sampled.TopLogprobs ?? NoLogprobs);
@@ -279,6 +279,9 @@ public sealed class Sequence
         Signal();
         return stopped;
     }
+
+    /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
+    internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
 
     /// <summary>Gives everything back and says how it ended. A fault of its own outweighs every other end.</summary>
     internal void End(FinishReason reason, KvasirException? failure = null)

@@ -61,6 +61,46 @@ public sealed class StopMatcherTest
         }
     }
 
+    [Theory]
+    [InlineData("a[<|tool|>]b", "<|tool|>", "a")]
+    [InlineData("a\n[<|tool|>]b", "\n<|tool|>", "a")]
+    [InlineData("a[<|tool|>]b c", "<|tool|>b", "a")]
+    [InlineData("a[<|x|>][<|y|>]b", "|><|", "a")]
+    [InlineData("a[<|x|>]b[<|y|>]c", "<|z|>", "abc")]
+    [InlineData("a[<|x|>]b", "ab", "")]
+    [InlineData("za[<|x|>]b", "ab", "z")]
+    [InlineData("\u00e9[<|x|>]\u6f22[<|x|>]", "no", "\u00e9\u6f22")]
+    public void StopsSpellControlTokensThatAreNotShown(string text, string stop, string expected)
+    {
+        // In brackets what a control token is called.
+        for (var size = 1; size <= 6; size++)
+        {
+            var (matcher, stopped) = (new StopMatcher([stop], 1), false);
+            foreach (var part in text.Split('[', ']').Select(static (part, i) => (Bytes: Encoding.UTF8.GetBytes(part), IsName: i % 2 == 1)))
+            {
+                if (part.IsName)
+                    stopped = stopped || matcher.AppendHidden(part.Bytes);
+                for (var at = 0; !part.IsName && !stopped && at < part.Bytes.Length; at += size)
+                    stopped = matcher.Append(part.Bytes.AsSpan(at, Math.Min(size, part.Bytes.Length - at)));
+            }
+
+            matcher.Finish();
+            Assert.Equal((expected, expected.Length < text.Replace("[<|x|>]", "", StringComparison.Ordinal).Replace("[<|y|>]", "", StringComparison.Ordinal).Length),
+                (matcher.Text(0, matcher.ReleasedBytes), stopped));
+        }
+    }
+
+    [Fact]
+    public void ANameWithinACharacterDoesNotBreakIt()
+    {
+        var matcher = new StopMatcher(["never"], 1);
+        matcher.Append([0xC3]);
+        matcher.AppendHidden("<|x|>"u8);
+        Assert.Equal(0, matcher.ReleasedBytes);
+        matcher.Append([0xA9]);
+        Assert.Equal("\u00e9", matcher.Text(0, matcher.ReleasedBytes));
+    }
+
     [Fact]
     public void TextsCutAnywhereEndAtTheFirstStopOfWhatHasCome()
     {
