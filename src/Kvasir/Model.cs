@@ -48,7 +48,10 @@ public sealed class Model : IDisposable
     /// Opens a model. Where this machine has kernels for packed weights, they are copied, a second or less for each gigabyte that the system
     /// has in memory; elsewhere they are mapped, which takes milliseconds, and the system reads them as they are first used.
     /// </summary>
-    /// <param name="name">A GGUF file, a Hugging Face style folder, a safetensors file in one, or the name of a bundled model.</param>
+    /// <param name="name">
+    /// A GGUF file, a Hugging Face style folder, a safetensors file in one, or the name of a bundled model, which only a model of that name in the working
+    /// directory comes before.
+    /// </param>
     /// <param name="options">Null for the defaults.</param>
     /// <exception cref="KvasirException">There is no such model, a file is damaged, or the model is of a kind that is not supported.</exception>
     public static Model Load(string name, ModelOptions? options = null)
@@ -117,15 +120,29 @@ public sealed class Model : IDisposable
 
     private static string Find(string name)
     {
-        if (Directory.Exists(name))
+        // Whoever names a bundled model gets it: what lies in the working directory by that name has to be a model, or be meant by a path.
+        var isBundled = BundledModels.TryFind(name, out var bundled) && !IsPath(name);
+        if (Directory.Exists(name) && (!isBundled || IsModelFolder(name)))
             return name;
-        if (File.Exists(name))
+        if (File.Exists(name) && (!isBundled || IsGguf(name)))
             return name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(name))! : name;
-        if (BundledModels.TryFind(name, out var bundled))
+        if (isBundled)
             return bundled;
         throw new KvasirException(
             KvasirError.FileNotFound,
             $"{name} is neither a GGUF file, nor a folder with a model, nor a bundled model ({string.Join(", ", BundledModels.Names)})");
+    }
+
+    private static bool IsPath(string name) => name.AsSpan().ContainsAny(System.IO.Path.DirectorySeparatorChar, System.IO.Path.AltDirectorySeparatorChar);
+
+    private static bool IsModelFolder(string folder) =>
+        File.Exists(System.IO.Path.Combine(folder, "config.json")) || Directory.EnumerateFiles(folder, "*.safetensors").Any();
+
+    private static bool IsGguf(string path)
+    {
+        using var file = File.OpenRead(path);
+        var begin = new byte[4];
+        return file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false) == begin.Length && begin.AsSpan().SequenceEqual("GGUF"u8);
     }
 
     private static Model LoadGguf(string path, ModelOptions? options, long start)
