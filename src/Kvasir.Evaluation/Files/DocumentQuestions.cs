@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvasir.Text;
 
 namespace Kvasir.Evaluation.Files;
 
@@ -34,8 +35,7 @@ internal static class DocumentQuestions
         {
             if (new FileInfo(path).Length is var bytes and > MaxBytes)
                 throw Bad(path, $"has {bytes} bytes; the limit is {MaxBytes}");
-            using var stream = File.OpenRead(path);
-            using var document = JsonDocument.Parse(stream);
+            using var document = JsonDocument.Parse(PlainText.ReadFile(path, MaxBytes));
             var (isSquad, index) = (document.RootElement.ValueKind == JsonValueKind.Object, 0);
             foreach (var item in (isSquad ? document.RootElement.GetProperty("data") : document.RootElement).EnumerateArray())
             {

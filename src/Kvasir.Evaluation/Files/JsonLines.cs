@@ -1,5 +1,7 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
+using Kvasir.Text;
 
 namespace Kvasir.Evaluation.Files;
 
@@ -8,11 +10,23 @@ internal sealed class JsonLines
 {
     private const int MaxLineBytes = 64 << 20;
 
+    private const long MaxConvertedBytes = 256L << 20;
+
     private readonly string _path;
 
     private readonly List<(long Start, int Bytes, int Number)> _lines = [];
 
-    private JsonLines(string path) => _path = path;
+    // A file in UTF-16 is kept whole in UTF-8; others are read again from the disk.
+    private readonly byte[]? _converted;
+
+    private JsonLines(string path)
+    {
+        _path = path;
+        using var stream = OpenRead();
+        var mark = new byte[3];
+        if (PlainText.Recognize(mark.AsSpan(0, stream.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false))).Encoding is not UTF8Encoding)
+            _converted = Encoding.UTF8.GetBytes(PlainText.ReadFile(path, MaxConvertedBytes));
+    }
 
     /// <summary>Lines that are not blank.</summary>
     public int Count => _lines.Count;
@@ -46,11 +60,11 @@ internal sealed class JsonLines
         return result!;
     }
 
-    private FileStream OpenRead()
+    private Stream OpenRead()
     {
         try
         {
-            return File.OpenRead(_path);
+            return _converted is null ? File.OpenRead(_path) : new MemoryStream(_converted, writable: false);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -58,7 +72,7 @@ internal sealed class JsonLines
         }
     }
 
-    private void FindLines(FileStream stream)
+    private void FindLines(Stream stream)
     {
         var buffer = new byte[1 << 16];
         var (start, position, number, blank) = (0L, 0L, 1, true);
@@ -89,7 +103,7 @@ internal sealed class JsonLines
         _lines.Add((start, (int)(end - start), number));
     }
 
-    private void Read(FileStream stream, int index, Action<JsonLine> read)
+    private void Read(Stream stream, int index, Action<JsonLine> read)
     {
         var (start, bytes, number) = _lines[index];
         var buffer = ArrayPool<byte>.Shared.Rent(bytes);
@@ -99,7 +113,9 @@ internal sealed class JsonLines
             stream.ReadExactly(buffer, 0, bytes);
             var text = buffer.AsMemory(0, bytes);
             // Some editors begin a file with a mark of its byte order, which is no JSON.
-            using var document = JsonDocument.Parse(start == 0 && text.Span.StartsWith("\uFEFF"u8) ? text[3..] : text);
+            var markBytes = start == 0 && text.Span.StartsWith("\uFEFF"u8) ? 3 : 0;
+            PlainText.Check(text.Span, new TextPlace(_path, number, start));
+            using var document = JsonDocument.Parse(text[markBytes..]);
             var line = new JsonLine(_path, number, document.RootElement);
             read(document.RootElement.ValueKind == JsonValueKind.Object ? line : throw line.Bad("is no JSON object"));
         }

@@ -1,4 +1,4 @@
-using System.Text;
+using Kvasir.Text;
 
 namespace Kvasir.Attention;
 
@@ -6,14 +6,13 @@ namespace Kvasir.Attention;
 public static class PolicyFile
 {
     private const int MaxBytes = 1 << 20;
-    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <exception cref="KvasirException">The file cannot be read, or does not hold one policy; the message names file and line.</exception>
     public static AttentionPolicy Read(string path)
     {
         AttentionPolicy? policy = null;
         var number = 0;
-        foreach (var line in Text(path).Split('\n'))
+        foreach (var line in PlainText.ReadFile(path, MaxBytes).Split('\n'))
         {
             number++;
             var text = WithoutComment(line);
@@ -48,28 +47,6 @@ public static class PolicyFile
         catch (KvasirException refusal)
         {
             throw new KvasirException(refusal.Error, $"{path}:{number}: {refusal.Message}", refusal);
-        }
-    }
-
-    private static string Text(string path)
-    {
-        try
-        {
-            if (new FileInfo(path) is { Exists: true, Length: > MaxBytes and var bytes })
-                throw new KvasirException(KvasirError.BadFile, $"{path}: {bytes} bytes are more than the {MaxBytes} that a policy file may have");
-            return Utf8.GetString(File.ReadAllBytes(path)).TrimStart('\uFEFF');
-        }
-        catch (DecoderFallbackException problem)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{path}: is no UTF-8 text", problem);
-        }
-        catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} does not exist", problem);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be read: {problem.Message}", problem);
         }
     }
 }

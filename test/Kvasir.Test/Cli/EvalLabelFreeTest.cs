@@ -114,10 +114,10 @@ public sealed class EvalLabelFreeTest : IDisposable
     [Fact]
     public void WhatCannotBeRunIsOneLine()
     {
-        CliRun.Of("eval", "agree", "stories260K", "--prompt-file", $"{_prompt},none.txt").AssertOneLine("none.txt: ");
+        CliRun.Of("eval", "agree", "stories260K", "--prompt-file", $"{_prompt},none.txt").AssertOneLine("none.txt does not exist");
         CliRun.Of("eval", "agree", "no-such-model", "--prompt-file", _folder.Write("empty.txt", "")).AssertOneLine("empty.txt: is empty");
         CliRun.Of("eval", "agree", "no-such-model", "--prompts", _folder.Write("bad.jsonl", "{")).AssertOneLine("bad.jsonl:1: is not valid JSON");
-        CliRun.Of("eval", "agree", "no-such-model", "--prompt-file", _folder.Write("bytes.txt", [0xC3, 0x28])).AssertOneLine("bytes.txt: is no UTF-8 text");
+        CliRun.Of("eval", "agree", "no-such-model", "--prompt-file", _folder.Write("bytes.txt", [0xC3, 0x28])).AssertOneLine("bytes.txt:1: is not UTF-8 at byte 0");
         var longest = _folder.Write("long.txt", string.Concat(Enumerable.Repeat("one two three ", 300)));
         CliRun.Of("eval", "agree", "stories260K", "--prompt-file", longest).AssertOneLine($"{longest} takes ");
         CliRun.Of("eval", "agree", "stories260K", "--prompt-file", _prompt, "--tokens", "600").AssertOneLine("beyond the 512 that stories260K was made for");

@@ -184,7 +184,7 @@ public sealed class RunCommandTest : IDisposable
     {
         var binary = Path.Combine(_folder.Path, "binary");
         File.WriteAllBytes(binary, [65, 66, 0xC3, 0x28]);
-        CliRun.Of("run", "stories260K", "--file", binary).AssertFails(1, $"kvasir: {binary} is not UTF-8 at byte 2");
+        CliRun.Of("run", "stories260K", "--file", binary).AssertFails(1, $"kvasir: {binary}:1: is not UTF-8 at byte 2; text in UTF-8, or in UTF-16 with a byte order mark, can be read");
         CliRun.Of("run", "stories260K", "--file", "/none/such").AssertFails(1, "kvasir: /none/such does not exist");
         var missing = CliRun.Of("run", "no-such-model", "hi", "--json", "-q");
         Assert.Equal((1, "kvasir: no-such-model is neither a GGUF file, nor a folder with a model, nor a bundled model (needle, stories260K)\n"), (missing.ExitCode, missing.Error));

@@ -22,7 +22,7 @@ public sealed class PerplexityTextTest
         using var folder = new TempFolder();
         Assert.Contains("none.txt", Refusal(folder.File("none.txt")), StringComparison.Ordinal);
         Assert.EndsWith("empty.txt: is empty", Refusal(folder.Write("empty.txt", "")), StringComparison.Ordinal);
-        Assert.EndsWith("bytes.txt: is no UTF-8 text", Refusal(folder.Write("bytes.txt", [0x61, 0xFF, 0xFE])), StringComparison.Ordinal);
+        Assert.EndsWith("bytes.txt:1: is not UTF-8 at byte 1; text in UTF-8, or in UTF-16 with a byte order mark, can be read", Refusal(folder.Write("bytes.txt", [0x61, 0xFF, 0xFE])), StringComparison.Ordinal);
         Assert.EndsWith("short.txt: the text has 9 tokens, and a window takes 10", Refusal(folder.Write("short.txt", "nine byte")), StringComparison.Ordinal);
     }
 
