@@ -24,6 +24,7 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
     private Answer? _last;
     private int _turnCount;
     private int _exitCode;
+    private bool _hasBadLine;
 
     /// <summary>Instructions in front of the conversation, or null.</summary>
     public string? Instructions { get; set; }
@@ -35,6 +36,8 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
             shell.Note("/help lists the commands");
         while (_exitCode is ExitCode.Ok or ExitCode.Failed && ReadMessage() is { } message)
         {
+            if (_hasBadLine)
+                (_hasBadLine, message) = (false, "");
             if (string.IsNullOrWhiteSpace(message))
                 continue;
             if (message.StartsWith("//", StringComparison.Ordinal))
@@ -46,7 +49,7 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
         }
 
         // At a terminal each failure was seen and answered; a script has the exit code.
-        return shell.InputIsTerminal ? ExitCode.Ok : _exitCode;
+        return shell.InputIsTerminal && _exitCode is ExitCode.Failed or ExitCode.Interrupted ? ExitCode.Ok : _exitCode;
     }
 
     // A path such as /etc/hosts is no command.
@@ -54,18 +57,33 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
 
     private string? ReadMessage()
     {
-        var line = _lines.Read("> ");
+        var line = ReadLine("> ");
         if (line?.StartsWith(Quotes, StringComparison.Ordinal) != true)
             return line;
         var message = line[Quotes.Length..];
         while (!message.EndsWith(Quotes, StringComparison.Ordinal))
         {
-            if (_lines.Read(". ") is not { } more)
+            if (ReadLine(". ") is not { } more)
                 return null;
             message += "\n" + more;
         }
 
         return message[..^Quotes.Length].Trim('\n');
+    }
+
+    // A line that is no text costs the message that it belongs to.
+    private string? ReadLine(string prompt)
+    {
+        try
+        {
+            return _lines.Read(prompt);
+        }
+        catch (KvasirException refusal)
+        {
+            _hasBadLine = true;
+            Fail(refusal, "the message is left out");
+            return "";
+        }
     }
 
     /// <summary>False to leave.</summary>
@@ -153,9 +171,11 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
         else if (sequence.Finish == FinishReason.Cancelled)
         {
             shell.Note("interrupted; the answer is kept as far as it came");
-            if (!shell.InputIsTerminal)
-                _exitCode = shell.Interrupts.Code;
         }
+
+        // Ctrl-C at a terminal asks for the prompt; everything else for the end, even if the answer ended before it was heard.
+        if (shell.Interrupts.Code is not (ExitCode.Ok or ExitCode.Interrupted) || (sequence.Finish == FinishReason.Cancelled && !shell.InputIsTerminal))
+            _exitCode = shell.Interrupts.Code;
     }
 
     private void Fail(KvasirException failure, string outcome)

@@ -14,6 +14,9 @@ internal static class ExitCode
     /// <summary>Kvasir itself is at fault.</summary>
     public const int Internal = 70;
 
+    /// <summary>The terminal is gone.</summary>
+    public const int HungUp = 129;
+
     /// <summary>Ctrl-C.</summary>
     public const int Interrupted = 130;
 

@@ -22,6 +22,7 @@ internal sealed class HelpText(Shell shell) : SynchronousCommandLineAction
           1    the model, a file or the request is at fault
           2    the command line is at fault
           70   Kvasir itself is at fault (KVASIR_DEBUG=1 shows the stack trace)
+          129  the terminal was closed
           130  interrupted with Ctrl-C
           143  terminated by a signal
 

@@ -7,6 +7,7 @@ namespace Kvasir.Cli;
 internal sealed class Interrupts
 {
     private Action? _stop;
+    private Action? _leave;
 
     /// <summary>The exit code of the last interrupt; 0 while there was none.</summary>
     public int Code { get; private set; }
@@ -17,7 +18,16 @@ internal sealed class Interrupts
         Code = exitCode;
         var stop = Interlocked.Exchange(ref _stop, null);
         stop?.Invoke();
+        if (stop is null)
+            Volatile.Read(ref _leave)?.Invoke();
         return stop is not null;
+    }
+
+    /// <summary>Until the result is disposed of, an interrupt that finds nobody calls this before the system ends the process: a terminal is put in order.</summary>
+    public IDisposable Leaving(Action leave)
+    {
+        Volatile.Write(ref _leave, leave);
+        return new Left(this);
     }
 
     /// <summary>Runs <paramref name="work"/>; an interrupt meanwhile calls <paramref name="stop"/>.</summary>
@@ -33,5 +43,10 @@ internal sealed class Interrupts
         {
             Volatile.Write(ref _stop, null);
         }
+    }
+
+    private sealed class Left(Interrupts interrupts) : IDisposable
+    {
+        public void Dispose() => Volatile.Write(ref interrupts._leave, null);
     }
 }

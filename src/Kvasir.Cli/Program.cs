@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Kvasir.Cli.Terminal;
 using Microsoft.Win32.SafeHandles;
 
 namespace Kvasir.Cli;
@@ -7,12 +8,11 @@ namespace Kvasir.Cli;
 /// <summary>The process around <see cref="Verbs"/>: its streams and signals.</summary>
 internal static class Program
 {
-    private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     private static int Main(string[] args)
     {
         var interrupts = new Interrupts();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interrupts.Raise(ExitCode.Interrupted));
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal => signal.Cancel = interrupts.Raise(ExitCode.HungUp));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interrupts.Raise(ExitCode.Terminated));
         return Verbs.Run(args, OpenShell(interrupts));
     }
@@ -20,14 +20,16 @@ internal static class Program
     private static Shell OpenShell(Interrupts interrupts)
     {
         var isDumb = Environment.GetEnvironmentVariable("TERM") == "dumb";
+        var keys = new TerminalKeys();
         var canEdit = !Console.IsInputRedirected && !Console.IsErrorRedirected && !isDumb;
-        return new Shell(Console.IsInputRedirected ? new StreamReader(Console.OpenStandardInput(), Utf8) : Console.In, Writer(OpenOutput()), Writer(Console.OpenStandardError()))
+        return new Shell(OpenInput(), Writer(OpenOutput()), Writer(OpenError()))
         {
             InputIsTerminal = !Console.IsInputRedirected,
             OutputIsTerminal = !Console.IsOutputRedirected,
             ErrorIsTerminal = !Console.IsErrorRedirected && !isDumb,
             HasColor = !Console.IsErrorRedirected && !isDumb && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")),
-            ReadKey = canEdit ? ReadKey : null,
+            ReadKey = canEdit ? keys.Read : null,
+            HasKey = canEdit ? TerminalKeys.IsWaiting : static () => false,
             Columns = static () => Extent(static () => Console.WindowWidth, 80),
             Rows = static () => Extent(static () => Console.WindowHeight, 24),
             Interrupts = interrupts,
@@ -35,31 +37,37 @@ internal static class Program
         };
     }
 
+    private static TextReader OpenInput()
+    {
+        const string Name = "the standard input";
+        if (!StandardStream.IsOpen(0))
+            return new TextStream(new StandardStream(null, Name), Name);
+        return Console.IsInputRedirected ? new TextStream(new StandardStream(Console.OpenStandardInput(), Name), Name) : Console.In;
+    }
+
+    private static StandardStream OpenOutput() => new(StandardStream.IsOpen(1) ? OutputOrPipe() : null, "the standard output");
+
+    private static StandardStream OpenError() => new(StandardStream.IsOpen(2) ? Console.OpenStandardError() : null, "the standard error", isOptional: true);
+
     // The console's own stream keeps silent when a pipe's reader is gone, and the answer would be computed for nobody. A file stream
     // says so; on what can seek it would keep a position of its own, and others write to the same file.
-    private static Stream OpenOutput()
+    private static Stream OutputOrPipe()
     {
         if (OperatingSystem.IsWindows() || !Console.IsOutputRedirected)
             return Console.OpenStandardOutput();
-        var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
-        return pipe.CanSeek ? Console.OpenStandardOutput() : pipe;
+        try
+        {
+            var pipe = new FileStream(new SafeFileHandle(1, ownsHandle: false), FileAccess.Write, bufferSize: 0);
+            return pipe.CanSeek ? Console.OpenStandardOutput() : pipe;
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            // What it is joined to cannot be written; whoever tries is told so.
+            return Console.OpenStandardOutput();
+        }
     }
 
     private static StreamWriter Writer(Stream stream) => new(stream, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
-
-    // At the prompt Ctrl-C is a key; while an answer is computed it is a signal.
-    private static ConsoleKeyInfo ReadKey()
-    {
-        Console.TreatControlCAsInput = true;
-        try
-        {
-            return Console.ReadKey(intercept: true);
-        }
-        finally
-        {
-            Console.TreatControlCAsInput = false;
-        }
-    }
 
     private static int Extent(Func<int> measure, int unknown)
     {

@@ -1,7 +1,7 @@
 namespace Kvasir.Cli;
 
 /// <summary>What surrounds a command: its streams, whether a person sits behind them, and the interrupts. Tests make their own.</summary>
-/// <param name="Input">UTF-8 from a pipe or file, or lines that a terminal edits itself.</param>
+/// <param name="Input">Text from a pipe or file, or lines that a terminal edits itself.</param>
 /// <param name="Output">Answers and reports, nothing else.</param>
 /// <param name="Error">Everything that is for people: progress, plans, timings, errors.</param>
 internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Error)
@@ -17,6 +17,9 @@ internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Err
 
     /// <summary>Keys one by one, for editing a line; null where the terminal cannot.</summary>
     public Func<ConsoleKeyInfo>? ReadKey { get; init; }
+
+    /// <summary>Whether a key waits, so that showing what the last one did can wait too: a paste is drawn in a few pieces.</summary>
+    public Func<bool> HasKey { get; init; } = static () => false;
 
     /// <summary>The terminal's width now.</summary>
     public Func<int> Columns { get; init; } = static () => 80;

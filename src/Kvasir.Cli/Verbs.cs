@@ -111,9 +111,22 @@ internal static class Verbs
     private static int Fail(FaultReport fault, int exitCode, string[] args, Shell shell)
     {
         if (args.Contains(OutputFlags.JsonName))
-            shell.Output.WriteLine(ReportJson.Text(new ErrorReport(fault, exitCode)));
+            TryWrite(shell.Output, ReportJson.Text(new ErrorReport(fault, exitCode)));
         shell.Error.WriteLine($"kvasir: {fault.Message}");
         return exitCode;
+    }
+
+    // The output may be what failed; the error stream says so then.
+    private static void TryWrite(TextWriter output, string line)
+    {
+        try
+        {
+            output.WriteLine(line);
+        }
+        catch (IOException)
+        {
+            return;
+        }
     }
 
     // EPIPE, or one of its two names on Windows: whoever read the output has had enough.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Kvasir.Cli.Terminal;
 
@@ -12,14 +13,42 @@ internal sealed class LineEditor(LineHistory history)
     private string _killed = "";
     private char _highSurrogate;
 
-    public string Text { get; private set; } = "";
+    // Typed at the cursor, and not yet in the text: a paste comes in letters, and each would move all that is there.
+    private readonly StringBuilder _typed = new();
+
+    public string Text
+    {
+        get
+        {
+            Settle();
+            return field;
+        }
+        private set
+        {
+            Settle();
+            field = value;
+        }
+    } = "";
 
     /// <summary>UTF-16 index in <see cref="Text"/>.</summary>
-    public int Cursor { get; private set; }
+    public int Cursor
+    {
+        get
+        {
+            Settle();
+            return field;
+        }
+        private set
+        {
+            Settle();
+            field = value;
+        }
+    }
 
     /// <summary>Begins an empty line.</summary>
     public void Clear()
     {
+        _typed.Clear();
         (Text, Cursor, _highSurrogate) = ("", 0, '\0');
         history.Leave();
     }
@@ -190,8 +219,16 @@ internal sealed class LineEditor(LineHistory history)
 
         var text = char.IsLowSurrogate(c) ? _highSurrogate == '\0' ? "" : $"{_highSurrogate}{c}" : c.ToString();
         _highSurrogate = '\0';
-        Text = Text.Insert(Cursor, text);
-        Cursor += text.Length;
+        _typed.Append(text);
+    }
+
+    private void Settle()
+    {
+        if (_typed.Length == 0)
+            return;
+        var typed = _typed.ToString();
+        _typed.Clear();
+        (Text, Cursor) = (Text.Insert(Cursor, typed), Cursor + typed.Length);
     }
 
     private void Kill(int start, int end)
@@ -214,8 +251,8 @@ internal sealed class LineEditor(LineHistory history)
     // Text elements are found from the left only.
     private int Before(int index)
     {
-        var start = 0;
-        for (var next = After(0); next < index; next = After(next))
+        var start = ElementBounds.Before(Text, index - 1);
+        for (var next = After(start); next < index; next = After(next))
             start = next;
         return start;
     }

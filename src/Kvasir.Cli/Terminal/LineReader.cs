@@ -22,7 +22,9 @@ internal sealed class LineReader
             return ReadPlain(prompt);
         _editor.Clear();
         _shell.Error.Write(PasteMarksOn);
-        var line = Edit(prompt, readKey);
+        string? line;
+        using (_shell.Interrupts.Leaving(() => _shell.Error.Write($"{PasteMarksOff}\n")))
+            line = Edit(prompt, readKey);
         _shell.Error.Write(PasteMarksOff);
         if (line is not null)
             _history.Add(line);
@@ -40,12 +42,13 @@ internal sealed class LineReader
     {
         while (true)
         {
-            _shell.Error.Write(LineView.Draw(prompt, _editor.Text, _editor.Cursor, _shell.Columns()));
+            if (!_shell.HasKey())
+                _shell.Error.Write(LineView.Draw(prompt, _editor.Text, _editor.Cursor, _shell.Columns()));
             switch (_editor.Press(readKey()))
             {
                 case LineAction.Submit:
                     // The whole line stays on the screen, even where only a part of it was shown.
-                    _shell.Error.Write($"\r\e[K{prompt}{_editor.Text}\n");
+                    _shell.Error.Write($"\r\e[K{prompt}{Printable.Text(_editor.Text)}\n");
                     return _editor.Text;
                 case LineAction.Interrupt or LineAction.End:
                     _shell.Error.Write("\n");

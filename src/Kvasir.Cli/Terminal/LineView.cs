@@ -8,6 +8,9 @@ internal static class LineView
 {
     private const char More = '…';
 
+    // Marks that take no column of their own are few; behind more of them than that the beginning of the row may stay empty.
+    private const int CharactersPerColumn = 8;
+
     /// <summary>Draws over the current row and leaves the cursor where it belongs.</summary>
     /// <param name="prompt">In front of the line; takes no more than a few columns.</param>
     /// <param name="text">What is edited.</param>
@@ -17,13 +20,13 @@ internal static class LineView
     {
         // The last column stays free: what a terminal does after it is filled differs.
         var room = Math.Max(4, columns - CellWidth.Of(prompt) - 1);
-        var (elements, cursorElement) = Elements(text, cursor);
+        var (elements, cursorElement, begins, ends) = Elements(text, cursor, room);
         var (first, last) = Window(elements, cursorElement, room);
         var line = new StringBuilder("\r").Append(prompt);
         var cursorColumn = CellWidth.Of(prompt);
         for (var i = first; i < last; i++)
         {
-            var isCut = (i == first && first > 0) || (i == last - 1 && last < elements.Count);
+            var isCut = (i == first && !(begins && first == 0)) || (i == last - 1 && !(ends && last == elements.Count));
             var shown = isCut ? new string(More, Math.Max(1, elements[i].Columns)) : elements[i].Text;
             line.Append(shown);
             if (i < cursorElement)
@@ -34,21 +37,27 @@ internal static class LineView
         return cursorColumn == 0 ? line.ToString() : line.Append(CultureInfo.InvariantCulture, $"\e[{cursorColumn}C").ToString();
     }
 
-    private static (List<(string Text, int Columns)> Elements, int CursorElement) Elements(string text, int cursor)
+    // Those that may be seen: a long text is not read from end to end for each key. Begins and ends tell whether the text does so with them.
+    private static (List<(string Text, int Columns)> Elements, int CursorElement, bool Begins, bool Ends) Elements(string text, int cursor, int room)
     {
         var elements = new List<(string, int)>();
-        var cursorElement = 0;
-        for (var i = 0; i < text.Length;)
+        var (cursorElement, columnsBehind) = (0, 0);
+        var start = ElementBounds.Before(text, Math.Max(0, cursor - (CharactersPerColumn * room)));
+        var i = start;
+        while (i < text.Length && columnsBehind <= room)
         {
             var length = StringInfo.GetNextTextElementLength(text.AsSpan(i));
             var element = text.Substring(i, length);
-            elements.Add((Printable(element), CellWidth.OfElement(element)));
+            var columns = CellWidth.OfElement(element);
+            elements.Add((Printable(element), columns));
             if (i < cursor)
                 cursorElement = elements.Count;
+            else
+                columnsBehind += columns;
             i += length;
         }
 
-        return (elements, cursorElement);
+        return (elements, cursorElement, start == 0, i >= text.Length);
     }
 
     private static string Printable(string element) => element[0] switch

@@ -113,6 +113,55 @@ public sealed class ChatCommandTest : IDisposable
         Assert.Contains("conversation: 2 messages", run.Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(ExitCode.Terminated)]
+    [InlineData(ExitCode.HungUp)]
+    public void ATerminationSignalEndsTheChatAtATerminalToo(int code)
+    {
+        var run = Typed("Once upon a time\r/stats\r\u0004", interruptsAt: "girl", code);
+        Assert.Equal(code, run.ExitCode);
+        Assert.DoesNotContain("conversation:", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASignalAtThePromptPutsTheTerminalInOrder()
+    {
+        var (interrupts, error) = (new Interrupts(), new StringWriter());
+        var shell = new Shell(new StringReader(""), new StringWriter(), error)
+        {
+            InputIsTerminal = true,
+            ErrorIsTerminal = true,
+            Interrupts = interrupts,
+            ReadKey = () =>
+            {
+                Assert.False(interrupts.Raise(ExitCode.Terminated));
+                Assert.EndsWith("\e[?2004l\n", error.ToString(), StringComparison.Ordinal);
+                return Key.Of('\u0004');
+            },
+        };
+        Assert.Equal(0, CliRun.With(shell, "chat", _model).ExitCode);
+    }
+
+    [Theory]
+    [InlineData(4_000)]
+    [InlineData(64_000)]
+    public void APasteIsDrawnOnceForAllKeysThatWait(int count)
+    {
+        var (text, next) = ($"\e[200~{string.Concat(Enumerable.Repeat("one two\r", count / 8))}\e[201~\u0003", 0);
+        var error = new StringWriter();
+        var shell = new Shell(new StringReader(""), new StringWriter(), error)
+        {
+            InputIsTerminal = true,
+            ErrorIsTerminal = true,
+            ReadKey = () => Key.Of(text[next++]),
+            // As much as a terminal hands over at once.
+            HasKey = () => next % 1024 != 0 && next < text.Length - 1,
+        };
+        Assert.Equal(0, CliRun.With(shell, "chat", _model, "-q").ExitCode);
+        Assert.Equal(text.Length, next);
+        Assert.True(error.ToString().Length < 1000 + (count / 4), $"{error.ToString().Length} characters drawn for {count}");
+    }
+
     [Fact]
     public void InterruptEndsAScript()
     {
@@ -131,10 +180,10 @@ public sealed class ChatCommandTest : IDisposable
 
     private int PromptTokens(string text) => Run(text, "--max-tokens", "1", "--json", "--raw").Json[0]["usage"]!["promptTokens"]!.GetValue<int>();
 
-    private CliRun Typed(string keys, string? interruptsAt = null)
+    private CliRun Typed(string keys, string? interruptsAt = null, int code = ExitCode.Interrupted)
     {
         var (interrupts, next) = (new Interrupts(), 0);
-        var output = new WatchedWriter(text => interruptsAt is not null && text.Contains(interruptsAt, StringComparison.Ordinal), () => interrupts.Raise(ExitCode.Interrupted));
+        var output = new WatchedWriter(text => interruptsAt is not null && text.Contains(interruptsAt, StringComparison.Ordinal), () => interrupts.Raise(code));
         var shell = new Shell(new StringReader(""), output, new StringWriter())
         {
             InputIsTerminal = true,

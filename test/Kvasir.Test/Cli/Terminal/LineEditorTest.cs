@@ -4,6 +4,18 @@ namespace Kvasir.Test.Cli.Terminal;
 
 public sealed class LineEditorTest
 {
+    [Fact]
+    public void KeysThatNobodyLookedBetweenActInOrder()
+    {
+        var history = new LineHistory();
+        history.Add("old");
+        var editor = new LineEditor(history);
+        foreach (var key in new[] { Key.Of('b'), Key.Plain(ConsoleKey.Home), Key.Of('a'), Key.Plain(ConsoleKey.UpArrow), Key.Of('x'), Key.Plain(ConsoleKey.DownArrow), Key.Of('y') })
+            editor.Press(key);
+        Assert.Equal(("aby", 3), (editor.Text, editor.Cursor));
+    }
+
+
     private readonly LineHistory _history = new();
     private readonly LineEditor _editor;
 

@@ -21,6 +21,21 @@ public sealed class LineViewTest
         Assert.Equal("\r> …efgh…\e[K\r\e[5C".Length, LineView.Draw("> ", "abcdefghijklm", 6, 9).Length);
     }
 
+    [Theory]
+    [InlineData("a", 40_000)]
+    [InlineData("漢字 x", 20_001)]
+    [InlineData("e\u0301\n", 30_001)]
+    public void ALongLineIsDrawnAsItsSurroundingsAre(string part, int cursor)
+    {
+        var text = string.Concat(Enumerable.Repeat(part, 60_000 / part.Length));
+        cursor -= cursor % part.Length;
+        // A row of 40 columns shows nothing that lies farther away than 200 characters.
+        Assert.Equal(LineView.Draw("> ", text[(cursor - 400)..(cursor + 400)], 400, 40).Length, LineView.Draw("> ", text, cursor, 40).Length);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        LineView.Draw("> ", text + "aa", text.Length + 2, 40);
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 2 * text.Length + 100_000, "all of the text was looked at");
+    }
+
     [Fact]
     public void NothingIsWiderThanTheTerminal()
     {
