@@ -67,7 +67,7 @@ public sealed class ProcessTest : IDisposable
     }
 
     [Fact]
-    public void TextFromAPipeMayBeUtf16AndABadLineCostsItself()
+    public void ABadLineFromAPipeCostsItself()
     {
         var model = ChatModel.Create(_folder.Path);
         using var process = Start("chat", model, "--temperature", "0", "--max-tokens", "3", "-q");
