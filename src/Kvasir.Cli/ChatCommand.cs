@@ -35,8 +35,8 @@ internal sealed class ChatCommand
         using var model = ModelSetup.Load(_shell, name, _loading.Read(typed), quiet);
         if (model.Template is null)
             throw new KvasirException(KvasirError.BadTemplate, $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
-        using var engine = ModelSetup.Start(_shell, model, _engine.Read(typed), quiet);
-        var session = new ChatSession(_shell, engine, _generation.Read(typed, model), _output.IsJson(typed), quiet) { Instructions = typed.GetValue(_system) };
+        using var started = ModelSetup.Start(_shell, model, _engine, typed, quiet);
+        var session = new ChatSession(_shell, started, _generation.Read(typed, model), _output.IsJson(typed), quiet) { Instructions = typed.GetValue(_system) };
         return session.Run();
     }
 }

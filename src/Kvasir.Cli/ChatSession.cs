@@ -6,7 +6,7 @@ using Kvasir.Text;
 namespace Kvasir.Cli;
 
 /// <summary>The turns of a conversation, and the commands between them.</summary>
-internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions options, bool isJson, bool quiet)
+internal sealed class ChatSession(Shell shell, StartedEngine started, GenerationOptions options, bool isJson, bool quiet)
 {
     private const string Quotes = "\"\"\"";
 
@@ -125,10 +125,10 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
             return;
         }
 
-        foreach (var line in AnswerFigures.Lines(engine, _last))
+        foreach (var line in AnswerFigures.Lines(started, _last))
             shell.Note(line);
         var used = _turns.Count == 0 ? 0 : _last.Sequence.TokenCount;
-        shell.Note($"conversation: {_turns.Count} messages, {SizeText.Count(used)} of {SizeText.Count(engine.ContextTokens)} tokens");
+        shell.Note($"conversation: {_turns.Count} messages, {SizeText.Count(used)} of {SizeText.Count(started.Engine.ContextTokens)} tokens");
     }
 
     private void Reply(string message)
@@ -137,9 +137,9 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
         _turns.Add(new ChatTurn("user", message));
         try
         {
-            var prompt = engine.Model.EncodeChat(Instructions is null ? _turns : [new ChatTurn("system", Instructions), .. _turns]);
+            var prompt = started.Engine.Model.EncodeChat(Instructions is null ? _turns : [new ChatTurn("system", Instructions), .. _turns]);
             var sequence = new Sequence(prompt, GenerationFlags.Seeded(options));
-            _last = Answer.Compute(shell, engine, sequence, quiet, isJson ? static _ => { } : Write);
+            _last = Answer.Compute(shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
         }
         catch (KvasirException refusal)
         {
@@ -151,11 +151,11 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
 
         _turns.Add(new ChatTurn("assistant", _last.Text));
         if (isJson)
-            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(engine, _last, _turnCount)));
+            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, _last, _turnCount)));
         else if (!_last.Text.EndsWith('\n'))
             shell.Output.WriteLine();
         SayHowItEnded(_last.Sequence);
-        if (!quiet && AnswerFigures.AuditLine(engine, _last.Sequence) is { } audit)
+        if (!quiet && AnswerFigures.AuditLine(started.Engine, _last.Sequence) is { } audit)
             shell.Note(audit);
     }
 
@@ -166,7 +166,7 @@ internal sealed class ChatSession(Shell shell, Engine engine, GenerationOptions 
         else if (sequence.Finish == FinishReason.ContextFull)
         {
             shell.Error.WriteLine(
-                $"kvasir: the context of {engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --context allows a longer one");
+                $"kvasir: the context of {started.Engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --context allows a longer one");
         }
         else if (sequence.Finish == FinishReason.Cancelled)
         {

@@ -23,16 +23,18 @@ internal static class ModelSetup
         return model;
     }
 
+    /// <summary>An engine whose attention is chosen by the machine where the user named no policy.</summary>
+    /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
+    public static StartedEngine Start(Shell shell, Model model, EngineFlags flags, ParseResult typed, bool quiet)
+    {
+        var options = flags.Read(typed);
+        var choice = flags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
+        return new StartedEngine(Start(shell, model, choice is null ? options : options with { Attention = choice.Attention.Create() }, quiet), choice);
+    }
+
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
     public static Engine Start(Shell shell, Model model, EngineOptions options, bool quiet)
     {
-        if (options.Attention == AutoAttention.Name)
-        {
-            using var progress = new ProgressLine(shell, quiet, static () => "measuring from which length sparse attention pays");
-            var choice = AutoAttention.Choose(model.Config, options.Kv, options.ContextTokens);
-            options = options with { Attention = choice.Attention, Auto = choice };
-        }
-
         var engine = new Engine(model, options);
         if (quiet)
             return engine;
@@ -44,5 +46,11 @@ internal static class ModelSetup
         if (engine.Plan.TokensThatFit < engine.ContextTokens)
             shell.Note($"note: the KV memory holds fewer tokens than the context; --kv q8 or a larger --kv-memory holds more");
         return engine;
+    }
+
+    private static AutoChoice Choose(Shell shell, Model model, EngineOptions options, bool quiet)
+    {
+        using var progress = new ProgressLine(shell, quiet, static () => "measuring from which length sparse attention pays");
+        return AutoAttention.Choose(model.Config, options.Kv, options.ContextTokens);
     }
 }

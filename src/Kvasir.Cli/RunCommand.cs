@@ -56,7 +56,7 @@ internal sealed class RunCommand
         var text = PromptText.Read(_shell, typed.GetValue(_prompt), typed.GetValue(_file), isRaw);
         using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), quiet);
         var prompt = Encode(model, text, typed.GetValue(_system), isRaw);
-        using var engine = ModelSetup.Start(_shell, model, _engine.Read(typed), quiet);
+        using var started = ModelSetup.Start(_shell, model, _engine, typed, quiet);
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(_generation.Read(typed, model)));
         // Where a person reads both streams in one place, an empty line stands around the answer.
         var isMixed = !quiet && !isJson && _shell is { OutputIsTerminal: true, ErrorIsTerminal: true };
@@ -64,15 +64,15 @@ internal sealed class RunCommand
             _shell.Error.WriteLine();
         if (isMixed && text.Length <= EchoLimitChars && (isRaw || model.Template is null))
             Echo(text);
-        var answer = Answer.Compute(_shell, engine, sequence, quiet, isJson ? static _ => { } : Write);
+        var answer = Answer.Compute(_shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
         if (isJson)
-            _shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(engine, answer)));
+            _shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, answer)));
         else if (!answer.Text.EndsWith('\n'))
             _shell.Output.WriteLine();
         if (isMixed)
             _shell.Error.WriteLine();
         if (!quiet)
-            Note(AnswerFigures.Lines(engine, answer));
+            Note(AnswerFigures.Lines(started, answer));
         if (sequence.Failure is { } failure)
             throw failure;
         return sequence.Finish == FinishReason.Cancelled ? _shell.Interrupts.Code : ExitCode.Ok;

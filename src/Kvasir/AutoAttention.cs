@@ -38,17 +38,19 @@ public static class AutoAttention
         if (!known.TryGetValue(key, out var sparseFrom) && context >= AttentionCrossover.LeastDepth)
         {
             // All depths, so that the next model of this shape may have any window.
-            sparseFrom = new AttentionCrossover(config, kv).Find(PolicyCatalog.Parse($"{Policy}:min-context=0"), int.MaxValue) ?? 0;
+            sparseFrom = new AttentionCrossover(config, kv).Find(SparseFrom(0).Create(), int.MaxValue) ?? 0;
             known[key] = sparseFrom;
             Write(path, known);
         }
 
-        return sparseFrom == 0 || sparseFrom > context ? new AutoChoice("dense", null) : new AutoChoice($"{Policy}:min-context={sparseFrom}", sparseFrom);
+        return sparseFrom == 0 || sparseFrom > context ? new AutoChoice(PolicyCatalog.Dense.Spec, null) : new AutoChoice(SparseFrom(sparseFrom), sparseFrom);
     }
 
     /// <summary>What a length holds for: this machine, these kernels, and a shape of heads.</summary>
     internal static string Key(ModelConfig config, KvType kv) => string.Create(
         CultureInfo.InvariantCulture, $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+
+    private static PolicySpec SparseFrom(int tokens) => PolicyCatalog.Spec(Policy).With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
 
     private static string File() => Environment.GetEnvironmentVariable(FileVariable) is { Length: > 0 } named ? named : Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "kvasir", "auto-attention.json");

@@ -1,9 +1,11 @@
+using Kvasir.Attention;
+
 namespace Kvasir;
 
 /// <summary>What <see cref="AutoAttention"/> chose.</summary>
-/// <param name="Attention">The policy and its options, as <see cref="EngineOptions.Attention"/> takes them.</param>
+/// <param name="Attention">The policy and its options.</param>
 /// <param name="SparseFrom">The context length in tokens from which on attention is sparse; null where it is dense in every context the engine can have.</param>
-public sealed record AutoChoice(string Attention, int? SparseFrom)
+public sealed record AutoChoice(PolicySpec Attention, int? SparseFrom)
 {
     /// <summary>For people.</summary>
     public override string ToString() => SparseFrom is { } tokens

@@ -41,7 +41,7 @@ public sealed class Engine : IDisposable
         _options = options ?? new EngineOptions();
         _options.Validate();
         var config = model.Config;
-        _policy = PolicyCatalog.Parse(_options.Attention);
+        _policy = _options.Attention;
         _policy.RequireFits(new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens));
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
@@ -69,9 +69,6 @@ public sealed class Engine : IDisposable
 
     /// <summary>The policy of sequences that name none.</summary>
     public AttentionPolicy Policy => _policy;
-
-    /// <summary>How the policy was chosen, where nobody named one.</summary>
-    public AutoChoice? Auto => _options.Auto;
 
     /// <summary>How keys and values are stored.</summary>
     public KvType Kv => _options.Kv;

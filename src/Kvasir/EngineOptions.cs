@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir;
@@ -32,11 +33,8 @@ public sealed record EngineOptions
     /// <summary>The most sequences that wait for their turn, from 1 to 1,000,000.</summary>
     public int QueueLimit { get; init; } = 1024;
 
-    /// <summary>The attention policy and its options, as <see cref="Attention.PolicyCatalog"/> reads them.</summary>
-    public string Attention { get; init; } = "dense";
-
-    /// <summary>Set where <see cref="AutoAttention"/> chose <see cref="Attention"/>: reports say so.</summary>
-    public AutoChoice? Auto { get; init; }
+    /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>
+    public AttentionPolicy Attention { get; init; } = PolicyCatalog.Dense;
 
     /// <summary>The share of sparse attention that is audited, of sequences that name none: see <see cref="GenerationOptions.AuditShare"/>.</summary>
     public double AuditShare { get; init; }

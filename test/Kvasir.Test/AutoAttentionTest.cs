@@ -27,12 +27,12 @@ public sealed class AutoAttentionTest : IDisposable
         var first = Choose(1 << 20, path);
         var (key, tokens) = Assert.Single(Lengths(path));
         Assert.Equal(AutoAttention.Key(_model.Config, Kv), key);
-        Assert.Equal(tokens == 0 ? new AutoChoice("dense", null) : new AutoChoice($"guarded:min-context={tokens}", tokens), first);
+        Assert.Equal(tokens == 0 ? Dense : From(tokens), first);
         Assert.Equal("auto.json", Path.GetFileName(Assert.Single(Directory.GetFiles(Path.GetDirectoryName(path)!))));
         // A length that nobody would measure is one that was read.
         var text = File.ReadAllText(path);
         File.WriteAllText(path, text.Replace($": {tokens}", ": 12345", StringComparison.Ordinal));
-        Assert.Equal(new AutoChoice("guarded:min-context=12345", 12345), Choose(1 << 20, path));
+        Assert.Equal(From(12345), Choose(1 << 20, path));
         Assert.Equal(12345, Assert.Single(Lengths(path)).Value);
     }
 
@@ -40,21 +40,21 @@ public sealed class AutoAttentionTest : IDisposable
     public void ContextsBelowTheLengthAreDense()
     {
         Keep(300);
-        Assert.Equal(new AutoChoice("guarded:min-context=300", 300), Choose(0));
-        Assert.Equal(new AutoChoice("guarded:min-context=300", 300), Choose(300));
-        Assert.Equal(new AutoChoice("dense", null), Choose(299));
+        Assert.Equal(From(300), Choose(0));
+        Assert.Equal(From(300), Choose(300));
+        Assert.Equal(Dense, Choose(299));
         Assert.Equal("auto: dense", $"{Choose(299)}");
         Assert.Equal("auto: dense below 300 tokens, guarded from there on", $"{Choose(300)}");
         Keep(0);
-        Assert.Equal(new AutoChoice("dense", null), Choose(1 << 20));
+        Assert.Equal(Dense, Choose(1 << 20));
     }
 
     [Fact]
     public void ShortContextsAreDenseWithoutMeasuring()
     {
-        Assert.Equal(new AutoChoice("dense", null), Choose(2047));
+        Assert.Equal(Dense, Choose(2047));
         Keep(300);
-        Assert.Equal(new AutoChoice("dense", null), AutoAttention.Choose(_model.Config, KvType.F32, 0, _path));
+        Assert.Equal(Dense, AutoAttention.Choose(_model.Config, KvType.F32, 0, _path));
         Assert.Single(Lengths(_path));
         Assert.Single(Directory.GetFiles(_folder.Path));
     }
@@ -71,7 +71,7 @@ public sealed class AutoAttentionTest : IDisposable
     public void ADamagedFileCountsAsNone(string content)
     {
         File.WriteAllText(_path, content.Replace("KEY", AutoAttention.Key(_model.Config, Kv), StringComparison.Ordinal));
-        Assert.Equal(new AutoChoice("dense", null), Choose(512));
+        Assert.Equal(Dense, Choose(512));
     }
 
     [Fact]
@@ -98,13 +98,17 @@ public sealed class AutoAttentionTest : IDisposable
     {
         Keep(6000);
         var choice = Choose(8192);
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = Kv, ContextTokens = 8192, KvMemoryBytes = 64 << 20, Attention = choice.Attention, Auto = choice });
-        Assert.Equal((choice, PolicyCatalog.Parse("guarded:min-context=6000").Name), (engine.Auto, engine.Policy.Name));
+        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = Kv, ContextTokens = 8192, KvMemoryBytes = 64 << 20, Attention = choice.Attention.Create() });
+        Assert.Equal("guarded:min-context=6000", engine.Policy.Name);
         int[] text = [.. Enumerable.Range(0, 6010).Select(static i => 3 + (int)((long)i * i * 7 % 500))];
         // The first token comes from the prompt, and the last one has 5,999 in sight.
         Assert.Equal(1, Share(engine, text[..5990], 10));
         Assert.InRange(Share(engine, text, 10), 0.01, 0.99);
     }
+
+    private static AutoChoice Dense => new(PolicyCatalog.Dense.Spec, null);
+
+    private static AutoChoice From(int tokens) => new(PolicyCatalog.Spec($"guarded:min-context={tokens}"), tokens);
 
     private static double Share(Engine engine, int[] prompt, int tokens) =>
         Generation.Run(engine, prompt, Generation.Greedy(tokens)).Sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer).KeysReadShare;

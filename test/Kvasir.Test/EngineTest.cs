@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
 using Kvasir.Test.Models;
 
@@ -219,7 +220,7 @@ public sealed class EngineTest : IDisposable
     [InlineData("batch tokens")]
     [InlineData("sequences")]
     [InlineData("queue limit")]
-    [InlineData("attention policy 'densest'")]
+    [InlineData("attention policy 'streaming:dense-layers=99'")]
     public void EngineOptionsOutOfRangeAreNamed(string name)
     {
         var options = name switch
@@ -228,7 +229,7 @@ public sealed class EngineTest : IDisposable
             "batch tokens" => Exact with { BatchTokens = 0 },
             "sequences" => Exact with { BatchTokens = 4, MaxSequences = 5 },
             "queue limit" => Exact with { QueueLimit = 0 },
-            _ => Exact with { Attention = "densest" },
+            _ => Exact with { Attention = PolicyCatalog.Parse("streaming:dense-layers=99") },
         };
         Assert.Contains(name, Assert.Throws<KvasirException>(() => new Engine(_model, options)).Message, StringComparison.Ordinal);
     }

@@ -7,10 +7,8 @@ namespace Kvasir.Test;
 /// <summary>A policy that reads every other row, and throws at one place from some position on.</summary>
 /// <param name="place">Name of the member that throws; "none" for nowhere.</param>
 /// <param name="fromRow">The first row of the cache with which it throws.</param>
-internal sealed class FaultyPolicy(string place, int fromRow = 0) : AttentionPolicy
+internal sealed class FaultyPolicy(string place, int fromRow = 0) : AttentionPolicy(new PolicySpec(PolicyCatalog.Dense.Spec.Entry with { Name = "faulty" }))
 {
-    public override string Name => "faulty";
-
     public override int ObservedPromptRows => place == "Observe" ? 4 : 0;
 
     public override bool ObservesDecode => place == "Observe";

@@ -31,7 +31,7 @@ internal sealed class BenchFlags
     private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
     {
         HelpName = "LIST",
-        Description = $"Policies to compare, as dense, name:key=value,... or @FILE with one; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
+        Description = $"Policies to compare, as dense, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names} [default: dense]",
         CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 
@@ -74,7 +74,7 @@ internal sealed class BenchFlags
         Batches = Given(typed, _batch, 1),
         DecodeSteps = typed.GetValue(_decode),
         Repeat = typed.GetValue(_repeat) ?? DefaultRepeat,
-        Attention = typed.GetValue(_attention) is [_, ..] policies ? policies : [PolicyCatalog.Parse("dense")],
+        Attention = typed.GetValue(_attention) is [_, ..] policies ? policies : [PolicyCatalog.Dense],
         AuditShare = typed.GetValue(_audit) ?? 0,
         Fill = typed.GetValue(_fill) ?? BenchFill.Prefill,
         Seed = typed.GetValue(_seed) ?? 1,

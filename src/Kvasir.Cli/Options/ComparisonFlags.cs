@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
@@ -13,14 +14,13 @@ namespace Kvasir.Cli.Options;
 internal sealed class ComparisonFlags(double auditShare, bool hasProtocols = true)
 {
     private const string Budget = "budget";
-    private const string MinContext = "min-context";
     private const int MaxBatch = 512;
     private static readonly EvaluationPlan Defaults = new() { Tasks = [], Contexts = [], Policies = [] };
 
     private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
     {
         HelpName = "LIST",
-        Description = $"Policies to compare with dense attention, as name, name:key=value,... or @FILE with one; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: dense]",
+        Description = $"Policies to compare with dense attention, as name, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names} [default: dense]",
         CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 
@@ -64,18 +64,15 @@ internal sealed class ComparisonFlags(double auditShare, bool hasProtocols = tru
     };
 
     /// <summary>The policy with that option where it takes it and is not told another.</summary>
-    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens)
-    {
-        var isTold = policy.Name.Contains($"{MinContext}=", StringComparison.Ordinal);
-        var takes = PolicyCatalog.Entries.Any(entry => entry.Name == policy.Name.Split(':')[0] && entry.Options.Any(static option => option.Name == MinContext));
-        return isTold || !takes ? policy : PolicyCatalog.Parse($"{policy.Name}{(policy.Name.Contains(':', StringComparison.Ordinal) ? ',' : ':')}{MinContext}={tokens}");
-    }
+    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens) => policy.Spec.Sets(ExactZones.MinContextName) || !policy.Spec.Takes(ExactZones.MinContextName)
+        ? policy
+        : policy.Spec.With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture)).Create();
 
     private AttentionPolicy[] Policies(ParseResult typed)
     {
-        AttentionPolicy[] policies = typed.GetValue(_attention) is [_, ..] asked ? asked : [PolicyCatalog.Parse(PairedDifference.Dense)];
+        AttentionPolicy[] policies = typed.GetValue(_attention) is [_, ..] asked ? asked : [PolicyCatalog.Dense];
         if (typed.GetValue(_minContext) is { } tokens)
             policies = Array.ConvertAll(policies, policy => WithMinContext(policy, tokens));
-        return typed.GetValue(_sweep) is not null ? [.. policies.SelectMany(PolicyCatalog.Sweep)] : policies;
+        return typed.GetValue(_sweep) is not null ? [.. policies.SelectMany(static policy => policy.Spec.Sweep()).Select(static spec => spec.Create())] : policies;
     }
 }

@@ -23,7 +23,7 @@ internal sealed class DemoFlags
     private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
     {
         HelpName = "LIST",
-        Description = $"Policies that answer side by side, as name or name:key=value,...; several with commas between: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))} [default: {DefaultAttention}]",
+        Description = $"Policies that answer side by side, as name or name:key=value,...; several with commas between: {PolicyCatalog.Names} [default: {DefaultAttention}]",
         CustomParser = static result => PolicyList.Parse(result, "--attention"),
     };
 

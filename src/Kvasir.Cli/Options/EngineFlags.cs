@@ -10,23 +10,23 @@ internal sealed class EngineFlags
 {
     private const int MaxThreads = 1024;
 
-    private readonly Option<string> _attention = new("--attention")
+    private readonly Option<AttentionPolicy?> _attention = new("--attention")
     {
         HelpName = "POLICY",
-        Description = $"Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), or @FILE with one of these: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
+        Description = $"Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), or @FILE with one of these: {PolicyCatalog.Names}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
         CustomParser = static result =>
         {
             var text = result.Tokens[^1].Value;
             if (text == AutoAttention.Name)
-                return text;
+                return null;
             try
             {
-                return PolicyList.One(text).Name;
+                return PolicyList.One(text);
             }
             catch (KvasirException refusal)
             {
                 result.AddError($"--attention: {refusal.Message}");
-                return text;
+                return null;
             }
         },
     };
@@ -59,13 +59,16 @@ internal sealed class EngineFlags
             command.Options.Add(option);
     }
 
-    /// <summary>For one sequence at a time.</summary>
+    /// <summary>Whether the machine is to choose the policy: nobody named one.</summary>
+    public bool IsAuto(ParseResult typed) => typed.GetValue(_attention) is null;
+
+    /// <summary>For one sequence at a time; dense where <see cref="IsAuto"/>.</summary>
     public EngineOptions Read(ParseResult typed)
     {
         var defaults = new EngineOptions();
         return defaults with
         {
-            Attention = typed.GetValue(_attention) ?? AutoAttention.Name,
+            Attention = typed.GetValue(_attention) ?? defaults.Attention,
             AuditShare = typed.GetValue(_audit) ?? 0,
             Kv = typed.GetValue(_kv) ?? defaults.Kv,
             KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,

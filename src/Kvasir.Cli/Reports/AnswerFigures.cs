@@ -32,14 +32,15 @@ internal static class AnswerFigures
     }
 
     /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
-    public static IEnumerable<string> Lines(Engine engine, Answer answer)
+    public static IEnumerable<string> Lines(StartedEngine started, Answer answer)
     {
+        var engine = started.Engine;
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
         yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
         if (AuditLine(engine, sequence) is { } audit)
             yield return audit;
-        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {engine.Auto?.ToString() ?? engine.Policy.Name} | KV {KvName(engine)}"
+        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention} | KV {KvName(engine)}"
             + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
     }
 

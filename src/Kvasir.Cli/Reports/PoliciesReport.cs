@@ -17,7 +17,7 @@ internal sealed record PolicyReport(
 
     public static PolicyReport Of(PolicyEntry entry)
     {
-        var policy = PolicyCatalog.Parse(entry.Name);
+        var policy = new PolicySpec(entry).Create();
         var needs = entry.Needs ?? (policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null);
         var options = entry.Options.Select(static option => new PolicyOptionReport(option.Name, option.Default, option.Range, option.Summary));
         return new PolicyReport(entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. entry.Budgets.Select(budget => $"{entry.Name}:{budget}")], policy.IndexBytesPerToken(Dim), [.. options]);

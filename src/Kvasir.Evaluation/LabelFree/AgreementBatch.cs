@@ -7,7 +7,7 @@ namespace Kvasir.Evaluation.LabelFree;
 /// <summary>Prompts whose dense answers are fed under other policies. A dense answer is computed once for all policies and protocols behind the same shared prompt, when the first asks for it.</summary>
 internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples, AgreementOptions options) : SampleBatch(engine, place, samples)
 {
-    private static readonly AttentionPolicy Dense = PolicyCatalog.Parse("dense");
+    private static readonly AttentionPolicy Dense = PolicyCatalog.Dense;
     private readonly Dictionary<int, Reference> _references = [];
 
     protected override IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation)

@@ -1,3 +1,5 @@
+using Kvasir.Attention;
+
 namespace Kvasir.Evaluation.Results;
 
 /// <summary>One policy at one length under one protocol: means over its samples of a task, or of all tasks. Null is what was not measured.</summary>
@@ -51,5 +53,5 @@ public sealed record EvaluationPoint
     public double? OutputError { get; init; }
 
     /// <summary>The policy's name without its options.</summary>
-    public string Family => Policy.Split(':')[0];
+    public string Family => PolicySpec.Family(Policy);
 }

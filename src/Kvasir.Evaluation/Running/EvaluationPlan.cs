@@ -41,7 +41,7 @@ public sealed record EvaluationPlan
 
     /// <summary>Dense attention, which every difference refers to, and then the other policies, each once.</summary>
     public IReadOnlyList<AttentionPolicy> Compared =>
-        [PolicyCatalog.Parse(PairedDifference.Dense), .. Policies.Where(static policy => policy.Name != PairedDifference.Dense).DistinctBy(static policy => policy.Name)];
+        [PolicyCatalog.Dense, .. Policies.Where(static policy => policy.Name != PairedDifference.Dense).DistinctBy(static policy => policy.Name)];
 
     /// <summary>How many samples a task has under this plan.</summary>
     public int SamplesOf(PlannedTask task) => Math.Min(Samples, task.SampleCount ?? int.MaxValue);

@@ -1,3 +1,5 @@
+using Kvasir.Attention;
+
 namespace Kvasir.Evaluation.Tuning;
 
 /// <summary>Finds the smallest budget of a policy that keeps a target: a coarse list first, then halves of the step in which the target is crossed.</summary>
@@ -8,7 +10,7 @@ public sealed class BudgetSearch(double target, int steps)
     /// <summary>The smallest budget that was tried and keeps the target; null where none of the list does.</summary>
     /// <param name="budgets">From few keys to many; those behind the first that keeps the target are not tried.</param>
     /// <param name="measure">What a budget keeps.</param>
-    public string? Find(IReadOnlyList<string> budgets, Func<string, double> measure)
+    public PolicyBudget? Find(IReadOnlyList<PolicyBudget> budgets, Func<PolicyBudget, double> measure)
     {
         ArgumentNullException.ThrowIfNull(budgets);
         ArgumentNullException.ThrowIfNull(measure);
@@ -20,9 +22,9 @@ public sealed class BudgetSearch(double target, int steps)
         return first == 0 ? budgets[0] : Narrow(budgets[first - 1], budgets[first], measure);
     }
 
-    private string Narrow(string few, string many, Func<string, double> measure)
+    private PolicyBudget Narrow(PolicyBudget few, PolicyBudget many, Func<PolicyBudget, double> measure)
     {
-        for (var step = 0; step < steps && Budget.Between(few, many) is { } middle; step++)
+        for (var step = 0; step < steps && PolicyBudget.Between(few, many) is { } middle; step++)
             (few, many) = measure(middle) >= target ? (few, middle) : (middle, many);
         return many;
     }

@@ -28,7 +28,7 @@ public sealed class TuneRun : IDisposable
             throw new KvasirException(KvasirError.BadOption, $"a target of {options.Target} is not above 0 and at most 1, or {options.Steps} steps are not 0 to 20");
         (_options, _policies) = (options, [.. plan.Compared.Skip(1)]);
         _sampleCount = plan.Contexts.Count * plan.Protocols.Count * plan.Tasks.Sum(plan.SamplesOf);
-        _mostSettings = 1 + _policies.Sum(policy => PolicyCatalog.EntryOf(policy).Budgets.Count is var count and > 0 ? count + options.Steps : 1);
+        _mostSettings = 1 + _policies.Sum(policy => policy.Spec.Entry.Budgets.Count is var count and > 0 ? count + options.Steps : 1);
         _run = new EvaluationRun(model, plan);
     }
 
@@ -39,7 +39,7 @@ public sealed class TuneRun : IDisposable
     public TunedPoint? Dense { get; private set; }
 
     /// <summary>Every setting that was measured so far, policy by policy, from few keys to many.</summary>
-    public IReadOnlyList<TunedPoint> Points => [.. _points.GroupBy(static point => point.Policy.Split(':')[0]).SelectMany(static group => group.OrderBy(static point => point.KeysRead))];
+    public IReadOnlyList<TunedPoint> Points => [.. _points.GroupBy(static point => PolicySpec.Family(point.Policy)).SelectMany(static group => group.OrderBy(static point => point.KeysRead))];
 
     /// <summary>The cheapest of those that keep the target and do not read everything; null where there is none.</summary>
     public TunedPoint? Best => _points.Where(point => point.Kept >= _options.Target && point.KeysRead < 1).MinBy(point => _options.ByTime ? point.MsPerToken ?? double.MaxValue : point.KeysRead);
@@ -50,18 +50,18 @@ public sealed class TuneRun : IDisposable
     public void Run(CancellationToken cancellation = default)
     {
         _run.WarmUp(cancellation);
-        _dense = Samples(PolicyCatalog.Parse("dense"), cancellation);
+        _dense = Samples(PolicyCatalog.Dense, cancellation);
         if (_dense.Average(static sample => sample.Score) == 0)
             throw new KvasirException(KvasirError.BadOption, $"dense attention scores 0 on all of these {_dense.Count} samples, so that nothing could be kept");
         Dense = TunedPoint.Of(_dense, _dense) with { Low = null, High = null };
         var search = new BudgetSearch(_options.Target, _options.Steps);
         foreach (var policy in _policies)
         {
-            var entry = PolicyCatalog.EntryOf(policy);
-            if (entry.Budgets.Count == 0)
+            var budgets = policy.Spec.Entry.Budgets;
+            if (budgets.Count == 0)
                 Measure(policy, cancellation);
             else
-                search.Find(entry.Budgets, budget => Measure(entry.At(policy, budget), cancellation).Kept);
+                search.Find(budgets, budget => Measure(policy.Spec.With(budget).Create(), cancellation).Kept);
         }
     }
 

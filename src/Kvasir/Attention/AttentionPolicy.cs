@@ -8,8 +8,18 @@ namespace Kvasir.Attention;
 /// </summary>
 public abstract class AttentionPolicy
 {
+    /// <param name="spec">What it was made from.</param>
+    protected AttentionPolicy(PolicySpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        Spec = spec;
+    }
+
+    /// <summary>The row of the catalogue and the options that it was made from.</summary>
+    public PolicySpec Spec { get; }
+
     /// <summary>The name on the command line, with the options that differ from the defaults.</summary>
-    public abstract string Name { get; }
+    public string Name => Spec.ToString();
 
     /// <summary>The last rows of a prompt whose attention weights the selectors want through <see cref="Selector.Observe"/>; 0 for none.</summary>
     public virtual int ObservedPromptRows => 0;

@@ -8,12 +8,14 @@ namespace Kvasir.Attention;
 /// <param name="Seed">Of whatever is random.</param>
 public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLayers, int MinContext, int Seed)
 {
+    /// <summary>The option that says from how many tokens in sight on a policy chooses; every sparse policy has it.</summary>
+    public const string MinContextName = "min-context";
+
     // Where policies are no slower than dense attention: measured with heads of 128 in groups of four, bf16.
     private const int DefaultMinContext = 4096;
     private const string SinksName = "sinks";
     private const string RecentName = "recent";
     private const string DenseLayersName = "dense-layers";
-    private const string MinContextName = "min-context";
     private const string SeedName = "seed";
 
     /// <summary>The options of a policy, the common ones behind its own.</summary>
@@ -31,8 +33,8 @@ public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLa
         PolicyOption.Whole(SeedName, 0, 0, int.MaxValue, "of what is random"),
     ];
 
-    public static ExactZones Of(PolicyValues values) => new(
-        values.Whole(SinksName), values.Whole(RecentName), values.Layers(DenseLayersName), values.Whole(MinContextName), values.Whole(SeedName));
+    public static ExactZones Of(PolicySpec spec) => new(
+        spec.Whole(SinksName), spec.Whole(RecentName), spec.Layers(DenseLayersName), spec.Whole(MinContextName), spec.Whole(SeedName));
 
     /// <summary>The rows between the zones, of those in [<paramref name="first"/>, <paramref name="end"/>); none if all are to be read.</summary>
     public (int First, int End) Middle(int first, int end)

@@ -1,13 +1,17 @@
+using System.Collections.Immutable;
 using Kvasir.Attention.Policies;
 
 namespace Kvasir.Attention;
 
-/// <summary>Every policy by name. The command line, the library and the conformance tests all read this table.</summary>
+/// <summary>
+/// Every policy by name. The command line, the library and the conformance tests all read this table. A policy of another assembly joins it by
+/// <see cref="Register"/>, once, before it is named: the table belongs to the process, as encodings do.
+/// </summary>
 public static class PolicyCatalog
 {
-    private static readonly PolicyEntry[] Table =
+    private static ImmutableArray<PolicyEntry> _table =
     [
-        Dense.Entry,
+        Policies.Dense.Entry,
         MagicPig.Entry,
         Psa.Entry,
         Streaming.Entry,
@@ -23,31 +27,40 @@ public static class PolicyCatalog
         Loki.Entry,
     ];
 
-    public static IReadOnlyList<PolicyEntry> Entries => Table;
+    /// <summary>The rows, in the order in which lists show them.</summary>
+    public static IReadOnlyList<PolicyEntry> Entries => _table;
 
-    /// <summary>The policy that a text such as <c>dense</c> or <c>name:key=value,key=value</c> names.</summary>
+    /// <summary>The names, with commas between, for messages and help.</summary>
+    public static string Names => string.Join(", ", _table.Select(static entry => entry.Name));
+
+    /// <summary>Dense attention: the reference, and what an engine does when nobody says otherwise.</summary>
+    public static AttentionPolicy Dense { get; } = new PolicySpec(Policies.Dense.Entry).Create();
+
+    /// <summary>Adds a row at the end of the table. From any thread.</summary>
+    /// <exception cref="ArgumentException">The name is taken, or has other characters than letters, digits and hyphens.</exception>
+    public static void Register(PolicyEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (entry.Name.Length == 0 || !entry.Name.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-'))
+            throw new ArgumentException($"a policy's name has letters, digits and hyphens, and '{entry.Name}' has others or none", nameof(entry));
+        ImmutableInterlocked.Update(ref _table, static (table, added) => table.Any(other => other.Name == added.Name)
+            ? throw new ArgumentException($"there is a policy '{added.Name}' already", nameof(entry))
+            : table.Add(added), entry);
+    }
+
+    /// <summary>The policy that a text such as <c>dense</c> or <c>name:key=value,key=value</c> names, as a value.</summary>
     /// <exception cref="KvasirException">The name, or a key, is unknown, or a value is out of its range; the message says what is known or allowed.</exception>
-    public static AttentionPolicy Parse(string text)
+    public static PolicySpec Spec(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         var colon = text.IndexOf(':', StringComparison.Ordinal);
-        var entry = Find(colon < 0 ? text : text[..colon]);
-        return entry.Create(new PolicyValues(entry, colon < 0 ? "" : text[(colon + 1)..]));
+        return PolicySpec.Parse(Find(colon < 0 ? text : text[..colon]), colon < 0 ? "" : text[(colon + 1)..]);
     }
 
-    /// <summary>A policy with more or fewer keys to read, from few to many: see <see cref="PolicyEntry.Sweep"/>.</summary>
-    public static IReadOnlyList<AttentionPolicy> Sweep(AttentionPolicy policy)
-    {
-        ArgumentNullException.ThrowIfNull(policy);
-        return EntryOf(policy).Sweep(policy);
-    }
+    /// <summary>The policy that a text names, made.</summary>
+    /// <exception cref="KvasirException">As of <see cref="Spec"/>, or what the policy needs is not there.</exception>
+    public static AttentionPolicy Parse(string text) => Spec(text).Create();
 
-    /// <summary>The row that a policy was made from.</summary>
-    public static PolicyEntry EntryOf(AttentionPolicy policy)
-    {
-        ArgumentNullException.ThrowIfNull(policy);
-        return Find(policy.Name.Split(':')[0]);
-    }
-
-    private static PolicyEntry Find(string name) => Array.Find(Table, entry => entry.Name == name) ?? throw new KvasirException(
-        KvasirError.BadOption, $"attention policy '{name}' is unknown; known: {string.Join(", ", Table.Select(entry => entry.Name))}");
+    private static PolicyEntry Find(string name) => _table.FirstOrDefault(entry => entry.Name == name)
+        ?? throw new KvasirException(KvasirError.BadOption, $"attention policy '{name}' is unknown; known: {Names}");
 }

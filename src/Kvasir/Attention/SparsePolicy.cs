@@ -1,14 +1,11 @@
 namespace Kvasir.Attention;
 
 /// <summary>
-/// A policy that reads the first and the newest rows exactly and chooses among those between: see <see cref="ExactZones"/>. Its name lists the
-/// options that are not the defaults.
+/// A policy that reads the first and the newest rows exactly and chooses among those between: see <see cref="ExactZones"/>.
 /// </summary>
-public abstract class SparsePolicy(PolicyValues values) : AttentionPolicy
+public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
 {
-    public override string Name { get; } = values.Text;
-
-    public ExactZones Zones { get; } = ExactZones.Of(values);
+    public ExactZones Zones { get; } = ExactZones.Of(spec);
 
     public sealed override Selector CreateSelector(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? AllRows.Instance : CreateSparse(place);
 

@@ -92,7 +92,7 @@ public sealed class AttentionProbe
     private void Compute(ReadOnlySpan<int> prompt, SequenceCache cache, CancellationToken cancellation)
     {
         var (batch, sequence) = (_engine.Batch, new Sequence(prompt));
-        sequence.Accept(prompt.Length + 1, PolicyCatalog.Parse("dense"), new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
+        sequence.Accept(prompt.Length + 1, PolicyCatalog.Dense, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
         sequence.Start(cache, Scheduler.Selectors(sequence, _engine.Transformer.Shape));
         using var cancels = cancellation.UnsafeRegister(static sequence => ((Sequence)sequence!).Cancel(), sequence);
         while (sequence.CachedCount < prompt.Length)

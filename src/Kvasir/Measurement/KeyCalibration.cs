@@ -15,7 +15,7 @@ public static class KeyCalibration
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(path);
         // One token more than the first, so that the sequence still holds its cache when the prompt is over.
-        var sequence = new Sequence(tokens, new GenerationOptions { MaxTokens = 2, IgnoreEnd = true, Attention = PolicyCatalog.Parse("dense") });
+        var sequence = new Sequence(tokens, new GenerationOptions { MaxTokens = 2, IgnoreEnd = true, Attention = PolicyCatalog.Dense });
         engine.Submit(sequence);
         while (sequence.CachedCount < tokens.Length && sequence.Finish == FinishReason.None)
             engine.Step();

@@ -26,7 +26,7 @@ public sealed class DecodePartsTest
         var queries = Normal(random, Shape.GroupHeads * Shape.Dim);
         using var scratch = new AttentionScratch(Shape, type, end);
         using var parts = new DecodeParts(Shape, maxSegments: 2);
-        var selector = new Dense().CreateSelector(new HeadPlace(0, 1, 0, Shape.GroupHeads, Shape.Dim, end));
+        var selector = PolicyCatalog.Dense.CreateSelector(new HeadPlace(0, 1, 0, Shape.GroupHeads, Shape.Dim, end));
         var whole = HeadAttention.Decode(head, selector, queries, (first, end), observes: false, scratch).Output.ToArray();
 
         var partCount = parts.CountFor(end - first);

@@ -78,21 +78,17 @@ public sealed class DividedLayersTest : IDisposable
     }
 
     /// <summary>Another policy, whose selectors are always asked.</summary>
-    private sealed class Undivided(AttentionPolicy policy) : AttentionPolicy
+    private sealed class Undivided(AttentionPolicy policy) : AttentionPolicy(policy.Spec)
     {
-        public override string Name => policy.Name;
-
         public override bool ObservesDecode => policy.ObservesDecode;
 
         public override Selector CreateSelector(HeadPlace place) => policy.CreateSelector(place);
     }
 
     /// <summary>All rows of the first layers; whoever is asked of the others throws.</summary>
-    private sealed class SelectNothing : AttentionPolicy
+    private sealed class SelectNothing() : AttentionPolicy(PolicyCatalog.Dense.Spec)
     {
         public int DividedLayers { get; set; }
-
-        public override string Name => "nothing";
 
         public override bool ReadsEveryRow(int layer, (int First, int End) visible) => layer < DividedLayers;
 

@@ -84,7 +84,7 @@ public sealed class LokiTest : IDisposable
 
     private static void Refused(Model model, string policy, string message)
     {
-        var refusal = Assert.Throws<KvasirException>(() => new Engine(model, new EngineOptions { Attention = policy, KvMemoryBytes = 16 << 20 }));
+        var refusal = Assert.Throws<KvasirException>(() => new Engine(model, new EngineOptions { Attention = PolicyCatalog.Parse(policy), KvMemoryBytes = 16 << 20 }));
         Assert.Contains(message, refusal.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', refusal.Message);
     }

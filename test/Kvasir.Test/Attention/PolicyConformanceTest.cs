@@ -35,6 +35,7 @@ public sealed class PolicyConformanceTest : IDisposable
         "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
         "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
+        "every-other:step=3,sinks=2,recent=4,min-context=0",
     ];
 
     private readonly Model _model = Generation.LoadStories();
@@ -176,13 +177,11 @@ public sealed class PolicyConformanceTest : IDisposable
         _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..PromptCount];
 
     /// <summary>Looks at what the selectors of another policy select.</summary>
-    private sealed class CheckedPolicy(AttentionPolicy policy) : AttentionPolicy
+    private sealed class CheckedPolicy(AttentionPolicy policy) : AttentionPolicy(policy.Spec)
     {
         private long _steps;
         private long _rowsRead;
         private long _rowsInSight;
-
-        public override string Name => policy.Name;
 
         public override int ObservedPromptRows => policy.ObservedPromptRows;
 

@@ -20,7 +20,7 @@ public sealed class PolicySweepTest : IDisposable
     {
         // Eight tokens are few, and policies that draw are lucky now and then.
         var more = name switch { "streaming" => "", "guarded" => ",recent=4,pilot=16", _ => ",recent=4" };
-        var shares = PolicyCatalog.Sweep(PolicyCatalog.Parse($"{name}:sinks=2,min-context=0{more}")).Select(KeysRead).ToArray();
+        var shares = PolicyCatalog.Spec($"{name}:sinks=2,min-context=0{more}").Sweep().Select(static spec => spec.Create()).Select(KeysRead).ToArray();
         Assert.True(shares.Length >= 5, $"{shares.Length} budgets");
         Assert.All(shares.Zip(shares.Skip(1)), pair => Assert.True(pair.Second >= pair.First - 0.03, string.Join(' ', shares)));
         Assert.True(shares[^1] > shares[0] || name == "sparse-transformer", string.Join(' ', shares));
@@ -31,13 +31,13 @@ public sealed class PolicySweepTest : IDisposable
     {
         Assert.Equal(
             ["quest:share=0.01,page=8,min-context=0", "quest:share=0.02,page=8,min-context=0", "quest:page=8,min-context=0", "quest:share=0.1,page=8,min-context=0", "quest:share=0.2,page=8,min-context=0"],
-            PolicyCatalog.Sweep(PolicyCatalog.Parse("quest:page=8,share=0.7,min-context=0")).Select(static policy => policy.Name));
-        Assert.Equal(["dense"], PolicyCatalog.Sweep(PolicyCatalog.Parse("dense")).Select(static policy => policy.Name));
+            PolicyCatalog.Spec("quest:page=8,share=0.7,min-context=0").Sweep().Select(static spec => spec.ToString()));
+        Assert.Equal(["dense"], PolicyCatalog.Spec("dense").Sweep().Select(static spec => spec.ToString()));
     }
 
     [Fact]
     public void EveryBudgetIsAnotherPolicy() => Assert.All(PolicyCatalog.Entries.Where(static entry => entry.Needs is null), static entry =>
-        Assert.Equal(Math.Max(1, entry.Budgets.Count), PolicyCatalog.Sweep(PolicyCatalog.Parse(entry.Name)).Select(static policy => policy.Name).Distinct().Count()));
+        Assert.Equal(Math.Max(1, entry.Budgets.Count), new PolicySpec(entry).Sweep().Select(static spec => spec.ToString()).Distinct().Count()));
 
     private double KeysRead(AttentionPolicy policy)
     {

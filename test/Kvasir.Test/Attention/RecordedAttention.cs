@@ -8,11 +8,9 @@ namespace Kvasir.Test.Attention;
 /// Another policy, of whose decode steps everything is kept: queries, keys, values, and which rows got which log-weight. Says in double precision how far
 /// each query head was from dense attention.
 /// </summary>
-internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolicy
+internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolicy(policy.Spec)
 {
     private readonly List<Recorder> _recorders = [];
-
-    public override string Name => policy.Name;
 
     public override int ObservedPromptRows => policy.ObservedPromptRows;
 

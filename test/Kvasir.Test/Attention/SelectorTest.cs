@@ -88,10 +88,8 @@ public sealed class SelectorTest : IDisposable
     private int[] Prompt() =>
         _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..PromptCount];
 
-    private sealed class TestPolicy(Func<HeadPlace, Selector> create, int observedPromptRows = 0, bool observesDecode = false) : AttentionPolicy
+    private sealed class TestPolicy(Func<HeadPlace, Selector> create, int observedPromptRows = 0, bool observesDecode = false) : AttentionPolicy(PolicyCatalog.Dense.Spec)
     {
-        public override string Name => "test";
-
         public override int ObservedPromptRows => observedPromptRows;
 
         public override bool ObservesDecode => observesDecode;

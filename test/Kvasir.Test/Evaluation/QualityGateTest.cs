@@ -3,6 +3,7 @@ using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
+using OwnPolicy;
 
 namespace Kvasir.Test.Evaluation;
 
@@ -39,7 +40,7 @@ public sealed class QualityGateTest(ITestOutputHelper output)
         {
             Tasks = [.. TaskCatalog.Find("needle").Select(static entry => new AnsweredTask(entry.Name, TaskCatalog.Create(entry.Name)))],
             Contexts = [Context],
-            Policies = [.. PolicyCatalog.Entries.Where(static entry => entry.Name != PairedDifference.Dense && entry.Needs is null).Select(Sparse)],
+            Policies = [.. PolicyCatalog.Entries.Where(static entry => entry.Name != PairedDifference.Dense && entry.Needs is null && entry != EveryOther.Entry).Select(Sparse)],
             Protocols = [Protocol.QuestionSparse],
             Samples = Samples,
         };

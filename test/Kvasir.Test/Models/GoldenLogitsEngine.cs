@@ -41,7 +41,7 @@ internal static class GoldenLogitsEngine
 
     private static Sequence Started(int[] tokens, int promptCount, ModelConfig config, KvCache cache)
     {
-        var policy = new Dense();
+        var policy = PolicyCatalog.Dense;
         var sequence = new Sequence(tokens.AsSpan(0, promptCount));
         sequence.Accept(tokens.Length, policy, new Sampler(SamplingOptions.Greedy, null, config.VocabularySize));
         var selectors = new List<Selector>();

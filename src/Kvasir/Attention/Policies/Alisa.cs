@@ -14,7 +14,7 @@ public sealed class Alisa : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
         "alisa", "the newest tokens and as many that the newest queries attended to most", "ALISA: Zhao et al. 2024, arXiv 2403.17312", "alisa:ratio=1,min-context=0",
-        static values => new Alisa(values),
+        static spec => new Alisa(spec),
         ExactZones.Options(
             sinks: 0, recent: 1, denseLayers: "none",
             PolicyOption.Real("ratio", 0.2, 0, 1, "of all tokens that are read: half of them the newest, half by attention"),
@@ -24,7 +24,7 @@ public sealed class Alisa : SparsePolicy
             PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
-        Budgets = ["ratio=0.02", "ratio=0.05", "ratio=0.1", "ratio=0.2", "ratio=0.4"],
+        Budgets = PolicyBudget.Of("ratio", 0.02, 0.05, 0.1, 0.2, 0.4),
     };
 
     private const long LargestWindowBytes = 16 << 20;
@@ -34,15 +34,15 @@ public sealed class Alisa : SparsePolicy
     private readonly int _rowsPerHalf;
     private readonly bool _sumsWindow;
 
-    internal Alisa(PolicyValues values)
-        : base(values)
+    internal Alisa(PolicySpec spec)
+        : base(spec)
     {
-        _ratio = values.Real("ratio");
-        _scoring = values.Choice<AlisaScoring>("scoring");
-        _probeEvery = values.Whole("probe-every");
-        _rowsPerHalf = values.Is("score-rows", "two-k") ? 2 : 1;
-        _sumsWindow = values.Is("sum", "window");
-        ObservedPromptRows = values.Whole("observed");
+        _ratio = spec.Real("ratio");
+        _scoring = spec.Choice<AlisaScoring>("scoring");
+        _probeEvery = spec.Whole("probe-every");
+        _rowsPerHalf = spec.Is("score-rows", "two-k") ? 2 : 1;
+        _sumsWindow = spec.Is("sum", "window");
+        ObservedPromptRows = spec.Whole("observed");
     }
 
     public override int ObservedPromptRows { get; }

@@ -18,7 +18,7 @@ public sealed class Guarded : SparsePolicy
     internal static readonly PolicyEntry Entry = new(
         "guarded", "likely keys, and a sample of the others as large as a stated error demands", "the idea of vAttention: Desai et al. 2025, arXiv 2510.05688",
         "guarded:epsilon=1e-9,recent=8,min-context=0",
-        static values => new Guarded(values),
+        static spec => new Guarded(spec),
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none", minContext: 8192,
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
@@ -26,14 +26,14 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
             PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index")))
     {
-        Budgets = ["epsilon=0.6", "epsilon=0.4", "epsilon=0.25", "epsilon=0.15", "epsilon=0.1", "epsilon=0.05"],
+        Budgets = PolicyBudget.Of("epsilon", 0.6, 0.4, 0.25, 0.15, 0.1, 0.05),
     };
 
-    internal Guarded(PolicyValues values)
-        : base(values)
+    internal Guarded(PolicySpec spec)
+        : base(spec)
     {
-        (PilotRows, Bits) = (values.Whole("pilot"), values.Real("bits"));
-        Guarantee = new SamplingGuarantee(values.Real("epsilon"), values.Real("delta"));
+        (PilotRows, Bits) = (spec.Whole("pilot"), spec.Real("bits"));
+        Guarantee = new SamplingGuarantee(spec.Real("epsilon"), spec.Real("delta"));
     }
 
     internal SamplingGuarantee Guarantee { get; }

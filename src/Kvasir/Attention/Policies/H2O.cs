@@ -9,23 +9,23 @@ namespace Kvasir.Attention.Policies;
 /// budget is a share of the prompt. Attention is collected from the last rows of the prompt, not from all of them as in the paper, whose column sums would take a second
 /// pass over the prompt's attention.
 /// </summary>
-public sealed class H2O(PolicyValues values) : SparsePolicy(values)
+public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "h2o", "the tokens that have collected most attention; the others are given up for good", "H2O: Zhang et al. 2023, arXiv 2306.14048", "h2o:heavy=1,newest=1,min-context=0",
-        static values => new H2O(values),
+        static spec => new H2O(spec),
         ExactZones.Options(
             sinks: 0, recent: 64, denseLayers: "none",
             PolicyOption.Real("heavy", 0.1, 0, 1, "heavy hitters kept, of the prompt's tokens"),
             PolicyOption.Real("newest", 0.1, 0, 1, "newest tokens kept, of the prompt's tokens"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
-        Budgets = ["heavy=0.01,newest=0.01", "heavy=0.025,newest=0.025", "heavy=0.05,newest=0.05", "heavy=0.1,newest=0.1", "heavy=0.2,newest=0.2"],
+        Budgets = PolicyBudget.Of("heavy", "newest", (0.01, 0.01), (0.025, 0.025), (0.05, 0.05), (0.1, 0.1), (0.2, 0.2)),
     };
 
-    private readonly float _heavy = values.Real("heavy");
-    private readonly float _newest = values.Real("newest");
-    private readonly int _observed = values.Whole("observed");
+    private readonly float _heavy = spec.Real("heavy");
+    private readonly float _newest = spec.Real("newest");
+    private readonly int _observed = spec.Whole("observed");
 
     public override int ObservedPromptRows => _observed;
 

@@ -13,7 +13,7 @@ public sealed class Loki : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
         "loki", "keys by their scores in the few dimensions where keys vary most", "Loki: Singhania et al. 2024, arXiv 2406.02542", "loki:share=1,recent=8,min-context=0",
-        static values => new Loki(values),
+        static spec => new Loki(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
             PolicyOption.Text("file", "a file of the model's key axes"),
@@ -21,7 +21,7 @@ public sealed class Loki : SparsePolicy
             PolicyOption.Real("share", 0.125, 0, 1, "of the tokens between the exact zones, for each query head")))
     {
         Needs = "calibration: file=PATH, written by kvasir calibrate",
-        Budgets = ["share=0.01", "share=0.02", "share=0.05", "share=0.125", "share=0.25"],
+        Budgets = PolicyBudget.Of("share", 0.01, 0.02, 0.05, 0.125, 0.25),
     };
 
     private readonly string _file;
@@ -29,10 +29,10 @@ public sealed class Loki : SparsePolicy
     private readonly float _share;
     private readonly Lazy<KeyAxes> _axes;
 
-    internal Loki(PolicyValues values)
-        : base(values)
+    internal Loki(PolicySpec spec)
+        : base(spec)
     {
-        (_file, _rank, _share) = (values.Word("file"), values.Whole("rank"), values.Real("share"));
+        (_file, _rank, _share) = (spec.Word("file"), spec.Whole("rank"), spec.Real("share"));
         // What is only listed reads no file.
         _axes = new Lazy<KeyAxes>(() => _file.Length > 0 ? KeyAxes.Load(_file) : throw new KvasirException(
             KvasirError.BadOption, "attention policy 'loki' needs file=PATH, which kvasir calibrate writes"));

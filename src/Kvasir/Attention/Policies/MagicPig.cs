@@ -18,7 +18,7 @@ public sealed class MagicPig : SparsePolicy
     internal static readonly PolicyEntry Entry = new(
         "magicpig", "keys that random planes put beside the query, weighted by how likely that was", "MagicPIG: Chen et al. 2024, arXiv 2410.16179",
         "magicpig:bits=1,tables=1024,recent=8,dense-layers=none,min-context=0",
-        static values => new MagicPig(values),
+        static spec => new MagicPig(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "0", minContext: 8192,
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
@@ -27,18 +27,18 @@ public sealed class MagicPig : SparsePolicy
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
             PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
     {
-        Budgets = ["bits=13,tables=100", "bits=12,tables=110", "bits=11,tables=150", "bits=10,tables=150", "bits=9,tables=150", "bits=8,tables=150"],
+        Budgets = PolicyBudget.Of("bits", "tables", (13, 100), (12, 110), (11, 150), (10, 150), (9, 150), (8, 150)),
     };
 
     private const double ReferenceFloor = 1e-4;
     private readonly ConcurrentDictionary<(int Layer, int KvHead, int Dim), SignPlanes> _planes = new();
 
-    internal MagicPig(PolicyValues values)
-        : base(values)
+    internal MagicPig(PolicySpec spec)
+        : base(spec)
     {
-        (Bits, Tables, SegmentRows) = (values.Whole("bits"), values.Whole("tables"), values.Whole("segment"));
-        IsFaithful = values.Choice<Mode>("mode") == Mode.Faithful;
-        Centres = values.Choice<Centre>("centre") == Centre.Mean;
+        (Bits, Tables, SegmentRows) = (spec.Whole("bits"), spec.Whole("tables"), spec.Whole("segment"));
+        IsFaithful = spec.Choice<Mode>("mode") == Mode.Faithful;
+        Centres = spec.Choice<Centre>("centre") == Centre.Mean;
         Law = new CollisionLaw(Bits, Tables, IsFaithful ? ReferenceFloor : 0);
     }
 

@@ -7,19 +7,19 @@ namespace Kvasir.Attention.Policies;
 /// Sampling from the attention weights themselves, with replacement (oracle sampling, MagicPIG, definition 3.1): the mean of the values drawn is unbiased, and no
 /// method that guesses the weights can sample better. The mass between the exact zones is known, since every key is read.
 /// </summary>
-public sealed class Oracle(PolicyValues values) : SparsePolicy(values)
+public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "oracle", "keys drawn by their true weights, found by reading all", "oracle sampling of MagicPIG: Chen et al. 2024, arXiv 2410.16179", "oracle:recent=1048576,min-context=0",
-        static values => new Oracle(values),
+        static spec => new Oracle(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
             PolicyOption.Real("share", 0.02, 0, 1, "draws for each token between the exact zones, for each query head")))
     {
-        Budgets = ["share=0.005", "share=0.01", "share=0.02", "share=0.05", "share=0.1"],
+        Budgets = PolicyBudget.Of("share", 0.005, 0.01, 0.02, 0.05, 0.1),
     };
 
-    private readonly float _share = values.Real("share");
+    private readonly float _share = spec.Real("share");
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Drawn(Zones, place, _share);
 

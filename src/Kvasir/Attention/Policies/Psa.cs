@@ -13,7 +13,7 @@ public sealed class Psa : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
         "psa", "blocks of tokens, best first, until their weights cover the mass", "PSA: Zhou et al. 2025, arXiv 2503.00392", "psa:coverage=1,recent=8,min-context=0",
-        static values => new Psa(values),
+        static spec => new Psa(spec),
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none",
             PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass, at which reading stops"),
@@ -23,19 +23,19 @@ public sealed class Psa : SparsePolicy
             PolicyOption.Choice("metadata", "what is kept of a block to rank it by", "cuboid-mean", "cuboid-max", "centroid"),
             PolicyOption.Choice("tail", "how the mass of what was not read is guessed", "last-mean", "min-times-left", "fit")))
     {
-        Budgets = ["coverage=0.5", "coverage=0.7", "coverage=0.8", "coverage=0.9", "coverage=0.95", "coverage=0.98"],
+        Budgets = PolicyBudget.Of("coverage", 0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
     };
 
     private const string KvHeadUnit = "kv-head";
     private const string LayerUnit = "layer";
     private readonly BlockSummary _summary;
 
-    internal Psa(PolicyValues values)
-        : base(values)
+    internal Psa(PolicySpec spec)
+        : base(spec)
     {
-        (Coverage, BlockRows, GroupBlocks) = (values.Real("coverage"), values.Whole("block"), values.Whole("group"));
-        DecidesByLayer = values.Is("unit", LayerUnit);
-        (_summary, Tail) = (values.Choice<BlockSummary>("metadata"), values.Choice<TailEstimate>("tail"));
+        (Coverage, BlockRows, GroupBlocks) = (spec.Real("coverage"), spec.Whole("block"), spec.Whole("group"));
+        DecidesByLayer = spec.Is("unit", LayerUnit);
+        (_summary, Tail) = (spec.Choice<BlockSummary>("metadata"), spec.Choice<TailEstimate>("tail"));
     }
 
     public override bool DecidesByLayer { get; }

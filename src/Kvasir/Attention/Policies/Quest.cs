@@ -8,22 +8,22 @@ namespace Kvasir.Attention.Policies;
 /// Pages whose best possible score is highest (Quest, section 3.3): of each page the range of every key element is kept, which bounds the score of any of its
 /// keys from above. Query heads of a group share their pages: those with the highest bound for any of them.
 /// </summary>
-public sealed class Quest(PolicyValues values) : SparsePolicy(values)
+public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "quest", "pages by an upper bound of their keys' scores", "Quest: Tang et al. 2024, arXiv 2406.10774", "quest:share=1,recent=8,dense-layers=none,min-context=0",
-        static values => new Quest(values),
+        static spec => new Quest(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "0+1",
             PolicyOption.Real("share", 0.05, 0, 1, "of the pages between the exact zones"),
             PolicyOption.Whole("page", 16, 2, 256, "tokens of a page")))
     {
-        Budgets = ["share=0.01", "share=0.02", "share=0.05", "share=0.1", "share=0.2"],
+        Budgets = PolicyBudget.Of("share", 0.01, 0.02, 0.05, 0.1, 0.2),
     };
 
     private const int FewestPages = 3;
-    private readonly float _share = values.Real("share");
-    private readonly int _pageRows = values.Whole("page");
+    private readonly float _share = spec.Real("share");
+    private readonly int _pageRows = spec.Whole("page");
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 

@@ -4,23 +4,23 @@ namespace Kvasir.Attention.Policies;
 /// The two static masks of Sparse Transformer, section 4.3, with stride l: strided reads the newest l rows and every l-th before; fixed reads the
 /// query's own block of l rows and the last <c>summary</c> rows of every block before.
 /// </summary>
-public sealed class SparseTransformer(PolicyValues values) : SparsePolicy(values)
+public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "sparse-transformer", "a window and every l-th token, or the ends of blocks of l", "Sparse Transformer: Child et al. 2019, arXiv 1904.10509", "sparse-transformer:stride=1,min-context=0",
-        static values => new SparseTransformer(values),
+        static spec => new SparseTransformer(spec),
         ExactZones.Options(
             sinks: 4, recent: 1, denseLayers: "none",
             PolicyOption.Whole("stride", 128, 1, 1 << 20, "l: the window, and the distance between tokens"),
             PolicyOption.Choice("mask", "which of the paper's two", "strided", "fixed"),
             PolicyOption.Whole("summary", 8, 1, 4096, "tokens at the end of each block that the fixed mask reads")))
     {
-        Budgets = ["stride=128", "stride=256", "stride=512", "stride=1024", "stride=2048"],
+        Budgets = PolicyBudget.Of("stride", 128, 256, 512, 1024, 2048),
     };
 
-    private readonly int _stride = values.Whole("stride");
-    private readonly int _summary = values.Whole("summary");
-    private readonly Mask _mask = values.Choice<Mask>("mask");
+    private readonly int _stride = spec.Whole("stride");
+    private readonly int _summary = spec.Whole("summary");
+    private readonly Mask _mask = spec.Choice<Mask>("mask");
 
     private enum Mask
     {

@@ -4,13 +4,13 @@ namespace Kvasir.Attention.Policies;
 /// The first rows and the newest, and nothing between (StreamingLLM). Unlike the paper's cache, rows keep their own positions, since nothing is
 /// evicted here: what a long context costs is measured against it.
 /// </summary>
-public sealed class Streaming(PolicyValues values) : SparsePolicy(values)
+public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "streaming", "the first tokens and a window of the newest", "StreamingLLM: Xiao et al. 2023, arXiv 2309.17453", "streaming:recent=1048576,min-context=0",
-        static values => new Streaming(values), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"))
+        static spec => new Streaming(spec), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"))
     {
-        Budgets = ["recent=128", "recent=256", "recent=512", "recent=1024", "recent=2048"],
+        Budgets = PolicyBudget.Of("recent", 128, 256, 512, 1024, 2048),
     };
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nothing(Zones);

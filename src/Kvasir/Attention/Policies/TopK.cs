@@ -4,19 +4,19 @@ namespace Kvasir.Attention.Policies;
 /// The rows with the largest scores, which takes reading every key: not a way to save time but the yardstick for those that guess the scores. Each
 /// query head has its own rows; the group reads their union, and a head leaves out what only others chose.
 /// </summary>
-public sealed class TopK(PolicyValues values) : SparsePolicy(values)
+public sealed class TopK(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
         "topk", "the keys with the largest scores, found by reading all", "exact top-k, the yardstick of Quest and MagicPIG", "topk:share=1,recent=8,min-context=0",
-        static values => new TopK(values),
+        static spec => new TopK(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
             PolicyOption.Real("share", 0.02, 0, 1, "of the tokens between the exact zones, for each query head")))
     {
-        Budgets = ["share=0.005", "share=0.01", "share=0.02", "share=0.05", "share=0.1"],
+        Budgets = PolicyBudget.Of("share", 0.005, 0.01, 0.02, 0.05, 0.1),
     };
 
-    private readonly float _share = values.Real("share");
+    private readonly float _share = spec.Real("share");
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Best(Zones, place, _share);
 

@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Files;
 using Kvasir.Evaluation.LabelFree;
@@ -27,7 +28,7 @@ public sealed class TuneRunTest : IDisposable
         var kept = run.Points.Where(static point => point.Kept >= 0.8).ToArray();
         Assert.NotEmpty(kept);
         Assert.Equal(kept.Min(static point => point.KeysRead), run.Best!.KeysRead);
-        foreach (var group in run.Points.GroupBy(static point => point.Policy.Split(':')[0]))
+        foreach (var group in run.Points.GroupBy(static point => PolicySpec.Family(point.Policy)))
             Assert.Equal(group.OrderBy(static point => point.KeysRead), group);
         Assert.Equal((4, 4, run.Points.Count), (run.Progress!.Samples, run.Progress.SampleCount, run.Progress.Settings));
     }
