@@ -103,11 +103,11 @@ internal static unsafe class AmxProduct
     {
         var format = PackedWeights.Format(weights.Type);
         var block = WeightLayout.BlockElements(weights.Type);
-        var codes = weights.Data.Start + panelIndex * PackedWeights.PanelBytes(format, weights.Columns);
-        var scales = codes + (long)weights.Columns / block * format.CodeBytes;
+        var panel = weights.Data.Start + panelIndex * PackedWeights.PanelBytes(format, weights.Columns);
         for (var column = columns.First; column < columns.First + columns.Count; column += block)
         {
-            format.Widen(codes + (long)column / block * format.CodeBytes, scales + (long)column / block * format.ScaleBytes, target);
+            var source = panel + (long)column / block * format.BlockBytes;
+            format.Widen(source, source + format.CodeBytes, target);
             target += block / AmxActivations.StepColumns * Bf16Pairs.StepBytes;
         }
     }

@@ -26,8 +26,7 @@ internal static unsafe class PackedProduct
             var end = Math.Min(batch, part + partTiles * ActivationTile.MostRows);
             for (var row = 0; row < rowCount; row += PanelFormat.Rows)
             {
-                arguments.Codes = weights.Data.Start + (firstRow + row) / PanelFormat.Rows * panelBytes;
-                arguments.Scales = arguments.Codes + (long)blocks * format.CodeBytes;
+                arguments.Weights = weights.Data.Start + (firstRow + row) / PanelFormat.Rows * panelBytes;
                 arguments.LaneMask = (1L << Math.Min(PanelFormat.Rows, rowCount - row)) - 1;
                 for (var first = part; first < end; first += ActivationTile.MostRows)
                 {

@@ -55,7 +55,7 @@ public static unsafe class PackedWeights
         Formats[(int)type] ?? throw new ArgumentOutOfRangeException(nameof(type), $"{type} has no packed form");
 
     internal static long PanelBytes(PanelFormat format, int columns) =>
-        (long)columns / WeightLayout.BlockElements(format.Type) * (format.CodeBytes + format.ScaleBytes);
+        (long)columns / WeightLayout.BlockElements(format.Type) * format.BlockBytes;
 
     private static PanelFormat?[] Table(params ReadOnlySpan<PanelFormat> formats)
     {
@@ -69,9 +69,8 @@ public static unsafe class PackedWeights
     {
         var blocks = columns / WeightLayout.BlockElements(format.Type);
         var blockBytes = WeightLayout.BlockBytes(format.Type);
-        var scales = target + (long)blocks * format.CodeBytes;
-        for (var block = 0; block < blocks; block++)
-            format.Pack(rows, block * blockBytes, target + (long)block * format.CodeBytes, scales + (long)block * format.ScaleBytes);
+        for (var block = 0; block < blocks; block++, target += format.BlockBytes)
+            format.Pack(rows, block * blockBytes, target, target + format.CodeBytes);
     }
 
     /// <summary>The last panel: rows that do not exist are zeros, and so are their scales.</summary>

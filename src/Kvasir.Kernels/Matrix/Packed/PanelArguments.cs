@@ -6,8 +6,9 @@ namespace Kvasir.Kernels.Matrix.Packed;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct PanelArguments
 {
-    public byte* Codes;
-    public byte* Scales;
+    /// <summary>Where the panel begins.</summary>
+    public byte* Weights;
+
     public byte* Activations;
 
     /// <summary>At least 1.</summary>

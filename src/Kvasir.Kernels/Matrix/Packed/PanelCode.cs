@@ -55,8 +55,7 @@ internal sealed class PanelCode(Assembler code, int rows)
     /// <summary>The whole kernel around a format's block.</summary>
     public void Write(PanelFormat format)
     {
-        code.mov(Codes, Argument(nameof(PanelArguments.Codes)));
-        code.mov(Scales, Argument(nameof(PanelArguments.Scales)));
+        code.mov(Codes, Argument(nameof(PanelArguments.Weights)));
         code.mov(Activations, Argument(nameof(PanelArguments.Activations)));
         code.mov(BlocksLeft, Argument(nameof(PanelArguments.Blocks)));
         for (var i = 0; i < Halves * rows; i++)
@@ -65,8 +64,9 @@ internal sealed class PanelCode(Assembler code, int rows)
 
         var loop = code.CreateLabel();
         code.Label(ref loop);
+        code.lea(Scales, __[Codes + format.CodeBytes]);
         format.WriteBlock(this);
-        code.add(Scales, format.ScaleBytes);
+        code.add(Codes, format.ScaleBytes);
         code.add(Activations, rows * ActivationTile.BlockBytes(format.Activations));
         code.dec(BlocksLeft);
         code.jne(loop);

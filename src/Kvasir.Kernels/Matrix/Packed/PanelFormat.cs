@@ -7,9 +7,9 @@ using Kvasir.Kernels.Matrix.Tiles;
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
-/// How a weight type is packed into panels, and how a block of a panel is multiplied. A panel is thirty-two rows: the codes of all blocks,
-/// one after the other, then the scales of all blocks. Codes are unsigned; a vector holds four columns of each of sixteen rows, and is followed by the
-/// same columns of the other sixteen.
+/// How a weight type is packed into panels, and how a block of a panel is multiplied. A panel is thirty-two rows: of each
+/// block the codes, then the scales, so that a matrix is one stream from its first byte to its last. Codes are unsigned; a vector holds four columns
+/// of each of sixteen rows, and is followed by the same columns of the other sixteen.
 /// </summary>
 internal abstract unsafe class PanelFormat
 {
@@ -38,6 +38,9 @@ internal abstract unsafe class PanelFormat
 
     /// <summary>Bytes of scales of a panel and one block.</summary>
     public abstract int ScaleBytes { get; }
+
+    /// <summary>Bytes of a panel and one block.</summary>
+    public int BlockBytes => CodeBytes + ScaleBytes;
 
     /// <summary>Packs one block of the rows of a panel, which begins <paramref name="offset"/> bytes into them.</summary>
     public abstract void Pack(TileRows rows, int offset, byte* codes, byte* scales);

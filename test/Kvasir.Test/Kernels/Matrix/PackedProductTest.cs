@@ -71,6 +71,30 @@ public sealed class PackedProductTest
 
     [Theory]
     [MemberData(nameof(Types))]
+    public void PanelsAreOneStreamOfBlocks(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        const int Rows = 40, Blocks = 3;
+        var (columns, blockBytes) = (WeightLayout.BlockElements(type), WeightLayout.BlockBytes(type));
+        using var product = ProductCase.Random(type, Rows, Blocks * columns, 1, 5);
+        using var whole = new PackedCase(product);
+        for (var block = 0; block < Blocks; block++)
+        {
+            using var one = new ProductCase(
+                type, Rows, columns, 1, row => product.Weights.Row(row).Slice(block * blockBytes, blockBytes).ToArray(), _ => 1);
+            using var part = new PackedCase(one);
+            var panelBytes = (int)part.Weights.Bytes / 2;
+            for (var panel = 0; panel < 2; panel++)
+            {
+                var found = whole.Weights.Data.Span((panel * Blocks + block) * panelBytes, panelBytes);
+                Assert.True(found.SequenceEqual(part.Weights.Data.Span(panel * panelBytes, panelBytes)), $"{type}, panel {panel}, block {block}, seed 5");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
     public void WrongUseIsRefused(WeightType type)
     {
         if (!PackedWeights.Pays(type))
