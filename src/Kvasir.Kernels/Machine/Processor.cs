@@ -15,6 +15,9 @@ public static class Processor
     /// <summary>As it names itself; on processors that do not, the architecture.</summary>
     public static string Name { get; } = ReadName();
 
+    /// <summary>Whether AMD made it, whose cores find streams in memory differently from Intel's.</summary>
+    public static bool IsAmd { get; } = X86Base.IsSupported && X86Base.CpuId(0, 0) is { Ebx: 0x68747541, Edx: 0x69746E65, Ecx: 0x444D4163 };
+
     /// <summary>Instruction sets that kernels use and this process may, by name.</summary>
     public static IReadOnlyList<string> InstructionSets { get; } = [.. Sets().Where(static set => set.IsSupported).Select(static set => set.Name)];
 

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Machine;
 using Kvasir.Kernels.Matrix.Amx;
 using Kvasir.Kernels.Matrix.Tiles;
 
@@ -18,11 +19,13 @@ internal abstract unsafe class PanelFormat
 
     protected const int VectorBytes = 64;
 
+    private static readonly WeightsAhead Ahead = Processor.IsAmd ? WeightsAhead.HalfPages : WeightsAhead.Lines;
+
     protected PanelFormat(WeightType type)
     {
         Type = type;
         Activations = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
-        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows).Write(this));
+        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows, Ahead).Write(this));
     }
 
     public WeightType Type { get; }

@@ -1,3 +1,4 @@
+using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Memory;
@@ -95,6 +96,23 @@ public sealed class PackedProductTest
 
     [Theory]
     [MemberData(nameof(Types))]
+    public void WhatIsAskedForAheadChangesNoResult(WeightType type)
+    {
+        if (!PackedWeights.Pays(type))
+            return;
+        for (var batch = 1; batch <= ActivationTile.MostRows; batch++)
+        {
+            using var product = ProductCase.Random(type, 32, 768, batch, 6);
+            using var packed = new PackedCase(product);
+            var expected = new float[batch * 32];
+            MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 32, packed.Prepared, batch, expected, 32);
+            foreach (var ahead in Enum.GetValues<WeightsAhead>())
+                Assert.True(packed.Run(batch, ahead).AsSpan().SequenceEqual(expected), $"{type}, {ahead}, batch {batch}, seed 6");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
     public void WrongUseIsRefused(WeightType type)
     {
         if (!PackedWeights.Pays(type))
@@ -186,6 +204,30 @@ public sealed class PackedProductTest
         public ActivationKind Kind { get; }
 
         public byte[] Prepared { get; }
+
+        /// <summary>The first panel times a tile, by a kernel that is assembled for it.</summary>
+        public unsafe float[] Run(int batch, WeightsAhead ahead)
+        {
+            var format = PackedWeights.Format(Weights.Type);
+            var kernel = (delegate* unmanaged<PanelArguments*, void>)AssembledKernel.Assemble(code => new PanelCode(code, batch, ahead).Write(format));
+            var results = new float[batch * PackedWeights.PanelRows];
+            fixed (byte* prepared = Prepared)
+            fixed (float* result = results)
+            {
+                var arguments = new PanelArguments
+                {
+                    Weights = (byte*)Weights.Data.Address,
+                    Activations = prepared,
+                    Blocks = Weights.Columns / WeightLayout.BlockElements(Weights.Type),
+                    Results = result,
+                    ResultStrideBytes = PackedWeights.PanelRows * sizeof(float),
+                    LaneMask = uint.MaxValue,
+                };
+                kernel(&arguments);
+            }
+
+            return results;
+        }
 
         public void Dispose() => _buffer.Dispose();
     }
