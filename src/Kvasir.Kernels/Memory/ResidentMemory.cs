@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Kvasir.Kernels.Machine;
 
 namespace Kvasir.Kernels.Memory;
 
@@ -34,15 +35,22 @@ public static class ResidentMemory
     }
 
     /// <summary>
-    /// Bytes that can still be allocated without swapping: what the system has free or can drop, and no more than what the limit of this
-    /// process's control group leaves.
+    /// Bytes that can still be allocated without swapping: what the system has free or can drop, and no more than what the limits of this
+    /// process's control groups leave.
     /// </summary>
     public static long AvailableBytes()
     {
         var system = KibibytesOf(ReadOrNull("/proc/meminfo"), "MemAvailable:");
         if (system is null)
             return GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        return Math.Min(system.Value, GroupLeavesBytes() ?? long.MaxValue);
+        return Math.Min(system.Value, new ControlGroups().MemoryLeftBytes() ?? long.MaxValue);
+    }
+
+    /// <summary>Bytes of memory and swap that this machine has, whoever uses them.</summary>
+    public static long TotalBytes()
+    {
+        var system = ReadOrNull("/proc/meminfo");
+        return KibibytesOf(system, "MemTotal:") is { } memory ? memory + (KibibytesOf(system, "SwapTotal:") ?? 0) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
     }
 
     /// <summary>The bytes of a line such as "VmHWM:   123 kB"; null when there is none.</summary>
@@ -57,46 +65,6 @@ public static class ResidentMemory
         }
 
         return null;
-    }
-
-    /// <summary>limit - (used - cached); null when the group has no limit, which version 2 writes as "max".</summary>
-    internal static long? Left(string? limit, string? used, string? statistics)
-    {
-        if (!long.TryParse(limit?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var limitBytes)
-            || !long.TryParse(used?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var usedBytes))
-        {
-            return null;
-        }
-
-        // Clean pages of files count as used and are dropped when memory is short.
-        var dropped = 0L;
-        foreach (var line in (statistics ?? "").Split('\n'))
-        {
-            if (line.StartsWith("inactive_file ", StringComparison.Ordinal))
-                _ = long.TryParse(line["inactive_file ".Length..].Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out dropped);
-        }
-
-        return Math.Max(0, limitBytes - Math.Max(0, usedBytes - dropped));
-    }
-
-    // Inside a container the group's own folder is the root of the mount; outside, its limit is found by its path.
-    private static long? GroupLeavesBytes()
-    {
-        const string Root = "/sys/fs/cgroup";
-        var version2 = Left(ReadOrNull($"{Root}/memory.max"), ReadOrNull($"{Root}/memory.current"), ReadOrNull($"{Root}/memory.stat"));
-        if (version2 is not null)
-            return version2;
-        foreach (var line in (ReadOrNull("/proc/self/cgroup") ?? "").Split('\n'))
-        {
-            if (line.StartsWith("0::/", StringComparison.Ordinal) && line.Length > "0::/".Length)
-            {
-                var folder = Root + line["0::".Length..].Trim();
-                return Left(ReadOrNull($"{folder}/memory.max"), ReadOrNull($"{folder}/memory.current"), ReadOrNull($"{folder}/memory.stat"));
-            }
-        }
-
-        const string Version1 = $"{Root}/memory";
-        return Left(ReadOrNull($"{Version1}/memory.limit_in_bytes"), ReadOrNull($"{Version1}/memory.usage_in_bytes"), ReadOrNull($"{Version1}/memory.stat"));
     }
 
     private static string? ReadOrNull(string path)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvasir.Kernels.Machine;
 
 namespace Kvasir.Kernels.Threads;
 
@@ -18,8 +19,9 @@ public static class ProcessorTopology
     {
         var cpus = OnePerCore(ThreadAffinity.AllowedCpus() ?? AllCpus(), ReadSiblings);
 
-        // The runtime knows quotas, and counts logical CPUs; it is never below 1.
-        return cpus.Length > Environment.ProcessorCount ? cpus[..Environment.ProcessorCount] : cpus;
+        // The runtime knows the quota of the process's own group, and counts logical CPUs; neither is ever below 1.
+        var limit = Math.Min(Environment.ProcessorCount, new ControlGroups().Processors() ?? int.MaxValue);
+        return cpus.Length > limit ? cpus[..limit] : cpus;
     }
 
     /// <summary>Of each group of siblings among <paramref name="allowed"/>, the first that is allowed.</summary>

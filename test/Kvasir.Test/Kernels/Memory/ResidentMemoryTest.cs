@@ -26,13 +26,4 @@ public sealed class ResidentMemoryTest
         Assert.Null(ResidentMemory.KibibytesOf(Text, "Bad:"));
         Assert.Null(ResidentMemory.KibibytesOf(null, "VmHWM:"));
     }
-
-    [Fact]
-    public void GroupLimitsLeaveWhatIsNotUsed()
-    {
-        Assert.Equal(700, ResidentMemory.Left("1000\n", "400\n", "anon 300\ninactive_file 100\nactive_file 5\n"));
-        Assert.Equal(0, ResidentMemory.Left("1000", "1200", null));
-        Assert.Null(ResidentMemory.Left("max\n", "400\n", null));
-        Assert.Null(ResidentMemory.Left(null, null, null));
-    }
 }
