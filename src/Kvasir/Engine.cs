@@ -26,6 +26,7 @@ public sealed class Engine : IDisposable
     private readonly Batch _batch;
     private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
+    private readonly int _mostTokens;
     private readonly UseCount _uses = new();
     private KvasirException? _broken;
     private int _stepping;
@@ -44,11 +45,13 @@ public sealed class Engine : IDisposable
         _policy = _options.Attention;
         _policy.RequireFits(new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens));
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
-        var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
+        // More than the machine has cannot be kept, whatever is allowed.
+        var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : Math.Min(_options.KvMemoryBytes, ResidentMemory.TotalBytes());
         _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
         _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
-        _transformer = new Transformer(config, model.Weights, _options.Kv, _pool, _batch, ContextTokens);
+        _mostTokens = MostTokens(config);
+        _transformer = NewTransformer(model);
         _scheduler = new Scheduler(_cache, _transformer.Shape, _options);
         _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, memoryBytes);
@@ -228,6 +231,34 @@ public sealed class Engine : IDisposable
         _meter.Dispose();
     }
 
+    // Scratch is for what the memory holds, however long the context: one token more is drawn, and the next fails for want of a page.
+    private int MostTokens(ModelConfig config)
+    {
+        var (most, limit) = (Math.Min(ContextTokens, _cache.TokenLimit + 2), Array.MaxLength / (2 + (config.HeadCount / config.KvHeadCount)));
+        if (most <= limit)
+            return (int)most;
+        throw Refused($"a context of {ContextTokens} tokens is beyond the {limit} that a model with {config.HeadCount / config.KvHeadCount} query heads for each KV head can have here");
+    }
+
+    private Transformer NewTransformer(Model model)
+    {
+        try
+        {
+            return new Transformer(model.Config, model.Weights, _options.Kv, _pool, _batch, _mostTokens);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw Refused($"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens does not fit into the {ResidentMemory.AvailableBytes()} bytes of memory that are available; a smaller context, fewer threads or a smaller batch take less");
+        }
+    }
+
+    private KvasirException Refused(string message)
+    {
+        _pool.Dispose();
+        _cache.Dispose();
+        return new KvasirException(KvasirError.BadOption, message);
+    }
+
     private static KvasirException Closed(object disposed)
     {
         var cause = new ObjectDisposedException(disposed.GetType().FullName);
@@ -239,7 +270,7 @@ public sealed class Engine : IDisposable
         var options = sequence.Options;
         options.Attention?.RequireFits(_transformer.Shape);
         _limits.Require(sequence);
-        var limit = Math.Min((long)ContextTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
+        var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
         sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
     }

@@ -126,7 +126,7 @@ internal sealed class Scheduler
             {
                 var selectors = Selectors(sequence, _shape);
                 var reusedCount = ReusableRows(sequence);
-                var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, sequence.Shared?.LimitTokens ?? 0));
+                var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, (int)Math.Min(sequence.Shared?.LimitTokens ?? 0, _cache.TokenLimit + 2)));
                 sequence.Start(cache, selectors, reusedCount);
                 _running.Add(sequence);
             }
@@ -159,9 +159,9 @@ internal sealed class Scheduler
         sequence.Shared is { } shared && !shared.IsElsewhere(_cache) && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
 
     // Pages that running prompts have not taken yet but will.
-    private int PagesPromised()
+    private long PagesPromised()
     {
-        var pages = 0;
+        var pages = 0L;
         foreach (var sequence in _running)
             pages += sequence.Cache!.PagesMissing(sequence.TokenCount);
         return pages;

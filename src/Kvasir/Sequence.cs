@@ -14,6 +14,8 @@ namespace Kvasir;
 public sealed class Sequence
 {
     private const int TextBytesPerToken = 8;
+    // Longer answers than this are rare enough to let their text grow.
+    private const int TextLimitBytes = 64 << 20;
     private static readonly TokenLogprob[] NoLogprobs = [];
     private readonly int[] _prompt;
     private readonly SemaphoreSlim _signal = new(0);
@@ -194,7 +196,7 @@ public sealed class Sequence
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
         _textEnds = new int[answerLimit];
-        _text = new StopMatcher(Options.Stop, TextBytesPerToken * answerLimit);
+        _text = new StopMatcher(Options.Stop, (int)Math.Min((long)TextBytesPerToken * answerLimit, TextLimitBytes));
         if (Options.TopLogprobs is null)
             return;
         _logprobs = new float[answerLimit];

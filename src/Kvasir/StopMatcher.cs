@@ -193,7 +193,7 @@ internal sealed class StopMatcher
     {
         if (length <= _text.Length)
             return;
-        var grown = new byte[Math.Max(length, 2 * _text.Length)];
+        var grown = new byte[Math.Max(length, (int)Math.Min(2L * _text.Length, Array.MaxLength))];
         _text.AsSpan(0, ReleasedBytes).CopyTo(grown);
         Volatile.Write(ref _text, grown);
     }

@@ -134,6 +134,26 @@ public sealed class EngineTest : IDisposable
         Assert.Equal(0, engine.KvBytesInUse);
     }
 
+    [Theory]
+    [InlineData(512 << 20)]
+    [InlineData(int.MaxValue)]
+    public void ScratchIsForWhatTheMemoryHoldsHoweverLongTheContext(int contextTokens)
+    {
+        using var engine = new Engine(_model, Exact with { ContextTokens = contextTokens });
+        Assert.Equal(contextTokens, engine.ContextTokens);
+        Assert.True(engine.Plan.TokensThatFit < 1 << 20);
+        Assert.InRange(engine.Plan.ScratchBytes, 1, 256 << 20);
+        var answer = Generation.Run(engine, LongPrompt(20), Generation.Greedy(5));
+        Assert.Equal((5, FinishReason.Length), (answer.Tokens.Length, answer.Sequence.Finish));
+    }
+
+    [Fact]
+    public void KvMemoryBeyondTheMachineIsWhatTheMachineHas()
+    {
+        using var engine = new Engine(_model, Exact with { KvMemoryBytes = long.MaxValue });
+        Assert.Equal(Kvasir.Kernels.Memory.ResidentMemory.TotalBytes(), engine.Plan.KvMemoryBytes);
+    }
+
     [Fact]
     public void AnAnswerThatOutgrowsTheKvMemoryFailsWithBothNumbers()
     {

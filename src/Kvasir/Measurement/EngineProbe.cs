@@ -32,7 +32,7 @@ public sealed class EngineProbe : IDisposable
     /// <param name="policy">What generated tokens are attended by.</param>
     /// <param name="maxTokens">The most tokens of a sequence: its depth and what is measured on top. Not above the engine's context.</param>
     /// <param name="seed">Of the tokens and of rows that are filled in at random.</param>
-    /// <exception cref="KvasirException">The policy is not for this model.</exception>
+    /// <exception cref="KvasirException">The policy is not for this model, or the KV memory does not hold one such sequence.</exception>
     public EngineProbe(Engine engine, AttentionPolicy policy, int maxTokens, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(engine);
@@ -40,6 +40,8 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
+        if (maxTokens > engine.Cache.TokenLimit)
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {engine.Cache.TokenLimit} that the KV memory of {engine.Plan.KvMemoryBytes} bytes holds");
         policy.RequireFits(engine.Transformer.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
         _reads = new LayerReads[engine.Transformer.Shape.LayerCount];
