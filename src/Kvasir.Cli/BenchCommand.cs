@@ -131,7 +131,7 @@ internal sealed class BenchCommand
     private Model Load(ParseResult typed)
     {
         if (typed.GetValue(_synthetic) is not { } shape)
-            return ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
+            return ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), _output.IsQuiet(typed), _shell.ErrorIsTerminal);
         using var progress = Progress(typed, () => $"making the weights of {shape.Name}");
         return Model.Synthetic(shape, typed.GetValue(_weights) ?? SyntheticWeights.Q4_0, _flags.Read(typed).Seed, _loading.Read(typed));
     }

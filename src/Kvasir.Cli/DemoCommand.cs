@@ -28,7 +28,7 @@ internal sealed class DemoCommand
     private int Run(ParseResult typed)
     {
         var (name, isQuiet) = (_flags.Model(typed), _output.IsQuiet(typed));
-        using var model = ModelSetup.Load(_shell, name, new ModelOptions(), isQuiet || !_shell.ErrorIsTerminal);
+        using var model = ModelSetup.Load(_shell, name, new ModelOptions(), isQuiet, _shell.ErrorIsTerminal);
         var plan = _flags.Read(typed, model.Config.ContextTokens);
         using var run = new DemoRun(model, plan);
         var board = new DemoBoard(run.Haystack.Questions, plan.Policies);

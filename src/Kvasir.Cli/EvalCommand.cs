@@ -59,7 +59,7 @@ internal sealed class EvalCommand
     private int Run(ParseResult typed, ComparisonFlags compared, Func<Model, EvaluationPlan> read)
     {
         using var files = new ReportFiles(_output, typed);
-        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), _output.IsQuiet(typed) || !_shell.ErrorIsTerminal);
+        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), _output.IsQuiet(typed), _shell.ErrorIsTerminal);
         var plan = read(model);
         var results = new EvalResults();
         using var run = Prepare(model, plan, results, typed);

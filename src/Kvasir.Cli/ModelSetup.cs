@@ -14,12 +14,20 @@ internal static class ModelSetup
         Description = $"A GGUF file, a Hugging Face style folder, or a bundled model: {string.Join(", ", BundledModels.Names)}",
     };
 
+    /// <param name="quiet">Without what was passed over in the files.</param>
+    /// <param name="hasProgress">Whether the time that it takes is filled with a line.</param>
     /// <exception cref="KvasirException">As <see cref="Model.Load"/>.</exception>
-    public static Model Load(Shell shell, string name, ModelOptions options, bool quiet)
+    public static Model Load(Shell shell, string name, ModelOptions options, bool quiet, bool hasProgress = true)
     {
-        using var progress = new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}");
-        var model = Model.Load(name, options);
-        model.Weights.ReadAhead();
+        Model model;
+        using (new ProgressLine(shell, quiet || !hasProgress, () => $"loading {Printable.Line(name)}"))
+        {
+            model = Model.Load(name, options);
+            model.Weights.ReadAhead();
+        }
+
+        foreach (var line in quiet ? [] : model.Notes)
+            shell.Note($"note: {Printable.Line(line)}");
         return model;
     }
 

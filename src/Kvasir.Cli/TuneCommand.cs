@@ -37,7 +37,7 @@ internal sealed class TuneCommand
         var (tasks, options, path, quiet) = (_flags.Tasks(typed), _flags.Options(typed), typed.GetValue(_out), _output.IsQuiet(typed));
         if (path is not null)
             FoundPolicy.RequireWritable(path);
-        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), quiet || !_shell.ErrorIsTerminal);
+        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, new ModelOptions(), quiet, _shell.ErrorIsTerminal);
         var plan = _flags.Read(typed, tasks, model);
         using var run = new TuneRun(model, plan, options);
         var isWhole = Measure(run, quiet);

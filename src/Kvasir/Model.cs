@@ -13,9 +13,11 @@ namespace Kvasir;
 public sealed class Model : IDisposable
 {
     private readonly Lazy<ChatTemplate?> _template;
+    private readonly Notes _notes;
 
-    private Model(string path, ModelConfig config, Weights weights, Func<ChatTemplate?> template)
+    private Model(string path, ModelConfig config, Weights weights, Func<ChatTemplate?> template, Notes notes)
     {
+        _notes = notes;
         Path = path;
         Config = config;
         Weights = weights;
@@ -40,6 +42,9 @@ public sealed class Model : IDisposable
 
     /// <summary>How the model's makers want it sampled.</summary>
     public required GenerationDefaults Defaults { get; init; }
+
+    /// <summary>What was passed over in its files, a line each: see <see cref="Kvasir.Notes"/>.</summary>
+    public IReadOnlyList<string> Notes => _notes.Lines;
 
     /// <summary>Time that <see cref="Load"/> took.</summary>
     public required double LoadMs { get; init; }
@@ -88,7 +93,7 @@ public sealed class Model : IDisposable
                 $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; {shape.Config.Name}:LAYERS takes fewer layers");
         }
 
-        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), static () => null)
+        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), static () => null, new Notes())
         {
             Tokenizer = Tokenizer.OfBytes(),
             Defaults = new GenerationDefaults(),
@@ -153,8 +158,9 @@ public sealed class Model : IDisposable
             // The configuration first: of a model that is not supported, the architecture is the news.
             var config = ModelConfig.FromGguf(file);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
-            var source = file.Metadata.String("tokenizer.chat_template");
-            return new Model(path, config, Weights.Load(file, config, options), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"))
+            var (keys, notes) = (file.Metadata, file.Metadata.Notes);
+            var source = notes.Advice(() => keys.String("tokenizer.chat_template"), null);
+            return new Model(path, config, Weights.Load(file, config, options), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"), notes)
             {
                 Tokenizer = tokenizer,
                 Defaults = new GenerationDefaults(),
@@ -170,14 +176,14 @@ public sealed class Model : IDisposable
 
     private static Model LoadFolder(string path, ModelOptions? options, long start)
     {
-        var files = Safetensors.Open(path);
+        var (files, notes) = (Safetensors.Open(path), new Notes());
         try
         {
-            var config = ModelConfig.FromFolder(path);
-            return new Model(path, config, Weights.Load(files, config, options), () => ChatTemplate.FromFolder(path))
+            var config = ModelConfig.FromFolder(path, notes);
+            return new Model(path, config, Weights.Load(files, config, options), () => ChatTemplate.FromFolder(path), notes)
             {
-                Tokenizer = Tokenizer.FromFolder(path),
-                Defaults = GenerationDefaults.FromFolder(path),
+                Tokenizer = Tokenizer.FromFolder(path, notes),
+                Defaults = GenerationDefaults.FromFolder(path, notes),
                 LoadMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
             };
         }

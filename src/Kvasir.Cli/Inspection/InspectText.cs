@@ -12,6 +12,8 @@ internal static class InspectText
     {
         var sections = new Sections(output);
         sections.Write(report.Shape is { } named ? $"{Printable.Line(named.Name)} ({named.Architecture})" : "cannot run here", Model(report));
+        if (report.Notes.Count > 0)
+            sections.Write("passed over", [.. report.Notes.Select(static note => new[] { Printable.Line(note) })]);
         if (report.Tokenizer is { } tokenizer)
             sections.Write("tokenizer", Tokenizer(tokenizer, report.Template!));
         if (report.Plan is { } plan)

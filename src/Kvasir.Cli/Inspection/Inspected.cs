@@ -16,6 +16,7 @@ internal static class Inspected
         contents.Path,
         contents.Format,
         problem,
+        model?.Notes ?? [],
         model is null ? null : Shape(model.Config, contents.Tensors),
         model is null ? null : TokenizerOf(model.Tokenizer, contents.TokenizerKind),
         model is null ? null : Template(model),

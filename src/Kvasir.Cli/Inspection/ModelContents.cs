@@ -10,6 +10,8 @@ namespace Kvasir.Cli.Inspection;
 /// <param name="Metadata">Every key, long arrays shortened.</param>
 internal sealed record ModelContents(string Path, string Format, string TokenizerKind, JsonObject Metadata, IReadOnlyList<StoredTensor> Tensors)
 {
+    private const long LimitBytes = 256L << 20;
+
     /// <param name="path">A GGUF file, a folder, or a safetensors file in one.</param>
     /// <exception cref="KvasirException">A file is missing or damaged.</exception>
     public static ModelContents Read(string path)
@@ -52,15 +54,12 @@ internal sealed record ModelContents(string Path, string Format, string Tokenize
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllBytes(path)) as JsonObject ?? throw new KvasirException(KvasirError.BadFile, $"{path}: not a JSON object");
+            return JsonNode.Parse(JsonFile.Read(path, LimitBytes).Span) as JsonObject ?? throw new KvasirException(KvasirError.BadFile, $"{path}: not a JSON object");
         }
-        catch (JsonException problem)
+        // The second is for a key that occurs twice.
+        catch (Exception problem) when (problem is JsonException or ArgumentException)
         {
             throw new KvasirException(KvasirError.BadFile, $"{path}: {problem.Message}", problem);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be read: {problem.Message}", problem);
         }
     }
 }

@@ -19,7 +19,7 @@ internal sealed class StudyRun(Shell shell, StudyFlags flags)
             throw new KvasirException(KvasirError.BadOption, $"{(file == PromptText.StandardInput ? "the standard input" : file)} has no text for a prompt");
         // Before anything is computed: a page that cannot be written is known at once.
         using var page = flags.Html(typed) is { } path ? ReportFile.Open(path) : null;
-        using var model = ModelSetup.Load(shell, name, new ModelOptions(), quiet: isJson || !shell.ErrorIsTerminal);
+        using var model = ModelSetup.Load(shell, name, new ModelOptions(), quiet: false, !isJson && shell.ErrorIsTerminal);
         using var engine = new Engine(model, flags.Engine(typed));
         if (Study(engine, model.Tokenizer.Encode(text), typed) is not { } study)
             return shell.Interrupts.Code;

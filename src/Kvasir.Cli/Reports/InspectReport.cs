@@ -5,11 +5,12 @@ namespace Kvasir.Cli.Reports;
 /// <summary>What <c>inspect --json</c> writes. Parts that need a model of a supported kind are null for others.</summary>
 /// <param name="Format">gguf or safetensors.</param>
 /// <param name="Problem">Why this model does not run here; null when it does.</param>
+/// <param name="Notes">What was passed over in the files, a line each.</param>
 /// <param name="Metadata">Keys of the GGUF file, or fields of config.json; long arrays as their first elements and count.</param>
 /// <param name="TensorTypes">The tensors by type.</param>
 /// <param name="Tensors">All of them, with <c>--tensors</c>.</param>
 internal sealed record InspectReport(
-    string Path, string Format, string? Problem, ShapeReport? Shape, TokenizerReport? Tokenizer, TemplateReport? Template, PlanReport? Plan,
+    string Path, string Format, string? Problem, IReadOnlyList<string> Notes, ShapeReport? Shape, TokenizerReport? Tokenizer, TemplateReport? Template, PlanReport? Plan,
     TensorTypeReport[] TensorTypes, TensorReport[]? Tensors, JsonObject Metadata);
 
 /// <summary>The model's configuration; tokens and elements.</summary>

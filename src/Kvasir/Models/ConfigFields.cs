@@ -13,18 +13,21 @@ internal static class ConfigFields
     private const double BaseLimit = 1e15;
     private const double EpsilonLeast = 1e-30;
 
-    /// <summary>An integer from 1 to the limit, or null.</summary>
-    public static int? Count(this IConfigFields fields, string key, int limit)
+    /// <summary>An integer from 1 to the limit, or null where there is none, for which tools also write 0 or -1.</summary>
+    public static int? Count(this IConfigFields fields, string key, int limit) => fields.Integer(key) is null or 0 or -1 ? null : fields.RequiredCount(key, limit);
+
+    /// <summary>An integer from 1 to the limit.</summary>
+    public static int RequiredCount(this IConfigFields fields, string key, int limit)
     {
-        if (fields.Integer(key) is not { } count)
-            return null;
+        var count = fields.Integer(key) ?? throw fields.Missing(key);
         return count >= 1 && count <= limit ? (int)count : throw fields.Bad(key, $"is {count}; 1 to {limit} is allowed");
     }
 
-    public static int RequiredCount(this IConfigFields fields, string key, int limit) => fields.Count(key, limit) ?? throw fields.Missing(key);
+    /// <summary>A factor above 0, or null where there is none, for which tools also write 0 or -1.</summary>
+    public static double? Factor(this IConfigFields fields, string key) => fields.Number(key) is null or 0 or -1 ? null : fields.RequiredFactor(key);
 
-    /// <summary>A factor above 0, or null.</summary>
-    public static double? Factor(this IConfigFields fields, string key) => fields.Between(key, 0, FactorLimit);
+    /// <summary>A factor above 0.</summary>
+    public static double RequiredFactor(this IConfigFields fields, string key) => fields.Between(key, 0, FactorLimit) ?? throw fields.Missing(key);
 
     /// <summary>The base of the rotary frequencies, or null.</summary>
     public static double? RopeBase(this IConfigFields fields, string key) => fields.Between(key, 1, BaseLimit);
@@ -33,10 +36,11 @@ internal static class ConfigFields
     public static float? Epsilon(this IConfigFields fields, string key) => (float?)fields.Between(key, EpsilonLeast, 1);
 
     /// <summary>Refuses a setting that would change results and has no place here, unless it is missing or neutral.</summary>
-    public static void RequireNeutral(this IConfigFields fields, string key, double neutral)
+    /// <param name="neutral">Values that change nothing, the one for messages first.</param>
+    public static void RequireNeutral(this IConfigFields fields, string key, params ReadOnlySpan<double> neutral)
     {
-        if (fields.Number(key) is { } value && value != neutral)
-            throw fields.Unsupported(key, $"is {value}; only {neutral} is supported");
+        if (fields.Number(key) is { } value && !neutral.Contains(value))
+            throw fields.Unsupported(key, $"is {value}; only {neutral[0]} is supported");
     }
 
     public static void RequireFalse(this IConfigFields fields, string key)

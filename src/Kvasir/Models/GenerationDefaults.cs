@@ -12,29 +12,36 @@ public sealed record GenerationDefaults(
 {
     private const double Least = 1e-6;
     private const double TemperatureLimit = 100;
+    private const double PenaltyLeast = 1e-3;
     private const double PenaltyLimit = 100;
 
     /// <param name="folder">A Hugging Face style folder; one without generation_config.json gives no defaults.</param>
-    /// <exception cref="KvasirException">The file is damaged or a value is out of its range.</exception>
-    public static GenerationDefaults FromFolder(string folder)
+    /// <param name="notes">Takes a line for each value that is out of its range, and counts as absent; null for nobody.</param>
+    public static GenerationDefaults FromFolder(string folder, Notes? notes = null)
     {
+        notes ??= new Notes();
         var path = Path.Combine(folder, "generation_config.json");
-        if (!File.Exists(path))
+        // All that it says is advice, and so is the file.
+        if (!File.Exists(path) || notes.Advice(() => JsonFields.Read(path, notes), null) is not { } fields)
             return new GenerationDefaults();
-        var fields = JsonFields.Read(path);
         return new GenerationDefaults(
-            fields.Boolean("do_sample"),
+            notes.Advice(() => fields.Boolean("do_sample"), null),
             Within(fields, "temperature", 0, TemperatureLimit),
             Within(fields, "top_p", Least, 1),
-            (int?)Within(fields, "top_k", 0, int.MaxValue),
+            notes.Advice(() => TopKOf(fields), null),
             Within(fields, "min_p", 0, 1),
-            Within(fields, "repetition_penalty", Least, PenaltyLimit));
+            Within(fields, "repetition_penalty", PenaltyLeast, PenaltyLimit));
     }
 
-    private static double? Within(JsonFields fields, string key, double least, double most)
+    private static double? Within(JsonFields fields, string key, double least, double most) => fields.Notes.Advice(
+        () => fields.Number(key) is not { } value || (value >= least && value <= most) ? fields.Number(key) : throw fields.Bad(key, $"is {value}; {least} to {most} is allowed"), null);
+
+    // Tools write -1 for all tokens as well.
+    private static int? TopKOf(JsonFields fields) => fields.Integer("top_k") switch
     {
-        if (fields.Number(key) is not { } value)
-            return null;
-        return value >= least && value <= most ? value : throw fields.Bad(key, $"is {value}; {least} to {most} is allowed");
-    }
+        null => null,
+        -1 => 0,
+        >= 0 and <= int.MaxValue and var count => (int)count,
+        var other => throw fields.Bad("top_k", $"is {other}; 0 to {int.MaxValue} is allowed"),
+    };
 }

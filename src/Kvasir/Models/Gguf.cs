@@ -48,10 +48,10 @@ public sealed class Gguf : ITensorSource
     /// <exception cref="KvasirException">The file is missing, damaged or of a kind that is not supported; the message names what.</exception>
     public static Gguf Open(string path)
     {
-        var parts = new List<GgufPart>();
+        var (parts, notes) = (new List<GgufPart>(), new Notes());
         try
         {
-            parts.Add(GgufPart.Open(TryFirstPart(path, out var first) ? first : path));
+            parts.Add(GgufPart.Open(TryFirstPart(path, out var first) ? first : path, notes));
             OpenOthers(parts);
             return new Gguf([.. parts]);
         }
@@ -98,18 +98,17 @@ public sealed class Gguf : ITensorSource
     private static void OpenOthers(List<GgufPart> parts)
     {
         var first = parts[0];
-        var count = first.Metadata.Integer("split.count") ?? 1;
-        if (count is < 1 or > PartLimit)
-            throw first.Metadata.Bad("split.count", $"is {count}; 1 to {PartLimit} parts are allowed");
+        // Whoever joins the parts to one file leaves the other keys, and 0 in this one.
+        var count = first.Metadata.Integer("split.count") is null or 0 or -1 ? 1 : first.Metadata.RequiredCount("split.count", PartLimit);
         if (count == 1)
             return;
         RequireNumber(first, 0, count);
         if (!TrySplitName(first.Path, out var stem, out _, out var named) || named != count)
-            throw first.Metadata.Bad("split.count", $"is {count}, but the file's name does not end in {Suffix(1, (int)count)}");
-        RequirePresent(stem, (int)count);
+            throw first.Metadata.Bad("split.count", $"is {count}, but the file's name does not end in {Suffix(1, count)}");
+        RequirePresent(stem, count);
         for (var i = 1; i < count; i++)
         {
-            parts.Add(GgufPart.Open(stem + Suffix(i + 1, (int)count)));
+            parts.Add(GgufPart.Open(stem + Suffix(i + 1, count), first.Metadata.Notes));
             RequireNumber(parts[i], i, count);
         }
     }
@@ -145,7 +144,7 @@ public sealed class Gguf : ITensorSource
     private void RequireTensorCount()
     {
         const string Key = "split.tensors.count";
-        if (Metadata.Integer(Key) is { } expected && expected != Tensors.Count)
+        if (_parts.Length > 1 && Metadata.Integer(Key) is { } expected and not 0 && expected != Tensors.Count)
             throw Metadata.Bad(Key, $"is {expected}, but the {_parts.Length} parts hold {Tensors.Count} tensors");
     }
 

@@ -1,14 +1,13 @@
 using System.Buffers.Binary;
 using System.Text;
 using Kvasir.Kernels.Memory;
+using Unicode = System.Text.Unicode;
 
 namespace Kvasir.Models;
 
 /// <summary>Reads the header of a GGUF file front to back. Every length is checked against what is left before it is believed.</summary>
-internal ref struct GgufCursor(NativeView view, string path)
+internal ref struct GgufCursor(NativeView view, string path, Notes notes)
 {
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
-
     private long _offset;
 
     public readonly string Path => path;
@@ -32,20 +31,16 @@ internal ref struct GgufCursor(NativeView view, string path)
         return (long)count;
     }
 
-    /// <summary>A key or a tensor's name.</summary>
+    /// <summary>A key or a tensor's name; bytes that are no text become U+FFFD.</summary>
     public string Name(string where, int limitBytes)
     {
         var bytes = UInt64($"length of {where}");
         if (bytes == 0 || bytes > (ulong)limitBytes)
             throw Bad($"{where} has a length of {bytes} bytes; names have 1 to {limitBytes}");
-        try
-        {
-            return StrictUtf8.GetString(Take((int)bytes, where));
-        }
-        catch (DecoderFallbackException exception)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{path}: {where} is not UTF-8", exception);
-        }
+        var name = Take((int)bytes, where);
+        if (!Unicode.Utf8.IsValid(name))
+            notes.Add($"{path}: {where} is not UTF-8; replacement characters stand for it");
+        return Encoding.UTF8.GetString(name);
     }
 
     /// <summary>Passes over bytes and says where they began.</summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using Kvasir.Kernels.Memory;
+using Unicode = System.Text.Unicode;
 
 namespace Kvasir.Models;
 
@@ -13,12 +14,14 @@ namespace Kvasir.Models;
 public sealed class GgufMetadata : IConfigFields
 {
     private const int StringLimitBytes = 16 << 20;
-    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly Dictionary<string, GgufValue> _values;
     private readonly MappedFile _file;
 
-    internal GgufMetadata(MappedFile file, Dictionary<string, GgufValue> values) => (_file, _values) = (file, values);
+    internal GgufMetadata(MappedFile file, Dictionary<string, GgufValue> values, Notes notes) => (_file, _values, Notes) = (file, values, notes);
+
+    /// <summary>What readers of this file passed over.</summary>
+    public Notes Notes { get; }
 
     /// <summary>All keys, in the file's order.</summary>
     public IReadOnlyCollection<string> Keys => _values.Keys;
@@ -32,20 +35,25 @@ public sealed class GgufMetadata : IConfigFields
     /// <summary>The type of a key's value in words, such as "U32" or "array of 512 String", or null: for listings.</summary>
     public string? Describe(string key) => _values.TryGetValue(key, out var value) ? value.ToString() : null;
 
-    /// <summary>Text of at most 16 MiB.</summary>
+    /// <summary>Text of at most 16 MiB; bytes that are no UTF-8 become U+FFFD.</summary>
     public string? String(string key)
     {
         if (!TryFind(key, isArray: false, out var value))
             return null;
         RequireType(key, value, value.Type == GgufValueType.String, "text");
-        return Text(key, value.Offset, out _);
+        var text = Text(key, value.Offset, out _, out var isUtf8);
+        if (!isUtf8)
+            Notes.Add($"{_file.Path}: key {Shown.Name(key)} holds text that is not UTF-8; replacement characters stand for it");
+        return text;
     }
 
-    /// <summary>An integer of any width that fits 64 bits with a sign.</summary>
+    /// <summary>An integer of any width that fits 64 bits with a sign, or a float that is whole.</summary>
     public long? Integer(string key)
     {
         if (!TryFind(key, isArray: false, out var value))
             return null;
+        if (IsFloat(value.Type) && Number(key) is { } number && number == Math.Truncate(number) && Math.Abs(number) <= 1L << 53)
+            return (long)number;
         RequireType(key, value, IsInteger(value.Type), "an integer");
         return IntegerAt(key, value.Type, value.Offset);
     }
@@ -74,16 +82,23 @@ public sealed class GgufMetadata : IConfigFields
         };
     }
 
-    /// <summary>An array of texts.</summary>
+    /// <summary>An array of texts; bytes that are no UTF-8 become U+FFFD.</summary>
     public string[]? Strings(string key)
     {
         if (!TryFind(key, isArray: true, out var value))
             return null;
         RequireType(key, value, value.Type == GgufValueType.String, "an array of text");
         var texts = new string[Length(key, value)];
-        var offset = value.Offset;
+        var (offset, others, firstOther) = (value.Offset, 0, 0);
         for (var i = 0; i < texts.Length; i++)
-            texts[i] = Text(key, offset, out offset);
+        {
+            texts[i] = Text(key, offset, out offset, out var isUtf8);
+            if (!isUtf8)
+                (others, firstOther) = (others + 1, others == 0 ? i : firstOther);
+        }
+
+        if (others > 0)
+            Notes.Add($"{_file.Path}: key {Shown.Name(key)} holds {others} of {texts.Length} texts that are not UTF-8, the first at index {firstOther}; replacement characters stand for them");
         return texts;
     }
 
@@ -152,20 +167,15 @@ public sealed class GgufMetadata : IConfigFields
     private int Length(string key, GgufValue value) =>
         value.Count <= Array.MaxLength ? (int)value.Count : throw Bad(key, $"has {value.Count} elements; the limit is {Array.MaxLength}");
 
-    private string Text(string key, long offset, out long end)
+    private string Text(string key, long offset, out long end, out bool isUtf8)
     {
         var bytes = BinaryPrimitives.ReadInt64LittleEndian(_file.View.Span(offset, 8));
         if (bytes > StringLimitBytes)
             throw Bad(key, $"holds a text of {bytes} bytes; the limit is {StringLimitBytes}");
         end = offset + 8 + bytes;
-        try
-        {
-            return StrictUtf8.GetString(_file.View.Span(offset + 8, (int)bytes));
-        }
-        catch (DecoderFallbackException exception)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{_file.Path}: key {Shown.Name(key)} holds text at byte {offset} that is not UTF-8", exception);
-        }
+        var text = _file.View.Span(offset + 8, (int)bytes);
+        isUtf8 = Unicode.Utf8.IsValid(text);
+        return Encoding.UTF8.GetString(text);
     }
 
     private long IntegerAt(string key, GgufValueType type, long offset)

@@ -8,18 +8,17 @@ internal static class GgufModelConfig
     private const string TokensKey = "tokenizer.ggml.tokens";
     private static readonly string[] Architectures = ["llama", "qwen2", "qwen3"];
 
-    // Settings that other members of the family use: read past, they would change every logit.
-    private static readonly (string Key, double Neutral)[] NeutralKeys =
+    // Settings that other members of the family use: read past, they would change every logit. 0 is how tools write none.
+    private static readonly (string Key, double[] Neutral)[] NeutralKeys =
     [
-        ("expert_count", 0),
-        ("attention.scale", 0),
-        ("logit_scale", 1),
-        ("embedding_scale", 1),
-        ("residual_scale", 1),
-        ("attn_logit_softcapping", 0),
-        ("final_logit_softcapping", 0),
-        ("attention.clamp_kqv", 0),
-        ("attention.max_alibi_bias", 0),
+        ("expert_count", [0, -1]),
+        ("logit_scale", [1, 0]),
+        ("embedding_scale", [1, 0]),
+        ("residual_scale", [1, 0]),
+        ("attn_logit_softcapping", [0, -1]),
+        ("final_logit_softcapping", [0, -1]),
+        ("attention.clamp_kqv", [0, -1]),
+        ("attention.max_alibi_bias", [0, -1]),
     ];
 
     public static ModelConfig Read(Gguf file)
@@ -36,6 +35,7 @@ internal static class GgufModelConfig
         foreach (var (key, neutral) in NeutralKeys)
             ((IConfigFields)fields).RequireNeutral($"{architecture}.{key}", neutral);
         var config = ReadSizes(file, architecture);
+        RequireUsualScale(fields, $"{architecture}.attention.scale", config.HeadDim);
         var rope = GgufRopeConfig.Read(file, architecture, config.HeadDim, config.ContextTokens);
         return (config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) }).RequireSound(file.Path);
     }
@@ -48,7 +48,7 @@ internal static class GgufModelConfig
         return new ModelConfig
         {
             Architecture = architecture,
-            Name = Shown.Line(fields.String("general.name") ?? Path.GetFileNameWithoutExtension(file.Path)),
+            Name = Shown.Line(fields.Notes.Advice(() => fields.String("general.name"), null) is { Length: > 0 } name ? name : Path.GetFileNameWithoutExtension(file.Path)),
             LayerCount = fields.RequiredCount($"{architecture}.block_count", ConfigFields.LayerLimit),
             Width = width,
             FeedForwardWidth = Uniform(fields, $"{architecture}.feed_forward_length", ConfigFields.WidthLimit)
@@ -56,12 +56,12 @@ internal static class GgufModelConfig
             HeadCount = heads,
             KvHeadCount = Uniform(fields, $"{architecture}.attention.head_count_kv", ConfigFields.HeadLimit) ?? heads,
             HeadDim = ReadHeadDim(fields, architecture, width, heads),
-            VocabularySize = ReadVocabularySize(file),
+            VocabularySize = ReadVocabularySize(file, width),
             ContextTokens = fields.RequiredCount($"{architecture}.context_length", ConfigFields.ContextLimit),
             NormEpsilon = fields.Epsilon($"{architecture}.attention.layer_norm_rms_epsilon")
                 ?? throw fields.Missing($"{architecture}.attention.layer_norm_rms_epsilon"),
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
-            SlidingWindowTokens = ReadSlidingWindow(fields, $"{architecture}.attention.sliding_window"),
+            SlidingWindowTokens = fields.Count($"{architecture}.attention.sliding_window", int.MaxValue),
             TiedEmbedding = !file.TryFind(TensorNames.Gguf.Output, out _),
             HasQkvBias = architecture == "qwen2" || (architecture == "llama" && file.TryFind(TensorNames.Gguf.Layer(0, TensorNames.Gguf.QueryBias), out _)),
             HasOutputBias = architecture == "llama" && file.TryFind(TensorNames.Gguf.Layer(0, TensorNames.Gguf.AttentionOutputBias), out _),
@@ -77,8 +77,12 @@ internal static class GgufModelConfig
         if (fields.Count(key) > ConfigFields.LayerLimit)
             throw fields.Bad(key, $"has {fields.Count(key)} elements; the limit is {ConfigFields.LayerLimit}");
         var counts = fields.Integers(key)!;
-        if (counts.Length == 0 || counts.AsSpan().ContainsAnyExcept(counts[0]))
+        if (counts.Length == 0)
+            return null;
+        if (counts.AsSpan().ContainsAnyExcept(counts[0]))
             throw ((IConfigFields)fields).Unsupported(key, "differs between layers, which is not supported");
+        if (counts[0] is 0 or -1)
+            return null;
         return counts[0] >= 1 && counts[0] <= limit ? counts[0] : throw fields.Bad(key, $"is {counts[0]} in every layer; 1 to {limit} is allowed");
     }
 
@@ -94,11 +98,13 @@ internal static class GgufModelConfig
         return dim;
     }
 
-    private static int ReadVocabularySize(Gguf file)
+    private static int ReadVocabularySize(Gguf file, int width)
     {
         if (!file.TryFind(TensorNames.Gguf.Embedding, out var embedding))
             throw new KvasirException(KvasirError.BadFile, $"{file.Path}: tensor {Shown.Name(TensorNames.Gguf.Embedding)} is missing");
-        var rows = embedding.Shape.Length == 2 ? embedding.Shape[1] : 0;
+        // Whether its axes are the right ones is seen where it is read.
+        var elements = embedding.Shape.Aggregate(1L, static (product, size) => product * size);
+        var rows = elements % width == 0 ? elements / width : 0;
         if (rows is < 1 or > ConfigFields.VocabularyLimit)
         {
             throw new KvasirException(
@@ -111,6 +117,11 @@ internal static class GgufModelConfig
         return (int)rows;
     }
 
-    private static int? ReadSlidingWindow(GgufMetadata fields, string key) =>
-        fields.Integer(key) is null or 0 ? null : fields.Count(key, int.MaxValue);
+    // Of floats, whose rounding differs from one writer to the next.
+    private static void RequireUsualScale(IConfigFields fields, string key, int headDim)
+    {
+        const double Rounding = 1e-5;
+        if (fields.Number(key) is { } scale and not 0 && Math.Abs((scale * Math.Sqrt(headDim)) - 1) > Rounding)
+            throw fields.Unsupported(key, $"is {scale}; only 1 / sqrt({headDim}), the head dimension, is supported");
+    }
 }

@@ -24,14 +24,14 @@ internal sealed class GgufPart : IDisposable
 
     private readonly MappedFile _file;
 
-    private GgufPart(MappedFile file)
+    private GgufPart(MappedFile file, Notes notes)
     {
         _file = file;
-        var cursor = new GgufCursor(file.View, file.Path);
+        var cursor = new GgufCursor(file.View, file.Path, notes);
         ReadVersion(ref cursor);
         var tensorCount = cursor.Count("the tensor count", TensorLeastBytes, TensorLimit);
         var keyCount = cursor.Count("the key count", KeyLeastBytes, KeyLimit);
-        Metadata = ReadMetadata(ref cursor, keyCount);
+        Metadata = ReadMetadata(ref cursor, keyCount, notes);
         var alignment = ReadAlignment();
         Tensors = ReadTensors(ref cursor, (int)tensorCount, alignment);
     }
@@ -45,12 +45,13 @@ internal sealed class GgufPart : IDisposable
     /// <summary>In the file's order.</summary>
     public GgufTensor[] Tensors { get; }
 
-    public static GgufPart Open(string path)
+    /// <param name="notes">Takes a line for each piece of advice that cannot be followed.</param>
+    public static GgufPart Open(string path, Notes notes)
     {
         var file = ModelFile.Map(path);
         try
         {
-            return new GgufPart(file);
+            return new GgufPart(file, notes);
         }
         catch
         {
@@ -74,18 +75,19 @@ internal sealed class GgufPart : IDisposable
         throw new KvasirException(KvasirError.Unsupported, $"{cursor.Path}: is GGUF version {version}; versions 2 and 3 are supported");
     }
 
-    private GgufMetadata ReadMetadata(ref GgufCursor cursor, long count)
+    private GgufMetadata ReadMetadata(ref GgufCursor cursor, long count, Notes notes)
     {
         var values = new Dictionary<string, GgufValue>();
         for (var i = 0L; i < count; i++)
         {
             var key = cursor.Name($"key {i}", KeyLimitBytes);
             var shown = Shown.Name(key);
-            if (!values.TryAdd(key, ReadValue(ref cursor, shown)))
+            // Two keys that are no text may look the same.
+            if (!values.TryAdd(key, ReadValue(ref cursor, shown)) && !key.Contains('\uFFFD', StringComparison.Ordinal))
                 throw cursor.Bad($"key {shown} occurs twice");
         }
 
-        return new GgufMetadata(_file, values);
+        return new GgufMetadata(_file, values, notes);
     }
 
     private static GgufValue ReadValue(ref GgufCursor cursor, string key)

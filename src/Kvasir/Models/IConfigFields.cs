@@ -3,6 +3,9 @@ namespace Kvasir.Models;
 /// <summary>Settings of a model by key, from GGUF metadata or from a JSON object. Missing gives null; another type throws.</summary>
 internal interface IConfigFields
 {
+    /// <summary>Takes a line for each piece of advice that cannot be followed.</summary>
+    Notes Notes { get; }
+
     bool Contains(string key);
 
     string? String(string key);

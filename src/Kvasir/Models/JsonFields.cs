@@ -14,19 +14,23 @@ internal sealed class JsonFields : IConfigFields
     private readonly string _prefix;
     private readonly JsonElement _object;
 
-    private JsonFields(string path, string prefix, JsonElement element) => (_path, _prefix, _object) = (path, prefix, element);
+    private JsonFields(string path, string prefix, JsonElement element, Notes notes) => (_path, _prefix, _object, Notes) = (path, prefix, element, notes);
 
-    /// <summary>Reads a file whose text is one JSON object without keys that occur twice.</summary>
-    public static JsonFields Read(string path)
+    public Notes Notes { get; }
+
+    public bool IsEmpty => _object.GetPropertyCount() == 0;
+
+    /// <summary>Reads a file whose text is one JSON object. A key that occurs twice is refused when it is asked for.</summary>
+    public static JsonFields Read(string path, Notes notes)
     {
-        var text = ModelFile.Read(path, LimitBytes);
+        var text = JsonFile.Read(path, LimitBytes, notes);
         var root = JsonText.Read(path, () =>
         {
-            using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = DepthLimit, AllowDuplicateProperties = false });
+            using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = DepthLimit });
             return document.RootElement.Clone();
         });
         return root.ValueKind == JsonValueKind.Object
-            ? new JsonFields(path, "", root)
+            ? new JsonFields(path, "", root, notes)
             : throw new KvasirException(KvasirError.BadFile, $"{path}: is not a JSON object");
     }
 
@@ -78,7 +82,7 @@ internal sealed class JsonFields : IConfigFields
         if (!TryFind(key, out var value))
             return null;
         RequireKind(key, value, JsonValueKind.Object, "an object");
-        return new JsonFields(_path, $"{_prefix}{key}.", value);
+        return new JsonFields(_path, $"{_prefix}{key}.", value, Notes);
     }
 
     public string[]? Strings(string key)
@@ -97,14 +101,8 @@ internal sealed class JsonFields : IConfigFields
     }
 
     /// <summary>Keys of which the value is an object itself.</summary>
-    public IEnumerable<string> ObjectKeys()
-    {
-        foreach (var property in _object.EnumerateObject())
-        {
-            if (property.Value.ValueKind == JsonValueKind.Object)
-                yield return property.Name;
-        }
-    }
+    public string[] ObjectKeys() => JsonText.Read(
+        _path, () => _object.EnumerateObject().Where(static property => property.Value.ValueKind == JsonValueKind.Object).Select(static property => property.Name).ToArray());
 
     /// <summary>Whether an array under the key holds the integer.</summary>
     public bool ArrayHolds(string key, int integer)
@@ -126,8 +124,12 @@ internal sealed class JsonFields : IConfigFields
 
     public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {Shown.Name(_prefix + key)} {problem}");
 
-    private bool TryFind(string key, out JsonElement value) =>
-        _object.TryGetProperty(key, out value) && value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined);
+    private bool TryFind(string key, out JsonElement value)
+    {
+        var found = JsonText.Read(_path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
+        value = found.Length > 0 ? found[0] : default;
+        return found.Length < 2 ? value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined) : throw Bad(key, "occurs twice");
+    }
 
     private string Text(JsonElement value) => JsonText.Read(_path, () => value.GetString()!);
 

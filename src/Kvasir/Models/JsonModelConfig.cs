@@ -16,9 +16,9 @@ internal static class JsonModelConfig
         ("qwen3", "Qwen3ForCausalLM"),
     ];
 
-    public static ModelConfig Read(string path)
+    public static ModelConfig Read(string path, Notes notes)
     {
-        var fields = JsonFields.Read(path);
+        var fields = JsonFields.Read(path, notes);
         var architecture = ReadArchitecture(fields);
         RefuseOthers(fields);
         var config = ReadSizes(fields, architecture, path);
@@ -32,7 +32,7 @@ internal static class JsonModelConfig
         var known = Array.Find(Architectures, entry => entry.Type == type);
         if (known.Type is null)
             throw fields.Unsupported("model_type", $"is {Shown.Name(type)}; supported are {string.Join(", ", Architectures.Select(entry => entry.Type))}");
-        foreach (var name in fields.Strings("architectures") ?? [])
+        foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
         {
             if (!name.Equals(known.Class, StringComparison.OrdinalIgnoreCase))
                 throw fields.Unsupported("architectures", $"holds {Shown.Name(name)}; supported with {known.Type} is {known.Class}");
@@ -44,17 +44,17 @@ internal static class JsonModelConfig
     // Settings that other members of the family use: read past, they would change every result.
     private static void RefuseOthers(JsonFields fields)
     {
-        var activation = fields.String("hidden_act") ?? "silu";
-        if (activation != "silu")
+        var activation = fields.String("hidden_act");
+        if (activation is not (null or "" or "silu" or "swish"))
             throw fields.Unsupported("hidden_act", $"is {Shown.Name(activation)}; only silu is supported");
         fields.RequireFalse("mlp_bias");
         fields.RequireFalse("rope_interleaved");
         fields.RequireNeutral("partial_rotary_factor", 1);
         foreach (var key in (ReadOnlySpan<string>)["num_experts", "num_local_experts", "n_routed_experts"])
-            fields.RequireNeutral(key, 0);
+            fields.RequireNeutral(key, 0, -1);
         if (fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
-        if (fields.Object("quantization_config") is { } quantization)
+        if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
             throw fields.Unsupported("quantization_config", $"asks for {Shown.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
     }
 

@@ -25,10 +25,10 @@ internal static class JsonRopeConfig
             return plain;
         scaling.RequireNeutral("partial_rotary_factor", 1);
         var typeKey = scaling.Contains("rope_type") ? "rope_type" : "type";
-        return (scaling.String(typeKey) ?? "default") switch
+        return scaling.String(typeKey) switch
         {
-            "default" => plain,
-            "linear" => plain with { Scaling = RopeScaling.Linear, Factor = Required(scaling, "factor") },
+            null or "" or "none" or "default" => plain,
+            "linear" => plain with { Scaling = RopeScaling.Linear, Factor = scaling.RequiredFactor("factor") },
             "llama3" => ReadLlama3(scaling, plain),
             "yarn" => ReadYarn(scaling, plain, contextTokens),
             var other => throw scaling.Unsupported(typeKey, $"is {Shown.Name(other)}; {Supported}"),
@@ -37,13 +37,13 @@ internal static class JsonRopeConfig
 
     private static RopeConfig ReadLlama3(JsonFields fields, RopeConfig plain)
     {
-        var (low, high) = (Required(fields, "low_freq_factor"), Required(fields, "high_freq_factor"));
+        var (low, high) = (fields.RequiredFactor("low_freq_factor"), fields.RequiredFactor("high_freq_factor"));
         if (high <= low)
             throw fields.Bad("high_freq_factor", $"is {high}; it must be above the low_freq_factor {low}");
         return plain with
         {
             Scaling = RopeScaling.Llama3,
-            Factor = Required(fields, "factor"),
+            Factor = fields.RequiredFactor("factor"),
             LowFreqFactor = low,
             HighFreqFactor = high,
             OriginalContextTokens = fields.RequiredCount("original_max_position_embeddings", ConfigFields.ContextLimit),
@@ -54,7 +54,7 @@ internal static class JsonRopeConfig
     {
         if (fields.Boolean("truncate") == false)
             throw fields.Unsupported("truncate", "is false, which is not supported");
-        var factor = Required(fields, "factor");
+        var factor = fields.RequiredFactor("factor");
         return plain with
         {
             Scaling = RopeScaling.Yarn,
@@ -74,6 +74,4 @@ internal static class JsonRopeConfig
         var ratio = factor <= 1 ? 1 : ((0.1 * all * Math.Log(factor)) + 1) / ((0.1 * one * Math.Log(factor)) + 1);
         return double.IsFinite(ratio) && ratio > 0 ? ratio : throw fields.Bad("mscale", $"is {all} with mscale_all_dim {one}, which gives no attention factor");
     }
-
-    private static double Required(JsonFields fields, string key) => fields.Factor(key) ?? throw fields.Missing(key);
 }

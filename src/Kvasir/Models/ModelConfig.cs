@@ -56,8 +56,9 @@ public sealed record ModelConfig
     public static ModelConfig FromGguf(Gguf file) => GgufModelConfig.Read(file);
 
     /// <param name="folder">A Hugging Face style folder with a config.json.</param>
+    /// <param name="notes">Takes a line for each piece of advice that cannot be followed; null for nobody.</param>
     /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
-    public static ModelConfig FromFolder(string folder) => JsonModelConfig.Read(Path.Combine(folder, "config.json"));
+    public static ModelConfig FromFolder(string folder, Notes? notes = null) => JsonModelConfig.Read(Path.Combine(folder, "config.json"), notes ?? new Notes());
 
     /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
     internal ModelConfig RequireSound(string file)

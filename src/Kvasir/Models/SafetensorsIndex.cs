@@ -22,7 +22,7 @@ internal sealed class SafetensorsIndex
 
     public static SafetensorsIndex Read(string path)
     {
-        var text = ModelFile.Read(path, LimitBytes);
+        var text = JsonFile.Read(path, LimitBytes);
         var index = new SafetensorsIndex(path);
         JsonText.Read(path, () => index.Parse(text));
         return index._fileNames.Count > 0 ? index : throw index.Bad("has no weight_map with tensors in it");
@@ -40,9 +40,9 @@ internal sealed class SafetensorsIndex
         }
     }
 
-    private bool Parse(byte[] text)
+    private bool Parse(ReadOnlyMemory<byte> text)
     {
-        var reader = new Utf8JsonReader(text, new JsonReaderOptions { MaxDepth = DepthLimit });
+        var reader = new Utf8JsonReader(text.Span, new JsonReaderOptions { MaxDepth = DepthLimit });
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
             throw Bad("is not a JSON object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)

@@ -17,6 +17,8 @@ internal sealed class GgufTokenizer
 
     private readonly Dictionary<string, int> _ids;
 
+    private readonly int _repeatedCount;
+
     private GgufTokenizer(GgufMetadata metadata, string file)
     {
         (_metadata, _file) = (metadata, file);
@@ -24,7 +26,9 @@ internal sealed class GgufTokenizer
         _types = ReadTypes();
         _ids = new Dictionary<string, int>(_pieces.Length, StringComparer.Ordinal);
         for (var id = 0; id < _pieces.Length; id++)
-            AddPiece(id);
+            _repeatedCount += AddPiece(id) ? 0 : 1;
+        if (_repeatedCount > 0)
+            metadata.Notes.Add(Bad("tokens", $"has {_repeatedCount} pieces twice; text becomes the first of them").Message);
     }
 
     public static TokenizerModel Read(GgufMetadata metadata, string file)
@@ -57,10 +61,10 @@ internal sealed class GgufTokenizer
 
     private TokenizerModel ReadSentencePiece()
     {
-        var scores = _metadata.Numbers(Prefix + "scores") ?? throw Bad("scores", "is missing");
+        var scores = ReadScores();
         if (scores.Length != _pieces.Length)
             throw Bad("scores", $"has {scores.Length} entries; {Prefix}tokens has {_pieces.Length}");
-        var addsSpace = _metadata.Boolean(Prefix + "add_space_prefix") ?? true;
+        var addsSpace = _metadata.Notes.Advice(() => _metadata.Boolean(Prefix + "add_space_prefix"), null) ?? true;
         var mark = PieceOutput.SpaceMark.ToString();
         NormalizerStep[] steps = [new ReplaceStep(" ", mark)];
         return WithSpecialTokens(addsBegin: true, new TokenizerModel
@@ -76,16 +80,20 @@ internal sealed class GgufTokenizer
         });
     }
 
+    // All alike, the leftmost pair merges first.
+    private float[] ReadScores()
+    {
+        if (_metadata.Numbers(Prefix + "scores") is { Length: > 0 } scores)
+            return scores;
+        _metadata.Notes.Add(Bad("scores", "is missing; all pieces count as equally good").Message);
+        return new float[_pieces.Length];
+    }
+
     private TokenizerModel WithSpecialTokens(bool addsBegin, TokenizerModel model)
     {
         var begin = ReadToken("bos_token_id") ?? (model.Kind == TokenizerKind.CharacterScores ? Existing(1) : null);
         var end = ReadToken("eos_token_id") ?? (model.Kind == TokenizerKind.CharacterScores ? Existing(2) : null);
-        addsBegin = _metadata.Boolean(Prefix + "add_bos_token") ?? (addsBegin && begin is not null);
-        var addsEnd = _metadata.Boolean(Prefix + "add_eos_token") ?? false;
-        if (addsBegin && begin is null)
-            throw Bad("add_bos_token", $"is true, but {Prefix}bos_token_id is missing");
-        if (addsEnd && end is null)
-            throw Bad("add_eos_token", $"is true, but {Prefix}eos_token_id is missing");
+        addsBegin = ReadAdds("add_bos_token", "bos_token_id", begin) ?? (addsBegin && begin is not null);
         return model with
         {
             AddedTokens = AddedTokens(),
@@ -94,10 +102,14 @@ internal sealed class GgufTokenizer
             BeginToken = begin,
             EndToken = end,
             Prefix = addsBegin ? [begin!.Value] : [],
-            AddsEnd = addsEnd,
+            AddsEnd = ReadAdds("add_eos_token", "eos_token_id", end) ?? false,
             EndTokens = EndTokens(end),
         };
     }
+
+    // Whether to add a token that a text may do without: advice, as the token's own id.
+    private bool? ReadAdds(string key, string idKey, int? id) => _metadata.Notes.Advice(
+        () => _metadata.Boolean(Prefix + key) is true && id is null ? throw Bad(key, $"is true, but {Prefix}{idKey} names no token") : _metadata.Boolean(Prefix + key), null);
 
     // llama.cpp's own ids for a SentencePiece file that names none.
     private int? Existing(int id) => id < _pieces.Length ? id : null;
@@ -106,7 +118,7 @@ internal sealed class GgufTokenizer
     {
         var types = new PieceType[_pieces.Length];
         Array.Fill(types, PieceType.Normal);
-        if (_metadata.Integers(Prefix + "token_type") is not { } numbers)
+        if (_metadata.Integers(Prefix + "token_type") is not { Length: > 0 } numbers)
             return types;
         if (numbers.Length != types.Length)
             throw Bad("token_type", $"has {numbers.Length} entries; {Prefix}tokens has {types.Length}");
@@ -115,28 +127,23 @@ internal sealed class GgufTokenizer
         return types;
     }
 
-    private void AddPiece(int id)
+    // False for a piece that was there before, as pieces are that differ only in bytes which are no text.
+    private bool AddPiece(int id)
     {
         // An empty piece can be neither found nor written: it is a hole in the vocabulary.
         if (_pieces[id].Length == 0)
             _types[id] = PieceType.Unused;
-        else if (!_ids.TryAdd(_pieces[id], id))
-            throw Bad("tokens", $"has {Shown.Name(_pieces[id])} at both {_ids[_pieces[id]]} and {id}");
         if (EndTokenNames.Contains(_pieces[id]))
             _types[id] = PieceType.Control;
+        return _pieces[id].Length == 0 || _ids.TryAdd(_pieces[id], id);
     }
 
     private MergeRule[] ReadMerges()
     {
-        var texts = _metadata.Strings(Prefix + "merges") ?? throw Bad("merges", "is missing");
-        var rules = new MergeRule[texts.Length];
-        var reader = new MergeRules(_ids);
-        for (var i = 0; i < texts.Length; i++)
-        {
-            if (reader.TryRead(texts[i], out rules[i]) is { } problem)
-                throw Bad("merges", $"{problem}: {Shown.Name(texts[i])} at index {i}");
-        }
-        return rules;
+        var rules = new MergeRules(_ids);
+        foreach (var text in _metadata.Strings(Prefix + "merges") ?? throw Bad("merges", "is missing"))
+            rules.Add(text);
+        return rules.Finish(_metadata.Notes, $"{_file}: key {Prefix}merges");
     }
 
     private AddedToken[] AddedTokens()
@@ -152,12 +159,9 @@ internal sealed class GgufTokenizer
 
     private int[] EndTokens(int? end)
     {
-        var tokens = new SortedSet<int>();
-        foreach (var token in new[] { end, ReadToken("eot_token_id"), ReadToken("eom_token_id") })
-        {
-            if (token is { } known)
-                tokens.Add(known);
-        }
+        var tokens = new SortedSet<int>([.. ReadTokens("eos_token_id"), .. ReadTokens("eot_token_id"), .. ReadTokens("eom_token_id")]);
+        if (end is { } known)
+            tokens.Add(known);
         for (var id = 0; id < _pieces.Length; id++)
         {
             if (EndTokenNames.Contains(_pieces[id]))
@@ -166,11 +170,28 @@ internal sealed class GgufTokenizer
         return [.. tokens];
     }
 
-    private int? ReadToken(string key) => _metadata.Integer(Prefix + key) switch
+    private int? ReadToken(string key) => ReadTokens(key) is [var first, ..] ? first : null;
+
+    // An id or a list of them.
+    private List<int> ReadTokens(string key)
     {
-        null => null,
-        { } id when id >= 0 && id < _pieces.Length => (int)id,
-        { } id => throw Bad(key, $"is {id}; {Prefix}tokens has {_pieces.Length} entries"),
+        var (notes, tokens) = (_metadata.Notes, new List<int>());
+        foreach (var id in notes.Advice(() => Ids(Prefix + key), []))
+        {
+            if (notes.Advice(() => Checked(key, id), null) is { } known)
+                tokens.Add(known);
+        }
+        return tokens;
+    }
+
+    private long[] Ids(string key) => _metadata.IsArray(key) ? Array.ConvertAll(_metadata.Integers(key)!, static id => (long)id) : _metadata.Integer(key) is { } id ? [id] : [];
+
+    // Tools write -1 for none, in 32 bits of either kind.
+    private int? Checked(string key, long id) => id switch
+    {
+        -1 or uint.MaxValue => null,
+        _ when id >= 0 && id < _pieces.Length && _pieces[id].Length > 0 => (int)id,
+        _ => throw Bad(key, $"is {id}, which no token has; {Prefix}tokens has {_pieces.Length} entries"),
     };
 
     private KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_file}: key {Prefix}{key} {problem}");

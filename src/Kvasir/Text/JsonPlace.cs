@@ -22,19 +22,12 @@ internal readonly struct JsonPlace
 
     /// <summary>The root of a file, which stays readable for as long as this value lives.</summary>
     /// <exception cref="KvasirException">No such file, larger than 256 MiB, or no JSON.</exception>
-    public static JsonPlace Load(string file)
+    public static JsonPlace Load(string file, Notes notes)
     {
         try
         {
-            var bytes = new FileInfo(file).Length;
-            if (bytes > LimitBytes)
-                throw new KvasirException(KvasirError.BadFile, $"{file}: has {bytes} bytes; the limit is {LimitBytes}");
-            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using var document = JsonDocument.Parse(JsonFile.Read(file, LimitBytes, notes));
             return new JsonPlace(file, "", document.RootElement.Clone());
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{file}: {Shown.Line(exception.Message)}", exception);
         }
         catch (JsonException exception)
         {
@@ -43,7 +36,7 @@ internal readonly struct JsonPlace
     }
 
     /// <summary>As <see cref="Load"/>; null where there is no such file.</summary>
-    public static JsonPlace? LoadIfThere(string file) => File.Exists(file) ? Load(file) : null;
+    public static JsonPlace? LoadIfThere(string file, Notes notes) => File.Exists(file) ? Load(file, notes) : null;
 
     /// <summary>The value of a key that must be there.</summary>
     public JsonPlace Get(string key) => Find(key) ?? throw Bad($"has no key {Shown.Name(key)}");
@@ -71,7 +64,10 @@ internal readonly struct JsonPlace
     public int Integer()
     {
         Require(JsonValueKind.Number, "an integer");
-        return _value.TryGetInt32(out var value) ? value : throw Bad($"is {Shown.Line(_value.GetRawText())}; a 32-bit integer was expected");
+        if (_value.TryGetInt32(out var value))
+            return value;
+        // Some writers spell integers as 2.0.
+        return _value.TryGetDouble(out var number) && number == (int)number ? (int)number : throw Bad($"is {Shown.Line(_value.GetRawText())}; a 32-bit integer was expected");
     }
 
     public bool Boolean() => _value.ValueKind switch
@@ -102,6 +98,9 @@ internal readonly struct JsonPlace
     public KvasirException Bad(string problem) => new(KvasirError.BadFile, $"{_file}: {Name} {problem}");
 
     public KvasirException Unsupported(string problem) => new(KvasirError.Unsupported, $"{_file}: {Name} {problem}");
+
+    /// <summary>File and key, for messages.</summary>
+    public string Place => $"{_file}: {Name}";
 
     private string Name => _key.Length == 0 ? "the root" : $"key {Shown.Line(_key)}";
 

@@ -3,29 +3,29 @@ using Kvasir.Models;
 
 namespace Kvasir.Text;
 
-/// <summary>What the files beside tokenizer.json say about the tokens that begin and end a text. All of them may be missing.</summary>
+/// <summary>What the files beside tokenizer.json say about the tokens that begin and end a text: advice, all of it. All of them may be missing.</summary>
 internal sealed class SpecialTokenFiles
 {
     private readonly TokenizerVocabulary _vocabulary;
+    private readonly Notes _notes;
 
-    public SpecialTokenFiles(string folder, TokenizerVocabulary vocabulary)
+    public SpecialTokenFiles(string folder, TokenizerVocabulary vocabulary, Notes notes)
     {
-        _vocabulary = vocabulary;
-        var tokenizer = JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"));
-        var map = JsonPlace.LoadIfThere(Path.Combine(folder, "special_tokens_map.json"));
-        var generation = JsonPlace.LoadIfThere(Path.Combine(folder, "generation_config.json"));
-        var config = JsonPlace.LoadIfThere(Path.Combine(folder, "config.json"));
+        (_vocabulary, _notes) = (vocabulary, notes);
+        // The first also holds the chat template, and config.json the sizes: they are sound, or refused.
+        var tokenizer = JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes);
+        var config = JsonPlace.LoadIfThere(Path.Combine(folder, "config.json"), notes);
+        var map = notes.Advice(() => JsonPlace.LoadIfThere(Path.Combine(folder, "special_tokens_map.json"), notes), null);
+        var generation = notes.Advice(() => JsonPlace.LoadIfThere(Path.Combine(folder, "generation_config.json"), notes), null);
 
-        var ends = new SortedSet<int>();
-        AddIds(config, ends);
-        AddIds(generation, ends);
-        AddNames(ends);
-        Begin = Named(tokenizer, "bos_token") ?? Named(map, "bos_token") ?? FirstId(config, "bos_token_id");
-        End = Named(tokenizer, "eos_token") ?? Named(map, "eos_token") ?? FirstId(config, "eos_token_id");
+        var (configBegins, configEnds) = (Ids(config, "bos_token_id"), Ids(config, "eos_token_id"));
+        var ends = new SortedSet<int>([.. configEnds, .. Ids(generation, "eos_token_id"), .. NamedEnds()]);
+        Begin = Named(tokenizer, "bos_token") ?? Named(map, "bos_token") ?? FirstOrNull(configBegins);
+        End = Named(tokenizer, "eos_token") ?? Named(map, "eos_token") ?? FirstOrNull(configEnds);
         if (End is { } end)
             ends.Add(end);
         EndTokens = [.. ends];
-        AddsBegin = tokenizer?.Flag("add_bos_token") ?? false;
+        AddsBegin = notes.Advice(() => tokenizer?.Flag("add_bos_token"), null) ?? false;
     }
 
     public int? Begin { get; }
@@ -38,45 +38,38 @@ internal sealed class SpecialTokenFiles
     /// <summary>What tokenizer_config.json says; it counts only where tokenizer.json has no template.</summary>
     public bool AddsBegin { get; }
 
-    private void AddIds(JsonPlace? file, SortedSet<int> ids)
+    // An id or a list of them.
+    private List<int> Ids(JsonPlace? file, string key)
     {
-        if (file?.Find("eos_token_id") is not { } place)
-            return;
+        var ids = new List<int>();
+        if (_notes.Advice(() => file?.Find(key), null) is not { } place)
+            return ids;
         foreach (var item in place.Kind == JsonValueKind.Array ? place.Items() : [place])
-            ids.Add(Checked(item));
+        {
+            if (_notes.Advice(() => Checked(item), null) is { } id)
+                ids.Add(id);
+        }
+
+        return ids;
     }
 
     // Only added tokens: text such as [EOS] may be an ordinary piece.
-    private void AddNames(SortedSet<int> ids)
-    {
-        foreach (var token in _vocabulary.Added)
-        {
-            if (EndTokenNames.Contains(token.Text))
-                ids.Add(token.Id);
-        }
-    }
+    private IEnumerable<int> NamedEnds() => _vocabulary.Added.Where(static token => EndTokenNames.Contains(token.Text)).Select(static token => token.Id);
 
-    // The name of a token, or an object that describes it. A name that the vocabulary lacks is no error: many files carry one.
+    // The name of a token, or an object that describes it. A name that the vocabulary lacks needs no note: many files carry one.
     private int? Named(JsonPlace? file, string key)
     {
-        if (file?.Find(key) is not { } place)
-            return null;
-        var name = place.Kind == JsonValueKind.Object ? place.Get("content").Text() : place.Text();
-        return _vocabulary.Ids.TryGetValue(name, out var id) ? id : null;
+        var name = _notes.Advice(() => file?.Find(key) is not { } place ? null : place.Kind == JsonValueKind.Object ? place.Get("content").Text() : place.Text(), null);
+        return name is not null && _vocabulary.Ids.TryGetValue(name, out var id) ? id : null;
     }
 
-    private int? FirstId(JsonPlace? file, string key)
+    // Tools write -1 for none.
+    private int? Checked(JsonPlace place) => place.Integer() switch
     {
-        if (file?.Find(key) is not { } place)
-            return null;
-        foreach (var item in place.Kind == JsonValueKind.Array ? place.Items() : [place])
-            return Checked(item);
-        return null;
-    }
+        -1 => null,
+        var id when (uint)id < (uint)_vocabulary.Pieces.Length && _vocabulary.Pieces[id].Length > 0 => id,
+        var id => throw place.Bad($"is {id}, which no token has; the tokenizer has ids 0 to {_vocabulary.Pieces.Length - 1}"),
+    };
 
-    private int Checked(JsonPlace place)
-    {
-        var id = place.Integer();
-        return (uint)id < (uint)_vocabulary.Pieces.Length ? id : throw place.Bad($"is {id}; the tokenizer has ids 0 to {_vocabulary.Pieces.Length - 1}");
-    }
+    private static int? FirstOrNull(List<int> ids) => ids.Count > 0 ? ids[0] : null;
 }

@@ -68,11 +68,13 @@ public sealed class Tokenizer
     }
 
     /// <summary>Reads tokenizer.json of a Hugging Face folder and the special tokens that the files beside it name.</summary>
+    /// <param name="folder">With a tokenizer.json.</param>
+    /// <param name="notes">Takes a line for each piece of advice that cannot be followed; null for nobody.</param>
     /// <exception cref="KvasirException">The file is missing, damaged, or describes what is not supported.</exception>
-    public static Tokenizer FromFolder(string folder)
+    public static Tokenizer FromFolder(string folder, Notes? notes = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        return new(TokenizerJson.Read(folder));
+        return new(TokenizerJson.Read(folder, notes ?? new Notes()));
     }
 
     /// <summary>One token for each byte, its value the id; no special tokens.</summary>

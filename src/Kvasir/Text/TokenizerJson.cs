@@ -14,18 +14,20 @@ internal sealed class TokenizerJson
 
     private readonly TokenizerVocabulary _vocabulary;
 
-    private TokenizerJson(JsonPlace root)
+    private readonly Notes _notes;
+
+    private TokenizerJson(JsonPlace root, Notes notes)
     {
-        _root = root;
+        (_root, _notes) = (root, notes);
         _model = root.Get("model");
         RequireBpe();
         _vocabulary = new TokenizerVocabulary(_model.Get("vocab"), root.Find("added_tokens"));
     }
 
-    public static TokenizerModel Read(string folder)
+    public static TokenizerModel Read(string folder, Notes notes)
     {
-        var reader = new TokenizerJson(JsonPlace.Load(Path.Combine(folder, "tokenizer.json")));
-        var specials = new SpecialTokenFiles(folder, reader._vocabulary);
+        var reader = new TokenizerJson(JsonPlace.Load(Path.Combine(folder, "tokenizer.json"), notes), notes);
+        var specials = new SpecialTokenFiles(folder, reader._vocabulary, notes);
         return reader.Read(specials);
     }
 
@@ -77,32 +79,23 @@ internal sealed class TokenizerJson
     private MergeRule[] ReadMerges()
     {
         var merges = _model.Get("merges");
-        var reader = new MergeRules(_vocabulary.Ids);
-        var rules = new List<MergeRule>();
+        var rules = new MergeRules(_vocabulary.Ids);
         foreach (var merge in merges.Items())
         {
-            if (ReadMerge(reader, merge, out var rule) is { } problem)
-                throw merge.Bad(problem);
-            rules.Add(rule);
+            if (merge.Kind == JsonValueKind.String)
+                rules.Add(merge.Text());
+            else if (merge.Items().ToArray() is [var left, var right])
+                rules.Add(left.Text(), right.Text());
+            else
+                throw merge.Bad($"has {merge.Count} entries; 2 were expected");
         }
-        return [.. rules];
+        return rules.Finish(_notes, merges.Place);
     }
 
-    private static string? ReadMerge(MergeRules reader, JsonPlace merge, out MergeRule rule)
-    {
-        if (merge.Kind == JsonValueKind.String)
-            return reader.TryRead(merge.Text(), out rule);
-        rule = default;
-        var parts = merge.Items().ToArray();
-        return parts.Length == 2 ? reader.TryRead(parts[0].Text(), parts[1].Text(), out rule) : $"has {parts.Length} entries; 2 were expected";
-    }
+    private int? ReadUnknown() => _model.Find("unk_token") is { } unknown ? _notes.Advice(() => IdOf(unknown), null) : null;
 
-    private int? ReadUnknown()
-    {
-        if (_model.Find("unk_token") is not { } unknown)
-            return null;
-        return _vocabulary.Ids.TryGetValue(unknown.Text(), out var id) ? id : throw unknown.Bad($"is {Shown.Name(unknown.Text())}, which is not in the vocabulary");
-    }
+    private int? IdOf(JsonPlace name) =>
+        _vocabulary.Ids.TryGetValue(name.Text(), out var id) ? id : throw name.Bad($"is {Shown.Name(name.Text())}, which is not in the vocabulary");
 
     // [ids before the text, ids after it] of a TemplateProcessing, which may stand in a Sequence beside ByteLevel.
     private (int[] Prefix, int[] Suffix) ReadTemplate(JsonPlace? processor)
@@ -139,10 +132,8 @@ internal sealed class TokenizerJson
                 seen |= item.Find("Sequence") is not null;
                 continue;
             }
-            var name = special.Get("id");
-            if (!_vocabulary.Ids.TryGetValue(name.Text(), out var id))
-                throw name.Bad($"is {Shown.Name(name.Text())}, which is not in the vocabulary");
-            (seen ? suffix : prefix).Add(id);
+            if (_notes.Advice(() => IdOf(special.Get("id")), null) is { } id)
+                (seen ? suffix : prefix).Add(id);
         }
         return ([.. prefix], [.. suffix]);
     }

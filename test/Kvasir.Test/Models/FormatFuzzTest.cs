@@ -157,7 +157,8 @@ public sealed class FormatFuzzTest
             probe.LoadFolder(probe.Folder.Path, damaged);
         }
 
-        Assert.True(probe.Refused > 100, $"{probe.Refused} refused, {probe.Loaded} loaded");
+        // Sampling is advice, whatever a file says of it.
+        Assert.True(fileName == "config.json" ? probe.Refused > 100 : probe.Refused == 0, $"{probe.Refused} refused, {probe.Loaded} loaded");
     }
 
     [Fact]

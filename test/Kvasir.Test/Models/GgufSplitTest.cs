@@ -79,13 +79,27 @@ public sealed class GgufSplitTest
     }
 
     [Theory]
-    [InlineData(0)]
+    [InlineData(-2)]
     [InlineData(60_000)]
     public void PartCountOutsideItsRangeIsRefused(int count)
     {
         using var folder = new TempFolder();
-        folder.Write("many.gguf", new GgufWriter().Set("split.count", (ushort)count).Build());
+        folder.Write("many.gguf", new GgufWriter().Set("split.count", count).Build());
         AssertRefused(folder, "many.gguf", $"'split.count' is {count}", "4096");
+    }
+
+    // The usual tool leaves the keys of the first part and writes 0 parts.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(-1)]
+    public void JoinedFileIsWhole(int count)
+    {
+        using var folder = new TempFolder();
+        folder.Write(Name(1), Part(1).Set("split.count", count).Build());
+        using var file = Gguf.Open(folder.File(Name(1)));
+        Assert.Equal(["t1"], file.Tensors.Select(tensor => tensor.Name));
+        Assert.Empty(file.Metadata.Notes.Lines);
     }
 
     private static void AssertRefused(TempFolder folder, string opened, params string[] parts)

@@ -7,10 +7,13 @@ namespace Kvasir.Test.Models;
 
 /// <summary>
 /// Writes GGUF files, sound ones and, through <see cref="Patch"/>, damaged ones. Metadata values are bool, string, the integer and
-/// float types, and arrays of string, int, uint, float.
+/// float types, <see cref="RawText"/> for text in other encodings, and arrays of these.
 /// </summary>
 internal sealed class GgufWriter
 {
+    /// <summary>The bytes of a text, which need not be UTF-8.</summary>
+    public sealed record RawText(byte[] Bytes);
+
     private readonly List<(string Key, object Value)> _metadata = [];
     private readonly List<(string Name, uint Type, long[] Shape, byte[] Content)> _tensors = [];
     private readonly List<(string Field, byte[] Content)> _patches = [];
@@ -105,7 +108,7 @@ internal sealed class GgufWriter
 
     private void WriteKey(string key, object value)
     {
-        Text($"key {key}", key);
+        Text($"key {key}", Encoding.UTF8.GetBytes(key));
         if (value is not Array array)
         {
             Number($"type {key}", (uint)TypeOf(value), 4);
@@ -122,7 +125,7 @@ internal sealed class GgufWriter
 
     private void WriteEntry(string name, uint type, long[] shape, long offset)
     {
-        Text($"name {name}", name);
+        Text($"name {name}", Encoding.UTF8.GetBytes(name));
         Number($"dimensions {name}", (ulong)shape.Length, 4);
         for (var i = 0; i < shape.Length; i++)
             Number($"size {i} {name}", (ulong)shape[i], 8);
@@ -135,7 +138,10 @@ internal sealed class GgufWriter
         switch (value)
         {
             case string text:
-                Text($"value {name}", text);
+                Text($"value {name}", Encoding.UTF8.GetBytes(text));
+                break;
+            case RawText raw:
+                Text($"value {name}", raw.Bytes);
                 break;
             case bool flag:
                 Number($"value {name}", flag ? 1u : 0u, 1);
@@ -155,9 +161,8 @@ internal sealed class GgufWriter
         }
     }
 
-    private void Text(string name, string text)
+    private void Text(string name, byte[] bytes)
     {
-        var bytes = Encoding.UTF8.GetBytes(text);
         Number($"length {name}", (ulong)bytes.Length, 8);
         _file.AddRange(bytes);
     }

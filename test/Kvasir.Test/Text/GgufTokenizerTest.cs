@@ -63,7 +63,6 @@ public sealed class GgufTokenizerTest
     {
         { "model", "key tokenizer.ggml.model" },
         { "tokens", "key tokenizer.ggml.tokens" },
-        { "scores", "key tokenizer.ggml.scores" },
     };
 
     [Theory]
@@ -74,18 +73,85 @@ public sealed class GgufTokenizerTest
     public void DamagedKeysAreNamed()
     {
         AssertBad(VocabularyGguf.ByteLevel("gpt-2").Without("merges"), "key tokenizer.ggml.merges is missing");
-        AssertBad(VocabularyGguf.ByteLevel("gpt-2").With("merges", ["a b", "a c"]), "key tokenizer.ggml.merges names a right piece that is not in the vocabulary: 'a c' at index 1");
-        AssertBad(VocabularyGguf.ByteLevel("gpt-2").With("merges", ["b a"]), "makes a piece that is not in the vocabulary");
-        AssertBad(VocabularyGguf.ByteLevel("gpt-2").With("merges", ["ab"]), "is not two pieces");
         AssertBad(VocabularyGguf.ByteLevel("gpt-2").With("merges", 3u), "tokenizer.ggml.merges");
         AssertBad(VocabularyGguf.SentencePiece().With("scores", [1f]), "key tokenizer.ggml.scores has 1 entries; tokenizer.ggml.tokens has 9");
         AssertBad(VocabularyGguf.SentencePiece().With("scores", [0f, 0, 0, float.NaN, 0, 0, 0, 0, 0]), "tokenizer.ggml.scores");
         AssertBad(VocabularyGguf.SentencePiece().With("token_type", [1]), "key tokenizer.ggml.token_type has 1 entries");
-        AssertBad(VocabularyGguf.SentencePiece().With("tokens", ["<unk>", "a", "a"]).With("scores", new float[3]).With("token_type", new int[3]), "has 'a' at both 1 and 2");
-        AssertBad(VocabularyGguf.SentencePiece().With("bos_token_id", 9u), "key tokenizer.ggml.bos_token_id is 9; tokenizer.ggml.tokens has 9 entries");
-        AssertBad(VocabularyGguf.SentencePiece().With("eot_token_id", uint.MaxValue), "key tokenizer.ggml.eot_token_id is 4294967295");
-        AssertBad(VocabularyGguf.SentencePiece().With("add_bos_token", "yes"), "tokenizer.ggml.add_bos_token");
-        AssertBad(VocabularyGguf.ByteLevel("gpt-2").Without("bos_token_id").With("add_bos_token", true), "key tokenizer.ggml.add_bos_token is true");
+    }
+
+    [Theory]
+    [InlineData("bos_token_id", 9u, "key tokenizer.ggml.bos_token_id is 9, which no token has; tokenizer.ggml.tokens has 9 entries; it counts as absent")]
+    [InlineData("eos_token_id", 512u, "key tokenizer.ggml.eos_token_id is 512, which no token has; tokenizer.ggml.tokens has 9 entries; it counts as absent")]
+    [InlineData("unknown_token_id", 70000u, "key tokenizer.ggml.unknown_token_id is 70000, which no token has; tokenizer.ggml.tokens has 9 entries; it counts as absent")]
+    [InlineData("eot_token_id", "5", "key 'tokenizer.ggml.eot_token_id' is String; an integer was expected; it counts as absent")]
+    [InlineData("eom_token_id", -7, "key tokenizer.ggml.eom_token_id is -7, which no token has; tokenizer.ggml.tokens has 9 entries; it counts as absent")]
+    [InlineData("eot_token_id", uint.MaxValue, null)]
+    [InlineData("eot_token_id", -1, null)]
+    [InlineData("add_bos_token", "yes", "key 'tokenizer.ggml.add_bos_token' is String; a boolean was expected; it counts as absent")]
+    [InlineData("add_space_prefix", 1u, "key 'tokenizer.ggml.add_space_prefix' is U32; a boolean was expected; it counts as absent")]
+    public void SideSettingThatCannotBeFollowedIsPassedOverWithOneNote(string key, object value, string? note)
+    {
+        var file = VocabularyGguf.SentencePiece();
+        file = value switch { string text => file.With(key, text), int whole => file.With(key, whole), _ => file.With(key, (uint)value) };
+        var tokenizer = TokenizerFixture.FromGguf(file.Bytes(), out var notes);
+        Assert.Equal([1, 8, 6], tokenizer.Encode("ab"));
+        Assert.Equal(((int?)1, (int?)2), (tokenizer.BeginToken, tokenizer.EndToken));
+        Assert.Equal([2], tokenizer.EndTokens);
+        Assert.Equal([0, 0, 0], tokenizer.Encode("\u6C34", addBegin: false)[1..]);
+        if (note is null)
+            Assert.Empty(notes);
+        else
+            Assert.EndsWith(note, Assert.Single(notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TokenToAddThatIsNotThereIsNotAdded()
+    {
+        var tokenizer = TokenizerFixture.FromGguf(
+            VocabularyGguf.ByteLevel("gpt-2").Without("bos_token_id").Without("eos_token_id").With("add_bos_token", true).With("add_eos_token", true).Bytes(), out var notes);
+        Assert.Equal((false, false), (tokenizer.AddsBegin, tokenizer.AddsEnd));
+        Assert.Equal([2], tokenizer.Encode("ab"));
+        Assert.Equal(2, notes.Count);
+        Assert.Contains("key tokenizer.ggml.add_eos_token is true, but tokenizer.ggml.eos_token_id names no token", notes[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SeveralEndTokensMayStandUnderOneKey()
+    {
+        var tokenizer = TokenizerFixture.FromGguf(VocabularyGguf.SentencePiece().With("eos_token_id", [5, 2, 40]).Bytes(), out var notes);
+        Assert.Equal([2, 5], tokenizer.EndTokens);
+        Assert.Equal(5, tokenizer.EndToken);
+        Assert.Contains("is 40, which no token has", Assert.Single(notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void MergesOfPiecesThatAreNotThereHaveNoEffect()
+    {
+        string[] merges = ["a b c", "a z", "z", "b a", "a b", "\u0120 a"];
+        var tokenizer = TokenizerFixture.FromGguf(VocabularyGguf.ByteLevel("gpt-2").With("merges", merges).Bytes(), out var notes);
+        Assert.Equal([2, 3, 2, 4], tokenizer.Encode("ab ab a", addBegin: false));
+        Assert.EndsWith("key tokenizer.ggml.merges holds 4 of 6 merges that have no effect: 'b c' at index 0 is a right piece that is not in the vocabulary", Assert.Single(notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WithoutScoresTheLeftmostPairMergesFirst()
+    {
+        foreach (var file in new[] { VocabularyGguf.SentencePiece().Without("scores"), VocabularyGguf.SentencePiece().With("scores", Array.Empty<float>()) })
+        {
+            var tokenizer = TokenizerFixture.FromGguf(file.Bytes(), out var notes);
+            Assert.Equal([1, 8, 6], tokenizer.Encode("ab"));
+            Assert.EndsWith("key tokenizer.ggml.scores is missing; all pieces count as equally good", Assert.Single(notes), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void PieceThatIsThereTwiceIsFoundAsTheFirst()
+    {
+        string[] pieces = ["<unk>", "<s>", "</s>", "<0x0A>", "\u2581", "a", "b", "a", "\u2581a"];
+        var tokenizer = TokenizerFixture.FromGguf(VocabularyGguf.SentencePiece().With("tokens", pieces).Bytes(), out var notes);
+        Assert.Equal([5], tokenizer.Encode("xa", addBegin: false)[^1..]);
+        Assert.Equal("a", tokenizer.Decode([7]));
+        Assert.EndsWith("key tokenizer.ggml.tokens has 1 pieces twice; text becomes the first of them", Assert.Single(notes), StringComparison.Ordinal);
     }
 
     private static void AssertBad(VocabularyGguf file, string message)

@@ -15,13 +15,13 @@ internal static class TokenizerFixture
     public static Tokenizer FromJson(string vocabulary) => FromJson(Unpack(vocabulary + ".json"));
 
     /// <summary>A tokenizer from the text of a tokenizer.json.</summary>
-    public static Tokenizer FromJson(byte[] json)
+    public static Tokenizer FromJson(byte[] json, Notes? notes = null)
     {
         var folder = Directory.CreateTempSubdirectory("kvasir-tokenizer-");
         try
         {
             File.WriteAllBytes(Path.Combine(folder.FullName, "tokenizer.json"), json);
-            return Tokenizer.FromFolder(folder.FullName);
+            return Tokenizer.FromFolder(folder.FullName, notes);
         }
         finally
         {
@@ -32,14 +32,19 @@ internal static class TokenizerFixture
     public static Tokenizer FromGguf(string vocabulary) => FromGguf(Unpack(vocabulary + ".gguf"));
 
     /// <summary>A tokenizer from the bytes of a GGUF file.</summary>
-    public static Tokenizer FromGguf(byte[] bytes)
+    public static Tokenizer FromGguf(byte[] bytes) => FromGguf(bytes, out _);
+
+    /// <param name="notes">What was passed over.</param>
+    public static Tokenizer FromGguf(byte[] bytes, out IReadOnlyList<string> notes)
     {
         var path = Path.GetTempFileName();
         try
         {
             File.WriteAllBytes(path, bytes);
             using var gguf = Gguf.Open(path);
-            return Tokenizer.FromGguf(gguf.Metadata, "vocabulary.gguf");
+            var tokenizer = Tokenizer.FromGguf(gguf.Metadata, "vocabulary.gguf");
+            notes = gguf.Metadata.Notes.Lines;
+            return tokenizer;
         }
         finally
         {

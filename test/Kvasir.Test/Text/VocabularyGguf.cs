@@ -21,6 +21,8 @@ internal sealed class VocabularyGguf
 
     public VocabularyGguf With(string key, uint value) => Set(key, writer => { writer.Write(Uint32); writer.Write(value); });
 
+    public VocabularyGguf With(string key, int value) => Set(key, writer => { writer.Write(Int32); writer.Write(value); });
+
     public VocabularyGguf With(string key, bool value) => Set(key, writer => { writer.Write(Bool); writer.Write(value); });
 
     public VocabularyGguf With(string key, string[] values) => WithArray(key, Text, values, Write);

@@ -1,0 +1,55 @@
+using System.Text;
+
+namespace Kvasir.Test.Models;
+
+/// <summary>JSON files as editors leave them.</summary>
+public sealed class JsonFileTest : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("utf-8")]
+    [InlineData("utf-16")]
+    [InlineData("utf-16BE")]
+    public void EveryFileOfAFolderMayBeginWithAByteOrderMark(string encoding)
+    {
+        StoriesCopy.Folder(_folder);
+        File.Move(_folder.File("model.safetensors"), _folder.File("model-00001-of-00001.safetensors"));
+        var names = TensorNames(_folder.File("model-00001-of-00001.safetensors"));
+        _folder.Write("model.safetensors.index.json", $"{{\"weight_map\": {{{string.Join(", ", names.Select(static name => $"\"{name}\": \"model-00001-of-00001.safetensors\""))}}}}}");
+        _folder.Write("generation_config.json", """{"top_k": 7}""");
+        _folder.Write("special_tokens_map.json", """{"bos_token": "<s>"}""");
+        foreach (var path in Directory.GetFiles(_folder.Path, "*.json"))
+            File.WriteAllText(path, File.ReadAllText(path), Encoding.GetEncoding(encoding));
+        Assert.True(Encoding.GetEncoding(encoding).Preamble.Length > 0 && File.ReadAllBytes(_folder.File("config.json"))[0] >= 0xEF);
+        using (var model = Model.Load(_folder.Path))
+        {
+            Assert.Empty(model.Notes);
+            Assert.Equal(7, model.Defaults.TopK);
+            Assert.Equal(StoriesCopy.Story(TestModels.StoriesGguf), StoriesCopy.Story(model));
+        }
+
+        var inspected = Cli.CliRun.Of("inspect", _folder.Path, "--json");
+        Assert.Equal((0, ""), (inspected.ExitCode, inspected.Error));
+        Assert.Equal("BPE", inspected.Json[0]["tokenizer"]!["kind"]!.ToString());
+    }
+
+    [Fact]
+    public void BytesThatAreNoTextAreShownWithReplacementCharacters()
+    {
+        StoriesCopy.Folder(_folder);
+        var config = File.ReadAllText(_folder.File("tokenizer_config.json")).Replace("\"legacy\"", "\"author\": \"José\", \"legacy\"", StringComparison.Ordinal);
+        _folder.Write("tokenizer_config.json", Encoding.Latin1.GetBytes(config));
+        using var model = Model.Load(_folder.Path);
+        Assert.EndsWith("tokenizer_config.json: holds text that is not UTF-8; replacement characters stand for it", Assert.Single(model.Notes), StringComparison.Ordinal);
+        Assert.Equal(1, model.Tokenizer.BeginToken);
+    }
+
+    private static string[] TensorNames(string path)
+    {
+        using var file = Kvasir.Models.Safetensors.Open(path);
+        return [.. file.Tensors.Select(static tensor => tensor.Name)];
+    }
+}
