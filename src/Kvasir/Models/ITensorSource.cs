@@ -20,4 +20,22 @@ internal interface ITensorSource : IDisposable
 }
 
 /// <summary>A tensor of either container. The shape is slowest dimension first: a matrix is [rows, columns].</summary>
-internal readonly record struct StoredTensor(string Name, string File, WeightType Type, long[] Shape, NativeView View);
+internal readonly record struct StoredTensor(string Name, string File, WeightType Type, long[] Shape, NativeView View)
+{
+    /// <summary>Whether its numbers lie as those of this shape do: an axis of size 1 is no axis, wherever it stands.</summary>
+    public bool HasShape(params ReadOnlySpan<long> shape)
+    {
+        var next = 0;
+        foreach (var size in shape)
+        {
+            while (next < Shape.Length && Shape[next] == 1)
+                next++;
+            if (size == 1)
+                continue;
+            if (next == Shape.Length || Shape[next++] != size)
+                return false;
+        }
+
+        return !Shape.AsSpan(next).ContainsAnyExcept(1);
+    }
+}

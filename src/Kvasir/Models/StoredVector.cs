@@ -8,7 +8,7 @@ internal static class StoredVector
     /// <exception cref="KvasirException">The shape is not [<paramref name="count"/>], the type is quantised, or an element is NaN or infinite.</exception>
     public static float[] Decode(StoredTensor stored, int count)
     {
-        if (stored.Shape.Length != 1 || stored.Shape[0] != count)
+        if (!stored.HasShape(count))
             throw Bad(stored, $"has the shape {Shown.Shape(stored.Shape)}; [{count}] was expected");
         var values = new float[count];
         switch (stored.Type)

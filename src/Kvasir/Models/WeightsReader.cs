@@ -68,7 +68,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     private (StoredTensor Stored, WeightMatrix Matrix) Stored(string name, int rows, int columns)
     {
         var stored = Find(name);
-        if (stored.Shape.Length != 2 || stored.Shape[0] != rows || stored.Shape[1] != columns)
+        if (!stored.HasShape(rows, columns))
         {
             throw new KvasirException(
                 KvasirError.BadFile,

@@ -118,6 +118,48 @@ public sealed class WeightsTest
         AssertGgufRefused(TinyModel.Gguf("qwen3").Without("blk.0.attn_q_norm.weight"), KvasirError.BadFile, "tensor 'blk.0.attn_q_norm.weight' is missing");
     }
 
+    // Some writers keep an axis of size 1 in front of or behind the others: the numbers lie the same.
+    [Theory]
+    [InlineData("blk.0.attn_norm.weight", 1)]
+    [InlineData("blk.0.attn_norm.weight", 3)]
+    [InlineData("output_norm.weight", 1)]
+    [InlineData("blk.0.attn_q.bias", 1)]
+    [InlineData("blk.0.ffn_up.weight", 2)]
+    [InlineData("token_embd.weight", 2)]
+    public void GgufAxesOfSizeOneAreNone(string name, int axes)
+    {
+        using var folder = new TempFolder();
+        var plain = TinyModel.Gguf("qwen2");
+        using var file = Gguf.Open(folder.Write("plain.gguf", plain.Build()));
+        Assert.True(file.TryFind(name, out var tensor));
+        var content = tensor.View.Span(0, (int)tensor.View.Bytes).ToArray();
+        var changed = TinyModel.Gguf("qwen2").Without(name).Tensor(name, tensor.Type, [.. tensor.Shape, .. Enumerable.Repeat(1L, axes)], content);
+        using var expected = TestModels.LoadGguf(folder.File("plain.gguf"), out _);
+        using var weights = TestModels.LoadGguf(folder.Write("axes.gguf", changed.Build()), out var config);
+        AssertWhole(weights, config);
+        Assert.Equal(expected.OutputNorm, weights.OutputNorm);
+        Assert.Equal(expected.Layers[0].AttentionNorm, weights.Layers[0].AttentionNorm);
+        Assert.Equal(expected.Layers[0].QueryBias!, weights.Layers[0].QueryBias!);
+        Assert.Equal(expected.Layers[0].Up.Row(63), weights.Layers[0].Up.Row(63));
+        Assert.Equal(expected.Embedding.Row(15), weights.Embedding.Row(15));
+    }
+
+    [Theory]
+    [InlineData("model.norm.weight", new long[] { 1, 32 })]
+    [InlineData("model.norm.weight", new long[] { 32, 1, 1 })]
+    [InlineData("model.layers.0.mlp.up_proj.weight", new long[] { 1, 64, 32 })]
+    [InlineData("model.layers.0.mlp.up_proj.weight", new long[] { 64, 1, 32, 1 })]
+    public void FolderAxesOfSizeOneAreNone(string name, long[] shape)
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        byte[] content = [.. Enumerable.Range(0, (int)(2 * shape.Aggregate(static (product, size) => product * size))).Select(static i => (byte)(i % 64))];
+        folder.Write("model.safetensors", TinyModel.Safetensors().Without(name).Tensor(name, "BF16", shape, content).Build());
+        using var weights = TestModels.LoadFolder(folder.Path, out var config);
+        AssertWhole(weights, config);
+        Assert.Equal(name == "model.norm.weight" ? 32 : 64, name == "model.norm.weight" ? weights.OutputNorm.Length : weights.Layers[0].Up.Rows);
+    }
+
     [Fact]
     public void OtherShapeIsNamedWithTheExpectedOne()
     {
