@@ -14,14 +14,14 @@ internal static class Verbs
     // Neither bundles of one-letter options nor @files: a prompt may begin with either.
     private static readonly ParserConfiguration Parsing = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
 
-    /// <summary>Runs one command line and gives the exit code. Nothing is thrown.</summary>
+    /// <summary>Runs one command line and gives the exit code; an empty one asks for help. Nothing is thrown.</summary>
     public static int Run(string[] args, Shell shell)
     {
         try
         {
-            var parsed = Create(shell).Parse(args, Parsing);
-            if (parsed.Action is ParseErrorAction || UnknownOption(parsed) is not null)
-                return Refuse(parsed, args, shell);
+            var parsed = Create(shell).Parse(args.Length > 0 ? args : ["--help"], Parsing);
+            if (parsed.Action is ParseErrorAction || UsageFault.UnknownOption(parsed) is not null)
+                return Fail(new FaultReport("usage", UsageFault.Message(parsed)), ExitCode.Usage, args, shell);
             return parsed.Invoke(new InvocationConfiguration
             {
                 Output = shell.Output,
@@ -52,43 +52,6 @@ internal static class Verbs
         root.Options.Add(new HelpOption("--help", ["-h"]) { Description = "Show this help", Action = new HelpText(shell) });
         root.Options.Add(new VersionOption("--version", []) { Description = "Show the version", Action = new VersionText(shell) });
         return root;
-    }
-
-    // The parser takes what looks like an option, but is none, for the prompt.
-    private static string? UnknownOption(ParseResult parsed)
-    {
-        if (parsed.Action is not null && parsed.Action is HelpText or VersionText)
-            return null;
-        foreach (var token in parsed.Tokens)
-        {
-            if (token.Type == TokenType.DoubleDash)
-                return null;
-            if (token.Type == TokenType.Argument && parsed.CommandResult.Tokens.Contains(token) && IsLikeOption(token.Value))
-                return token.Value;
-        }
-
-        return null;
-    }
-
-    private static bool IsLikeOption(string text) =>
-        text.Length > 1 && text[0] == '-' && char.IsAsciiLetter(text.TrimStart('-').FirstOrDefault()) && !text.Contains(' ', StringComparison.Ordinal);
-
-    private static int Refuse(ParseResult parsed, string[] args, Shell shell)
-    {
-        var verb = Path(parsed.CommandResult);
-        var message = UnknownOption(parsed) is { } unknown
-            ? $"option '{unknown}' is unknown (a prompt that begins with a dash goes after --)"
-            : verb.Length > 0 ? Printable.Line(parsed.Errors[0].Message.TrimEnd('.')) : WithoutVerb(parsed);
-        return Fail(new FaultReport("usage", $"{message}; see kvasir{verb} --help"), ExitCode.Usage, args, shell);
-    }
-
-    // As " eval agree"; empty for the root.
-    private static string Path(SymbolResult? result) => result is CommandResult { Command: not RootCommand } command ? $"{Path(command.Parent)} {command.Command.Name}" : "";
-
-    private static string WithoutVerb(ParseResult parsed)
-    {
-        var verbs = string.Join(", ", parsed.RootCommandResult.Command.Children.OfType<Command>().Select(static command => command.Name));
-        return parsed.UnmatchedTokens is [var first, ..] ? $"'{Printable.Line(first)}' is no command; there are {verbs}" : $"a command is missing: {verbs}";
     }
 
     private static int Report(Exception problem, string[] args, Shell shell)

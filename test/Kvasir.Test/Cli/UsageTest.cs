@@ -43,9 +43,9 @@ public sealed class UsageTest
     [Fact]
     public void AMistypedOptionIsNoPrompt()
     {
-        CliRun.Of("run", "stories260K", "--jsno").AssertFails(2, "kvasir: option '--jsno' is unknown (a prompt that begins with a dash goes after --); see kvasir run --help");
+        CliRun.Of("run", "stories260K", "--jsno").AssertFails(2, "kvasir: option '--jsno' is unknown; did you mean --json? (a prompt that begins with a dash goes after --); see kvasir run --help");
         CliRun.Of("run", "stories260K", "--tempersture", "3").AssertFails(
-            2, "kvasir: option '--tempersture' is unknown (a prompt that begins with a dash goes after --); see kvasir run --help");
+            2, "kvasir: option '--tempersture' is unknown; did you mean --temperature? (a prompt that begins with a dash goes after --); see kvasir run --help");
         var dashed = CliRun.Of("run", "stories260K", "-q", "--max-tokens", "1", "--", "--jsno");
         Assert.Equal((0, ""), (dashed.ExitCode, dashed.Error));
     }
@@ -69,10 +69,47 @@ public sealed class UsageTest
     }
 
     [Fact]
-    public void VerbsAreNamedWhenNoneOrAWrongOneIsTyped()
+    public void WithoutAVerbThereIsHelp()
     {
-        CliRun.Of().AssertFails(2, "kvasir: a command is missing: run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
-        CliRun.Of("frob", "x").AssertFails(2, "kvasir: 'frob' is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo; see kvasir --help");
+        var (bare, help) = (CliRun.Of(), CliRun.Of("--help"));
+        Assert.Equal((0, "", help.Output), (bare.ExitCode, bare.Error, bare.Output));
+    }
+
+    [Theory]
+    [InlineData("frob", "is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo")]
+    [InlineData("x", "is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo")]
+    [InlineData("rnu", "is no command; did you mean run?")]
+    [InlineData("Run", "is no command; did you mean run?")]
+    [InlineData("insp", "is no command; did you mean inspect?")]
+    [InlineData("polices", "is no command; did you mean policies?")]
+    [InlineData("calibarte", "is no command; did you mean calibrate?")]
+    [InlineData("help", "is no command; did you mean --help?")]
+    [InlineData("-version", "is no command; did you mean --version?")]
+    [InlineData("stories260K", "is no command but a model or a file; did you mean run stories260K?")]
+    public void AWrongVerbIsOneLineWithWhatWasMeant(string verb, string message)
+    {
+        CliRun.Of(verb).AssertFails(2, $"kvasir: '{verb}' {message}; see kvasir --help");
+        CliRun.Of(verb, "x", "-y").AssertFails(2, $"kvasir: '{verb}' {message}; see kvasir --help");
+    }
+
+    [Fact]
+    public void AWrongVerbOfAnyLengthAndAlphabetIsOneLine()
+    {
+        foreach (var verb in new[] { "", "-", "--", "日本", "a\nb", new string('r', 20_000) })
+            Assert.Equal((2, "", 1), (CliRun.Of(verb, "z").ExitCode, CliRun.Of(verb, "z").Output, CliRun.Of(verb, "z").Error.Count(static c => c == '\n')));
+    }
+
+    [Theory]
+    [InlineData("policies", "--jsno", "--json")]
+    [InlineData("demo", "--contxt=8k", "--context")]
+    [InlineData("inspect stories260K", "--tensor", "--tensors")]
+    [InlineData("eval agree stories260K", "--attenton", "--attention")]
+    public void AMistypedOptionIsToldWhatWasMeant(string command, string option, string meant)
+    {
+        var run = CliRun.Of([.. command.Split(' '), option]);
+        Assert.Equal(2, run.ExitCode);
+        Assert.StartsWith($"kvasir: option '{option}' is unknown; did you mean {meant}?", run.Error, StringComparison.Ordinal);
+        Assert.Single(run.Error.TrimEnd('\n').Split('\n'));
     }
 
     [Fact]
