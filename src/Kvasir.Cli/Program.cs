@@ -33,6 +33,7 @@ internal static class Program
             Columns = static () => Extent(static () => Console.WindowWidth, 80),
             Rows = static () => Extent(static () => Console.WindowHeight, 24),
             Interrupts = interrupts,
+            Warning = VersionText.Warning,
             ShowsFaults = Environment.GetEnvironmentVariable("KVASIR_DEBUG") == "1",
         };
     }

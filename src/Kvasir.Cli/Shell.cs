@@ -32,6 +32,9 @@ internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Err
     /// <summary>Whether stack traces are wanted (KVASIR_DEBUG=1).</summary>
     public bool ShowsFaults { get; init; }
 
+    /// <summary>What a user has to know of this build before anything is computed, in one line.</summary>
+    public string? Warning { get; init; }
+
     /// <summary>A line beside the answer. Dimmed on a terminal, so that the answer stands out.</summary>
     public void Note(string text) => Error.WriteLine(HasColor ? $"\e[2m{text}\e[22m" : text);
 }

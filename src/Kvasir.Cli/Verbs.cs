@@ -22,6 +22,8 @@ internal static class Verbs
             var parsed = Create(shell).Parse(args.Length > 0 ? args : ["--help"], Parsing);
             if (parsed.Action is ParseErrorAction || UsageFault.UnknownOption(parsed) is not null)
                 return Fail(new FaultReport("usage", UsageFault.Message(parsed)), ExitCode.Usage, args, shell);
+            if (shell.Warning is { } warning && parsed.Action is not (HelpText or VersionText) && !OutputFlags.QuietNames.Any(args.Contains))
+                shell.Error.WriteLine($"kvasir: {warning}");
             return parsed.Invoke(new InvocationConfiguration
             {
                 Output = shell.Output,

@@ -46,9 +46,10 @@ public static class AutoAttention
         return sparseFrom == 0 || sparseFrom > context ? new AutoChoice(PolicyCatalog.Dense.Spec, null) : new AutoChoice(SparseFrom(sparseFrom), sparseFrom);
     }
 
-    /// <summary>What a length holds for: this machine, these kernels, and a shape of heads.</summary>
+    /// <summary>What a length holds for: this machine, these kernels with the instructions that they may use, and a shape of heads.</summary>
     internal static string Key(ModelConfig config, KvType kv) => string.Create(
-        CultureInfo.InvariantCulture, $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+        CultureInfo.InvariantCulture,
+        $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {string.Join('+', Processor.InstructionSets)} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
 
     private static PolicySpec SparseFrom(int tokens) => PolicyCatalog.Spec(Policy).With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
 

@@ -87,6 +87,7 @@ internal static class BenchTable
     private static List<string[]> MachineRows(MachineReport machine) =>
     [
         ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads){string.Concat(machine.InstructionSets.Select(static set => $", {set}"))}"],
+        .. machine.UnusedInstructionSets is { } unused ? new[] { new[] { "unused", $"{string.Join(", ", unused)}: the processor has them, this build or its settings do not" } } : [],
         ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}{string.Concat(machine.Bandwidth.Select(static sample => $", {Threads(sample.Threads)} {(sample.Threads == 1 ? "reads" : "read")} {Giga(sample.BytesPerSecond)} GB/s"))}"],
         ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
     ];

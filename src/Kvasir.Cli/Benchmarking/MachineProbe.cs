@@ -32,7 +32,8 @@ internal static class MachineProbe
 
         return new MachineReport(
             Processor.Name, cores, Environment.ProcessorCount, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, RuntimeInformation.OSDescription,
-            RuntimeInformation.FrameworkDescription, VersionText.Informational, Processor.InstructionSets, [.. bandwidth], computes ? [.. multiplyAdd] : null);
+            RuntimeInformation.FrameworkDescription, VersionText.Informational, Processor.InstructionSets,
+            Processor.UnusedInstructionSets is [_, ..] unused ? unused : null, [.. bandwidth], computes ? [.. multiplyAdd] : null);
     }
 
     /// <summary>Reading speed of so many threads, now. Takes and returns up to 256 MiB for each.</summary>

@@ -6,11 +6,12 @@ namespace Kvasir.Cli.Reports;
 /// <param name="Threads">Logical processors that this process may use.</param>
 /// <param name="MemoryBytes">Of the machine, or of this process's limit.</param>
 /// <param name="InstructionSets">That kernels use and this process may.</param>
+/// <param name="UnusedInstructionSets">That the processor has and this process may not use; null for none.</param>
 /// <param name="Bandwidth">Reading memory, by thread count.</param>
 /// <param name="MultiplyAdd">By thread count, where asked for.</param>
 internal sealed record MachineReport(
     string Cpu, int PhysicalCores, int Threads, long MemoryBytes, string Os, string Dotnet, string Kvasir, IReadOnlyList<string> InstructionSets,
-    BandwidthReport[] Bandwidth, MultiplyAddReport[]? MultiplyAdd);
+    IReadOnlyList<string>? UnusedInstructionSets, BandwidthReport[] Bandwidth, MultiplyAddReport[]? MultiplyAdd);
 
 /// <param name="BytesPerSecond">The median of several runs.</param>
 internal sealed record BandwidthReport(int Threads, double BytesPerSecond, double BestBytesPerSecond);

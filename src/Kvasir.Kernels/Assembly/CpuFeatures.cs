@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Kvasir.Kernels.Assembly;
@@ -8,6 +9,12 @@ namespace Kvasir.Kernels.Assembly;
 /// </summary>
 public static class CpuFeatures
 {
+    private const int FmaBit = 12;
+    private const int Avx2Bit = 5;
+    private const int Avx512FoundationBit = 16;
+    private const int Avx512BytesBit = 30;
+    private const int Avx512PermuteBit = 1;
+    private const int AvxVnniBit = 4;
     private const int Avx512VnniBit = 11;
     private const int Avx512PopcountBit = 14;
     private const int Avx512Bf16Bit = 5;
@@ -27,6 +34,23 @@ public static class CpuFeatures
 
     /// <summary>The 512-bit forms of what .NET does have, VCVTPH2PS among them (a part of AVX512F).</summary>
     public static bool HasAvx512 => Avx512F.X64.IsSupported && Avx512BW.IsSupported && Avx512Vbmi.IsSupported;
+
+    /// <summary>Sets of the processor, by the names of <see cref="Machine.Processor"/>, whether this process may use them or not.</summary>
+    internal static IEnumerable<string> OfProcessor()
+    {
+        // A process that may use nothing at all may not even ask; .NET runs on no x64 processor that has not this one.
+        if (!X86Base.IsSupported)
+            return RuntimeInformation.ProcessArchitecture == Architecture.X64 ? ["SSE4.2"] : [];
+        var (first, wide, more) = (Leaf(1, 0), Leaf(7, 0), Leaf(7, 1));
+        (string Name, bool Has)[] sets =
+        [
+            ("AVX2", Bit(wide.Ebx, Avx2Bit)), ("FMA", Bit(first.Ecx, FmaBit)), ("AVX-VNNI", Bit(more.Eax, AvxVnniBit)),
+            ("AVX512F", Bit(wide.Ebx, Avx512FoundationBit)), ("AVX512BW", Bit(wide.Ebx, Avx512BytesBit)), ("AVX512VBMI", Bit(wide.Ecx, Avx512PermuteBit)),
+            ("AVX512-VNNI", Bit(wide.Ecx, Avx512VnniBit)), ("AVX512-VPOPCNTDQ", Bit(wide.Ecx, Avx512PopcountBit)), ("AVX512-BF16", Bit(more.Eax, Avx512Bf16Bit)),
+            ("AMX-BF16", (wide.Edx & AmxBits) == AmxBits),
+        ];
+        return sets.Where(static set => set.Has).Select(static set => set.Name);
+    }
 
     private static bool Bit(int register, int bit) => (register >> bit & 1) != 0;
 

@@ -21,6 +21,12 @@ public static class Processor
     /// <summary>Instruction sets that kernels use and this process may, by name.</summary>
     public static IReadOnlyList<string> InstructionSets { get; } = [.. Sets().Where(static set => set.IsSupported).Select(static set => set.Name)];
 
+    /// <summary>
+    /// Instruction sets that kernels would use and the processor has, but this process may not: it was compiled ahead of time without them, or a setting of the
+    /// runtime's or the system's takes them away.
+    /// </summary>
+    public static IReadOnlyList<string> UnusedInstructionSets { get; } = [.. CpuFeatures.OfProcessor().Except(InstructionSets)];
+
     private static (string Name, bool IsSupported)[] Sets() =>
     [
         ("SSE4.2", Sse42.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-VNNI", AvxVnni.IsSupported),

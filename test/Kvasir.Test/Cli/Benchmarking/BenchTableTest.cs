@@ -32,7 +32,7 @@ public sealed class BenchTableTest
     };
 
     private static readonly MachineReport Machine = new(
-        "A Processor", 2, 4, 16L << 30, "an OS", ".NET 10", "0.1.0", ["AVX2", "FMA"],
+        "A Processor", 2, 4, 16L << 30, "an OS", ".NET 10", "0.1.0", ["AVX2", "FMA"], null,
         [new BandwidthReport(1, 13.26e9, 14e9), new BandwidthReport(2, 22e9, 25e9)],
         [new MultiplyAddReport(1) { F32OperationsPerSecond = 179e9, F32Form = "512-bit" }, new MultiplyAddReport(2) { F32OperationsPerSecond = 358e9, F32Form = "512-bit", Int8OperationsPerSecond = 1e12, Int8Form = "VPDPBUSD" }]);
 
