@@ -13,6 +13,7 @@ import archives
 import materials
 
 ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / "artifacts" / "release"
 RID = "linux-x64"
 PROJECTS = ["Kvasir.Kernels", "Kvasir", "Kvasir.Evaluation", "Kvasir.Cli"]
 LEVELS = ["x86-64-v3", "x86-64-v4"]
@@ -29,16 +30,17 @@ def main():
         commit, seconds = committed()
         require_tools(arguments.aot)
         out = Path(arguments.output).resolve()
-        if out.exists() and any(out.iterdir()):
+        # All of the working folder is emptied; anybody else's is not.
+        if WORK not in out.parents and out.exists() and any(out.iterdir()):
             raise Refusal("%s is not empty; a release has a folder of its own" % out)
-        make(Build(ROOT / "artifacts" / "release", commit, arguments.repository), out, seconds, arguments.aot)
+        make(Build(WORK, commit, arguments.repository), out, seconds, arguments.aot)
     except Refusal as problem:
         sys.exit("release: %s" % problem)
 
 
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", nargs="?", default=str(ROOT / "artifacts" / "release" / "out"), help="folder for what is made [default: artifacts/release/out, emptied before]")
+    parser.add_argument("output", nargs="?", default=str(WORK / "out"), help="folder for what is made [default: artifacts/release/out, emptied before]")
     parser.add_argument("--repository", metavar="URL", default="", help="address that the packages name as their source's")
     parser.add_argument("--without-aot", dest="aot", action="store_false", help="no binaries compiled ahead of time: they need clang or gcc")
     return parser.parse_args()
@@ -76,7 +78,7 @@ class Build:
         self.folder = folder
         self.commit = commit
         self.properties = ["-p:ContinuousIntegrationBuild=true", "-p:RepositoryUrl=" + repository]
-        self.environment = dict(os.environ, DOTNET_CLI_TELEMETRY_OPTOUT="1", DOTNET_NOLOGO="1", LC_ALL="C", TZ="UTC")
+        self.environment = dict(os.environ, DOTNET_CLI_TELEMETRY_OPTOUT="1", DOTNET_NOLOGO="1", ArtifactsPath=str(folder / "build"), LC_ALL="C", TZ="UTC")
 
     def dotnet(self, step, *words):
         print("release: %s" % step, flush=True)
@@ -86,14 +88,14 @@ class Build:
             raise Refusal("%s failed: dotnet %s" % (step, " ".join(map(str, words))))
         return done.stdout
 
-    def project(self, step, verb, name, *words):
+    def project(self, folder, step, verb, name, *words):
         """Gives the folder with what was made."""
-        output = self.folder / step.replace(" ", "-")
-        self.dotnet(step, verb, ROOT / "src" / name, "-c", "Release", "-v", "quiet", "--artifacts-path", self.folder / "build", "-o", output, *self.properties, *words)
+        output = self.folder / folder
+        self.dotnet(step, verb, ROOT / "src" / name, "-c", "Release", "-v", "quiet", "-o", output, *self.properties, *words)
         return output
 
     def pack(self):
-        return [self.project("packages", "pack", name) for name in PROJECTS][0]
+        return [self.project("packages", "package of %s" % name, "pack", name) for name in PROJECTS][0]
 
     def runtime_version(self):
         """Of the runtime that binaries carry."""
@@ -109,20 +111,20 @@ class Build:
                 return notices
         raise Refusal("THIRD-PARTY-NOTICES.TXT of the runtime pack %s is in none of %s" % (self.runtime_version(), ", ".join(assets["packageFolders"])))
 
-    def publish(self, step, *words):
+    def publish(self, name, *words):
         # What was compiled ahead of time for one instruction set is no part of the next.
         for native in (self.folder / "build" / "obj" / EXECUTABLE).glob("*/native"):
             shutil.rmtree(native)
-        return self.project(step, "publish", EXECUTABLE, "-r", RID, *words)
+        return self.project(name, "binary %s" % name, "publish", EXECUTABLE, "-r", RID, *words)
 
 
 def make(build, out, seconds, aot):
     packages = build.pack()
     version = next(packages.glob("Kvasir.Kernels.*.nupkg")).name[len("Kvasir.Kernels."):-len(".nupkg")]
-    published = {RID: build.publish("binary for %s" % RID)}
+    published = {RID: build.publish(RID)}
     for level in LEVELS if aot else []:
         name = "%s-aot-%s" % (RID, level[len("x86-64-"):])
-        published[name] = build.publish("binary ahead of time for %s" % level, "-p:PublishAot=true", "-p:IlcInstructionSet=" + level)
+        published[name] = build.publish(name, "-p:PublishAot=true", "-p:IlcInstructionSet=" + level)
     out.mkdir(parents=True, exist_ok=True)
     for package in sorted(packages.glob("*.*nupkg")):
         archives.normalise_package(package, out / package.name, seconds)
