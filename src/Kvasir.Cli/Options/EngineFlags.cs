@@ -10,7 +10,8 @@ internal sealed class EngineFlags
 {
     private const int MaxThreads = 1024;
 
-    private readonly Option<AttentionPolicy?> _attention = new("--attention")
+    // One policy, or none for the machine to choose; a parser that was called may not return null.
+    private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
     {
         HelpName = "POLICY",
         Description = $"Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), or @FILE with one of these: {PolicyCatalog.Names}; auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once [default: auto]",
@@ -18,15 +19,15 @@ internal sealed class EngineFlags
         {
             var text = result.Tokens[^1].Value;
             if (text == AutoAttention.Name)
-                return null;
+                return [];
             try
             {
-                return PolicyList.One(text);
+                return [PolicyList.One(text)];
             }
             catch (KvasirException refusal)
             {
                 result.AddError($"--attention: {refusal.Message}");
-                return null;
+                return [];
             }
         },
     };
@@ -60,7 +61,7 @@ internal sealed class EngineFlags
     }
 
     /// <summary>Whether the machine is to choose the policy: nobody named one.</summary>
-    public bool IsAuto(ParseResult typed) => typed.GetValue(_attention) is null;
+    public bool IsAuto(ParseResult typed) => typed.GetValue(_attention) is null or [];
 
     /// <summary>For one sequence at a time; dense where <see cref="IsAuto"/>.</summary>
     public EngineOptions Read(ParseResult typed)
@@ -68,7 +69,7 @@ internal sealed class EngineFlags
         var defaults = new EngineOptions();
         return defaults with
         {
-            Attention = typed.GetValue(_attention) ?? defaults.Attention,
+            Attention = typed.GetValue(_attention) is [var named] ? named : defaults.Attention,
             AuditShare = typed.GetValue(_audit) ?? 0,
             Kv = typed.GetValue(_kv) ?? defaults.Kv,
             KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,

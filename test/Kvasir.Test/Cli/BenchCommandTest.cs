@@ -76,7 +76,7 @@ public sealed class BenchCommandTest
     [InlineData("--batch: '1,513' is not a list of whole numbers from 1 to 512", "stories260K", "--batch", "1,513")]
     [InlineData("--repeat: '0' is not a whole number from 1 to 1000", "stories260K", "--repeat", "0")]
     [InlineData("--fill: 'zero' is not prefill or random", "stories260K", "--fill", "zero")]
-    [InlineData("--attention: attention policy 'x' is unknown; known: dense, magicpig, psa, streaming, longformer, sparse-transformer, topk, topp, oracle, quest, guarded, h2o, alisa, loki", "stories260K", "--attention", "dense,x")]
+    [InlineData("--attention: attention policy 'x' is unknown; known: dense, magicpig, psa, streaming, longformer, sparse-transformer, topk, topp, oracle, quest, guarded, h2o, alisa, loki, every-other", "stories260K", "--attention", "dense,x")]
     [InlineData("--attention: attention policy 'dense' has no option 'a=1' of the form key=value; it has none", "stories260K", "--attention", "dense:a=1,b=2")]
     [InlineData("--prefill 0 and --decode 0 leave nothing to measure", "stories260K", "--prefill", "0", "--decode", "0")]
     [InlineData("--markdown and --json were given; one of them is allowed", "stories260K", "--markdown", "--json")]
