@@ -6,14 +6,10 @@ using Kvasir.Models;
 namespace Kvasir.Test.Attention;
 
 /// <summary>What a sparse policy reads whole is divided between workers as dense attention is, and nobody chooses.</summary>
-public sealed class DividedLayersTest : IDisposable
+public sealed class DividedLayersTest(DividedLayersTest.Reference reference) : IClassFixture<DividedLayersTest.Reference>
 {
     private const int Depth = 2500;
     private static readonly EngineOptions Options = new() { Threads = 3, Kv = KvType.F32, KvMemoryBytes = 16 << 20, ContextTokens = Depth + 40 };
-    // Activations are not quantised, which would swallow the last bits.
-    private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.BF16, options: new ModelOptions { Repack = false });
-
-    public void Dispose() => _model.Dispose();
 
     [Theory]
     [InlineData("streaming:min-context=0,dense-layers=0+1")]
@@ -25,7 +21,7 @@ public sealed class DividedLayersTest : IDisposable
     public void WhatIsReadWholeIsDividedAsDenseAttentionIs(string policy)
     {
         var (logits, step) = Decode(PolicyCatalog.Parse(policy));
-        Assert.Equal(Decode(PolicyCatalog.Parse("dense")).Logits, logits);
+        Assert.Equal(reference.Logits, logits);
         Assert.Equal((0, 1), (step.SelectionMs, step.KeysReadShare));
         // One worker's sum is rounded otherwise: these came out of parts.
         var whole = Decode(new Undivided(PolicyCatalog.Parse(policy)));
@@ -50,7 +46,7 @@ public sealed class DividedLayersTest : IDisposable
         var policy = new SelectNothing();
         Assert.Throws<NotSupportedException>(() => Decode(policy));
         policy.DividedLayers = 2;
-        Assert.Equal(Decode(PolicyCatalog.Parse("dense")).Logits, Decode(policy).Logits);
+        Assert.Equal(reference.Logits, Decode(policy).Logits);
         policy.DividedLayers = 1;
         Assert.Throws<NotSupportedException>(() => Decode(policy));
     }
@@ -68,13 +64,28 @@ public sealed class DividedLayersTest : IDisposable
         Assert.True(PolicyCatalog.Parse("h2o:min-context=100,dense-layers=2").ReadsEveryRow(2, (first, end)));
     }
 
-    private (float[] Logits, StepTimings Step) Decode(AttentionPolicy policy)
+    private (float[] Logits, StepTimings Step) Decode(AttentionPolicy policy) => Decode(reference.Model, policy);
+
+    private static (float[] Logits, StepTimings Step) Decode(Model model, AttentionPolicy policy)
     {
-        using var engine = new Engine(_model, Options);
+        using var engine = new Engine(model, Options);
         using var probe = new EngineProbe(engine, policy, Depth + 40, seed: 5);
         probe.FillRandom(Depth);
         var step = probe.Decode(1, 3);
         return (probe.Logits.ToArray(), step);
+    }
+
+    /// <summary>The model, and what dense attention makes of it.</summary>
+    public sealed class Reference : IDisposable
+    {
+        public Reference() => Logits = Decode(Model, PolicyCatalog.Parse("dense")).Logits;
+
+        // Activations are not quantised, which would swallow the last bits.
+        public Model Model { get; } = Model.Synthetic("tiny", SyntheticWeights.BF16, options: new ModelOptions { Repack = false });
+
+        public float[] Logits { get; }
+
+        public void Dispose() => Model.Dispose();
     }
 
     /// <summary>Another policy, whose selectors are always asked.</summary>

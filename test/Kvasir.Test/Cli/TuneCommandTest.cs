@@ -43,7 +43,7 @@ public sealed class TuneCommandTest : IDisposable
         // These prompts are shorter than what the policy reads whole.
         var run = Tune("--target", "1", "--attention", "psa", "--out", _found);
         Assert.Equal((1, "kvasir: no policy reads less than everything on these samples; --min-context 0 lets them choose on short ones\n"), (run.ExitCode, LastLine(run.Error)));
-        run = Tune("--target", "100%", "--attention", "topk:sinks=1,recent=1", "--min-context", "0", "--out", _found, "--tokens", "200");
+        run = Tune("--target", "100%", "--attention", "topk:sinks=1,recent=1", "--min-context", "0", "--out", _found, "--tokens", "60");
         Assert.Equal(1, run.ExitCode);
         Assert.StartsWith("kvasir: no setting keeps 100%; the nearest is topk:", LastLine(run.Error), StringComparison.Ordinal);
         Assert.False(File.Exists(_found));

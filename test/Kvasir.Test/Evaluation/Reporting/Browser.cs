@@ -7,10 +7,20 @@ namespace Kvasir.Test.Evaluation.Reporting;
 internal sealed class Browser
 {
     private const int TimeoutMs = 120_000;
-    private readonly string _path = Environment.GetEnvironmentVariable("KVASIR_CHROMIUM") ?? "/usr/bin/chromium";
+    private readonly string _path;
 
-    public Browser() => Assert.True(
-        File.Exists(_path), $"there is no browser at {_path}: apt-get install chromium, or name one in KVASIR_CHROMIUM, or leave this test out with --filter Needs!=Browser");
+    /// <summary>Skips the test that asks where no browser is to be had; fails it where one was promised.</summary>
+    public Browser()
+    {
+        var named = Environment.GetEnvironmentVariable("KVASIR_CHROMIUM") is { Length: > 0 } path ? path : null;
+        _path = named ?? "/usr/bin/chromium";
+        if (File.Exists(_path))
+            return;
+        Assert.True(named is null, $"KVASIR_CHROMIUM names {named}, which is not there");
+        var reason = $"there is no browser at {_path}: install chromium, or name one in KVASIR_CHROMIUM";
+        Assert.False(Environment.GetEnvironmentVariable("CI") == "true", reason);
+        Assert.Skip(reason);
+    }
 
     /// <summary>Opens a page in a window of that size and runs a script when it has loaded.</summary>
     /// <param name="page">The text of the page.</param>
@@ -23,7 +33,7 @@ internal sealed class Browser
         var path = folder.Write("page.html", page.Replace("</body>", report, StringComparison.Ordinal));
         string[] args =
         [
-            "--headless", "--no-sandbox", "--disable-gpu", "--disable-extensions", "--no-first-run", "--hide-scrollbars", $"--user-data-dir={folder.File("profile")}",
+            "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run", "--hide-scrollbars", $"--user-data-dir={folder.File("profile")}",
             $"--window-size={window.Width},{window.Height}", $"--screenshot={folder.File("page.png")}", "--dump-dom", $"file://{path}",
         ];
         var dom = Output(args);

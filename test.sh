@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Runs the tests, and sees to what they need: a browser, which opens the pages that Kvasir writes.
+#   ./test.sh                                               all but those that take minutes
+#   ./test.sh --filter FullyQualifiedName~SoftmaxSum        arguments go to `dotnet test`
+set -euo pipefail
+cd "$(dirname "$0")"
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+
+# The first browser that starts: Ubuntu's chromium-browser, for one, may be a notice that it is to be had elsewhere.
+browser() {
+    for name in chromium google-chrome google-chrome-stable chromium-browser; do
+        if "$name" --version > /dev/null 2>&1; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+if [ -z "${KVASIR_CHROMIUM:-}" ]; then
+    if ! browser > /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+        echo "installing chromium, which opens the pages that Kvasir writes"
+        export DEBIAN_FRONTEND=noninteractive
+        install="apt-get install -y -qq --no-install-recommends chromium"
+        $install > /dev/null 2>&1 || { apt-get update -qq && $install; } > /dev/null 2>&1 || true
+    fi
+    if KVASIR_CHROMIUM="$(browser)"; then
+        export KVASIR_CHROMIUM
+    else
+        unset KVASIR_CHROMIUM
+        echo "no browser could be had here, so pages are not opened in one: install chromium, or name one in KVASIR_CHROMIUM"
+    fi
+fi
+
+[ $# -gt 0 ] || set -- --filter-not-trait Needs=Minutes
+exec dotnet test -c Release "$@"
