@@ -56,8 +56,16 @@ public sealed class BuildNotesTest
         var flags = File.ReadLines("/proc/cpuinfo").First(static line => line.StartsWith("flags", StringComparison.Ordinal)).Split(' ');
         var names = new Dictionary<string, string>
         {
-            ["avx2"] = "AVX2", ["fma"] = "FMA", ["avx_vnni"] = "AVX-VNNI", ["avx512f"] = "AVX512F", ["avx512bw"] = "AVX512BW", ["avx512vbmi"] = "AVX512VBMI",
-            ["avx512_vnni"] = "AVX512-VNNI", ["avx512_vpopcntdq"] = "AVX512-VPOPCNTDQ", ["avx512_bf16"] = "AVX512-BF16", ["amx_bf16"] = "AMX-BF16",
+            ["avx2"] = "AVX2",
+            ["fma"] = "FMA",
+            ["avx_vnni"] = "AVX-VNNI",
+            ["avx512f"] = "AVX512F",
+            ["avx512bw"] = "AVX512BW",
+            ["avx512vbmi"] = "AVX512VBMI",
+            ["avx512_vnni"] = "AVX512-VNNI",
+            ["avx512_vpopcntdq"] = "AVX512-VPOPCNTDQ",
+            ["avx512_bf16"] = "AVX512-BF16",
+            ["amx_bf16"] = "AMX-BF16",
         };
         Assert.Equal(names.Where(name => flags.Contains(name.Key)).Select(static name => name.Value).Order(), Processor.InstructionSets.Concat(Processor.UnusedInstructionSets).Except(["SSE4.2"]).Order());
     }
