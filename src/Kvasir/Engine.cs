@@ -1,8 +1,8 @@
 using System.Diagnostics;
-using System.Runtime.ExceptionServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
 using Kvasir.Cache;
+using Kvasir.Forward;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Threads;
@@ -21,9 +21,8 @@ public sealed class Engine : IDisposable
     private readonly AttentionPolicy _policy;
     private readonly WorkerPool _pool;
     private readonly KvCache _cache;
-    private readonly Transformer _transformer;
+    private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
-    private readonly Batch _batch;
     private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
     private readonly int _mostTokens;
@@ -43,21 +42,20 @@ public sealed class Engine : IDisposable
         _options.Validate();
         var config = model.Config;
         _policy = _options.Attention;
-        _policy.RequireFits(new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens));
+        _policy.RequireFits(config.Attention);
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         // More than the machine has cannot be kept, whatever is allowed.
         var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : Math.Min(_options.KvMemoryBytes, ResidentMemory.TotalBytes());
         _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
         _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
-        _batch = new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences);
         _mostTokens = MostTokens(config);
-        _transformer = NewTransformer(model);
-        _scheduler = new Scheduler(_cache, _transformer.Shape, _options);
+        _pass = NewPass(model);
+        _scheduler = new Scheduler(_cache, _options);
         _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, memoryBytes);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
-            memoryBytes, _cache.TokenLimit, ContextTokens, _transformer.ScratchBytes)
+            memoryBytes, _cache.TokenLimit, ContextTokens, _pass.ScratchBytes)
         { OpenPageBytes = _options.MaxSequences * _cache.OpenPageBytes };
     }
 
@@ -89,15 +87,7 @@ public sealed class Engine : IDisposable
     public StepTimings LastStep { get; private set; }
 
     /// <summary>[layers]: what generated tokens read in that <see cref="Step"/>; to be looked at before the next.</summary>
-    public ReadOnlySpan<LayerReads> LastStepLayers => _transformer.LastReads;
-
-    internal KvCache Cache => _cache;
-
-    internal Transformer Transformer => _transformer;
-
-    internal Batch Batch => _batch;
-
-    internal WorkerPool Pool => _pool;
+    public ReadOnlySpan<LayerReads> LastStepLayers => _pass.LastReads;
 
     /// <summary>Accepts a request; <see cref="Step"/> computes it. Its options are copied: what becomes of them afterwards is nothing to it.</summary>
     /// <exception cref="KvasirException">
@@ -136,31 +126,9 @@ public sealed class Engine : IDisposable
     /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
     public void Verify() => _cache.Pool.Verify();
 
-    /// <summary>Computes the batch, for whoever drives the engine's parts. False when it was abandoned; what was thrown in a sequence's own part is thrown here.</summary>
-    internal bool ForwardBatch()
-    {
-        var isComplete = _transformer.Forward(_batch);
-        foreach (var segment in _batch.Segments)
-        {
-            if (segment.Sequence.Fault is { } fault)
-                ExceptionDispatchInfo.Throw(fault);
-        }
-
-        return isComplete;
-    }
-
-    /// <summary>Holds all logits of the batch to what sampling asks of them.</summary>
-    /// <exception cref="KvasirException">Some are no distribution.</exception>
-    internal void RequireFiniteLogits()
-    {
-        var rows = _batch.LogitRows;
-        for (var i = 0; i < rows.Length; i++)
-            LogitRow.Largest(_transformer.Logits(i), 0, _batch.Positions[rows[i]]);
-    }
-
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
-        share == 0 ? null : new AttentionAudit(share, seed, _transformer.Shape, policy.Name, _meter);
+        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Name, _meter);
 
     /// <summary>Checks a request and allocates what it will need, on the thread of whoever asks, which may be any.</summary>
     /// <inheritdoc cref="Submit"/>
@@ -199,7 +167,7 @@ public sealed class Engine : IDisposable
     {
         ObjectDisposedException.ThrowIf(!_uses.TryEnter(), this);
         if (Model.Weights.TryEnter())
-            return new EngineUse(this);
+            return new EngineUse(this, _pass);
         LeaveEngine();
         throw new ObjectDisposedException(typeof(Model).FullName);
     }
@@ -226,7 +194,7 @@ public sealed class Engine : IDisposable
     {
         _scheduler.FailAll(Closed(this));
         _pool.Dispose();
-        _transformer.Dispose();
+        _pass.Dispose();
         _cache.Dispose();
         _meter.Dispose();
     }
@@ -240,11 +208,11 @@ public sealed class Engine : IDisposable
         throw Refused($"a context of {ContextTokens} tokens is beyond the {limit} that a model with {config.HeadCount / config.KvHeadCount} query heads for each KV head can have here");
     }
 
-    private Transformer NewTransformer(Model model)
+    private ForwardPass NewPass(Model model)
     {
         try
         {
-            return new Transformer(model.Config, model.Weights, _options.Kv, _pool, _batch, _mostTokens);
+            return new ForwardPass(model, _cache, _pool, new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences), _mostTokens);
         }
         catch (OutOfMemoryException)
         {
@@ -268,11 +236,11 @@ public sealed class Engine : IDisposable
     private void Accept(Sequence sequence)
     {
         var options = sequence.Options;
-        options.Attention?.RequireFits(_transformer.Shape);
+        options.Attention?.RequireFits(_pass.Shape);
         _limits.Require(sequence);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
-        sequence.Accept((int)limit, policy, sampler, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
+        sequence.Accept((int)limit, sampler, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
     }
 
     private bool StepAlone()
@@ -304,7 +272,7 @@ public sealed class Engine : IDisposable
         catch (Exception fault)
         {
             // In work that all share: whose fault it is cannot be said.
-            _batch.Clear();
+            _pass.Batch.Clear();
             _scheduler.FailRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
             RequireBalance(fault);
             return true;
@@ -314,13 +282,13 @@ public sealed class Engine : IDisposable
     private bool Compute()
     {
         var start = Stopwatch.GetTimestamp();
-        _scheduler.Next(_batch);
-        if (_batch.RowCount == 0)
+        _scheduler.Next(_pass.Batch);
+        if (_pass.Batch.RowCount == 0)
             return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
-        if (_transformer.Forward(_batch))
+        if (_pass.TryRun())
         {
-            Commit();
-            LastStep = _transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+            Sample();
+            LastStep = _pass.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
         }
 
         _scheduler.DropOver();
@@ -341,16 +309,14 @@ public sealed class Engine : IDisposable
         }
     }
 
-    private void Commit()
+    private void Sample()
     {
         var logitIndex = 0;
-        foreach (var segment in _batch.Segments)
+        foreach (var sequence in _scheduler.Chosen)
         {
-            var sequence = segment.Sequence;
-            sequence.CommitRows(segment.RowCount);
             if (sequence.CachedCount < sequence.TokenCount)
                 continue;
-            var finish = TryCommitToken(sequence, _transformer.Logits(logitIndex++));
+            var finish = TryCommitToken(sequence, _pass.Logits(logitIndex++));
             if (finish == FinishReason.None)
                 continue;
             _scheduler.Remove(sequence);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Kvasir.Attention;
 using Kvasir.Cache;
 
@@ -13,20 +14,24 @@ internal sealed class Scheduler
     private readonly Queue<Sequence> _waiting = new();
     private readonly List<Sequence> _preempted = [];
     private readonly List<Sequence> _running;
+    private readonly List<Sequence> _chosen;
     private readonly KvCache _cache;
-    private readonly AttentionShape _shape;
     private readonly EngineOptions _options;
 
     /// <param name="options">How many sequences may compute side by side, how many may wait, and which rows go first.</param>
-    public Scheduler(KvCache cache, AttentionShape shape, EngineOptions options)
+    public Scheduler(KvCache cache, EngineOptions options)
     {
-        (_cache, _shape, _options) = (cache, shape, options);
+        (_cache, _options) = (cache, options);
         _running = new List<Sequence>(options.MaxSequences);
+        _chosen = new List<Sequence>(options.MaxSequences);
     }
 
     public int WaitingCount => _waiting.Count + _preempted.Count;
 
     public int RunningCount => _running.Count;
+
+    /// <summary>Whose rows the batch has, segment by segment.</summary>
+    public ReadOnlySpan<Sequence> Chosen => CollectionsMarshal.AsSpan(_chosen);
 
     /// <summary>False when the queue is full.</summary>
     public bool TryEnqueue(Sequence sequence)
@@ -41,6 +46,7 @@ internal sealed class Scheduler
     public void Next(Batch batch)
     {
         batch.Clear();
+        _chosen.Clear();
         DropOver();
         Admit();
         if (_options.PromptsFirst)
@@ -82,31 +88,6 @@ internal sealed class Scheduler
         _running.Clear();
     }
 
-    /// <summary>A fresh selector of the sequence's policy for every layer and KV head.</summary>
-    /// <exception cref="InvalidOperationException">The policy left one out.</exception>
-    internal static Selector[] Selectors(Sequence sequence, AttentionShape shape)
-    {
-        var selectors = new Selector[shape.LayerCount * shape.KvHeadCount];
-        try
-        {
-            for (var layer = 0; layer < shape.LayerCount; layer++)
-            {
-                var first = new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, sequence.TokenLimit);
-                sequence.Policy!.CreateLayer(first, selectors.AsSpan(layer * shape.KvHeadCount, shape.KvHeadCount));
-            }
-
-            if (Array.IndexOf(selectors, null) is var missing and >= 0)
-                throw new InvalidOperationException($"attention policy '{sequence.Policy!.Name}' made no selector for layer {missing / shape.KvHeadCount}, KV head {missing % shape.KvHeadCount}");
-            return selectors;
-        }
-        catch
-        {
-            foreach (var selector in selectors)
-                selector?.Dispose();
-            throw;
-        }
-    }
-
     private static void DropOver(List<Sequence> sequences)
     {
         for (var i = sequences.Count - 1; i >= 0; i--)
@@ -124,10 +105,7 @@ internal sealed class Scheduler
         {
             try
             {
-                var selectors = Selectors(sequence, _shape);
-                var reusedCount = ReusableRows(sequence);
-                var cache = reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(Math.Max(sequence.TokenLimit, (int)Math.Min(sequence.Shared?.LimitTokens ?? 0, _cache.TokenLimit + 2)));
-                sequence.Start(cache, selectors, reusedCount);
+                Start(sequence);
                 _running.Add(sequence);
             }
             catch (Exception fault)
@@ -136,6 +114,16 @@ internal sealed class Scheduler
                 sequence.End(FinishReason.Failed);
             }
         }
+    }
+
+    private void Start(Sequence sequence)
+    {
+        var attention = sequence.Attention!;
+        // First, since a policy may fail, and then what is shared stays where it is.
+        attention.MakeIndexes();
+        var reusedCount = ReusableRows(sequence);
+        var rows = Math.Max(sequence.TokenLimit, (int)Math.Min(sequence.Shared?.LimitTokens ?? 0, _cache.TokenLimit + 2));
+        attention.Begin(reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(rows), sequence.PrefillCount, reusedCount);
     }
 
     // Whoever was preempted goes first: it has waited longest. Nobody enters while the pages for the prompt are not free, or two
@@ -163,7 +151,7 @@ internal sealed class Scheduler
     {
         var pages = 0L;
         foreach (var sequence in _running)
-            pages += sequence.Cache!.PagesMissing(sequence.TokenCount);
+            pages += sequence.Attention!.Cache!.PagesMissing(sequence.TokenCount);
         return pages;
     }
 
@@ -175,8 +163,8 @@ internal sealed class Scheduler
             if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0)
                 continue;
             // Preempts from the young end, so nobody whom the batch already has.
-            if (sequence.Cache!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
-                batch.Add(sequence, 1);
+            if (sequence.Attention!.Cache!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
+                Add(batch, sequence, 1);
         }
     }
 
@@ -189,19 +177,27 @@ internal sealed class Scheduler
                 continue;
             var rows = Math.Min(batch.RowsLeft, sequence.PrefillCount - sequence.CachedCount);
             // A prompt waits while others make progress; only when nobody does is somebody preempted for it.
-            var reserved = sequence.Cache!.TryReserve(sequence.CachedCount + rows)
+            var reserved = sequence.Attention!.Cache!.TryReserve(sequence.CachedCount + rows)
                 || (preempts && batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
             if (!reserved)
                 continue;
             sequence.Timings.MarkPrefillStart();
-            batch.Add(sequence, rows);
+            Add(batch, sequence, rows);
         }
+    }
+
+    // Logits are wanted where the newest token is among the rows.
+    private void Add(Batch batch, Sequence sequence, int rows)
+    {
+        var first = sequence.CachedCount;
+        batch.Add(sequence.Attention!, sequence.Tokens.Slice(first, rows), first + rows == sequence.TokenCount ? 1 : 0);
+        _chosen.Add(sequence);
     }
 
     // The youngest gives way, in the end the sequence itself; one that is alone and still short can never go on.
     private bool TryPreemptFor(Sequence sequence, int rows)
     {
-        while (!sequence.Cache!.TryReserve(rows))
+        while (!sequence.Attention!.Cache!.TryReserve(rows))
         {
             var victim = _running[^1];
             _running.RemoveAt(_running.Count - 1);

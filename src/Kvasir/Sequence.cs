@@ -2,7 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
-using Kvasir.Cache;
+using Kvasir.Models;
 
 namespace Kvasir;
 
@@ -19,19 +19,15 @@ public sealed class Sequence
     private static readonly TokenLogprob[] NoLogprobs = [];
     private readonly int[] _prompt;
     private readonly SemaphoreSlim _signal = new(0);
+    private readonly Interruption _interruption = new();
     private int[] _tokens;
     private int[] _textEnds = [];
     private float[] _logprobs = [];
     private TokenLogprob[][] _topLogprobs = [];
     private StopMatcher _text = new([], 0);
-    private Selector[] _selectors = [];
-    private LayerReads[] _reads = [];
-    private int _kvHeadCount;
     private int _readCount;
     private int _readBytes;
     private bool _tailRead;
-    private volatile bool _cancelled;
-    private Exception? _fault;
     private int _submitted;
     private int _publishedCount;
     private int _finish;
@@ -65,13 +61,13 @@ public sealed class Sequence
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, TokenCount);
 
     /// <summary>Tokens that were computed under the policy; a preempted sequence computes some again as a prompt, which is not counted.</summary>
-    public int DecodedCount { get; private set; }
+    public int DecodedCount => Attention?.DecodedCount ?? 0;
 
     /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
-    public int CachedCount { get; private set; }
+    public int CachedCount => Attention?.RowCount ?? 0;
 
     /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
-    public int ReusedCount { get; private set; }
+    public int ReusedCount => Attention?.ReusedCount ?? 0;
 
     /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
     public int TokenLimit { get; private set; }
@@ -79,10 +75,10 @@ public sealed class Sequence
     /// <summary>The seed that tokens are drawn with.</summary>
     public ulong Seed { get; private set; }
 
-    public bool IsCancelled => _cancelled;
+    public bool IsCancelled => _interruption.IsCancelled;
 
     /// <summary>How far attention was from dense attention; null unless an audit was asked for. To be read after the end.</summary>
-    public AuditFigures? AuditFigures => Audit?.Figures();
+    public AuditFigures? AuditFigures => Attention?.Audit?.Figures();
 
     public FinishReason Finish => (FinishReason)Volatile.Read(ref _finish);
 
@@ -95,34 +91,22 @@ public sealed class Sequence
     /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
 
-    internal SequenceCache? Cache { get; private set; }
-
-    internal AttentionPolicy? Policy { get; private set; }
+    /// <summary>What it attends with; null before it was accepted.</summary>
+    internal SequenceAttention? Attention { get; private set; }
 
     internal Sampler? Sampler { get; private set; }
 
-    internal AttentionAudit? Audit { get; private set; }
-
-    /// <summary>As <see cref="AttentionPolicy.ObservedPromptRows"/>, <see cref="AttentionPolicy.ObservesDecode"/> and <see cref="AttentionPolicy.DecidesByLayer"/>, asked once.</summary>
-    internal (int PromptRows, bool Decode, bool ByLayer) Wants { get; private set; }
-
     /// <summary>What was thrown in this sequence's own part of a step, which ends it; null for nothing.</summary>
-    internal Exception? Fault => Volatile.Read(ref _fault);
+    internal Exception? Fault => _interruption.Fault;
 
     /// <summary>Whether nobody waits for more of it.</summary>
-    internal bool IsOver => _cancelled || Fault is not null;
+    internal bool IsOver => _interruption.IsOver;
 
     /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
-    public void Cancel() => _cancelled = true;
+    public void Cancel() => _interruption.Cancel();
 
-    /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it began. For between steps, or after the end.</summary>
-    public LayerReads[] ReadsByLayer()
-    {
-        var layers = new LayerReads[_reads.Length / Math.Max(1, _kvHeadCount)];
-        for (var i = 0; i < _reads.Length; i++)
-            layers[i / _kvHeadCount] += _reads[i];
-        return layers;
-    }
+    /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it was accepted. For between steps, or after the end.</summary>
+    public LayerReads[] ReadsByLayer() => Attention?.ReadsByLayer() ?? [];
 
     /// <summary>The next piece of the answer, when there is one already.</summary>
     public bool TryRead(out GeneratedToken token)
@@ -162,8 +146,6 @@ public sealed class Sequence
             throw Failure;
     }
 
-    internal Selector Selector(int layer, int kvHead, int kvHeadCount) => _selectors[(layer * kvHeadCount) + kvHead];
-
     /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
     /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
     internal void BeginSubmission(int vocabularySize)
@@ -184,14 +166,14 @@ public sealed class Sequence
     /// <summary>It was refused, and may be submitted again.</summary>
     internal void AbandonSubmission() => Volatile.Write(ref _submitted, 0);
 
-    /// <summary>Notes what was thrown in this sequence's own part of a step; the first counts. From any worker.</summary>
-    internal void MarkFault(Exception fault) => Interlocked.CompareExchange(ref _fault, fault, null);
+    /// <inheritdoc cref="Interruption.MarkFault"/>
+    internal void MarkFault(Exception fault) => _interruption.MarkFault(fault);
 
     /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
-    internal void Accept(int tokenLimit, AttentionPolicy policy, Sampler sampler, AttentionAudit? audit = null)
+    internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
-        (TokenLimit, Policy, Sampler, Seed, Audit) = (tokenLimit, policy, sampler, sampler.Seed, audit);
-        Wants = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
+        (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption);
         var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
@@ -203,58 +185,11 @@ public sealed class Sequence
         _topLogprobs = new TokenLogprob[answerLimit][];
     }
 
-    /// <summary>Begins to compute: with a fresh selector for every head.</summary>
-    /// <param name="reusedCount">Rows that the cache has, and the selectors have not indexed.</param>
-    internal void Start(SequenceCache cache, Selector[] selectors, int reusedCount = 0)
-    {
-        (Cache, _selectors, _kvHeadCount) = (cache, selectors, cache.KvHeadCount);
-        (CachedCount, ReusedCount) = (reusedCount, reusedCount);
-        if (_reads.Length == 0)
-            _reads = new LayerReads[selectors.Length];
-    }
-
-    /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
-    internal void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _kvHeadCount) + kvHead] += reads;
-
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()
     {
-        Cache?.Truncate(0);
-        DropIndexes();
-        (Cache, CachedCount) = (null, 0);
+        Attention?.Release();
         PrefillCount = TokenCount;
-    }
-
-    /// <summary>Gives the selectors' memory back; the rows stay. A selector that throws is this sequence's fault, and keeps none of the others.</summary>
-    internal void DropIndexes()
-    {
-        var selectors = TakeIndexes();
-        foreach (var selector in selectors)
-        {
-            try
-            {
-                selector.Dispose();
-            }
-            catch (Exception fault)
-            {
-                MarkFault(fault);
-            }
-        }
-    }
-
-    /// <summary>Takes the selectors out, for another sequence with the same rows.</summary>
-    internal Selector[] TakeIndexes()
-    {
-        var taken = _selectors;
-        _selectors = [];
-        return taken;
-    }
-
-    internal void CommitRows(int rowCount)
-    {
-        if (CachedCount >= PrefillCount)
-            DecodedCount += rowCount;
-        CachedCount += rowCount;
     }
 
     /// <summary>Appends the next given token. False when there is none left.</summary>
@@ -303,8 +238,7 @@ public sealed class Sequence
     {
         if (Shared is null || reason == FinishReason.Failed || CachedCount < Shared.TokenCount)
             return;
-        Shared.Keep(Cache!);
-        Cache = null;
+        Shared.Keep(Attention!.TakeCache()!);
     }
 
     private string ReadText(int end)

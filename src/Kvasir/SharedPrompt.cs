@@ -45,7 +45,7 @@ public sealed class SharedPrompt
 
     /// <summary>Whether rows are here that a sequence can use: what its policy observes it computes itself, and what tells the first token.</summary>
     internal bool HasRowsFor(Sequence sequence) =>
-        _cache?.MaxRows >= sequence.TokenLimit && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Wants.PromptRows);
+        _cache?.MaxRows >= sequence.TokenLimit && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Attention!.ObservedPromptRows);
 
     internal SequenceCache Take()
     {

@@ -118,9 +118,10 @@ public sealed class EngineFaultTest : IDisposable
         foreach (var sequence in (Sequence[])[.. sequences, waiting])
             engine.Submit(sequence);
         engine.Step();
-        engine.Transformer.Capture = (_, layer, _) => Throw(layer == 2 ? thrown : null);
+        using var use = engine.Use();
+        use.Pass.Capture = (_, layer, _) => Throw(layer == 2 ? thrown : null);
         Assert.True(engine.Step());
-        engine.Transformer.Capture = null;
+        use.Pass.Capture = null;
         Assert.All(sequences, sequence => Assert.Same(thrown, sequence.Failure!.InnerException));
         engine.Verify();
         while (engine.Step())

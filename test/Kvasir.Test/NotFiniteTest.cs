@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Attention.Audit;
 using Kvasir.Kernels.Attention;
 using Kvasir.Measurement;
+using Kvasir.Models;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test;

@@ -105,6 +105,14 @@ public sealed class TidyTest
         select Shown(file));
 
     [Fact]
+    public void AttentionKnowsNeitherRequestsNorWhoComputes() => Assert.Empty(
+        from file in SourceFiles("src/Kvasir/Attention", "src/Kvasir/Cache")
+        from line in File.ReadLines(file)
+        let code = Regex.Replace(line, @"//.*|""[^""]*""", "")
+        where Regex.IsMatch(code, @"\b(Sequence|Scheduler|Transformer|ForwardPass|Engine|EngineOptions)\b")
+        select $"{Shown(file)}: {line.Trim()}");
+
+    [Fact]
     public void OnlyNativeCallsMakeTypesPartial() => Assert.Empty(
         from file in SourceFiles("src", "test", "bench", "samples")
         let text = File.ReadAllText(file)

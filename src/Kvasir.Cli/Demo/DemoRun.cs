@@ -26,7 +26,7 @@ internal sealed class DemoRun : IDisposable
         var config = model.Config;
         if (plan.ContextTokens > config.ContextTokens)
             throw new KvasirException(KvasirError.ContextExceeded, $"a context of {plan.ContextTokens} tokens is beyond the {config.ContextTokens} that {config.Name} was made for");
-        var shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
+        var shape = config.Attention;
         foreach (var policy in plan.Policies)
             policy.RequireFits(shape);
         Haystack = NeedleHaystack.Of(new SampleRequest(model.Tokenizer, plan.ContextTokens, plan.Seed, 0), plan.QuestionCount);

@@ -34,7 +34,7 @@ public sealed class EvaluationRun : IDisposable
         (_plan, _policies, _samples) = (plan, plan.Compared, new SampleStore(model, plan));
         _ownTokens = Math.Max(DensePart.LeastOwnTokens, _policies.Max(static policy => policy.ObservedPromptRows));
         var config = model.Config;
-        var shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
+        var shape = config.Attention;
         foreach (var policy in _policies)
             policy.RequireFits(shape);
         var longest = _samples.LongestTokens(made, cancellation);

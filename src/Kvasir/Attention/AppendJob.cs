@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
@@ -31,7 +32,7 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
     public override void Execute(int item, int worker)
     {
         var segment = _batch.Segments[item / shape.KvHeadCount];
-        if (segment.Sequence.Fault is not null)
+        if (segment.Attention.Fault is not null)
             return;
         try
         {
@@ -39,34 +40,30 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
         }
         catch (Exception fault)
         {
-            segment.Sequence.MarkFault(fault);
+            segment.Attention.MarkFault(fault);
         }
     }
 
     private void Append(in Segment segment, int kvHead)
     {
-        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
-        var selector = segment.Sequence.Selector(_layer, kvHead, shape.KvHeadCount);
-        Invariant.Holds(head.RowCount == segment.FirstPosition);
-        if (BeginsBehindReused(segment))
-            selector.Append(head, 0, segment.FirstPosition);
+        var head = segment.Attention.Head(_layer, kvHead);
+        Invariant.Holds(head.Rows.RowCount == segment.FirstPosition);
+        if (segment.IndexesReused)
+            head.Append(0, segment.FirstPosition);
         for (var row = segment.FirstRow; row < segment.FirstRow + segment.RowCount; row++)
         {
             var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
-            head.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
+            head.Rows.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
         }
 
-        selector.Append(head, segment.FirstPosition, segment.RowCount);
+        head.Append(segment.FirstPosition, segment.RowCount);
     }
-
-    // Rows that were there before the sequence began are indexed with its first.
-    private static bool BeginsBehindReused(in Segment segment) => segment.FirstPosition > 0 && segment.FirstPosition == segment.Sequence.ReusedCount;
 
     private static int ReusedRows(Batch batch)
     {
         var rows = 0;
         foreach (var segment in batch.Segments)
-            rows += BeginsBehindReused(segment) ? segment.FirstPosition : 0;
+            rows += segment.IndexesReused ? segment.FirstPosition : 0;
         return rows;
     }
 }

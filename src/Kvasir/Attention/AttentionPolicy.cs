@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 

@@ -3,6 +3,7 @@ using Kvasir.Attention.Observation;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 

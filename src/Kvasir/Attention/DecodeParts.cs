@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 

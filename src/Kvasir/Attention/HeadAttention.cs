@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
@@ -14,16 +15,15 @@ internal static class HeadAttention
     /// <param name="queries">[group, dim], scaled.</param>
     /// <param name="visible">The rows in sight.</param>
     /// <param name="observes">Whether the selector is told the weights.</param>
-    public static SoftmaxSum Decode(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, (int First, int End) visible, bool observes, AttentionScratch scratch)
+    public static SoftmaxSum Decode(AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) visible, bool observes, AttentionScratch scratch)
     {
-        var query = new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector);
+        var query = new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector);
         var sum = Begin(query, observes, scratch);
-        for (var round = 0; AddRound(query, selector, round, sum, scratch); round++)
+        for (var round = 0; AddRound(query, head, round, sum, scratch); round++)
         {
         }
 
-        End(query, selector, sum, scratch);
+        End(query, head.Selector, sum, scratch);
         return sum;
     }
 
@@ -39,25 +39,24 @@ internal static class HeadAttention
         for (var round = 0; goesOn; round++)
         {
             for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-                Consider(layer.Query(kvHead, visible), layer.Selector(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
+                Consider(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Sum(kvHead), layer.Scratch(kvHead));
             goesOn = false;
             for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Selector(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
+                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Head(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
         }
 
         for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-            End(layer.Query(kvHead, visible), layer.Selector(kvHead), layer.Sum(kvHead), layer.Scratch(kvHead));
+            End(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, layer.Sum(kvHead), layer.Scratch(kvHead));
     }
 
     /// <summary>Adds the rows of a range, as they are, to the sum of one position; the selector is asked nothing but to reweight them.</summary>
-    public static void AddRange(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, (int First, int End) rows, in SoftmaxSum sum, AttentionScratch scratch)
+    public static void AddRange(AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) rows, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         for (var row = rows.First; row < rows.End; row += BlockRows)
         {
             var count = Math.Min(BlockRows, rows.End - row);
-            AddRows(head, selector, queries, new RowSet(row, count, following: rows.End - row - count), sum, scratch);
+            AddRows(head, queries, new RowSet(row, count, following: rows.End - row - count), sum, scratch);
         }
     }
 
@@ -120,13 +119,13 @@ internal static class HeadAttention
     }
 
     // False when the selector has no more.
-    private static bool AddRound(in HeadQuery query, Selector selector, int round, in SoftmaxSum sum, AttentionScratch scratch)
+    private static bool AddRound(in HeadQuery query, AttentionHead head, int round, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int BlockRows = AttentionScratch.DecodeRows;
         var selection = scratch.Selection;
         selection.Clear();
         var start = Stopwatch.GetTimestamp();
-        var goesOn = selector.Select(query, round, sum, selection);
+        var goesOn = head.Selector.Select(query, round, sum, selection);
         scratch.Counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
         if (!goesOn)
             return false;
@@ -134,10 +133,10 @@ internal static class HeadAttention
             return true;
         scratch.Attended = selection.Attended;
         foreach (var (first, count) in selection.Ranges)
-            AddRange(query.Head, selector, query.Queries, (first, first + count), sum, scratch);
+            AddRange(head, query.Queries, (first, first + count), sum, scratch);
         var rows = selection.Rows;
         for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(query.Head, selector, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
+            AddRows(head, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
         scratch.Attended = false;
         return true;
     }
@@ -150,23 +149,22 @@ internal static class HeadAttention
     }
 
     // Of rows that are attended already, audit and observers alone are told.
-    private static void AddRows(
-        KvHead head, Selector selector, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
+    private static void AddRows(AttentionHead head, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
     {
         const int Stride = AttentionScratch.DecodeRows;
         var scores = scratch.Scores(sum.Count, Stride);
-        AttentionScores.Rows(queries, head.Keys, rows, 1, scores, Stride);
+        AttentionScores.Rows(queries, head.Rows.Keys, rows, 1, scores, Stride);
         if (scratch.Compares)
             scratch.Comparison!.Keep(scores, rows.Count, Stride);
-        selector.Reweight(rows, scores, Stride);
+        head.Selector.Reweight(rows, scores, Stride);
         if (scratch.Compares)
             scratch.Comparison!.Take(scores, rows.Count, Stride);
         if (scratch.Observes)
             scratch.Observed!.Add(rows, scores, Stride);
         if (scratch.Attended)
             return;
-        sum.Add(head, rows, scores, Stride);
-        selector.Weighed(rows, scores, Stride, sum);
+        sum.Add(head.Rows, rows, scores, Stride);
+        head.Selector.Weighed(rows, scores, Stride, sum);
     }
 
     private static void MaskUnseen(Span<float> scores, int stride, in RowSet block, AttentionShape shape, int firstPosition)

@@ -1,7 +1,7 @@
 using Kvasir.Attention.Audit;
 using Kvasir.Attention.Observation;
-using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
@@ -9,14 +9,13 @@ namespace Kvasir.Attention;
 internal sealed class LayerScratch : IDisposable
 {
     private readonly AttentionScratch[] _scratch;
-    private readonly KvHead[] _heads;
-    private readonly Selector[] _selectors;
+    private readonly AttentionHead[] _heads;
     private readonly int _groupHeads;
 
     public LayerScratch(AttentionShape shape, KvType type, int maxRows)
     {
         _groupHeads = shape.GroupHeads;
-        (_heads, _selectors) = (new KvHead[shape.KvHeadCount], new Selector[shape.KvHeadCount]);
+        _heads = new AttentionHead[shape.KvHeadCount];
         _scratch = new AttentionScratch[shape.KvHeadCount];
         for (var i = 0; i < _scratch.Length; i++)
             _scratch[i] = new AttentionScratch(shape, type, maxRows, takesPrompts: false);
@@ -35,18 +34,18 @@ internal sealed class LayerScratch : IDisposable
         }
     }
 
-    /// <summary>Where a head's rows are, and who selects among them; its queries are to be put in its scratch.</summary>
-    public void Set(int kvHead, KvHead head, Selector selector) => (_heads[kvHead], _selectors[kvHead]) = (head, selector);
+    /// <summary>Takes a head into work; its queries are to be put in its scratch.</summary>
+    public void Set(int kvHead, AttentionHead head) => _heads[kvHead] = head;
+
+    public AttentionHead Head(int kvHead) => _heads[kvHead];
 
     public AttentionScratch Scratch(int kvHead) => _scratch[kvHead];
-
-    public Selector Selector(int kvHead) => _selectors[kvHead];
 
     public SoftmaxSum Sum(int kvHead) => _scratch[kvHead].Sum(_groupHeads);
 
     /// <param name="visible">The rows in sight.</param>
     public HeadQuery Query(int kvHead, (int First, int End) visible) =>
-        new(_heads[kvHead], _scratch[kvHead].Queries(_groupHeads), visible.First, visible.End, _scratch[kvHead].Selector);
+        new(_heads[kvHead].Rows, _scratch[kvHead].Queries(_groupHeads), visible.First, visible.End, _scratch[kvHead].Selector);
 
     public void PrepareToObserve(AttentionShape shape, int maxRows)
     {

@@ -4,6 +4,7 @@ using Kvasir.Attention.Observation;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
@@ -24,10 +25,9 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private readonly SelectionCounts[] _counts;
     private readonly KvType _type;
     private readonly int _maxRows;
-    private readonly float _scale;
     private Batch _batch = null!;
-    private NativeView _queries;
-    private NativeView _outputs;
+    private HeadRows _queries;
+    private HeadRows _outputs;
     private int _layer;
 
     /// <param name="type">How keys and values are stored.</param>
@@ -36,7 +36,6 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     public SparseAttention(AttentionShape shape, KvType type, WorkerPool pool, int maxSegments, int maxRows)
     {
         (_shape, _type, _pool, _maxRows) = (shape, type, pool, maxRows);
-        _scale = 1 / MathF.Sqrt(shape.Dim);
         _scratch = new AttentionScratch[pool.WorkerCount];
         for (var i = 0; i < _scratch.Length; i++)
             _scratch[i] = new AttentionScratch(shape, type, maxRows);
@@ -79,7 +78,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     /// <param name="outputs">[rows, heads, dim]</param>
     public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
     {
-        (_batch, _layer, _queries, _outputs) = (batch, layer, queries, outputs);
+        (_batch, _layer, _queries, _outputs) = (batch, layer, new HeadRows(queries, _shape), new HeadRows(outputs, _shape));
         _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
         Capture?.Invoke(batch, layer, queries);
         var segments = batch.Segments;
@@ -92,7 +91,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             for (var head = 0; head < _shape.KvHeadCount; head++)
                 _parts.Begin((i * _shape.KvHeadCount) + head, partCount);
             observes |= NeedsObservation(segments[i]);
-            audits |= !segments[i].IsPrompt && segments[i].Sequence.Audit is not null;
+            audits |= !segments[i].IsPrompt && segments[i].Attention.Audit is not null;
             together |= _ways[i] == Way.Together;
         }
 
@@ -127,7 +126,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         while (item >= _firstItems[index + 1])
             index++;
         var segment = _batch.Segments[index];
-        if (segment.Sequence.Fault is not null)
+        if (segment.Attention.Fault is not null)
             return;
         try
         {
@@ -135,7 +134,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         }
         catch (Exception fault)
         {
-            segment.Sequence.MarkFault(fault);
+            segment.Attention.MarkFault(fault);
             _scratch[worker].Abandon();
         }
     }
@@ -172,15 +171,15 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private static bool NeedsObservation(in Segment segment)
     {
-        var wants = segment.Sequence.Wants;
-        return segment.IsPrompt ? segment.EndPosition > segment.Sequence.PrefillCount - wants.PromptRows : wants.Decode;
+        var attention = segment.Attention;
+        return segment.IsPrompt ? segment.EndPosition > attention.PromptEnd - attention.ObservedPromptRows : attention.ObservesDecode;
     }
 
     private static bool EndsPrompt(ReadOnlySpan<Segment> segments)
     {
         foreach (var segment in segments)
         {
-            if (segment.IsPrompt && segment.EndPosition == segment.Sequence.PrefillCount)
+            if (segment.EndsPrompt)
                 return true;
         }
 
@@ -189,18 +188,18 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private Way WayOf(in Segment segment)
     {
-        var sequence = segment.Sequence;
-        if (sequence.Fault is not null)
+        var attention = segment.Attention;
+        if (attention.Fault is not null)
             return Way.None;
         if (segment.IsPrompt)
             return Way.Tiles;
         try
         {
-            return sequence.Policy!.ReadsEveryRow(_layer, Visible(segment)) ? Way.Parts : sequence.Wants.ByLayer ? Way.Together : Way.Heads;
+            return attention.Policy.ReadsEveryRow(_layer, _shape.Visible(segment.FirstPosition)) ? Way.Parts : attention.DecidesByLayer ? Way.Together : Way.Heads;
         }
         catch (Exception fault)
         {
-            sequence.MarkFault(fault);
+            attention.MarkFault(fault);
             return Way.None;
         }
     }
@@ -208,8 +207,6 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private int TileCount(in Segment segment) => (segment.RowCount + _scratch[0].TilePositions - 1) / _scratch[0].TilePositions;
 
     private int PartCount(in Segment segment) => _parts.CountFor(segment.FirstPosition + 1 - _shape.FirstVisible(segment.FirstPosition));
-
-    private (int First, int End) Visible(in Segment segment) => (_shape.FirstVisible(segment.FirstPosition), segment.FirstPosition + 1);
 
     private SelectionCounts TakeCounts()
     {
@@ -246,53 +243,51 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private void AttendTile(in Segment segment, int kvHead, int tile, AttentionScratch scratch)
     {
         var first = tile * scratch.TilePositions;
-        var count = Math.Min(scratch.TilePositions, segment.RowCount - first);
-        var queries = TakeQueries(segment.FirstRow + first, count, kvHead, scratch);
-        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
-        GiveOutputs(segment.FirstRow + first, count, kvHead, HeadAttention.Prefill(head, queries, _shape, segment.FirstPosition + first, scratch));
+        var queries = _queries.Queries(segment.FirstRow + first, Math.Min(scratch.TilePositions, segment.RowCount - first), kvHead, scratch);
+        var rows = segment.Attention.Head(_layer, kvHead).Rows;
+        _outputs.SetOutputs(segment.FirstRow + first, kvHead, HeadAttention.Prefill(rows, queries, _shape, segment.FirstPosition + first, scratch));
     }
 
     private void AttendPosition(in Segment segment, int kvHead, AttentionScratch scratch)
     {
-        var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
-        var head = segment.Sequence.Cache!.Head(_layer, kvHead);
-        var selector = segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        var visible = Visible(segment);
+        var queries = _queries.Queries(segment.FirstRow, 1, kvHead, scratch);
+        var head = segment.Attention.Head(_layer, kvHead);
+        var visible = _shape.Visible(segment.FirstPosition);
         var audit = AuditOf(segment, kvHead);
         scratch.Compares = audit is not null;
         var before = scratch.Counts.Reads;
-        var sum = HeadAttention.Decode(head, selector, queries, visible, segment.Sequence.Wants.Decode, scratch);
-        segment.Sequence.CountReads(_layer, kvHead, scratch.Counts.Reads - before);
+        var sum = head.Attend(queries, visible, segment.Attention.ObservesDecode, scratch);
+        segment.Attention.CountReads(_layer, kvHead, scratch.Counts.Reads - before);
         if (audit is not null)
-            Compare(audit, kvHead, new HeadQuery(head, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
-        GiveOutputs(segment.FirstRow, 1, kvHead, sum.Output);
+            Compare(audit, kvHead, new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector), sum, scratch);
+        _outputs.SetOutputs(segment.FirstRow, kvHead, sum.Output);
     }
 
     // All heads, whose selectors decide together.
     private void AttendLayer(in Segment segment, AttentionScratch scratch)
     {
-        var (layer, visible) = (scratch.Layer!, Visible(segment));
+        var (layer, visible) = (scratch.Layer!, _shape.Visible(segment.FirstPosition));
         for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
         {
-            TakeQueries(segment.FirstRow, 1, kvHead, layer.Scratch(kvHead));
-            layer.Set(kvHead, segment.Sequence.Cache!.Head(_layer, kvHead), segment.Sequence.Selector(_layer, kvHead, _shape.KvHeadCount));
+            _queries.Queries(segment.FirstRow, 1, kvHead, layer.Scratch(kvHead));
+            layer.Set(kvHead, segment.Attention.Head(_layer, kvHead));
             layer.Scratch(kvHead).Compares = AuditOf(segment, kvHead) is not null;
         }
 
-        HeadAttention.DecodeTogether(layer, visible, segment.Sequence.Wants.Decode);
+        HeadAttention.DecodeTogether(layer, visible, segment.Attention.ObservesDecode);
         for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
         {
             if (AuditOf(segment, kvHead) is { } audit)
                 Compare(audit, kvHead, layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead));
-            GiveOutputs(segment.FirstRow, 1, kvHead, layer.Sum(kvHead).Output);
-            segment.Sequence.CountReads(_layer, kvHead, layer.Scratch(kvHead).Counts.Reads);
+            _outputs.SetOutputs(segment.FirstRow, kvHead, layer.Sum(kvHead).Output);
+            segment.Attention.CountReads(_layer, kvHead, layer.Scratch(kvHead).Counts.Reads);
         }
 
         scratch.Counts += layer.TakeCounts();
     }
 
     private AttentionAudit? AuditOf(in Segment segment, int kvHead) =>
-        segment.Sequence.Audit is { } audit && audit.Draws(segment.FirstPosition, _layer, kvHead) ? audit : null;
+        segment.Attention.Audit is { } audit && audit.Draws(segment.FirstPosition, _layer, kvHead) ? audit : null;
 
     private void Compare(AttentionAudit audit, int kvHead, in HeadQuery query, in SoftmaxSum sum, AttentionScratch scratch)
     {
@@ -307,22 +302,22 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private void AttendPart(in Segment segment, int headIndex, int part, int partCount, AttentionScratch scratch)
     {
         var kvHead = headIndex % _shape.KvHeadCount;
-        var queries = TakeQueries(segment.FirstRow, 1, kvHead, scratch);
-        var visible = Visible(segment);
+        var queries = _queries.Queries(segment.FirstRow, 1, kvHead, scratch);
+        var visible = _shape.Visible(segment.FirstPosition);
         var rows = DecodeParts.Rows(visible, part, partCount);
         var count = rows.End - rows.First;
         scratch.Counts += new SelectionCounts { Reads = new LayerReads(count, count, 0) };
         if (part == 0)
-            segment.Sequence.CountReads(_layer, kvHead, new LayerReads(visible.End - visible.First, visible.End - visible.First, 0));
+            segment.Attention.CountReads(_layer, kvHead, new LayerReads(visible.End - visible.First, visible.End - visible.First, 0));
         var sum = _parts.Sum(headIndex, part);
         sum.Reset();
         (scratch.Observes, scratch.Compares) = (false, false);
-        HeadAttention.AddRange(segment.Sequence.Cache!.Head(_layer, kvHead), AllRows.Instance, queries, rows, sum, scratch);
+        HeadAttention.AddRange(segment.Attention.Head(_layer, kvHead) with { Selector = AllRows.Instance }, queries, rows, sum, scratch);
         if (!_parts.EndsWith(headIndex, partCount))
             return;
         var all = _parts.Sum(headIndex, 0);
         all.Finish();
-        GiveOutputs(segment.FirstRow, 1, kvHead, all.Output);
+        _outputs.SetOutputs(segment.FirstRow, kvHead, all.Output);
     }
 
     // The last prompt rows again, one by one, for the selectors that learn from their weights; then the prompt is over.
@@ -330,43 +325,11 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     {
         if (!segment.IsPrompt)
             return;
-        var sequence = segment.Sequence;
-        var head = sequence.Cache!.Head(_layer, kvHead);
-        var selector = sequence.Selector(_layer, kvHead, _shape.KvHeadCount);
-        var firstObserved = Math.Max(segment.FirstPosition, sequence.PrefillCount - sequence.Wants.PromptRows);
-        for (var position = firstObserved; position < segment.EndPosition; position++)
-        {
-            var queries = TakeQueries(segment.FirstRow + position - segment.FirstPosition, 1, kvHead, scratch);
-            var visible = (_shape.FirstVisible(position), position + 1);
-            HeadAttention.Decode(head, new ReportingAllRows(selector), queries, visible, observes: true, scratch);
-        }
-
-        if (segment.EndPosition == sequence.PrefillCount)
-            selector.EndPrompt(head);
-    }
-
-    private Span<float> TakeQueries(int firstRow, int rowCount, int kvHead, AttentionScratch scratch)
-    {
-        var group = _shape.GroupHeads * _shape.Dim;
-        var queries = scratch.Queries(rowCount * _shape.GroupHeads);
-        for (var row = 0; row < rowCount; row++)
-            GroupOf(_queries, firstRow + row, kvHead).CopyTo(queries.Slice(row * group, group));
-        VectorMath.Scale(queries, _scale);
-        return queries;
-    }
-
-    private void GiveOutputs(int firstRow, int rowCount, int kvHead, ReadOnlySpan<float> outputs)
-    {
-        var group = _shape.GroupHeads * _shape.Dim;
-        for (var row = 0; row < rowCount; row++)
-            outputs.Slice(row * group, group).CopyTo(GroupOf(_outputs, firstRow + row, kvHead));
-    }
-
-    // The query heads of one KV head lie side by side: [group, dim].
-    private Span<float> GroupOf(NativeView rows, int row, int kvHead)
-    {
-        var group = _shape.GroupHeads * _shape.Dim;
-        return rows.Span<float>((((long)row * _shape.KvHeadCount) + kvHead) * group * sizeof(float), group);
+        var (head, attention) = (segment.Attention.Head(_layer, kvHead), segment.Attention);
+        var first = Math.Max(segment.FirstPosition, attention.PromptEnd - attention.ObservedPromptRows);
+        head.ObservePrompt(_queries, segment.FirstRow - segment.FirstPosition, kvHead, (first, segment.EndPosition), scratch);
+        if (segment.EndsPrompt)
+            head.EndPrompt();
     }
 
     private sealed class ObserveJob(SparseAttention attention) : ParallelJob
@@ -374,7 +337,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         public override void Execute(int item, int worker)
         {
             var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
-            if (segment.Sequence.Fault is not null)
+            if (segment.Attention.Fault is not null)
                 return;
             try
             {
@@ -382,7 +345,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             }
             catch (Exception fault)
             {
-                segment.Sequence.MarkFault(fault);
+                segment.Attention.MarkFault(fault);
                 attention._scratch[worker].Abandon();
             }
         }

@@ -1,3 +1,5 @@
+using Kvasir.Models;
+
 namespace Kvasir.Attention;
 
 /// <summary>

@@ -64,8 +64,9 @@ internal sealed class AttentionCrossover
         var head = rows.Head(0, 0);
         using var scratch = new AttentionScratch(_shape, _kv, maxRows, takesPrompts: false);
         using var selector = policy.CreateSelector(new HeadPlace(1, 2, 0, _shape.GroupHeads, _shape.Dim, maxRows));
-        selector.Append(head, 0, depth);
-        selector.EndPrompt(head);
+        var (sparse, dense) = (new AttentionHead(head, selector), new AttentionHead(head, AllRows.Instance));
+        sparse.Append(0, depth);
+        sparse.EndPrompt();
         var gains = new double[Rounds];
         var start = Stopwatch.GetTimestamp();
         for (var round = 0; round < WarmRounds || Stopwatch.GetElapsedTime(start).TotalMilliseconds < warmUpMs; round++)
@@ -80,15 +81,15 @@ internal sealed class AttentionCrossover
             var query = _queries[round % _queries.Length];
             // Steps of different lengths: policies may keep what they found for a step that is done again.
             var visible = (0, depth - (round & 1));
-            var denseMs = Attend(head, AllRows.Instance, query, visible, scratch);
-            return denseMs / Attend(head, selector, query, visible, scratch);
+            var denseMs = Attend(dense, query, visible, scratch);
+            return denseMs / Attend(sparse, query, visible, scratch);
         }
     }
 
-    private static double Attend(KvHead head, Selector selector, float[] query, (int First, int End) visible, AttentionScratch scratch)
+    private static double Attend(AttentionHead head, float[] query, (int First, int End) visible, AttentionScratch scratch)
     {
         var start = Stopwatch.GetTimestamp();
-        HeadAttention.Decode(head, selector, query, visible, observes: false, scratch);
+        head.Attend(query, visible, observes: false, scratch);
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 

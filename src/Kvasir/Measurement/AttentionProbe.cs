@@ -1,5 +1,4 @@
 using Kvasir.Attention;
-using Kvasir.Cache;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Measurement;
@@ -28,14 +27,16 @@ public sealed class AttentionProbe
         ArgumentOutOfRangeException.ThrowIfLessThan(policies.Count, 1, nameof(policies));
         ArgumentOutOfRangeException.ThrowIfLessThan(queryCount, 1);
         (_engine, _policies, _queryCount) = (engine, [.. policies], queryCount);
+        using var use = engine.Use();
+        var maxRows = use.Pass.Batch.MaxRows;
         foreach (var policy in policies)
         {
-            policy.RequireFits(engine.Transformer.Shape);
-            if (queryCount + policy.ObservedPromptRows > engine.Batch.MaxRows)
+            policy.RequireFits(use.Pass.Shape);
+            if (queryCount + policy.ObservedPromptRows > maxRows)
             {
                 throw new KvasirException(
                     KvasirError.BadOption,
-                    $"{queryCount} queries and the {policy.ObservedPromptRows} prompt tokens that '{policy.Name}' observes are more than the {engine.Batch.MaxRows} tokens of a batch");
+                    $"{queryCount} queries and the {policy.ObservedPromptRows} prompt tokens that '{policy.Name}' observes are more than the {maxRows} tokens of a batch");
             }
         }
     }
@@ -52,20 +53,20 @@ public sealed class AttentionProbe
     {
         using var use = _engine.Use();
         RequireFits(prompt);
-        var cache = _engine.Cache.Open(prompt.Length);
-        if (!cache.TryReserve(prompt.Length))
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold the prompt's {prompt.Length} tokens");
-        var transformer = _engine.Transformer;
-        using var study = new LayerStudy(transformer.Shape, _engine.Kv, _policies, _engine.ThreadCount, prompt.Length, _queryCount);
-        var length = prompt.Length;
-        transformer.Capture = (batch, layer, queries) => Capture(study, batch, (layer, length), queries);
+        var (pass, length) = (use.Pass, prompt.Length);
+        var cache = pass.Cache.Open(length);
+        if (!cache.TryReserve(length))
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold the prompt's {length} tokens");
+        using var study = new LayerStudy(pass.Shape, _engine.Kv, _policies, _engine.ThreadCount, length, _queryCount);
+        pass.Capture = (batch, layer, queries) => Capture(study, pass.Workers, batch, (layer, length), queries);
         try
         {
-            Compute(prompt, cache, cancellation);
+            var attention = pass.Open(cache, PolicyCatalog.Dense, length, length);
+            pass.ComputePrompt(attention, prompt, rows => Volatile.Write(ref _doneTokens, rows), cancellation);
         }
         finally
         {
-            transformer.Capture = null;
+            pass.Capture = null;
             cache.Truncate(0);
         }
 
@@ -89,34 +90,12 @@ public sealed class AttentionProbe
         }
     }
 
-    private void Compute(ReadOnlySpan<int> prompt, SequenceCache cache, CancellationToken cancellation)
-    {
-        var (batch, sequence) = (_engine.Batch, new Sequence(prompt));
-        sequence.Accept(prompt.Length + 1, PolicyCatalog.Dense, new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize));
-        sequence.Start(cache, Scheduler.Selectors(sequence, _engine.Transformer.Shape));
-        using var cancels = cancellation.UnsafeRegister(static sequence => ((Sequence)sequence!).Cancel(), sequence);
-        while (sequence.CachedCount < prompt.Length)
-        {
-            // The first batch takes what does not fill one, so that the last has as many queries as it can.
-            var left = prompt.Length - sequence.CachedCount;
-            batch.Clear();
-            batch.Add(sequence, left % batch.MaxRows == 0 ? batch.MaxRows : left % batch.MaxRows);
-            if (!_engine.ForwardBatch())
-                throw new OperationCanceledException(cancellation);
-            _engine.RequireFiniteLogits();
-            sequence.CommitRows(batch.RowCount);
-            Volatile.Write(ref _doneTokens, sequence.CachedCount);
-        }
-
-        cancellation.ThrowIfCancellationRequested();
-    }
-
-    private void Capture(LayerStudy study, Batch batch, (int Layer, int Tokens) at, NativeView queries)
+    private void Capture(LayerStudy study, WorkerPool workers, Batch batch, (int Layer, int Tokens) at, NativeView queries)
     {
         var segment = batch.Segments[0];
         if (segment.EndPosition < at.Tokens)
             return;
-        study.Run(_engine.Pool, segment.Sequence.Cache!, at.Layer, queries, segment.FirstPosition);
+        study.Run(workers, segment.Attention.Cache!, at.Layer, queries, segment.FirstPosition);
         Volatile.Write(ref _doneLayers, at.Layer + 1);
     }
 }

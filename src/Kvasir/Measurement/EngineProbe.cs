@@ -1,6 +1,6 @@
-using System.Diagnostics;
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Forward;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
@@ -23,8 +23,8 @@ public sealed class EngineProbe : IDisposable
     private readonly int[] _tokens;
     private readonly List<SequenceCache> _caches = [];
 
-    // Of each cache once steps were decoded on it: the indexes of its rows up to the depth.
-    private readonly List<Selector[]> _indexes = [];
+    // On each cache, once steps were decoded on it: with the indexes of its rows up to the depth.
+    private readonly List<SequenceAttention> _decoding = [];
     private readonly LayerReads[] _reads;
     private int _doneTokens;
 
@@ -40,15 +40,16 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
-        if (maxTokens > engine.Cache.TokenLimit)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {engine.Cache.TokenLimit} that the KV memory of {engine.Plan.KvMemoryBytes} bytes holds");
-        policy.RequireFits(engine.Transformer.Shape);
+        using var use = engine.Use();
+        if (maxTokens > use.Pass.Cache.TokenLimit)
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {engine.Plan.KvMemoryBytes} bytes holds");
+        policy.RequireFits(use.Pass.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
-        _reads = new LayerReads[engine.Transformer.Shape.LayerCount];
+        _reads = new LayerReads[use.Pass.Shape.LayerCount];
         var random = new Random((int)(seed & int.MaxValue));
         for (var i = 0; i < maxTokens; i++)
             _tokens[i] = random.Next(engine.Model.Config.VocabularySize);
-        AddCache();
+        AddCache(use.Pass);
     }
 
     /// <summary>The share of sparse attention that is computed densely as well.</summary>
@@ -70,7 +71,7 @@ public sealed class EngineProbe : IDisposable
         get
         {
             using var use = _engine.Use();
-            return _engine.Transformer.Logits(0);
+            return use.Pass.Logits(0);
         }
     }
 
@@ -82,7 +83,7 @@ public sealed class EngineProbe : IDisposable
     {
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
         var rowsInSight = Math.Min(Depth + 1, config.SlidingWindowTokens ?? int.MaxValue);
-        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Cache.BytesPerToken)));
+        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Plan.KvBytesPerToken)));
     }
 
     /// <summary>
@@ -96,13 +97,13 @@ public sealed class EngineProbe : IDisposable
         using var use = _engine.Use();
         Begin(depth);
         Reserve(_caches[0], depth);
-        var shape = _engine.Transformer.Shape;
+        var shape = use.Pass.Shape;
         var spectrum = PairSpectrum.Factors(_engine.Model.Config.Rope, shape.Dim);
         var rows = new RandomRows(shape.KvHeadCount, spectrum, KeyScale(spectrum), _engine.ThreadCount, _seed);
         for (var layer = 0; layer < shape.LayerCount; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
-            rows.Fill(_engine.Pool, _caches[0], layer, depth);
+            rows.Fill(use.Pass.Workers, _caches[0], layer, depth);
             Volatile.Write(ref _doneTokens, (int)((long)depth * (layer + 1) / shape.LayerCount));
         }
 
@@ -115,7 +116,7 @@ public sealed class EngineProbe : IDisposable
     {
         using var use = _engine.Use();
         Begin(depth);
-        Compute(depth, cancellation);
+        Compute(use.Pass, depth, cancellation);
         Depth = depth;
     }
 
@@ -128,7 +129,7 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, _maxTokens - Depth);
         using var use = _engine.Use();
         Volatile.Write(ref _doneTokens, 0);
-        var timings = Compute(Depth + tokens, cancellation);
+        var timings = Compute(use.Pass, Depth + tokens, cancellation);
         _caches[0].Truncate(Depth);
         return timings;
     }
@@ -138,36 +139,42 @@ public sealed class EngineProbe : IDisposable
     public StepTimings Decode(int sequenceCount, int steps, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(sequenceCount, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sequenceCount, _engine.Batch.MaxSegments);
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(steps, _maxTokens - Depth);
         using var use = _engine.Use();
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sequenceCount, use.Pass.Batch.MaxSegments);
         while (_caches.Count < sequenceCount)
-            AddCache();
+            AddCache(use.Pass);
         Volatile.Write(ref _doneTokens, 0);
-        var sequences = new Sequence[sequenceCount];
         for (var i = 0; i < sequenceCount; i++)
         {
             Reserve(_caches[i], Depth + steps);
-            sequences[i] = Open(_caches[i], Depth, i < _indexes.Count ? _indexes[i] : null);
+            if (i == _decoding.Count)
+                _decoding.Add(Open(use.Pass, _caches[i], Depth));
         }
 
-        _indexes.RemoveRange(0, Math.Min(sequenceCount, _indexes.Count));
         try
         {
             var timings = default(StepTimings);
             _reads.AsSpan().Clear();
-            for (var step = 0; step < steps && !cancellation.IsCancellationRequested; step++)
-                timings += DecodeStep(sequences);
-            _indexes.InsertRange(0, sequences.Select(TakeIndexes));
-            cancellation.ThrowIfCancellationRequested();
+            for (var step = 0; step < steps; step++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                timings += DecodeStep(use.Pass, sequenceCount);
+            }
+
             return timings;
+        }
+        catch (Exception fault) when (fault is not OperationCanceledException)
+        {
+            // Of steps that something threw in nothing is kept.
+            DropIndexes();
+            throw;
         }
         finally
         {
-            // Of steps that something threw in nothing is kept.
-            foreach (var sequence in sequences)
-                sequence.DropIndexes();
+            foreach (var attention in _decoding)
+                attention.Truncate(Depth);
             foreach (var cache in _caches)
                 cache.Truncate(Depth);
         }
@@ -209,66 +216,50 @@ public sealed class EngineProbe : IDisposable
     }
 
     // Further sequences have the rows of the first.
-    private void AddCache()
+    private void AddCache(ForwardPass pass)
     {
-        var cache = _engine.Cache.Open(_maxTokens);
+        var cache = pass.Cache.Open(_maxTokens);
         _caches.Add(cache);
         if (Depth == 0)
             return;
         Reserve(cache, Depth);
-        var shape = _engine.Transformer.Shape;
+        var shape = pass.Shape;
         for (var i = 0; i < shape.LayerCount * shape.KvHeadCount; i++)
             cache.Head(i / shape.KvHeadCount, i % shape.KvHeadCount).CopyRows(_caches[0].Head(i / shape.KvHeadCount, i % shape.KvHeadCount));
     }
 
-    private Selector[] TakeIndexes(Sequence sequence)
-    {
-        var indexes = sequence.TakeIndexes();
-        foreach (var selector in indexes)
-            selector.Truncate(Depth);
-        return indexes;
-    }
-
     private void DropIndexes()
     {
-        foreach (var selector in _indexes.SelectMany(static selectors => selectors))
-            selector.Dispose();
-        _indexes.Clear();
+        foreach (var attention in _decoding)
+            attention.DropIndexes();
+        _decoding.Clear();
     }
 
     /// <summary>A sequence of so many prompt tokens, of which the cache holds the first <see cref="Depth"/>.</summary>
-    /// <param name="indexes">Of these rows, if somebody made them before.</param>
-    private Sequence Open(SequenceCache cache, int promptTokens, Selector[]? indexes = null)
+    private SequenceAttention Open(ForwardPass pass, SequenceCache cache, int promptTokens)
     {
-        var sequence = new Sequence(_tokens.AsSpan(0, promptTokens));
-        var sampler = new Sampler(SamplingOptions.Greedy, null, _engine.Model.Config.VocabularySize);
-        sequence.Accept(_maxTokens, _policy, sampler, _engine.Audit(AuditShare, _policy, _seed));
-        sequence.Start(cache, indexes ?? Scheduler.Selectors(sequence, _engine.Transformer.Shape));
-        sequence.CommitRows(Depth);
-        if (indexes is null && Depth > 0)
-            Index(sequence, cache, endsPrompt: promptTokens == Depth);
-        return sequence;
+        var attention = pass.Open(cache, _policy, _maxTokens, promptTokens, _engine.Audit(AuditShare, _policy, _seed));
+        if (Depth > 0)
+            Index(attention, pass.Shape, endsPrompt: promptTokens == Depth);
+        attention.Restore(Depth);
+        return attention;
     }
 
-    private void Index(Sequence sequence, SequenceCache cache, bool endsPrompt)
-    {
-        var shape = _engine.Transformer.Shape;
+    private void Index(SequenceAttention attention, AttentionShape shape, bool endsPrompt) =>
         Parallel.For(0, shape.LayerCount * shape.KvHeadCount, i =>
         {
-            var (layer, kvHead) = (i / shape.KvHeadCount, i % shape.KvHeadCount);
-            var (selector, head) = (sequence.Selector(layer, kvHead, shape.KvHeadCount), cache.Head(layer, kvHead));
-            selector.Append(head, 0, Depth);
+            var head = attention.Head(i / shape.KvHeadCount, i % shape.KvHeadCount);
+            head.Append(0, Depth);
             if (_policy.ObservedPromptRows > 0)
-                ShowWeights(selector, i);
+                ShowWeights(head.Selector, shape.GroupHeads, i);
             if (endsPrompt)
-                selector.EndPrompt(head);
+                head.EndPrompt();
         });
-    }
 
     // What a prompt's last rows would have shown a selector that learns from weights: as uneven as those of random queries.
-    private void ShowWeights(Selector selector, int index)
+    private void ShowWeights(Selector selector, int group, int index)
     {
-        var (group, queries) = (_engine.Transformer.Shape.GroupHeads, Math.Min(_policy.ObservedPromptRows, Depth));
+        var queries = Math.Min(_policy.ObservedPromptRows, Depth);
         var stride = Depth + queries;
         var weights = new float[group * stride];
         for (var i = 0; i < weights.Length; i++)
@@ -284,62 +275,34 @@ public sealed class EngineProbe : IDisposable
             selector.Observe(Depth - queries + query, new RowSet(0, Depth), weights.AsSpan(query), stride);
     }
 
-    private StepTimings Compute(int promptTokens, CancellationToken cancellation)
+    private StepTimings Compute(ForwardPass pass, int promptTokens, CancellationToken cancellation)
     {
-        var (cache, batch, timings) = (_caches[0], _engine.Batch, default(StepTimings));
-        Reserve(cache, promptTokens);
-        var sequence = Open(cache, promptTokens);
-        // A long step ends early for a cancelled sequence.
-        using var cancels = cancellation.UnsafeRegister(static sequence => ((Sequence)sequence!).Cancel(), sequence);
-        while (sequence.CachedCount < promptTokens)
+        Reserve(_caches[0], promptTokens);
+        var attention = Open(pass, _caches[0], promptTokens);
+        try
         {
-            var start = Stopwatch.GetTimestamp();
-            batch.Clear();
-            batch.Add(sequence, Math.Min(batch.MaxRows, promptTokens - sequence.CachedCount));
-            try
-            {
-                if (!_engine.ForwardBatch())
-                    throw new OperationCanceledException(cancellation);
-                timings += Commit(start);
-            }
-            catch
-            {
-                sequence.DropIndexes();
-                cache.Truncate(Depth);
-                throw;
-            }
-
-            Volatile.Write(ref _doneTokens, sequence.CachedCount - Depth);
+            return pass.ComputePrompt(attention, _tokens.AsSpan(0, promptTokens), rows => Volatile.Write(ref _doneTokens, rows - Depth), cancellation);
         }
-
-        sequence.DropIndexes();
-        return timings;
+        catch
+        {
+            _caches[0].Truncate(Depth);
+            throw;
+        }
+        finally
+        {
+            attention.DropIndexes();
+        }
     }
 
-    private StepTimings DecodeStep(Sequence[] sequences)
+    private StepTimings DecodeStep(ForwardPass pass, int sequenceCount)
     {
-        var start = Stopwatch.GetTimestamp();
-        _engine.Batch.Clear();
-        foreach (var sequence in sequences)
-        {
-            sequence.CommitToken(_tokens[sequence.TokenCount], default, default);
-            _engine.Batch.Add(sequence, 1);
-        }
-
-        Invariant.Holds(_engine.ForwardBatch());
+        pass.Batch.Clear();
+        for (var i = 0; i < sequenceCount; i++)
+            pass.Batch.Add(_decoding[i], _tokens.AsSpan(_decoding[i].RowCount, 1), 1);
+        var timings = pass.Run();
         for (var layer = 0; layer < _reads.Length; layer++)
-            _reads[layer] += _engine.Transformer.LastReads[layer];
+            _reads[layer] += pass.LastReads[layer];
         Volatile.Write(ref _doneTokens, _doneTokens + 1);
-        return Commit(start);
-    }
-
-    private StepTimings Commit(long start)
-    {
-        foreach (var segment in _engine.Batch.Segments)
-            segment.Sequence.CommitRows(segment.RowCount);
-        var timings = _engine.Transformer.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
-        // Behind the clock: time that numbers took which are none tells nothing of the model's.
-        _engine.RequireFiniteLogits();
         return timings;
     }
 }

@@ -21,7 +21,7 @@ public static class KeyCalibration
             engine.Step();
         if (sequence.Failure is not null)
             throw sequence.Failure;
-        Invariant.Holds(sequence.Cache is not null);
+        Invariant.Holds(sequence.Attention?.Cache is not null);
         var axes = Measure(engine, sequence);
         axes.Save(path, Path.GetFileName(engine.Model.Path), tokens.Length);
     }
@@ -31,7 +31,7 @@ public static class KeyCalibration
         try
         {
             using var use = engine.Use();
-            return KeyAxes.Measure(sequence.Cache!, engine.Transformer.Shape, sequence.PromptCount);
+            return KeyAxes.Measure(sequence.Attention!.Cache!, use.Pass.Shape, sequence.PromptCount);
         }
         finally
         {

@@ -5,6 +5,7 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Measurement;
 
@@ -23,7 +24,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     private readonly int _tokens;
     private readonly int _queryCount;
     private SequenceCache _cache = null!;
-    private NativeView _queries;
+    private HeadRows _queries;
     private int _firstPosition;
     private int _layer;
 
@@ -56,7 +57,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     /// <param name="firstPosition">Of those.</param>
     public void Run(WorkerPool pool, SequenceCache cache, int layer, NativeView queries, int firstPosition)
     {
-        (_cache, _layer, _queries, _firstPosition) = (cache, layer, queries, firstPosition);
+        (_cache, _layer, _queries, _firstPosition) = (cache, layer, new HeadRows(queries, _shape), firstPosition);
         pool.Run(this, (_policies.Length + 1) * _shape.KvHeadCount);
     }
 
@@ -81,15 +82,15 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     {
         var head = _cache.Head(_layer, kvHead);
         using var selector = policy.CreateSelector(new HeadPlace(_layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, _tokens));
-        ReadPrompt(policy, selector, head.First(_tokens - _queryCount), kvHead, scratch);
+        ReadPrompt(policy, new AttentionHead(head.First(_tokens - _queryCount), selector), kvHead, scratch);
         for (var position = _tokens - _queryCount; position < _tokens; position++)
         {
             // As decode would find it: rows behind the position do not exist yet.
-            var seen = head.First(position + 1);
-            selector.Append(seen, position, 1);
-            var query = Query(seen, position, kvHead, scratch);
+            var seen = new AttentionHead(head.First(position + 1), selector);
+            seen.Append(position, 1);
+            var query = Query(seen.Rows, position, kvHead, scratch);
             scratch.Compares = true;
-            var sum = HeadAttention.Decode(seen, selector, query.Queries, (query.FirstRow, query.EndRow), policy.ObservesDecode, scratch);
+            var sum = seen.Attend(query.Queries, _shape.Visible(position), policy.ObservesDecode, scratch);
             scratch.Comparison!.Compare(query, sum, scratch);
             Add(study, kvHead, scratch.Comparison);
         }
@@ -103,19 +104,19 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         var (layer, selectors) = (scratch.Layer!, new Selector[_shape.KvHeadCount]);
         policy.CreateLayer(new HeadPlace(_layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, _tokens), selectors);
         for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
-            ReadPrompt(policy, selectors[kvHead], _cache.Head(_layer, kvHead).First(_tokens - _queryCount), kvHead, scratch);
+            ReadPrompt(policy, new AttentionHead(_cache.Head(_layer, kvHead).First(_tokens - _queryCount), selectors[kvHead]), kvHead, scratch);
         for (var position = _tokens - _queryCount; position < _tokens; position++)
         {
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
-                var seen = _cache.Head(_layer, kvHead).First(position + 1);
-                selectors[kvHead].Append(seen, position, 1);
-                layer.Set(kvHead, seen, selectors[kvHead]);
-                Query(seen, position, kvHead, layer.Scratch(kvHead));
+                var seen = new AttentionHead(_cache.Head(_layer, kvHead).First(position + 1), selectors[kvHead]);
+                seen.Append(position, 1);
+                layer.Set(kvHead, seen);
+                _queries.Queries(position - _firstPosition, 1, kvHead, layer.Scratch(kvHead));
                 layer.Scratch(kvHead).Compares = true;
             }
 
-            var visible = (_shape.FirstVisible(position), position + 1);
+            var visible = _shape.Visible(position);
             HeadAttention.DecodeTogether(layer, visible, policy.ObservesDecode);
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
@@ -137,17 +138,12 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         return layer;
     }
 
-    private void ReadPrompt(AttentionPolicy policy, Selector selector, KvHead prompt, int kvHead, AttentionScratch scratch)
+    private void ReadPrompt(AttentionPolicy policy, AttentionHead prompt, int kvHead, AttentionScratch scratch)
     {
-        selector.Append(prompt, 0, prompt.RowCount);
-        var first = Math.Max(0, prompt.RowCount - policy.ObservedPromptRows);
-        for (var position = first; position < prompt.RowCount; position++)
-        {
-            var query = Query(prompt, position, kvHead, scratch);
-            HeadAttention.Decode(prompt, new ReportingAllRows(selector), query.Queries, (query.FirstRow, query.EndRow), observes: true, scratch);
-        }
-
-        selector.EndPrompt(prompt);
+        var rows = prompt.Rows.RowCount;
+        prompt.Append(0, rows);
+        prompt.ObservePrompt(_queries, -_firstPosition, kvHead, (Math.Max(0, rows - policy.ObservedPromptRows), rows), scratch);
+        prompt.EndPrompt();
     }
 
     private void Add(PolicyStudy study, int kvHead, DenseComparison comparison)
@@ -173,10 +169,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
 
     private HeadQuery Query(KvHead head, int position, int kvHead, AttentionScratch scratch)
     {
-        var group = _shape.GroupHeads * _shape.Dim;
-        var queries = scratch.Queries(_shape.GroupHeads);
-        _queries.Span<float>((((long)(position - _firstPosition) * _shape.KvHeadCount) + kvHead) * group * sizeof(float), group).CopyTo(queries);
-        VectorMath.Scale(queries, 1 / MathF.Sqrt(_shape.Dim));
-        return new HeadQuery(head, queries, _shape.FirstVisible(position), position + 1, scratch.Selector);
+        var visible = _shape.Visible(position);
+        return new HeadQuery(head, _queries.Queries(position - _firstPosition, 1, kvHead, scratch), visible.First, visible.End, scratch.Selector);
     }
 }

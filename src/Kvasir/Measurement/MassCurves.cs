@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Measurement;
 

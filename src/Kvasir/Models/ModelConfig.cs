@@ -52,6 +52,9 @@ public sealed record ModelConfig
     /// <summary>Whether each head of queries and keys passes an RMSNorm before it is rotated.</summary>
     public bool HasQkNorm { get; init; }
 
+    /// <summary>The sizes that attention works with.</summary>
+    public AttentionShape Attention => new(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
+
     /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
     public static ModelConfig FromGguf(Gguf file) => GgufModelConfig.Read(file);
 

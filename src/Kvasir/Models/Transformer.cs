@@ -42,7 +42,7 @@ internal sealed class Transformer : IDisposable
     {
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
         (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
-        Shape = new AttentionShape(config.LayerCount, config.HeadCount, config.KvHeadCount, config.HeadDim, config.SlidingWindowTokens);
+        Shape = config.Attention;
         _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var kvWidth = config.KvHeadCount * config.HeadDim;

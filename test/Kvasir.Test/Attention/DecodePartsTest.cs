@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Test.Attention;
 
@@ -27,7 +28,7 @@ public sealed class DecodePartsTest
         using var scratch = new AttentionScratch(Shape, type, end);
         using var parts = new DecodeParts(Shape, maxSegments: 2);
         var selector = PolicyCatalog.Dense.CreateSelector(new HeadPlace(0, 1, 0, Shape.GroupHeads, Shape.Dim, end));
-        var whole = HeadAttention.Decode(head, selector, queries, (first, end), observes: false, scratch).Output.ToArray();
+        var whole = HeadAttention.Decode(new AttentionHead(head, selector), queries, (first, end), observes: false, scratch).Output.ToArray();
 
         var partCount = parts.CountFor(end - first);
         Assert.InRange(partCount, 2, 4);
@@ -48,7 +49,7 @@ public sealed class DecodePartsTest
             {
                 var sum = parts.Sum(Head, part);
                 sum.Reset();
-                HeadAttention.AddRange(head, selector, queries, DecodeParts.Rows((first, end), part, partCount), sum, scratch);
+                HeadAttention.AddRange(new AttentionHead(head, selector), queries, DecodeParts.Rows((first, end), part, partCount), sum, scratch);
                 Assert.Equal(part == order[^1], parts.EndsWith(Head, partCount));
             }
 

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Test.Attention;
 
@@ -38,7 +39,7 @@ internal sealed class LoneHead : IDisposable
     {
         LastRead.Clear();
         var watched = new Watched(selector, LastRead);
-        return HeadAttention.Decode(Head, watched, _queries, (0, position + 1), observes: false, _scratch).Output.ToArray();
+        return HeadAttention.Decode(new AttentionHead(Head, watched), _queries, (0, position + 1), observes: false, _scratch).Output.ToArray();
     }
 
     /// <summary>Makes every query the key of a row, many times over.</summary>
@@ -73,7 +74,7 @@ internal sealed class LoneHead : IDisposable
     /// <summary>Of each query the sum of e^score times values, then that of e^score alone: [group, dim + 1].</summary>
     public double[] Sums(Selector selector)
     {
-        var sum = HeadAttention.Decode(Head, selector, _queries, (0, Head.RowCount), observes: false, _scratch);
+        var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, Head.RowCount), observes: false, _scratch);
         var sums = new double[_place.GroupHeads * (_place.Dim + 1)];
         for (var head = 0; head < _place.GroupHeads; head++)
         {

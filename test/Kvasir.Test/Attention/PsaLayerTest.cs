@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
 using Kvasir.Measurement;
+using Kvasir.Models;
 
 namespace Kvasir.Test.Attention;
 
@@ -30,7 +31,7 @@ public sealed class PsaLayerTest : IDisposable
         {
             var (rows, outputs) = layer.Attend(together);
             using var scratch = new AttentionScratch(layer.Shape, KvType.F32, LoneLayer.MaxRows);
-            Assert.Equal(HeadAttention.Decode(layer.Head(0), alone, layer.Queries(0), (0, 700), observes: false, scratch).Output.ToArray(), outputs[0]);
+            Assert.Equal(HeadAttention.Decode(new AttentionHead(layer.Head(0), alone), layer.Queries(0), (0, 700), observes: false, scratch).Output.ToArray(), outputs[0]);
             Assert.Equal(scratch.Counts.Reads, new LayerReads(rows[0].Count, 700, (rows[0].Count - Sinks - Recent - EdgeRows(700)) / BlockRows));
         }
     }
@@ -190,7 +191,7 @@ public sealed class PsaLayerTest : IDisposable
             var read = Array.ConvertAll(selectors, static _ => new HashSet<int>());
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
-                _scratch.Set(kvHead, Head(kvHead), new Watched(selectors[kvHead], read[kvHead]));
+                _scratch.Set(kvHead, new AttentionHead(Head(kvHead), new Watched(selectors[kvHead], read[kvHead])));
                 _queries[kvHead].CopyTo(_scratch.Scratch(kvHead).Queries(Shape.GroupHeads));
             }
 

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Test.Attention;
 
@@ -90,7 +91,7 @@ internal sealed class SyntheticHead : IDisposable
         _scratch.Counts = default;
         for (var at = 0; at < positions; at++)
         {
-            var sum = HeadAttention.Decode(Head, selector, _queries, (0, rows - at), observes: false, _scratch);
+            var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, rows - at), observes: false, _scratch);
             for (var head = 0; head < group; head++)
             {
                 var own = exact.AsSpan(head * (dim + 1), dim + 1);
@@ -125,7 +126,7 @@ internal sealed class SyntheticHead : IDisposable
     {
         var (group, dim) = (_place.GroupHeads, _place.Dim);
         _scratch.Counts = default;
-        var sum = HeadAttention.Decode(Head, selector, _queries, (0, Head.RowCount), observes: false, _scratch);
+        var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, Head.RowCount), observes: false, _scratch);
         var errors = new double[group];
         for (var head = 0; head < group; head++)
         {

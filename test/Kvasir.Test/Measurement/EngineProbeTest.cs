@@ -74,8 +74,9 @@ public sealed class EngineProbeTest : IDisposable
         probe.Decode(1, 4);
         var alone = probe.Logits.ToArray();
         Assert.Equal(3 * 4, probe.Decode(3, 4).Rows);
+        using var use = engine.Use();
         for (var i = 0; i < 3; i++)
-            AssertClose(alone, engine.Transformer.Logits(i).ToArray());
+            AssertClose(alone, use.Pass.Logits(i).ToArray());
     }
 
     [Fact]

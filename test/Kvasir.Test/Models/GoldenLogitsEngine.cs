@@ -1,8 +1,7 @@
 using Kvasir.Attention;
-using Kvasir.Attention.Policies;
 using Kvasir.Cache;
+using Kvasir.Forward;
 using Kvasir.Kernels.Attention;
-using Kvasir.Models;
 
 namespace Kvasir.Test.Models;
 
@@ -19,38 +18,19 @@ internal static class GoldenLogitsEngine
         var config = model.Config;
         using var pool = new WorkerPool(2);
         using var cache = new KvCache(kv, config.LayerCount, config.KvHeadCount, config.HeadDim, 16 << 20);
-        var batch = new Batch(chunkTokens, 1, chunkTokens);
-        using var transformer = new Transformer(config, model.Weights, kv, pool, batch, tokens.Length);
-        var sequence = Started(tokens, promptCount, config, cache);
+        using var pass = new ForwardPass(model, cache, pool, new Batch(chunkTokens, 1, chunkTokens), tokens.Length);
+        var sequence = pass.Open(cache.Open(tokens.Length), PolicyCatalog.Dense, tokens.Length, promptCount);
+        Assert.True(sequence.Cache!.TryReserve(tokens.Length));
         var logits = new List<float[]>();
         while (logits.Count < tokens.Length)
         {
-            if (sequence.CachedCount == sequence.TokenCount)
-                sequence.CommitToken(tokens[sequence.TokenCount], [], default);
-            var rows = Math.Min(chunkTokens, sequence.TokenCount - sequence.CachedCount);
-            batch.Clear();
-            Assert.True(sequence.Cache!.TryReserve(sequence.CachedCount + rows));
-            batch.Add(sequence, rows, allLogits: true);
-            Assert.True(transformer.Forward(batch));
-            sequence.CommitRows(rows);
+            var rows = logits.Count < promptCount ? Math.Min(chunkTokens, promptCount - logits.Count) : 1;
+            pass.Batch.Clear();
+            pass.Batch.Add(sequence, tokens.AsSpan(logits.Count, rows), rows);
+            pass.Run();
             for (var i = 0; i < rows; i++)
-                logits.Add(transformer.Logits(i).ToArray());
+                logits.Add(pass.Logits(i).ToArray());
         }
         return [.. logits];
-    }
-
-    private static Sequence Started(int[] tokens, int promptCount, ModelConfig config, KvCache cache)
-    {
-        var policy = PolicyCatalog.Dense;
-        var sequence = new Sequence(tokens.AsSpan(0, promptCount));
-        sequence.Accept(tokens.Length, policy, new Sampler(SamplingOptions.Greedy, null, config.VocabularySize));
-        var selectors = new List<Selector>();
-        for (var layer = 0; layer < config.LayerCount; layer++)
-        {
-            for (var head = 0; head < config.KvHeadCount; head++)
-                selectors.Add(policy.CreateSelector(new HeadPlace(layer, config.LayerCount, head, config.HeadCount / config.KvHeadCount, config.HeadDim, tokens.Length)));
-        }
-        sequence.Start(cache.Open(tokens.Length), [.. selectors]);
-        return sequence;
     }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Models;
 
 namespace Kvasir.Attention.Audit;
 

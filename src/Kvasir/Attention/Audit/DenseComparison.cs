@@ -1,5 +1,6 @@
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Models;
 
 namespace Kvasir.Attention.Audit;
 
@@ -99,7 +100,7 @@ internal sealed class DenseComparison
 
         var dense = new SoftmaxSum(_dense.AsSpan(0, _group), _dense.AsSpan(_group, _group), _dense.AsSpan(2 * _group));
         dense.Reset();
-        HeadAttention.AddRange(query.Head, AllRows.Instance, query.Queries, (query.FirstRow, query.EndRow), dense, scratch);
+        HeadAttention.AddRange(new AttentionHead(query.Head, AllRows.Instance), query.Queries, (query.FirstRow, query.EndRow), dense, scratch);
         dense.Finish();
         for (var head = 0; head < _group; head++)
         {

@@ -2,6 +2,7 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention.Policies;
 

@@ -1,4 +1,4 @@
-namespace Kvasir.Attention;
+namespace Kvasir.Models;
 
 /// <summary>The attention of a model, as far as its kernels care.</summary>
 /// <param name="LayerCount">Layers.</param>
@@ -13,4 +13,7 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
 
     /// <summary>The oldest row that a query at <paramref name="position"/> sees.</summary>
     public int FirstVisible(int position) => WindowTokens is { } window ? Math.Max(0, position - window + 1) : 0;
+
+    /// <summary>The rows that a query at <paramref name="position"/> sees, from the oldest to one past its own.</summary>
+    public (int First, int End) Visible(int position) => (FirstVisible(position), position + 1);
 }

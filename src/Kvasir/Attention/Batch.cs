@@ -1,7 +1,7 @@
-namespace Kvasir;
+namespace Kvasir.Attention;
 
-/// <summary>What one step computes: rows of one or more sequences. One instance serves an engine, refilled for every step.</summary>
-public sealed class Batch
+/// <summary>What one step computes: rows of one or more sequences. One instance is refilled for every step.</summary>
+internal sealed class Batch
 {
     private readonly int[] _tokens;
     private readonly int[] _positions;
@@ -42,26 +42,6 @@ public sealed class Batch
 
     private int SegmentCount { get; set; }
 
-    public void Clear() => (RowCount, LogitCount, SegmentCount) = (0, 0, 0);
-
-    /// <summary>
-    /// Adds the next <paramref name="rowCount"/> uncached tokens of a sequence. Logits are wanted of its last row when that is the
-    /// newest token, and of every row when <paramref name="allLogits"/>.
-    /// </summary>
-    public void Add(Sequence sequence, int rowCount, bool allLogits = false)
-    {
-        Invariant.Holds(rowCount > 0 && rowCount <= RowsLeft && SegmentCount < _segments.Length);
-        var first = sequence.CachedCount;
-        _segments[SegmentCount++] = new Segment(sequence, RowCount, rowCount, first, first < sequence.PrefillCount);
-        for (var i = 0; i < rowCount; i++)
-        {
-            if (allLogits || first + i == sequence.TokenCount - 1)
-                _logitRows[LogitCount++] = RowCount;
-            _tokens[RowCount] = sequence.Tokens[first + i];
-            _positions[RowCount++] = first + i;
-        }
-    }
-
     /// <summary>Whether nobody waits for this step any more.</summary>
     public bool IsAbandoned
     {
@@ -69,11 +49,32 @@ public sealed class Batch
         {
             foreach (var segment in Segments)
             {
-                if (!segment.Sequence.IsOver)
+                if (!segment.Attention.IsOver)
                     return false;
             }
 
             return true;
+        }
+    }
+
+    public void Clear() => (RowCount, LogitCount, SegmentCount) = (0, 0, 0);
+
+    /// <summary>Adds the next tokens of a sequence: they follow the rows that its cache holds. Rows before its prompt's end are attended as a prompt.</summary>
+    /// <param name="tokens">At least one, and of either side of the prompt's end alone.</param>
+    /// <param name="logitRows">How many of the last rows logits are wanted of.</param>
+    public void Add(SequenceAttention attention, ReadOnlySpan<int> tokens, int logitRows)
+    {
+        var first = attention.RowCount;
+        var kind = first < attention.PromptEnd ? SegmentKind.Prompt : SegmentKind.Decode;
+        Invariant.Holds(tokens.Length > 0 && tokens.Length <= RowsLeft && SegmentCount < _segments.Length && logitRows <= tokens.Length);
+        Invariant.Holds(kind == SegmentKind.Decode ? tokens.Length == 1 : first + tokens.Length <= attention.PromptEnd);
+        _segments[SegmentCount++] = new Segment(attention, RowCount, tokens.Length, first, kind);
+        tokens.CopyTo(_tokens.AsSpan(RowCount));
+        for (var i = 0; i < tokens.Length; i++)
+        {
+            if (i >= tokens.Length - logitRows)
+                _logitRows[LogitCount++] = RowCount;
+            _positions[RowCount++] = first + i;
         }
     }
 }

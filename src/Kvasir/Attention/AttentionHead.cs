@@ -1,0 +1,35 @@
+using Kvasir.Attention.Observation;
+using Kvasir.Cache;
+
+namespace Kvasir.Attention;
+
+/// <summary>
+/// One head of a sequence: its rows, and the selector that indexes them. Whoever attends, be it the engine, a probe, a study or a test, a selector's life is these calls:
+/// <see cref="Append"/> after rows were written; behind the prompt's last row <see cref="ObservePrompt"/> and <see cref="EndPrompt"/>; then <see cref="Append"/> and
+/// <see cref="Attend"/> for each generated token.
+/// </summary>
+/// <param name="Rows">Keys and values.</param>
+/// <param name="Selector">What chooses among them.</param>
+internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
+{
+    /// <summary>Indexes rows that the cache holds.</summary>
+    public void Append(int firstRow, int rowCount) => Selector.Append(Rows, firstRow, rowCount);
+
+    /// <summary>Attends prompt positions again, one by one and every row in sight, for a selector that learns from their weights.</summary>
+    /// <param name="queries">Of the layer.</param>
+    /// <param name="firstRow">Where the query of position 0 would be among these rows; negative when they begin later.</param>
+    /// <param name="positions">The positions, from the first to one past the last.</param>
+    public void ObservePrompt(HeadRows queries, int firstRow, int kvHead, (int First, int End) positions, AttentionScratch scratch)
+    {
+        var observed = this with { Selector = new ReportingAllRows(Selector) };
+        for (var position = positions.First; position < positions.End; position++)
+            observed.Attend(queries.Queries(firstRow + position, 1, kvHead, scratch), queries.Shape.Visible(position), observes: true, scratch);
+    }
+
+    /// <summary>Says that the prompt is over: what needs the whole of it is built now.</summary>
+    public void EndPrompt() => Selector.EndPrompt(Rows);
+
+    /// <inheritdoc cref="HeadAttention.Decode"/>
+    public SoftmaxSum Attend(ReadOnlySpan<float> queries, (int First, int End) visible, bool observes, AttentionScratch scratch) =>
+        HeadAttention.Decode(this, queries, visible, observes, scratch);
+}

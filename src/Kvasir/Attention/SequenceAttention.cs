@@ -1,0 +1,172 @@
+using Kvasir.Attention.Audit;
+using Kvasir.Cache;
+using Kvasir.Models;
+
+namespace Kvasir.Attention;
+
+/// <summary>
+/// What attention knows of a sequence: its rows in the cache, an index over them for every head, and what was read. It outlives the rows, which may be given back
+/// and computed again. One thread uses it between steps; during a step, workers do, each its own heads.
+/// </summary>
+internal sealed class SequenceAttention
+{
+    private readonly AttentionShape _shape;
+    private readonly LayerReads[] _reads;
+    private readonly Interruption _interruption;
+    private Selector[] _selectors = [];
+
+    /// <param name="maxRows">The most rows that the sequence will ever hold.</param>
+    /// <param name="audit">Null for none.</param>
+    /// <param name="interruption">Told of faults; ends the sequence's part in a step when somebody else cancels it.</param>
+    public SequenceAttention(AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption)
+    {
+        (Policy, _shape, MaxRows, Audit, _interruption) = (policy, shape, maxRows, audit, interruption);
+        _reads = new LayerReads[shape.LayerCount * shape.KvHeadCount];
+        (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
+    }
+
+    public AttentionPolicy Policy { get; }
+
+    public AttentionAudit? Audit { get; }
+
+    public int MaxRows { get; }
+
+    /// <summary>As <see cref="AttentionPolicy.ObservedPromptRows"/>, asked once.</summary>
+    public int ObservedPromptRows { get; }
+
+    /// <summary>As <see cref="AttentionPolicy.ObservesDecode"/>, asked once.</summary>
+    public bool ObservesDecode { get; }
+
+    /// <summary>As <see cref="AttentionPolicy.DecidesByLayer"/>, asked once.</summary>
+    public bool DecidesByLayer { get; }
+
+    /// <summary>Where its rows lie; null before it begins, and after its rows were given back.</summary>
+    public SequenceCache? Cache { get; private set; }
+
+    /// <summary>Rows that are computed: the position of the next. To be read from any thread.</summary>
+    public int RowCount { get; private set; }
+
+    /// <summary>Rows before this one are attended as a prompt.</summary>
+    public int PromptEnd { get; private set; }
+
+    /// <summary>Rows that the cache had at the beginning, and that are indexed with the first new ones.</summary>
+    public int ReusedCount { get; private set; }
+
+    /// <summary>Tokens that were attended under the policy.</summary>
+    public int DecodedCount { get; private set; }
+
+    /// <summary>What was thrown in the sequence's own part of a step; null for nothing.</summary>
+    public Exception? Fault => _interruption.Fault;
+
+    /// <summary>Whether nobody waits for more of the sequence.</summary>
+    public bool IsOver => _interruption.IsOver;
+
+    public void Cancel() => _interruption.Cancel();
+
+    /// <inheritdoc cref="Interruption.MarkFault"/>
+    public void MarkFault(Exception fault) => _interruption.MarkFault(fault);
+
+    /// <summary>Makes a fresh selector for every head.</summary>
+    /// <exception cref="InvalidOperationException">The policy left one out.</exception>
+    public void MakeIndexes() => _selectors = NewSelectors();
+
+    /// <summary>Begins to compute, with the selectors that were made for it.</summary>
+    /// <param name="promptEnd">Rows before this one will be attended as a prompt.</param>
+    /// <param name="reusedCount">Rows that the cache has already, fewer than <paramref name="promptEnd"/>.</param>
+    public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0)
+    {
+        Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
+        (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
+    }
+
+    public AttentionHead Head(int layer, int kvHead) => new(Cache!.Head(layer, kvHead), _selectors[(layer * _shape.KvHeadCount) + kvHead]);
+
+    /// <summary>Counts rows that a step has computed.</summary>
+    public void Commit(in Segment segment)
+    {
+        RowCount += segment.RowCount;
+        if (!segment.IsPrompt)
+            DecodedCount += segment.RowCount;
+    }
+
+    /// <summary>Says that the cache has the first <paramref name="rows"/> rows, and that they are indexed: by somebody else than a step.</summary>
+    public void Restore(int rows) => RowCount = rows;
+
+    /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
+    public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += reads;
+
+    /// <summary>What its generated tokens have read so far, layer by layer.</summary>
+    public LayerReads[] ReadsByLayer()
+    {
+        var layers = new LayerReads[_shape.LayerCount];
+        for (var i = 0; i < _reads.Length; i++)
+            layers[i / _shape.KvHeadCount] += _reads[i];
+        return layers;
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on, in the cache and in every index.</summary>
+    public void Truncate(int rows)
+    {
+        Cache!.Truncate(rows);
+        foreach (var selector in _selectors)
+            selector.Truncate(rows);
+        RowCount = Math.Min(RowCount, rows);
+    }
+
+    /// <summary>Gives rows and indexes back.</summary>
+    public void Release()
+    {
+        Cache?.Truncate(0);
+        TakeCache();
+        DropIndexes();
+    }
+
+    /// <summary>Takes the rows out, for another sequence that begins with the same tokens.</summary>
+    public SequenceCache? TakeCache()
+    {
+        var taken = Cache;
+        (Cache, RowCount) = (null, 0);
+        return taken;
+    }
+
+    /// <summary>Gives the indexes' memory back; the rows stay. A selector that throws is the sequence's fault, and keeps none of the others.</summary>
+    public void DropIndexes()
+    {
+        var selectors = _selectors;
+        _selectors = [];
+        foreach (var selector in selectors)
+        {
+            try
+            {
+                selector.Dispose();
+            }
+            catch (Exception fault)
+            {
+                MarkFault(fault);
+            }
+        }
+    }
+
+    private Selector[] NewSelectors()
+    {
+        var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
+        try
+        {
+            for (var layer = 0; layer < _shape.LayerCount; layer++)
+            {
+                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows);
+                Policy.CreateLayer(first, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
+            }
+
+            if (Array.IndexOf(selectors, null) is var missing and >= 0)
+                throw new InvalidOperationException($"attention policy '{Policy.Name}' made no selector for layer {missing / _shape.KvHeadCount}, KV head {missing % _shape.KvHeadCount}");
+            return selectors;
+        }
+        catch
+        {
+            foreach (var selector in selectors)
+                selector?.Dispose();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using Kvasir.Attention;
+using Kvasir.Attention.Audit;
+using Kvasir.Cache;
+using Kvasir.Models;
+
+namespace Kvasir.Forward;
+
+/// <summary>
+/// The one way in which tokens are computed: rows of sequences are put into <see cref="Batch"/>, run through the model, and are in the cache afterwards. What goes in, and what
+/// becomes of the logits, is the caller's affair: the engine has a scheduler and samplers, a probe has neither.
+/// </summary>
+internal sealed class ForwardPass : IDisposable
+{
+    private readonly Transformer _transformer;
+
+    /// <param name="cache">Where rows go; owned by the caller, as the workers are.</param>
+    /// <param name="batch">Rows, segments and logit rows that a pass may have.</param>
+    /// <param name="maxTokens">The longest sequence.</param>
+    /// <exception cref="OutOfMemoryException">The scratch does not fit into the machine's memory.</exception>
+    public ForwardPass(Model model, KvCache cache, WorkerPool workers, Batch batch, int maxTokens)
+    {
+        (Cache, Workers, Batch) = (cache, workers, batch);
+        _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Type, workers, batch, maxTokens);
+    }
+
+    public AttentionShape Shape => _transformer.Shape;
+
+    public KvCache Cache { get; }
+
+    public WorkerPool Workers { get; }
+
+    /// <summary>What the next <see cref="TryRun"/> computes, to be filled by the caller; or what the last one did.</summary>
+    public Batch Batch { get; }
+
+    /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
+    public long ScratchBytes => _transformer.ScratchBytes;
+
+    /// <summary>Where the time of the last complete pass went.</summary>
+    public StepTimings LastStep => _transformer.LastStep;
+
+    /// <summary>[layers]: what generated tokens of the last complete pass read.</summary>
+    public ReadOnlySpan<LayerReads> LastReads => _transformer.LastReads;
+
+    /// <inheritdoc cref="SparseAttention.Capture"/>
+    public LayerCapture? Capture
+    {
+        set => _transformer.Capture = value;
+    }
+
+    /// <summary>[vocabulary]: the <paramref name="index"/>-th logit row of the last batch.</summary>
+    public Span<float> Logits(int index) => _transformer.Logits(index);
+
+    /// <summary>An empty sequence whose first <paramref name="promptEnd"/> tokens are a prompt, for those who have no scheduler.</summary>
+    /// <param name="cache">With room for <paramref name="maxRows"/>.</param>
+    public SequenceAttention Open(SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null)
+    {
+        var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption());
+        attention.MakeIndexes();
+        attention.Begin(cache, promptEnd);
+        return attention;
+    }
+
+    /// <summary>Computes the batch. False when nobody waits for it any more: every sequence was cancelled on the way, or ended by a fault of its own.</summary>
+    public bool TryRun()
+    {
+        if (!_transformer.Forward(Batch))
+            return false;
+        foreach (var segment in Batch.Segments)
+            segment.Attention.Commit(segment);
+        return true;
+    }
+
+    /// <summary>Computes the batch for callers that have nobody to tell but themselves.</summary>
+    /// <returns>Where the time went.</returns>
+    /// <exception cref="OperationCanceledException">A sequence was cancelled.</exception>
+    /// <exception cref="KvasirException">Logits are no distribution.</exception>
+    public StepTimings Run()
+    {
+        var start = Stopwatch.GetTimestamp();
+        var isComplete = TryRun();
+        var totalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        foreach (var segment in Batch.Segments)
+        {
+            if (segment.Attention.Fault is { } fault)
+                ExceptionDispatchInfo.Throw(fault);
+        }
+
+        if (!isComplete)
+            throw new OperationCanceledException();
+        // Behind the clock: time that numbers took which are none tells nothing of the model's.
+        for (var i = 0; i < Batch.LogitRows.Length; i++)
+            LogitRow.Largest(Logits(i), 0, Batch.Positions[Batch.LogitRows[i]]);
+        return LastStep with { TotalMs = totalMs };
+    }
+
+    /// <summary>
+    /// Computes the rest of a prompt, with the logits of its last token; pages must have been reserved. The first pass takes what does not fill a batch, so that the last has as
+    /// many rows as it can.
+    /// </summary>
+    /// <param name="prompt">All of it; the cache has the first rows.</param>
+    /// <param name="progress">Told after each pass how many rows the cache has.</param>
+    /// <inheritdoc cref="Run"/>
+    public StepTimings ComputePrompt(SequenceAttention attention, ReadOnlySpan<int> prompt, Action<int> progress, CancellationToken cancellation)
+    {
+        // A long pass ends early for a cancelled sequence.
+        using var cancels = cancellation.UnsafeRegister(static attention => ((SequenceAttention)attention!).Cancel(), attention);
+        var timings = default(StepTimings);
+        while (attention.RowCount < prompt.Length)
+        {
+            var left = prompt.Length - attention.RowCount;
+            var rows = left % Batch.MaxRows == 0 ? Batch.MaxRows : left % Batch.MaxRows;
+            Batch.Clear();
+            Batch.Add(attention, prompt.Slice(attention.RowCount, rows), rows == left ? 1 : 0);
+            timings += Run();
+            progress(attention.RowCount);
+        }
+
+        cancellation.ThrowIfCancellationRequested();
+        return timings;
+    }
+
+    public void Dispose() => _transformer.Dispose();
+}
