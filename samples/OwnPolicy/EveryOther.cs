@@ -22,7 +22,7 @@ public sealed class EveryOther(PolicySpec spec) : SparsePolicy(spec)
 
     private sealed class Rows(ExactZones zones, int step) : ZonedSelector(zones)
     {
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;

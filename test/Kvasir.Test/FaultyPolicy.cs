@@ -48,9 +48,9 @@ internal sealed class FaultyPolicy(string place, int fromRow = 0) : AttentionPol
 
         public override void EndPrompt(KvHead head) => policy.ThrowAt("EndPrompt", _rows);
 
-        public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => policy.ThrowAt("Consider", query.EndRow);
+        public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => policy.ThrowAt("Consider", query.EndRow);
 
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             policy.ThrowAt("Select", query.EndRow);
             if (round > 0)
@@ -60,9 +60,9 @@ internal sealed class FaultyPolicy(string place, int fromRow = 0) : AttentionPol
             return true;
         }
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride) => policy.ThrowAt("Reweight", _rows);
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => policy.ThrowAt("Reweight", _rows);
 
-        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) => policy.ThrowAt("Weighed", _rows);
+        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) => policy.ThrowAt("Weighed", _rows);
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => policy.ThrowAt("Observe", position + 1);
 

@@ -9,7 +9,7 @@ internal sealed class AllRows : Selector
     {
     }
 
-    public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+    public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
     {
         if (round > 0)
             return false;

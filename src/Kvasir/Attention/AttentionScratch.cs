@@ -23,18 +23,20 @@ internal sealed class AttentionScratch : IDisposable
     private readonly int _queryLimit;
     private readonly int _scoreLimit;
     private readonly int _dim;
+    private readonly bool _ownsParts;
 
     /// <param name="type">How keys and values are stored.</param>
     /// <param name="maxRows">The most rows that a head will hold.</param>
     /// <param name="takesPrompts">Whether there is room for tiles of positions, or for one.</param>
-    public AttentionScratch(AttentionShape shape, KvType type, int maxRows, bool takesPrompts = true)
+    /// <param name="parts">Where rows are divided, if it belongs to somebody else.</param>
+    public AttentionScratch(AttentionShape shape, KvType type, int maxRows, bool takesPrompts = true, RoundParts? parts = null)
     {
         _dim = shape.Dim;
         TilePositions = takesPrompts ? Math.Max(1, TileQueries / shape.GroupHeads) : 1;
         _queryLimit = TilePositions * shape.GroupHeads;
         _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
         _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
-        Selection = new KvSelection(maxRows);
+        (Selection, Parts, _ownsParts) = (new KvSelection(maxRows), parts ?? new RoundParts(shape), parts is null);
         Selector = new SelectorScratch(shape.GroupHeads, maxRows);
         // Prompts that are no longer than a few positions never touch all of it.
         _tiles = takesPrompts && TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
@@ -48,17 +50,11 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>What selectors use while they choose.</summary>
     public SelectorScratch Selector { get; }
 
-    /// <summary>Since somebody last took them.</summary>
-    public SelectionCounts Counts { get; set; }
+    /// <summary>Where the rows of a round are divided between workers.</summary>
+    public RoundParts Parts { get; }
 
     /// <summary>Rows and weights kept for <see cref="Selector.Observe"/>; made when a policy first asks.</summary>
     public ObservedWeights? Observed { get; set; }
-
-    /// <summary>Whether the position in work keeps its weights in <see cref="Observed"/>.</summary>
-    public bool Observes { get; set; }
-
-    /// <summary>Whether the rows of this round are in the sum already, and only those who watch are told of them.</summary>
-    public bool Attended { get; set; }
 
     /// <summary>Where attention is held against dense attention; made when a sequence is first audited.</summary>
     public DenseComparison? Comparison { get; set; }
@@ -66,10 +62,7 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Where the heads of a layer are attended together; made when a policy first asks.</summary>
     public LayerScratch? Layer { get; set; }
 
-    /// <summary>Whether the position in work is told to <see cref="Comparison"/>.</summary>
-    public bool Compares { get; set; }
-
-    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0) + (Layer?.Bytes ?? 0);
+    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0) + (Layer?.Bytes ?? 0) + (_ownsParts ? Parts.Bytes : 0);
 
     /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
     public NativeView? Tiles => _tiles?.View;
@@ -94,11 +87,16 @@ internal sealed class AttentionScratch : IDisposable
         return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
     }
 
-    /// <summary>Forgets the work that something threw in: the next sequence finds nothing of it.</summary>
-    public void Abandon()
+    public void PrepareToObserve(AttentionShape shape, int maxRows)
     {
-        (Observes, Compares, Attended) = (false, false, false);
-        Layer?.Abandon();
+        Observed ??= new ObservedWeights(shape.GroupHeads, maxRows);
+        Layer?.PrepareToObserve(shape, maxRows);
+    }
+
+    public void PrepareToCompare(AttentionShape shape)
+    {
+        Comparison ??= new DenseComparison(shape);
+        Layer?.PrepareToCompare(shape);
     }
 
     public void Dispose()
@@ -106,6 +104,8 @@ internal sealed class AttentionScratch : IDisposable
         _floats.Dispose();
         Selector.Dispose();
         _tiles?.Dispose();
+        if (_ownsParts)
+            Parts.Dispose();
         Layer?.Dispose();
     }
 

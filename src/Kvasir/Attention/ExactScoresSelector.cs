@@ -12,7 +12,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
     private (int First, int End) _middle;
     private SelectorScratch? _scratch;
 
-    protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+    protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
     {
         // The scores that were chosen by, since another kernel may round those of the same rows otherwise.
         var count = _middle.End - _middle.First;
@@ -37,7 +37,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
     /// <param name="scores">Of one query head, for the rows between the zones; may be put in another order.</param>
     protected abstract float Threshold(Span<float> scores);
 
-    protected sealed override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+    protected sealed override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
     {
         if (round > 0)
             return false;

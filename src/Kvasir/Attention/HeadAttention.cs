@@ -6,7 +6,7 @@ using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
-/// <summary>Attention of one query group over one KV head, by one worker. Every row is read from memory once for the whole group.</summary>
+/// <summary>Attention of one query group over one KV head. Every row is read from memory once for the whole group.</summary>
 internal static class HeadAttention
 {
     /// <summary>
@@ -14,49 +14,64 @@ internal static class HeadAttention
     /// </summary>
     /// <param name="queries">[group, dim], scaled.</param>
     /// <param name="visible">The rows in sight.</param>
-    /// <param name="observes">Whether the selector is told the weights.</param>
-    public static SoftmaxSum Decode(AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) visible, bool observes, AttentionScratch scratch)
+    /// <param name="watchers">Who is told what is read.</param>
+    /// <param name="counts">Takes what choosing took and what was read.</param>
+    public static SoftmaxSum Decode(
+        AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var query = new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector);
-        var sum = Begin(query, observes, scratch);
-        for (var round = 0; AddRound(query, head, round, sum, scratch); round++)
+        var sum = Begin(query, watchers, scratch, ref counts);
+        for (var round = 0; AddRound(query, head.Selector, round, watchers, scratch, ref counts); round++)
         {
         }
 
-        End(query, head.Selector, sum, scratch);
+        End(query, head.Selector, sum, watchers);
         return sum;
     }
 
     /// <summary>
-    /// One position in all KV heads of a layer, whose selectors decide together. Leaves the finished outputs in the sums of their scratch.
+    /// One position in all KV heads of a layer, whose selectors decide together. Leaves the finished outputs in the sums of their scratch, and what was read in their counts.
     /// </summary>
-    /// <param name="observes">Whether the selectors are told the weights.</param>
-    public static void DecodeTogether(LayerScratch layer, (int First, int End) visible, bool observes)
+    public static void DecodeTogether(LayerScratch layer, (int First, int End) visible)
     {
         for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-            Begin(layer.Query(kvHead, visible), observes, layer.Scratch(kvHead));
+            Begin(layer.Query(kvHead, visible), layer.Watchers(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
         var goesOn = true;
         for (var round = 0; goesOn; round++)
         {
             for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-                Consider(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Sum(kvHead), layer.Scratch(kvHead));
+                Consider(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Sum(kvHead), ref layer.Counts(kvHead));
             goesOn = false;
             for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Head(kvHead), round, layer.Sum(kvHead), layer.Scratch(kvHead));
+                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Watchers(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
         }
 
         for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-            End(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, layer.Sum(kvHead), layer.Scratch(kvHead));
+            End(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, layer.Sum(kvHead), layer.Watchers(kvHead));
     }
 
-    /// <summary>Adds the rows of a range, as they are, to the sum of one position; the selector is asked nothing but to reweight them.</summary>
-    public static void AddRange(AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) rows, in SoftmaxSum sum, AttentionScratch scratch)
+    /// <summary>Adds every row in sight, as it is, to a sum, without asking or telling anybody.</summary>
+    public static void AddAll(in HeadQuery query, SoftmaxSum sum, AttentionScratch scratch)
     {
-        const int BlockRows = AttentionScratch.DecodeRows;
-        for (var row = rows.First; row < rows.End; row += BlockRows)
+        const int Most = AttentionScratch.DecodeRows;
+        for (var row = query.FirstRow; row < query.EndRow; row += Most)
         {
-            var count = Math.Min(BlockRows, rows.End - row);
-            AddRows(head, queries, new RowSet(row, count, following: rows.End - row - count), sum, scratch);
+            var rows = new RowSet(row, Math.Min(Most, query.EndRow - row), following: Math.Max(0, query.EndRow - row - Most));
+            var scores = scratch.Scores(sum.Count, Most);
+            AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, scores, Most);
+            sum.Add(query.Head, rows, scores, Most);
+        }
+    }
+
+    /// <summary>Adds rows that were selected to a sum.</summary>
+    public static void AddSelected(AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
+    {
+        const int Stride = AttentionScratch.DecodeRows;
+        while (rows.MoveNext(Stride))
+        {
+            var scores = Score(head, queries, rows, watchers, scratch);
+            sum.Add(head.Rows, rows.Piece, scores, Stride);
+            head.Selector.Weighed(rows.Piece, rows.Listed, scores, Stride, sum.Max);
         }
     }
 
@@ -99,72 +114,77 @@ internal static class HeadAttention
         return sum.Output;
     }
 
-    private static SoftmaxSum Begin(scoped in HeadQuery query, bool observes, AttentionScratch scratch)
+    private static SoftmaxSum Begin(scoped in HeadQuery query, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         sum.Reset();
-        scratch.Observes = observes;
-        scratch.Observed?.Clear();
-        if (scratch.Compares)
-            scratch.Comparison!.Begin();
-        scratch.Counts += new SelectionCounts { Reads = new LayerReads(0, query.EndRow - query.FirstRow, 0) };
+        watchers.Begin();
+        counts += new SelectionCounts { Reads = new LayerReads(0, query.EndRow - query.FirstRow, 0) };
         return sum;
     }
 
-    private static void Consider(in HeadQuery query, Selector selector, int round, in SoftmaxSum sum, AttentionScratch scratch)
+    private static void Consider(in HeadQuery query, Selector selector, int round, in SoftmaxView sum, scoped ref SelectionCounts counts)
     {
         var start = Stopwatch.GetTimestamp();
         selector.Consider(query, round, sum);
-        scratch.Counts += new SelectionCounts { Ticks = Stopwatch.GetTimestamp() - start };
+        counts += new SelectionCounts { Ticks = Stopwatch.GetTimestamp() - start };
     }
 
     // False when the selector has no more.
-    private static bool AddRound(in HeadQuery query, AttentionHead head, int round, in SoftmaxSum sum, AttentionScratch scratch)
+    private static bool AddRound(in HeadQuery query, Selector selector, int round, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
-        const int BlockRows = AttentionScratch.DecodeRows;
         var selection = scratch.Selection;
+        var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         selection.Clear();
         var start = Stopwatch.GetTimestamp();
-        var goesOn = head.Selector.Select(query, round, sum, selection);
-        scratch.Counts += new SelectionCounts(Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
+        var goesOn = selector.Select(query, round, sum, selection);
+        // Nobody chooses among all rows.
+        counts += new SelectionCounts(selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
         if (!goesOn)
             return false;
-        if (selection.Attended && !scratch.Compares && !scratch.Observes)
-            return true;
-        scratch.Attended = selection.Attended;
-        foreach (var (first, count) in selection.Ranges)
-            AddRange(head, query.Queries, (first, first + count), sum, scratch);
-        var rows = selection.Rows;
-        for (var at = 0; at < rows.Length; at += BlockRows)
-            AddRows(head, query.Queries, new RowSet(rows[at..], Math.Min(BlockRows, rows.Length - at)), sum, scratch);
-        scratch.Attended = false;
+        var head = new AttentionHead(query.Head, selector);
+        var rows = new SelectedRows(selection, (0, selection.RowCount));
+        if (selection.HasPartial)
+        {
+            Tell(head, query.Queries, rows, watchers, scratch);
+            sum.Merge(selection.Partial);
+        }
+        else if (scratch.Parts.CountFor(selection.RowCount) == 1)
+        {
+            AddSelected(head, query.Queries, rows, watchers, sum, scratch);
+        }
+        else
+        {
+            scratch.Parts.Attend(head, query.Queries, watchers, sum, scratch);
+        }
+
         return true;
     }
 
-    private static void End(in HeadQuery query, Selector selector, in SoftmaxSum sum, AttentionScratch scratch)
+    private static void End(in HeadQuery query, Selector selector, SoftmaxSum sum, scoped in Watchers watchers)
     {
-        if (scratch.Observes)
-            scratch.Observed!.Report(selector, query.EndRow - 1, sum);
+        watchers.Observed?.Report(selector, query.EndRow - 1, sum);
         sum.Finish();
     }
 
-    // Of rows that are attended already, audit and observers alone are told.
-    private static void AddRows(AttentionHead head, ReadOnlySpan<float> queries, in RowSet rows, in SoftmaxSum sum, AttentionScratch scratch)
+    // Of rows that are in the sum already, those who watch are told.
+    private static void Tell(AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, AttentionScratch scratch)
+    {
+        while (watchers.Any && rows.MoveNext(AttentionScratch.DecodeRows))
+            Score(head, queries, rows, watchers, scratch);
+    }
+
+    private static Span<float> Score(AttentionHead head, ReadOnlySpan<float> queries, in SelectedRows rows, scoped in Watchers watchers, AttentionScratch scratch)
     {
         const int Stride = AttentionScratch.DecodeRows;
-        var scores = scratch.Scores(sum.Count, Stride);
-        AttentionScores.Rows(queries, head.Rows.Keys, rows, 1, scores, Stride);
-        if (scratch.Compares)
-            scratch.Comparison!.Keep(scores, rows.Count, Stride);
-        head.Selector.Reweight(rows, scores, Stride);
-        if (scratch.Compares)
-            scratch.Comparison!.Take(scores, rows.Count, Stride);
-        if (scratch.Observes)
-            scratch.Observed!.Add(rows, scores, Stride);
-        if (scratch.Attended)
-            return;
-        sum.Add(head.Rows, rows, scores, Stride);
-        head.Selector.Weighed(rows, scores, Stride, sum);
+        var piece = rows.Piece;
+        var scores = scratch.Scores(queries.Length / head.Rows.Dim, Stride);
+        AttentionScores.Rows(queries, head.Rows.Keys, piece, 1, scores, Stride);
+        watchers.Comparison?.Keep(scores, piece.Count, Stride);
+        head.Selector.Reweight(piece, rows.Listed, scores, Stride);
+        watchers.Comparison?.Take(scores, piece.Count, Stride);
+        watchers.Observed?.Add(piece, scores, Stride);
+        return scores;
     }
 
     private static void MaskUnseen(Span<float> scores, int stride, in RowSet block, AttentionShape shape, int firstPosition)

@@ -11,6 +11,8 @@ public sealed class KvSelection
 {
     private readonly int[] _rows;
     private readonly (int First, int Count)[] _ranges;
+    private float[] _partial = [];
+    private int _partialQueries;
 
     /// <param name="maxRows">The most rows that a round may list; as many ranges fit.</param>
     public KvSelection(int maxRows)
@@ -31,17 +33,37 @@ public sealed class KvSelection
     /// <summary>Blocks of rows among them.</summary>
     public int BlockCount { get; private set; }
 
-    /// <summary>Whether the selector has read the rows and added them to the sum by itself.</summary>
-    public bool Attended { get; private set; }
+    /// <summary>Rows that are listed one after another in blocks of so many belong together; 1 where single rows are listed.</summary>
+    public int ListUnit { get; private set; } = 1;
+
+    /// <summary>Whether the selector has attended the rows by itself, and <see cref="Partial"/> has what they amount to.</summary>
+    public bool HasPartial { get; private set; }
+
+    /// <summary>The sum over the rows of this round, when there is one already.</summary>
+    internal SoftmaxSum Partial => Sum(_partialQueries);
 
     private int ListedCount { get; set; }
 
     private int RangeCount { get; set; }
 
-    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, Attended) = (0, 0, 0, 0, false);
+    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, ListUnit, HasPartial) = (0, 0, 0, 0, 1, false);
 
-    /// <summary>Says that the rows of this round are in the sum already.</summary>
-    public void MarkAttended() => Attended = true;
+    /// <summary>
+    /// Hands back a partial sum: the selector has attended the rows of this round by itself, and leaves here what they amount to. The rows are still to be listed, for those who count
+    /// or watch them.
+    /// </summary>
+    /// <returns>A sum over no rows, to be filled.</returns>
+    public SoftmaxSum BeginPartial(in HeadQuery query)
+    {
+        var queries = query.Queries.Length / query.Head.Dim;
+        var floats = queries * (query.Head.Dim + 2);
+        if (_partial.Length != floats)
+            _partial = new float[floats];
+        (HasPartial, _partialQueries) = (true, queries);
+        var sum = Sum(queries);
+        sum.Reset();
+        return sum;
+    }
 
     /// <summary>Adds rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); none when the count is 0.</summary>
     /// <param name="blocks">Whole blocks that these rows are.</param>
@@ -84,5 +106,8 @@ public sealed class KvSelection
         ListedCount += count;
         RowCount += count;
         BlockCount++;
+        ListUnit = Math.Max(ListUnit, count);
     }
+
+    private SoftmaxSum Sum(int queries) => new(_partial.AsSpan(0, queries), _partial.AsSpan(queries, queries), _partial.AsSpan(2 * queries));
 }

@@ -5,20 +5,23 @@ using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
-/// <summary>What one worker needs to attend all KV heads of a layer round by round: a scratch for each, and whose rows and selectors are in work.</summary>
+/// <summary>What one worker needs to attend all KV heads of a layer round by round: a scratch for each, and which heads are in work.</summary>
 internal sealed class LayerScratch : IDisposable
 {
     private readonly AttentionScratch[] _scratch;
     private readonly AttentionHead[] _heads;
+    private readonly Watchers[] _watchers;
+    private readonly SelectionCounts[] _counts;
     private readonly int _groupHeads;
 
-    public LayerScratch(AttentionShape shape, KvType type, int maxRows)
+    /// <param name="parts">Of the worker, who divides one head's rows at a time.</param>
+    public LayerScratch(AttentionShape shape, KvType type, int maxRows, RoundParts parts)
     {
         _groupHeads = shape.GroupHeads;
-        _heads = new AttentionHead[shape.KvHeadCount];
+        (_heads, _watchers, _counts) = (new AttentionHead[shape.KvHeadCount], new Watchers[shape.KvHeadCount], new SelectionCounts[shape.KvHeadCount]);
         _scratch = new AttentionScratch[shape.KvHeadCount];
         for (var i = 0; i < _scratch.Length; i++)
-            _scratch[i] = new AttentionScratch(shape, type, maxRows, takesPrompts: false);
+            _scratch[i] = new AttentionScratch(shape, type, maxRows, takesPrompts: false, parts);
     }
 
     public int KvHeadCount => _scratch.Length;
@@ -35,9 +38,15 @@ internal sealed class LayerScratch : IDisposable
     }
 
     /// <summary>Takes a head into work; its queries are to be put in its scratch.</summary>
-    public void Set(int kvHead, AttentionHead head) => _heads[kvHead] = head;
+    /// <param name="watchers">Who is told what it reads.</param>
+    public void Set(int kvHead, AttentionHead head, in Watchers watchers) => (_heads[kvHead], _watchers[kvHead], _counts[kvHead]) = (head, watchers, default);
 
     public AttentionHead Head(int kvHead) => _heads[kvHead];
+
+    public ref readonly Watchers Watchers(int kvHead) => ref _watchers[kvHead];
+
+    /// <summary>What choosing took and what was read, since the head was set.</summary>
+    public ref SelectionCounts Counts(int kvHead) => ref _counts[kvHead];
 
     public AttentionScratch Scratch(int kvHead) => _scratch[kvHead];
 
@@ -57,22 +66,6 @@ internal sealed class LayerScratch : IDisposable
     {
         foreach (var scratch in _scratch)
             scratch.Comparison ??= new DenseComparison(shape);
-    }
-
-    /// <summary>Of all heads, since the last call.</summary>
-    public SelectionCounts TakeCounts()
-    {
-        var counts = default(SelectionCounts);
-        foreach (var scratch in _scratch)
-            (counts, scratch.Counts) = (counts + scratch.Counts, default);
-        return counts;
-    }
-
-    /// <summary>As <see cref="AttentionScratch.Abandon"/>, for every head.</summary>
-    public void Abandon()
-    {
-        foreach (var scratch in _scratch)
-            scratch.Abandon();
     }
 
     public void Dispose()

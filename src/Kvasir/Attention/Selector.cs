@@ -28,7 +28,7 @@ public abstract class Selector : IDisposable
     /// Told the query and the softmax so far before round <paramref name="round"/> (from 0), as all other heads of the layer are, and only then asked to
     /// select; called only when <see cref="AttentionPolicy.DecidesByLayer"/>.
     /// </summary>
-    public virtual void Consider(in HeadQuery query, int round, in SoftmaxSum sum)
+    public virtual void Consider(in HeadQuery query, int round, in SoftmaxView sum)
     {
     }
 
@@ -37,22 +37,26 @@ public abstract class Selector : IDisposable
     /// first. Rows of different rounds must not repeat. False when there are no more rounds.
     /// </summary>
     /// <param name="sum">The softmax over the rounds so far, one part per query head.</param>
-    public abstract bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection);
+    public abstract bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection);
 
     /// <summary>
     /// Adds log-weights to the scores of rows that were selected: 0 keeps a row as it is, minus the log of its inclusion
-    /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read. Rows come as
-    /// they were selected: the ranges first, each in pieces, then the listed rows.
+    /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read. Several workers may ask at once, for
+    /// different rows of one round: nothing may be written but the scores.
     /// </summary>
-    /// <param name="rows">Which rows.</param>
+    /// <param name="rows">Which rows: a piece of a range, or of the listed rows.</param>
+    /// <param name="listed">Where listed rows begin in <see cref="KvSelection.Rows"/>; 0 for a range.</param>
     /// <param name="scores">[group, <paramref name="stride"/>]: the score of query head g and the i-th row at g * stride + i.</param>
-    public virtual void Reweight(in RowSet rows, Span<float> scores, int stride)
+    public virtual void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
     {
     }
 
-    /// <summary>Told what rows weigh in a round, piece by piece as <see cref="Reweight"/> was, once they have been added to the sum.</summary>
-    /// <param name="weights">[group, <paramref name="stride"/>]: e^(score - max), with the maximum that <paramref name="sum"/> has now.</param>
-    public virtual void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum)
+    /// <summary>
+    /// Told what rows weigh in a round, piece by piece as <see cref="Reweight"/> was, and as it by several workers at once; rows of a block that was listed as such come to one of them.
+    /// </summary>
+    /// <param name="weights">[group, <paramref name="stride"/>]: e^(score - max).</param>
+    /// <param name="max">[group]</param>
+    public virtual void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
     {
     }
 

@@ -42,6 +42,8 @@ public readonly ref struct SoftmaxSum
     /// <summary>The log of the softmax denominator of query <paramref name="query"/>: what merging across machines needs beside the output.</summary>
     public float LogSumExp(int query) => _max[query] + MathF.Log(_mass[query]);
 
+    public static implicit operator SoftmaxView(in SoftmaxSum sum) => new(sum._max, sum._mass, sum._output);
+
     public void Reset()
     {
         _max.Fill(float.NegativeInfinity);

@@ -9,14 +9,14 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
 
     protected ExactZones Zones => zones;
 
-    public sealed override void Consider(in HeadQuery query, int round, in SoftmaxSum sum)
+    public sealed override void Consider(in HeadQuery query, int round, in SoftmaxView sum)
     {
         var middle = zones.Middle(query.FirstRow, query.EndRow);
         if (middle.First < middle.End)
             ConsiderMiddle(query, middle, round, sum);
     }
 
-    public sealed override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+    public sealed override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
     {
         var (first, end) = zones.Middle(query.FirstRow, query.EndRow);
         if (round == 0)
@@ -31,19 +31,19 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
         return SelectMiddle(query, (first, end), round, sum, selection) || round == 0;
     }
 
-    public sealed override void Reweight(in RowSet rows, Span<float> scores, int stride)
+    public sealed override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
     {
         if (_chooses)
-            ReweightChosen(rows, scores, stride);
+            ReweightChosen(rows, listed, scores, stride);
     }
 
     /// <summary>As <see cref="Selector.Reweight"/>, when there were rows to choose among; rows of the zones are among these.</summary>
-    protected virtual void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+    protected virtual void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
     {
     }
 
     /// <summary>As <see cref="Selector.Consider"/>, when there are rows to choose among.</summary>
-    protected virtual void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum)
+    protected virtual void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum)
     {
     }
 
@@ -51,5 +51,5 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
     /// Adds rows of [first, end), which is not empty, to the selection of a round; the zones are part of round 0. False when this round adds none and
     /// no round will.
     /// </summary>
-    protected abstract bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection);
+    protected abstract bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection);
 }

@@ -88,8 +88,8 @@ internal sealed class AttentionCrossover
 
     private static double Attend(AttentionHead head, float[] query, (int First, int End) visible, AttentionScratch scratch)
     {
-        var start = Stopwatch.GetTimestamp();
-        head.Attend(query, visible, observes: false, scratch);
+        var (start, counts) = (Stopwatch.GetTimestamp(), default(SelectionCounts));
+        head.Attend(query, visible, default, scratch, ref counts);
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 

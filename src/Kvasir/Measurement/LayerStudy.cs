@@ -45,7 +45,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
                 Observed = new ObservedWeights(shape.GroupHeads, tokens),
             };
             if (Array.Exists(policies, static policy => policy.DecidesByLayer))
-                _scratch[i].Layer = Together(kv);
+                _scratch[i].Layer = Together(kv, _scratch[i].Parts);
         }
     }
 
@@ -83,14 +83,14 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         var head = _cache.Head(_layer, kvHead);
         using var selector = policy.CreateSelector(new HeadPlace(_layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, _tokens));
         ReadPrompt(policy, new AttentionHead(head.First(_tokens - _queryCount), selector), kvHead, scratch);
+        var counts = default(SelectionCounts);
         for (var position = _tokens - _queryCount; position < _tokens; position++)
         {
             // As decode would find it: rows behind the position do not exist yet.
             var seen = new AttentionHead(head.First(position + 1), selector);
             seen.Append(position, 1);
             var query = Query(seen.Rows, position, kvHead, scratch);
-            scratch.Compares = true;
-            var sum = seen.Attend(query.Queries, _shape.Visible(position), policy.ObservesDecode, scratch);
+            var sum = seen.Attend(query.Queries, _shape.Visible(position), WatchersOf(policy, scratch), scratch, ref counts);
             scratch.Comparison!.Compare(query, sum, scratch);
             Add(study, kvHead, scratch.Comparison);
         }
@@ -111,13 +111,12 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             {
                 var seen = new AttentionHead(_cache.Head(_layer, kvHead).First(position + 1), selectors[kvHead]);
                 seen.Append(position, 1);
-                layer.Set(kvHead, seen);
+                layer.Set(kvHead, seen, WatchersOf(policy, layer.Scratch(kvHead)));
                 _queries.Queries(position - _firstPosition, 1, kvHead, layer.Scratch(kvHead));
-                layer.Scratch(kvHead).Compares = true;
             }
 
             var visible = _shape.Visible(position);
-            HeadAttention.DecodeTogether(layer, visible, policy.ObservesDecode);
+            HeadAttention.DecodeTogether(layer, visible);
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
                 var comparison = layer.Scratch(kvHead).Comparison!;
@@ -130,9 +129,11 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             selector.Dispose();
     }
 
-    private LayerScratch Together(KvType kv)
+    private static Watchers WatchersOf(AttentionPolicy policy, AttentionScratch scratch) => new(policy.ObservesDecode ? scratch.Observed : null, scratch.Comparison);
+
+    private LayerScratch Together(KvType kv, RoundParts parts)
     {
-        var layer = new LayerScratch(_shape, kv, _tokens);
+        var layer = new LayerScratch(_shape, kv, _tokens, parts);
         layer.PrepareToObserve(_shape, _tokens);
         layer.PrepareToCompare(_shape);
         return layer;

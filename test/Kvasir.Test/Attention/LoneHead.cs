@@ -39,7 +39,7 @@ internal sealed class LoneHead : IDisposable
     {
         LastRead.Clear();
         var watched = new Watched(selector, LastRead);
-        return HeadAttention.Decode(new AttentionHead(Head, watched), _queries, (0, position + 1), observes: false, _scratch).Output.ToArray();
+        return Decode(watched, position + 1).Output.ToArray();
     }
 
     /// <summary>Makes every query the key of a row, many times over.</summary>
@@ -74,7 +74,7 @@ internal sealed class LoneHead : IDisposable
     /// <summary>Of each query the sum of e^score times values, then that of e^score alone: [group, dim + 1].</summary>
     public double[] Sums(Selector selector)
     {
-        var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, Head.RowCount), observes: false, _scratch);
+        var sum = Decode(selector, Head.RowCount);
         var sums = new double[_place.GroupHeads * (_place.Dim + 1)];
         for (var head = 0; head < _place.GroupHeads; head++)
         {
@@ -132,6 +132,12 @@ internal sealed class LoneHead : IDisposable
         _cache.Dispose();
     }
 
+    private SoftmaxSum Decode(Selector selector, int end)
+    {
+        var counts = default(SelectionCounts);
+        return new AttentionHead(Head, selector).Attend(_queries, (0, end), default, _scratch, ref counts);
+    }
+
     private static float[] Normal(Random random, int count)
     {
         var values = new float[count];
@@ -142,12 +148,12 @@ internal sealed class LoneHead : IDisposable
 
     private sealed class Watched(Selector selector, HashSet<int> read) : Selector
     {
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => selector.Reweight(rows, listed, scores, stride);
 
-        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) =>
-            selector.Weighed(rows, weights, stride, sum);
+        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) =>
+            selector.Weighed(rows, listed, weights, stride, max);
 
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             var more = selector.Select(query, round, sum, selection);
             foreach (var row in selection.Rows)

@@ -214,18 +214,18 @@ public sealed class PolicyConformanceTest : IDisposable
 
             public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
 
-            public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
+            public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => selector.Consider(query, round, sum);
 
-            public override void Reweight(in RowSet rows, Span<float> scores, int stride) => selector.Reweight(rows, scores, stride);
+            public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => selector.Reweight(rows, listed, scores, stride);
 
-            public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) =>
-                selector.Weighed(rows, weights, stride, sum);
+            public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) =>
+                selector.Weighed(rows, listed, weights, stride, max);
 
             public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
 
             public override void Truncate(int rows) => selector.Truncate(rows);
 
-            public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+            public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
             {
                 if (round == 0)
                     _read.Clear();

@@ -31,8 +31,9 @@ public sealed class PsaLayerTest : IDisposable
         {
             var (rows, outputs) = layer.Attend(together);
             using var scratch = new AttentionScratch(layer.Shape, KvType.F32, LoneLayer.MaxRows);
-            Assert.Equal(HeadAttention.Decode(new AttentionHead(layer.Head(0), alone), layer.Queries(0), (0, 700), observes: false, scratch).Output.ToArray(), outputs[0]);
-            Assert.Equal(scratch.Counts.Reads, new LayerReads(rows[0].Count, 700, (rows[0].Count - Sinks - Recent - EdgeRows(700)) / BlockRows));
+            var counts = default(SelectionCounts);
+            Assert.Equal(new AttentionHead(layer.Head(0), alone).Attend(layer.Queries(0), (0, 700), default, scratch, ref counts).Output.ToArray(), outputs[0]);
+            Assert.Equal(counts.Reads, new LayerReads(rows[0].Count, 700, (rows[0].Count - Sinks - Recent - EdgeRows(700)) / BlockRows));
         }
     }
 
@@ -141,6 +142,7 @@ public sealed class PsaLayerTest : IDisposable
         private const int Dim = 16;
         private readonly Kvasir.Cache.KvCache _cache;
         private readonly Kvasir.Cache.SequenceCache _sequence;
+        private readonly RoundParts _parts;
         private readonly LayerScratch _scratch;
         private readonly float[][] _queries;
         private readonly float[][][] _keys;
@@ -153,7 +155,8 @@ public sealed class PsaLayerTest : IDisposable
             _cache = new Kvasir.Cache.KvCache(KvType.F32, 1, kvHeads, Dim, 16 << 20);
             _sequence = _cache.Open(MaxRows);
             Assert.True(_sequence.TryReserve(rows));
-            _scratch = new LayerScratch(Shape, KvType.F32, MaxRows);
+            _parts = new RoundParts(Shape);
+            _scratch = new LayerScratch(Shape, KvType.F32, MaxRows, _parts);
             _queries = [.. Enumerable.Range(0, kvHeads).Select(_ => Normal(groupHeads * Dim))];
             _keys = [.. Enumerable.Range(0, kvHeads).Select(_ => Enumerable.Range(0, rows).Select(_ => Normal(Dim)).ToArray())];
             _values = [.. Enumerable.Range(0, kvHeads).Select(_ => Enumerable.Range(0, rows).Select(_ => Normal(Dim)).ToArray())];
@@ -191,11 +194,11 @@ public sealed class PsaLayerTest : IDisposable
             var read = Array.ConvertAll(selectors, static _ => new HashSet<int>());
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
-                _scratch.Set(kvHead, new AttentionHead(Head(kvHead), new Watched(selectors[kvHead], read[kvHead])));
+                _scratch.Set(kvHead, new AttentionHead(Head(kvHead), new Watched(selectors[kvHead], read[kvHead])), default);
                 _queries[kvHead].CopyTo(_scratch.Scratch(kvHead).Queries(Shape.GroupHeads));
             }
 
-            HeadAttention.DecodeTogether(_scratch, (0, Rows), observes: false);
+            HeadAttention.DecodeTogether(_scratch, (0, Rows));
             return (read, [.. Enumerable.Range(0, selectors.Length).Select(kvHead => _scratch.Sum(kvHead).Output.ToArray())]);
         }
 
@@ -237,6 +240,7 @@ public sealed class PsaLayerTest : IDisposable
         public void Dispose()
         {
             _scratch.Dispose();
+            _parts.Dispose();
             _cache.Dispose();
         }
 
@@ -267,11 +271,11 @@ public sealed class PsaLayerTest : IDisposable
 
     private sealed class Watched(Selector selector, HashSet<int> read) : Selector
     {
-        public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
+        public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => selector.Consider(query, round, sum);
 
-        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) => selector.Weighed(rows, weights, stride, sum);
+        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) => selector.Weighed(rows, listed, weights, stride, max);
 
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             var more = selector.Select(query, round, sum, selection);
             foreach (var row in selection.Rows)

@@ -60,21 +60,21 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
 
-        public override void Consider(in HeadQuery query, int round, in SoftmaxSum sum) => selector.Consider(query, round, sum);
+        public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => selector.Consider(query, round, sum);
 
-        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum) => selector.Weighed(rows, weights, stride, sum);
+        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) => selector.Weighed(rows, listed, weights, stride, max);
 
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round == 0)
                 _steps.Add(new Step(query));
             return selector.Select(query, round, sum, selection);
         }
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             var before = scores.ToArray();
-            selector.Reweight(rows, scores, stride);
+            selector.Reweight(rows, listed, scores, stride);
             for (var i = 0; i < rows.Count; i++)
             {
                 var weights = new double[place.GroupHeads];

@@ -100,7 +100,7 @@ public sealed class SelectorTest : IDisposable
     // The newest rows first, seven at a time, each listed.
     private sealed class RoundsOfRows : Selector
     {
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             var end = query.EndRow - (7 * round);
             for (var row = end - 1; row >= Math.Max(end - 7, query.FirstRow); row--)
@@ -111,7 +111,7 @@ public sealed class SelectorTest : IDisposable
 
     private sealed class EvenRows(bool masks) : Selector
     {
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             for (var row = query.FirstRow; row < query.EndRow && round == 0; row++)
             {
@@ -122,7 +122,7 @@ public sealed class SelectorTest : IDisposable
             return round == 0;
         }
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             for (var i = 0; i < rows.Count; i++)
             {
@@ -148,7 +148,7 @@ public sealed class SelectorTest : IDisposable
             RowsAtPromptEnd = head.RowCount;
         }
 
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round == 0)
                 selection.AddRange(query.FirstRow, query.EndRow - query.FirstRow);

@@ -88,10 +88,10 @@ internal sealed class SyntheticHead : IDisposable
         var exact = new double[group * (dim + 1)];
         for (var row = 0; row < rows; row++)
             AddExact(exact, row, 1);
-        _scratch.Counts = default;
+        var counts = default(SelectionCounts);
         for (var at = 0; at < positions; at++)
         {
-            var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, rows - at), observes: false, _scratch);
+            var sum = new AttentionHead(Head, selector).Attend(_queries, (0, rows - at), default, _scratch, ref counts);
             for (var head = 0; head < group; head++)
             {
                 var own = exact.AsSpan(head * (dim + 1), dim + 1);
@@ -109,7 +109,7 @@ internal sealed class SyntheticHead : IDisposable
             AddExact(exact, rows - at - 1, -1);
         }
 
-        return (mass, output, (double)_scratch.Counts.Reads.RowsRead / _scratch.Counts.Reads.RowsInSight);
+        return (mass, output, (double)counts.Reads.RowsRead / counts.Reads.RowsInSight);
     }
 
     /// <summary>Of one query head, for every row.</summary>
@@ -125,8 +125,8 @@ internal sealed class SyntheticHead : IDisposable
     public (double[] Errors, double Share) AnswerErrors(Selector selector)
     {
         var (group, dim) = (_place.GroupHeads, _place.Dim);
-        _scratch.Counts = default;
-        var sum = HeadAttention.Decode(new AttentionHead(Head, selector), _queries, (0, Head.RowCount), observes: false, _scratch);
+        var counts = default(SelectionCounts);
+        var sum = new AttentionHead(Head, selector).Attend(_queries, (0, Head.RowCount), default, _scratch, ref counts);
         var errors = new double[group];
         for (var head = 0; head < group; head++)
         {
@@ -137,7 +137,7 @@ internal sealed class SyntheticHead : IDisposable
             errors[head] = Math.Sqrt(error / square);
         }
 
-        return (errors, (double)_scratch.Counts.Reads.RowsRead / Head.RowCount);
+        return (errors, (double)counts.Reads.RowsRead / Head.RowCount);
     }
 
     public void Dispose()

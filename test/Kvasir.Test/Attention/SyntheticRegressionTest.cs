@@ -158,13 +158,13 @@ public sealed class SyntheticRegressionTest(ITestOutputHelper output)
     /// <summary>Reads every row, with weights that leave most out.</summary>
     private sealed class Chosen(float[][] logWeights) : Selector
     {
-        public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
         {
             selection.AddRange(0, round == 0 ? Rows : 0);
             return round == 0;
         }
 
-        public override void Reweight(in RowSet rows, Span<float> scores, int stride)
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             for (var query = 0; query < Queries; query++)
             {

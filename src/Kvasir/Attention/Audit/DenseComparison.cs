@@ -86,10 +86,8 @@ internal sealed class DenseComparison
     /// <summary>Attends densely and compares.</summary>
     /// <param name="query">As the selector was asked.</param>
     /// <param name="sparse">Finished.</param>
-    public void Compare(in HeadQuery query, in SoftmaxSum sparse, AttentionScratch scratch)
+    public void Compare(in HeadQuery query, in SoftmaxView sparse, AttentionScratch scratch)
     {
-        // What is attended now is nobody's choice: neither a selector nor this comparison is to hear of it.
-        (scratch.Observes, scratch.Compares) = (false, false);
         RowsInSight = query.EndRow - query.FirstRow;
         if (IsDense)
         {
@@ -100,7 +98,7 @@ internal sealed class DenseComparison
 
         var dense = new SoftmaxSum(_dense.AsSpan(0, _group), _dense.AsSpan(_group, _group), _dense.AsSpan(2 * _group));
         dense.Reset();
-        HeadAttention.AddRange(new AttentionHead(query.Head, AllRows.Instance), query.Queries, (query.FirstRow, query.EndRow), dense, scratch);
+        HeadAttention.AddAll(query, dense, scratch);
         dense.Finish();
         for (var head = 0; head < _group; head++)
         {

@@ -18,7 +18,7 @@ internal sealed class BlockProgress(int groupHeads)
     private int _count;
     private int _blockRows;
     private int _ranked;
-    private int _weighedRows;
+    private int _roundFrom;
 
     /// <summary>Blocks that were read.</summary>
     public int Taken { get; private set; }
@@ -42,7 +42,7 @@ internal sealed class BlockProgress(int groupHeads)
     /// <summary>Starts on the blocks [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>).</summary>
     public void Begin(SelectorScratch scratch, int first, int count, int blockRows)
     {
-        (_scratch, _first, _count, _blockRows, Taken, _ranked, _weighedRows) = (scratch, first, count, blockRows, 0, 0, 0);
+        (_scratch, _first, _count, _blockRows, Taken, _ranked, _roundFrom) = (scratch, first, count, blockRows, 0, 0, 0);
         Places.Fill(NotRanked);
     }
 
@@ -70,6 +70,7 @@ internal sealed class BlockProgress(int groupHeads)
         wanted = Math.Min(wanted, Left);
         if (Taken + wanted > _ranked)
             RankMore(Math.Min(_count - _ranked, Math.Max(Taken + wanted - _ranked, Math.Max(FewestRanked, _ranked))));
+        _roundFrom = Taken;
         var order = BlockAt;
         for (; wanted > 0; wanted--, Taken++)
         {
@@ -79,14 +80,16 @@ internal sealed class BlockProgress(int groupHeads)
         }
     }
 
-    /// <summary>Adds the weights of rows to the masses of their blocks: of the rows that were selected, in their order.</summary>
+    /// <summary>Adds the weights of rows to the masses of their blocks. Several workers may, for different blocks.</summary>
+    /// <param name="listed">Where the rows begin among those that the last <see cref="Take"/> listed.</param>
     /// <param name="weights">[group, stride]: e^(score - max).</param>
     /// <param name="max">Of each query head.</param>
-    public void Add(int rowCount, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
+    public void Add(int listed, int rowCount, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
     {
         for (var at = 0; at < rowCount;)
         {
-            var (place, count) = (_weighedRows / _blockRows, Math.Min(rowCount - at, _blockRows - (_weighedRows % _blockRows)));
+            var (place, inBlock) = (_roundFrom + ((listed + at) / _blockRows), (listed + at) % _blockRows);
+            var count = Math.Min(rowCount - at, _blockRows - inBlock);
             for (var head = 0; head < groupHeads; head++)
             {
                 ref var mass = ref LogMasses(head)[place];
@@ -94,14 +97,13 @@ internal sealed class BlockProgress(int groupHeads)
             }
 
             at += count;
-            _weighedRows += count;
         }
     }
 
     /// <summary>The share of the estimated mass that was read, of the head that has read least.</summary>
     /// <param name="sum">Of all rows read.</param>
     /// <param name="lastGroup">Blocks of the last group.</param>
-    public float Coverage(in SoftmaxSum sum, TailEstimate estimate, int lastGroup)
+    public float Coverage(in SoftmaxView sum, TailEstimate estimate, int lastGroup)
     {
         var least = 1f;
         for (var head = 0; head < groupHeads; head++)

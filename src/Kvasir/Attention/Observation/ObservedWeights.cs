@@ -23,7 +23,7 @@ internal sealed class ObservedWeights(int groupHeads, int maxRows)
     }
 
     /// <summary>Tells <paramref name="selector"/> the weights: e^(score - max) / mass.</summary>
-    public void Report(Selector selector, int position, in SoftmaxSum sum)
+    public void Report(Selector selector, int position, in SoftmaxView sum)
     {
         for (var head = 0; head < groupHeads; head++)
         {

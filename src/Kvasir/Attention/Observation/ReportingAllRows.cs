@@ -5,7 +5,7 @@ namespace Kvasir.Attention.Observation;
 /// <summary>Prompt rows are attended densely whatever the policy, but their weights go to its selector.</summary>
 internal sealed class ReportingAllRows(Selector listener) : Selector
 {
-    public override bool Select(in HeadQuery query, int round, in SoftmaxSum sum, KvSelection selection)
+    public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
     {
         if (round > 0)
             return false;

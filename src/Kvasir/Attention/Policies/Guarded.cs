@@ -72,7 +72,6 @@ public sealed class Guarded : SparsePolicy
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
         private readonly DrawnSums _sums = new(policy.Guarantee, place);
-        private readonly float[] _logWeights = new float[AttentionScratch.DecodeRows];
         private bool _promptEnded;
         private bool _drew;
         private float _usual;
@@ -101,11 +100,12 @@ public sealed class Guarded : SparsePolicy
             _lastEnd = 0;
         }
 
-        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+        protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             if (!_drew)
                 return;
-            var logs = _logWeights.AsSpan(0, rows.Count);
+            Span<float> logs = stackalloc float[AttentionScratch.DecodeRows];
+            logs = logs[..rows.Count];
             _chances.LogWeights(rows, logs);
             for (var head = 0; head < place.GroupHeads; head++)
                 VectorMath.Add(logs, scores.Slice(head * stride, rows.Count));
@@ -117,7 +117,7 @@ public sealed class Guarded : SparsePolicy
             base.Dispose(disposing);
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             // The zones alone come first: what they amount to decides how well the rest must be known.
             _drew = false;
@@ -133,10 +133,7 @@ public sealed class Guarded : SparsePolicy
             foreach (var row in query.Scratch.Whole(drawn.Count))
                 selection.Add(row);
             if (drawn.Summed)
-            {
-                selection.MarkAttended();
-                sum.Merge(_sums.Estimate);
-            }
+                selection.BeginPartial(query).Merge(_sums.Estimate);
 
             return true;
         }
@@ -150,7 +147,7 @@ public sealed class Guarded : SparsePolicy
         }
 
         // The rows are left in the scratch. Mostly the first ones are enough, and what they say of the sums is the answer.
-        private bool TryDraw(in HeadQuery query, (int First, int End) middle, in SoftmaxSum sum, out (int Count, bool Summed) drawn)
+        private bool TryDraw(in HeadQuery query, (int First, int End) middle, in SoftmaxView sum, out (int Count, bool Summed) drawn)
         {
             drawn = default;
             var mostRows = (middle.End - middle.First) / MostPart;
@@ -191,7 +188,7 @@ public sealed class Guarded : SparsePolicy
             _usual = _usual == 0 ? (float)needed : _usual + Learning * ((float)needed - _usual);
 
         // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
-        private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxSum sum)
+        private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxView sum)
         {
             // Values are summed where the search begins, and again where it ends: in between nothing but weights changes.
             var factor = 1.0;
@@ -207,7 +204,7 @@ public sealed class Guarded : SparsePolicy
         }
 
         // The least factor of chances that does, or one at which little is given away: chances come in steps.
-        private double Search(in HeadQuery query, ReadOnlySpan<int> rows, double factor, double excess, in SoftmaxSum sum)
+        private double Search(in HeadQuery query, ReadOnlySpan<int> rows, double factor, double excess, in SoftmaxView sum)
         {
             var (low, high) = (0.0, double.PositiveInfinity);
             for (var step = 0; step < MostSteps; step++)

@@ -77,7 +77,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             base.Dispose(disposing);
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;

@@ -24,7 +24,7 @@ public sealed class Longformer(PolicySpec spec) : SparsePolicy(spec)
 
     private sealed class Band(ExactZones zones, int window, int dilation) : ZonedSelector(zones)
     {
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;

@@ -92,7 +92,6 @@ public sealed class MagicPig : SparsePolicy
         private readonly ushort[] _queryCodes;
         private SelectorScratch? _scratch;
         private (int First, int End) _found;
-        private int _reweighted;
         private bool _promptEnded;
         private int _promptSegments;
 
@@ -149,18 +148,16 @@ public sealed class MagicPig : SparsePolicy
             _promptEnded &= _promptSegments > 0;
         }
 
-        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+        protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
         {
-            // Found rows are listed, in this order; zones and what is not hashed yet are ranges.
+            // Found rows are listed; zones and what is not hashed yet are ranges.
             if (rows.IsRange)
                 return;
             for (var head = 0; head < _place.GroupHeads; head++)
             {
                 var cosine = new CosineOf(_meanScores[head], _inverseQueries[head]);
-                CosineWeights.Add(scores.Slice(head * stride, rows.Count), FoundLengths.Slice(_reweighted, rows.Count), FoundBits(head), _reweighted, cosine, _policy.Law.Weights);
+                CosineWeights.Add(scores.Slice(head * stride, rows.Count), FoundLengths.Slice(listed, rows.Count), FoundBits(head), listed, cosine, _policy.Law.Weights);
             }
-
-            _reweighted += rows.Count;
         }
 
         protected override void Dispose(bool disposing)
@@ -170,7 +167,7 @@ public sealed class MagicPig : SparsePolicy
             base.Dispose(disposing);
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;
@@ -212,7 +209,6 @@ public sealed class MagicPig : SparsePolicy
         // What any head of the group has found, in the order of rows.
         private void Select(KvSelection selection)
         {
-            _reweighted = 0;
             var (listed, words) = (selection.Rows.Length, _keys.Words);
             Bitmaps(_place.GroupHeads + 1, _place.GroupHeads).Clear();
             foreach (var segment in _keys.Segments)

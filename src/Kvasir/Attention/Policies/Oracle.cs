@@ -32,7 +32,7 @@ public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
 
         private int Count => _middle.End - _middle.First;
 
-        protected override void ReweightChosen(in RowSet rows, Span<float> scores, int stride)
+        protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             for (var i = 0; i < rows.Count; i++)
             {
@@ -43,7 +43,7 @@ public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
             }
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;

@@ -94,11 +94,11 @@ public sealed class Psa : SparsePolicy
 
         public override void Truncate(int rows) => index.Truncate(rows);
 
-        public override void Weighed(in RowSet rows, ReadOnlySpan<float> weights, int stride, in SoftmaxSum sum)
+        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
         {
             // Blocks are listed; what is read whatever it weighs are ranges.
             if (!rows.IsRange)
-                _progress.Add(rows.Count, weights, stride, sum.Max);
+                _progress.Add(listed, rows.Count, weights, stride, max);
         }
 
         protected override void Dispose(bool disposing)
@@ -107,7 +107,7 @@ public sealed class Psa : SparsePolicy
             base.Dispose(disposing);
         }
 
-        protected override void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum)
+        protected override void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum)
         {
             _readsAll = round == 0 ? _untilTry > 0 : _readsAll;
             if (_readsAll)
@@ -127,7 +127,7 @@ public sealed class Psa : SparsePolicy
             layer?.Cover(place.KvHead, _coverage);
         }
 
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (layer is null)
                 ConsiderMiddle(query, middle, round, sum);

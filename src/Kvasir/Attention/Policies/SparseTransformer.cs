@@ -33,7 +33,7 @@ public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
     // Position i reads j when i - j < l, or when i - j is a multiple of l.
     private sealed class Strided(ExactZones zones, int stride) : ZonedSelector(zones)
     {
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;
@@ -49,7 +49,7 @@ public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
 
     private sealed class Fixed(ExactZones zones, int stride, int summary) : ZonedSelector(zones)
     {
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection)
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
         {
             if (round > 0)
                 return false;

@@ -17,6 +17,6 @@ public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
 
     private sealed class Nothing(ExactZones zones) : ZonedSelector(zones)
     {
-        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxSum sum, KvSelection selection) => false;
+        protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection) => false;
     }
 }

@@ -30,7 +30,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     /// <summary>Weighs the rows that were drawn: what follows is of them.</summary>
     /// <param name="rows">In ascending order, at most a quarter of those that could be drawn.</param>
     /// <param name="exact">The softmax over other rows, that are read anyway.</param>
-    public void Begin(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, in SoftmaxSum exact)
+    public void Begin(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, in SoftmaxView exact)
     {
         var count = rows.Length;
         var shares = chances.Upper(3 * count);
@@ -61,7 +61,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     /// <summary>How many times the greatest squared error that is guaranteed to be rare is what it may be, over heads and both sums; at most 1 is good.</summary>
     /// <param name="factor">How many times as large chances would be: at least 1.</param>
     /// <param name="measures">Whether values are summed anew; otherwise those whose weights scatter are taken to be as they were at the factor before.</param>
-    public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxSum exact, bool measures)
+    public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxView exact, bool measures)
     {
         var count = rows.Length;
         var shares = chances.Upper(3 * count);

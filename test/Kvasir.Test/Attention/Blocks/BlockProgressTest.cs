@@ -69,8 +69,8 @@ public sealed class BlockProgressTest
             progress.Take(group, selection);
             var weights = selection.Rows.ToArray().Select(row => masses[row / BlockRows - 1] / BlockRows).ToArray();
             // In two pieces, which may part a block.
-            progress.Add(weights.Length / 3, weights, weights.Length, max);
-            progress.Add(weights.Length - (weights.Length / 3), weights.AsSpan(weights.Length / 3), weights.Length, max);
+            progress.Add(0, weights.Length / 3, weights, weights.Length, max);
+            progress.Add(weights.Length / 3, weights.Length - (weights.Length / 3), weights.AsSpan(weights.Length / 3), weights.Length, max);
             mass[0] += weights.Sum();
             var coverage = progress.Coverage(new SoftmaxSum(max, mass, new float[1]), estimate, group);
             if (progress.Left == 0 || coverage > until)

@@ -1,0 +1,27 @@
+using System.Diagnostics;
+
+namespace Kvasir.Attention;
+
+/// <summary>The attention of one layer for a batch: where its queries are, and where its outputs go.</summary>
+/// <param name="Layer">From 0.</param>
+/// <param name="Queries">[rows, heads, dim], rotated.</param>
+/// <param name="Outputs">[rows, heads, dim]</param>
+internal readonly record struct LayerWork(int Layer, HeadRows Queries, HeadRows Outputs)
+{
+    /// <summary>Who watches a generated token's attention in one head.</summary>
+    public Watchers WatchersOf(in Segment segment, int kvHead, AttentionScratch scratch) => new(
+        segment.Attention.ObservesDecode ? scratch.Observed : null,
+        segment.Attention.Audit is { } audit && audit.Draws(segment.FirstPosition, Layer, kvHead) ? scratch.Comparison : null);
+
+    /// <summary>Holds a head's attention against dense attention, if it was drawn for that.</summary>
+    /// <param name="query">As the selector was asked.</param>
+    /// <param name="sum">Finished.</param>
+    public void Audit(in Segment segment, int kvHead, in HeadQuery query, in SoftmaxView sum, AttentionScratch scratch, ref SelectionCounts counts)
+    {
+        var start = Stopwatch.GetTimestamp();
+        scratch.Comparison!.Compare(query, sum, scratch);
+        var ticks = Stopwatch.GetTimestamp() - start;
+        segment.Attention.Audit!.Add(Layer, kvHead, scratch.Comparison, ticks);
+        counts += new SelectionCounts { AuditTicks = ticks };
+    }
+}
