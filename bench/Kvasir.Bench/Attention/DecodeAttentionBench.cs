@@ -35,15 +35,12 @@ public class DecodeAttentionBench : IDisposable
     {
         const int PageCount = Tokens / PageTokens;
         var random = new Random(1);
-        var rowBytes = KvCodecs.RowBytes(Type, Dim);
-        var pageBytes = 2 * PageTokens * rowBytes;
+        var pageBytes = KvCodecs.PageBytes(Type, Dim, PageTokens);
         _memory = new NativeBuffer((long)Heads * PageCount * pageBytes);
         (_queries, _scores, _outputs) = (Normal(random, Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
         // As softmax makes them: none is negative.
         _weights = Array.ConvertAll(Normal(random, Group * Tokens), Math.Abs);
         var row = Normal(random, Dim);
-        for (long start = 0; start < _memory.Bytes; start += rowBytes)
-            KvCodecs.Encode(Type, row, _memory.View.Span(start, rowBytes));
 
         // Heads take turns at pages, as they do when a sequence grows.
         for (var head = 0; head < Heads; head++)
@@ -51,6 +48,11 @@ public class DecodeAttentionBench : IDisposable
             _pages[head] = new nint[PageCount];
             for (var page = 0; page < PageCount; page++)
                 _pages[head][page] = _memory.View.Slice(((long)page * Heads + head) * pageBytes, pageBytes).Address;
+            for (var token = 0; token < Tokens; token++)
+            {
+                PagedRows.Keys(_pages[head], PageTokens, Type, Dim).Encode(token, row);
+                PagedRows.Values(_pages[head], PageTokens, Type, Dim).Encode(token, row);
+            }
         }
 
         for (var i = 0; i < _selected.Length; i++)

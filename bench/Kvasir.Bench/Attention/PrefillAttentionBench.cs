@@ -32,13 +32,16 @@ public class PrefillAttentionBench : IDisposable
     public void FillPages()
     {
         var random = new Random(1);
-        var rowBytes = KvCodecs.RowBytes(KvType.BF16, Dim);
-        var pageBytes = 2 * PageTokens * rowBytes;
+        var pageBytes = KvCodecs.PageBytes(KvType.BF16, Dim, PageTokens);
         _memory = new NativeBuffer(_pages.Length * pageBytes);
-        for (var start = 0; start < _memory.Bytes; start += rowBytes)
-            KvCodecs.Encode(KvType.BF16, DecodeAttentionBench.Normal(random, Dim), _memory.View.Span(start, rowBytes));
         for (var page = 0; page < _pages.Length; page++)
             _pages[page] = _memory.View.Slice(page * pageBytes, pageBytes).Address;
+        for (var row = 0; row < Rows; row++)
+        {
+            PagedRows.Keys(_pages, PageTokens, KvType.BF16, Dim).Encode(row, DecodeAttentionBench.Normal(random, Dim));
+            PagedRows.Values(_pages, PageTokens, KvType.BF16, Dim).Encode(row, DecodeAttentionBench.Normal(random, Dim));
+        }
+
         (_queries, _scores, _outputs) = (DecodeAttentionBench.Normal(random, Queries * Dim), new float[Queries * Rows], new float[Queries * Dim]);
         _scoresKernel = Array.Find(AttentionScores.Variants, variant => variant.Name == Kernel).Run;
         _valuesKernel = Array.Find(AttentionValues.Variants, variant => variant.Name == Kernel).Run;

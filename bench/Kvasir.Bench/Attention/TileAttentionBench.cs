@@ -32,13 +32,16 @@ public class TileAttentionBench : IDisposable
     public void FillPages()
     {
         var random = new Random(1);
-        var rowBytes = KvCodecs.RowBytes(Type, Dim);
-        var pageBytes = 2 * PageTokens * rowBytes;
+        var pageBytes = KvCodecs.PageBytes(Type, Dim, PageTokens);
         _memory = new NativeBuffer(_pages.Length * pageBytes);
-        for (var start = 0; start < _memory.Bytes; start += rowBytes)
-            KvCodecs.Encode(Type, DecodeAttentionBench.Normal(random, Dim), _memory.View.Span(start, rowBytes));
         for (var page = 0; page < _pages.Length; page++)
             _pages[page] = _memory.View.Slice(page * pageBytes, pageBytes).Address;
+        for (var row = 0; row < Rows; row++)
+        {
+            Keys().Encode(row, DecodeAttentionBench.Normal(random, Dim));
+            Values().Encode(row, DecodeAttentionBench.Normal(random, Dim));
+        }
+
         _queries = [.. DecodeAttentionBench.Normal(random, Queries * Dim).Select(x => x / MathF.Sqrt(Dim))];
         (_scores, _outputs) = (new float[Queries * BlockRows], new float[Queries * Dim]);
         _scratch = new NativeBuffer(TileAttention.ScratchBytes(Dim, Queries));

@@ -123,14 +123,18 @@ internal sealed class GateCases : IDisposable
 
     private nint[] Pages(KvType type)
     {
-        var rowBytes = KvCodecs.RowBytes(type, Dim);
-        var memory = Buffer(2L * Tokens * rowBytes);
-        var row = Normal(Dim);
-        for (var start = 0L; start < memory.Bytes; start += rowBytes)
-            KvCodecs.Encode(type, row, memory.View.Span(start, rowBytes));
+        var pageBytes = KvCodecs.PageBytes(type, Dim, PageTokens);
         var pages = new nint[Tokens / PageTokens];
+        var memory = Buffer((long)pages.Length * pageBytes);
         for (var page = 0; page < pages.Length; page++)
-            pages[page] = memory.View.Slice(page * 2L * PageTokens * rowBytes, 2L * PageTokens * rowBytes).Address;
+            pages[page] = memory.View.Slice((long)page * pageBytes, pageBytes).Address;
+        var row = Normal(Dim);
+        for (var token = 0; token < Tokens; token++)
+        {
+            PagedRows.Keys(pages, PageTokens, type, Dim).Encode(token, row);
+            PagedRows.Values(pages, PageTokens, type, Dim).Encode(token, row);
+        }
+
         return pages;
     }
 

@@ -114,7 +114,8 @@ public static unsafe class AttentionScores
         var panelFloats = panelRows * blockCount * KvCodecs.BlockElements;
         var scratch = stackalloc byte[(panelFloats + TLanes.Count * blockCount * KvCodecs.BlockElements) * sizeof(float) + CacheLines.Bytes];
         var panel = CacheLines.Align(scratch);
-        var located = stackalloc byte*[panelRows];
+        var addresses = stackalloc byte*[2 * panelRows];
+        var located = new StoredRows(addresses, addresses + panelRows);
         for (var i = 0; i < rows.Count; i += panelRows)
         {
             var count = Math.Min(panelRows, rows.Count - i);

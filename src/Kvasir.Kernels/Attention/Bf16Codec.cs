@@ -9,26 +9,26 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
 {
     public static bool HasScales => false;
 
-    public static int RowBytes(int dim) => KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(ushort);
+    public static RowParts Parts(int dim) => new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(ushort), 0);
 
-    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
-        var destination = (ushort*)stored;
+        var destination = (ushort*)stored.Codes;
         for (var i = 0; i < row.Length; i++)
             destination[i] = Round(row[i]);
-        new Span<ushort>(destination + row.Length, RowBytes(row.Length) / sizeof(ushort) - row.Length).Clear();
+        new Span<ushort>(destination + row.Length, Parts(row.Length).CodeBytes / sizeof(ushort) - row.Length).Clear();
     }
 
-    public static uint ScalePair(byte* row, int blockCount, int pair) => 0x3F803F80;
+    public static uint ScalePair(byte* scales, int pair) => 0x3F803F80;
 
-    public static float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+    public static float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>
         where V : struct => scales;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint index)
         where TLanes : struct, ILanes<V>
-        where V : struct => TLanes.LoadBf16((ushort*)row + index);
+        where V : struct => TLanes.LoadBf16((ushort*)codes + index);
 
     public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
         QueryTile.Transpose(queries, count, dim, factor, prepared);

@@ -9,25 +9,25 @@ internal readonly unsafe struct F32Codec : IKvCodec
 {
     public static bool HasScales => false;
 
-    public static int RowBytes(int dim) => KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(float);
+    public static RowParts Parts(int dim) => new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(float), 0);
 
-    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
-        var destination = new Span<float>(stored, RowBytes(row.Length) / sizeof(float));
+        var destination = new Span<float>(stored.Codes, Parts(row.Length).CodeBytes / sizeof(float));
         row.CopyTo(destination);
         destination[row.Length..].Clear();
     }
 
-    public static uint ScalePair(byte* row, int blockCount, int pair) => 0x3F803F80;
+    public static uint ScalePair(byte* scales, int pair) => 0x3F803F80;
 
-    public static float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+    public static float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>
         where V : struct => scales;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint index)
         where TLanes : struct, ILanes<V>
-        where V : struct => TLanes.Load((float*)row + index);
+        where V : struct => TLanes.Load((float*)codes + index);
 
     public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
         QueryTile.Transpose(queries, count, dim, factor, prepared);

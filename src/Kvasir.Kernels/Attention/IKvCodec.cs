@@ -12,29 +12,28 @@ internal unsafe interface IKvCodec
     /// <summary>Whether scales are ever something else than 1.</summary>
     static abstract bool HasScales { get; }
 
-    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next: a multiple of 4, at least 32.</summary>
-    static abstract int RowBytes(int dim);
+    /// <summary>What is stored of a row of <paramref name="dim"/> elements; where in a page, <see cref="RowLayout"/> says.</summary>
+    static abstract RowParts Parts(int dim);
 
-    /// <summary>Writes all RowBytes(row.Length) bytes, padding included.</summary>
-    static abstract void Encode(ReadOnlySpan<float> row, byte* stored);
+    /// <summary>Writes all bytes of Parts(row.Length), padding included.</summary>
+    static abstract void Encode(ReadOnlySpan<float> row, StoredRow stored);
 
     /// <summary>
-    /// The scales of blocks 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1 of a row of <paramref name="blockCount"/>, as
-    /// bf16: in the lower and in the upper half.
+    /// The scales of blocks 2 * <paramref name="pair"/> and 2 * <paramref name="pair"/> + 1, as bf16: in the lower and in the upper half.
     /// </summary>
-    static abstract uint ScalePair(byte* row, int blockCount, int pair);
+    static abstract uint ScalePair(byte* scales, int pair);
 
     /// <summary>scales[block, i] = scale of that block of row i, for TLanes.Count rows; nothing for a format without scales.</summary>
-    /// <param name="rows">Addresses.</param>
+    /// <param name="rows">TLanes.Count of them.</param>
     /// <param name="blockCount">Blocks in a row.</param>
     /// <param name="scales">Room for <see cref="KvCodecs.ScalesRoom"/> blocks.</param>
     /// <returns>Where the scales of block 0 stand.</returns>
-    static abstract float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+    static abstract float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>
         where V : struct;
 
     /// <summary>The elements [index, index + TLanes.Count) without their scale; index is a multiple of TLanes.Count.</summary>
-    static abstract V Load<TLanes, V>(byte* row, nint index)
+    static abstract V Load<TLanes, V>(byte* codes, nint index)
         where TLanes : struct, ILanes<V>
         where V : struct;
 
@@ -45,9 +44,9 @@ internal unsafe interface IKvCodec
     static abstract void Prepare(float* queries, int count, int dim, float factor, float* prepared);
 
     /// <summary>scores[q, i] = product of prepared query q and row i, for four queries and TLanes.Count rows.</summary>
-    /// <param name="rows">The first row; the others follow at <paramref name="stride"/> bytes.</param>
+    /// <param name="rows">The codes of the first row; the others follow at <paramref name="stride"/> bytes.</param>
     /// <param name="ahead">As many rows that will be wanted soon: memory answers lines in the order of addresses a third faster than in strides.</param>
-    /// <param name="stride">RowBytes(dim).</param>
+    /// <param name="stride">Bytes: at least those of a row's codes.</param>
     /// <param name="blockCount">Blocks in a row.</param>
     /// <param name="prepared">From <see cref="Prepare"/>.</param>
     /// <param name="scales">From <see cref="WidenScales"/>.</param>

@@ -19,10 +19,10 @@ internal readonly unsafe struct Int8Codec : IKvCodec
 
     public static bool HasScales => false;
 
-    public static int RowBytes(int dim) => HeadBytes + KvCodecs.BlockCount(dim) * KvCodecs.BlockElements;
+    public static RowParts Parts(int dim) => new(HeadBytes + KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, 0);
 
     /// <summary>The row with a range of its own.</summary>
-    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
         var padded = KvCodecs.BlockCount(row.Length) * KvCodecs.BlockElements;
         var (least, most) = (row[0], row[0]);
@@ -35,26 +35,27 @@ internal readonly unsafe struct Int8Codec : IKvCodec
         elements[row.Length..].Fill(least);
         inverses.Fill(1 / range.Step);
         zeros.Fill(range.Zero);
-        (((float*)stored)[0], ((float*)stored)[1]) = (range.Step, range.Zero);
-        Int8Codes.Encode(space, space + padded, space + 2 * padded, padded, (sbyte*)stored + HeadBytes);
+        var head = (float*)stored.Codes;
+        (head[0], head[1]) = (range.Step, range.Zero);
+        Int8Codes.Encode(space, space + padded, space + 2 * padded, padded, (sbyte*)stored.Codes + HeadBytes);
     }
 
-    public static uint ScalePair(byte* row, int blockCount, int pair) => 0x3F803F80;
+    public static uint ScalePair(byte* scales, int pair) => 0x3F803F80;
 
     /// <summary>Leaves where each row's channels lie, null for a row with a range of its own: rows may be copied before they are scored.</summary>
-    public static float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+    public static float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
         for (var i = 0; i < TLanes.Count; i++)
-            ((float**)scales)[i] = Channels(rows[i]);
+            ((float**)scales)[i] = Channels(rows.Codes[i]);
         return scales;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint index)
         where TLanes : struct, ILanes<V>
-        where V : struct => Load<TLanes, V>(row, Channels(row), index);
+        where V : struct => Load<TLanes, V>(codes, Channels(codes), index);
 
     public static void Prepare(float* queries, int count, int dim, float factor, float* prepared) =>
         QueryTile.Transpose(queries, count, dim, factor, prepared);

@@ -9,21 +9,9 @@ public static unsafe class KvCodecs
     /// <summary>Elements that rows are stored in multiples of; the last block of a row is filled up with zeros.</summary>
     internal const int BlockElements = 32;
 
-    /// <summary>Bytes from one row of <paramref name="dim"/> elements to the next; rows are stored as a multiple of 32 elements.</summary>
+    /// <summary>Bytes that a row of <paramref name="dim"/> elements takes, codes and scales; rows are stored as a multiple of 32 elements.</summary>
     /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim], or the type is none.</exception>
-    public static int RowBytes(KvType type, int dim)
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
-        return type switch
-        {
-            KvType.F32 => F32Codec.RowBytes(dim),
-            KvType.BF16 => Bf16Codec.RowBytes(dim),
-            KvType.Q8 => Q8Codec.RowBytes(dim),
-            KvType.Int8 or KvType.Int8Channel => Int8Codec.RowBytes(dim),
-            _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
-        };
-    }
+    public static int RowBytes(KvType type, int dim) => Parts(type, dim).Bytes;
 
     /// <summary>Bytes of a page of as many rows of keys as of values, and of what they share behind them.</summary>
     public static int PageBytes(KvType type, int dim, int pageTokens)
@@ -37,38 +25,66 @@ public static unsafe class KvCodecs
         return 2 * pageTokens * RowBytes(type, dim) + shared;
     }
 
-    /// <summary>Stores one row by itself, as <see cref="OpenPage"/> does not; <paramref name="stored"/> has RowBytes(type, row.Length) bytes, of which all are written.</summary>
+    /// <summary>
+    /// Stores one row outside of any page, its scales behind its codes; in a page <see cref="PagedRows.Encode"/> does that, or
+    /// <see cref="OpenPage"/>. <paramref name="stored"/> has RowBytes(type, row.Length) bytes, of which all are written.
+    /// </summary>
     public static void Encode(KvType type, ReadOnlySpan<float> row, Span<byte> stored)
     {
-        Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
+        var parts = Parts(type, row.Length);
+        Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
         fixed (byte* p = stored)
+            Encode(type, row, new StoredRow(p, p + parts.CodeBytes));
+    }
+
+    /// <summary>Reads such a row back; exact for what was stored.</summary>
+    public static void Decode(KvType type, ReadOnlySpan<byte> stored, Span<float> row)
+    {
+        var parts = Parts(type, row.Length);
+        Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
+        fixed (byte* p = stored)
+            Decode(type, new StoredRow(p, p + parts.CodeBytes), row);
+    }
+
+    /// <summary>What is stored of a row of <paramref name="dim"/> elements.</summary>
+    internal static RowParts Parts(KvType type, int dim)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
+        return type switch
         {
-            switch (type)
-            {
-                case KvType.F32: F32Codec.Encode(row, p); break;
-                case KvType.BF16: Bf16Codec.Encode(row, p); break;
-                case KvType.Int8 or KvType.Int8Channel: Int8Codec.Encode(row, p); break;
-                default: Q8Codec.Encode(row, p); break;
-            }
+            KvType.F32 => F32Codec.Parts(dim),
+            KvType.BF16 => Bf16Codec.Parts(dim),
+            KvType.Q8 => Q8Codec.Parts(dim),
+            KvType.Int8 or KvType.Int8Channel => Int8Codec.Parts(dim),
+            _ => throw new ArgumentOutOfRangeException(nameof(type), type, null),
+        };
+    }
+
+    /// <summary>Writes all bytes of a row where it lies.</summary>
+    internal static void Encode(KvType type, ReadOnlySpan<float> row, StoredRow stored)
+    {
+        switch (type)
+        {
+            case KvType.F32: F32Codec.Encode(row, stored); break;
+            case KvType.BF16: Bf16Codec.Encode(row, stored); break;
+            case KvType.Int8 or KvType.Int8Channel: Int8Codec.Encode(row, stored); break;
+            default: Q8Codec.Encode(row, stored); break;
         }
     }
 
-    /// <summary>Reads one row back where it lies; exact for what was stored.</summary>
-    public static void Decode(KvType type, ReadOnlySpan<byte> stored, Span<float> row)
+    /// <summary>Reads a row where it lies.</summary>
+    internal static void Decode(KvType type, StoredRow stored, Span<float> row)
     {
-        Lengths.RequireEqual(stored.Length, RowBytes(type, row.Length), nameof(stored));
         Span<float> whole = stackalloc float[BlockCount(row.Length) * BlockElements];
-        fixed (byte* p = stored)
+        fixed (float* destination = whole)
         {
-            fixed (float* destination = whole)
+            switch (type)
             {
-                switch (type)
-                {
-                    case KvType.F32: Widen<F32Codec>(p, BlockCount(row.Length), destination); break;
-                    case KvType.BF16: Widen<Bf16Codec>(p, BlockCount(row.Length), destination); break;
-                    case KvType.Int8 or KvType.Int8Channel: Widen<Int8Codec>(p, BlockCount(row.Length), destination); break;
-                    default: Widen<Q8Codec>(p, BlockCount(row.Length), destination); break;
-                }
+                case KvType.F32: Widen<F32Codec>(stored, BlockCount(row.Length), destination); break;
+                case KvType.BF16: Widen<Bf16Codec>(stored, BlockCount(row.Length), destination); break;
+                case KvType.Int8 or KvType.Int8Channel: Widen<Int8Codec>(stored, BlockCount(row.Length), destination); break;
+                default: Widen<Q8Codec>(stored, BlockCount(row.Length), destination); break;
             }
         }
 
@@ -84,7 +100,7 @@ public static unsafe class KvCodecs
     /// <summary>Blocks of scales that widening needs room for: it works on eight of them, from the last one backwards.</summary>
     internal static int ScalesRoom(int blockCount) => blockCount + 7;
 
-    private static void Widen<TCodec>(byte* stored, int blockCount, float* row)
+    private static void Widen<TCodec>(StoredRow stored, int blockCount, float* row)
         where TCodec : struct, IKvCodec
     {
         if (Vector512.IsHardwareAccelerated)

@@ -12,8 +12,7 @@ public sealed unsafe class OpenPage
     private const int Unknown = -1;
     private readonly int _dim;
     private readonly int _padded;
-    private readonly int _rowBytes;
-    private readonly int _firstByte;
+    private readonly RowLayout _layout;
     private readonly int _headerByte;
 
     // Beyond a row's elements zeros.
@@ -24,9 +23,9 @@ public sealed unsafe class OpenPage
     private OpenPage(KvType type, int dim, int pageTokens, bool values)
     {
         (_dim, _padded, _pageTokens) = (dim, KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, pageTokens);
-        _rowBytes = KvCodecs.RowBytes(type, dim);
-        _firstByte = values ? pageTokens * _rowBytes : 0;
-        _headerByte = 2 * pageTokens * _rowBytes + (values ? KvCodecs.ChannelBytes(dim) : 0);
+        var parts = KvCodecs.Parts(type, dim);
+        _layout = values ? RowLayout.Values(parts, pageTokens) : RowLayout.Keys(parts, pageTokens);
+        _headerByte = 2 * pageTokens * parts.Bytes + (values ? KvCodecs.ChannelBytes(dim) : 0);
         _floats = new float[(pageTokens + Rows.ChannelRows) * _padded];
     }
 
@@ -71,7 +70,7 @@ public sealed unsafe class OpenPage
         var header = (float*)(page + _headerByte);
         for (var row = 0; row < count; row++)
         {
-            KvCodecs.Decode(KvType.Int8, new ReadOnlySpan<byte>(page + _firstByte + row * _rowBytes, _rowBytes), new Span<float>(rows.Row(row), _dim));
+            KvCodecs.Decode(KvType.Int8, new StoredRow(Codes(page, row), null), new Span<float>(rows.Row(row), _dim));
             Widen(rows, row);
         }
 
@@ -119,12 +118,14 @@ public sealed unsafe class OpenPage
 
         for (var row = 0; row < count; row++)
         {
-            var stored = page + _firstByte + row * _rowBytes;
+            var stored = Codes(page, row);
             ((float*)stored)[0] = 0;
             ((int*)stored)[1] = (int)((byte*)header - stored);
             Int8Codes.Encode(rows.Row(row), rows.Inverses, rows.Zeros, _padded, (sbyte*)stored + Int8Codec.HeadBytes);
         }
     }
+
+    private byte* Codes(byte* page, int row) => page + _layout.FirstCode + row * _layout.Stride;
 
     // The buffer by its parts: rows as they came, and for each channel what they span, what its codes cover, and how they are made.
     private readonly ref struct Rows(float* floats, int pageTokens, int padded)

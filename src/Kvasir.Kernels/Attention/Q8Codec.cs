@@ -6,10 +6,10 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>
-/// Signed bytes in blocks of 32, each block with a scale: element = quant * scale, |quant| at most 127. A row is its quants, then its
-/// scales, filled up to an even number of them: 68 bytes for 64 elements, 136 for 128. Scales are bf16, rounded up before the quants are
-/// chosen, so that a scale costs no accuracy beyond a step that is up to 1/128 longer, and widening it is a shift. A NaN or infinity in a
-/// block makes the whole block NaN; a block whose scale would be subnormal is stored as zeros.
+/// Signed bytes in blocks of 32, each block with a scale: element = quant * scale, |quant| at most 127. A row's codes are its quants; its
+/// scales lie apart, filled up to an even number of them: 64 and 4 bytes for 64 elements, 128 and 8 for 128. Scales are bf16, rounded up
+/// before the quants are chosen, so that a scale costs no accuracy beyond a step that is up to 1/128 longer, and widening it is a shift. A
+/// NaN or infinity in a block makes the whole block NaN; a block whose scale would be subnormal is stored as zeros.
 /// </summary>
 internal readonly unsafe struct Q8Codec : IKvCodec
 {
@@ -21,48 +21,50 @@ internal readonly unsafe struct Q8Codec : IKvCodec
 
     public static bool HasScales => true;
 
-    public static int RowBytes(int dim) => KvCodecs.BlockCount(dim) * KvCodecs.BlockElements + ScalePairs(KvCodecs.BlockCount(dim)) * sizeof(uint);
+    public static RowParts Parts(int dim) =>
+        new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, ScalePairs(KvCodecs.BlockCount(dim)) * sizeof(uint));
 
-    public static void Encode(ReadOnlySpan<float> row, byte* stored)
+    public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
-        new Span<byte>(stored, RowBytes(row.Length)).Clear();
-        var scales = (ushort*)(stored + KvCodecs.BlockCount(row.Length) * KvCodecs.BlockElements);
+        var parts = Parts(row.Length);
+        new Span<byte>(stored.Codes, parts.CodeBytes).Clear();
+        new Span<byte>(stored.Scales, parts.ScaleBytes).Clear();
+        var scales = (ushort*)stored.Scales;
         for (var start = 0; start < row.Length; start += KvCodecs.BlockElements)
         {
             var block = row.Slice(start, Math.Min(KvCodecs.BlockElements, row.Length - start));
-            scales[start / KvCodecs.BlockElements] = EncodeBlock(block, (sbyte*)stored + start);
+            scales[start / KvCodecs.BlockElements] = EncodeBlock(block, (sbyte*)stored.Codes + start);
         }
     }
 
     /// <summary>Whole numbers of at most 127, as they are: scales are 1.</summary>
-    public static void EncodeWhole(ReadOnlySpan<sbyte> row, byte* stored)
+    public static void EncodeWhole(ReadOnlySpan<sbyte> row, StoredRow stored)
     {
         const ushort One = 0x3F80;
-        new Span<byte>(stored, RowBytes(row.Length)).Clear();
-        row.CopyTo(new Span<sbyte>(stored, row.Length));
-        var blocks = KvCodecs.BlockCount(row.Length);
-        new Span<ushort>(stored + blocks * KvCodecs.BlockElements, blocks).Fill(One);
+        var parts = Parts(row.Length);
+        new Span<byte>(stored.Codes, parts.CodeBytes).Clear();
+        row.CopyTo(new Span<sbyte>(stored.Codes, row.Length));
+        new Span<ushort>(stored.Scales, parts.ScaleBytes / sizeof(ushort)).Fill(One);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static uint ScalePair(byte* row, int blockCount, int pair) => ((uint*)(row + blockCount * KvCodecs.BlockElements))[pair];
+    public static uint ScalePair(byte* scales, int pair) => ((uint*)scales)[pair];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* row, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint index)
         where TLanes : struct, ILanes<V>
-        where V : struct => TLanes.LoadInt8((sbyte*)row + index);
+        where V : struct => TLanes.LoadInt8((sbyte*)codes + index);
 
-    public static float* WidenScales<TLanes, V>(byte** rows, int blockCount, float* scales)
+    public static float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        // Four pairs at a time from the end of the row backwards: the last reading may begin in the quants.
+        // Four pairs at a time from the end of the scales backwards: the last reading may begin up to 12 bytes in front of them, in codes.
         const int AtOnce = 4;
         var first = scales + 2 * (AtOnce - 1) * TLanes.Count;
-        var start = blockCount * KvCodecs.BlockElements;
         for (var pair = ScalePairs(blockCount) - AtOnce; pair > -AtOnce; pair -= AtOnce)
         {
-            TLanes.LoadColumns(rows, start + pair * sizeof(uint), out var w, out var x, out var y, out var z);
+            TLanes.LoadColumns(rows.Scales, pair * sizeof(uint), out var w, out var x, out var y, out var z);
             var column = first + 2 * pair * TLanes.Count;
             TLanes.Store(TLanes.LowerBf16(w), column);
             TLanes.Store(TLanes.UpperBf16(w), column + TLanes.Count);
@@ -134,8 +136,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
             d = TLanes.MultiplyAdd(TLanes.FromIntegers(h), s, d);
         }
 
-        // What the scales of the rows ahead take.
-        ahead.Ask(asked, 4 * TLanes.Count);
+        ahead.AskScales();
         var queryScales = (float*)pairs;
         TLanes.Store(TLanes.Multiply(a, TLanes.Broadcast(queryScales[0])), scores);
         TLanes.Store(TLanes.Multiply(b, TLanes.Broadcast(queryScales[1])), scores + TLanes.Count);

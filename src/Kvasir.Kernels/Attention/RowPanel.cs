@@ -10,31 +10,31 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
     where V : struct
 {
     /// <summary>blocks[b * stride + d] = element d of block b of a stored row.</summary>
-    public static void WidenBlocks(byte* stored, int blockCount, float* blocks, int stride)
+    public static void WidenBlocks(StoredRow stored, int blockCount, float* blocks, int stride)
     {
         for (var block = 0; block < blockCount; block++)
         {
-            var pair = TLanes.Broadcast(BitConverter.UInt32BitsToSingle(TCodec.ScalePair(stored, blockCount, block / 2)));
+            var pair = TLanes.Broadcast(BitConverter.UInt32BitsToSingle(TCodec.ScalePair(stored.Scales, block / 2)));
             var scale = block % 2 == 0 ? TLanes.LowerBf16(pair) : TLanes.UpperBf16(pair);
             for (var d = 0; d < KvCodecs.BlockElements; d += TLanes.Count)
             {
-                var elements = TCodec.Load<TLanes, V>(stored, block * KvCodecs.BlockElements + d);
+                var elements = TCodec.Load<TLanes, V>(stored.Codes, block * KvCodecs.BlockElements + d);
                 TLanes.Store(TCodec.HasScales ? TLanes.Multiply(elements, scale) : elements, blocks + block * stride + d);
             }
         }
     }
 
     /// <summary>panel[b, i, 0..32) = block b of row i.</summary>
-    public static void Widen(byte** rows, int rowCount, int blockCount, float* panel)
+    public static void Widen(StoredRows rows, int rowCount, int blockCount, float* panel)
     {
         for (var i = 0; i < rowCount; i++)
             WidenBlocks(rows[i], blockCount, panel + i * KvCodecs.BlockElements, rowCount * KvCodecs.BlockElements);
     }
 
     /// <summary>panel[i / 32, d, i % 32] = factor * row i's element d.</summary>
-    /// <param name="rows">rowCount addresses, and as many more that may be read as make it a multiple of 32.</param>
+    /// <param name="rows">rowCount rows, and as many more that may be read as make it a multiple of 32.</param>
     /// <param name="widened">Room for TLanes.Count rows.</param>
-    public static void WidenTransposed(byte** rows, int rowCount, int dim, float factor, float* panel, float* widened)
+    public static void WidenTransposed(StoredRows rows, int rowCount, int dim, float factor, float* panel, float* widened)
     {
         var f = TLanes.Broadcast(factor);
         var blockCount = KvCodecs.BlockCount(dim);

@@ -48,36 +48,54 @@ public readonly unsafe ref struct RowSet
     /// Addresses of the items [from, from + count) of the set. Past the end of the set the last item is repeated: kernels work on whole
     /// tiles, and looking ahead must find something that may be touched.
     /// </summary>
-    internal void Locate(in PagedRows source, int from, int count, byte** addresses) => Locate(source, from, (count, Count), addresses);
+    internal void Locate(in PagedRows source, int from, int count, StoredRows addresses) => Locate(source, from, (count, Count), addresses);
 
     /// <summary>The same for rows to ask for, the <see cref="Following"/> ones among them.</summary>
-    internal void LocateAhead(in PagedRows source, int from, int count, byte** addresses) =>
+    internal void LocateAhead(in PagedRows source, int from, int count, StoredRows addresses) =>
         Locate(source, from, (count, Count + Following), addresses);
 
-    private void Locate(in PagedRows source, int from, (int Addresses, int Rows) count, byte** addresses)
+    private void Locate(in PagedRows source, int from, (int Addresses, int Rows) count, StoredRows addresses)
     {
+        var layout = source.Layout;
         var existing = Math.Clamp(count.Rows - from, 0, count.Addresses);
         var i = 0;
         while (i < existing && !_isList)
         {
             var row = source.Row(_firstRow + from + i, out var rowsLeft);
             var inPage = Math.Min(existing - i, rowsLeft);
-            Step(addresses + i, inPage, row, source.RowBytes);
+            Step(addresses.Codes + i, inPage, row.Codes, layout.Stride);
+            if (layout.HasScales)
+                Step(addresses.Scales + i, inPage, row.Scales, layout.ScaleStride);
             i += inPage;
         }
 
         for (; i < existing; i++)
-            addresses[i] = source.Row(_rows[from + i], out _);
+        {
+            var row = source.Row(_rows[from + i], out _);
+            addresses.Codes[i] = row.Codes;
+            if (layout.HasScales)
+                addresses.Scales[i] = row.Scales;
+        }
+
         if (i == count.Addresses)
             return;
         var last = source.Row(this[count.Rows - 1], out _);
-        new Span<nint>(addresses + i, count.Addresses - i).Fill((nint)last);
+        new Span<nint>(addresses.Codes + i, count.Addresses - i).Fill((nint)last.Codes);
+        if (layout.HasScales)
+            new Span<nint>(addresses.Scales + i, count.Addresses - i).Fill((nint)last.Scales);
     }
 
     private static void Step(byte** addresses, int count, byte* first, nint bytes)
     {
         var i = 0;
-        var four = Vector256.Create((long)first) + (Vector256.Create(0L, 1, 2, 3) * bytes);
+        if (Vector512.IsHardwareAccelerated)
+        {
+            var eight = Vector512.Create((long)first) + (Vector512.Create(0L, 1, 2, 3, 4, 5, 6, 7) * bytes);
+            for (; i <= count - 8; i += 8, eight += Vector512.Create(8 * (long)bytes))
+                eight.Store((long*)addresses + i);
+        }
+
+        var four = Vector256.Create((long)first + i * bytes) + (Vector256.Create(0L, 1, 2, 3) * bytes);
         for (; i <= count - 4; i += 4, four += Vector256.Create(4 * (long)bytes))
             four.Store((long*)addresses + i);
         for (; i < count; i++)

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Attention.Vnni;
-using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention;
 
@@ -13,13 +12,17 @@ internal unsafe ref struct RowWindow
     /// <summary>Rows whose addresses are at hand; three times as many more lie behind them, for looking ahead.</summary>
     public const int BlockRows = 64;
 
-    /// <summary>Addresses that the window holds.</summary>
-    public const int Length = AheadRows + BlockRows;
+    /// <summary>Addresses that the window holds: of codes, then of scales.</summary>
+    public const int Length = 2 * Rows;
 
     // All scales of a block are read when it begins, and memory that other cores are busy with takes a microsecond to answer.
     private const int AheadRows = 3 * BlockRows;
 
-    private readonly byte** _addresses;
+    // Addresses are moved once for so many rows, not with every block.
+    private const int TurnRows = 4 * BlockRows;
+    private const int Rows = AheadRows + TurnRows;
+
+    private readonly StoredRows _addresses;
     private readonly PagedRows _source;
     private readonly RowSet _rows;
 
@@ -28,10 +31,10 @@ internal unsafe ref struct RowWindow
     /// <param name="rows">Which rows, at least one.</param>
     public RowWindow(byte** storage, PagedRows source, RowSet rows)
     {
-        _addresses = storage;
+        _addresses = new StoredRows(storage, storage + Rows);
         _source = source;
         _rows = rows;
-        rows.LocateAhead(source, 0, AheadRows, _addresses + BlockRows);
+        rows.LocateAhead(source, 0, AheadRows, _addresses.From(TurnRows));
     }
 
     /// <summary>
@@ -39,11 +42,11 @@ internal unsafe ref struct RowWindow
     /// that meet every multiple of BlockRows. Past the end the last item is repeated.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly byte** From(int item)
+    public readonly StoredRows From(int item)
     {
         if (item % BlockRows == 0)
             Move(item);
-        return _addresses + item % BlockRows;
+        return _addresses.From(item % TurnRows);
     }
 
     /// <summary>
@@ -58,26 +61,43 @@ internal unsafe ref struct RowWindow
         if (!_rows.IsRange)
             AskForNextBlock(item);
         var isEnd = item + AheadRows >= _rows.Count + _rows.Following;
-        return isEnd || !_rows.IsRange || partCount > BlockRows ? LookAhead.None(place) : LookAhead.Of(_addresses + AheadRows, partCount);
+        return isEnd || !_rows.IsRange || partCount > BlockRows
+            ? LookAhead.None(place)
+            : LookAhead.Of(_addresses.From(item % TurnRows + AheadRows), partCount);
     }
 
     private readonly void AskForNextBlock(int item)
     {
-        var end = BlockRows + Math.Min(BlockRows, _rows.Count - item - BlockRows);
-        for (var r = BlockRows; r < end; r++)
-        {
-            for (var at = 0; at < _source.RowBytes; at += CacheLines.Bytes)
-                CacheLines.Prefetch(_addresses[r] + at);
-            CacheLines.Prefetch(_addresses[r] + _source.RowBytes - 1);
-        }
+        var next = _addresses.From(item % TurnRows + BlockRows);
+        var count = Math.Min(BlockRows, _rows.Count - item - BlockRows);
+        for (var r = 0; r < count; r++)
+            next.Ask(r, _source.Layout);
     }
 
     // What was ahead of the last block begins this one; rows that only follow the set are not read.
     private readonly void Move(int item)
     {
-        new Span<nint>(_addresses + BlockRows, AheadRows).CopyTo(new Span<nint>(_addresses, AheadRows));
-        for (var i = Math.Max(1, _rows.Count - item); i < BlockRows; i++)
-            _addresses[i] = _addresses[i - 1];
-        _rows.LocateAhead(_source, item + AheadRows, BlockRows, _addresses + AheadRows);
+        var hasScales = _source.Layout.HasScales;
+        if (item % TurnRows == 0)
+        {
+            Begin(_addresses.Codes);
+            if (hasScales)
+                Begin(_addresses.Scales);
+        }
+
+        var (block, rowsLeft) = (_addresses.From(item % TurnRows), _rows.Count - item);
+        if (rowsLeft < BlockRows)
+        {
+            Repeat(block.Codes, rowsLeft);
+            if (hasScales)
+                Repeat(block.Scales, rowsLeft);
+        }
+
+        _rows.LocateAhead(_source, item + AheadRows, BlockRows, block.From(AheadRows));
     }
+
+    private static void Begin(byte** addresses) => new Span<nint>(addresses + TurnRows, AheadRows).CopyTo(new Span<nint>(addresses, AheadRows));
+
+    private static void Repeat(byte** addresses, int rowsLeft) =>
+        new Span<nint>(addresses + rowsLeft, BlockRows - rowsLeft).Fill((nint)addresses[rowsLeft - 1]);
 }

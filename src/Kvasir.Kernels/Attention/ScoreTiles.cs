@@ -30,7 +30,8 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
         var blockCount = KvCodecs.BlockCount(keys.Dim);
         var tileFloats = QueryTile.Floats(blockCount);
         var queryTiles = (queryCount + QueryTile.Queries - 1) / QueryTile.Queries;
-        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * keys.RowBytes + CacheLines.Bytes];
+        var rowBytes = keys.Layout.Stride;
+        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * rowBytes + CacheLines.Bytes];
         var prepared = CacheLines.Align(scratch);
         var copies = (byte*)(prepared + queryTiles * tileFloats);
         for (var q = 0; q < queryTiles; q++)
@@ -42,19 +43,20 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
         var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
         var tileScores = stackalloc float[QueryTile.Queries * TLanes.Count];
         var storage = stackalloc byte*[RowWindow.Length];
-        var lines = stackalloc byte*[TileAhead.LineCount(TLanes.Count, keys.RowBytes)];
+        var lines = stackalloc byte*[TileAhead.LineCount(TLanes.Count, rowBytes)];
         var window = new RowWindow(storage, keys, rows);
         for (var i = 0; i < rows.Count; i += TLanes.Count)
         {
             var addresses = window.From(i);
             var count = Math.Min(TLanes.Count, rows.Count - i);
-            var follows = count == TLanes.Count && (rows.IsRange ? Follow(addresses, keys.RowBytes) : FollowEach(addresses, keys.RowBytes));
-            var tile = follows ? addresses[0] : Copy(addresses, keys.RowBytes, copies);
-            var ahead = follows && rows.IsRange ? new TileAhead(addresses[AheadRows]) : TileAhead.Of(addresses + AheadRows, TLanes.Count, keys.RowBytes, lines);
+            var follows = count == TLanes.Count && (rows.IsRange ? Follow(addresses.Codes, rowBytes) : FollowEach(addresses.Codes, rowBytes));
+            var tile = follows ? addresses.Codes[0] : Copy(addresses.Codes, rowBytes, copies);
+            var next = addresses.From(AheadRows);
+            var ahead = follows && rows.IsRange ? TileAhead.Range(next, TLanes.Count, keys.Layout) : TileAhead.List(next, TLanes.Count, keys.Layout, lines);
             var scales = TCodec.WidenScales<TLanes, V>(addresses, blockCount, widened);
             for (var q = 0; q < queryCount; q += QueryTile.Queries)
             {
-                TCodec.Score<TLanes, V>(tile, ahead, keys.RowBytes, blockCount, prepared + q / QueryTile.Queries * tileFloats, scales, tileScores);
+                TCodec.Score<TLanes, V>(tile, ahead, rowBytes, blockCount, prepared + q / QueryTile.Queries * tileFloats, scales, tileScores);
                 Give(tileScores, Math.Min(QueryTile.Queries, queryCount - q), count, scores + (long)q * stride + i, stride);
             }
         }

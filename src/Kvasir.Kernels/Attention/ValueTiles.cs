@@ -43,7 +43,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
             {
                 var existing = Math.Min(Queries, queryCount - q);
                 ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, KvCodecs.BlockCount(values.Dim), scaled);
-                Add(scaled, existing, addresses, count, outputs + (long)q * values.Dim, values);
+                Add(scaled, existing, addresses.Codes, count, outputs + (long)q * values.Dim, values);
             }
         }
     }
@@ -52,30 +52,30 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     /// <param name="weights">weights[q * stride + i].</param>
     /// <param name="stride">Elements.</param>
     /// <param name="values">Where the rows lie.</param>
-    /// <param name="rows">The addresses of 64 rows and of 64 to ask for.</param>
+    /// <param name="rows">64 rows and 64 to ask for: their codes, since who scored the keys has the scales at hand.</param>
     /// <param name="rowCount">1 to 64.</param>
     /// <param name="outputs">[queryCount, values.Dim], added to.</param>
     /// <param name="queryCount">1 to 4.</param>
     [SkipLocalsInit]
-    public static void AddBlock(float* weights, int stride, in PagedRows values, byte** rows, int rowCount, float* outputs, int queryCount)
+    public static void AddBlock(float* weights, int stride, in PagedRows values, StoredRows rows, int rowCount, float* outputs, int queryCount)
     {
         var scaled = stackalloc float[ScaledFloats(values.Dim)];
         ScaleWeights(weights, stride, queryCount, rows, rowCount, KvCodecs.BlockCount(values.Dim), scaled);
-        Add(scaled, queryCount, rows, rowCount, outputs, values);
+        Add(scaled, queryCount, rows.Codes, rowCount, outputs, values);
     }
 
     private static int ScaledFloats(int dim) => (TCodec.HasScales ? KvCodecs.BlockCount(dim) : 1) * Queries * BlockRows;
 
     // scaled[block, q, r] = weights[q, r] times the scale of that block of row r; zeros for queries that are missing and rows past the end.
     [SkipLocalsInit]
-    private static void ScaleWeights(float* weights, int stride, int queryCount, byte** rows, int rowCount, int blockCount, float* scaled)
+    private static void ScaleWeights(float* weights, int stride, int queryCount, StoredRows rows, int rowCount, int blockCount, float* scaled)
     {
         var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
         var tail = stackalloc float[Queries * 16];
         var scaledBlocks = TCodec.HasScales ? blockCount : 1;
         for (var r = 0; r < rowCount; r += TLanes.Count)
         {
-            var scales = TCodec.WidenScales<TLanes, V>(rows + r, blockCount, widened);
+            var scales = TCodec.WidenScales<TLanes, V>(rows.From(r), blockCount, widened);
             var own = weights + r;
             var ownStride = stride;
             if (queryCount < Queries || rowCount - r < TLanes.Count)
@@ -103,7 +103,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     {
         var edge = stackalloc float[Queries * 2 * 16];
         var dim = values.Dim;
-        var ahead = new RowsAhead(rows + BlockRows, dim / TileWidth, values.RowBytes);
+        var ahead = new RowsAhead(rows + BlockRows, dim / TileWidth, values.Layout.Stride);
         var d = 0;
         for (; HasWideTiles && queryCount == Queries && d + 2 * TileWidth <= dim; d += 2 * TileWidth, ahead = ahead.Next().Next())
             WideTile(Scaled(scaled, d), Scaled(scaled, d + TileWidth), rows, ahead, rowCount, d, outputs + d, dim);

@@ -17,6 +17,7 @@ public sealed unsafe class SignPlanes : IDisposable
     private readonly NativeBuffer _numbers;
     private readonly nint[] _page;
     private readonly int _columns;
+    private readonly RowLayout _layout;
 
     /// <param name="tables">At least 1.</param>
     /// <param name="bits">Of a code: 1 to 16.</param>
@@ -30,13 +31,16 @@ public sealed unsafe class SignPlanes : IDisposable
         (Tables, Bits, Dim) = (tables, bits, dim);
         var count = checked(tables * bits);
         _columns = KvCodecs.RowBytes(KvType.BF16, dim) / sizeof(ushort);
-        _numbers = new NativeBuffer((long)count * Q8Codec.RowBytes(dim));
+        var row = Q8Codec.Parts(dim);
+        // All scales are 1: the planes share those of the first.
+        _layout = new RowLayout(0, row.CodeBytes, checked(count * row.CodeBytes), 0, row.ScaleBytes);
+        _numbers = new NativeBuffer((long)_layout.FirstScale + row.ScaleBytes);
         var plane = new sbyte[dim];
         for (var i = 0; i < count; i++)
         {
             for (var d = 0; d < dim; d++)
                 plane[d] = (sbyte)Math.Clamp(MathF.Round(StepsPerOne * CounterNoise.Normal(seed, (ulong)((long)i * dim + d))), -sbyte.MaxValue, sbyte.MaxValue);
-            Q8Codec.EncodeWhole(plane, _numbers.View.Start + (long)i * Q8Codec.RowBytes(dim));
+            Q8Codec.EncodeWhole(plane, new StoredRow(_numbers.View.Start + (long)i * row.CodeBytes, _numbers.View.Start + _layout.FirstScale));
         }
 
         _page = [(nint)_numbers.View.Start];
@@ -56,7 +60,7 @@ public sealed unsafe class SignPlanes : IDisposable
     /// <summary>Bytes that the planes take when they are widened.</summary>
     public long WideBytes => (long)Tables * Bits * _columns * sizeof(ushort);
 
-    private PagedRows Planes => PagedRows.Keys(_page, (int)BitOperations.RoundUpToPowerOf2((uint)(Tables * Bits)), KvType.Q8, Dim);
+    private PagedRows Planes => new(_page, (int)BitOperations.RoundUpToPowerOf2((uint)(Tables * Bits)), KvType.Q8, Dim, _layout);
 
     /// <summary>Writes the planes as many vectors meet them.</summary>
     /// <param name="wide">Of <see cref="WideBytes"/>.</param>

@@ -20,6 +20,15 @@ internal static unsafe class CacheLines
             Sse.Prefetch1(address);
     }
 
+    /// <summary>Asks for every line of <paramref name="bytes"/> bytes once, wherever the first lies in its line.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void PrefetchAll(byte* address, int bytes)
+    {
+        var end = address + bytes;
+        for (var line = (byte*)((nint)address & -Bytes); line < end; line += Bytes)
+            Prefetch(line);
+    }
+
     /// <summary>Asks for the lines of <paramref name="bytes"/> bytes: a constant, so that this unrolls.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(byte* address, int bytes)

@@ -66,12 +66,9 @@ public sealed class KvHead
     /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> and <paramref name="value"/> are [dim].</summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
-        var page = RowCount / PagePool.PageTokens;
-        Invariant.Holds(page < _pageCount);
-        var index = RowCount % PagePool.PageTokens;
-        var bytes = _pool.Bytes(_pages[page], 0, _pool.PageBytes);
-        Store(_openKeys, key, index, bytes, 0);
-        Store(_openValues, value, index, bytes, PagePool.PageTokens * _pool.RowBytes);
+        Invariant.Holds(RowCount / PagePool.PageTokens < _pageCount);
+        Store(_openKeys, key, Keys);
+        Store(_openValues, value, Values);
         RowCount++;
     }
 
@@ -105,12 +102,12 @@ public sealed class KvHead
         ReturnFrom(PagesFor(rows));
     }
 
-    private void Store(OpenPage? open, ReadOnlySpan<float> row, int index, Span<byte> page, int firstByte)
+    private void Store(OpenPage? open, ReadOnlySpan<float> row, PagedRows rows)
     {
         if (open is null)
-            KvCodecs.Encode(Type, row, page.Slice(firstByte + (index * _pool.RowBytes), _pool.RowBytes));
+            rows.Encode(RowCount, row);
         else
-            open.Append(row, index, page);
+            open.Append(row, RowCount % PagePool.PageTokens, _pool.Bytes(_pages[RowCount / PagePool.PageTokens], 0, _pool.PageBytes));
     }
 
     private void ReturnFrom(int pageCount)

@@ -4,8 +4,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Cache;
 
 /// <summary>
-/// The bounded memory of the KV cache, handed out by page. A page holds <see cref="PageTokens"/> rows of keys and then as many
-/// rows of values, of one (sequence, layer, KV head), and what they share behind them. Memory is taken from the system slab by slab as pages are asked for;
+/// The bounded memory of the KV cache, handed out by page. A page holds <see cref="PageTokens"/> rows of keys and as many rows
+/// of values, of one (sequence, layer, KV head), and what they share. Memory is taken from the system slab by slab as pages are asked for;
 /// nothing is reserved for a window that is never filled.
 /// </summary>
 public sealed class PagePool : IDisposable
@@ -30,7 +30,6 @@ public sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
         Type = type;
         HeadDim = headDim;
-        RowBytes = KvCodecs.RowBytes(type, headDim);
         PageBytes = KvCodecs.PageBytes(type, headDim, PageTokens);
         if (limitBytes < PageBytes)
             throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {limitBytes} bytes is less than one page of {PageBytes} bytes");
@@ -45,9 +44,6 @@ public sealed class PagePool : IDisposable
     public KvType Type { get; }
 
     public int HeadDim { get; }
-
-    /// <summary>Bytes of one row of keys, and of one row of values.</summary>
-    public int RowBytes { get; }
 
     public int PageBytes { get; }
 
@@ -87,10 +83,10 @@ public sealed class PagePool : IDisposable
         _free[_freeCount++] = page;
     }
 
-    /// <summary>Where a page's keys begin; its values follow <see cref="PageTokens"/> rows later.</summary>
+    /// <summary>Where a page begins: a multiple of 64 bytes.</summary>
     public nint Address(int page) => _arena.Address(page / _slabPages, page % _slabPages * PageBytes);
 
-    /// <summary>A part of a page, for writing rows.</summary>
+    /// <summary>A part of a page, for writing it.</summary>
     public Span<byte> Bytes(int page, int offset, int length) => _arena.Span(page / _slabPages, (page % _slabPages * PageBytes) + offset, length);
 
     /// <summary>Checks that every page is either free exactly once or taken, and that the counts agree.</summary>

@@ -73,12 +73,15 @@ internal static unsafe class TilePanel
     }
 
     // Addresses of a group's rows as bf16 numbers, wherever those are.
+    [SkipLocalsInit]
     private static void Locate(PagedRows source, in RowSet rows, int first, in TileSpace space, byte** located)
     {
         var count = Math.Min(TileSpace.GroupRows, rows.Count - first);
-        rows.Locate(source, first, count, located);
+        var scales = stackalloc byte*[TileSpace.GroupRows];
+        var stored = new StoredRows(located, scales);
+        rows.Locate(source, first, count, stored);
         if (source.Type == KvType.Q8)
-            Narrow(KvCodecs.BlockCount(source.Dim), count, space, located);
+            Narrow(KvCodecs.BlockCount(source.Dim), count, space, stored);
         if (count == TileSpace.GroupRows)
             return;
         var missing = space.Rows + count * space.RowBytes;
@@ -88,17 +91,17 @@ internal static unsafe class TilePanel
     }
 
     [SkipLocalsInit]
-    private static void Narrow(int blocks, int count, in TileSpace space, byte** located)
+    private static void Narrow(int blocks, int count, in TileSpace space, StoredRows rows)
     {
         var scratch = stackalloc byte[blocks * KvCodecs.BlockElements * sizeof(float) + CacheLines.Bytes];
         var widened = CacheLines.Align(scratch);
         for (var row = 0; row < count; row++)
         {
             var destination = space.Rows + row * space.RowBytes;
-            RowPanel<Q8Codec, Lanes512, Vector512<float>>.WidenBlocks(located[row], blocks, widened, KvCodecs.BlockElements);
+            RowPanel<Q8Codec, Lanes512, Vector512<float>>.WidenBlocks(rows[row], blocks, widened, KvCodecs.BlockElements);
             for (var d = 0; d < blocks * KvCodecs.BlockElements; d += Lanes512.Count)
                 Bf16Rounding.Narrow(Vector512.Load(widened + d)).Store((ushort*)destination + d);
-            located[row] = destination;
+            rows.Codes[row] = destination;
         }
     }
 }

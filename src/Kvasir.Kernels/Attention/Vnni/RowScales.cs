@@ -9,24 +9,53 @@ internal static unsafe class RowScales
 {
     private const int Lanes = 16;
 
+    // Strides of heads of up to 64 elements, and of up to 128: one or two pairs for the key, and as many for the value.
+    private const int OfOnePair = 2 * sizeof(uint);
+    private const int OfTwoPairs = 4 * sizeof(uint);
+
     /// <summary>scales[block, 64]: of every row in steps of 16.</summary>
-    /// <param name="rows">Addresses, as many as <paramref name="rowCount"/> rounded up to 16.</param>
+    /// <param name="rows">Addresses of the rows' scales, as many as <paramref name="rowCount"/> rounded up to 16.</param>
     /// <param name="rowCount">At most 64.</param>
+    /// <param name="stride">From one row's scales to the next's, where rows follow each other but for the ends of pages; 0 where they lie anywhere.</param>
     /// <param name="blockCount">Blocks in a row.</param>
     /// <param name="scales">Room for an even number of blocks.</param>
-    public static void Widen(byte** rows, int rowCount, int blockCount, float* scales)
+    public static void Widen(byte** rows, int rowCount, nint stride, int blockCount, float* scales)
     {
         nint end = (blockCount + 1) / 2 * sizeof(uint);
         for (var r = 0; r < rowCount; r += Lanes)
         {
             var destination = scales + r;
+            var isRun = stride > 0 && rows[r + Lanes - 1] - rows[r] == (Lanes - 1) * stride;
             for (nint at = 0; at < end; at += sizeof(uint), destination += 2 * RowWindow.BlockRows)
             {
-                var pairs = Pairs(rows + r, at + (nint)blockCount * KvCodecs.BlockElements);
+                var pairs = (isRun ? stride : 0) switch
+                {
+                    OfOnePair => EveryOther(rows[r] + at),
+                    OfTwoPairs => EveryFourth(rows[r] + at),
+                    _ => Pairs(rows + r, at),
+                };
                 Vector512.ShiftLeft(pairs, 16).AsSingle().Store(destination);
                 (pairs & Vector512.Create(0xFFFF0000)).AsSingle().Store(destination + RowWindow.BlockRows);
             }
         }
+    }
+
+    // Values' codes follow the scales in a page, so that a reading may go a little beyond them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> EveryOther(byte* first)
+    {
+        var order = Vector512.Create(0u, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+        return Avx512F.PermuteVar16x32x2(Vector512.Load((uint*)first), order, Vector512.Load((uint*)first + Lanes));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<uint> EveryFourth(byte* first)
+    {
+        var numbers = (uint*)first;
+        var order = Vector512.Create(0u, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
+        var lower = Avx512F.PermuteVar16x32x2(Vector512.Load(numbers), order, Vector512.Load(numbers + Lanes));
+        var upper = Avx512F.PermuteVar16x32x2(Vector512.Load(numbers + 2 * Lanes), order, Vector512.Load(numbers + 3 * Lanes));
+        return Vector512.Create(lower.GetLower(), upper.GetLower());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -23,6 +23,9 @@ internal static class ScoreCode
     private const int VectorBytes = 64;
     private const int FirstDot = 2 * Columns;
     private const int FirstSpare = FirstDot + 2 * MostQueries;
+
+    // Of the rows that a block's turn asks for, in heads of 64 or 128 elements: scales of keys and values together take an eighth of the keys' codes.
+    private const int ScaleLines = 2;
     private const int ScaleRowBytes = RowWindow.BlockRows * sizeof(float);
 
     /// <summary>By queries: functions of <see cref="ScoreArguments"/>.</summary>
@@ -38,9 +41,12 @@ internal static class ScoreCode
 
     private static AssemblerRegister64 BlocksLeft => r9;
 
+    // Bytes from the first address to ask for.
     private static AssemblerRegister64 AheadSlot => r10;
 
     private static AssemblerRegister64 Ahead => r11;
+
+    private static AssemblerRegister64 ScalesAhead => rbp;
 
     private static AssemblerRegister64 Sums => r12;
 
@@ -54,7 +60,7 @@ internal static class ScoreCode
     {
         var (turn, block) = (code.CreateLabel(), code.CreateLabel());
         code.mov(Rows, Argument(nameof(ScoreArguments.Rows)));
-        code.mov(AheadSlot, Argument(nameof(ScoreArguments.Ahead)));
+        code.xor(r10d, r10d);
         code.mov(TurnScales, Argument(nameof(ScoreArguments.Scales)));
         code.mov(Sums, Argument(nameof(ScoreArguments.Sums)));
         code.mov(Scores, Argument(nameof(ScoreArguments.Scores)));
@@ -88,7 +94,10 @@ internal static class ScoreCode
     private static void WriteBlock(Assembler code, int queries)
     {
         var (bias, x) = (Zmm(FirstSpare), Zmm(FirstSpare + 1));
-        code.mov(Ahead, __qword_ptr[AheadSlot]);
+        code.mov(Ahead, Argument(nameof(ScoreArguments.Ahead)));
+        code.mov(ScalesAhead, Argument(nameof(ScoreArguments.ScalesAhead)));
+        code.mov(Ahead, __qword_ptr[Ahead + AheadSlot]);
+        code.mov(ScalesAhead, __qword_ptr[ScalesAhead + AheadSlot]);
         code.add(AheadSlot, Argument(nameof(ScoreArguments.AheadStepBytes)));
         WriteTranspose(code, 0);
         WriteTranspose(code, 1);
@@ -175,7 +184,8 @@ internal static class ScoreCode
         var scales = (Zmm(FirstSpare + 6), Zmm(FirstSpare + 7));
         code.vmovups(scales.Item1, __zmmword_ptr[Scales]);
         code.vmovups(scales.Item2, __zmmword_ptr[Scales + VectorBytes]);
-        WriteAsk(code, step: 4 * Columns);
+        for (var line = 0; line < ScaleLines; line++)
+            code.prefetcht1(__[ScalesAhead + line * VectorBytes]);
         for (var q = 0; q < queries; q++)
         {
             for (var half = 0; half < 2; half++)

@@ -6,11 +6,14 @@ namespace Kvasir.Kernels.Attention.Vnni;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct ValueArguments
 {
-    /// <summary>Addresses of 16 rows for every turn.</summary>
+    /// <summary>Addresses of the codes of 16 rows for every turn.</summary>
     public byte** Rows;
 
-    /// <summary>Addresses of rows to ask for: one for every turn of every block.</summary>
+    /// <summary>Addresses of codes to ask for: one for every turn of every block.</summary>
     public byte** Ahead;
+
+    /// <summary>Addresses of scales to ask for: as many.</summary>
+    public byte** ScalesAhead;
 
     /// <summary>From one of those addresses to the next that is used; 0 repeats the first.</summary>
     public long AheadStepBytes;

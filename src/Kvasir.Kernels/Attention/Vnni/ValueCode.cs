@@ -18,7 +18,7 @@ internal static class ValueCode
     public const int TurnRows = 16;
 
     /// <summary>Lines that every turn asks for.</summary>
-    private const int LinesAhead = 9;
+    private const int LinesAhead = 8;
 
     private const int VectorBytes = 64;
     private const int FirstFree = 4 * MostQueries;
@@ -38,6 +38,7 @@ internal static class ValueCode
 
     private static AssemblerRegister64 BlocksLeft => r9;
 
+    // Bytes from the first address to ask for.
     private static AssemblerRegister64 AheadSlot => r10;
 
     private static AssemblerRegister64 Ahead => r11;
@@ -55,7 +56,7 @@ internal static class ValueCode
     private static void Write(Assembler code, int queries)
     {
         var (block, turn) = (code.CreateLabel(), code.CreateLabel());
-        code.mov(AheadSlot, Argument(nameof(ValueArguments.Ahead)));
+        code.xor(r10d, r10d);
         code.mov(Weights, Argument(nameof(ValueArguments.Weights)));
         code.mov(Units, Argument(nameof(ValueArguments.Units)));
         code.mov(Outputs, Argument(nameof(ValueArguments.Outputs)));
@@ -89,7 +90,11 @@ internal static class ValueCode
 
     private static void WriteTurn(Assembler code, int queries)
     {
-        code.mov(Ahead, __qword_ptr[AheadSlot]);
+        code.mov(Ahead, Argument(nameof(ValueArguments.Ahead)));
+        code.mov(rax, Argument(nameof(ValueArguments.ScalesAhead)));
+        code.mov(Ahead, __qword_ptr[Ahead + AheadSlot]);
+        code.mov(rax, __qword_ptr[rax + AheadSlot]);
+        code.prefetcht1(__[rax]);
         code.add(AheadSlot, Argument(nameof(ValueArguments.AheadStepBytes)));
         for (var group = 0; group < Groups; group++)
         {

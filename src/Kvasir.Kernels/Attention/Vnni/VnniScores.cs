@@ -36,16 +36,19 @@ internal static unsafe class VnniScores
         var arguments = new ScoreArguments { Sums = sums, Scales = tail + Queries * BlockRows, Blocks = blockCount };
         var storage = stackalloc byte*[RowWindow.Length];
         var window = new RowWindow(storage, keys, rows);
+        nint scaleStride = rows.IsRange ? keys.Layout.ScaleStride : 0;
         for (var i = 0; i < rows.Count; i += BlockRows)
         {
             var count = Math.Min(BlockRows, rows.Count - i);
-            arguments.Rows = window.From(i);
+            var located = window.From(i);
+            arguments.Rows = located.Codes;
             arguments.Turns = (count + ScoreCode.TurnRows - 1) / ScoreCode.TurnRows;
-            RowScales.Widen(arguments.Rows, count, blockCount, arguments.Scales);
+            RowScales.Widen(located.Scales, count, scaleStride, blockCount, arguments.Scales);
             for (var q = 0; q < queryCount; q += Queries)
             {
                 var ahead = q > 0 ? LookAhead.None((byte**)&nothing) : window.Ahead(i, 2 * blockCount, (byte**)&nothing);
                 arguments.Ahead = ahead.First;
+                arguments.ScalesAhead = ahead.Scales;
                 arguments.AheadStepBytes = ahead.StepBytes;
                 arguments.Queries = prepared + q / Queries * tileBytes;
                 Score(ref arguments, Math.Min(Queries, queryCount - q), count, scores + (long)q * stride + i, stride, tail);

@@ -62,6 +62,7 @@ internal static unsafe class VnniValues
         var nothing = scales;
         var storage = stackalloc byte*[RowWindow.Length];
         var window = new RowWindow(storage, values, rows);
+        nint scaleStride = rows.IsRange ? values.Layout.ScaleStride : 0;
         fixed (byte* order = PairOrder)
         {
             var arguments = new ValueArguments { Weights = quantized, Units = tail + Queries * BlockRows, PairOrder = order, Blocks = blockCount };
@@ -69,14 +70,16 @@ internal static unsafe class VnniValues
             for (var i = 0; i < rows.Count; i += BlockRows)
             {
                 var count = Math.Min(BlockRows, rows.Count - i);
-                arguments.Rows = window.From(i);
+                var located = window.From(i);
+                arguments.Rows = located.Codes;
                 arguments.Turns = (count + ValueCode.TurnRows - 1) / ValueCode.TurnRows;
-                RowScales.Widen(arguments.Rows, BlockRows, blockCount, scales);
+                RowScales.Widen(located.Scales, BlockRows, scaleStride, blockCount, scales);
                 for (var q = 0; q < sums.QueryCount; q += Queries)
                 {
                     var queryCount = Math.Min(Queries, sums.QueryCount - q);
                     var ahead = q > 0 ? LookAhead.None((byte**)&nothing) : window.Ahead(i, 4 * blockCount, (byte**)&nothing);
                     arguments.Ahead = ahead.First;
+                    arguments.ScalesAhead = ahead.Scales;
                     arguments.AheadStepBytes = ahead.StepBytes;
                     var own = weights + (long)q * stride + i;
                     var whole = count == BlockRows ? own : Padded(own, stride, queryCount, count, tail);
@@ -85,7 +88,7 @@ internal static unsafe class VnniValues
                     if (QuantizedWeights.TryQuantize(whole, wholeStride, queryCount, scales, blockCount, quantized, arguments.Units))
                         Kernel(queryCount)(&arguments);
                     else
-                        ValueTiles<Q8Codec, Lanes512, Vector512<float>>.AddBlock(whole, wholeStride, values, arguments.Rows, count, sums.Floats + (long)q * values.Dim, queryCount);
+                        ValueTiles<Q8Codec, Lanes512, Vector512<float>>.AddBlock(whole, wholeStride, values, located, count, sums.Floats + (long)q * values.Dim, queryCount);
                 }
             }
         }

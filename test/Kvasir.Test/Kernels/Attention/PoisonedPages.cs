@@ -34,12 +34,10 @@ internal sealed class PoisonedPages : IDisposable
     /// <summary>Stores a row and returns what a reader of the format must see.</summary>
     public float[] Write(bool values, int row, float[] elements)
     {
-        var rowBytes = KvCodecs.RowBytes(_type, _dim);
-        var offset = _pages[row / _pageTokens] - _memory.View.Address + (row % _pageTokens + (values ? _pageTokens : 0)) * rowBytes;
-        var stored = _memory.View.Span(offset, rowBytes);
-        KvCodecs.Encode(_type, elements, stored);
+        var rows = values ? Values : Keys;
+        rows.Encode(row, elements);
         var seen = new float[_dim];
-        KvCodecs.Decode(_type, stored, seen);
+        rows.Decode(row, seen);
         return seen;
     }
 
