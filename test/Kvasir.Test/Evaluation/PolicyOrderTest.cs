@@ -1,20 +1,24 @@
 using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
-using Kvasir.Evaluation.Running;
 
 namespace Kvasir.Test.Evaluation;
 
 /// <summary>What papers report of policies against each other, on the bundled model at 4096 tokens.</summary>
 [Trait("Needs", "Minutes")]
-public sealed class PolicyOrderTest
+[Collection(nameof(NeedleResults))]
+public sealed class PolicyOrderTest(NeedleResults results)
 {
-    private const string Open = "min-context=0";
+    internal static readonly string[] Counts = ["needle_common", "needle_frequent"];
+    internal static readonly string[] Retrieval = ["needle_multikey"];
+    internal static readonly AttentionPolicy[] Samplers = Opened("oracle:share=0.02", "topk:share=0.02", "guarded");
+    internal static readonly AttentionPolicy[] Forgetters = Opened("streaming", "h2o");
+    internal static readonly AttentionPolicy[] Readers = [.. Forgetters, .. Opened("magicpig:dense-layers=none", "magicpig:dense-layers=none,centre=none")];
 
     [Fact]
     public void SamplingBeatsTheBestKeysWhereWordsAreCounted()
     {
-        var points = Run(["needle_common", "needle_frequent"], 24, Protocol.QuestionSparse, $"oracle:share=0.02,{Open}", $"topk:share=0.02,{Open}", $"guarded:{Open}");
+        var points = results.Points(Counts, Protocol.QuestionSparse, Samplers);
         Assert.True(Score(points, "oracle") > Score(points, "topk") + 0.05);
         Assert.True(Score(points, "guarded") > Score(points, "topk") + 0.05);
     }
@@ -22,9 +26,8 @@ public sealed class PolicyOrderTest
     [Fact]
     public void RetrievalNeedsKeysOfThePastAndQuestionsUnderThePolicyAreHarder()
     {
-        string[] policies = [$"streaming:{Open}", $"h2o:{Open}", $"magicpig:dense-layers=none,{Open}", $"magicpig:dense-layers=none,centre=none,{Open}"];
-        var sparse = Run(["needle_multikey"], 24, Protocol.QuestionSparse, policies);
-        var dense = Run(["needle_multikey"], 24, Protocol.QuestionDense, policies[..2]);
+        var sparse = results.Points(Retrieval, Protocol.QuestionSparse, Readers);
+        var dense = results.Points(Retrieval, Protocol.QuestionDense, Forgetters);
         Assert.True(Score(sparse, "dense") > 0.95);
         Assert.True(Score(sparse, "streaming") < 0.5);
         Assert.True(Score(sparse, "streaming") < Score(dense, "streaming"));
@@ -37,17 +40,7 @@ public sealed class PolicyOrderTest
 
     private static EvaluationPoint Point(IReadOnlyList<EvaluationPoint> points, string policy) => points.Single(point => point.Policy == policy);
 
-    private static IReadOnlyList<EvaluationPoint> Run(string[] tasks, int samples, Protocol protocol, params string[] policies)
-    {
-        using var model = Model.Load("needle");
-        using var run = new EvaluationRun(model, new EvaluationPlan
-        {
-            Tasks = [.. tasks.Select(static name => new AnsweredTask(name, TaskCatalog.Create(name)))],
-            Contexts = [4096],
-            Policies = [.. policies.Select(PolicyCatalog.Parse)],
-            Protocols = [protocol],
-            Samples = samples,
-        });
-        return EvaluationPoints.OverTasks([.. run.Run()]);
-    }
+    // Of any context, however short.
+    private static AttentionPolicy[] Opened(params string[] policies) =>
+        [.. policies.Select(static policy => PolicyCatalog.Parse($"{policy}{(policy.Contains(':') ? ',' : ':')}min-context=0"))];
 }

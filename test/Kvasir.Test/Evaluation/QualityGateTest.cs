@@ -2,7 +2,6 @@ using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
-using Kvasir.Evaluation.Running;
 using OwnPolicy;
 
 namespace Kvasir.Test.Evaluation;
@@ -12,10 +11,11 @@ namespace Kvasir.Test.Evaluation;
 /// are the same every time, so that nothing but arithmetic can change a score: three points more than was measured fail, where one or two answers may flip.
 /// </summary>
 [Trait("Needs", "Minutes")]
-public sealed class QualityGateTest(ITestOutputHelper output)
+[Collection(nameof(NeedleResults))]
+public sealed class QualityGateTest(NeedleResults results, ITestOutputHelper output)
 {
-    private const int Context = 4096;
-    private const int Samples = 40;
+    internal static readonly AttentionPolicy[] Policies =
+        [.. PolicyCatalog.Entries.Where(static entry => entry.Name != PairedDifference.Dense && entry.Needs is null && entry != EveryOther.Entry).Select(Sparse)];
 
     // Points of 100 over the five tasks together: half of three, so that a loss of three is found whichever way arithmetic leans.
     private const double Slack = 1.5;
@@ -35,17 +35,7 @@ public sealed class QualityGateTest(ITestOutputHelper output)
     [Fact]
     public void NoPolicyLosesMoreThanWhenItWasMeasured()
     {
-        using var model = Model.Load("needle");
-        var plan = new EvaluationPlan
-        {
-            Tasks = [.. TaskCatalog.Find("needle").Select(static entry => new AnsweredTask(entry.Name, TaskCatalog.Create(entry.Name)))],
-            Contexts = [Context],
-            Policies = [.. PolicyCatalog.Entries.Where(static entry => entry.Name != PairedDifference.Dense && entry.Needs is null && entry != EveryOther.Entry).Select(Sparse)],
-            Protocols = [Protocol.QuestionSparse],
-            Samples = Samples,
-        };
-        using var run = new EvaluationRun(model, plan);
-        var points = EvaluationPoints.OverTasks([.. run.Run()]);
+        var points = results.Points(NeedleResults.Tasks, Protocol.QuestionSparse, Policies);
         var failures = new List<string>();
         foreach (var point in points.OrderBy(static point => point.Policy, StringComparer.Ordinal))
         {
