@@ -15,13 +15,13 @@ public sealed class Model : IDisposable
     private readonly Lazy<ChatTemplate?> _template;
     private readonly Notes _notes;
 
-    private Model(string path, ModelConfig config, Weights weights, Func<ChatTemplate?> template, Notes notes)
+    private Model(string path, ModelConfig config, Weights weights, (string Source, string Name)? template, Notes notes)
     {
         _notes = notes;
         Path = path;
         Config = config;
         Weights = weights;
-        _template = new Lazy<ChatTemplate?>(template);
+        _template = new Lazy<ChatTemplate?>(() => template is var (source, name) ? ChatTemplate.Parse(source, name) : null);
     }
 
     /// <summary>The file or folder it was read from.</summary>
@@ -93,7 +93,7 @@ public sealed class Model : IDisposable
                 $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; {shape.Config.Name}:LAYERS takes fewer layers");
         }
 
-        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), static () => null, new Notes())
+        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), template: null, new Notes())
         {
             Tokenizer = Tokenizer.OfBytes(),
             Defaults = new GenerationDefaults(),
@@ -150,6 +150,10 @@ public sealed class Model : IDisposable
         return file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false) == begin.Length && begin.AsSpan().SequenceEqual("GGUF"u8);
     }
 
+    // One that writes nothing would leave out what the user says.
+    private static (string Source, string Name)? Known((string Source, string Name)? template) =>
+        template is var (source, name) && string.IsNullOrWhiteSpace(source) ? throw new KvasirException(KvasirError.BadFile, $"{name} is empty") : template;
+
     private static Model LoadGguf(string path, ModelOptions? options, long start)
     {
         var file = Gguf.Open(path);
@@ -159,8 +163,8 @@ public sealed class Model : IDisposable
             var config = ModelConfig.FromGguf(file);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var (keys, notes) = (file.Metadata, file.Metadata.Notes);
-            var source = notes.Advice(() => keys.String("tokenizer.chat_template"), null);
-            return new Model(path, config, Weights.Load(file, config, options), () => source is null ? null : ChatTemplate.Parse(source, $"{path}: tokenizer.chat_template"), notes)
+            var template = notes.Advice(() => keys.String("tokenizer.chat_template") is { } source ? Known((source, $"{path}: key 'tokenizer.chat_template'")) : null, null);
+            return new Model(path, config, Weights.Load(file, config, options), template, notes)
             {
                 Tokenizer = tokenizer,
                 Defaults = new GenerationDefaults(),
@@ -180,7 +184,8 @@ public sealed class Model : IDisposable
         try
         {
             var config = ModelConfig.FromFolder(path, notes);
-            return new Model(path, config, Weights.Load(files, config, options), () => ChatTemplate.FromFolder(path), notes)
+            var template = notes.Advice(() => Known(ChatTemplateFile.Find(path, "default", notes)), null);
+            return new Model(path, config, Weights.Load(files, config, options), template, notes)
             {
                 Tokenizer = Tokenizer.FromFolder(path, notes),
                 Defaults = GenerationDefaults.FromFolder(path, notes),

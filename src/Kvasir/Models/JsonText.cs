@@ -13,10 +13,23 @@ internal static class JsonText
         {
             return read();
         }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        catch (JsonException exception)
         {
-            // InvalidOperationException is how the reader reports text that is not UTF-8 or breaks a surrogate pair.
+            var place = exception.LineNumber is { } line ? $" in line {line + 1} at byte {exception.BytePositionInLine}" : "";
+            throw new KvasirException(KvasirError.BadFile, $"{path}: is not valid JSON{place}: {Shown.Line(Reason(exception.Message))}", exception);
+        }
+        // How the reader reports text that is not UTF-8 or breaks a surrogate pair.
+        catch (InvalidOperationException exception)
+        {
             throw new KvasirException(KvasirError.BadFile, $"{path}: is not valid JSON: {Shown.Line(exception.Message)}", exception);
         }
+    }
+
+    // Without the place, which is said in our own words, and without advice to programmers.
+    private static string Reason(string message)
+    {
+        foreach (var tail in (ReadOnlySpan<string>)[" LineNumber:", " Path:", " Change the reader options"])
+            message = message.Split(tail, 2)[0];
+        return message.TrimEnd('.');
     }
 }

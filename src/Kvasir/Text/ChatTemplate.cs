@@ -45,12 +45,13 @@ public sealed class ChatTemplate
     /// <summary>The template of a model in a Hugging Face style folder; null where the folder has none of that name.</summary>
     /// <param name="folder">The model's folder.</param>
     /// <param name="variant">default, or one of the others that some models bring along, such as tool_use.</param>
+    /// <param name="notes">Told of bytes that are no text; null for nobody.</param>
     /// <exception cref="KvasirException"><see cref="KvasirError.BadFile"/> for a damaged file; <see cref="KvasirError.BadTemplate"/> as in <see cref="Parse"/>.</exception>
-    public static ChatTemplate? FromFolder(string folder, string variant = "default")
+    public static ChatTemplate? FromFolder(string folder, string variant = "default", Notes? notes = null)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(variant);
-        return ChatTemplateFile.Find(folder, variant) is var (source, name) ? Parse(source, name) : null;
+        return ChatTemplateFile.Find(folder, variant, notes ?? new Notes()) is var (source, name) ? Parse(source, name) : null;
     }
 
     /// <summary>

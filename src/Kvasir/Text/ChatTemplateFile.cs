@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using Kvasir.Models;
 
 namespace Kvasir.Text;
 
@@ -8,70 +10,30 @@ namespace Kvasir.Text;
 /// </summary>
 internal static class ChatTemplateFile
 {
-    private const long MaxFileBytes = 64 << 20;
+    private const long LimitBytes = 64 << 20;
 
-    public static (string Source, string Name)? Find(string folder, string variant)
+    /// <exception cref="KvasirException">The file is damaged, or what it has for a template is none.</exception>
+    public static (string Source, string Name)? Find(string folder, string variant, Notes notes)
     {
-        string path = variant == "default"
+        var path = variant == "default"
             ? Path.Combine(folder, "chat_template.jinja")
             : Path.Combine(folder, "additional_chat_templates", Path.GetFileName(variant) + ".jinja");
         if (File.Exists(path))
-            return (Read(path), path);
-        string config = Path.Combine(folder, "tokenizer_config.json");
-        if (!File.Exists(config))
+            return (Encoding.UTF8.GetString(SideFile.Read(path, LimitBytes, notes).Span), path);
+        if (JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes)?.Find("chat_template") is not { } place)
             return null;
-        return FromConfig(Read(config), config, variant) is { } source ? (source, config + " (chat_template)") : null;
+        return (place.Kind == JsonValueKind.Array ? FromList(place, variant) : variant == "default" ? place.Text() : null) is { } source ? (source, place.Place) : null;
     }
 
-    private static string? FromConfig(string json, string path, string variant)
+    private static string? FromList(JsonPlace list, string variant)
     {
-        try
+        foreach (var entry in list.Items())
         {
-            using var document = JsonDocument.Parse(json);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new KvasirException(KvasirError.BadFile, $"{path}: not a JSON object");
-            if (!document.RootElement.TryGetProperty("chat_template", out var template) || template.ValueKind == JsonValueKind.Null)
-                return null;
-            return template.ValueKind switch
-            {
-                JsonValueKind.String => variant == "default" ? template.GetString() : null,
-                JsonValueKind.Array => FromList(template, path, variant),
-                _ => throw new KvasirException(KvasirError.BadFile, $"{path}: chat_template is neither a text nor a list"),
-            };
+            var (name, template) = (entry.Get("name").Text(), entry.Get("template").Text());
+            if (name == variant)
+                return template;
         }
-        // The second is what the reader throws for half a surrogate pair.
-        catch (Exception error) when (error is JsonException or InvalidOperationException)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{path}: {error.Message}", error);
-        }
-    }
 
-    private static string? FromList(JsonElement list, string path, string variant)
-    {
-        foreach (var entry in list.EnumerateArray())
-        {
-            if (entry.ValueKind != JsonValueKind.Object
-                || !entry.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
-                || !entry.TryGetProperty("template", out var template) || template.ValueKind != JsonValueKind.String)
-                throw new KvasirException(KvasirError.BadFile, $"{path}: an entry of chat_template lacks its name or template");
-            if (name.ValueEquals(variant))
-                return template.GetString();
-        }
         return null;
-    }
-
-    private static string Read(string path)
-    {
-        try
-        {
-            long bytes = new FileInfo(path).Length;
-            if (bytes > MaxFileBytes)
-                throw new KvasirException(KvasirError.BadFile, $"{path}: {bytes} bytes, above the limit of {MaxFileBytes}");
-            return File.ReadAllText(path);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path}: {error.Message}", error);
-        }
     }
 }

@@ -24,15 +24,12 @@ internal readonly struct JsonPlace
     /// <exception cref="KvasirException">No such file, larger than 256 MiB, or no JSON.</exception>
     public static JsonPlace Load(string file, Notes notes)
     {
-        try
+        var text = JsonFile.Read(file, LimitBytes, notes);
+        return new JsonPlace(file, "", JsonText.Read(file, () =>
         {
-            using var document = JsonDocument.Parse(JsonFile.Read(file, LimitBytes, notes));
-            return new JsonPlace(file, "", document.RootElement.Clone());
-        }
-        catch (JsonException exception)
-        {
-            throw new KvasirException(KvasirError.BadFile, $"{file}: is not valid JSON: {Shown.Line(exception.Message)}", exception);
-        }
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.Clone();
+        }));
     }
 
     /// <summary>As <see cref="Load"/>; null where there is no such file.</summary>

@@ -12,8 +12,8 @@ internal sealed class SpecialTokenFiles
     public SpecialTokenFiles(string folder, TokenizerVocabulary vocabulary, Notes notes)
     {
         (_vocabulary, _notes) = (vocabulary, notes);
-        // The first also holds the chat template, and config.json the sizes: they are sound, or refused.
-        var tokenizer = JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes);
+        var tokenizer = notes.Advice(() => JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes), null);
+        // It holds the sizes: it is sound, or refused.
         var config = JsonPlace.LoadIfThere(Path.Combine(folder, "config.json"), notes);
         var map = notes.Advice(() => JsonPlace.LoadIfThere(Path.Combine(folder, "special_tokens_map.json"), notes), null);
         var generation = notes.Advice(() => JsonPlace.LoadIfThere(Path.Combine(folder, "generation_config.json"), notes), null);

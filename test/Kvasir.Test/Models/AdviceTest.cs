@@ -18,6 +18,8 @@ public sealed class AdviceTest : IDisposable
     [InlineData("tokenizer.ggml.eos_token_id", uint.MaxValue, null)]
     [InlineData("tokenizer.ggml.scores", null, "tokenizer.ggml.scores is missing")]
     [InlineData("tokenizer.chat_template", 7u, "'tokenizer.chat_template' is U32; text was expected")]
+    [InlineData("tokenizer.chat_template", "", "'tokenizer.chat_template' is empty")]
+    [InlineData("tokenizer.chat_template", " \n", "'tokenizer.chat_template' is empty")]
     [InlineData("general.name", 7u, "'general.name' is U32; text was expected")]
     [InlineData("general.name", "", null)]
     [InlineData("llama.rope.scaling.yarn_ext_factor", -1f, "'llama.rope.scaling.yarn_ext_factor' has no effect without YaRN")]
@@ -117,6 +119,12 @@ public sealed class AdviceTest : IDisposable
     [InlineData("tokenizer_config.json", """ "eos_token": {"id": 2}""", "key eos_token has no key 'content'")]
     [InlineData("tokenizer_config.json", """ "add_bos_token": "yes" """, "key add_bos_token is String; a boolean was expected")]
     [InlineData("tokenizer_config.json", """ "eos_token": null, "bos_token": "" """, null)]
+    [InlineData("tokenizer_config.json", " nonsense", ": 'n' is an invalid start of a property name. Expected a '\"'; it counts as absent")]
+    [InlineData("tokenizer_config.json", """ "chat_template": 3""", "key chat_template is Number; a string was expected")]
+    [InlineData("tokenizer_config.json", """ "chat_template": "" """, "key chat_template is empty")]
+    [InlineData("tokenizer_config.json", """ "chat_template": [{"name": "default"}]""", "key chat_template[0] has no key 'template'")]
+    [InlineData("config.json", """ "router_aux_loss_coef": NaN, "floor": -Infinity, "ceiling": Infinity, "why": "NaN \" Infinity" """, null)]
+    [InlineData("generation_config.json", """ "temperature": NaN""", "key 'temperature' is \"NaN\"; a number was expected")]
     public void JsonSettingIsFollowedOrPassedOverWithOneNote(string fileName, string fields, string? note)
     {
         StoriesCopy.Folder(_folder);
