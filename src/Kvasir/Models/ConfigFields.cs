@@ -13,8 +13,8 @@ internal static class ConfigFields
     private const double BaseLimit = 1e15;
     private const double EpsilonLeast = 1e-30;
 
-    /// <summary>An integer from 1 to the limit, or null where there is none, for which tools also write 0 or -1.</summary>
-    public static int? Count(this IConfigFields fields, string key, int limit) => fields.Integer(key) is null or 0 or -1 ? null : fields.RequiredCount(key, limit);
+    /// <summary>An integer from 1 to the limit, or null where there is none, for which tools also write 0 or -1, the latter in 32 bits of either kind.</summary>
+    public static int? Count(this IConfigFields fields, string key, int limit) => fields.Integer(key) is null or 0 or -1 or uint.MaxValue ? null : fields.RequiredCount(key, limit);
 
     /// <summary>An integer from 1 to the limit.</summary>
     public static int RequiredCount(this IConfigFields fields, string key, int limit)
@@ -47,6 +47,12 @@ internal static class ConfigFields
     {
         if (fields.Boolean(key) == true)
             throw fields.Unsupported(key, "is true, which is not supported");
+    }
+
+    public static void RequireTrue(this IConfigFields fields, string key)
+    {
+        if (fields.Boolean(key) == false)
+            throw fields.Unsupported(key, "is false, which is not supported");
     }
 
     private static double? Between(this IConfigFields fields, string key, double above, double limit)

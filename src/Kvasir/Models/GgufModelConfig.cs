@@ -34,6 +34,8 @@ internal static class GgufModelConfig
 
         foreach (var (key, neutral) in NeutralKeys)
             ((IConfigFields)fields).RequireNeutral($"{architecture}.{key}", neutral);
+        // Models that embed texts attend to what follows as well.
+        fields.RequireTrue($"{architecture}.attention.causal");
         var config = ReadSizes(file, architecture);
         RequireUsualScale(fields, $"{architecture}.attention.scale", config.HeadDim);
         var rope = GgufRopeConfig.Read(file, architecture, config.HeadDim, config.ContextTokens);

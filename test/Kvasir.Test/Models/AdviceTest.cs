@@ -43,6 +43,8 @@ public sealed class AdviceTest : IDisposable
     [InlineData("llama.attention.value_length", -1)]
     [InlineData("llama.attention.sliding_window", 0u)]
     [InlineData("llama.attention.sliding_window", -1)]
+    [InlineData("llama.attention.sliding_window", uint.MaxValue)]
+    [InlineData("llama.attention.causal", true)]
     [InlineData("llama.rope.dimension_count", 0u)]
     [InlineData("llama.rope.scaling.type", "")]
     [InlineData("llama.rope.scaling.type", "default")]

@@ -106,8 +106,9 @@ public sealed class ModelConfigTest
     [InlineData("expert_count", 8f)]
     [InlineData("logit_scale", 0.5f)]
     [InlineData("attention.scale", 0.1f)]
-    public void GgufSettingsThatWouldChangeResultsAreRefused(string key, float value) =>
-        AssertGgufRefused(TinyModel.Gguf().Set($"llama.{key}", value), KvasirError.Unsupported, $"'llama.{key}' is {value}");
+    [InlineData("attention.causal", false)]
+    public void GgufSettingsThatWouldChangeResultsAreRefused(string key, object value) =>
+        AssertGgufRefused(TinyModel.Gguf().Set($"llama.{key}", value), KvasirError.Unsupported, $"'llama.{key}' is {(value is false ? "false" : value)}");
 
     [Theory]
     [InlineData("hidden_size", "0", "1048576")]
