@@ -75,6 +75,11 @@ internal sealed class StandardStream(Stream? inner, string name, bool isOptional
         {
             throw new IOException($"{name} cannot be written", problem);
         }
+        catch (IOException problem) when (inner is not null)
+        {
+            // With its number, by which a reader who has had enough is known.
+            throw new IOException($"{name} cannot be written: {problem.Message}", problem.HResult);
+        }
     }
 
     public override void Flush()
