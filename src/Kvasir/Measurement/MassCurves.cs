@@ -51,10 +51,18 @@ public sealed class MassCurves
         var scores = query.Scratch.Floats(heads * count);
         AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(query.FirstRow, count), 1, scores, count);
         for (var head = 0; head < heads; head++)
-            Add(Part(layer, kvHead), scores.Slice(head * count, count), weight);
+        {
+            if (!TryAdd(Part(layer, kvHead), scores.Slice(head * count, count), weight))
+            {
+                throw new KvasirException(
+                    KvasirError.NotFinite,
+                    $"layer {layer}, KV head {kvHead}, query head {head} of {heads}: attention scores of the token at position {query.EndRow - 1} are not finite; a weight is, or the model's numbers overflow");
+            }
+        }
     }
 
-    private void Add(Span<double> part, Span<float> scores, double weight)
+    // False where scores hold no mass.
+    private bool TryAdd(Span<double> part, Span<float> scores, double weight)
     {
         scores.Sort();
         scores.Reverse();
@@ -62,7 +70,7 @@ public sealed class MassCurves
         foreach (var score in scores)
             all += Math.Exp((double)score - scores[0]);
         if (!double.IsFinite(all))
-            throw new KvasirException(KvasirError.NotFinite, "attention scores are not finite, so that they hold no mass");
+            return false;
         var (row, mass) = (0, 0.0);
         for (var point = 0; point < PointCount; point++)
         {
@@ -73,6 +81,8 @@ public sealed class MassCurves
             var next = row < scores.Length ? (rows - row) * Math.Exp((double)scores[row] - scores[0]) : 0;
             part[point] += weight * (mass + next) / all;
         }
+
+        return true;
     }
 
     private Span<double> Part(int layer, int kvHead) => _masses.AsSpan(((layer * _kvHeadCount) + kvHead) * PointCount, PointCount);

@@ -32,6 +32,8 @@ public sealed class NotFiniteCommandsTest : IDisposable
         var run = CliRun.Of(args);
         Assert.True(run.ExitCode == 1, $"exit {run.ExitCode}: {run.Error}");
         Assert.Contains("not finite", run.Error, StringComparison.Ordinal);
+        if (line.StartsWith("inspect", StringComparison.Ordinal))
+            Assert.Contains("layer 3, KV head 0, query head 0 of 2: attention scores of the token at position", run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.TrimEnd('\n').Split('\n'));
         Assert.DoesNotContain("Infinity", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain(":\"NaN\"", run.Output, StringComparison.Ordinal);
