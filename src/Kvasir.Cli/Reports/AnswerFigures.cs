@@ -40,7 +40,7 @@ internal static class AnswerFigures
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
         if (AuditLine(engine, sequence) is { } audit)
             yield return audit;
-        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention} | KV {KvName(engine)}"
+        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention}"
             + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
     }
 
