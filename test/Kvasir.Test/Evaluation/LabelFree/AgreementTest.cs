@@ -150,7 +150,7 @@ public sealed class AgreementTest : IDisposable
     [Theory]
     [InlineData("a.txt", "", "is empty")]
     [InlineData("a.txt", "\n", "is empty")]
-    [InlineData("a.txt", "a\0b", "can be read")]
+    [InlineData("a.txt", "a\n\0b", ":2: has a zero character at byte 2; text in UTF-8, or in UTF-16 with a byte order mark, can be read")]
     [InlineData("a.jsonl", "", "is empty; a JSON object on each line is expected")]
     [InlineData("a.jsonl", "{\"text\": \"a\"}", ":1: has no field prompt or input")]
     [InlineData("a.jsonl", "{\"prompt\": \"\"}", ":1: has an empty prompt or input")]
