@@ -6,13 +6,15 @@ namespace Kvasir;
 /// <summary>
 /// Threads that help with the items of one <see cref="ParallelJob"/> after another. The caller of <see cref="Run"/> is worker 0 and
 /// waits for items, not for threads: a worker that the system has not scheduled yet is not missed, so a loaded machine slows a step
-/// down by its load and no more. Idle workers spin for a bounded time, because a decode step has about a hundred jobs a few
+/// down by its load and no more. Several callers, engines say, may share a pool: their jobs take turns, first come, first served. Idle workers spin for a bounded time, because a decode step has about a hundred jobs a few
 /// microseconds apart, and then park, because an idle engine must not burn a core.
 /// </summary>
 public sealed class WorkerPool : IDisposable
 {
     private const int SpinLimit = 1000;
     private readonly Thread[] _threads;
+    private readonly int[] _cpus;
+    private readonly Turns _turns = new();
     private readonly SemaphoreSlim _parked = new(0);
     private ParallelJob? _job;
     private Exception? _failure;
@@ -27,24 +29,27 @@ public sealed class WorkerPool : IDisposable
     private int _disposed;
 
     /// <param name="workerCount">Workers in all, the caller among them; from 1 to 1024.</param>
-    /// <param name="pinned">Whether each thread of the pool is bound to a physical core of its own.</param>
+    /// <param name="pinned">Whether each thread of the pool is bound to a physical core of its own, as far as no other pool of this process has it.</param>
     public WorkerPool(int workerCount, bool pinned = false)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(workerCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(workerCount, 1024);
         WorkerCount = workerCount;
         _threads = new Thread[workerCount - 1];
-        var cpus = pinned ? ProcessorTopology.PhysicalCpus() : [];
+        _cpus = pinned ? OwnedCpus.Take(ProcessorTopology.PhysicalCpus().AsSpan(1), _threads.Length) : [];
         for (var i = 0; i < _threads.Length; i++)
         {
             var worker = i + 1;
-            int? cpu = worker < cpus.Length ? cpus[worker] : null;
+            int? cpu = i < _cpus.Length ? _cpus[i] : null;
             _threads[i] = new Thread(() => Work(worker, cpu)) { IsBackground = true, Name = $"kvasir worker {worker}" };
             _threads[i].Start();
         }
     }
 
     public int WorkerCount { get; }
+
+    /// <summary>The CPUs that threads of the pool are bound to.</summary>
+    internal ReadOnlySpan<int> Cpus => _cpus;
 
     internal int ParkedCount => Volatile.Read(ref _parkedCount);
 
@@ -57,13 +62,35 @@ public sealed class WorkerPool : IDisposable
     public void Run(ParallelJob job, int itemCount)
     {
         ArgumentNullException.ThrowIfNull(job);
-        ObjectDisposedException.ThrowIf(_stopping, this);
-        if (_threads.Length == 0 || itemCount <= 1)
+        _turns.Await();
+        try
         {
-            RunAlone(job, itemCount);
-            return;
+            ObjectDisposedException.ThrowIf(_stopping, this);
+            if (_threads.Length == 0 || itemCount <= 1)
+                RunAlone(job, itemCount);
+            else
+                RunTogether(job, itemCount);
         }
+        finally
+        {
+            _turns.Pass();
+        }
+    }
 
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        _stopping = true;
+        _parked.Release(WorkerCount);
+        foreach (var thread in _threads)
+            thread.Join();
+        OwnedCpus.Give(_cpus);
+        _parked.Dispose();
+    }
+
+    private void RunTogether(ParallelJob job, int itemCount)
+    {
         (_job, _itemCount, _itemsDone) = (job, itemCount, 0);
         var number = (_ticket >> 32) + 1;
         Interlocked.Exchange(ref _ticket, (number << 32) | (uint)itemCount);
@@ -75,17 +102,6 @@ public sealed class WorkerPool : IDisposable
         AwaitItems();
         _job = null;
         Rethrow();
-    }
-
-    public void Dispose()
-    {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-            return;
-        _stopping = true;
-        _parked.Release(WorkerCount);
-        foreach (var thread in _threads)
-            thread.Join();
-        _parked.Dispose();
     }
 
     private void RunAlone(ParallelJob job, int itemCount)

@@ -50,6 +50,41 @@ public sealed class WorkerPoolTest
         Assert.All(job.Counts, count => Assert.Equal(1, count));
     }
 
+    // Each caller is worker 0 of its own jobs: two at a time would write to the same numbers.
+    [Fact]
+    public void JobsOfSeveralCallersTakeTurns()
+    {
+        using var pool = new WorkerPool(3);
+        var running = 0;
+        var callers = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
+        {
+            var job = new CountingJob(50);
+            for (var run = 1; run <= 300; run++)
+            {
+                pool.Run(new AloneJob(() => Interlocked.Increment(ref running), () => Interlocked.Decrement(ref running)), 1);
+                pool.Run(job, 50);
+                Assert.All(job.Counts, count => Assert.Equal(run, count));
+            }
+        })).ToArray();
+        foreach (var caller in callers)
+            caller.Start();
+        foreach (var caller in callers)
+            caller.Join();
+        Assert.Equal(0, running);
+        Assert.Equal(1, AloneJob.Most);
+    }
+
+    [Fact]
+    public void NoCpuBelongsToTwoPools()
+    {
+        using var first = new WorkerPool(8, pinned: true);
+        using var second = new WorkerPool(4, pinned: true);
+        Assert.Empty(first.Cpus.ToArray().Intersect(second.Cpus.ToArray()));
+        var job = new CountingJob(100);
+        second.Run(job, 100);
+        Assert.All(job.Counts, count => Assert.Equal(1, count));
+    }
+
     [Fact]
     public void RunningAllocatesNothing()
     {
@@ -67,6 +102,19 @@ public sealed class WorkerPoolTest
         public int[] Counts { get; } = new int[itemCount];
 
         public override void Execute(int item, int worker) => Interlocked.Increment(ref Counts[item]);
+    }
+
+    private sealed class AloneJob(Func<int> enter, Action leave) : ParallelJob
+    {
+        private static int _most;
+
+        public static int Most => _most;
+
+        public override void Execute(int item, int worker)
+        {
+            _most = Math.Max(_most, enter());
+            leave();
+        }
     }
 
     private sealed class FailingJob : ParallelJob
