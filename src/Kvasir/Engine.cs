@@ -20,6 +20,7 @@ public sealed class Engine : IDisposable
     private readonly EngineOptions _options;
     private readonly AttentionPolicy _policy;
     private readonly WorkerPool _pool;
+    private readonly MemoryBudget _memory;
     private readonly KvCache _cache;
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
@@ -32,7 +33,7 @@ public sealed class Engine : IDisposable
 
     /// <param name="model">Shared with other engines, and disposed by whoever loaded it.</param>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    /// <exception cref="KvasirException">An option is out of range, or the KV memory does not hold one page of every head.</exception>
+    /// <exception cref="KvasirException">An option is out of range, or there is no memory for the scratch or for one page of every head.</exception>
     public Engine(Model model, EngineOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -45,18 +46,23 @@ public sealed class Engine : IDisposable
         _policy.RequireFits(config.Attention);
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         // More than the machine has cannot be kept, whatever is allowed.
-        var memoryBytes = _options.KvMemoryBytes == 0 ? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : Math.Min(_options.KvMemoryBytes, ResidentMemory.TotalBytes());
-        _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, memoryBytes);
-        _pool = new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
+        var sharedBytes = _options.Memory?.LimitBytes ?? ResidentMemory.TotalBytes();
+        var askedBytes = _options.KvMemoryBytes == 0 ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
+        _memory = new MemoryBudget(Math.Min(askedBytes, sharedBytes), _options.Memory);
+        _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, _memory);
+        _pool = _options.Workers ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
         _pass = NewPass(model);
-        _scheduler = new Scheduler(_cache, _options);
+        // Of a budget that is shared, scratch is a part.
+        var kvBytes = Math.Min(_memory.LimitBytes, _options.Memory?.LimitBytes ?? long.MaxValue) - _pass.ScratchBytes;
+        var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
+        _scheduler = new Scheduler(_cache, _pass.Shared, bytes, _options);
         _meter = new AttentionMeter();
-        _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, memoryBytes);
+        _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
-            memoryBytes, _cache.TokenLimit, ContextTokens, _pass.ScratchBytes)
-        { OpenPageBytes = _options.MaxSequences * _cache.OpenPageBytes };
+            kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
+        { OpenPageBytes = _cache.OpenPageBytes };
     }
 
     public Model Model { get; }
@@ -82,6 +88,15 @@ public sealed class Engine : IDisposable
 
     /// <summary>Bytes of cache pages in use.</summary>
     public long KvBytesInUse => (long)_cache.Pool.PagesInUse * _cache.Pool.PageBytes;
+
+    /// <summary>Bytes that the engine has taken beside the model's weights: what it may take of <see cref="EngineOptions.Memory"/> or of a budget of its own.</summary>
+    public MemoryFigures Memory => _memory.Figures;
+
+    /// <summary>What engines share; null for nothing.</summary>
+    internal MemoryBudget? SharedMemory => _options.Memory;
+
+    /// <summary>Whether the last <see cref="Step"/> found all that wait to do so for memory that others have.</summary>
+    internal bool AwaitsMemory => _scheduler.AwaitsMemory;
 
     /// <summary>Where the time of the last <see cref="Step"/> that computed something went.</summary>
     public StepTimings LastStep { get; private set; }
@@ -193,11 +208,14 @@ public sealed class Engine : IDisposable
     private void Free()
     {
         _scheduler.FailAll(Closed(this));
-        _pool.Dispose();
+        DisposeWorkers();
         _pass.Dispose();
         _cache.Dispose();
+        _memory.Leave();
         _meter.Dispose();
     }
+
+    private void DisposeWorkers() => (_options.Workers is null ? _pool : null)?.Dispose();
 
     // Scratch is for what the memory holds, however long the context: one token more is drawn, and the next fails for want of a page.
     private int MostTokens(ModelConfig config)
@@ -212,7 +230,11 @@ public sealed class Engine : IDisposable
     {
         try
         {
-            return new ForwardPass(model, _cache, _pool, new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences), _mostTokens);
+            var pass = new ForwardPass(model, _cache, _pool, new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences), _mostTokens);
+            if (_memory.TryTakeBeside(MemoryUse.Scratch, pass.ScratchBytes))
+                return pass;
+            pass.Dispose();
+            throw Refused($"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens takes {pass.ScratchBytes} bytes, and {_options.Memory?.LeftBytes} of {_options.Memory?.LimitBytes} are left in the memory that engines share");
         }
         catch (OutOfMemoryException)
         {
@@ -222,8 +244,9 @@ public sealed class Engine : IDisposable
 
     private KvasirException Refused(string message)
     {
-        _pool.Dispose();
+        DisposeWorkers();
         _cache.Dispose();
+        _memory.Leave();
         return new KvasirException(KvasirError.BadOption, message);
     }
 
@@ -237,7 +260,7 @@ public sealed class Engine : IDisposable
     {
         var options = sequence.Options;
         options.Attention?.RequireFits(_pass.Shape);
-        _limits.Require(sequence);
+        _limits.Require(sequence, options.Attention ?? _policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
         sequence.Accept((int)limit, sampler, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
@@ -284,7 +307,11 @@ public sealed class Engine : IDisposable
         var start = Stopwatch.GetTimestamp();
         _scheduler.Next(_pass.Batch);
         if (_pass.Batch.RowCount == 0)
+        {
+            GiveBack();
             return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
+        }
+
         if (_pass.TryRun())
         {
             Sample();
@@ -292,7 +319,18 @@ public sealed class Engine : IDisposable
         }
 
         _scheduler.DropOver();
+        GiveBack();
         return true;
+    }
+
+    // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.
+    private void GiveBack()
+    {
+        if (_scheduler.RunningCount == 0 || _memory.IsWanted)
+            _cache.Pool.Trim();
+        if (_scheduler.RunningCount == 0 && _memory.IsWanted)
+            _pass.Shared.Trim();
+        _memory.AddBeside(MemoryUse.Scratch, _pass.ScratchBytes - _memory.Figures.ScratchBytes);
     }
 
     private void RequireBalance(Exception fault)

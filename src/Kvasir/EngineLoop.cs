@@ -9,6 +9,8 @@ namespace Kvasir;
 /// </summary>
 public sealed class EngineLoop : IDisposable
 {
+    // Others tell when memory comes back; a sequence that is cancelled meanwhile is looked for.
+    private const int MemoryWaitMs = 100;
     private readonly Engine _engine;
     private readonly ConcurrentQueue<(Sequence Sequence, TaskCompletionSource Accepted)> _submissions = new();
     private readonly SemaphoreSlim _wake = new(0);
@@ -21,6 +23,8 @@ public sealed class EngineLoop : IDisposable
     {
         ArgumentNullException.ThrowIfNull(engine);
         _engine = engine;
+        if (engine.SharedMemory is { } memory)
+            memory.Returned += Wake;
         _thread = new Thread(Run) { IsBackground = true, Name = "kvasir engine" };
         _thread.Start();
     }
@@ -74,12 +78,18 @@ public sealed class EngineLoop : IDisposable
             Accept();
             if (!TryStep())
                 _wake.Wait();
+            else if (_engine.AwaitsMemory)
+                _wake.Wait(MemoryWaitMs);
         }
 
+        if (_engine.SharedMemory is { } memory)
+            memory.Returned -= Wake;
         Close();
         while (_submissions.TryDequeue(out var late))
             late.Accepted.TrySetException(Closed());
     }
+
+    private void Wake() => _wake.Release();
 
     private void Accept()
     {

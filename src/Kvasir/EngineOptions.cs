@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir;
@@ -6,14 +7,23 @@ namespace Kvasir;
 /// <summary>How an <see cref="Engine"/> runs.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute, the engine's own among them, from 1 to 1024; 0 takes one for each physical core.</summary>
+    /// <summary>Threads that compute, the engine's own among them, from 1 to 1024; 0 takes one for each physical core. Nothing to <see cref="Workers"/>.</summary>
     public int Threads { get; init; }
 
     /// <summary>How keys and values are stored.</summary>
     public KvType Kv { get; init; } = KvType.BF16;
 
-    /// <summary>The most bytes that the KV cache may grow to; 0 takes half of the memory that is available.</summary>
+    /// <summary>
+    /// The most bytes that the engine's KV cache may grow to, pages and indexes together; 0 takes half of the memory that is available, or all that
+    /// <see cref="Memory"/> allows.
+    /// </summary>
     public long KvMemoryBytes { get; init; }
+
+    /// <summary>What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.</summary>
+    public MemoryBudget? Memory { get; init; }
+
+    /// <summary>Threads that compute, for this engine and others: each job of one is done before the next begins. Null for threads of its own; the pool is disposed after the engines.</summary>
+    public WorkerPool? Workers { get; init; }
 
     /// <summary>The most tokens of a sequence, prompt and answer; 0 takes the model's native window.</summary>
     public int ContextTokens { get; init; }

@@ -5,13 +5,13 @@ namespace Kvasir;
 /// <param name="PackedBytes">Of the matrices among them that were copied into another order; the file's pages of these are given back.</param>
 /// <param name="KvBytesPerToken">Keys and values of one token over all layers and heads.</param>
 /// <param name="IndexBytesPerToken">What the attention policy's index adds to that.</param>
-/// <param name="KvMemoryBytes">The limit that the cache grows under.</param>
-/// <param name="TokensThatFit">Tokens under that limit.</param>
+/// <param name="KvMemoryBytes">The limit that pages and indexes grow under together; where engines share memory, others may have some of it.</param>
+/// <param name="TokensThatFit">Tokens of one sequence under that limit, with the index of the engine's policy.</param>
 /// <param name="ContextTokens">The most tokens of one sequence.</param>
 /// <param name="ScratchBytes">Activations and scratch; 0 before an engine exists.</param>
 public sealed record MemoryPlan(
     long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes)
 {
-    /// <summary>What the pages that are being written take beside that limit, of as many sequences as may run: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
+    /// <summary>What the pages that a sequence is writing take of that limit: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
     public long OpenPageBytes { get; init; }
 }

@@ -1,22 +1,24 @@
+using Kvasir.Attention;
 using Kvasir.Cache;
 
 namespace Kvasir;
 
 /// <summary>What an engine asks of a request's tokens, whatever its options: that they are the model's, and fit.</summary>
 /// <param name="contextTokens">The most of a sequence.</param>
-/// <param name="kvMemoryBytes">That the cache may take.</param>
-internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCache cache, long kvMemoryBytes)
+/// <param name="bytes">What a sequence takes, and may take.</param>
+internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCache cache, SequenceBytes bytes)
 {
     /// <exception cref="KvasirException">
     /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory, or it does not begin with what it shares.
     /// </exception>
-    public void Require(Sequence sequence)
+    /// <param name="policy">What the sequence will attend by.</param>
+    public void Require(Sequence sequence, AttentionPolicy policy)
     {
-        RequirePrompt(sequence);
+        RequirePrompt(sequence, policy);
         RequireShared(sequence);
     }
 
-    private void RequirePrompt(Sequence sequence)
+    private void RequirePrompt(Sequence sequence, AttentionPolicy policy)
     {
         var given = sequence.Options.GivenTokens;
         if (sequence.PromptCount == 0)
@@ -28,12 +30,13 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         var what = given.IsEmpty ? $"the prompt of {sequence.PromptCount} tokens" : $"the prompt of {sequence.PromptCount} tokens with {given.Length} given behind it";
         if (needed > contextTokens)
             throw new KvasirException(KvasirError.ContextExceeded, $"{what} leaves no room in the context of {contextTokens}");
-        if (needed > cache.TokenLimit)
-        {
-            throw new KvasirException(
-                KvasirError.KvMemoryExceeded,
-                $"{what} needs {needed * cache.BytesPerToken} bytes of KV memory, and the limit of {kvMemoryBytes} bytes holds {cache.TokenLimit} tokens");
-        }
+        if (needed <= int.MaxValue && bytes.Fits(policy, (int)needed))
+            return;
+        var index = needed <= int.MaxValue ? bytes.Index(policy, (int)needed, (int)needed) : 0;
+        var indexed = index == 0 ? "" : $" and {index} of indexes";
+        throw new KvasirException(
+            KvasirError.KvMemoryExceeded,
+            $"{what} needs {(needed * cache.BytesPerToken) + cache.OpenPageBytes} bytes of KV memory{indexed}, and the limit of {bytes.LimitBytes} bytes holds {bytes.TokensThatFit(policy)} tokens");
     }
 
     private void RequireShared(Sequence sequence)

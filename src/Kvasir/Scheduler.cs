@@ -6,7 +6,7 @@ namespace Kvasir;
 
 /// <summary>
 /// Decides who computes next: one row for each running sequence that decodes, then prompt rows, oldest request first, up to the
-/// rows of a batch. Pages are taken here, before anything is computed; when they run short the youngest sequence gives its own
+/// rows of a batch. Memory for pages and indexes is taken here, before anything is computed; when it runs short the youngest sequence gives its own
 /// back and waits to be computed again.
 /// </summary>
 internal sealed class Scheduler
@@ -16,12 +16,16 @@ internal sealed class Scheduler
     private readonly List<Sequence> _running;
     private readonly List<Sequence> _chosen;
     private readonly KvCache _cache;
+    private readonly SharedIndexes _shared;
+    private readonly SequenceBytes _bytes;
     private readonly EngineOptions _options;
 
+    /// <param name="shared">What the indexes of all sequences share.</param>
+    /// <param name="bytes">What a sequence takes, for refusals.</param>
     /// <param name="options">How many sequences may compute side by side, how many may wait, and which rows go first.</param>
-    public Scheduler(KvCache cache, EngineOptions options)
+    public Scheduler(KvCache cache, SharedIndexes shared, SequenceBytes bytes, EngineOptions options)
     {
-        (_cache, _options) = (cache, options);
+        (_cache, _shared, _bytes, _options) = (cache, shared, bytes, options);
         _running = new List<Sequence>(options.MaxSequences);
         _chosen = new List<Sequence>(options.MaxSequences);
     }
@@ -29,6 +33,9 @@ internal sealed class Scheduler
     public int WaitingCount => _waiting.Count + _preempted.Count;
 
     public int RunningCount => _running.Count;
+
+    /// <summary>Whether all that wait do so for memory that others have, and nobody computes.</summary>
+    public bool AwaitsMemory { get; private set; }
 
     /// <summary>Whose rows the batch has, segment by segment.</summary>
     public ReadOnlySpan<Sequence> Chosen => CollectionsMarshal.AsSpan(_chosen);
@@ -47,6 +54,7 @@ internal sealed class Scheduler
     {
         batch.Clear();
         _chosen.Clear();
+        AwaitsMemory = false;
         DropOver();
         Admit();
         if (_options.PromptsFirst)
@@ -101,11 +109,22 @@ internal sealed class Scheduler
 
     private void Admit()
     {
-        while (_running.Count < _options.MaxSequences && TryTakeWaiting(out var sequence))
+        while (_running.Count < _options.MaxSequences && NextWaiting() is { } sequence)
         {
             try
             {
-                Start(sequence);
+                if (!HasRoom(sequence) || !TryStart(sequence))
+                {
+                    // Somebody will give back; when nobody else has anything, nobody will.
+                    if (_running.Count > 0 || _cache.Pool.Memory.IsHeldElsewhere)
+                    {
+                        AwaitsMemory = _running.Count == 0;
+                        return;
+                    }
+
+                    throw OutOfMemory(sequence, sequence.TokenCount);
+                }
+
                 _running.Add(sequence);
             }
             catch (Exception fault)
@@ -113,47 +132,56 @@ internal sealed class Scheduler
                 sequence.MarkFault(fault);
                 sequence.End(FinishReason.Failed);
             }
+
+            if (_preempted.Count > 0)
+                _preempted.RemoveAt(0);
+            else
+                _waiting.Dequeue();
         }
     }
 
-    private void Start(Sequence sequence)
+    // Whoever was preempted goes first: it has waited longest.
+    private Sequence? NextWaiting() => _preempted.Count > 0 ? _preempted[0] : _waiting.TryPeek(out var first) ? first : null;
+
+    // False, with nothing taken, when memory is short.
+    private bool TryStart(Sequence sequence)
     {
         var attention = sequence.Attention!;
+        if (_shared.TryTake(attention.Policy) is not { } shared)
+            return false;
         // First, since a policy may fail, and then what is shared stays where it is.
-        attention.MakeIndexes();
+        attention.MakeIndexes(shared);
         var reusedCount = ReusableRows(sequence);
         var rows = Math.Max(sequence.TokenLimit, (int)Math.Min(sequence.Shared?.LimitTokens ?? 0, _cache.TokenLimit + 2));
-        attention.Begin(reusedCount > 0 ? sequence.Shared!.Take() : _cache.Open(rows), sequence.PrefillCount, reusedCount);
+        if ((reusedCount > 0 ? sequence.Shared!.Take() : _cache.TryOpen(rows)) is not { } cache)
+        {
+            attention.DropIndexes();
+            return false;
+        }
+
+        attention.Begin(cache, sequence.PrefillCount, reusedCount);
+        return true;
     }
 
-    // Whoever was preempted goes first: it has waited longest. Nobody enters while the pages for the prompt are not free, or two
-    // prompts would take turns in evicting each other.
-    private bool TryTakeWaiting(out Sequence sequence)
+    // Nobody enters while the memory for the prompt is not free, or two prompts would take turns in evicting each other.
+    private bool HasRoom(Sequence sequence)
     {
-        var again = _preempted.Count > 0;
-        if (!(again ? (sequence = _preempted[0]) is not null : _waiting.TryPeek(out sequence!)))
-            return false;
-        var pages = _cache.HeadCount * (KvHead.PagesFor(sequence.TokenCount + 1) - KvHead.PagesFor(ReusableRows(sequence)));
-        if (_running.Count > 0 && pages > _cache.Pool.PagesLeft - PagesPromised())
-            return false;
-        if (again)
-            _preempted.RemoveAt(0);
-        else
-            _waiting.Dequeue();
-        return true;
+        var (attention, reused) = (sequence.Attention!, ReusableRows(sequence));
+        var rows = Math.Min(sequence.TokenCount + 1, Math.Max(sequence.TokenCount, sequence.TokenLimit));
+        var (pages, bytes) = ((long)_cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused)), attention.IndexBytesMissing(rows, sequence.PrefillCount));
+        bytes += (reused > 0 ? 0 : _cache.OpenPageBytes) + _shared.BytesMissing(attention.Policy);
+        // What running prompts have not taken yet but will.
+        foreach (var running in _running)
+        {
+            pages += running.Attention!.Cache!.PagesMissing(running.TokenCount);
+            bytes += running.Attention.IndexBytesMissing(running.TokenCount);
+        }
+
+        return _cache.Pool.HasRoom(pages, bytes) || (_shared.Trim() && _cache.Pool.HasRoom(pages, bytes + _shared.BytesMissing(attention.Policy)));
     }
 
     private int ReusableRows(Sequence sequence) =>
         sequence.Shared is { } shared && !shared.IsElsewhere(_cache) && shared.HasRowsFor(sequence) ? shared.TokenCount : 0;
-
-    // Pages that running prompts have not taken yet but will.
-    private long PagesPromised()
-    {
-        var pages = 0L;
-        foreach (var sequence in _running)
-            pages += sequence.Attention!.Cache!.PagesMissing(sequence.TokenCount);
-        return pages;
-    }
 
     private void AddDecoding(Batch batch)
     {
@@ -163,7 +191,7 @@ internal sealed class Scheduler
             if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0)
                 continue;
             // Preempts from the young end, so nobody whom the batch already has.
-            if (sequence.Attention!.Cache!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
+            if (sequence.Attention!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
                 Add(batch, sequence, 1);
         }
     }
@@ -177,7 +205,7 @@ internal sealed class Scheduler
                 continue;
             var rows = Math.Min(batch.RowsLeft, sequence.PrefillCount - sequence.CachedCount);
             // A prompt waits while others make progress; only when nobody does is somebody preempted for it.
-            var reserved = sequence.Attention!.Cache!.TryReserve(sequence.CachedCount + rows)
+            var reserved = sequence.Attention!.TryReserve(sequence.CachedCount + rows)
                 || (preempts && batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
             if (!reserved)
                 continue;
@@ -194,20 +222,21 @@ internal sealed class Scheduler
         _chosen.Add(sequence);
     }
 
-    // The youngest gives way, in the end the sequence itself; one that is alone and still short can never go on.
+    // The youngest gives way, in the end the sequence itself; one that is alone and still short can never go on, unless others have what is missing.
     private bool TryPreemptFor(Sequence sequence, int rows)
     {
-        while (!sequence.Attention!.Cache!.TryReserve(rows))
+        while (!sequence.Attention!.TryReserve(rows))
         {
             var victim = _running[^1];
             _running.RemoveAt(_running.Count - 1);
-            if (_running.Count == 0)
+            if (_running.Count == 0 && !MayComeAgain(victim, rows))
             {
-                victim.End(FinishReason.Failed, OutOfPages(victim, rows));
+                victim.End(FinishReason.Failed, OutOfMemory(victim, rows));
                 return false;
             }
 
             victim.Release();
+            _cache.Pool.Trim();
             _preempted.Insert(0, victim);
             if (victim == sequence)
                 return false;
@@ -216,7 +245,18 @@ internal sealed class Scheduler
         return true;
     }
 
-    private KvasirException OutOfPages(Sequence sequence, int rows) => new(
+    // Memory that lies free between pages in use is of no use to an index, and comes together when all are given back.
+    private bool MayComeAgain(Sequence sequence, int rows)
+    {
+        if (_cache.Pool.Memory.IsHeldElsewhere)
+            return true;
+        var isTornApart = _cache.Pool.HoleBytes > _cache.Pool.SlabBytes && sequence.GaveWayRows < rows;
+        sequence.GaveWayRows = rows;
+        return isTornApart;
+    }
+
+    private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
-        $"the KV memory holds {_cache.TokenLimit} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt)");
+        $"the KV memory of {_bytes.LimitBytes} bytes holds {_bytes.TokensThatFit(sequence.Attention!.Policy)} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
+        + $"{_bytes.Pages(rows)} bytes of pages and {_bytes.Index(sequence.Attention.Policy, sequence.PrefillCount, rows)} of indexes");
 }

@@ -88,6 +88,9 @@ public sealed class Sequence
     /// <summary>Rows before this one are attended as a prompt. Grows when a preempted sequence computes its own answer again.</summary>
     internal int PrefillCount { get; private set; }
 
+    /// <summary>Rows for which it gave its memory back while nobody else had any.</summary>
+    internal int GaveWayRows { get; set; }
+
     /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
 

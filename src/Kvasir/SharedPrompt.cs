@@ -34,12 +34,12 @@ public sealed class SharedPrompt
     /// <summary>Gives the rows' memory back, if they are here.</summary>
     public void Release()
     {
-        _cache?.Truncate(0);
+        _cache?.Close();
         _cache = null;
     }
 
     /// <summary>Whether rows are here that lie in another engine's memory.</summary>
-    internal bool IsElsewhere(KvCache cache) => _cache is not null && !_cache.LiesIn(cache.Pool);
+    internal bool IsElsewhere(KvCache cache) => _cache is not null && _cache.Pool != cache.Pool;
 
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);
 
@@ -57,7 +57,13 @@ public sealed class SharedPrompt
     /// <summary>Keeps the rows of a sequence that has ended; where there are some already, its own go.</summary>
     internal void Keep(SequenceCache cache)
     {
-        cache.Truncate(_cache is null ? TokenCount : 0);
-        _cache ??= cache;
+        if (_cache is not null)
+        {
+            cache.Close();
+            return;
+        }
+
+        cache.Truncate(TokenCount);
+        _cache = cache;
     }
 }

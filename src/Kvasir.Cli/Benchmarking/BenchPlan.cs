@@ -58,12 +58,16 @@ internal sealed record BenchPlan
     /// <summary>The most tokens of a sequence at a depth.</summary>
     public int TokensAt(int depth) => Math.Max(1, depth + Math.Max(MaxPrefill, MaxSteps));
 
-    /// <summary>Bytes of cache that the cases of a depth take.</summary>
+    /// <summary>Bytes of cache and of indexes that the cases of a depth take.</summary>
     public long KvBytesAt(int depth, ModelConfig config)
     {
         var pageBytes = (long)KvCodecs.PageBytes(Kv, config.HeadDim, PagePool.PageTokens) * config.LayerCount * config.KvHeadCount;
         // A prefill is one sequence; the others come for the decoding.
-        return pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
+        var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
+        var open = OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: false) + OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: true);
+        var tokens = TokensAt(depth);
+        return pages + (Batches[^1] * open * config.LayerCount * config.KvHeadCount)
+            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens)));
 
         static long Pages(long tokens) => Math.Max(1, (tokens + PagePool.PageTokens - 1) / PagePool.PageTokens);
     }

@@ -43,7 +43,7 @@ internal sealed class BenchFlags
     private readonly Option<int?> _repeat = Typed.Whole("--repeat", $"Timed runs of each case; the median counts [default: {DefaultRepeat}]", 1, MaxRepeat);
     private readonly Option<KvType?> _kv = EngineFlags.Kv();
     private readonly Option<long?> _kvMemory = Typed.Parsed<long?>(
-        "--kv-memory", "SIZE", "The most memory that the KV cache may take, as 512M, 2G or 1.5GiB [default: what is available]",
+        "--kv-memory", "SIZE", "The most memory that the KV cache and its indexes may take together, as 512M, 2G or 1.5GiB [default: what is available]",
         "a size such as 512M, 2G or 1.5GiB", static text => SizeText.TryBytes(text, out var bytes) ? bytes : null);
 
     private readonly Option<int?> _context = Typed.Parsed<int?>(

@@ -45,7 +45,7 @@ internal sealed class EngineFlags
         "--kv", "TYPE", "How keys and values are stored: bf16, q8 (half of that, nearly exact), int8 (keys by channel, which outliers do not harm, values by token), int8-channel (both by channel) or f32 (the reference) [default: bf16]", KvText.Known, KvText.Parse);
 
     public static Option<long?> KvMemory() => Typed.Parsed<long?>(
-        "--kv-memory", "SIZE", "The most memory that the KV cache may take, as 512M, 2G or 1.5GiB [default: half of what is available]",
+        "--kv-memory", "SIZE", "The most memory that the KV cache and its indexes may take together, as 512M, 2G or 1.5GiB [default: half of what is available]",
         "a size such as 512M, 2G or 1.5GiB", text => SizeText.TryBytes(text, out var bytes) ? bytes : null);
 
     public static Option<int?> Context() => Typed.Parsed<int?>(

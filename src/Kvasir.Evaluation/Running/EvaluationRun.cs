@@ -47,6 +47,8 @@ public sealed class EvaluationRun : IDisposable
             MaxSequences = plan.BatchSequences,
             QueueLimit = plan.BatchSequences,
             PromptsFirst = true,
+            // Each request names its policy; this is the one that memory is planned with.
+            Attention = _policies.MaxBy(policy => policy.IndexBytesPerToken(config.HeadDim))!,
         });
         if (_engine.Plan.TokensThatFit >= longest)
             return;
@@ -172,11 +174,11 @@ public sealed class EvaluationRun : IDisposable
     private List<KeptBatch> Keep(CancellationToken cancellation)
     {
         var kept = new List<KeptBatch>();
-        var spareTokens = _engine.Plan.TokensThatFit - Batches().Max(RoomTokens);
+        var spareBytes = _engine.Plan.KvMemoryBytes - Batches().Max(RoomBytes);
         foreach (var batch in Batches())
         {
-            var keepsPrompts = RoomTokens(batch) <= spareTokens;
-            spareTokens -= keepsPrompts ? RoomTokens(batch) : 0;
+            var keepsPrompts = RoomBytes(batch) <= spareBytes;
+            spareBytes -= keepsPrompts ? RoomBytes(batch) : 0;
             kept.Add(new KeptBatch(Samples(batch, cancellation), keepsPrompts));
         }
 
@@ -193,10 +195,17 @@ public sealed class EvaluationRun : IDisposable
     private int BatchSize(PlannedTask task, int context)
     {
         var most = Math.Min(_plan.BatchSequences, task.MostSideBySide(_engine.Model.Config.VocabularySize));
-        return (int)Math.Clamp(_engine.Plan.TokensThatFit / PageTokens(task, context), 1, most);
+        return (int)Math.Clamp(_engine.Plan.KvMemoryBytes / SequenceBytes(task, context), 1, most);
     }
 
-    private long RoomTokens(Batch batch) => (long)batch.Indexes.Length * PageTokens(batch.Task, batch.Context);
+    private long RoomBytes(Batch batch) => batch.Indexes.Length * SequenceBytes(batch.Task, batch.Context);
+
+    // Pages and the largest index.
+    private long SequenceBytes(PlannedTask task, int context)
+    {
+        var (tokens, shape) = (PageTokens(task, context), _engine.Model.Config.Attention);
+        return (tokens * _engine.Plan.KvBytesPerToken) + _engine.Plan.OpenPageBytes + _policies.Max(policy => policy.SharedIndexBytes(shape) + policy.IndexBytesAt(shape, tokens, tokens, tokens));
+    }
 
     // Of the longest sample, in whole pages.
     private int PageTokens(PlannedTask task, int context)

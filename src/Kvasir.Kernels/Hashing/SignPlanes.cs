@@ -34,7 +34,7 @@ public sealed unsafe class SignPlanes : IDisposable
         var row = Q8Codec.Parts(dim);
         // All scales are 1: the planes share those of the first.
         _layout = new RowLayout(0, row.CodeBytes, checked(count * row.CodeBytes), 0, row.ScaleBytes);
-        _numbers = new NativeBuffer((long)_layout.FirstScale + row.ScaleBytes);
+        _numbers = new NativeBuffer(BytesFor(tables, bits, dim));
         var plane = new sbyte[dim];
         for (var i = 0; i < count; i++)
         {
@@ -53,6 +53,9 @@ public sealed unsafe class SignPlanes : IDisposable
     public int Dim { get; }
 
     public long Bytes => _numbers.Bytes;
+
+    /// <summary>Bytes of such planes.</summary>
+    public static long BytesFor(int tables, int bits, int dim) => ((long)tables * bits * Q8Codec.Parts(dim).CodeBytes) + Q8Codec.Parts(dim).ScaleBytes;
 
     /// <summary>Bytes of memory to hash up to <paramref name="vectors"/> at a time in.</summary>
     public long ScratchBytes(int vectors) => PreparedBytes(vectors) + (long)vectors * Tables * Bits * sizeof(float) + SideBytes;

@@ -3,61 +3,76 @@ using System.Runtime.InteropServices;
 namespace Kvasir.Kernels.Memory;
 
 /// <summary>
-/// Native memory that grows slab by slab up to a limit and never touches the managed heap while it grows, so that taking a
-/// page in a decode step allocates nothing there. Fresh slabs are zeroed; slabs are 2 MiB aligned and ask for huge pages.
+/// Native memory in slabs that come and go, without touching the managed heap, so that taking a page in a decode step allocates
+/// nothing there. Fresh slabs are zeroed; slabs are 2 MiB aligned and ask for huge pages.
 /// </summary>
 public sealed unsafe class NativeArena : IDisposable
 {
     private const int HugePageBytes = 2 << 20;
     private readonly nint[] _slabs;
+    private readonly int[] _bytes;
 
-    /// <param name="slabBytes">At least 1.</param>
-    /// <param name="slabLimit">The most slabs that will ever be taken, at least 1.</param>
-    public NativeArena(int slabBytes, int slabLimit)
+    /// <param name="slabLimit">The most slabs at a time, at least 1.</param>
+    public NativeArena(int slabLimit)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(slabBytes, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(slabLimit, 1);
-        SlabBytes = slabBytes;
-        _slabs = new nint[slabLimit];
+        (_slabs, _bytes) = (new nint[slabLimit], new int[slabLimit]);
     }
 
-    public int SlabBytes { get; }
+    ~NativeArena() => Release();
 
-    public int SlabCount { get; private set; }
+    /// <summary>The lowest number that no slab has; negative when all have one.</summary>
+    public int FirstFree => Array.IndexOf(_slabs, 0);
 
-    /// <summary>Takes one more slab from the system. False at the limit, or when the system has no memory.</summary>
-    public bool TryGrow()
+    /// <summary>Bytes of all slabs.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Whether there is a slab of this number.</summary>
+    public bool Has(int slab) => _slabs[slab] != 0;
+
+    /// <summary>Takes a slab from the system. False when that has no memory.</summary>
+    /// <param name="slab">A number that no slab has.</param>
+    /// <param name="bytes">At least 1.</param>
+    public bool TryAdd(int slab, int bytes)
     {
-        if (SlabCount == _slabs.Length)
-            return false;
-        void* slab;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(_slabs[slab], 0, nameof(slab));
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
+        void* start;
         try
         {
-            slab = NativeMemory.AlignedAlloc((nuint)SlabBytes, HugePageBytes);
+            start = AlignedMemory.Allocate(bytes, HugePageBytes);
         }
         catch (OutOfMemoryException)
         {
             return false;
         }
 
-        SystemMemory.AdviseHugePages(slab, SlabBytes);
-        NativeMemory.Clear(slab, (nuint)SlabBytes);
-        _slabs[SlabCount++] = (nint)slab;
+        SystemMemory.AdviseHugePages(start, bytes);
+        NativeMemory.Clear(start, (nuint)bytes);
+        (_slabs[slab], _bytes[slab]) = ((nint)start, bytes);
+        Bytes += bytes;
         return true;
     }
 
-    /// <summary>The address of a byte: <paramref name="slab"/> counts from 0, <paramref name="offset"/> lies inside it.</summary>
+    /// <summary>Gives a slab back to the system; its number is free again.</summary>
+    public void Drop(int slab)
+    {
+        NativeMemory.AlignedFree((void*)_slabs[slab]);
+        Bytes -= _bytes[slab];
+        (_slabs[slab], _bytes[slab]) = (0, 0);
+    }
+
+    /// <summary>The address of a byte: <paramref name="slab"/> is one that there is, <paramref name="offset"/> lies inside it.</summary>
     public nint Address(int slab, int offset)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)slab, (uint)SlabCount, nameof(slab));
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)offset, (uint)SlabBytes, nameof(offset));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)offset, (uint)_bytes[slab], nameof(offset));
         return _slabs[slab] + offset;
     }
 
     /// <summary>Bytes of a slab as a span.</summary>
     public Span<byte> Span(int slab, int offset, int length)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)length, (uint)(SlabBytes - offset), nameof(length));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)length, (uint)(_bytes[slab] - offset), nameof(length));
         return new Span<byte>((void*)Address(slab, offset), length);
     }
 
@@ -69,13 +84,7 @@ public sealed unsafe class NativeArena : IDisposable
 
     private void Release()
     {
-        for (var i = 0; i < SlabCount; i++)
-            NativeMemory.AlignedFree((void*)_slabs[i]);
-        SlabCount = 0;
-    }
-
-    ~NativeArena()
-    {
-        Release();
+        for (var slab = 0; slab < _slabs.Length; slab++)
+            Drop(slab);
     }
 }

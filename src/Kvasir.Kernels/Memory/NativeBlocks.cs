@@ -25,7 +25,7 @@ public sealed unsafe class NativeBlocks : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Count, _blocks.Length);
         var isLarge = bytes >= HugePageBytes;
-        var start = NativeMemory.AlignedAlloc((nuint)bytes, (nuint)(isLarge ? HugePageBytes : Alignment));
+        var start = AlignedMemory.Allocate(bytes, isLarge ? HugePageBytes : Alignment);
         if (isLarge)
             SystemMemory.AdviseHugePages(start, bytes);
         Bytes += bytes;

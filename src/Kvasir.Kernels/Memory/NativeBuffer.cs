@@ -24,7 +24,7 @@ public sealed unsafe class NativeBuffer : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
         var alignment = bytes >= HugePageBytes ? HugePageBytes : CacheLineBytes;
-        _start = NativeMemory.AlignedAlloc((nuint)bytes, (nuint)alignment);
+        _start = AlignedMemory.Allocate(bytes, alignment);
         Bytes = bytes;
         if (alignment == HugePageBytes)
             SystemMemory.AdviseHugePages(_start, bytes);

@@ -32,6 +32,9 @@ public sealed unsafe class NativePages : IDisposable
     /// <summary>Of memory that is held: that of pages given back stays as long as others that were reserved with them do.</summary>
     public long Bytes => (long)_allocated * _pageBytes;
 
+    /// <summary>Pages that so many elements take.</summary>
+    public static int PagesFor(int elements, int perPage) => (elements + perPage - 1) / perPage;
+
     /// <summary>Addresses of the pages so far.</summary>
     public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
 
@@ -71,7 +74,7 @@ public sealed unsafe class NativePages : IDisposable
     {
         var bytes = (long)(count - _allocated) * _pageBytes;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _addresses.Length);
-        var start = NativeMemory.AlignedAlloc((nuint)bytes, (nuint)(bytes >= HugePageBytes ? HugePageBytes : Alignment));
+        var start = AlignedMemory.Allocate(bytes, bytes >= HugePageBytes ? HugePageBytes : Alignment);
         if (bytes >= HugePageBytes)
             SystemMemory.AdviseHugePages(start, bytes);
         _begins.AsSpan(_allocated, count - _allocated).Clear();

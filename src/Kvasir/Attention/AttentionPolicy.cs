@@ -39,6 +39,33 @@ public abstract class AttentionPolicy
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;
 
+    /// <summary>
+    /// The most bytes that the index of one head holds at a time, with so many rows in the cache: asked for before they are computed. What a selector
+    /// turns out to hold beyond that (<see cref="Selector.IndexBytes"/>) is counted after the step.
+    /// </summary>
+    /// <param name="place">Of any head of the layer.</param>
+    /// <param name="promptRows">Those of the prompt among them, or more.</param>
+    public virtual long IndexBytesAt(HeadPlace place, int promptRows, int rows) => (long)Math.Ceiling(IndexBytesPerToken(place.Dim) * rows);
+
+    /// <summary>The same of all heads of a sequence.</summary>
+    /// <param name="maxRows">The most rows that the sequence will hold.</param>
+    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows)
+    {
+        var bytes = 0L;
+        for (var layer = 0; layer < shape.LayerCount; layer++)
+            bytes += IndexBytesAt(new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows), promptRows, rows);
+        return shape.KvHeadCount * bytes;
+    }
+
+    /// <summary>Bytes that the indexes of all sequences share, as <see cref="ShareIndex"/> makes it; 0 for nothing.</summary>
+    public virtual long SharedIndexBytes(AttentionShape shape) => 0;
+
+    /// <summary>
+    /// Makes what the indexes of all sequences share; null for nothing. Whoever asks hands it to selectors by <see cref="HeadPlace.Shared"/>, for policies of this
+    /// name, and disposes it after them.
+    /// </summary>
+    public virtual IDisposable? ShareIndex(AttentionShape shape) => null;
+
     /// <summary>Bytes of that index that a query group reads for each token in sight: all of them, unless the policy looks tokens up.</summary>
     /// <param name="dim">Values in a row.</param>
     /// <param name="groupHeads">Query heads that share the KV head.</param>

@@ -7,4 +7,8 @@ namespace Kvasir.Attention;
 /// <param name="GroupHeads">Query heads per KV head, at least 1.</param>
 /// <param name="Dim">Values in a row.</param>
 /// <param name="MaxRows">The most rows that the head will hold.</param>
-public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, int GroupHeads, int Dim, int MaxRows);
+public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, int GroupHeads, int Dim, int MaxRows)
+{
+    /// <summary>What <see cref="AttentionPolicy.ShareIndex"/> made for all sequences; null where nobody did, and a selector makes its own.</summary>
+    public IDisposable? Shared { get; init; }
+}

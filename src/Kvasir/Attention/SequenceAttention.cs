@@ -14,6 +14,9 @@ internal sealed class SequenceAttention
     private readonly LayerReads[] _reads;
     private readonly Interruption _interruption;
     private Selector[] _selectors = [];
+    private SharedIndex? _shared;
+    private MemoryBudget? _memory;
+    private long _indexBytes;
 
     /// <param name="maxRows">The most rows that the sequence will ever hold.</param>
     /// <param name="audit">Null for none.</param>
@@ -67,8 +70,14 @@ internal sealed class SequenceAttention
     public void MarkFault(Exception fault) => _interruption.MarkFault(fault);
 
     /// <summary>Makes a fresh selector for every head.</summary>
+    /// <param name="shared">What they share with other sequences.</param>
     /// <exception cref="InvalidOperationException">The policy left one out.</exception>
-    public void MakeIndexes() => _selectors = NewSelectors();
+    public void MakeIndexes(SharedIndex shared)
+    {
+        _selectors = NewSelectors(shared.Value);
+        _shared = shared;
+        shared.UseCount++;
+    }
 
     /// <summary>Begins to compute, with the selectors that were made for it.</summary>
     /// <param name="promptEnd">Rows before this one will be attended as a prompt.</param>
@@ -77,6 +86,41 @@ internal sealed class SequenceAttention
     {
         Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
         (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
+        _memory = cache.Pool.Memory;
+    }
+
+    /// <summary>Bytes that growing to <paramref name="rows"/> rows would take for indexes. A policy that throws here has a fault, and takes none.</summary>
+    public long IndexBytesMissing(int rows) => IndexBytesMissing(rows, PromptEnd);
+
+    /// <param name="promptEnd">Of a sequence that has not begun.</param>
+    /// <inheritdoc cref="IndexBytesMissing(int)"/>
+    public long IndexBytesMissing(int rows, int promptEnd)
+    {
+        try
+        {
+            return Math.Max(0, Policy.IndexBytesAt(_shape, promptEnd, rows, MaxRows) - _indexBytes);
+        }
+        catch (Exception fault)
+        {
+            MarkFault(fault);
+            return 0;
+        }
+    }
+
+    /// <summary>Takes pages and index memory for rows up to <paramref name="rows"/>. False, with nothing taken, when memory is short.</summary>
+    public bool TryReserve(int rows)
+    {
+        var (cache, missing) = (Cache!, IndexBytesMissing(rows));
+        if (!cache.Pool.TryTakeBeside(MemoryUse.Indexes, missing))
+            return false;
+        if (cache.TryReserve(rows))
+        {
+            _indexBytes += missing;
+            return true;
+        }
+
+        cache.Pool.Memory.Give(MemoryUse.Indexes, missing);
+        return false;
     }
 
     public AttentionHead Head(int layer, int kvHead) => new(Cache!.Head(layer, kvHead), _selectors[(layer * _shape.KvHeadCount) + kvHead]);
@@ -87,6 +131,7 @@ internal sealed class SequenceAttention
         RowCount += segment.RowCount;
         if (!segment.IsPrompt)
             DecodedCount += segment.RowCount;
+        CountIndexes();
     }
 
     /// <summary>Says that the cache has the first <paramref name="rows"/> rows, and that they are indexed: by somebody else than a step.</summary>
@@ -116,7 +161,7 @@ internal sealed class SequenceAttention
     /// <summary>Gives rows and indexes back.</summary>
     public void Release()
     {
-        Cache?.Truncate(0);
+        Cache?.Close();
         TakeCache();
         DropIndexes();
     }
@@ -145,16 +190,41 @@ internal sealed class SequenceAttention
                 MarkFault(fault);
             }
         }
+
+        if (_shared is not null)
+            _shared.UseCount--;
+        _shared = null;
+        _memory?.Give(MemoryUse.Indexes, _indexBytes);
+        _indexBytes = 0;
     }
 
-    private Selector[] NewSelectors()
+    // Beyond what was asked for.
+    private void CountIndexes()
+    {
+        try
+        {
+            var held = 0L;
+            foreach (var selector in _selectors)
+                held += selector.IndexBytes;
+            if (held <= _indexBytes)
+                return;
+            _memory!.Add(MemoryUse.Indexes, held - _indexBytes);
+            _indexBytes = held;
+        }
+        catch (Exception fault)
+        {
+            MarkFault(fault);
+        }
+    }
+
+    private Selector[] NewSelectors(IDisposable? shared)
     {
         var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
         try
         {
             for (var layer = 0; layer < _shape.LayerCount; layer++)
             {
-                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows);
+                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows) { Shared = shared };
                 Policy.CreateLayer(first, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
             }
 

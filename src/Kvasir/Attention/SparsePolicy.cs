@@ -28,6 +28,12 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
         RequireShape(shape);
     }
 
+    public sealed override long IndexBytesAt(HeadPlace place, int promptRows, int rows) =>
+        Zones.DenseLayers.Contains(place.Layer) ? 0 : SparseIndexBytes(place, promptRows, rows);
+
+    /// <summary>As <see cref="IndexBytesAt"/>, in a layer that is not dense.</summary>
+    protected virtual long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => base.IndexBytesAt(place, promptRows, rows);
+
     /// <summary>Checks whatever else a policy wants of a model.</summary>
     /// <exception cref="KvasirException">The model is none that the policy is for.</exception>
     protected virtual void RequireShape(AttentionShape shape)

@@ -11,12 +11,19 @@ public sealed class KvCache : IDisposable
     /// <param name="limitBytes">What all pages may take together.</param>
     /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
     public KvCache(KvType type, int layerCount, int kvHeadCount, int headDim, long limitBytes)
+        : this(type, layerCount, kvHeadCount, headDim, new MemoryBudget(limitBytes))
+    {
+    }
+
+    /// <param name="memory">What pages, and all else that comes and goes with a sequence, are taken from.</param>
+    /// <inheritdoc cref="KvCache(KvType, int, int, int, long)"/>
+    public KvCache(KvType type, int layerCount, int kvHeadCount, int headDim, MemoryBudget memory)
     {
         (_layerCount, _kvHeadCount) = (layerCount, kvHeadCount);
-        Pool = new PagePool(type, headDim, limitBytes);
-        if (Pool.PageLimit >= HeadCount)
+        Pool = new PagePool(type, headDim, memory);
+        var (limitBytes, needed) = (memory.LimitBytes, PageBytes(1) + OpenPageBytes);
+        if (limitBytes >= needed)
             return;
-        var needed = (long)HeadCount * Pool.PageBytes;
         Pool.Dispose();
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,
@@ -35,11 +42,21 @@ public sealed class KvCache : IDisposable
     public long OpenPageBytes => HeadCount * (OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: false)
         + OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: true));
 
-    /// <summary>Tokens that a single sequence can hold when it has the cache to itself.</summary>
+    /// <summary>Tokens that a single sequence can hold when it has the cache to itself, and no index.</summary>
     public long TokenLimit => (long)(Pool.PageLimit / HeadCount) * PagePool.PageTokens;
 
+    /// <summary>Bytes of pages that so many rows of a sequence take, over all layers and heads.</summary>
+    public long PageBytes(int rows) => (long)HeadCount * KvHead.PagesFor(rows) * Pool.PageBytes;
+
     /// <summary>An empty cache for one sequence of at most <paramref name="maxRows"/> tokens; it takes pages as it grows.</summary>
-    public SequenceCache Open(int maxRows) => new(Pool, _layerCount, _kvHeadCount, maxRows);
+    /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
+    public SequenceCache Open(int maxRows) => TryOpen(maxRows) ?? throw new KvasirException(
+        KvasirError.KvMemoryExceeded,
+        $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, and of the KV memory of {Pool.Memory.LimitBytes} bytes {Pool.Memory.LeftBytes} are left");
+
+    /// <summary>The same; null when there is no memory.</summary>
+    internal SequenceCache? TryOpen(int maxRows) =>
+        Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes) ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes) : null;
 
     public void Dispose() => Pool.Dispose();
 }

@@ -5,8 +5,8 @@ namespace Kvasir.Cache;
 
 /// <summary>
 /// The bounded memory of the KV cache, handed out by page. A page holds <see cref="PageTokens"/> rows of keys and as many rows
-/// of values, of one (sequence, layer, KV head), and what they share. Memory is taken from the system slab by slab as pages are asked for;
-/// nothing is reserved for a window that is never filled.
+/// of values, of one (sequence, layer, KV head), and what they share. Memory is taken from the budget and the system slab by slab as pages are
+/// asked for, so that nothing is reserved for a window that is never filled; slabs whose pages have all come back are given back by <see cref="Trim"/>.
 /// </summary>
 public sealed class PagePool : IDisposable
 {
@@ -14,29 +14,48 @@ public sealed class PagePool : IDisposable
     public const int PageTokens = 32;
 
     private const int SlabTargetBytes = 4 << 20;
+
+    // Small memory comes in small slabs: what lies free in one is of no use to an index.
+    private const int FewestSlabs = 32;
+    private readonly MemoryBudget _memory;
     private readonly NativeArena _arena;
     private readonly int _slabPages;
     private readonly int[] _free;
     private readonly bool[] _taken;
+
+    // [slabs]: pages in use.
+    private readonly int[] _slabUse;
     private int _freeCount;
-    private int _grownCount;
+    private int _pageCount;
+    private int _emptySlabs;
 
     /// <param name="type">How rows are stored.</param>
     /// <param name="headDim">Values in a row, at least 1.</param>
     /// <param name="limitBytes">The memory that pages may take in all; at least one page.</param>
     /// <exception cref="KvasirException">The limit is smaller than one page.</exception>
     public PagePool(KvType type, int headDim, long limitBytes)
+        : this(type, headDim, new MemoryBudget(limitBytes))
+    {
+    }
+
+    /// <param name="memory">What slabs are taken from.</param>
+    /// <inheritdoc cref="PagePool(KvType, int, long)"/>
+    public PagePool(KvType type, int headDim, MemoryBudget memory)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
+        ArgumentNullException.ThrowIfNull(memory);
+        var limitBytes = memory.LimitBytes;
+        _memory = memory;
         Type = type;
         HeadDim = headDim;
         PageBytes = KvCodecs.PageBytes(type, headDim, PageTokens);
         if (limitBytes < PageBytes)
             throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {limitBytes} bytes is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);
-        _slabPages = Math.Clamp(SlabTargetBytes / PageBytes, 1, PageLimit);
+        _slabPages = Math.Clamp((int)Math.Min(SlabTargetBytes, limitBytes / FewestSlabs) / PageBytes, 1, PageLimit);
         // The last slab may be cut short: the limit counts pages, not slabs.
-        _arena = new NativeArena(_slabPages * PageBytes, (PageLimit + _slabPages - 1) / _slabPages);
+        _slabUse = new int[(PageLimit + _slabPages - 1) / _slabPages];
+        _arena = new NativeArena(_slabUse.Length);
         _free = new int[PageLimit];
         _taken = new bool[PageLimit];
     }
@@ -54,10 +73,19 @@ public sealed class PagePool : IDisposable
     public int PagesInUse { get; private set; }
 
     /// <summary>Pages that can still be taken under the limit.</summary>
-    public int PagesLeft => PageLimit - PagesInUse;
+    public int PagesLeft => _freeCount + PagesWithin(_memory.LeftBytes);
 
-    /// <summary>Bytes taken from the system so far.</summary>
-    public long ResidentBytes => (long)_arena.SlabCount * _arena.SlabBytes;
+    /// <summary>Bytes taken from the system, in use or free.</summary>
+    public long ResidentBytes => _arena.Bytes;
+
+    /// <summary>Bytes of a slab: by so much pages grow.</summary>
+    public long SlabBytes => (long)_slabPages * PageBytes;
+
+    /// <summary>What slabs are taken from.</summary>
+    internal MemoryBudget Memory => _memory;
+
+    /// <summary>Bytes that lie free in slabs of which others are in use.</summary>
+    internal long HoleBytes => (long)(_freeCount - (_emptySlabs * _slabPages)) * PageBytes;
 
     /// <summary>Hands out a page. False when the limit is reached or the system has no memory: the scheduler preempts someone.</summary>
     public bool TryTake(out int page)
@@ -71,14 +99,16 @@ public sealed class PagePool : IDisposable
         page = _free[--_freeCount];
         Invariant.Holds(!_taken[page]);
         _taken[page] = true;
+        _emptySlabs -= _slabUse[page / _slabPages]++ == 0 ? 1 : 0;
         PagesInUse++;
         return true;
     }
 
     public void Return(int page)
     {
-        Invariant.Holds((uint)page < (uint)_grownCount && _taken[page]);
+        Invariant.Holds((uint)page < (uint)PageLimit && _taken[page]);
         _taken[page] = false;
+        _emptySlabs += --_slabUse[page / _slabPages] == 0 ? 1 : 0;
         PagesInUse--;
         _free[_freeCount++] = page;
     }
@@ -89,37 +119,111 @@ public sealed class PagePool : IDisposable
     /// <summary>A part of a page, for writing it.</summary>
     public Span<byte> Bytes(int page, int offset, int length) => _arena.Span(page / _slabPages, (page % _slabPages * PageBytes) + offset, length);
 
-    /// <summary>Checks that every page is either free exactly once or taken, and that the counts agree.</summary>
-    public void Verify()
+    /// <summary>Whether so many pages, and so much memory beside them, can be taken now.</summary>
+    internal bool HasRoom(long pages, long besideBytes)
     {
-        var seen = new bool[_grownCount];
+        if (besideBytes > 0 && GrowthBytes(pages) + besideBytes > _memory.LeftBytes)
+            Trim();
+        var bytes = GrowthBytes(pages) + besideBytes;
+        return pages - _freeCount <= PageLimit - _pageCount && (bytes == 0 || _memory.HasRoom(bytes));
+    }
+
+    /// <summary>Takes memory that is no page from the budget; empty slabs are given back for it. False, with nothing taken, when it is short.</summary>
+    internal bool TryTakeBeside(MemoryUse use, long bytes) => bytes == 0 || _memory.TryTake(use, bytes) || (Trim() && _memory.TryTake(use, bytes));
+
+    /// <summary>Gives slabs without pages in use back to the system and the budget. False when there is none.</summary>
+    internal bool Trim()
+    {
+        if (_emptySlabs == 0)
+            return false;
+        var kept = 0;
         for (var i = 0; i < _freeCount; i++)
         {
-            Invariant.Holds(!seen[_free[i]] && !_taken[_free[i]]);
+            if (_slabUse[_free[i] / _slabPages] > 0)
+                _free[kept++] = _free[i];
+        }
+
+        (_freeCount, _emptySlabs) = (kept, 0);
+        for (var slab = 0; slab < _slabUse.Length; slab++)
+        {
+            if (_slabUse[slab] > 0 || !_arena.Has(slab))
+                continue;
+            _arena.Drop(slab);
+            _pageCount -= PagesIn(slab);
+            _memory.Give(MemoryUse.Pages, (long)PagesIn(slab) * PageBytes);
+        }
+
+        return true;
+    }
+
+    /// <summary>Checks that every page is either free exactly once or taken, and that the counts agree, the budget's too.</summary>
+    public void Verify()
+    {
+        var seen = new bool[PageLimit];
+        for (var i = 0; i < _freeCount; i++)
+        {
+            Invariant.Holds(!seen[_free[i]] && !_taken[_free[i]] && _arena.Has(_free[i] / _slabPages));
             seen[_free[i]] = true;
         }
 
-        var takenCount = 0;
-        for (var page = 0; page < _grownCount; page++)
+        var (takenCount, pageCount, emptySlabs) = (0, 0, 0);
+        for (var slab = 0; slab < _slabUse.Length; slab++)
         {
-            Invariant.Holds(seen[page] != _taken[page]);
-            takenCount += _taken[page] ? 1 : 0;
+            var inUse = 0;
+            for (var page = slab * _slabPages; page < (slab * _slabPages) + PagesIn(slab); page++)
+            {
+                Invariant.Holds(_arena.Has(slab) ? seen[page] != _taken[page] : !seen[page] && !_taken[page]);
+                inUse += _taken[page] ? 1 : 0;
+            }
+
+            Invariant.Holds(inUse == _slabUse[slab]);
+            takenCount += inUse;
+            pageCount += _arena.Has(slab) ? PagesIn(slab) : 0;
+            emptySlabs += _arena.Has(slab) && inUse == 0 ? 1 : 0;
         }
 
-        Invariant.Holds(takenCount == PagesInUse);
+        Invariant.Holds(takenCount == PagesInUse && pageCount == _pageCount && emptySlabs == _emptySlabs);
+        Invariant.Holds(ResidentBytes == (long)pageCount * PageBytes && ResidentBytes <= _memory.Figures.PageBytes);
     }
 
+    /// <summary>Frees all pages, whoever has them.</summary>
     public void Dispose() => _arena.Dispose();
+
+    private int PagesIn(int slab) => Math.Min(_slabPages, PageLimit - (slab * _slabPages));
+
+    // Whole slabs, or all that there may be.
+    private int PagesWithin(long bytes)
+    {
+        var most = PageLimit - _pageCount;
+        return bytes / PageBytes >= most ? most : (int)(bytes / SlabBytes) * _slabPages;
+    }
+
+    private long GrowthBytes(long pages)
+    {
+        var slabs = (Math.Max(0, pages - _freeCount) + _slabPages - 1) / _slabPages;
+        return Math.Min(slabs * SlabBytes, (long)(PageLimit - _pageCount) * PageBytes);
+    }
 
     private bool TryGrow()
     {
-        var added = Math.Min(_slabPages, PageLimit - _grownCount);
-        if (added == 0 || !_arena.TryGrow())
+        var slab = _arena.FirstFree;
+        if (slab < 0)
             return false;
+        var added = PagesIn(slab);
+        if (!_memory.TryTake(MemoryUse.Pages, (long)added * PageBytes))
+            return false;
+        if (!_arena.TryAdd(slab, added * PageBytes))
+        {
+            _memory.Give(MemoryUse.Pages, (long)added * PageBytes);
+            _memory.MarkWanted();
+            return false;
+        }
+
         // Pushed in descending order, so that pages come out in ascending addresses and a sequence streams.
         for (var i = added - 1; i >= 0; i--)
-            _free[_freeCount++] = _grownCount + i;
-        _grownCount += added;
+            _free[_freeCount++] = (slab * _slabPages) + i;
+        _pageCount += added;
+        _emptySlabs++;
         return true;
     }
 }

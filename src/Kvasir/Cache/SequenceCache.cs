@@ -5,9 +5,12 @@ public sealed class SequenceCache
 {
     private readonly PagePool _pool;
     private readonly KvHead[] _heads;
+    private long _openPageBytes;
 
-    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows)
+    /// <param name="openPageBytes">Taken from the pool's budget for the pages that will be written to.</param>
+    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows, long openPageBytes = 0)
     {
+        _openPageBytes = openPageBytes;
         (_pool, KvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
         _heads = new KvHead[layerCount * kvHeadCount];
         for (var i = 0; i < _heads.Length; i++)
@@ -35,7 +38,7 @@ public sealed class SequenceCache
         }
     }
 
-    internal bool LiesIn(PagePool pool) => _pool == pool;
+    internal PagePool Pool => _pool;
 
     public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
 
@@ -47,7 +50,7 @@ public sealed class SequenceCache
     public bool TryReserve(int rows)
     {
         Invariant.Holds(rows <= MaxRows);
-        if (PagesMissing(rows) > _pool.PagesLeft)
+        if (PagesMissing(rows) is var missing && missing > 0 && !_pool.HasRoom(missing, 0))
             return false;
         foreach (var head in _heads)
         {
@@ -68,6 +71,14 @@ public sealed class SequenceCache
     {
         Shrink(rows);
         ReservedRows = Math.Min(ReservedRows, rows);
+    }
+
+    /// <summary>Gives everything back for good.</summary>
+    internal void Close()
+    {
+        Truncate(0);
+        _pool.Memory.Give(MemoryUse.OpenPages, _openPageBytes);
+        _openPageBytes = 0;
     }
 
     private void Shrink(int rows)

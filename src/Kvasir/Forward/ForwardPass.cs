@@ -22,12 +22,16 @@ internal sealed class ForwardPass : IDisposable
     public ForwardPass(Model model, KvCache cache, WorkerPool workers, Batch batch, int maxTokens)
     {
         (Cache, Workers, Batch) = (cache, workers, batch);
+        Shared = new SharedIndexes(model.Config.Attention, cache.Pool);
         _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Type, workers, batch, maxTokens);
     }
 
     public AttentionShape Shape => _transformer.Shape;
 
     public KvCache Cache { get; }
+
+    /// <summary>What the indexes of all sequences share.</summary>
+    public SharedIndexes Shared { get; }
 
     public WorkerPool Workers { get; }
 
@@ -54,10 +58,12 @@ internal sealed class ForwardPass : IDisposable
 
     /// <summary>An empty sequence whose first <paramref name="promptEnd"/> tokens are a prompt, for those who have no scheduler.</summary>
     /// <param name="cache">With room for <paramref name="maxRows"/>.</param>
+    /// <exception cref="KvasirException">There is no memory for what the policy's indexes share.</exception>
     public SequenceAttention Open(SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null)
     {
         var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption());
-        attention.MakeIndexes();
+        attention.MakeIndexes(Shared.TryTake(policy) ?? throw new KvasirException(
+            KvasirError.KvMemoryExceeded, $"the index of {policy.Name} takes {policy.SharedIndexBytes(Shape)} bytes, and {Cache.Pool.Memory.LeftBytes} of the KV memory are left"));
         attention.Begin(cache, promptEnd);
         return attention;
     }
@@ -121,5 +127,9 @@ internal sealed class ForwardPass : IDisposable
         return timings;
     }
 
-    public void Dispose() => _transformer.Dispose();
+    public void Dispose()
+    {
+        _transformer.Dispose();
+        Shared.Dispose();
+    }
 }

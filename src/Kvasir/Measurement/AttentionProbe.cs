@@ -56,7 +56,11 @@ public sealed class AttentionProbe
         var (pass, length) = (use.Pass, prompt.Length);
         var cache = pass.Cache.Open(length);
         if (!cache.TryReserve(length))
+        {
+            cache.Close();
             throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold the prompt's {length} tokens");
+        }
+
         using var study = new LayerStudy(pass.Shape, _engine.Kv, _policies, _engine.ThreadCount, length, _queryCount);
         pass.Capture = (batch, layer, queries) => Capture(study, pass.Workers, batch, (layer, length), queries);
         try
@@ -67,7 +71,7 @@ public sealed class AttentionProbe
         finally
         {
             pass.Capture = null;
-            cache.Truncate(0);
+            cache.Close();
         }
 
         return study.Result;

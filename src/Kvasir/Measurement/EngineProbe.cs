@@ -185,7 +185,7 @@ public sealed class EngineProbe : IDisposable
     {
         DropIndexes();
         foreach (var cache in _caches)
-            cache.Truncate(0);
+            cache.Close();
     }
 
     /// <summary>The cached rows of a sequence, which counts from 0, in one layer and KV head.</summary>
@@ -196,8 +196,9 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(depth);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(depth, _maxTokens);
         DropIndexes();
-        foreach (var cache in _caches)
-            cache.Truncate(0);
+        _caches[0].Truncate(0);
+        foreach (var cache in _caches[1..])
+            cache.Close();
         _caches.RemoveRange(1, _caches.Count - 1);
         (Depth, _doneTokens) = (0, 0);
     }

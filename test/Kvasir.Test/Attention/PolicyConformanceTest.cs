@@ -166,6 +166,25 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         Assert.Equal(rows.Attend(whole), rows.Attend(parts));
     }
 
+    // So that what is asked for before a step is enough for the step.
+    [Theory]
+    [MemberData(nameof(Sparse))]
+    public void IndexesHoldNoMoreThanWasAskedFor(string policy)
+    {
+        var place = new HeadPlace(0, 1, 0, 3, 8, 2600);
+        using var rows = new LoneHead(place, rowCount: 2600, seed: 13);
+        var parsed = KeyAxesFile.Parse(policy);
+        using var selector = parsed.CreateSelector(place);
+        for (var (row, step) = (0, 130); row < 2600; row += step)
+        {
+            step = row < 1300 ? 130 : 1;
+            rows.AppendTo(selector, row, step);
+            if (row + step == 1300)
+                rows.EndPrompt(selector, 1300);
+            Assert.InRange(selector.IndexBytes, 0, parsed.IndexBytesAt(place, 1300, row + step));
+        }
+    }
+
     private static GenerationOptions Options(string policy, int tokens = AnswerCount) => Generation.Greedy(tokens) with { Attention = KeyAxesFile.Parse(policy) };
 
     private static int[] Prompt(Model model) =>

@@ -89,5 +89,37 @@ public sealed class PagePoolTest
         pool.Verify();
     }
 
+    [Fact]
+    public void SlabsWhosePagesAllCameBackAreGivenBack()
+    {
+        var memory = new MemoryBudget(640 * PageBytes(8));
+        using var pool = new PagePool(KvType.F32, headDim: 8, memory);
+        var random = new Random(4);
+        var held = new List<int>();
+        for (var round = 0; round < 300; round++)
+        {
+            for (var i = random.Next(60); i > 0 && pool.TryTake(out var page); i--)
+                held.Add(page);
+            for (var i = random.Next(60); i > 0 && held.Count > 0; i--)
+            {
+                var at = random.Next(held.Count);
+                pool.Return(held[at]);
+                held.RemoveAt(at);
+            }
+
+            if (round % 7 == 0)
+                pool.Trim();
+            pool.Verify();
+            Assert.Equal(pool.ResidentBytes, memory.TakenBytes);
+        }
+
+        held.ForEach(pool.Return);
+        Assert.True(pool.ResidentBytes > 0);
+        Assert.True(pool.Trim());
+        pool.Verify();
+        Assert.Equal((0, 0), (pool.ResidentBytes, memory.TakenBytes));
+        Assert.False(pool.Trim());
+    }
+
     private static long PageBytes(int headDim) => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, headDim);
 }

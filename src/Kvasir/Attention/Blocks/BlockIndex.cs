@@ -38,6 +38,10 @@ internal sealed class BlockIndex : IDisposable
     /// <summary>Bytes of index for each token, once a page is full.</summary>
     public static double BytesPerToken(int dim, int blockRows) => (double)KvCodecs.RowBytes(KvType.BF16, 2 * dim) / blockRows;
 
+    /// <summary>Bytes of the index of so many rows.</summary>
+    public static long BytesFor(int dim, int blockRows, int rows) =>
+        (long)NativePages.PagesFor(rows / blockRows, PageBlocks) * PageBlocks * KvCodecs.RowBytes(KvType.BF16, 2 * dim);
+
     /// <summary>Adds the blocks that are full now.</summary>
     public void Append(KvHead head, int rowCount)
     {

@@ -20,6 +20,9 @@ internal abstract class CollectedAttention(HeadPlace place) : IDisposable
     /// <summary>What weights are multiplied by before they are added.</summary>
     protected float Unit { get; set; } = 1;
 
+    /// <summary>Bytes of the sums of so many rows.</summary>
+    public static long BytesFor(int rows) => (long)NativePages.PagesFor(rows, PageRows) * PageRows * sizeof(float);
+
     /// <summary>New rows have collected nothing.</summary>
     public void Append(int firstRow, int rowCount)
     {

@@ -53,12 +53,13 @@ public sealed class Alisa : SparsePolicy
     /// <remarks>An exact window costs a number for each of its queries instead.</remarks>
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 
-    protected override ZonedSelector CreateSparse(HeadPlace place)
-    {
-        var queries = WindowRows(place.MaxRows);
-        var isWindow = _sumsWindow && WindowAttention.BytesOf(place, queries) <= LargestWindowBytes;
-        return new Halves(this, place, isWindow ? new WindowAttention(place, queries) : new DecayedAttention(place));
-    }
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
+        CollectedAttention.BytesFor(rows) + (SumsWindow(place) ? WindowAttention.BytesOf(place, Math.Min(rows, WindowRows(place.MaxRows))) : 0);
+
+    protected override ZonedSelector CreateSparse(HeadPlace place) =>
+        new Halves(this, place, SumsWindow(place) ? new WindowAttention(place, WindowRows(place.MaxRows)) : new DecayedAttention(place));
+
+    private bool SumsWindow(HeadPlace place) => _sumsWindow && WindowAttention.BytesOf(place, WindowRows(place.MaxRows)) <= LargestWindowBytes;
 
     // Rounded up at one half, so that two halves are never less than the whole.
     private int HalfOf(int pastRows) => Math.Max(1, (int)Math.Round(pastRows * (double)_ratio / 2, MidpointRounding.AwayFromZero));

@@ -44,6 +44,8 @@ public sealed class Guarded : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => KeyCodes.BytesPerToken(dim, Bits);
 
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => rows < Zones.MinContext ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);
 
     private sealed class Sampled(Guarded policy, HeadPlace place) : ZonedSelector(policy.Zones)

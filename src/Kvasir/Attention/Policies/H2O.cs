@@ -33,11 +33,14 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
+        (long)NativePages.PagesFor(rows, Heavy.SumsPerPage) * Heavy.SumsPerPage * sizeof(float);
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Heavy(Zones, place, _heavy, _newest);
 
     private sealed class Heavy(ExactZones zones, HeadPlace place, float heavy, float newest) : ZonedSelector(zones)
     {
-        private const int SumsPerPage = 1024;
+        public const int SumsPerPage = 1024;
         private const float GivenUp = -1;
         private readonly NativePages _sums = new(SumsPerPage * sizeof(float), (place.MaxRows + SumsPerPage - 1) / SumsPerPage);
         private int _rows;

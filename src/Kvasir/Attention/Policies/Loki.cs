@@ -41,6 +41,9 @@ public sealed class Loki : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => KvCodecs.RowBytes(KvType.BF16, Math.Min(_rank, dim));
 
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
+        (long)NativePages.PagesFor(rows, Best.PageRows) * Best.PageRows * KvCodecs.RowBytes(KvType.BF16, Math.Min(_rank, place.Dim));
+
     protected override void RequireShape(AttentionShape shape)
     {
         var axes = _axes.Value;
@@ -60,7 +63,7 @@ public sealed class Loki : SparsePolicy
 
     private sealed class Best(ExactZones zones, HeadPlace place, float share, float[] axes) : ExactScoresSelector(zones, place)
     {
-        private const int PageRows = 64;
+        public const int PageRows = 64;
         private readonly HeadPlace _place = place;
         private readonly int _rank = axes.Length / place.Dim;
         private readonly int _rowBytes = KvCodecs.RowBytes(KvType.BF16, axes.Length / place.Dim);

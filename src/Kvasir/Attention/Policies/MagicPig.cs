@@ -1,10 +1,10 @@
-using System.Collections.Concurrent;
 using Kvasir.Attention.Sampling;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Attention.Policies;
 
@@ -31,7 +31,6 @@ public sealed class MagicPig : SparsePolicy
     };
 
     private const double ReferenceFloor = 1e-4;
-    private readonly ConcurrentDictionary<(int Layer, int KvHead, int Dim), SignPlanes> _planes = new();
 
     internal MagicPig(PolicySpec spec)
         : base(spec)
@@ -73,17 +72,66 @@ public sealed class MagicPig : SparsePolicy
     public override double IndexBytesRead(int dim, int groupHeads) =>
         Math.Min(IndexBytesPerToken(dim), (double)groupHeads * Tables * sizeof(ushort) / (1 << Bits));
 
-    protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, Planes(place), place);
+    // Planes are the same for every sequence.
+    public override long SharedIndexBytes(AttentionShape shape) =>
+        (long)SparseLayers(shape) * shape.KvHeadCount * SignPlanes.BytesFor(Tables, Bits, shape.Dim);
 
-    // The same for every sequence; drawn when first wanted.
-    private SignPlanes Planes(HeadPlace place) => _planes.GetOrAdd(
-        (place.Layer, place.KvHead, place.Dim),
-        (key, policy) => new SignPlanes(policy.Tables, policy.Bits, key.Dim, CounterNoise.Seed((ulong)policy.Zones.Seed, key.Layer, key.KvHead)), this);
+    public override IDisposable? ShareIndex(AttentionShape shape) => new AllPlanes(this, shape);
+
+    // Generated tokens are hashed in segments, of which the first may be a short one.
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows)
+    {
+        var generated = IsFaithful ? 0 : Math.Max(0, rows - promptRows);
+        var segments = ((rows - generated + HashTables.MostRows - 1) / HashTables.MostRows) + (generated == 0 ? 0 : 1 + (generated / SegmentRows));
+        return HashedKeys.BytesFor(Tables, Bits, Math.Min(rows, promptRows + generated), segments);
+    }
+
+    protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);
+
+    private int SparseLayers(AttentionShape shape)
+    {
+        var count = 0;
+        for (var layer = 0; layer < shape.LayerCount; layer++)
+            count += Zones.DenseLayers.Contains(layer) ? 0 : 1;
+        return count;
+    }
+
+    private SignPlanes Draw(int layer, int kvHead, int dim) => new(Tables, Bits, dim, CounterNoise.Seed((ulong)Zones.Seed, layer, kvHead));
+
+    private sealed class AllPlanes : IDisposable
+    {
+        private readonly SignPlanes?[] _planes;
+        private readonly int _kvHeadCount;
+
+        public AllPlanes(MagicPig policy, AttentionShape shape)
+        {
+            (_planes, _kvHeadCount) = (new SignPlanes?[shape.LayerCount * shape.KvHeadCount], shape.KvHeadCount);
+            try
+            {
+                for (var i = 0; i < _planes.Length; i++)
+                    _planes[i] = policy.Zones.DenseLayers.Contains(i / _kvHeadCount) ? null : policy.Draw(i / _kvHeadCount, i % _kvHeadCount, shape.Dim);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
+        }
+
+        public SignPlanes Of(HeadPlace place) => _planes[(place.Layer * _kvHeadCount) + place.KvHead]!;
+
+        public void Dispose()
+        {
+            foreach (var planes in _planes)
+                planes?.Dispose();
+        }
+    }
 
     private sealed class Sampled : ZonedSelector
     {
         private readonly MagicPig _policy;
         private readonly SignPlanes _planes;
+        private readonly SignPlanes? _ownPlanes;
         private readonly HeadPlace _place;
         private readonly HashedKeys _keys;
         private readonly NativeBuffer _queryScratch;
@@ -95,12 +143,15 @@ public sealed class MagicPig : SparsePolicy
         private bool _promptEnded;
         private int _promptSegments;
 
-        public Sampled(MagicPig policy, SignPlanes planes, HeadPlace place)
+        public Sampled(MagicPig policy, HeadPlace place)
             : base(policy.Zones)
         {
-            (_policy, _planes, _place) = (policy, planes, place);
-            _keys = new HashedKeys(planes, place, policy.SegmentRows);
-            _queryScratch = NativeBuffer.Uninitialized(planes.ScratchBytes(place.GroupHeads));
+            (_policy, _place) = (policy, place);
+            // A head by itself, as in a study, draws its own.
+            _ownPlanes = place.Shared is null ? policy.Draw(place.Layer, place.KvHead, place.Dim) : null;
+            _planes = _ownPlanes ?? ((AllPlanes)place.Shared!).Of(place);
+            _keys = new HashedKeys(_planes, place, policy.SegmentRows);
+            _queryScratch = NativeBuffer.Uninitialized(_planes.ScratchBytes(place.GroupHeads));
             _meanScores = new float[place.GroupHeads];
             _inverseQueries = new float[place.GroupHeads];
             _queryCodes = new ushort[place.GroupHeads * policy.Tables];
@@ -164,6 +215,7 @@ public sealed class MagicPig : SparsePolicy
         {
             _keys.Dispose();
             _queryScratch.Dispose();
+            _ownPlanes?.Dispose();
             base.Dispose(disposing);
         }
 

@@ -50,6 +50,8 @@ public sealed class Psa : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, BlockRows, rows);
+
     public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
     {
         if (!DecidesByLayer || Zones.DenseLayers.Contains(first.Layer))

@@ -27,6 +27,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, _pageRows, rows);
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Pages(Zones, place, _share, _pageRows);
 
     private sealed class Pages(ExactZones zones, HeadPlace place, float share, int pageRows) : ZonedSelector(zones)

@@ -44,6 +44,9 @@ internal sealed class HashedKeys : IDisposable
     /// <summary>Bytes of a token in a full segment.</summary>
     public static double BytesPerToken(int tables, int bits) => (double)SegmentBytes(tables, bits, HashTables.MostRows) / HashTables.MostRows;
 
+    /// <summary>The most bytes of tables over so many rows, in at most so many segments.</summary>
+    public static long BytesFor(int tables, int bits, int rows, int segments) => (segments * SegmentBytes(tables, bits, 0)) + SegmentBytes(tables, bits, rows) - SegmentBytes(tables, bits, 0);
+
     /// <summary>Starts anew at a row, with keys as they are.</summary>
     public void Begin(int first)
     {

@@ -36,6 +36,10 @@ internal sealed class KeyCodes : IDisposable
     /// <summary>Bytes of one token.</summary>
     public static double BytesPerToken(int dim, double bits) => TableCount(dim, bits) / 2.0;
 
+    /// <summary>Bytes of the codes of so many rows.</summary>
+    public static long BytesFor(int dim, double bits, int rows) =>
+        (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
+
     /// <summary>Learns how to code from all rows of the head, and codes them.</summary>
     public void Learn(KvHead head)
     {

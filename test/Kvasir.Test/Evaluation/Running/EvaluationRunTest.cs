@@ -148,9 +148,11 @@ public sealed class EvaluationRunTest : IDisposable
     [InlineData(250)]
     public void PromptsAreKeptForOtherPoliciesAsFarAsThereIsMemory(int memoryTokens)
     {
+        // Of one sequence's sums and of each kept prompt's room: 1024 numbers a head.
+        const long IndexBytes = 2 * 5 * 4 * 1024 * sizeof(float);
         var plan = SmallPlan.Of(SmallPlan.Window, "h2o:heavy=0.1,newest=0.1,min-context=0") with { Protocols = [Protocol.QuestionDense], BatchSequences = 1 };
         var expected = Run(plan);
-        using var run = new EvaluationRun(_model, plan with { KvMemoryBytes = memoryTokens * 5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8) });
+        using var run = new EvaluationRun(_model, plan with { KvMemoryBytes = memoryTokens == 0 ? 0 : memoryTokens * 5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8) + IndexBytes });
         foreach (var policy in plan.Compared.Concat(plan.Compared))
         {
             var results = run.Run(policy).ToArray();

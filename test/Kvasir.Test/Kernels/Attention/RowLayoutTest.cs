@@ -78,8 +78,8 @@ public sealed class RowLayoutTest
         {
             (_type, _dim, _pageTokens) = (type, dim, pageTokens);
             PageBytes = KvCodecs.PageBytes(type, dim, pageTokens);
-            _memory = new NativeArena(pageCount * PageBytes, 1);
-            Assert.True(_memory.TryGrow());
+            _memory = new NativeArena(1);
+            Assert.True(_memory.TryAdd(0, pageCount * PageBytes));
             _pages = [.. Enumerable.Range(0, pageCount).Select(page => _memory.Address(0, page * PageBytes))];
         }
 

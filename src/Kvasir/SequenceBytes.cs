@@ -1,0 +1,36 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Models;
+
+namespace Kvasir;
+
+/// <summary>What memory a sequence takes, by how many rows it has and by its policy: pages, the pages being written, and the index with what it shares.</summary>
+/// <param name="limitBytes">What all of it may take in one engine.</param>
+internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long limitBytes)
+{
+    public long LimitBytes => limitBytes;
+
+    /// <summary>Pages with those that are being written.</summary>
+    public long Pages(int rows) => cache.PageBytes(rows) + cache.OpenPageBytes;
+
+    public long Index(AttentionPolicy policy, int promptRows, int rows) =>
+        policy.IndexBytesAt(shape, promptRows, rows, rows) + policy.SharedIndexBytes(shape);
+
+    public bool Fits(AttentionPolicy policy, int rows) => Pages(rows) + Index(policy, rows, rows) <= limitBytes;
+
+    /// <summary>Tokens, in whole pages, that one sequence can hold when nobody else takes memory.</summary>
+    public long TokensThatFit(AttentionPolicy policy)
+    {
+        var (fit, tooMany) = (0L, (cache.TokenLimit / PagePool.PageTokens) + 1);
+        while (tooMany - fit > 1)
+        {
+            var middle = (fit + tooMany) / 2;
+            if (middle * PagePool.PageTokens <= int.MaxValue && Fits(policy, (int)middle * PagePool.PageTokens))
+                fit = middle;
+            else
+                tooMany = middle;
+        }
+
+        return fit * PagePool.PageTokens;
+    }
+}
