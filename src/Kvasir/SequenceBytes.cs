@@ -4,7 +4,8 @@ using Kvasir.Models;
 
 namespace Kvasir;
 
-/// <summary>What memory a sequence takes, by how many rows it has and by its policy: pages, the pages being written, and the index with what it shares.</summary>
+/// <summary>What memory a sequence takes, by how many rows it has and by its policy: pages, the pages being written, and the index with what it
+/// shares.</summary>
 /// <param name="limitBytes">What all of it may take in one engine.</param>
 internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long limitBytes)
 {

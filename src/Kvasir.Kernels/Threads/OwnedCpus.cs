@@ -1,6 +1,7 @@
 namespace Kvasir.Kernels.Threads;
 
-/// <summary>Which CPUs threads of this process are bound to. CPUs are the process's, and so is this list: two pools that bind threads to the same ones would halve each other.</summary>
+/// <summary>Which CPUs threads of this process are bound to. CPUs are the process's, and so is this list: two pools that bind threads to the same ones would
+/// halve each other.</summary>
 public static class OwnedCpus
 {
     private static readonly Lock Gate = new();

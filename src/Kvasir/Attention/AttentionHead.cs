@@ -4,8 +4,10 @@ using Kvasir.Cache;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// One head of a sequence: its rows, and the selector that indexes them. Whoever attends, be it the engine, a probe, a study or a test, a selector's life is these calls:
-/// <see cref="Append"/> after rows were written; behind the prompt's last row <see cref="ObservePrompt"/> and <see cref="EndPrompt"/>; then <see cref="Append"/> and
+/// One head of a sequence: its rows, and the selector that indexes them. Whoever attends, be it the engine, a probe, a study or a test, a selector's life is
+/// these calls:
+/// <see cref="Append"/> after rows were written; behind the prompt's last row <see cref="ObservePrompt"/> and <see cref="EndPrompt"/>; then <see
+/// cref="Append"/> and
 /// <see cref="Attend"/> for each generated token.
 /// </summary>
 /// <param name="Rows">Keys and values.</param>

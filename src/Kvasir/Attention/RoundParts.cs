@@ -5,8 +5,10 @@ using Kvasir.Models;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// The rows of one round, divided into parts that any worker may attend. How many parts there are follows from how many rows were selected and from the shape alone, each has a
-/// sum of its own, and sums are merged in order: so that the result depends neither on the number of workers nor on who computed what. The worker that selects owns the parts, attends
+/// The rows of one round, divided into parts that any worker may attend. How many parts there are follows from how many rows were selected and from the shape
+/// alone, each has a
+/// sum of its own, and sums are merged in order: so that the result depends neither on the number of workers nor on who computed what. The worker that
+/// selects owns the parts, attends
 /// them as far as nobody else does, and waits for the others; one instance serves one owner.
 /// </summary>
 internal sealed class RoundParts : IDisposable
@@ -28,7 +30,8 @@ internal sealed class RoundParts : IDisposable
     private int _done;
     private Exception? _fault;
 
-    // The number of the round in the high half, the parts of it that nobody has taken in the low half: taking a part proves which round it belongs to, and the round cannot end before
+    // The number of the round in the high half, the parts of it that nobody has taken in the low half: taking a part proves which round it belongs to, and
+    // the round cannot end before
     // the part is done.
     private long _ticket;
 
@@ -47,7 +50,8 @@ internal sealed class RoundParts : IDisposable
     /// <summary>Parts that so many selected rows are divided into; 1 for too few to divide.</summary>
     public int CountFor(int rowCount) => Math.Clamp(rowCount / LeastRows, 1, _mostParts);
 
-    /// <summary>Which of the selected rows are in a part: places in the selection, ranges before listed rows. Rows that are listed together are not divided.</summary>
+    /// <summary>Which of the selected rows are in a part: places in the selection, ranges before listed rows. Rows that are listed together are not
+    /// divided.</summary>
     public static (int First, int End) Places(KvSelection selection, int part, int partCount)
     {
         var (all, listedFrom) = (selection.RowCount, selection.RowCount - selection.Rows.Length);

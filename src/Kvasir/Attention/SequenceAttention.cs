@@ -5,7 +5,8 @@ using Kvasir.Models;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// What attention knows of a sequence: its rows in the cache, an index over them for every head, and what was read. It outlives the rows, which may be given back
+/// What attention knows of a sequence: its rows in the cache, an index over them for every head, and what was read. It outlives the rows, which may be given
+/// back
 /// and computed again. One thread uses it between steps; during a step, workers do, each its own heads.
 /// </summary>
 internal sealed class SequenceAttention

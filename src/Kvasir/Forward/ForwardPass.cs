@@ -8,7 +8,8 @@ using Kvasir.Models;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// The one way in which tokens are computed: rows of sequences are put into <see cref="Batch"/>, run through the model, and are in the cache afterwards. What goes in, and what
+/// The one way in which tokens are computed: rows of sequences are put into <see cref="Batch"/>, run through the model, and are in the cache afterwards. What
+/// goes in, and what
 /// becomes of the logits, is the caller's affair: the engine has a scheduler and samplers, a probe has neither.
 /// </summary>
 internal sealed class ForwardPass : IDisposable
@@ -102,7 +103,8 @@ internal sealed class ForwardPass : IDisposable
     }
 
     /// <summary>
-    /// Computes the rest of a prompt, with the logits of its last token; pages must have been reserved. The first pass takes what does not fill a batch, so that the last has as
+    /// Computes the rest of a prompt, with the logits of its last token; pages must have been reserved. The first pass takes what does not fill a batch, so
+    /// that the last has as
     /// many rows as it can.
     /// </summary>
     /// <param name="prompt">All of it; the cache has the first rows.</param>

@@ -7,7 +7,8 @@ namespace Kvasir.Models;
 /// <summary>A text beside a model's weights, whichever Unicode form an editor gave it.</summary>
 internal static class SideFile
 {
-    /// <summary>UTF-8 without a byte order mark. UTF-16 with one is understood (<see cref="PlainText.Recognize"/>); bytes that are no text become U+FFFD.</summary>
+    /// <summary>UTF-8 without a byte order mark. UTF-16 with one is understood (<see cref="PlainText.Recognize"/>); bytes that are no text become
+    /// U+FFFD.</summary>
     /// <param name="limitBytes">Larger files are refused before they are read.</param>
     /// <param name="notes">Told of bytes that are no text; null for nobody.</param>
     /// <exception cref="KvasirException">The file is missing, empty, too large, cannot be read, or has a zero character.</exception>

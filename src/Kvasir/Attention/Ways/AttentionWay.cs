@@ -1,6 +1,7 @@
 namespace Kvasir.Attention.Ways;
 
-/// <summary>A way to attend the rows of a segment: into how many items of work it is divided, and how each is done. Stateless; what a worker needs lies in its scratch.</summary>
+/// <summary>A way to attend the rows of a segment: into how many items of work it is divided, and how each is done. Stateless; what a worker needs lies in
+/// its scratch.</summary>
 internal abstract class AttentionWay
 {
     /// <summary>Items of work that a segment is in one layer.</summary>

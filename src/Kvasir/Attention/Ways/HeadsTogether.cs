@@ -1,6 +1,7 @@
 namespace Kvasir.Attention.Ways;
 
-/// <summary>A generated token attends what the selectors of a layer decide together: one item is the layer, and workers that are free help with its rows.</summary>
+/// <summary>A generated token attends what the selectors of a layer decide together: one item is the layer, and workers that are free help with its
+/// rows.</summary>
 internal sealed class HeadsTogether : AttentionWay
 {
     public override bool TakesHelp => true;
