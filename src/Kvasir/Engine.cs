@@ -355,6 +355,8 @@ public sealed class Engine : IDisposable
             if (sequence.CachedCount < sequence.TokenCount)
                 continue;
             var finish = TryCommitToken(sequence, _pass.Logits(logitIndex++));
+            // Now that there are logits which are numbers.
+            sequence.LeaveShared();
             if (finish == FinishReason.None)
                 continue;
             _scheduler.Remove(sequence);

@@ -151,14 +151,15 @@ internal sealed class Scheduler
             return false;
         // First, since a policy may fail, and then what is shared stays where it is.
         attention.MakeIndexes(shared);
-        var reusedCount = ReusableRows(sequence);
-        var rows = Math.Max(sequence.TokenLimit, (int)Math.Min(sequence.Shared?.LimitTokens ?? 0, _cache.TokenLimit + 2));
-        if ((reusedCount > 0 ? sequence.Shared!.Take() : _cache.TryOpen(rows)) is not { } cache)
+        if (_cache.TryOpen(sequence.TokenLimit) is not { } cache)
         {
             attention.DropIndexes();
             return false;
         }
 
+        var reusedCount = ReusableRows(sequence);
+        if (reusedCount > 0)
+            cache.Adopt(sequence.Shared!.Rows);
         attention.Begin(cache, sequence.PrefillCount, reusedCount);
         return true;
     }
@@ -169,7 +170,7 @@ internal sealed class Scheduler
         var (attention, reused) = (sequence.Attention!, ReusableRows(sequence));
         var rows = Math.Min(sequence.TokenCount + 1, Math.Max(sequence.TokenCount, sequence.TokenLimit));
         var (pages, bytes) = ((long)_cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused)), attention.IndexBytesMissing(rows, sequence.PrefillCount));
-        bytes += (reused > 0 ? 0 : _cache.OpenPageBytes) + _shared.BytesMissing(attention.Policy);
+        bytes += _cache.OpenPageBytes + _shared.BytesMissing(attention.Policy);
         // What running prompts have not taken yet but will.
         foreach (var running in _running)
         {

@@ -31,6 +31,7 @@ public sealed class Sequence
     private int _submitted;
     private int _publishedCount;
     private int _finish;
+    private bool _leftShared;
 
     /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
@@ -223,10 +224,21 @@ public sealed class Sequence
     /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
     internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
 
+    /// <summary>Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them.</summary>
+    internal void LeaveShared()
+    {
+        if (_leftShared || Shared is null || Fault is not null || CachedCount < Shared.TokenCount)
+            return;
+        _leftShared = true;
+        if (ReusedCount == 0)
+            Shared.Keep(Attention!.Cache!);
+    }
+
     /// <summary>Gives everything back and says how it ended. A fault of its own outweighs every other end.</summary>
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
-        KeepShared(Fault is null ? reason : FinishReason.Failed);
+        if (reason != FinishReason.Failed)
+            LeaveShared();
         Release();
         if (failure is null && Fault is { } fault)
             (reason, failure) = (FinishReason.Failed, fault as KvasirException ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault));
@@ -235,13 +247,6 @@ public sealed class Sequence
         Failure = failure;
         Volatile.Write(ref _finish, (int)reason);
         Signal();
-    }
-
-    private void KeepShared(FinishReason reason)
-    {
-        if (Shared is null || reason == FinishReason.Failed || CachedCount < Shared.TokenCount)
-            return;
-        Shared.Keep(Attention!.TakeCache()!);
     }
 
     private string ReadText(int end)

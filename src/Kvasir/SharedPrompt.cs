@@ -3,9 +3,9 @@ using Kvasir.Cache;
 namespace Kvasir;
 
 /// <summary>
-/// The beginning of a prompt whose keys and values go from one sequence to the next: the first computes them and leaves them here when it ends, and whoever
-/// comes then computes only what is behind them. One running sequence has them at a time; another meanwhile computes its own, and so does one whose policy
-/// observes more than the rest of its prompt. They take KV memory as long as they are kept. For one engine, and its thread.
+/// The beginning of a prompt whose keys and values are computed once: the first sequence leaves them here when its prompt is computed, and whoever begins after
+/// it, any number side by side, reads the same pages and computes only what is behind them. A sequence that begins before they are here computes its own, and so
+/// does one whose policy observes more than the rest of its prompt. They take KV memory, once, as long as they are kept. For one engine, and its thread.
 /// </summary>
 public sealed class SharedPrompt
 {
@@ -13,57 +13,40 @@ public sealed class SharedPrompt
     public const int UnitTokens = PagePool.PageTokens;
 
     private readonly int[] _tokens;
-    private SequenceCache? _cache;
+    private SharedRows? _rows;
 
-    /// <param name="tokens">At least one, in whole units: what a page is rounded to does not depend on who wrote it then.</param>
-    /// <param name="limitTokens">The most tokens of a sequence that is to use it, prompt and answer.</param>
-    public SharedPrompt(ReadOnlySpan<int> tokens, int limitTokens)
+    /// <param name="tokens">At least one, in whole units: what a page is rounded to does not depend on who wrote it then, and no page is copied.</param>
+    public SharedPrompt(ReadOnlySpan<int> tokens)
     {
         ArgumentOutOfRangeException.ThrowIfZero(tokens.Length);
         ArgumentOutOfRangeException.ThrowIfNotEqual(tokens.Length % UnitTokens, 0);
-        (_tokens, LimitTokens) = (tokens.ToArray(), limitTokens);
+        _tokens = tokens.ToArray();
     }
 
     public int TokenCount => _tokens.Length;
 
-    public int LimitTokens { get; }
-
     /// <summary>Rows that are kept here now: all or none.</summary>
-    public int RowCount => _cache is null ? 0 : TokenCount;
+    public int RowCount => _rows?.RowCount ?? 0;
 
-    /// <summary>Gives the rows' memory back, if they are here.</summary>
+    /// <summary>The rows, which are here.</summary>
+    internal SharedRows Rows => _rows!;
+
+    /// <summary>Keeps the rows no longer. Sequences that use them go on; the memory comes back with the last of them.</summary>
     public void Release()
     {
-        _cache?.Close();
-        _cache = null;
+        _rows?.Release();
+        _rows = null;
     }
 
     /// <summary>Whether rows are here that lie in another engine's memory.</summary>
-    internal bool IsElsewhere(KvCache cache) => _cache is not null && _cache.Pool != cache.Pool;
+    internal bool IsElsewhere(KvCache cache) => _rows is not null && _rows.Pool != cache.Pool;
 
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);
 
     /// <summary>Whether rows are here that a sequence can use: what its policy observes it computes itself, and what tells the first token.</summary>
     internal bool HasRowsFor(Sequence sequence) =>
-        _cache?.MaxRows >= sequence.TokenLimit && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Attention!.ObservedPromptRows);
+        _rows is not null && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Attention!.ObservedPromptRows);
 
-    internal SequenceCache Take()
-    {
-        var cache = _cache!;
-        _cache = null;
-        return cache;
-    }
-
-    /// <summary>Keeps the rows of a sequence that has ended; where there are some already, its own go.</summary>
-    internal void Keep(SequenceCache cache)
-    {
-        if (_cache is not null)
-        {
-            cache.Close();
-            return;
-        }
-
-        cache.Truncate(TokenCount);
-        _cache = cache;
-    }
+    /// <summary>Keeps the first rows of a sequence, unless some are here.</summary>
+    internal void Keep(SequenceCache cache) => _rows ??= cache.Share(TokenCount);
 }

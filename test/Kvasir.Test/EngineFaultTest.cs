@@ -90,7 +90,7 @@ public sealed class EngineFaultTest : IDisposable
         using var engine = new Engine(_model, Exact);
         var prompt = Prompt(80);
         var alone = Generation.Run(engine, prompt, Generation.Greedy(20));
-        var shared = new SharedPrompt(prompt.AsSpan(0, 64), 200);
+        var shared = new SharedPrompt(prompt.AsSpan(0, 64));
         foreach (var place in new[] { "none", "Append", "none", "Select", "Dispose", "none" })
         {
             Generation.Run(engine, prompt, Generation.Greedy(20) with { Attention = new FaultyPolicy(place, 85) }, shared);

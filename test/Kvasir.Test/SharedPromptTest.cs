@@ -31,7 +31,7 @@ public sealed class SharedPromptTest : IDisposable
     public void PoliciesOneAfterAnotherFindWhatTheyWouldAlone(KvType type)
     {
         using var engine = new Engine(_model, Options(type));
-        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         var alone = Policies.ToDictionary(static policy => policy, policy => Alone(type, policy));
         foreach (var policy in Policies.Concat(Policies.Reverse()))
@@ -52,7 +52,7 @@ public sealed class SharedPromptTest : IDisposable
     public void WhatIsSharedChangesNothing()
     {
         using var engine = new Engine(_model, Options(KvType.F32));
-        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         foreach (var policy in Policies)
         {
@@ -66,55 +66,117 @@ public sealed class SharedPromptTest : IDisposable
         }
     }
 
-    [Fact]
-    public void AnotherSequenceMeanwhileComputesItsOwn()
+    [Theory]
+    [InlineData(KvType.F32)]
+    [InlineData(KvType.Int8)]
+    public void SequencesSideBySideReadTheSamePages(KvType type)
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
-        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        using var engine = new Engine(_model, Options(type) with { MaxSequences = 3 });
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         var kept = engine.KvBytesInUse;
-        Assert.Equal(SharedTokens * engine.Plan.KvBytesPerToken, kept);
-        Sequence[] both = [Sequence(shared, "dense"), Sequence(shared, "dense")];
-        foreach (var one in both)
-            engine.Submit(one);
+        Assert.Equal(PageBytes(engine, SharedTokens), kept);
+        string[] policies = ["dense", "quest:page=8,recent=8,dense-layers=none,min-context=0", "h2o:heavy=0.1,newest=0.1,min-context=0"];
+        var sequences = policies.Select(policy => Sequence(shared, policy)).ToArray();
+        foreach (var sequence in sequences)
+            engine.Submit(sequence);
+        var most = 0L;
         while (engine.Step())
         {
+            engine.Verify();
+            most = Math.Max(most, engine.KvBytesInUse);
         }
 
-        Assert.Equal([SharedTokens, 0], both.Select(static one => one.ReusedCount));
-        Assert.Equal(both[0].Tokens, both[1].Tokens);
+        // Each has 92 rows of its own: three pages.
+        Assert.Equal(kept + (3 * PageBytes(engine, 92)), most);
+        Assert.Equal([SharedTokens, SharedTokens, SharedTokens], sequences.Select(static one => one.ReusedCount));
         Assert.Equal((kept, SharedTokens), (engine.KvBytesInUse, shared.RowCount));
+        foreach (var (policy, sequence) in policies.Zip(sequences))
+            Assert.Equal(Run(engine, shared, policy).Tokens, Generation.Read(sequence).Tokens);
+    }
+
+    [Fact]
+    public void ReleasedRowsStayForThoseThatUseThem()
+    {
+        using var engine = new Engine(_model, Options(KvType.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
+        Compute(engine, shared);
+        var user = Sequence(shared, "dense");
+        engine.Submit(user);
+        for (var i = 0; i < 3; i++)
+            engine.Step();
+        shared.Release();
+        engine.Verify();
+        Assert.Equal((0, SharedTokens), (shared.RowCount, user.ReusedCount));
+        while (engine.Step())
+            engine.Verify();
+        Assert.Equal((0, 0L), (shared.RowCount, engine.KvBytesInUse));
+        Assert.Equal(Run(engine, null, "dense").Tokens, Generation.Read(user).Tokens);
+    }
+
+    [Fact]
+    public void ThePreemptedBeginAgainWithTheSharedRows()
+    {
+        // 13 pages a head: four are shared, and two answers of 40 tokens behind 72 more need four each.
+        using var roomy = new Engine(_model, Options(KvType.F32));
+        var limit = PageBytes(roomy, 32) * 10;
+        using var engine = new Engine(_model, Options(KvType.F32) with { KvMemoryBytes = limit, MaxSequences = 2 });
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
+        Compute(engine, shared);
+        Sequence[] both = [.. Enumerable.Range(0, 2).Select(_ => new Sequence(_text, Generation.Greedy(40)) { Shared = shared })];
+        foreach (var one in both)
+            engine.Submit(one);
+        var preempted = false;
+        while (engine.Step())
+        {
+            engine.Verify();
+            preempted |= both[1].GeneratedCount > 0 && both[1].CachedCount == 0 && both[1].Finish == FinishReason.None;
+        }
+
+        Assert.True(preempted);
+        Assert.Equal([SharedTokens, SharedTokens], both.Select(static one => one.ReusedCount));
+        var alone = Generation.Run(roomy, _text, Generation.Greedy(40));
+        foreach (var one in both)
+            Generation.Read(one).AssertEquals(alone, 1e-3, "preempted");
+        shared.Release();
+        Assert.Equal(0, engine.KvBytesInUse);
     }
 
     [Fact]
     public void WhoObservesMoreThanTheRestComputesItsOwn()
     {
         using var engine = new Engine(_model, Options(KvType.F32));
-        var shared = new SharedPrompt(_text.AsSpan(0, 160), PromptTokens + 20);
+        var shared = new SharedPrompt(_text.AsSpan(0, 160));
         Compute(engine, shared);
         Assert.Equal(0, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=41,min-context=0").Sequence.ReusedCount);
         Assert.Equal(160, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=40,min-context=0").Sequence.ReusedCount);
         Assert.Equal(160, shared.RowCount);
         // One token is needed to tell the next.
-        var whole = new SharedPrompt(_text.AsSpan(0, 192), PromptTokens + 20);
+        var whole = new SharedPrompt(_text.AsSpan(0, 192));
         Compute(engine, whole);
         Assert.Equal(0, Generation.Run(engine, _text[..192], Generation.Greedy(2), whole).Sequence.ReusedCount);
         Assert.Equal(192, Generation.Run(engine, _text[..193], Generation.Greedy(2), whole).Sequence.ReusedCount);
     }
 
     [Fact]
-    public void RowsComeBackFromACancelledSequence()
+    public void ACancelledSequenceLeavesThemToOthers()
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
-        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
-        Compute(engine, shared);
+        using var engine = new Engine(_model, Options(KvType.F32) with { BatchTokens = 140 });
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         var cancelled = Sequence(shared, "dense");
         engine.Submit(cancelled);
         engine.Step();
-        Assert.Equal((0, PromptTokens), (shared.RowCount, cancelled.CachedCount));
+        Assert.Equal((0, 140), (shared.RowCount, cancelled.CachedCount));
         cancelled.Cancel();
         engine.Step();
         Assert.Equal((FinishReason.Cancelled, SharedTokens), (cancelled.Finish, shared.RowCount));
+        var user = Sequence(shared, "dense");
+        engine.Submit(user);
+        engine.Step();
+        user.Cancel();
+        engine.Step();
+        engine.Verify();
+        Assert.Equal((SharedTokens, PageBytes(engine, SharedTokens)), (shared.RowCount, engine.KvBytesInUse));
         Assert.Equal(Run(engine, null, "dense").Tokens, Run(engine, shared, "dense").Tokens);
     }
 
@@ -122,18 +184,18 @@ public sealed class SharedPromptTest : IDisposable
     public void OtherPromptsAndPartsOfUnitsAreRefused()
     {
         using var engine = new Engine(_model, Options(KvType.F32));
-        var shared = new SharedPrompt(_text.AsSpan(32, 64), PromptTokens);
+        var shared = new SharedPrompt(_text.AsSpan(32, 64));
         var refusal = Assert.Throws<KvasirException>(() => engine.Submit(Sequence(shared, "dense")));
         Assert.Equal("the prompt of 200 tokens does not begin with the 64 that are shared", refusal.Message);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt(_text.AsSpan(0, 33), PromptTokens));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt([], PromptTokens));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt(_text.AsSpan(0, 33)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SharedPrompt([]));
     }
 
     // The same tokens in the same batches: first the shared ones, then the others.
     private Generation Alone(KvType type, string policy)
     {
         using var engine = new Engine(_model, Options(type));
-        var own = new SharedPrompt(_text.AsSpan(0, SharedTokens), PromptTokens + 20);
+        var own = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, own);
         var result = Run(engine, own, policy);
         own.Release();
@@ -141,6 +203,8 @@ public sealed class SharedPromptTest : IDisposable
     }
 
     private static EngineOptions Options(KvType type) => new() { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, PromptsFirst = true };
+
+    private static long PageBytes(Engine engine, int rows) => engine.Plan.KvBytesPerToken * ((rows + 31) / 32 * 32);
 
     private static double Share(Sequence sequence) => sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer).KeysReadShare;
 

@@ -38,7 +38,7 @@ internal sealed class DemoRun : IDisposable
         // The last tokens of the text are each policy's own: what it observes, and what tells the first token.
         var own = Math.Max(DensePart.LeastOwnTokens, Policies.Max(static policy => policy.ObservedPromptRows));
         var sharedTokens = Math.Max(0, TextTokens - own) / SharedPrompt.UnitTokens * SharedPrompt.UnitTokens;
-        _shared = sharedTokens == 0 ? null : new SharedPrompt([.. _prompts[0].Tokens.Take(sharedTokens)], plan.ContextTokens);
+        _shared = sharedTokens == 0 ? null : new SharedPrompt([.. _prompts[0].Tokens.Take(sharedTokens)]);
         _engine = new Engine(model, new EngineOptions { Threads = plan.Threads, Kv = plan.Kv, ContextTokens = plan.ContextTokens, MaxSequences = 1, QueueLimit = 1, PromptsFirst = true });
         if (_engine.Plan.TokensThatFit >= plan.ContextTokens)
             return;

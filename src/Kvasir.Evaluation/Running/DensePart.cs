@@ -35,7 +35,7 @@ internal sealed class DensePart
         if (tokenCount == 0)
             return null;
         int[] tokens = [.. sample.Prompt.Tokens.Take(tokenCount)];
-        var prompt = new SharedPrompt(tokens, sample.TokenLimit);
+        var prompt = new SharedPrompt(tokens);
         return new DensePart(prompt, new TimedSequence(new Sequence(tokens, new GenerationOptions { MaxTokens = 1, IgnoreEnd = true, Sampling = SamplingOptions.Greedy }) { Shared = prompt }));
     }
 }

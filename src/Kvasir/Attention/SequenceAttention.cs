@@ -53,8 +53,11 @@ internal sealed class SequenceAttention
     /// <summary>Rows before this one are attended as a prompt.</summary>
     public int PromptEnd { get; private set; }
 
-    /// <summary>Rows that the cache had at the beginning, and that are indexed with the first new ones.</summary>
+    /// <summary>Rows that the cache had at the beginning.</summary>
     public int ReusedCount { get; private set; }
+
+    /// <summary>Those among them that are not indexed yet: they are with the first new ones.</summary>
+    public int UnindexedCount { get; private set; }
 
     /// <summary>Tokens that were attended under the policy.</summary>
     public int DecodedCount { get; private set; }
@@ -86,7 +89,7 @@ internal sealed class SequenceAttention
     public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0)
     {
         Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
-        (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
+        (Cache, PromptEnd, ReusedCount, UnindexedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount, reusedCount);
         _memory = cache.Pool.Memory;
     }
 
@@ -129,7 +132,7 @@ internal sealed class SequenceAttention
     /// <summary>Counts rows that a step has computed.</summary>
     public void Commit(in Segment segment)
     {
-        RowCount += segment.RowCount;
+        (RowCount, UnindexedCount) = (RowCount + segment.RowCount, 0);
         if (!segment.IsPrompt)
             DecodedCount += segment.RowCount;
         CountIndexes();
@@ -156,23 +159,15 @@ internal sealed class SequenceAttention
         Cache!.Truncate(rows);
         foreach (var selector in _selectors)
             selector.Truncate(rows);
-        RowCount = Math.Min(RowCount, rows);
+        (RowCount, UnindexedCount) = (Math.Min(RowCount, rows), Math.Min(UnindexedCount, rows));
     }
 
     /// <summary>Gives rows and indexes back.</summary>
     public void Release()
     {
         Cache?.Close();
-        TakeCache();
+        (Cache, RowCount, UnindexedCount) = (null, 0, 0);
         DropIndexes();
-    }
-
-    /// <summary>Takes the rows out, for another sequence that begins with the same tokens.</summary>
-    public SequenceCache? TakeCache()
-    {
-        var taken = Cache;
-        (Cache, RowCount) = (null, 0);
-        return taken;
     }
 
     /// <summary>Gives the indexes' memory back; the rows stay. A selector that throws is the sequence's fault, and keeps none of the others.</summary>

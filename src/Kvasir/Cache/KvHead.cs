@@ -40,13 +40,27 @@ public sealed class KvHead
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
     public PagedRows Values => PagedRows.Values(_addresses.AsSpan(0, _pageCount), PagePool.PageTokens, Type, Dim);
 
+    /// <summary>The pages of rows [0, <see cref="RowCount"/>), and those that are reserved behind them.</summary>
+    internal ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageCount);
+
+    // A page that others read too is copied before it is written to.
+    private bool CopiesOnWrite => RowCount / PagePool.PageTokens is var page && page < _pageCount && _pool.IsShared(_pages[page]);
+
     internal static int PagesFor(int rows) => (rows + PagePool.PageTokens - 1) / PagePool.PageTokens;
 
-    /// <summary>Takes the pages that rows up to <paramref name="rows"/> need. False, with nothing taken, when the pool is short.</summary>
+    /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
+    internal int PagesMissing(int rows) => Math.Max(0, PagesFor(rows) - _pageCount) + (rows > RowCount && CopiesOnWrite ? 1 : 0);
+
+    /// <summary>
+    /// Takes the pages that rows up to <paramref name="rows"/> need, one of them for a copy if the next row's is shared. False when the pool is short: then the
+    /// head has no more pages than before.
+    /// </summary>
     internal bool TryReserve(int rows)
     {
         var wanted = PagesFor(rows);
         Invariant.Holds(wanted <= _pages.Length);
+        if (rows > RowCount && CopiesOnWrite && !TryCopyForWriting())
+            return false;
         var before = _pageCount;
         while (_pageCount < wanted)
         {
@@ -66,7 +80,7 @@ public sealed class KvHead
     /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> and <paramref name="value"/> are [dim].</summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
-        Invariant.Holds(RowCount / PagePool.PageTokens < _pageCount);
+        Invariant.Holds(RowCount / PagePool.PageTokens < _pageCount && !CopiesOnWrite);
         Store(_openKeys, key, Keys);
         Store(_openValues, value, Values);
         RowCount++;
@@ -77,6 +91,21 @@ public sealed class KvHead
     {
         Invariant.Holds(rowCount <= RowCount);
         return new KvHead(_pool, _pages, _addresses) { RowCount = rowCount, _pageCount = PagesFor(rowCount) };
+    }
+
+    /// <summary>Begins with rows that others have, by reference; this one is empty.</summary>
+    /// <param name="pages">Of those rows; each gets an owner more.</param>
+    internal void Adopt(ReadOnlySpan<int> pages, int rowCount)
+    {
+        Invariant.Holds(_pageCount == 0 && pages.Length == PagesFor(rowCount) && pages.Length <= _pages.Length);
+        foreach (var page in pages)
+        {
+            _pool.Share(page);
+            _pages[_pageCount] = page;
+            _addresses[_pageCount++] = _pool.Address(page);
+        }
+
+        RowCount = rowCount;
     }
 
     /// <summary>Takes over the rows of another head of the same shape; this one is empty and has reserved as many.</summary>
@@ -100,6 +129,17 @@ public sealed class KvHead
         }
 
         ReturnFrom(PagesFor(rows));
+    }
+
+    private bool TryCopyForWriting()
+    {
+        if (!_pool.TryTake(out var copy))
+            return false;
+        ref var page = ref _pages[RowCount / PagePool.PageTokens];
+        _pool.Bytes(page, 0, _pool.PageBytes).CopyTo(_pool.Bytes(copy, 0, _pool.PageBytes));
+        _pool.Return(page);
+        (page, _addresses[RowCount / PagePool.PageTokens]) = (copy, _pool.Address(copy));
+        return true;
     }
 
     private void Store(OpenPage? open, ReadOnlySpan<float> row, PagedRows rows)

@@ -21,7 +21,9 @@ public sealed class PagePool : IDisposable
     private readonly NativeArena _arena;
     private readonly int _slabPages;
     private readonly int[] _free;
-    private readonly bool[] _taken;
+
+    // [pages]: how many heads read a page, or have it to write to; 0 for a free one.
+    private readonly int[] _owners;
 
     // [slabs]: pages in use.
     private readonly int[] _slabUse;
@@ -57,7 +59,7 @@ public sealed class PagePool : IDisposable
         _slabUse = new int[(PageLimit + _slabPages - 1) / _slabPages];
         _arena = new NativeArena(_slabUse.Length);
         _free = new int[PageLimit];
-        _taken = new bool[PageLimit];
+        _owners = new int[PageLimit];
     }
 
     public KvType Type { get; }
@@ -69,8 +71,11 @@ public sealed class PagePool : IDisposable
     /// <summary>The most pages that can be in use at once.</summary>
     public int PageLimit { get; }
 
-    /// <summary>Pages handed out and not yet returned.</summary>
+    /// <summary>Pages handed out and not yet returned, each counted once however many share it.</summary>
     public int PagesInUse { get; private set; }
+
+    /// <summary>Owners of all pages together: <see cref="PagesInUse"/>, and one more for each time that a page was shared.</summary>
+    public long OwnerCount { get; private set; }
 
     /// <summary>Pages that can still be taken under the limit.</summary>
     public int PagesLeft => _freeCount + PagesWithin(_memory.LeftBytes);
@@ -97,17 +102,31 @@ public sealed class PagePool : IDisposable
         }
 
         page = _free[--_freeCount];
-        Invariant.Holds(!_taken[page]);
-        _taken[page] = true;
+        Invariant.Holds(_owners[page] == 0);
+        _owners[page] = 1;
         _emptySlabs -= _slabUse[page / _slabPages]++ == 0 ? 1 : 0;
-        PagesInUse++;
+        (PagesInUse, OwnerCount) = (PagesInUse + 1, OwnerCount + 1);
         return true;
     }
 
+    /// <summary>Adds an owner to a page in use: each returns it, and nobody writes to it until only one is left.</summary>
+    public void Share(int page)
+    {
+        Invariant.Holds((uint)page < (uint)PageLimit && _owners[page] > 0);
+        _owners[page]++;
+        OwnerCount++;
+    }
+
+    /// <summary>Whether a page has more than one owner.</summary>
+    public bool IsShared(int page) => _owners[page] > 1;
+
+    /// <summary>Takes one owner from a page; the last one's is free.</summary>
     public void Return(int page)
     {
-        Invariant.Holds((uint)page < (uint)PageLimit && _taken[page]);
-        _taken[page] = false;
+        Invariant.Holds((uint)page < (uint)PageLimit && _owners[page] > 0);
+        OwnerCount--;
+        if (--_owners[page] > 0)
+            return;
         _emptySlabs += --_slabUse[page / _slabPages] == 0 ? 1 : 0;
         PagesInUse--;
         _free[_freeCount++] = page;
@@ -156,24 +175,25 @@ public sealed class PagePool : IDisposable
         return true;
     }
 
-    /// <summary>Checks that every page is either free exactly once or taken, and that the counts agree, the budget's too.</summary>
+    /// <summary>Checks that every page is either free exactly once or has owners, and that the counts agree, the budget's too.</summary>
     public void Verify()
     {
         var seen = new bool[PageLimit];
         for (var i = 0; i < _freeCount; i++)
         {
-            Invariant.Holds(!seen[_free[i]] && !_taken[_free[i]] && _arena.Has(_free[i] / _slabPages));
+            Invariant.Holds(!seen[_free[i]] && _owners[_free[i]] == 0 && _arena.Has(_free[i] / _slabPages));
             seen[_free[i]] = true;
         }
 
-        var (takenCount, pageCount, emptySlabs) = (0, 0, 0);
+        var (takenCount, ownerCount, pageCount, emptySlabs) = (0, 0L, 0, 0);
         for (var slab = 0; slab < _slabUse.Length; slab++)
         {
             var inUse = 0;
             for (var page = slab * _slabPages; page < (slab * _slabPages) + PagesIn(slab); page++)
             {
-                Invariant.Holds(_arena.Has(slab) ? seen[page] != _taken[page] : !seen[page] && !_taken[page]);
-                inUse += _taken[page] ? 1 : 0;
+                Invariant.Holds(_arena.Has(slab) ? seen[page] == (_owners[page] == 0) : !seen[page] && _owners[page] == 0);
+                inUse += _owners[page] > 0 ? 1 : 0;
+                ownerCount += _owners[page];
             }
 
             Invariant.Holds(inUse == _slabUse[slab]);
@@ -182,7 +202,7 @@ public sealed class PagePool : IDisposable
             emptySlabs += _arena.Has(slab) && inUse == 0 ? 1 : 0;
         }
 
-        Invariant.Holds(takenCount == PagesInUse && pageCount == _pageCount && emptySlabs == _emptySlabs);
+        Invariant.Holds(takenCount == PagesInUse && ownerCount == OwnerCount && pageCount == _pageCount && emptySlabs == _emptySlabs);
         Invariant.Holds(ResidentBytes == (long)pageCount * PageBytes && ResidentBytes <= _memory.Figures.PageBytes);
     }
 

@@ -26,7 +26,7 @@ public sealed class SequenceCache
     /// <summary>Rows that pages have been reserved for.</summary>
     public int ReservedRows { get; private set; }
 
-    /// <summary>Bytes of pages held, over all heads.</summary>
+    /// <summary>Bytes of pages held, over all heads, those among them that others share too.</summary>
     public long Bytes
     {
         get
@@ -43,8 +43,13 @@ public sealed class SequenceCache
     public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
 
     /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
-    public int PagesMissing(int rows) =>
-        rows <= ReservedRows ? 0 : _heads.Length * (KvHead.PagesFor(rows) - KvHead.PagesFor(ReservedRows));
+    public int PagesMissing(int rows)
+    {
+        var pages = 0;
+        foreach (var head in _heads)
+            pages += head.PagesMissing(rows);
+        return pages;
+    }
 
     /// <summary>Takes pages in every head for rows up to <paramref name="rows"/>. False, with nothing taken, when the pool is short.</summary>
     public bool TryReserve(int rows)
@@ -64,6 +69,18 @@ public sealed class SequenceCache
 
         ReservedRows = Math.Max(rows, ReservedRows);
         return true;
+    }
+
+    /// <summary>The first rows, for others to begin with.</summary>
+    internal SharedRows Share(int rowCount) => new(_pool, _heads, rowCount);
+
+    /// <summary>Begins with rows of another sequence of the same pool; this one is empty.</summary>
+    internal void Adopt(SharedRows shared)
+    {
+        Invariant.Holds(shared.Pool == _pool && shared.RowCount <= MaxRows);
+        for (var i = 0; i < _heads.Length; i++)
+            _heads[i].Adopt(shared.Pages(i), shared.RowCount);
+        ReservedRows = shared.RowCount;
     }
 
     /// <summary>Forgets rows from <paramref name="rows"/> on in every head, and returns their pages.</summary>

@@ -64,6 +64,43 @@ public sealed class SequenceCacheTest
         Assert.Equal([7f, 8f], scores);
     }
 
+    [Theory]
+    [InlineData(KvType.F32, 40)]
+    [InlineData(KvType.Int8, 40)]
+    [InlineData(KvType.Int8Channel, 33)]
+    [InlineData(KvType.Q8, 32)]
+    public void WhoGoesOnInASharedPageWritesToACopy(KvType type, int sharedRows)
+    {
+        using var cache = new KvCache(type, 1, 1, Dim, 1 << 20);
+        var (first, second) = (cache.Open(100), cache.Open(100));
+        Assert.True(first.TryReserve(64));
+        for (var row = 0; row < 50; row++)
+            first.Head(0, 0).Append(Row(row), Row(-row));
+        var shared = first.Share(sharedRows);
+        second.Adopt(shared);
+        // A new page, or a copy of one that is another's too.
+        Assert.Equal((1, sharedRows > 32 ? 1 : 0), (second.PagesMissing(sharedRows + 1), first.PagesMissing(51)));
+        foreach (var sequence in (SequenceCache[])[second, first])
+        {
+            var before = Keys(first, 50);
+            Assert.True(sequence.TryReserve(sequence.Head(0, 0).RowCount + 1));
+            sequence.Head(0, 0).Append(Row(70), Row(70));
+            cache.Pool.Verify();
+            for (var row = 0; row < 50; row++)
+                Assert.Equal(before[row], Keys(first, 50)[row], type == KvType.F32 ? 0 : 0.3);
+            for (var row = 0; row < sharedRows; row++)
+                Assert.Equal(row, Keys(second, sharedRows)[row], type == KvType.F32 ? 0 : 0.3);
+        }
+
+        second.Close();
+        shared.Release();
+        // Nobody else has it now: it is written to where it is.
+        Assert.Equal(0, first.PagesMissing(52));
+        first.Close();
+        cache.Pool.Verify();
+        Assert.Equal(0, cache.Pool.PagesInUse);
+    }
+
     [Fact]
     public void BytesPerTokenCountAllHeads()
     {
@@ -78,6 +115,18 @@ public sealed class SequenceCacheTest
         var refusal = Assert.Throws<KvasirException>(() => new KvCache(KvType.F32, 4, 4, Dim, 15 * PageBytes()));
         Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
         Assert.Contains($"{16 * PageBytes()}", refusal.Message, StringComparison.Ordinal);
+    }
+
+    private static float[] Keys(SequenceCache sequence, int count)
+    {
+        var (row, keys) = (new float[Dim], new float[count]);
+        for (var i = 0; i < count; i++)
+        {
+            sequence.Head(0, 0).Keys.Decode(i, row);
+            keys[i] = row[0];
+        }
+
+        return keys;
     }
 
     private static float[] Row(float first)
