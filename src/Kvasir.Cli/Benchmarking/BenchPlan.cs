@@ -67,7 +67,7 @@ internal sealed record BenchPlan
         var open = OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: false) + OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: true);
         var tokens = TokensAt(depth);
         return pages + (Batches[^1] * open * config.LayerCount * config.KvHeadCount)
-            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens)));
+            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBack(tokens - depth, 1))));
 
         static long Pages(long tokens) => Math.Max(1, (tokens + PagePool.PageTokens - 1) / PagePool.PageTokens);
     }

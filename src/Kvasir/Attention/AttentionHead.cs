@@ -31,6 +31,9 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
     /// <summary>Says that the prompt is over: what needs the whole of it is built now.</summary>
     public void EndPrompt() => Selector.EndPrompt(Rows);
 
+    /// <summary>Says that <see cref="Selector.Truncate"/> may come back to the rows that there are.</summary>
+    public void Mark() => Selector.Mark(Rows.RowCount);
+
     /// <inheritdoc cref="HeadAttention.Decode"/>
     public SoftmaxSum Attend(ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts) =>
         HeadAttention.Decode(this, queries, visible, watchers, scratch, ref counts);

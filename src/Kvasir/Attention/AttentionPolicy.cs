@@ -49,11 +49,12 @@ public abstract class AttentionPolicy
 
     /// <summary>The same of all heads of a sequence.</summary>
     /// <param name="maxRows">The most rows that the sequence will hold.</param>
-    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows)
+    /// <param name="takeBack">How far its generated rows may be taken back.</param>
+    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows, TakeBack takeBack = default)
     {
         var bytes = 0L;
         for (var layer = 0; layer < shape.LayerCount; layer++)
-            bytes += IndexBytesAt(new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows), promptRows, rows);
+            bytes += IndexBytesAt(new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows) { TakeBack = takeBack }, promptRows, rows);
         return shape.KvHeadCount * bytes;
     }
 

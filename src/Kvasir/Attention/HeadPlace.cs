@@ -11,4 +11,7 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
 {
     /// <summary>What <see cref="AttentionPolicy.ShareIndex"/> made for all sequences; null where nobody did, and a selector makes its own.</summary>
     public IDisposable? Shared { get; init; }
+
+    /// <summary>How far generated rows may be taken back.</summary>
+    public TakeBack TakeBack { get; init; }
 }

@@ -70,7 +70,19 @@ public abstract class Selector : IDisposable
     {
     }
 
-    /// <summary>Forgets rows from <paramref name="rows"/> on, as if they had never been appended.</summary>
+    /// <summary>
+    /// Says that <see cref="Truncate"/> may come back to the rows that there are now, behind the prompt: what steps have taught a selector, and what rows alone
+    /// do not tell, is kept beside. Of marks and of steps since one, as many count as <see cref="HeadPlace.TakeBack"/> says.
+    /// </summary>
+    /// <param name="rows">Rows that there are.</param>
+    public virtual void Mark(int rows)
+    {
+    }
+
+    /// <summary>
+    /// Forgets rows from <paramref name="rows"/> on, as if they had never been appended, and what steps with them in sight have taught. So many rows were
+    /// marked, unless no step has read since; or they are fewer than those of the prompt, which then is observed and ended again.
+    /// </summary>
     public virtual void Truncate(int rows)
     {
     }

@@ -22,9 +22,11 @@ internal sealed class SequenceAttention
     /// <param name="maxRows">The most rows that the sequence will ever hold.</param>
     /// <param name="audit">Null for none.</param>
     /// <param name="interruption">Told of faults; ends the sequence's part in a step when somebody else cancels it.</param>
-    public SequenceAttention(AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption)
+    /// <param name="takeBack">How far its generated rows may be taken back.</param>
+    public SequenceAttention(
+        AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption, TakeBack takeBack = default)
     {
-        (Policy, _shape, MaxRows, Audit, _interruption) = (policy, shape, maxRows, audit, interruption);
+        (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (policy, shape, maxRows, audit, interruption, takeBack);
         _reads = new LayerReads[shape.LayerCount * shape.KvHeadCount];
         (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
     }
@@ -34,6 +36,9 @@ internal sealed class SequenceAttention
     public AttentionAudit? Audit { get; }
 
     public int MaxRows { get; }
+
+    /// <summary>How far its generated rows may be taken back.</summary>
+    public TakeBack TakeBack { get; }
 
     /// <summary>As <see cref="AttentionPolicy.ObservedPromptRows"/>, asked once.</summary>
     public int ObservedPromptRows { get; }
@@ -102,7 +107,7 @@ internal sealed class SequenceAttention
     {
         try
         {
-            return Math.Max(0, Policy.IndexBytesAt(_shape, promptEnd, rows, MaxRows) - _indexBytes);
+            return Math.Max(0, Policy.IndexBytesAt(_shape, promptEnd, rows, MaxRows, TakeBack) - _indexBytes);
         }
         catch (Exception fault)
         {
@@ -153,9 +158,20 @@ internal sealed class SequenceAttention
         return layers;
     }
 
-    /// <summary>Forgets rows from <paramref name="rows"/> on, in the cache and in every index.</summary>
+    /// <summary>Says that <see cref="Truncate"/> may come back to the rows that there are.</summary>
+    public void Mark()
+    {
+        foreach (var selector in _selectors)
+            selector.Mark(RowCount);
+    }
+
+    /// <summary>
+    /// Forgets rows from <paramref name="rows"/> on, in the cache and in every index: generated ones back to a mark, or those of the prompt that the policy
+    /// observes with them, since they are observed again.
+    /// </summary>
     public void Truncate(int rows)
     {
+        Invariant.Holds(rows >= PromptEnd || rows <= Math.Max(0, PromptEnd - ObservedPromptRows));
         Cache!.Truncate(rows);
         foreach (var selector in _selectors)
             selector.Truncate(rows);
@@ -220,7 +236,7 @@ internal sealed class SequenceAttention
         {
             for (var layer = 0; layer < _shape.LayerCount; layer++)
             {
-                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows) { Shared = shared };
+                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows) { Shared = shared, TakeBack = TakeBack };
                 Policy.CreateLayer(first, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
             }
 

@@ -149,8 +149,10 @@ public sealed class EngineProbe : IDisposable
         for (var i = 0; i < sequenceCount; i++)
         {
             Reserve(_caches[i], Depth + steps);
-            if (i == _decoding.Count)
-                _decoding.Add(Open(use.Pass, _caches[i], Depth));
+            if (i < _decoding.Count)
+                continue;
+            _decoding.Add(Open(use.Pass, _caches[i], Depth));
+            _decoding[i].Mark();
         }
 
         try
@@ -239,7 +241,8 @@ public sealed class EngineProbe : IDisposable
     /// <summary>A sequence of so many prompt tokens, of which the cache holds the first <see cref="Depth"/>.</summary>
     private SequenceAttention Open(ForwardPass pass, SequenceCache cache, int promptTokens)
     {
-        var attention = pass.Open(cache, _policy, _maxTokens, promptTokens, _engine.Audit(AuditShare, _policy, _seed));
+        var takeBack = new TakeBack(_maxTokens - Depth, Marks: 1);
+        var attention = pass.Open(cache, _policy, _maxTokens, promptTokens, _engine.Audit(AuditShare, _policy, _seed), takeBack);
         if (Depth > 0)
             Index(attention, pass.Shape, endsPrompt: promptTokens == Depth);
         attention.Restore(Depth);

@@ -40,6 +40,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
 
     private readonly Model _model = reference.Model;
 
+    public static IReadOnlyList<string> Policies => Tried;
+
     public static TheoryData<string> Sparse => [.. Tried];
 
     public static TheoryData<string> Everything => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];
@@ -258,6 +260,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
                 selector.Weighed(rows, listed, weights, stride, max);
 
             public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
+
+            public override void Mark(int rows) => selector.Mark(rows);
 
             public override void Truncate(int rows) => selector.Truncate(rows);
 

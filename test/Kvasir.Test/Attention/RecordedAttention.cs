@@ -56,6 +56,8 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
         public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
 
+        public override void Mark(int rows) => selector.Mark(rows);
+
         public override void Truncate(int rows) => selector.Truncate(rows);
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);

@@ -1,42 +1,35 @@
+using Kvasir.Attention.Marks;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
-using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Observation;
 
 /// <summary>How much attention each cached row collected from the newest query rows. How the past fades is what the forms of it differ in.</summary>
-internal abstract class CollectedAttention(HeadPlace place) : IDisposable
+/// <param name="marks">Marks for which sums are kept.</param>
+internal abstract class CollectedAttention(HeadPlace place, int marks) : IDisposable
 {
-    protected const int PageRows = 4096;
-
     // Shorter runs of rows are added one by one.
     private const int LeastRun = 16;
     private readonly int _groupHeads = place.GroupHeads;
 
     public virtual long Bytes => Sums.Bytes;
 
-    protected NativePages Sums { get; } = new(PageRows * sizeof(float), (place.MaxRows + PageRows - 1) / PageRows);
+    protected MarkedSums Sums { get; } = new(place, marks);
 
     /// <summary>What weights are multiplied by before they are added.</summary>
-    protected float Unit { get; set; } = 1;
-
-    /// <summary>Bytes of the sums of so many rows.</summary>
-    public static long BytesFor(int rows) => (long)NativePages.PagesFor(rows, PageRows) * PageRows * sizeof(float);
+    protected virtual float Unit => 1;
 
     /// <summary>New rows have collected nothing.</summary>
-    public void Append(int firstRow, int rowCount)
-    {
-        Sums.Reserve((firstRow + rowCount + PageRows - 1) / PageRows);
-        for (var row = firstRow; row < firstRow + rowCount;)
-        {
-            var part = Page(row)[..Math.Min(PageRows - (row % PageRows), firstRow + rowCount - row)];
-            part.Clear();
-            row += part.Length;
-        }
-    }
+    public void Append(int firstRow, int rowCount) => Sums.Append(firstRow, rowCount);
 
-    /// <summary>Forgets the rows from <paramref name="rows"/> on.</summary>
-    public virtual void Truncate(int rows) => Sums.Truncate((rows + PageRows - 1) / PageRows);
+    /// <inheritdoc cref="Selector.EndPrompt"/>
+    public virtual void EndPrompt(int rows) => Sums.EndPrompt(rows);
+
+    /// <inheritdoc cref="Selector.Mark"/>
+    public abstract void Mark(int rows);
+
+    /// <inheritdoc cref="Selector.Truncate"/>
+    public virtual void Truncate(int rows) => Sums.Truncate(rows);
 
     /// <summary>Starts on the weights of a query; those of <paramref name="windowRows"/> queries count.</summary>
     /// <param name="position">Of the query.</param>
@@ -69,7 +62,7 @@ internal abstract class CollectedAttention(HeadPlace place) : IDisposable
         var count = 0;
         for (var row = among.First; row < among.End;)
         {
-            var page = Page(row);
+            var page = Sums.From(row);
             page = page[..Math.Min(page.Length, among.End - row)];
             count += Kernels.Elementwise.Above.Find(page, limit, row, rows[count..], sums[count..]);
             row += page.Length;
@@ -88,9 +81,6 @@ internal abstract class CollectedAttention(HeadPlace place) : IDisposable
 
     /// <summary>Where the weights of <paramref name="row"/> and those behind it are added to, as far as a page goes.</summary>
     protected abstract Span<float> Target(int row);
-
-    /// <summary>The sums from <paramref name="row"/> to the end of its page.</summary>
-    protected Span<float> Page(int row) => Sums.Page<float>(row / PageRows)[(row % PageRows)..];
 
     private void AddRun((int First, int Count) run, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> factors)
     {

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Marks;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 
@@ -7,49 +8,60 @@ namespace Kvasir.Attention.Observation;
 /// The exact sum over a window of queries: their weights are kept, a row of the length of the context each, and summed anew for every choice. For short contexts,
 /// and to hold <see cref="DecayedAttention"/> to.
 /// </summary>
-internal sealed class WindowAttention(HeadPlace place, int maxQueries) : CollectedAttention(place)
+internal sealed class WindowAttention(HeadPlace place, int maxQueries) : CollectedAttention(place, marks: 0)
 {
-    private readonly NativePages _weights = new(place.MaxRows * sizeof(float), maxQueries);
-    private readonly int[] _positions = new int[maxQueries];
-    private int _newest = -1;
+    // Those that newer ones have pushed out come back when these are taken back.
+    private readonly int _most = maxQueries + place.TakeBack.Steps;
+    private readonly NativePages _weights = new(place.MaxRows * sizeof(float), maxQueries + place.TakeBack.Steps);
+    private readonly int[] _positions = new int[maxQueries + place.TakeBack.Steps];
+
+    // Queries so far, and how many of the newest are here still.
+    private int _all;
     private int _count;
+    private int _promptRows;
 
     public override long Bytes => base.Bytes + _weights.Bytes;
 
     /// <summary>Bytes of a window of <paramref name="queries"/> rows of weights.</summary>
     public static long BytesOf(HeadPlace place, int queries) => (long)place.MaxRows * queries * sizeof(float);
 
+    public override void EndPrompt(int rows) => _promptRows = rows;
+
+    public override void Mark(int rows)
+    {
+    }
+
     public override void Begin(int position, int windowRows)
     {
-        _newest = (_newest + 1) % maxQueries;
-        _count = Math.Min(_count + 1, maxQueries);
-        _positions[_newest] = position;
-        _weights.Reserve(_newest + 1);
+        (_all, _count) = (_all + 1, Math.Min(_count + 1, _most));
+        _positions[Place(0)] = position;
+        _weights.Reserve(Place(0) + 1);
         Newest(0)[..(position + 1)].Clear();
     }
 
     public override void Truncate(int rows)
     {
         base.Truncate(rows);
-        while (_count > 0 && _positions[_newest] >= rows)
-        {
-            _newest = (_newest + maxQueries - 1) % maxQueries;
-            _count--;
-        }
+        var entersPrompt = rows < _promptRows || (_promptRows == 0 && _count > 0 && _positions[Place(0)] >= rows);
+        for (; _count > 0 && (entersPrompt || _positions[Place(0)] >= rows); _count--)
+            _all--;
+        if (entersPrompt)
+            (_all, _promptRows) = (0, 0);
+        _weights.Truncate(Math.Min(_all, _most));
     }
 
     public override void Settle(int windowRows)
     {
-        for (var page = 0; page < Sums.Count; page++)
-            Sums.Page<float>(page).Clear();
+        for (var page = 0; page < Sums.PageCount; page++)
+            Sums.Page(page).Clear();
         for (var back = 0; back < Math.Min(windowRows, _count); back++)
         {
-            var position = _positions[(_newest + maxQueries - back) % maxQueries];
+            var position = _positions[Place(back)];
             var weights = Newest(back)[..(position + 1)];
-            for (var row = 0; row < weights.Length; row += PageRows)
+            for (var row = 0; row < weights.Length; row += MarkedSums.PageRows)
             {
-                var part = weights[row..Math.Min(weights.Length, row + PageRows)];
-                VectorMath.Add(part, Page(row)[..part.Length]);
+                var part = weights[row..Math.Min(weights.Length, row + MarkedSums.PageRows)];
+                VectorMath.Add(part, Sums.From(row)[..part.Length]);
             }
         }
     }
@@ -62,6 +74,9 @@ internal sealed class WindowAttention(HeadPlace place, int maxQueries) : Collect
         base.Dispose(disposing);
     }
 
-    // The weights of the query that came so many before the newest: [MaxRows].
-    private Span<float> Newest(int back) => _weights.Page<float>((_newest + maxQueries - back) % maxQueries);
+    // Of the query that came so many before the newest.
+    private int Place(int back) => (_all - 1 - back) % _most;
+
+    // Its weights: [MaxRows].
+    private Span<float> Newest(int back) => _weights.Page<float>(Place(back));
 }

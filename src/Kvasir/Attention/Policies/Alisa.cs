@@ -1,3 +1,4 @@
+using Kvasir.Attention.Marks;
 using Kvasir.Attention.Observation;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
@@ -54,7 +55,9 @@ public sealed class Alisa : SparsePolicy
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
-        CollectedAttention.BytesFor(rows) + (SumsWindow(place) ? WindowAttention.BytesOf(place, Math.Min(rows, WindowRows(place.MaxRows))) : 0);
+        SumsWindow(place)
+            ? MarkedSums.BytesFor(rows, 0) + WindowAttention.BytesOf(place, Math.Min(rows, WindowRows(place.MaxRows) + place.TakeBack.Steps))
+            : MarkedSums.BytesFor(rows, place.TakeBack.Marks);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) =>
         new Halves(this, place, SumsWindow(place) ? new WindowAttention(place, WindowRows(place.MaxRows)) : new DecayedAttention(place));
@@ -80,7 +83,7 @@ public sealed class Alisa : SparsePolicy
 
         // Weights sum to 1 over the rows that were read. Times the share of the mass that these rows had when all were scored last, they can be added to weights
         // that sum to 1 over all rows.
-        private readonly float[] _shares = Ones(place.GroupHeads);
+        private readonly MarkedState _shares = new(place.GroupHeads, initial: 1, place.TakeBack.Marks);
         private readonly float[] _whole = Ones(place.GroupHeads);
         private int _chosen = -1;
         private int _probed = -1;
@@ -90,7 +93,24 @@ public sealed class Alisa : SparsePolicy
 
         public override void Append(KvHead head, int firstRow, int rowCount) => attention.Append(firstRow, rowCount);
 
-        public override void Truncate(int rows) => attention.Truncate(rows);
+        public override void EndPrompt(KvHead head)
+        {
+            attention.EndPrompt(head.RowCount);
+            _shares.EndPrompt(head.RowCount);
+        }
+
+        public override void Mark(int rows)
+        {
+            attention.Mark(rows);
+            _shares.Mark(rows);
+        }
+
+        public override void Truncate(int rows)
+        {
+            (_chosen, _probed) = (-1, -1);
+            attention.Truncate(rows);
+            _shares.Truncate(rows);
+        }
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
         {
@@ -98,7 +118,7 @@ public sealed class Alisa : SparsePolicy
                 return;
             var isChoice = position == _chosen;
             attention.Begin(position, isChoice ? _windowRows : policy.WindowRows(rows.Count - 1));
-            attention.Add(rows, weights, stride, isChoice ? _shares : _whole);
+            attention.Add(rows, weights, stride, isChoice ? _shares.Values : _whole);
         }
 
         protected override void Dispose(bool disposing)
@@ -131,11 +151,12 @@ public sealed class Alisa : SparsePolicy
             var rows = new RowSet(query.FirstRow, count);
             var weights = query.Scratch.Floats(place.GroupHeads * count);
             AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, weights, count);
+            var shares = _shares.Learn(query.EndRow);
             for (var head = 0; head < place.GroupHeads; head++)
             {
                 var own = weights.Slice(head * count, count);
                 VectorMath.Scale(own, 1 / Softmax.Exponentials(own, VectorMath.Max(own)));
-                _shares[head] = Share(own, query.FirstRow, selection);
+                shares[head] = Share(own, query.FirstRow, selection);
             }
 
             attention.Begin(_chosen, _windowRows);

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Marks;
 using Kvasir.Attention.Sampling;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
@@ -74,9 +75,9 @@ public sealed class Guarded : SparsePolicy
         private readonly KeyCodes _codes = new(policy.Bits, place);
         private readonly RowChances _chances = new(place, CounterNoise.Seed((ulong)policy.Zones.Seed, place.Layer, place.KvHead));
         private readonly DrawnSums _sums = new(policy.Guarantee, place);
-        private bool _promptEnded;
+        private readonly MarkedState _usual = new(1, initial: 0, place.TakeBack.Marks);
+        private int _promptRows;
         private bool _drew;
-        private float _usual;
         private int _start;
         private int _lastEnd;
 
@@ -84,21 +85,27 @@ public sealed class Guarded : SparsePolicy
 
         public override void EndPrompt(KvHead head)
         {
-            _promptEnded = true;
+            _promptRows = head.RowCount;
+            _usual.EndPrompt(_promptRows);
             Append(head, 0, head.RowCount);
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
-            if (_promptEnded && _codes.Count == 0 && head.RowCount >= Math.Max(FewestRows, Zones.MinContext))
-                _codes.Learn(head);
-            else
-                _codes.Append(head);
+            // From the prompt, or from the first rows that are enough, however many come at a time.
+            var learnt = Math.Max(_promptRows, Math.Max(FewestRows, Zones.MinContext));
+            if (_promptRows > 0 && _codes.Count == 0 && head.RowCount >= learnt)
+                _codes.Learn(head, learnt);
+            _codes.Append(head);
         }
+
+        public override void Mark(int rows) => _usual.Mark(rows);
 
         public override void Truncate(int rows)
         {
+            _promptRows = rows < _promptRows ? 0 : _promptRows;
             _codes.Truncate(rows);
+            _usual.Truncate(rows);
             _lastEnd = 0;
         }
 
@@ -144,7 +151,7 @@ public sealed class Guarded : SparsePolicy
         private int Start(int endRow)
         {
             if (endRow != _lastEnd)
-                (_start, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual), endRow);
+                (_start, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual.Values[0]), endRow);
             return _start;
         }
 
@@ -167,7 +174,7 @@ public sealed class Guarded : SparsePolicy
                 var excess = _sums.Excess(query, _chances, rows, 1, sum, measures: true);
                 if (excess <= 1)
                 {
-                    Remember(count * Math.Pow(excess / Aim, Caution));
+                    Remember(query.EndRow, count * Math.Pow(excess / Aim, Caution));
                     drawn = (count, true);
                     return true;
                 }
@@ -180,14 +187,17 @@ public sealed class Guarded : SparsePolicy
                 if (count > mostRows)
                     return false;
                 _chances.Drawn.List(query.Scratch.Whole(count));
-                Remember(count);
+                Remember(query.EndRow, count);
                 drawn = (count, false);
                 return true;
             }
         }
 
-        private void Remember(double needed) =>
-            _usual = _usual == 0 ? (float)needed : _usual + Learning * ((float)needed - _usual);
+        private void Remember(int endRow, double needed)
+        {
+            ref var usual = ref _usual.Learn(endRow)[0];
+            usual = usual == 0 ? (float)needed : usual + Learning * ((float)needed - usual);
+        }
 
         // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
         private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxView sum)

@@ -1,6 +1,6 @@
+using Kvasir.Attention.Marks;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
-using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Policies;
 
@@ -33,16 +33,14 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 
-    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
-        (long)NativePages.PagesFor(rows, Heavy.SumsPerPage) * Heavy.SumsPerPage * sizeof(float);
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => MarkedSums.BytesFor(rows, place.TakeBack.Marks);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Heavy(Zones, place, _heavy, _newest);
 
     private sealed class Heavy(ExactZones zones, HeadPlace place, float heavy, float newest) : ZonedSelector(zones)
     {
-        public const int SumsPerPage = 1024;
         private const float GivenUp = -1;
-        private readonly NativePages _sums = new(SumsPerPage * sizeof(float), (place.MaxRows + SumsPerPage - 1) / SumsPerPage);
+        private readonly MarkedSums _sums = new(place, place.TakeBack.Marks);
         private int _rows;
         private int _promptRows;
 
@@ -51,24 +49,30 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
             _rows = firstRow + rowCount;
-            _sums.Reserve((_rows + SumsPerPage - 1) / SumsPerPage);
-            for (var row = firstRow; row < _rows; row++)
-                Sum(row) = 0;
+            _sums.Append(firstRow, rowCount);
         }
 
-        public override void EndPrompt(KvHead head) => _promptRows = head.RowCount;
+        public override void EndPrompt(KvHead head)
+        {
+            _promptRows = head.RowCount;
+            _sums.EndPrompt(_promptRows);
+        }
+
+        public override void Mark(int rows) => _sums.Mark(rows);
 
         public override void Truncate(int rows)
         {
             _rows = Math.Min(_rows, rows);
-            _sums.Truncate((_rows + SumsPerPage - 1) / SumsPerPage);
+            _promptRows = rows < _promptRows ? 0 : _promptRows;
+            _sums.Truncate(_rows);
         }
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
         {
+            _sums.Learn(position + 1);
             for (var i = 0; i < rows.Count; i++)
             {
-                ref var sum = ref Sum(rows[i]);
+                ref var sum = ref _sums[rows[i]];
                 for (var head = 0; head < place.GroupHeads; head++)
                     sum += weights[head * stride + i];
             }
@@ -84,6 +88,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         {
             if (round > 0)
                 return false;
+            _sums.Learn(query.EndRow);
             var prompt = _promptRows > 0 ? _promptRows : _rows;
             var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
             var old = Math.Max(middle.First, middle.End - recent);
@@ -91,8 +96,8 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             var copy = query.Scratch.Floats(old - middle.First);
             for (var row = middle.First; row < old; row++)
             {
-                if (Sum(row) >= 0)
-                    copy[alive++] = Sum(row);
+                if (_sums[row] >= 0)
+                    copy[alive++] = _sums[row];
             }
 
             // Of rows with equal sums the oldest go first.
@@ -107,7 +112,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
             for (var row = middle.First; row < old; row++)
             {
-                ref var own = ref Sum(row);
+                ref var own = ref _sums[row];
                 if (own < 0)
                     continue;
                 if (own < threshold || (own == threshold && surplus-- > 0))
@@ -119,7 +124,5 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             selection.AddRange(old, middle.End - old);
             return true;
         }
-
-        private ref float Sum(int row) => ref _sums.Page<float>(row / SumsPerPage)[row % SumsPerPage];
     }
 }

@@ -140,7 +140,7 @@ public sealed class MagicPig : SparsePolicy
         private readonly ushort[] _queryCodes;
         private SelectorScratch? _scratch;
         private (int First, int End) _found;
-        private bool _promptEnded;
+        private int _promptRows;
         private int _promptSegments;
 
         public Sampled(MagicPig policy, HeadPlace place)
@@ -172,7 +172,7 @@ public sealed class MagicPig : SparsePolicy
 
         public override void EndPrompt(KvHead head)
         {
-            _promptEnded = true;
+            _promptRows = head.RowCount;
             var (first, end) = (Zones.Sinks, head.RowCount - Zones.Recent);
             if (first >= end)
                 return;
@@ -188,15 +188,16 @@ public sealed class MagicPig : SparsePolicy
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
             // Once there is a mean to be taken off; before the prompt ends, all of it is read anyway.
-            while (_promptEnded && !_policy.IsFaithful && _promptSegments > 0 && firstRow + rowCount - Zones.Recent - _keys.EndRow >= NextRows)
+            while (!_policy.IsFaithful && _promptSegments > 0 && firstRow + rowCount - Zones.Recent - _keys.EndRow >= NextRows)
                 _keys.Add(head, NextRows);
         }
 
         public override void Truncate(int rows)
         {
-            _keys.Truncate(rows);
+            // A segment is hashed when the newest rows, which are read exactly, come after it.
+            _keys.Truncate(rows < _promptRows ? 0 : rows - Zones.Recent);
+            _promptRows = rows < _promptRows ? 0 : _promptRows;
             _promptSegments = Math.Min(_promptSegments, _keys.Segments.Length);
-            _promptEnded &= _promptSegments > 0;
         }
 
         protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)

@@ -1,4 +1,5 @@
 using Kvasir.Attention.Blocks;
+using Kvasir.Attention.Marks;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 
@@ -83,18 +84,29 @@ public sealed class Psa : SparsePolicy
         private const int ManyBlocks = 64;
         private readonly float[] _parts = new float[2 * place.GroupHeads * place.Dim];
         private readonly BlockProgress _progress = new(place.GroupHeads);
-        private float _usual;
+
+        // Of the numbers that steps teach: blocks that they take, and how many more of them read all before one tries to choose again.
+        private const int Usual = 0;
+        private const int UntilTry = 1;
+        private readonly MarkedState _steps = new(2, initial: 0, place.TakeBack.Marks);
         private int _firstGroup;
         private int _group;
         private float _coverage;
-        private int _untilTry;
         private bool _readsAll;
 
         public override long IndexBytes => index.Bytes;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => index.Append(head, firstRow + rowCount);
 
-        public override void Truncate(int rows) => index.Truncate(rows);
+        public override void EndPrompt(KvHead head) => _steps.EndPrompt(head.RowCount);
+
+        public override void Mark(int rows) => _steps.Mark(rows);
+
+        public override void Truncate(int rows)
+        {
+            index.Truncate(rows);
+            _steps.Truncate(rows);
+        }
 
         public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)
         {
@@ -111,7 +123,7 @@ public sealed class Psa : SparsePolicy
 
         protected override void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum)
         {
-            _readsAll = round == 0 ? _untilTry > 0 : _readsAll;
+            _readsAll = round == 0 ? _steps.Values[UntilTry] > 0 : _readsAll;
             if (_readsAll)
                 return;
             if (round == 0)
@@ -134,7 +146,7 @@ public sealed class Psa : SparsePolicy
             if (layer is null)
                 ConsiderMiddle(query, middle, round, sum);
             if (_readsAll)
-                return SelectAll(middle, round, selection);
+                return SelectAll(query, middle, round, selection);
             if (round == 0)
             {
                 SelectEdges(middle, selection);
@@ -144,8 +156,9 @@ public sealed class Psa : SparsePolicy
             }
             else if (_progress.Left == 0 || (layer?.Coverage ?? _coverage) > policy.Coverage)
             {
-                _usual += Forgetting * (_progress.Taken - _usual);
-                _untilTry = policy.GroupBlocks == 0 && IsDense ? StepsBetweenTries - 1 : 0;
+                var steps = _steps.Learn(query.EndRow);
+                steps[Usual] += Forgetting * (_progress.Taken - steps[Usual]);
+                steps[UntilTry] = policy.GroupBlocks == 0 && IsDense ? StepsBetweenTries - 1 : 0;
                 return false;
             }
 
@@ -156,13 +169,13 @@ public sealed class Psa : SparsePolicy
 
         private bool IsDense => _progress.Taken > Math.Max(ManyBlocks, DenseShare * (_progress.Taken + _progress.Left));
 
-        private bool SelectAll((int First, int End) middle, int round, KvSelection selection)
+        private bool SelectAll(in HeadQuery query, (int First, int End) middle, int round, KvSelection selection)
         {
             if (round > 0)
                 return false;
             var (first, end) = Whole(middle);
             selection.AddRange(middle.First, middle.End - middle.First, blocks: end - first);
-            _untilTry--;
+            _steps.Learn(query.EndRow)[UntilTry]--;
             return true;
         }
 
@@ -189,7 +202,7 @@ public sealed class Psa : SparsePolicy
             if (IsDense)
                 return _progress.Left;
             if (round == 0)
-                return _firstGroup = Math.Max(FewestAtOnce, (int)MathF.Ceiling(UsualShare * _usual));
+                return _firstGroup = Math.Max(FewestAtOnce, (int)MathF.Ceiling(UsualShare * _steps.Values[Usual]));
             return round < RoundsBeforeDoubling ? Math.Max(FewestAtOnce, _firstGroup / 8) : 2 * _group;
         }
     }

@@ -15,7 +15,7 @@ internal sealed class KeyCodes : IDisposable
     private readonly int _groupBytes;
     private readonly byte[] _tables;
     private readonly float[] _products;
-    private bool _learnt;
+    private int _learntRows;
 
     /// <param name="bits">For each element of a key.</param>
     public KeyCodes(double bits, HeadPlace place)
@@ -40,18 +40,17 @@ internal sealed class KeyCodes : IDisposable
     public static long BytesFor(int dim, double bits, int rows) =>
         (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
 
-    /// <summary>Learns how to code from all rows of the head, and codes them.</summary>
-    public void Learn(KvHead head)
+    /// <summary>Learns how to code from the first rows of the head.</summary>
+    public void Learn(KvHead head, int rows)
     {
-        _book.Learn(head.Keys, 0, head.RowCount);
-        _learnt = true;
-        Append(head);
+        _book.Learn(head.Keys, 0, rows);
+        _learntRows = rows;
     }
 
     /// <summary>Codes the rows that are not yet; nothing before it is known how.</summary>
     public void Append(KvHead head)
     {
-        if (!_learnt)
+        if (_learntRows == 0)
             return;
         var keys = head.Keys;
         _pages.Reserve((head.RowCount + PageRows - 1) / PageRows);
@@ -62,11 +61,12 @@ internal sealed class KeyCodes : IDisposable
         }
     }
 
-    /// <summary>Forgets rows from <paramref name="rows"/> on.</summary>
+    /// <summary>Forgets rows from <paramref name="rows"/> on; and all, if some that were learnt from are among them.</summary>
     public void Truncate(int rows)
     {
+        if (rows < _learntRows)
+            (rows, _learntRows) = (0, 0);
         Count = Math.Min(Count, rows);
-        _learnt &= Count > 0;
         _pages.Truncate((Count + PageRows - 1) / PageRows);
     }
 

@@ -17,7 +17,8 @@ public sealed class KeyCodesTest
             var place = new HeadPlace(0, 1, 0, 1, dim, 1000);
             using var rows = new LoneHead(place, rowCount: 1000, seed: dim);
             using var codes = new KeyCodes(bits, place);
-            codes.Learn(rows.Head);
+            codes.Learn(rows.Head, rows.Head.RowCount);
+            codes.Append(rows.Head);
             Assert.Equal(1000, codes.Count);
             var queries = Query(dim);
             var (scores, exact) = (new ushort[1024], new float[1000]);
@@ -40,7 +41,8 @@ public sealed class KeyCodesTest
         using var codes = new KeyCodes(1, place);
         codes.Append(rows.Head);
         Assert.Equal(0, codes.Count);
-        codes.Learn(rows.Head);
+        codes.Learn(rows.Head, 120);
+        codes.Append(rows.Head);
         var (before, after) = (new ushort[320], new ushort[320]);
         codes.Score(Query(16), 0, 5, before, 320);
         codes.Truncate(130);
@@ -48,8 +50,9 @@ public sealed class KeyCodesTest
         codes.Append(rows.Head);
         codes.Score(Query(16), 0, 5, after, 320);
         Assert.Equal(before[..300], after[..300]);
-        codes.Truncate(0);
-        Assert.Equal(0, codes.Bytes);
+        // Of those it was learnt from, none may go.
+        codes.Truncate(119);
+        Assert.Equal((0, 0), (codes.Count, codes.Bytes));
     }
 
     [Fact]
@@ -58,7 +61,8 @@ public sealed class KeyCodesTest
         var place = new HeadPlace(0, 1, 0, 1, 8, 64);
         using var rows = new LoneHead(place, rowCount: 64, seed: 4, keyScale: 0);
         using var codes = new KeyCodes(2, place);
-        codes.Learn(rows.Head);
+        codes.Learn(rows.Head, rows.Head.RowCount);
+        codes.Append(rows.Head);
         var scores = new ushort[64];
         Assert.Equal(0, codes.Score(Query(8), 0, 1, scores, 64));
         Assert.All(scores, score => Assert.Equal(scores[0], score));
