@@ -68,6 +68,22 @@ public readonly unsafe ref struct PagedRows
         KvCodecs.Decode(Type, Row(row, out _), elements);
     }
 
+    /// <summary>
+    /// Copies rows as they are stored, for formats that store them one by one. Towards lower rows source and target may overlap; otherwise they lie in different pages.
+    /// </summary>
+    public void Copy(int from, int to, int count)
+    {
+        while (count > 0)
+        {
+            var (source, target) = (Row(from, out var sourceLeft), Row(to, out var targetLeft));
+            var run = Math.Min(count, Math.Min(sourceLeft, targetLeft));
+            CopyBytes(source.Codes, target.Codes, run * Layout.Stride);
+            for (var row = 0; row < run && Layout.HasScales; row++)
+                CopyBytes(source.Scales + row * Layout.ScaleStride, target.Scales + row * Layout.ScaleStride, Layout.ScaleBytes);
+            (from, to, count) = (from + run, to + run, count - run);
+        }
+    }
+
     /// <summary>Where row <paramref name="row"/> lies; a row outside the pages throws.</summary>
     /// <param name="rowsLeft">Rows from this one to the end of its page, itself included: they follow one another.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -79,4 +95,6 @@ public readonly unsafe ref struct PagedRows
         var page = (byte*)_pages[row >> _pageShift];
         return new StoredRow(page + Layout.FirstCode + (nint)inPage * Layout.Stride, page + Layout.FirstScale + (nint)inPage * Layout.ScaleStride);
     }
+
+    private static void CopyBytes(byte* from, byte* to, int count) => new ReadOnlySpan<byte>(from, count).CopyTo(new Span<byte>(to, count));
 }

@@ -47,16 +47,17 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
     private void Append(in Segment segment, int kvHead)
     {
         var head = segment.Attention.Head(_layer, kvHead);
-        Invariant.Holds(head.Rows.RowCount == segment.FirstPosition);
+        var first = head.Rows.RowCount;
+        Invariant.Holds(head.Rows.NextPosition == segment.FirstPosition);
         if (segment.IndexesReused)
-            head.Append(0, segment.FirstPosition);
+            head.Append(0, first);
         for (var row = segment.FirstRow; row < segment.FirstRow + segment.RowCount; row++)
         {
             var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
             head.Rows.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
         }
 
-        head.Append(segment.FirstPosition, segment.RowCount);
+        head.Append(first, segment.RowCount);
     }
 
     private static int ReusedRows(Batch batch)

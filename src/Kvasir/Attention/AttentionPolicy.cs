@@ -32,7 +32,7 @@ public abstract class AttentionPolicy
     /// Whether the selectors of a layer take all rows in sight in one round, leave their scores as they are, and want no weights: then nobody
     /// is asked, and the rows of one head may be divided between workers.
     /// </summary>
-    /// <param name="visible">The rows in sight.</param>
+    /// <param name="visible">The positions in sight.</param>
     public virtual bool ReadsEveryRow(int layer, (int First, int End) visible) => false;
 
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>

@@ -31,7 +31,7 @@ internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) :
     /// <summary>What rows are chosen by.</summary>
     /// <param name="scores">[group, rows.Count]</param>
     protected virtual void Score(in HeadQuery query, RowSet rows, Span<float> scores) =>
-        AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, scores, rows.Count);
+        query.Head.Score(query.Queries, rows, scores, rows.Count);
 
     /// <summary>The smallest score that is kept.</summary>
     /// <param name="scores">Of one query head, for the rows between the zones; may be put in another order.</param>

@@ -36,7 +36,14 @@ public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLa
     public static ExactZones Of(PolicySpec spec) => new(
         spec.Whole(SinksName), spec.Whole(RecentName), spec.Layers(DenseLayersName), spec.Whole(MinContextName), spec.Whole(SeedName));
 
-    /// <summary>The rows between the zones, of those in [<paramref name="first"/>, <paramref name="end"/>); none if all are to be read.</summary>
+    /// <summary>The rows between the zones, of those in sight of a query; none if all are to be read.</summary>
+    public (int First, int End) Middle(in HeadQuery query)
+    {
+        var (first, end) = Middle(query.FirstPosition, query.EndPosition);
+        return (query.Head.RowAt(first), query.Head.RowAt(end));
+    }
+
+    /// <summary>The positions between the zones, of those in [<paramref name="first"/>, <paramref name="end"/>); none if all are to be read.</summary>
     public (int First, int End) Middle(int first, int end)
     {
         var middle = (First: Math.Max(first, Sinks), End: end - Recent);

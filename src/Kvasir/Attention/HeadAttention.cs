@@ -13,7 +13,7 @@ internal static class HeadAttention
     /// One position, by the selector's rounds. Leaves the finished outputs in the scratch's sums for the group.
     /// </summary>
     /// <param name="queries">[group, dim], scaled.</param>
-    /// <param name="visible">The rows in sight.</param>
+    /// <param name="visible">The positions in sight.</param>
     /// <param name="watchers">Who is told what is read.</param>
     /// <param name="counts">Takes what choosing took and what was read.</param>
     public static SoftmaxSum Decode(
@@ -58,7 +58,7 @@ internal static class HeadAttention
         {
             var rows = new RowSet(row, Math.Min(Most, query.EndRow - row), following: Math.Max(0, query.EndRow - row - Most));
             var scores = scratch.Scores(sum.Count, Most);
-            AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, scores, Most);
+            query.Head.Score(query.Queries, rows, scores, Most);
             sum.Add(query.Head, rows, scores, Most);
         }
     }
@@ -86,6 +86,7 @@ internal static class HeadAttention
         KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
     {
         var count = queries.Length / head.Dim;
+        Invariant.Holds(head.IsWhole);
         if (scratch.Tiles is not { } tiles || !TileAttention.Pays(count))
             return PrefillInFloats(head, queries, shape, firstPosition, scratch);
         var outputs = scratch.Outputs(count);
@@ -105,7 +106,7 @@ internal static class HeadAttention
         {
             var block = new RowSet(row, Math.Min(BlockRows, end - row));
             var scores = scratch.Scores(count, BlockRows);
-            AttentionScores.Rows(queries, head.Keys, block, 1, scores, BlockRows);
+            head.Score(queries, block, scores, BlockRows);
             MaskUnseen(scores, BlockRows, block, shape, firstPosition);
             sum.Add(head, block, scores, BlockRows);
         }
@@ -119,7 +120,7 @@ internal static class HeadAttention
         var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         sum.Reset();
         watchers.Begin();
-        counts += new SelectionCounts { Reads = new LayerReads(0, query.EndRow - query.FirstRow, 0) };
+        counts += new SelectionCounts { Reads = new LayerReads(0, query.EndPosition - query.FirstPosition, 0) };
         return sum;
     }
 
@@ -179,7 +180,7 @@ internal static class HeadAttention
         const int Stride = AttentionScratch.DecodeRows;
         var piece = rows.Piece;
         var scores = scratch.Scores(queries.Length / head.Rows.Dim, Stride);
-        AttentionScores.Rows(queries, head.Rows.Keys, piece, 1, scores, Stride);
+        head.Rows.Score(queries, piece, scores, Stride);
         watchers.Comparison?.Keep(scores, piece.Count, Stride);
         head.Selector.Reweight(piece, rows.Listed, scores, Stride);
         watchers.Comparison?.Take(scores, piece.Count, Stride);

@@ -52,7 +52,7 @@ internal sealed class LayerScratch : IDisposable
 
     public SoftmaxSum Sum(int kvHead) => _scratch[kvHead].Sum(_groupHeads);
 
-    /// <param name="visible">The rows in sight.</param>
+    /// <param name="visible">The positions in sight.</param>
     public HeadQuery Query(int kvHead, (int First, int End) visible) =>
         new(_heads[kvHead].Rows, _scratch[kvHead].Queries(_groupHeads), visible.First, visible.End, _scratch[kvHead].Selector);
 

@@ -64,7 +64,7 @@ public abstract class Selector : IDisposable
     /// Told the weights that attention gave, for the rows that it read. Called only when the policy asks for it: after a decode
     /// step, and for the last rows of a prompt.
     /// </summary>
-    /// <param name="position">The position of the query.</param>
+    /// <param name="position">The query's own row: its position, as long as nothing was dropped.</param>
     /// <param name="weights">[group, <paramref name="stride"/>]; each query head's weights over all calls for one position sum to 1.</param>
     public virtual void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
     {

@@ -161,20 +161,20 @@ internal sealed class SequenceAttention
     /// <summary>Says that <see cref="Truncate"/> may come back to the rows that there are.</summary>
     public void Mark()
     {
-        foreach (var selector in _selectors)
-            selector.Mark(RowCount);
+        for (var i = 0; i < _selectors.Length; i++)
+            Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).Mark();
     }
 
     /// <summary>
-    /// Forgets rows from <paramref name="rows"/> on, in the cache and in every index: generated ones back to a mark, or those of the prompt that the policy
-    /// observes with them, since they are observed again.
+    /// Forgets all but the first <paramref name="rows"/> tokens, in the cache and in every index: generated ones back to a mark, or those of the prompt that the
+    /// policy observes with them, since they are observed again.
     /// </summary>
     public void Truncate(int rows)
     {
         Invariant.Holds(rows >= PromptEnd || rows <= Math.Max(0, PromptEnd - ObservedPromptRows));
         Cache!.Truncate(rows);
-        foreach (var selector in _selectors)
-            selector.Truncate(rows);
+        for (var i = 0; i < _selectors.Length; i++)
+            _selectors[i].Truncate(Cache.Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).RowAt(rows));
         (RowCount, UnindexedCount) = (Math.Min(RowCount, rows), Math.Min(UnindexedCount, rows));
     }
 

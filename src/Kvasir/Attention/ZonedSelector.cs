@@ -11,14 +11,14 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
 
     public sealed override void Consider(in HeadQuery query, int round, in SoftmaxView sum)
     {
-        var middle = zones.Middle(query.FirstRow, query.EndRow);
+        var middle = zones.Middle(query);
         if (middle.First < middle.End)
             ConsiderMiddle(query, middle, round, sum);
     }
 
     public sealed override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
     {
-        var (first, end) = zones.Middle(query.FirstRow, query.EndRow);
+        var (first, end) = zones.Middle(query);
         if (round == 0)
         {
             _chooses = first < end;

@@ -3,143 +3,308 @@ using Kvasir.Kernels.Attention;
 namespace Kvasir.Cache;
 
 /// <summary>
-/// The rows of one (sequence, layer, KV head): a list of pages and a row count. Heads are independent of each other, so a later
-/// policy may keep different rows in each.
+/// The rows of one (sequence, layer, KV head): keys and values in pages, in order of their positions. Heads are independent of each other, and have lengths
+/// of their own: as long as nothing is dropped, a row's number is its position; an <see cref="RowEdit"/> closes the gaps, and from then on positions are kept
+/// beside the rows.
 /// </summary>
 public sealed class KvHead
 {
+    private const int PageRows = PagePool.PageTokens;
     private readonly PagePool _pool;
-    private readonly int[] _pages;
-    private readonly nint[] _addresses;
+    private readonly PageTable _table;
     private readonly OpenPage? _openKeys;
     private readonly OpenPage? _openValues;
-    private int _pageCount;
+
+    // Null while row numbers are positions.
+    private RowPositions? _positions;
 
     internal KvHead(PagePool pool, int maxRows)
-        : this(pool, new int[PagesFor(maxRows)], new nint[PagesFor(maxRows)])
+        : this(pool, new PageTable(pool, PagesFor(maxRows)))
     {
-        _openKeys = OpenPage.For(pool.Type, pool.HeadDim, PagePool.PageTokens, values: false);
-        _openValues = OpenPage.For(pool.Type, pool.HeadDim, PagePool.PageTokens, values: true);
+        _openKeys = OpenPage.For(pool.Type, pool.HeadDim, PageRows, values: false);
+        _openValues = OpenPage.For(pool.Type, pool.HeadDim, PageRows, values: true);
     }
 
-    private KvHead(PagePool pool, int[] pages, nint[] addresses) => (_pool, _pages, _addresses) = (pool, pages, addresses);
+    private KvHead(PagePool pool, PageTable table) => (_pool, _table) = (pool, table);
 
-    /// <summary>Rows written so far.</summary>
+    /// <summary>Rows that are there.</summary>
     public int RowCount { get; private set; }
+
+    /// <summary>The position of the next row: rows written so far, those that were dropped among them.</summary>
+    public int NextPosition { get; private set; }
+
+    /// <summary>Whether every row's number is its position, and all weigh the same: nothing was dropped or merged.</summary>
+    public bool IsWhole => _positions is null;
 
     public KvType Type => _pool.Type;
 
     public int Dim => _pool.HeadDim;
 
     /// <summary>Bytes of pages that this head holds.</summary>
-    public long Bytes => (long)_pageCount * _pool.PageBytes;
+    public long Bytes => (long)_table.Count * _pool.PageBytes;
+
+    /// <summary>Bytes that positions and log-weights take beside the pages; 0 for a whole head.</summary>
+    public long PositionBytes => _positions?.Bytes ?? 0;
 
     /// <summary>The keys of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Keys => PagedRows.Keys(_addresses.AsSpan(0, _pageCount), PagePool.PageTokens, Type, Dim);
+    public PagedRows Keys => PagedRows.Keys(_table.Addresses, PageRows, Type, Dim);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Values => PagedRows.Values(_addresses.AsSpan(0, _pageCount), PagePool.PageTokens, Type, Dim);
+    public PagedRows Values => PagedRows.Values(_table.Addresses, PageRows, Type, Dim);
+
+    /// <summary>Whether a page's rows share ranges, so that a row is stored anew when it moves, and rounded anew.</summary>
+    internal bool SharesRanges => _openKeys is not null || _openValues is not null;
 
     /// <summary>The pages of rows [0, <see cref="RowCount"/>), and those that are reserved behind them.</summary>
-    internal ReadOnlySpan<int> Pages => _pages.AsSpan(0, _pageCount);
+    internal ReadOnlySpan<int> Pages => _table.Pages;
 
     // A page that others read too is copied before it is written to.
-    private bool CopiesOnWrite => RowCount / PagePool.PageTokens is var page && page < _pageCount && _pool.IsShared(_pages[page]);
+    private bool CopiesOnWrite => _table.IsShared(RowCount / PageRows);
 
-    internal static int PagesFor(int rows) => (rows + PagePool.PageTokens - 1) / PagePool.PageTokens;
+    /// <summary>The position of a row: what its key was rotated by.</summary>
+    public int Position(int row) => _positions is null ? row : _positions[row];
 
-    /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
-    internal int PagesMissing(int rows) => Math.Max(0, PagesFor(rows) - _pageCount) + (rows > RowCount && CopiesOnWrite ? 1 : 0);
+    /// <summary>What is added to a row's scores; 0 but for rows that others were merged into.</summary>
+    public float LogWeight(int row) => _positions?.LogWeight(row) ?? 0;
 
     /// <summary>
-    /// Takes the pages that rows up to <paramref name="rows"/> need, one of them for a copy if the next row's is shared. False when the pool is short: then the
-    /// head has no more pages than before.
+    /// The first row that is not before a position: rows in sight of a query are found by the positions in sight. Rows that are to come are counted on.
     /// </summary>
-    internal bool TryReserve(int rows)
+    public int RowAt(int position)
     {
-        var wanted = PagesFor(rows);
-        Invariant.Holds(wanted <= _pages.Length);
-        if (rows > RowCount && CopiesOnWrite && !TryCopyForWriting())
+        if (_positions is null)
+            return position;
+        return position >= NextPosition ? RowCount + (position - NextPosition) : _positions.FirstFrom(position, RowCount);
+    }
+
+    /// <summary>Scores of rows: products of queries and keys, and the log-weights of rows that others were merged into.</summary>
+    /// <param name="queries">[count, dim], scaled.</param>
+    /// <param name="scores">[count, <paramref name="stride"/>]</param>
+    public void Score(ReadOnlySpan<float> queries, in RowSet rows, Span<float> scores, int stride)
+    {
+        AttentionScores.Rows(queries, Keys, rows, 1, scores, stride);
+        if (_positions is { HasLogWeights: true } positions)
+            positions.AddLogWeights(rows, scores[..(queries.Length / Dim * stride)], stride);
+    }
+
+    internal static int PagesFor(int rows) => (rows + PageRows - 1) / PageRows;
+
+    /// <summary>Pages that growing until the next position is <paramref name="position"/> would take from the pool.</summary>
+    internal int PagesMissing(int position) => Math.Max(0, PagesFor(RowAt(position)) - _table.Count) + (position > NextPosition && CopiesOnWrite ? 1 : 0);
+
+    /// <summary>
+    /// Takes the pages that rows before <paramref name="position"/> need, one of them for a copy if the next row's is shared. False when the pool is short:
+    /// then the head has no more pages than before.
+    /// </summary>
+    internal bool TryReserve(int position)
+    {
+        var rows = RowAt(position);
+        if (rows > RowCount && !_table.TryOwn(RowCount / PageRows))
             return false;
-        var before = _pageCount;
-        while (_pageCount < wanted)
-        {
-            if (!_pool.TryTake(out var page))
-            {
-                ReturnFrom(before);
-                return false;
-            }
-
-            _pages[_pageCount] = page;
-            _addresses[_pageCount++] = _pool.Address(page);
-        }
-
+        if (!_table.TryGrow(PagesFor(rows)))
+            return false;
+        _positions?.Reserve(rows);
         return true;
     }
 
     /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> and <paramref name="value"/> are [dim].</summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
-        Invariant.Holds(RowCount / PagePool.PageTokens < _pageCount && !CopiesOnWrite);
-        Store(_openKeys, key, Keys);
-        Store(_openValues, value, Values);
-        RowCount++;
+        _positions?.Set(RowCount, NextPosition);
+        Write(key, value);
+        NextPosition++;
     }
 
     /// <summary>The first rows as a head of their own, over the same pages: to be read only, and while this one keeps them.</summary>
     internal KvHead First(int rowCount)
     {
-        Invariant.Holds(rowCount <= RowCount);
-        return new KvHead(_pool, _pages, _addresses) { RowCount = rowCount, _pageCount = PagesFor(rowCount) };
+        Invariant.Holds(IsWhole && rowCount <= RowCount);
+        return new KvHead(_pool, _table.First(PagesFor(rowCount))) { RowCount = rowCount, NextPosition = rowCount };
     }
 
     /// <summary>Begins with rows that others have, by reference; this one is empty.</summary>
     /// <param name="pages">Of those rows; each gets an owner more.</param>
     internal void Adopt(ReadOnlySpan<int> pages, int rowCount)
     {
-        Invariant.Holds(_pageCount == 0 && pages.Length == PagesFor(rowCount) && pages.Length <= _pages.Length);
-        foreach (var page in pages)
-        {
-            _pool.Share(page);
-            _pages[_pageCount] = page;
-            _addresses[_pageCount++] = _pool.Address(page);
-        }
-
-        RowCount = rowCount;
+        Invariant.Holds(_table.Count == 0 && pages.Length == PagesFor(rowCount));
+        _table.Adopt(pages);
+        (RowCount, NextPosition) = (rowCount, rowCount);
     }
 
     /// <summary>Takes over the rows of another head of the same shape; this one is empty and has reserved as many.</summary>
     internal void CopyRows(KvHead source)
     {
-        Invariant.Holds(RowCount == 0 && PagesFor(source.RowCount) <= _pageCount);
+        Invariant.Holds(RowCount == 0 && source.IsWhole && PagesFor(source.RowCount) <= _table.Count);
         for (var page = 0; page < PagesFor(source.RowCount); page++)
-            source._pool.Bytes(source._pages[page], 0, _pool.PageBytes).CopyTo(_pool.Bytes(_pages[page], 0, _pool.PageBytes));
-        RowCount = source.RowCount;
+            source._table.Bytes(page).CopyTo(_table.Bytes(page));
+        (RowCount, NextPosition) = (source.RowCount, source.RowCount);
     }
 
-    /// <summary>Forgets rows from <paramref name="rows"/> on, and returns the pages that only they used or had reserved.</summary>
-    internal void Truncate(int rows)
+    /// <summary>Copies rows within the head, as <see cref="PagedRows.Copy"/> does.</summary>
+    internal void CopyRows(int from, int to, int count)
     {
-        Invariant.Holds(rows >= 0);
-        if (rows < RowCount)
+        Keys.Copy(from, to, count);
+        Values.Copy(from, to, count);
+    }
+
+    /// <summary>
+    /// Forgets the rows from <paramref name="position"/> on, and returns the pages that only they used or had reserved. What was dropped before stays so.
+    /// </summary>
+    internal void Truncate(int position)
+    {
+        Invariant.Holds(position >= 0);
+        var rows = RowAt(position);
+        NextPosition = Math.Min(NextPosition, position);
+        SetRowCount(Math.Min(rows, RowCount));
+        _table.Shrink(PagesFor(rows));
+        if (position > 0)
+            return;
+        _positions?.Dispose();
+        _positions = null;
+    }
+
+    /// <summary>
+    /// Does what an edit says, as far as it can, and leaves in it what was done. Formats whose pages share ranges drop whole pages and nothing else as long as
+    /// that is at least half of it: rows that stay are stored anew, and rounded anew, only when it pays. False, with all rows as they were, when nothing was
+    /// done: merging is asked of such a format, or pages are shared and there is no memory for copies.
+    /// </summary>
+    internal bool TryEdit(RowEdit edit)
+    {
+        Invariant.Holds(edit.RowCount == RowCount);
+        if (edit.DroppedCount == 0)
+            return false;
+        if (!TryPack(edit))
         {
-            RowCount = rows;
-            _openKeys?.Forget();
-            _openValues?.Forget();
+            edit.Refuse();
+            return false;
         }
 
-        ReturnFrom(PagesFor(rows));
+        Renumber(edit);
+        SetRowCount(RowCount - edit.DroppedCount);
+        _table.Shrink(PagesFor(RowCount));
+        _positions!.Truncate(RowCount);
+        return true;
     }
 
-    private bool TryCopyForWriting()
+    private bool TryPack(RowEdit edit)
     {
-        if (!_pool.TryTake(out var copy))
+        if (!SharesRanges)
+        {
+            if (!TryOwnTargets(edit) || !RowPacking.TryOwn(_table, edit))
+                return false;
+            MergeRows(edit);
+            RowPacking.Run(this, _table, edit);
+            return true;
+        }
+
+        if (edit.Merges.Length > 0)
             return false;
-        ref var page = ref _pages[RowCount / PagePool.PageTokens];
-        _pool.Bytes(page, 0, _pool.PageBytes).CopyTo(_pool.Bytes(copy, 0, _pool.PageBytes));
-        _pool.Return(page);
-        (page, _addresses[RowCount / PagePool.PageTokens]) = (copy, _pool.Address(copy));
+        var wanted = edit.DroppedCount;
+        if (edit.DroppedInPages(PageRows) * 2 < wanted)
+            return TryStoreAnew(edit);
+        edit.NarrowToPages(PageRows);
+        RowPacking.Run(this, _table, edit);
+        return edit.DroppedCount > 0;
+    }
+
+    // Row by row through the open page. A page is decoded before any of its rows is written over: rows only move towards the front.
+    private bool TryStoreAnew(RowEdit edit)
+    {
+        var (first, count, left) = (edit.Drops[0].First / PageRows * PageRows, RowCount, RowCount - edit.DroppedCount);
+        for (var page = first / PageRows; page < PagesFor(left); page++)
+        {
+            if (!_table.TryOwn(page))
+                return false;
+        }
+
+        var rows = edit.Floats(2 * PageRows * Dim);
+        SetRowCount(first);
+        for (var page = first; page < count; page += PageRows)
+        {
+            for (var row = page; row < Math.Min(count, page + PageRows); row++)
+            {
+                Keys.Decode(row, rows.Slice((row - page) * Dim, Dim));
+                Values.Decode(row, rows.Slice((PageRows + row - page) * Dim, Dim));
+            }
+
+            for (var row = page; row < Math.Min(count, page + PageRows); row++)
+            {
+                if (edit.Keeps(row))
+                    Write(rows.Slice((row - page) * Dim, Dim), rows.Slice((PageRows + row - page) * Dim, Dim));
+            }
+        }
+
+        RowCount = count;
         return true;
+    }
+
+    private bool TryOwnTargets(RowEdit edit)
+    {
+        foreach (var (_, target, _) in edit.Merges)
+        {
+            if (!_table.TryOwn(target / PageRows))
+                return false;
+        }
+
+        return true;
+    }
+
+    private void MergeRows(RowEdit edit)
+    {
+        if (edit.Merges.Length == 0)
+            return;
+        SetPositions();
+        var floats = edit.Floats(2 * Dim);
+        foreach (var (row, target, share) in edit.Merges)
+        {
+            Invariant.Holds(edit.Keeps(target) && !edit.Keeps(row));
+            Mix(Keys, row, target, share, floats);
+            Mix(Values, row, target, share, floats);
+            var (a, b) = (LogWeight(row), LogWeight(target));
+            _positions!.Weigh(target, MathF.Max(a, b) + MathF.Log(1 + MathF.Exp(-MathF.Abs(a - b))), RowCount);
+        }
+    }
+
+    private void Mix(PagedRows rows, int row, int target, float share, Span<float> floats)
+    {
+        var own = floats[..Dim];
+        var other = floats.Slice(Dim, Dim);
+        rows.Decode(target, own);
+        rows.Decode(row, other);
+        for (var i = 0; i < own.Length; i++)
+            own[i] += share * (other[i] - own[i]);
+        rows.Encode(target, own);
+    }
+
+    private void Renumber(RowEdit edit)
+    {
+        SetPositions();
+        var to = 0;
+        for (var i = 0; i < edit.KeptRangeCount; i++)
+        {
+            var (first, count) = edit.Kept(i);
+            for (var row = first; row < first + count; row++)
+                _positions!.Set(to++, _positions[row], _positions.LogWeight(row));
+        }
+    }
+
+    private void SetPositions()
+    {
+        if (_positions is not null)
+            return;
+        var positions = new RowPositions(_table.MaxCount * PageRows);
+        positions.Reserve(RowCount);
+        for (var row = 0; row < RowCount; row++)
+            positions.Set(row, row);
+        _positions = positions;
+    }
+
+    private void Write(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
+    {
+        Invariant.Holds(RowCount / PageRows < _table.Count && !CopiesOnWrite);
+        Store(_openKeys, key, Keys);
+        Store(_openValues, value, Values);
+        RowCount++;
     }
 
     private void Store(OpenPage? open, ReadOnlySpan<float> row, PagedRows rows)
@@ -147,12 +312,15 @@ public sealed class KvHead
         if (open is null)
             rows.Encode(RowCount, row);
         else
-            open.Append(row, RowCount % PagePool.PageTokens, _pool.Bytes(_pages[RowCount / PagePool.PageTokens], 0, _pool.PageBytes));
+            open.Append(row, RowCount % PageRows, _table.Bytes(RowCount / PageRows));
     }
 
-    private void ReturnFrom(int pageCount)
+    private void SetRowCount(int rowCount)
     {
-        while (_pageCount > pageCount)
-            _pool.Return(_pages[--_pageCount]);
+        if (rowCount == RowCount)
+            return;
+        RowCount = rowCount;
+        _openKeys?.Forget();
+        _openValues?.Forget();
     }
 }

@@ -7,6 +7,7 @@ namespace Kvasir.Cache;
 /// The bounded memory of the KV cache, handed out by page. A page holds <see cref="PageTokens"/> rows of keys and as many rows
 /// of values, of one (sequence, layer, KV head), and what they share. Memory is taken from the budget and the system slab by slab as pages are
 /// asked for, so that nothing is reserved for a window that is never filled; slabs whose pages have all come back are given back by <see cref="Trim"/>.
+/// Any thread may take, share and return pages, while no other asks for figures.
 /// </summary>
 public sealed class PagePool : IDisposable
 {
@@ -17,6 +18,7 @@ public sealed class PagePool : IDisposable
 
     // Small memory comes in small slabs: what lies free in one is of no use to an index.
     private const int FewestSlabs = 32;
+    private readonly Lock _gate = new();
     private readonly MemoryBudget _memory;
     private readonly NativeArena _arena;
     private readonly int _slabPages;
@@ -95,6 +97,7 @@ public sealed class PagePool : IDisposable
     /// <summary>Hands out a page. False when the limit is reached or the system has no memory: the scheduler preempts someone.</summary>
     public bool TryTake(out int page)
     {
+        using var gate = _gate.EnterScope();
         if (_freeCount == 0 && !TryGrow())
         {
             page = -1;
@@ -112,6 +115,7 @@ public sealed class PagePool : IDisposable
     /// <summary>Adds an owner to a page in use: each returns it, and nobody writes to it until only one is left.</summary>
     public void Share(int page)
     {
+        using var gate = _gate.EnterScope();
         Invariant.Holds((uint)page < (uint)PageLimit && _owners[page] > 0);
         _owners[page]++;
         OwnerCount++;
@@ -123,6 +127,7 @@ public sealed class PagePool : IDisposable
     /// <summary>Takes one owner from a page; the last one's is free.</summary>
     public void Return(int page)
     {
+        using var gate = _gate.EnterScope();
         Invariant.Holds((uint)page < (uint)PageLimit && _owners[page] > 0);
         OwnerCount--;
         if (--_owners[page] > 0)

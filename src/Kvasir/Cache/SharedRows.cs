@@ -17,7 +17,7 @@ internal sealed class SharedRows
         _pages = new int[heads.Length * _headPages];
         for (var i = 0; i < heads.Length; i++)
         {
-            Invariant.Holds(rowCount <= heads[i].RowCount);
+            Invariant.Holds(heads[i].IsWhole && rowCount <= heads[i].RowCount);
             heads[i].Pages[.._headPages].CopyTo(_pages.AsSpan(i * _headPages));
         }
 

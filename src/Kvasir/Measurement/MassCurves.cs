@@ -49,7 +49,7 @@ public sealed class MassCurves
         var count = query.EndRow - query.FirstRow;
         var heads = query.Queries.Length / query.Head.Dim;
         var scores = query.Scratch.Floats(heads * count);
-        AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(query.FirstRow, count), 1, scores, count);
+        query.Head.Score(query.Queries, new RowSet(query.FirstRow, count), scores, count);
         for (var head = 0; head < heads; head++)
         {
             if (!TryAdd(Part(layer, kvHead), scores.Slice(head * count, count), weight))

@@ -155,6 +155,35 @@ public sealed class ChannelRowsTest
         RequireHalfASteps(Decoded(copy.Keys), keys, byChannel: true, 1);
     }
 
+    [Theory]
+    [InlineData(KvType.Int8)]
+    [InlineData(KvType.Int8Channel)]
+    public void DroppedPagesLeaveTheOthersAsTheyAreAndScatteredRowsAreStoredAnewOnce(KvType type)
+    {
+        var (keys, values) = (Rows(20, seed: 9), Rows(20, seed: 10));
+        using var cache = new KvCache(type, 1, 1, 20, 4 << 20);
+        var (head, edit) = (Filled(cache, keys, values), new RowEdit());
+        var before = Decoded(head.Keys);
+        edit.Begin(RowCount);
+        edit.Drop(20, 45);
+        Assert.True(head.TryEdit(edit));
+        // Of rows 20 to 64 one page goes, the second.
+        Assert.Equal([(32, 32)], edit.Drops.ToArray());
+        Assert.Equal((RowCount - 32, 64, 2), (head.RowCount, head.Position(32), head.Pages.Length));
+        Assert.Equal([.. before[..32], .. before[64..]], Decoded(head.Keys, RowCount - 32));
+        edit.Begin(head.RowCount);
+        int[] kept = [1, 3, 20, 31, 32, 33, 40];
+        edit.KeepOnly(kept);
+        Assert.True(head.TryEdit(edit));
+        Assert.Equal((7, 1), (head.RowCount, head.Pages.Length));
+        Assert.True(head.TryReserve(RowCount + 1));
+        head.Append(keys[0], values[0]);
+        cache.Pool.Verify();
+        int[] positions = [1, 3, 20, 31, 64, 65, 72];
+        RequireHalfASteps(Decoded(head.Keys, 8), [.. positions.Select(row => keys[row]), keys[0]], byChannel: true, 1.5);
+        Assert.Equal([.. positions, RowCount], Enumerable.Range(0, 8).Select(head.Position));
+    }
+
     // Steps may change in their last bits.
     private static void RequireNear(float[] seen, float[] expected) =>
         Assert.All(seen.Zip(expected), static pair => Assert.Equal(pair.Second, pair.First, 1e-5f * (1 + MathF.Abs(pair.Second))));

@@ -4,7 +4,7 @@ using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Cache;
 
-/// <summary>Sequences that come, grow, shrink and share rows in any order hold what plain arrays hold, and the pool balances after each step.</summary>
+/// <summary>Sequences that come, grow, shrink, drop and share rows in any order hold what plain arrays hold, and the pool balances after each step.</summary>
 public sealed class RowHistoryTest
 {
     private const int Dim = 4;
@@ -15,24 +15,28 @@ public sealed class RowHistoryTest
     {
         Append,
         Truncate,
+        Drop,
         Share,
         Adopt,
         Release,
         Close,
     }
 
-    [Fact]
-    public void EverySequenceHoldsItsOwnRowsWhateverOthersDo()
+    [Theory]
+    [InlineData(KvType.F32)]
+    [InlineData(KvType.BF16)]
+    [InlineData(KvType.Q8)]
+    public void EverySequenceHoldsItsOwnRowsWhateverOthersDo(KvType type)
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 3], Gen.Int[0, 90]);
-        act.Array[1, 60].Sample(Play, iter: 300);
+        act.Array[1, 60].Sample(acts => Play(type, acts), iter: 150);
     }
 
-    // Each act is of one of four sequences, with a number that means rows.
-    private static void Play((Act Act, int Who, int Rows)[] acts)
+    // Each act is of one of four sequences, with a number that means rows, or a pattern of them.
+    private static void Play(KvType type, (Act Act, int Who, int Rows)[] acts)
     {
-        using var cache = new KvCache(KvType.F32, 1, Heads, Dim, 60 * PageBytes());
-        var (sequences, shared) = (new History[4], new List<(SharedRows Rows, float[] Expected)>());
+        using var cache = new KvCache(type, 1, Heads, Dim, 60 * KvCodecs.PageBytes(type, Dim, PagePool.PageTokens));
+        var (sequences, shared) = (new History[4], new List<(SharedRows Rows, Row[][] Expected)>());
         for (var i = 0; i < sequences.Length; i++)
             sequences[i] = new History(cache);
         foreach (var (act, who, rows) in acts)
@@ -42,9 +46,10 @@ public sealed class RowHistoryTest
             {
                 case Act.Append: sequence.Append(rows); break;
                 case Act.Truncate: sequence.Truncate(rows); break;
+                case Act.Drop: sequence.Drop(rows); break;
                 case Act.Close: sequences[who] = sequence.Reopened(cache); break;
-                case Act.Share when sequence.RowCount > 0: shared.Add(sequence.Share(Math.Max(1, rows % sequence.RowCount))); break;
-                case Act.Adopt when shared.Count > 0 && sequence.RowCount == 0: sequence.Adopt(shared[rows % shared.Count]); break;
+                case Act.Share when sequence.IsWhole && sequence.Count > 0: shared.Add(sequence.Share(Math.Max(1, rows % sequence.Count))); break;
+                case Act.Adopt when shared.Count > 0 && sequence.Count == 0: sequence.Adopt(shared[rows % shared.Count]); break;
                 case Act.Release when shared.Count > 0:
                     shared[rows % shared.Count].Rows.Release();
                     shared.RemoveAt(rows % shared.Count);
@@ -64,7 +69,7 @@ public sealed class RowHistoryTest
         Assert.Equal((0, 0L), (cache.Pool.PagesInUse, cache.Pool.OwnerCount));
     }
 
-    private static void RequireEachPageCountedOnce(PagePool pool, History[] sequences, List<(SharedRows Rows, float[] Expected)> shared)
+    private static void RequireEachPageCountedOnce(PagePool pool, History[] sequences, List<(SharedRows Rows, Row[][] Expected)> shared)
     {
         var pages = new List<int>();
         for (var head = 0; head < Heads; head++)
@@ -78,50 +83,84 @@ public sealed class RowHistoryTest
         Assert.Equal((pages.Distinct().Count(), pages.Count), (pool.PagesInUse, pool.OwnerCount));
     }
 
-    private static long PageBytes() => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, Dim);
+    private sealed record Row(int Position, float[] Key, float[] Value);
 
-    /// <summary>A sequence, and the first element of each of its keys, which no two rows that were ever written share.</summary>
+    /// <summary>A sequence, and the rows that it should have, of each head. No two rows that are ever written are alike.</summary>
     private sealed class History(KvCache cache)
     {
         private static int _written;
         private readonly SequenceCache _rows = cache.Open(MaxRows);
-        private readonly List<float> _expected = [];
+        private readonly List<Row>[] _expected = [[], []];
+        private readonly RowEdit _edit = new();
+        private int _dropCount;
 
-        public int RowCount => _expected.Count;
+        /// <summary>Tokens so far.</summary>
+        public int Count { get; private set; }
+
+        public bool IsWhole => _dropCount == 0;
 
         public KvHead Head(int head) => _rows.Head(0, head);
 
         public void Append(int count)
         {
-            count = Math.Min(count, MaxRows - RowCount);
-            var (missing, left) = (_rows.PagesMissing(RowCount + count), cache.Pool.PagesLeft);
-            Assert.Equal(missing <= left, _rows.TryReserve(RowCount + count));
+            count = Math.Min(count, MaxRows - Count);
+            var (missing, left) = (_rows.PagesMissing(Count + count), cache.Pool.PagesLeft);
+            Assert.Equal(missing <= left, _rows.TryReserve(Count + count));
             if (missing > left)
                 return;
             Assert.Equal(left - missing, cache.Pool.PagesLeft);
             for (var i = 0; i < count; i++)
             {
-                var written = (float)Interlocked.Increment(ref _written);
+                var written = Interlocked.Increment(ref _written);
                 for (var head = 0; head < Heads; head++)
-                    Head(head).Append([written, head, 0, 0], [-written, head, 0, 0]);
-                _expected.Add(written);
+                    Append(head, [written, written % 17, head, 1], [-written, head, written % 13, 2]);
+                Count++;
             }
         }
 
         public void Truncate(int rows)
         {
             _rows.Truncate(rows);
-            if (rows < RowCount)
-                _expected.RemoveRange(rows, RowCount - rows);
+            Count = Math.Min(Count, rows);
+            foreach (var head in _expected)
+                head.RemoveAll(row => row.Position >= rows);
+            _dropCount = rows == 0 ? 0 : _dropCount;
         }
 
-        public (SharedRows Rows, float[] Expected) Share(int rows) => (_rows.Share(rows), [.. _expected.Take(rows)]);
+        // Other rows in each head.
+        public void Drop(int pattern)
+        {
+            for (var head = 0; head < Heads; head++)
+            {
+                var (expected, random) = (_expected[head], new Random(pattern + head));
+                var (first, count, period, kept) = (random.Next(40), random.Next(120), random.Next(1, 70), random.Next(1, 40));
+                int[] stays = [.. Enumerable.Range(0, expected.Count).Where(row => row < first || row >= first + count || row % period >= kept)];
+                _edit.Begin(expected.Count);
+                _edit.KeepOnly(stays);
+                var dropped = _edit.DroppedCount;
+                if (!Head(head).TryEdit(_edit))
+                {
+                    Assert.Equal(0, _edit.DroppedCount);
+                    continue;
+                }
 
-        public void Adopt((SharedRows Rows, float[] Expected) shared)
+                Assert.Equal(expected.Count - stays.Length, dropped);
+                Assert.All(Enumerable.Range(0, expected.Count), row => Assert.Equal(stays.Contains(row), _edit.Keeps(row)));
+                _expected[head] = [.. stays.Select(row => expected[row])];
+                _dropCount++;
+                Assert.True(Head(head).Pages.Length <= KvHead.PagesFor(stays.Length));
+            }
+        }
+
+        public (SharedRows Rows, Row[][] Expected) Share(int rows) => (_rows.Share(rows), [.. _expected.Select(head => head[..rows].ToArray())]);
+
+        public void Adopt((SharedRows Rows, Row[][] Expected) shared)
         {
             _rows.Truncate(0);
             _rows.Adopt(shared.Rows);
-            _expected.AddRange(shared.Expected);
+            for (var head = 0; head < Heads; head++)
+                _expected[head].AddRange(shared.Expected[head]);
+            Count = shared.Rows.RowCount;
         }
 
         public void Close() => _rows.Close();
@@ -134,18 +173,35 @@ public sealed class RowHistoryTest
 
         public void Check()
         {
-            Span<float> row = stackalloc float[Dim];
             for (var head = 0; head < Heads; head++)
             {
-                Assert.Equal(RowCount, Head(head).RowCount);
-                for (var i = 0; i < RowCount; i++)
+                Assert.Equal((_expected[head].Count, Count), (Head(head).RowCount, Head(head).NextPosition));
+                for (var i = 0; i < _expected[head].Count; i++)
                 {
-                    Head(head).Keys.Decode(i, row);
-                    Assert.Equal((_expected[i], head), (row[0], row[1]));
-                    Head(head).Values.Decode(i, row);
-                    Assert.Equal((-_expected[i], head), (row[0], row[1]));
+                    var (expected, found) = (_expected[head][i], Read(head, i));
+                    Assert.Equal(expected.Position, found.Position);
+                    Assert.Equal(expected.Key, found.Key);
+                    Assert.Equal(expected.Value, found.Value);
+                    Assert.Equal(i, Head(head).RowAt(expected.Position));
                 }
             }
+        }
+
+        // As it is stored, which may be rounded.
+        private void Append(int head, float[] key, float[] value)
+        {
+            Head(head).Append(key, value);
+            var row = Read(head, Head(head).RowCount - 1);
+            Assert.Equal(key[0], row.Key[0], 0.01f * key[0]);
+            _expected[head].Add(row);
+        }
+
+        private Row Read(int head, int row)
+        {
+            var (key, value) = (new float[Dim], new float[Dim]);
+            Head(head).Keys.Decode(row, key);
+            Head(head).Values.Decode(row, value);
+            return new Row(Head(head).Position(row), key, value);
         }
     }
 }

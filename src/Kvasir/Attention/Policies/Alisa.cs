@@ -150,7 +150,7 @@ public sealed class Alisa : SparsePolicy
             var count = query.EndRow - query.FirstRow;
             var rows = new RowSet(query.FirstRow, count);
             var weights = query.Scratch.Floats(place.GroupHeads * count);
-            AttentionScores.Rows(query.Queries, query.Head.Keys, rows, 1, weights, count);
+            query.Head.Score(query.Queries, rows, weights, count);
             var shares = _shares.Learn(query.EndRow);
             for (var head = 0; head < place.GroupHeads; head++)
             {

@@ -49,7 +49,7 @@ public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
                 return false;
             (_middle, _scratch) = (middle, query.Scratch);
             _draws = (int)MathF.Ceiling(share * Count);
-            AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(middle.First, Count), 1, All()[(2 * Count)..], Count);
+            query.Head.Score(query.Queries, new RowSet(middle.First, Count), All()[(2 * Count)..], Count);
             var seed = CounterNoise.Seed(CounterNoise.Seed((ulong)Zones.Seed, place.Layer, place.KvHead), query.EndRow, 0);
             for (var head = 0; head < place.GroupHeads; head++)
                 Draw(head, CounterNoise.Seed(seed, head, 0));

@@ -40,7 +40,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         for (var i = 0; i < count; i++)
             (shares[i], shares[count + i]) = (1 / inverse[i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
         var weights = Weights(chances, count);
-        AttentionScores.Rows(query.Queries, query.Head.Keys, new RowSet(rows), 1, weights, count);
+        query.Head.Score(query.Queries, new RowSet(rows), weights, count);
         for (var head = 0; head < place.GroupHeads; head++)
         {
             var own = weights.Slice(head * count, count);

@@ -1,0 +1,94 @@
+namespace Kvasir.Cache;
+
+/// <summary>The pages of one head, in order of its rows. Pages may be shared with others; whoever wants to write to one makes it its own.</summary>
+internal sealed class PageTable
+{
+    private readonly PagePool _pool;
+    private readonly int[] _pages;
+    private readonly nint[] _addresses;
+
+    public PageTable(PagePool pool, int maxPages)
+        : this(pool, new int[maxPages], new nint[maxPages])
+    {
+    }
+
+    private PageTable(PagePool pool, int[] pages, nint[] addresses) => (_pool, _pages, _addresses) = (pool, pages, addresses);
+
+    public int Count { get; private set; }
+
+    public int MaxCount => _pages.Length;
+
+    public ReadOnlySpan<int> Pages => _pages.AsSpan(0, Count);
+
+    public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
+
+    /// <summary>The first pages, to be read while this table has them.</summary>
+    public PageTable First(int count) => new(_pool, _pages, _addresses) { Count = count };
+
+    public Span<byte> Bytes(int index) => _pool.Bytes(Pages[index], 0, _pool.PageBytes);
+
+    /// <summary>Whether others read the page too; false where there is none.</summary>
+    public bool IsShared(int index) => index < Count && _pool.IsShared(_pages[index]);
+
+    /// <summary>Takes pages until there are <paramref name="count"/>. False, with none taken, when the pool is short.</summary>
+    public bool TryGrow(int count)
+    {
+        Invariant.Holds(count <= MaxCount);
+        var before = Count;
+        while (Count < count)
+        {
+            if (!_pool.TryTake(out var page))
+            {
+                Shrink(before);
+                return false;
+            }
+
+            Set(Count++, page);
+        }
+
+        return true;
+    }
+
+    /// <summary>Adds pages of others.</summary>
+    public void Adopt(ReadOnlySpan<int> pages)
+    {
+        Invariant.Holds(Count + pages.Length <= MaxCount);
+        foreach (var page in pages)
+        {
+            _pool.Share(page);
+            Set(Count++, page);
+        }
+    }
+
+    /// <summary>Makes a page this table's alone: copies it if others have it too. False when the pool is short.</summary>
+    public bool TryOwn(int index)
+    {
+        if (!IsShared(index))
+            return true;
+        if (!_pool.TryTake(out var copy))
+            return false;
+        Bytes(index).CopyTo(_pool.Bytes(copy, 0, _pool.PageBytes));
+        _pool.Return(_pages[index]);
+        Set(index, copy);
+        return true;
+    }
+
+    /// <summary>Returns pages [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); those behind them move up.</summary>
+    public void Remove(int first, int count)
+    {
+        foreach (var page in _pages.AsSpan(first, count))
+            _pool.Return(page);
+        _pages.AsSpan(first + count, Count - first - count).CopyTo(_pages.AsSpan(first));
+        _addresses.AsSpan(first + count, Count - first - count).CopyTo(_addresses.AsSpan(first));
+        Count -= count;
+    }
+
+    /// <summary>Returns all but the first <paramref name="count"/> pages.</summary>
+    public void Shrink(int count)
+    {
+        while (Count > count)
+            _pool.Return(_pages[--Count]);
+    }
+
+    private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, _pool.Address(page));
+}

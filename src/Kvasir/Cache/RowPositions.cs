@@ -1,0 +1,96 @@
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Cache;
+
+/// <summary>Positions of a head's rows, ascending, and what the rows weigh, once they are not simply the first ones as they came.</summary>
+/// <param name="maxRows">The most rows that the head will hold.</param>
+internal sealed class RowPositions(int maxRows) : IDisposable
+{
+    // A kilobyte: of no account beside the rows.
+    private const int PageRows = 256;
+    private readonly NativePages _positions = new(PageRows * sizeof(int), NativePages.PagesFor(maxRows, PageRows));
+    private NativePages? _logWeights;
+
+    public long Bytes => _positions.Bytes + (_logWeights?.Bytes ?? 0);
+
+    /// <summary>Whether rows have log-weights other than 0.</summary>
+    public bool HasLogWeights => _logWeights is not null;
+
+    public int this[int row] => _positions.Page<int>(row / PageRows)[row % PageRows];
+
+    public float LogWeight(int row) => _logWeights is null ? 0 : _logWeights.Page<float>(row / PageRows)[row % PageRows];
+
+    /// <summary>Makes room for so many rows.</summary>
+    public void Reserve(int rowCount)
+    {
+        _positions.Reserve(NativePages.PagesFor(rowCount, PageRows));
+        _logWeights?.Reserve(_positions.Count);
+    }
+
+    /// <summary>Gives back what is behind so many rows.</summary>
+    public void Truncate(int rowCount)
+    {
+        _positions.Truncate(NativePages.PagesFor(rowCount, PageRows));
+        _logWeights?.Truncate(_positions.Count);
+    }
+
+    /// <summary>Says where a row is, and that it weighs as much as any other; room was reserved.</summary>
+    public void Set(int row, int position, float logWeight = 0)
+    {
+        _positions.Page<int>(row / PageRows)[row % PageRows] = position;
+        if (_logWeights is not null)
+            _logWeights.Page<float>(row / PageRows)[row % PageRows] = logWeight;
+    }
+
+    /// <summary>Gives a row a weight.</summary>
+    /// <param name="rowCount">Rows of the head: the others weigh as much as before.</param>
+    public void Weigh(int row, float logWeight, int rowCount)
+    {
+        if (_logWeights is null)
+        {
+            _logWeights = new NativePages(PageRows * sizeof(float), NativePages.PagesFor(maxRows, PageRows));
+            _logWeights.Reserve(_positions.Count);
+            for (var i = 0; i < rowCount; i += PageRows)
+                _logWeights.Page<float>(i / PageRows).Clear();
+        }
+
+        _logWeights.Page<float>(row / PageRows)[row % PageRows] = logWeight;
+    }
+
+    /// <summary>The first of <paramref name="rowCount"/> rows that is not before a position.</summary>
+    public int FirstFrom(int position, int rowCount)
+    {
+        var (low, high) = (0, rowCount);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (this[middle] < position)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
+    }
+
+    /// <summary>Adds what rows weigh to their scores.</summary>
+    /// <param name="scores">[queries, stride]</param>
+    public void AddLogWeights(in RowSet rows, Span<float> scores, int stride)
+    {
+        for (var i = 0; i < rows.Count; i++)
+        {
+            if (LogWeight(rows[i]) is not 0 and var weight)
+            {
+                for (var at = i; at < scores.Length; at += stride)
+                    scores[at] += weight;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        _positions.Dispose();
+        _logWeights?.Dispose();
+    }
+}
