@@ -22,6 +22,8 @@ internal sealed class GateCases : IDisposable
     private readonly List<NativeBuffer> _buffers = [];
     private readonly Random _random = new(1);
     private readonly List<GateCase> _cases = [];
+    private readonly HashSet<object> _tables = [];
+    private readonly PolicySteps _steps;
 
     public GateCases()
     {
@@ -37,13 +39,19 @@ internal sealed class GateCases : IDisposable
             AddPrefill(type);
         }
 
-        AddElementwise();
+        SmallKernels.AddTo(this);
+        _steps = new PolicySteps(this);
+        _tables.UnionWith([MatrixProduct.Variants, AttentionScores.Variants, AttentionValues.Variants]);
     }
 
     public IReadOnlyList<GateCase> All => _cases;
 
+    /// <summary>Tables of variants that have a case.</summary>
+    public IReadOnlySet<object> Tables => _tables;
+
     public void Dispose()
     {
+        _steps.Dispose();
         foreach (var buffer in _buffers)
             buffer.Dispose();
     }
@@ -138,21 +146,14 @@ internal sealed class GateCases : IDisposable
         return pages;
     }
 
-    private void AddElementwise()
-    {
-        var (x, y, z) = (Normal(4096), Normal(4096), new float[4096]);
-        Add("RMS norm", 1.7, RmsNorm.Variants, run => run(x, y, 1e-5f, z));
-        Add("SwiGLU", 4, SwiGlu.Variants, run => run(x, y, z));
-        Add("softmax exponentials", 3.5, Softmax.Variants, run =>
-        {
-            x.CopyTo(z, 0);
-            run(z, 4);
-        });
-    }
+    public void Add(GateCase added) => _cases.Add(added);
 
-    private void Add<TDelegate>(string name, double least, Variant<TDelegate>[] variants, Action<TDelegate> call)
+    /// <summary>Adds the last variant that this machine supports, beside the first.</summary>
+    /// <param name="least">With vectors of 512 bits.</param>
+    public void Add<TDelegate>(string name, double least, Variant<TDelegate>[] variants, Action<TDelegate> call)
         where TDelegate : Delegate
     {
+        _tables.Add(variants);
         var fastest = Array.FindLast(variants, static variant => variant.IsSupported);
         _cases.Add(new GateCase(name, fastest.Name, Least(fastest.Name, least), () => call(variants[0].Run), () => call(fastest.Run)));
     }
@@ -189,7 +190,8 @@ internal sealed class GateCases : IDisposable
         return buffer;
     }
 
-    private float[] Normal(int count)
+    /// <summary>Random numbers from -1 to 1.</summary>
+    public float[] Normal(int count)
     {
         var values = new float[count];
         for (var i = 0; i < count; i++)

@@ -18,6 +18,19 @@ internal static unsafe class VectorLoops<TLanes, V>
         }
     }
 
+    public static void Multiply(ReadOnlySpan<float> x, Span<float> y)
+    {
+        Lengths.RequireEqual(x.Length, y.Length, nameof(x));
+        fixed (float* px = x, py = y)
+        {
+            var i = 0;
+            for (; i <= x.Length - TLanes.Count; i += TLanes.Count)
+                TLanes.Store(TLanes.Multiply(TLanes.Load(py + i), TLanes.Load(px + i)), py + i);
+            for (; i < x.Length; i++)
+                py[i] *= px[i];
+        }
+    }
+
     public static void Raise(ReadOnlySpan<float> x, Span<float> y)
     {
         Lengths.RequireEqual(x.Length, y.Length, nameof(x));

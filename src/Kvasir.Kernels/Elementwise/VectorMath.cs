@@ -23,6 +23,14 @@ public static class VectorMath
         new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Add),
     ];
 
+    public static readonly Variant<AddFunc>[] MultiplyVariants =
+    [
+        new("scalar", true, VectorLoops<Lanes1, float>.Multiply),
+        new("128", Vector128.IsHardwareAccelerated, VectorLoops<Lanes128, Vector128<float>>.Multiply),
+        new("256", Vector256.IsHardwareAccelerated, VectorLoops<Lanes256, Vector256<float>>.Multiply),
+        new("512", Vector512.IsHardwareAccelerated, VectorLoops<Lanes512, Vector512<float>>.Multiply),
+    ];
+
     public static readonly Variant<AddScaledFunc>[] AddScaledVariants =
     [
         new("scalar", true, VectorLoops<Lanes1, float>.AddScaled),
@@ -90,6 +98,19 @@ public static class VectorMath
             VectorLoops<Lanes128, Vector128<float>>.Add(x, y);
         else
             VectorLoops<Lanes1, float>.Add(x, y);
+    }
+
+    /// <summary>y *= x, element by element.</summary>
+    public static void Multiply(ReadOnlySpan<float> x, Span<float> y)
+    {
+        if (Vector512.IsHardwareAccelerated)
+            VectorLoops<Lanes512, Vector512<float>>.Multiply(x, y);
+        else if (Vector256.IsHardwareAccelerated)
+            VectorLoops<Lanes256, Vector256<float>>.Multiply(x, y);
+        else if (Vector128.IsHardwareAccelerated)
+            VectorLoops<Lanes128, Vector128<float>>.Multiply(x, y);
+        else
+            VectorLoops<Lanes1, float>.Multiply(x, y);
     }
 
     /// <summary>y = the larger of x and y, element by element. Where one is NaN the result is one of them, unspecified which.</summary>

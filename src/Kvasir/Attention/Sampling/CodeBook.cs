@@ -1,5 +1,5 @@
-using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Sampling;
 
@@ -15,7 +15,6 @@ internal sealed class CodeBook(int dim, int tableCount)
     // Beyond it scores are so far apart that nothing but the best matters.
     private const int MostShift = 12;
     private const int MostRowsSeen = 4096;
-    private const int Width = 16;
 
     // Of a normal number rounded to 2^b levels: mean square error, for b = 0 to 4, and the levels above zero (Lloyd, Max).
     private static readonly double[] Errors = [1, 0.3634, 0.1175, double.NaN, 0.0095];
@@ -41,6 +40,7 @@ internal sealed class CodeBook(int dim, int tableCount)
     private readonly float[] _scales = new float[PlaceCount(dim)];
     private readonly float[] _places = new float[PlaceCount(dim)];
     private readonly int[] _levels = new int[PlaceCount(dim)];
+    private readonly byte[] _signs = new byte[PlaceCount(dim) / KeyLevels.SignsPerNumber];
     private int _fourBits;
     private int _twoBits;
     private int _oneBit;
@@ -76,21 +76,17 @@ internal sealed class CodeBook(int dim, int tableCount)
         var (two, one, end) = (Above(_fourBits), Above(_fourBits) + Above(_twoBits), Above(_fourBits) + Above(_twoBits) + Above(_oneBit));
         for (var i = 0; i < end; i++)
             _places[i] = _key[_elements[i]];
-        for (var i = 0; i < end; i += Width)
-        {
-            var scaled = (Vector512.Create(_places.AsSpan(i)) - Vector512.Create(_centres.AsSpan(i))) * Vector512.Create(_scales.AsSpan(i));
-            if (i < two)
-                CountAbove(scaled, Between4).CopyTo(_levels.AsSpan(i));
-            else if (i < one)
-                CountAbove(scaled, Between2).CopyTo(_levels.AsSpan(i));
-            else
-                StoreSigns((uint)Vector512.GreaterThan(scaled, Vector512<float>.Zero).ExtractMostSignificantBits(), (i - one) / 4);
-        }
-
+        KeyLevels.Of(Places(0, two), Between4, _levels.AsSpan(0, two));
+        KeyLevels.Of(Places(two, one), Between2, _levels.AsSpan(two, one - two));
+        KeyLevels.Signs(Places(one, end), _signs.AsSpan(0, (end - one) / KeyLevels.SignsPerNumber));
         for (var i = 0; i < _fourBits; i++)
             _numbers[_positions[i]] = (byte)_levels[i];
         for (var i = 0; i < _twoBits; i += 2)
             _numbers[_positions[_fourBits + i / 2]] = (byte)(_levels[two + i] | (_levels[two + i + 1] << 2));
+        // Four signs are a number.
+        var table = _fourBits + ((_twoBits + 1) / 2);
+        for (var i = 0; i < (_oneBit + 3) / KeyLevels.SignsPerNumber; i++)
+            _numbers[_positions[table + i]] = _signs[i];
         return _numbers;
     }
 
@@ -109,7 +105,7 @@ internal sealed class CodeBook(int dim, int tableCount)
                 var d = _order[i];
                 var own = products.Slice((head * tableCount + table) * CodeScan.TableEntries, CodeScan.TableEntries);
                 // What each of the numbers says.
-                (Vector512.Create(own) + Vector512.Create(queries[head * dim + d] * (float)_deviation[d]) * Vector512.Create(pattern)).CopyTo(own);
+                CodeTables.Add(queries[head * dim + d] * (float)_deviation[d], pattern, own);
             }
         }
 
@@ -119,7 +115,7 @@ internal sealed class CodeBook(int dim, int tableCount)
         {
             var sum = 0f;
             for (var table = at; table < at + CodeScan.TablesAtOnce * CodeScan.TableEntries; table += CodeScan.TableEntries)
-                sum -= 2 * Least(products[table..]);
+                sum -= 2 * CodeTables.Least(products[table..]);
             most = sum <= most ? most : sum;
         }
 
@@ -127,17 +123,7 @@ internal sealed class CodeBook(int dim, int tableCount)
         // Each entry may be rounded up.
         while (unit < MostShift && !(most * UnitsPerOne <= (CodeScan.MostSum - CodeScan.TablesAtOnce) << unit))
             unit++;
-        var factor = Vector512.Create(UnitsPerOne / (float)(1 << unit));
-        var limit = Vector512.Create(unit < MostShift ? CodeScan.MostSum : CodeScan.MostSum / CodeScan.TablesAtOnce);
-        for (var at = 0; at < products.Length; at += CodeScan.TableEntries)
-        {
-            var above = Vector512.Create(products[at..]) - Vector512.Create(Least(products[at..]));
-            var whole = Vector512.ConvertToInt32(above * factor + Vector512.Create(0.5f));
-            var entries = Vector512.Min(Vector512.Max(whole, Vector512<int>.Zero), limit).AsUInt32();
-            var words = Vector256.Narrow(entries.GetLower(), entries.GetUpper());
-            Vector128.Narrow(words.GetLower(), words.GetUpper()).CopyTo(tables[at..]);
-        }
-
+        CodeTables.Round(products, UnitsPerOne / (float)(1 << unit), unit < MostShift ? CodeScan.MostSum : CodeScan.MostSum / CodeScan.TablesAtOnce, tables);
         return unit;
     }
 
@@ -149,9 +135,9 @@ internal sealed class CodeBook(int dim, int tableCount)
         return positions;
     }
 
-    private static int PlaceCount(int dim) => (dim + 4 * Width) / Width * Width;
+    private static int PlaceCount(int dim) => (dim + 4 * KeyLevels.Width) / KeyLevels.Width * KeyLevels.Width;
 
-    private static int Above(int count) => (count + Width - 1) / Width * Width;
+    private static int Above(int count) => (count + KeyLevels.Width - 1) / KeyLevels.Width * KeyLevels.Width;
 
     private static float[] Mirrored(float[] upper) => [.. upper.Reverse().Select(static x => -x), .. upper];
 
@@ -161,30 +147,7 @@ internal sealed class CodeBook(int dim, int tableCount)
     private static float[] Pattern(float[] levels, int shift) =>
         [.. Enumerable.Range(0, CodeScan.TableEntries).Select(number => levels[(number >> shift) & (levels.Length - 1)])];
 
-    // All elements of a table at the end of their levels at once.
-    private static float Least(ReadOnlySpan<float> entries)
-    {
-        var half = Vector256.Min(Vector256.Create(entries), Vector256.Create(entries[Vector256<float>.Count..]));
-        var quarter = Vector128.Min(half.GetLower(), half.GetUpper());
-        return MathF.Min(MathF.Min(quarter[0], quarter[1]), MathF.Min(quarter[2], quarter[3]));
-    }
-
-    private static Vector512<int> CountAbove(Vector512<float> values, ReadOnlySpan<float> limits)
-    {
-        var count = Vector512<int>.Zero;
-        foreach (var limit in limits)
-            count -= Vector512.GreaterThan(values, Vector512.Create(limit)).AsInt32();
-        return count;
-    }
-
-    // Four signs are a number.
-    private void StoreSigns(uint signs, int first)
-    {
-        var tables = Math.Min(Width / 4, (_oneBit + 3) / 4 - first);
-        var table = _fourBits + (_twoBits + 1) / 2 + first;
-        for (var i = 0; i < tables; i++, signs >>= 4)
-            _numbers[_positions[table + i]] = (byte)(signs & (CodeScan.TableEntries - 1));
-    }
+    private ScaledValues Places(int first, int end) => new(_places.AsSpan(first..end), _centres.AsSpan(first..end), _scales.AsSpan(first..end));
 
     private void Arrange()
     {

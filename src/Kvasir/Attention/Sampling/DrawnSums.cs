@@ -1,7 +1,7 @@
-using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Sampling;
 
@@ -46,7 +46,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
             var own = weights.Slice(head * count, count);
             var max = MathF.Max(exact.Max[head], VectorMath.Max(own));
             Softmax.Exponentials(own, max);
-            Multiply(inverse, own);
+            VectorMath.Multiply(inverse, own);
             (_max[head], _mass[head]) = (max, VectorMath.Sum(own));
             _moments[head] = new Moments(max, _mass[head]);
         }
@@ -66,7 +66,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         var count = rows.Length;
         var shares = chances.Upper(3 * count);
         var roots = shares[(2 * count)..];
-        Roots((float)(1 / factor), shares[..count], shares[count..(2 * count)], roots);
+        DrawnWeights.SignedRoots((float)(1 / factor), shares[..count], shares[count..(2 * count)], roots);
         var weights = Weights(chances, count);
         var signed = Signed(chances, count);
         for (var head = 0; head < place.GroupHeads; head++)
@@ -100,55 +100,10 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     // NaN, which comes of infinite or missing numbers, is larger than anything.
     private static double Larger(double a, double b) => double.IsNaN(b) ? double.PositiveInfinity : Math.Max(a, b);
 
-    private static void Multiply(ReadOnlySpan<float> x, Span<float> y)
-    {
-        var i = 0;
-        for (; i <= y.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-            (Vector512.Create(x[i..]) * Vector512.Create(y[i..])).CopyTo(y[i..]);
-        for (; i < y.Length; i++)
-            y[i] *= x[i];
-    }
-
-    private static void Roots(float left, ReadOnlySpan<float> shares, ReadOnlySpan<float> signs, Span<float> roots)
-    {
-        var i = 0;
-        for (; i <= roots.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-        {
-            var rest = Vector512.Max(Vector512<float>.Zero, Vector512.Create(left) - Vector512.Create(shares[i..]));
-            (Vector512.Sqrt(rest) * Vector512.Create(signs[i..])).CopyTo(roots[i..]);
-        }
-
-        for (; i < roots.Length; i++)
-            roots[i] = MathF.Sqrt(MathF.Max(0, left - shares[i])) * signs[i];
-    }
-
     private static void Scatter(ref Moments moments, ReadOnlySpan<float> weights, Span<float> signed, ReadOnlySpan<float> shares, ReadOnlySpan<float> roots)
     {
-        var (variances, fourths, draws) = (Vector512<double>.Zero, Vector512<double>.Zero, Vector512<double>.Zero);
-        var i = 0;
-        for (; i <= weights.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-        {
-            var x = Vector512.Create(weights[i..]);
-            var y = x * Vector512.Create(roots[i..]);
-            y.CopyTo(signed[i..]);
-            var (lower, upper) = Vector512.Widen(y);
-            (lower, upper) = (lower * lower, upper * upper);
-            variances += lower + upper;
-            fourths += lower * lower + upper * upper;
-            (lower, upper) = Vector512.Widen(x);
-            var (lowerShare, upperShare) = Vector512.Widen(Vector512<float>.One - Vector512.Create(shares[i..]));
-            draws += lower * lower * lowerShare + upper * upper * upperShare;
-        }
-
-        var (variance, squares, drawn) = (Vector512.Sum(variances), Vector512.Sum(fourths), Vector512.Sum(draws));
-        for (; i < weights.Length; i++)
-        {
-            signed[i] = weights[i] * roots[i];
-            var square = (double)signed[i] * signed[i];
-            (variance, squares, drawn) = (variance + square, squares + square * square, drawn + (double)weights[i] * weights[i] * (1 - shares[i]));
-        }
-
-        moments = moments with { Variance = variance, Drawn = drawn, Rows = squares > 0 ? variance * variance / squares : 1 };
+        var (variance, fourths, drawn) = DrawnWeights.Scatter(weights, shares[..weights.Length], roots, signed);
+        moments = moments with { Variance = variance, Drawn = drawn, Rows = fourths > 0 ? variance * variance / fourths : 1 };
     }
 
     private void MeasureSpreads(in HeadQuery query, ReadOnlySpan<int> rows, ReadOnlySpan<float> signed)

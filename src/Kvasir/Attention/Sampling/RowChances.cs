@@ -1,8 +1,8 @@
-using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
+using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Sampling;
 
@@ -161,30 +161,11 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         var factor = 0f;
         for (var round = 0; round < Rounds; round++)
         {
-            var (sure, sum) = Sure(looked, 1 / factor);
+            var (sure, sum) = ChanceSums.Below(looked, 1 / factor);
             factor = MathF.Max(factor, sum > 0 ? (aim - sure) / sum : 0);
         }
 
         _firstThreshold = Math.Clamp((int)((max - MathF.Log(factor)) / Unit), 0, MostThreshold);
-    }
-
-    // How many chances are at least a limit, and the sum of the others.
-    private static (int Count, float Sum) Sure(ReadOnlySpan<float> chances, float limit)
-    {
-        var (counts, sums) = (Vector512<int>.Zero, Vector512<float>.Zero);
-        var (i, limits) = (0, Vector512.Create(limit));
-        for (; i <= chances.Length - Vector512<float>.Count; i += Vector512<float>.Count)
-        {
-            var own = Vector512.Create(chances[i..]);
-            var below = Vector512.LessThan(own, limits);
-            sums += own & below;
-            counts += below.AsInt32();
-        }
-
-        var (count, sum) = (i + Vector512.Sum(counts), Vector512.Sum(sums));
-        for (; i < chances.Length; i++)
-            (count, sum) = chances[i] >= limit ? (count + 1, sum) : (count, sum + chances[i]);
-        return (count, sum);
     }
 
     private void Look(ReadOnlySpan<ushort> levels, Span<float> looked)
