@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Microsoft.Win32.SafeHandles;
 

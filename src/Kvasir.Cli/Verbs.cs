@@ -2,9 +2,18 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
-using Kvasir.Cli.Options;
-using Kvasir.Cli.Reports;
+using Kvasir.Cli.Bench;
+using Kvasir.Cli.Calibrate;
+using Kvasir.Cli.Chat;
+using Kvasir.Cli.Demo;
+using Kvasir.Cli.Eval;
+using Kvasir.Cli.Inspect;
+using Kvasir.Cli.Policies;
+using Kvasir.Cli.Run;
+using Kvasir.Cli.Shared;
+using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
+using Kvasir.Cli.Tune;
 
 namespace Kvasir.Cli;
 

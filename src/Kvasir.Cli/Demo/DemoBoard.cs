@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Tasks;
 

@@ -1,5 +1,6 @@
 using Kvasir.Attention;
-using Kvasir.Cli.Options;
+using Kvasir.Cli.Eval;
+using Kvasir.Cli.Shared;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Running;
 using Kvasir.Evaluation.Scoring;

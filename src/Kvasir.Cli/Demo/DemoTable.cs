@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Reporting;
 using Kvasir.Evaluation.Tasks;

@@ -1,4 +1,4 @@
-using Kvasir.Cli.Options;
+using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Reporting;
 using Kvasir.Evaluation.Tasks;

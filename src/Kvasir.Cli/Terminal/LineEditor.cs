@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Kvasir.Cli.Shared.Flags;
 
 namespace Kvasir.Cli.Terminal;
 

@@ -1,3 +1,5 @@
+using Kvasir.Cli.Shared;
+
 namespace Kvasir.Cli.Terminal;
 
 /// <summary>Reads lines: edited key by key on a terminal, plain otherwise.</summary>

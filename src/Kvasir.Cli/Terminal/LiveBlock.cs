@@ -1,4 +1,5 @@
 using System.Text;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Terminal;
 

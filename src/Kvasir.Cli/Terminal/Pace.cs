@@ -1,5 +1,5 @@
 using System.Globalization;
-using Kvasir.Cli.Options;
+using Kvasir.Cli.Shared.Flags;
 
 namespace Kvasir.Cli.Terminal;
 

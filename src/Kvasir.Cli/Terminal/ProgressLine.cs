@@ -1,3 +1,5 @@
+using Kvasir.Cli.Shared;
+
 namespace Kvasir.Cli.Terminal;
 
 /// <summary>

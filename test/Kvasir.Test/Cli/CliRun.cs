@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Kvasir.Cli;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Test.Cli;
 

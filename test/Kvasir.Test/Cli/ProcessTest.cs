@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Kvasir.Cli;
+using Kvasir.Cli.Shared;
 using Kvasir.Kernels.Attention;
+using Kvasir.Test.Cli.Chat;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli;

@@ -1,5 +1,5 @@
 using System.Text;
-using Kvasir.Cli;
+using Kvasir.Cli.Shared;
 using Kvasir.Test.Cli;
 using Kvasir.Test.Models;
 using Kvasir.Text;

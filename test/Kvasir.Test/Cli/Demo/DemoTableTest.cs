@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Cli.Demo;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Tasks;
 

@@ -1,4 +1,4 @@
-using Kvasir.Cli;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 
 namespace Kvasir.Test.Cli.Terminal;

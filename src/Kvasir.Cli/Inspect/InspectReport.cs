@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+
+namespace Kvasir.Cli.Inspect;
+
+/// <summary>What <c>inspect --json</c> writes. Parts that need a model of a supported kind are null for others.</summary>
+/// <param name="Format">gguf or safetensors.</param>
+/// <param name="Problem">Why this model does not run here; null when it does.</param>
+/// <param name="Notes">What was passed over in the files, a line each.</param>
+/// <param name="Metadata">Keys of the GGUF file, or fields of config.json; long arrays as their first elements and count.</param>
+/// <param name="TensorTypes">The tensors by type.</param>
+/// <param name="Tensors">All of them, with <c>--tensors</c>.</param>
+internal sealed record InspectReport(
+    string Path, string Format, string? Problem, IReadOnlyList<string> Notes, ShapeReport? Shape, TokenizerReport? Tokenizer, TemplateReport? Template, PlanReport? Plan,
+    TensorTypeReport[] TensorTypes, TensorReport[]? Tensors, JsonObject Metadata);
+
+/// <summary>The model's configuration; tokens and elements.</summary>
+internal sealed record ShapeReport
+{
+    public required string Name { get; init; }
+
+    public required string Architecture { get; init; }
+
+    public required int LayerCount { get; init; }
+
+    public required int Width { get; init; }
+
+    public required int FeedForwardWidth { get; init; }
+
+    public required int HeadCount { get; init; }
+
+    public required int KvHeadCount { get; init; }
+
+    public required int HeadDim { get; init; }
+
+    public required int VocabularySize { get; init; }
+
+    public required long ParameterCount { get; init; }
+
+    public required int ContextTokens { get; init; }
+
+    public int? SlidingWindowTokens { get; init; }
+
+    public bool TiedEmbedding { get; init; }
+
+    public required RopeReport Rope { get; init; }
+}
+
+internal sealed record RopeReport(double Base, int Dim, string Order, string Scaling, double Factor, int? OriginalContextTokens, bool HasFrequencyFactors);
+
+/// <param name="Kind">As the file names it: llama, gpt2, BPE and so on.</param>
+/// <param name="EndTokens">Every token that ends an answer.</param>
+internal sealed record TokenizerReport(string Kind, int VocabularySize, NamedToken? BeginToken, bool AddsBegin, NamedToken[] EndTokens);
+
+internal sealed record NamedToken(int Id, string Piece);
+
+/// <param name="Name">Where it comes from; null where there is none.</param>
+/// <param name="Problem">Why it cannot be used.</param>
+internal sealed record TemplateReport(bool Exists, string? Name, string? Problem);
+
+/// <param name="KvMemoryBytes">What the KV cache may take where nothing else is asked for.</param>
+internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv);
+
+/// <param name="NativeWindowBytes">What a full native window takes.</param>
+internal sealed record KvPlanReport(string Kv, long BytesPerToken, long TokensThatFit, long NativeWindowBytes);
+
+internal sealed record TensorTypeReport(string Type, int Count, long Bytes);
+
+/// <param name="Shape">Slowest dimension first: a matrix is [rows, columns].</param>
+internal sealed record TensorReport(string Name, string Type, long[] Shape, long Bytes);

@@ -1,0 +1,27 @@
+using Kvasir.Attention;
+
+namespace Kvasir.Cli.Policies;
+
+/// <summary>What <c>kvasir policies --json</c> writes.</summary>
+internal sealed record PoliciesReport(PolicyReport[] Policies);
+
+/// <param name="KeepEverything">What to type for results equal to dense attention.</param>
+/// <param name="Needs">What the policy needs or learns from beside keys and queries, if anything.</param>
+/// <param name="Budgets">What to type for a curve from few keys to many; empty where all are read.</param>
+/// <param name="IndexBytesPerToken">Of a KV head with <see cref="Dim"/> elements, at the default options.</param>
+internal sealed record PolicyReport(
+    string Name, string Summary, string Paper, string KeepEverything, string? Needs, string[] Budgets, double IndexBytesPerToken, PolicyOptionReport[] Options)
+{
+    /// <summary>Elements of a head that the bytes are told for.</summary>
+    public const int Dim = 128;
+
+    public static PolicyReport Of(PolicyEntry entry)
+    {
+        var policy = new PolicySpec(entry).Create();
+        var needs = entry.Needs ?? (policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null);
+        var options = entry.Options.Select(static option => new PolicyOptionReport(option.Name, option.Default, option.Range, option.Summary));
+        return new PolicyReport(entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. entry.Budgets.Select(budget => $"{entry.Name}:{budget}")], policy.IndexBytesPerToken(Dim), [.. options]);
+    }
+}
+
+internal sealed record PolicyOptionReport(string Name, string Default, string Range, string Summary);

@@ -1,0 +1,94 @@
+using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Terminal;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Cli.Shared;
+
+/// <summary>An answer's figures, as JSON and as lines for people.</summary>
+internal static class AnswerFigures
+{
+    public static AnswerReport Report(Engine engine, Answer answer, int? turn = null)
+    {
+        var (model, sequence, plan) = (engine.Model, answer.Sequence, engine.Plan);
+        var sampling = sequence.Options.Sampling;
+        return new AnswerReport(
+            turn,
+            new ModelReport(model.Config.Name, model.Path, model.Config.Architecture),
+            answer.Text,
+            sequence.Tokens[sequence.PromptCount..].ToArray(),
+            answer.Logprobs,
+            ReportJson.Name(sequence.Finish),
+            new UsageReport(sequence.PromptCount, sequence.GeneratedCount, sequence.TokenCount, engine.ContextTokens),
+            Timings(model, sequence),
+            new SamplingReport(
+                sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP, sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
+            sequence.Seed,
+            engine.Policy.Name,
+            sequence.AuditFigures is { } audit ? AuditReport.Of(audit, engine.ThreadCount) : null,
+            KvName(engine),
+            engine.ThreadCount,
+            new MemoryReport(
+                plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()));
+    }
+
+    /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
+    public static IEnumerable<string> Lines(StartedEngine started, Answer answer)
+    {
+        var engine = started.Engine;
+        var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
+        yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
+        yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        if (AuditLine(engine, sequence) is { } audit)
+            yield return audit;
+        yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention}"
+            + $" | {engine.ThreadCount} {(engine.ThreadCount == 1 ? "thread" : "threads")} | seed {sequence.Seed}";
+    }
+
+    /// <summary>How far attention was from dense attention; null where nobody asked.</summary>
+    public static string? AuditLine(Engine engine, Sequence sequence) => sequence.AuditFigures is { } figures ? AuditReport.Of(figures, engine.ThreadCount).Line() : null;
+
+    /// <summary>The model and the memory plan.</summary>
+    public static IEnumerable<string> PlanLines(Engine engine)
+    {
+        var (config, plan) = (engine.Model.Config, engine.Plan);
+        var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
+        yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
+        var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
+        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens{open}";
+    }
+
+    private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
+
+    private static string KvName(Engine engine) => KvText.Name(engine.Kv);
+
+    private static TimingsReport Timings(Model model, Sequence sequence)
+    {
+        var timings = sequence.Timings;
+        // The first token comes out of the prefill. The step that gave the end of the text counts, though no token of it is kept.
+        var decoded = sequence.GeneratedCount - 1 + (sequence.Finish == FinishReason.End ? 1 : 0);
+        return new TimingsReport(
+            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs));
+    }
+
+    private static double? Rate(int tokens, double ms) => ms > 0 && tokens > 0 ? Round(tokens / ms * 1000) : null;
+
+    private static double? Round(double value) => double.IsFinite(value) ? Math.Round(value, 3) : null;
+
+    private static string Stage(int tokens, double? ms, double? tokensPerSecond)
+    {
+        var count = $"{SizeText.Count(tokens)} {(tokens == 1 ? "token" : "tokens")}";
+        return ms is null ? count : tokensPerSecond is { } rate ? $"{count} in {Time(ms)}, {Pace.Rate(rate)}" : $"{count} in {Time(ms)}";
+    }
+
+    private static string Time(double? ms) => Pace.Duration(TimeSpan.FromMilliseconds(ms ?? 0));
+
+    private static string Ending(Engine engine, Sequence sequence) => sequence.Finish switch
+    {
+        FinishReason.End => "ended by the model",
+        FinishReason.Stop => "ended by a stop text",
+        FinishReason.Length => "ended by --max-tokens",
+        FinishReason.ContextFull => $"ended by the context of {SizeText.Count(engine.ContextTokens)} tokens",
+        FinishReason.Cancelled => "interrupted",
+        _ => "failed",
+    };
+}

@@ -1,0 +1,36 @@
+namespace Kvasir.Cli.Shared;
+
+/// <summary>One answer with all that is known about it: what <c>run --json</c> and each turn of <c>chat --json</c> write.</summary>
+/// <param name="Turn">From 1, in a chat.</param>
+/// <param name="Text">The answer, without the stop string that ended it.</param>
+/// <param name="Tokens">Ids of the generated tokens.</param>
+/// <param name="Logprobs">One for each token, where asked for.</param>
+/// <param name="FinishReason">end, stop, length, contextFull, cancelled or failed.</param>
+/// <param name="Seed">Gives the same answer when typed with the same options.</param>
+/// <param name="Policy">The attention policy.</param>
+/// <param name="Audit">How far attention was from dense attention, where <c>--audit</c> asked.</param>
+/// <param name="Kv">How keys and values were stored.</param>
+internal sealed record AnswerReport(
+    int? Turn, ModelReport Model, string Text, int[] Tokens, TokenReport[]? Logprobs, string FinishReason, UsageReport Usage, TimingsReport Timings,
+    SamplingReport Sampling, ulong Seed, string Policy, AuditReport? Audit, string Kv, int Threads, MemoryReport Memory);
+
+internal sealed record ModelReport(string Name, string Path, string Architecture);
+
+internal sealed record UsageReport(int PromptTokens, int GeneratedTokens, int TotalTokens, int ContextTokens);
+
+/// <summary>Times in milliseconds; null for a stage that was not reached, or a rate over no time.</summary>
+internal sealed record TimingsReport(
+    double LoadMs, double? PrefillMs, double? PrefillTokensPerSecond, double? DecodeMs, double? DecodeTokensPerSecond, double? TotalMs);
+
+internal sealed record SamplingReport(
+    float Temperature, int TopK, float TopP, float MinP, float RepetitionPenalty, float PresencePenalty, float FrequencyPenalty);
+
+/// <summary>Natural logarithms of probabilities, before temperature and filters.</summary>
+internal sealed record TokenReport(int Token, string Piece, double Logprob, AlternativeReport[] Alternatives);
+
+internal sealed record AlternativeReport(int Token, string Piece, double Logprob);
+
+/// <param name="OpenPageBytes">Of KV pages that are being written, which some types keep in floats as well.</param>
+/// <param name="PeakBytes">The most memory that the process has had resident, the pages of the model's file included.</param>
+internal sealed record MemoryReport(
+    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long OpenPageBytes, long PeakBytes);

@@ -1,0 +1,52 @@
+namespace Kvasir.Cli.Shared;
+
+/// <summary>
+/// Ctrl-C and its like. Whoever can stop cleanly says how for as long as it runs; the first interrupt does that, and one that finds
+/// nobody, or comes twice, is left to the system, which ends the process.
+/// </summary>
+internal sealed class Interrupts
+{
+    private Action? _stop;
+    private Action? _leave;
+
+    /// <summary>The exit code of the last interrupt; 0 while there was none.</summary>
+    public int Code { get; private set; }
+
+    /// <summary>Called from the signal's thread. False when nobody answers.</summary>
+    public bool Raise(int exitCode)
+    {
+        Code = exitCode;
+        var stop = Interlocked.Exchange(ref _stop, null);
+        stop?.Invoke();
+        if (stop is null)
+            Volatile.Read(ref _leave)?.Invoke();
+        return stop is not null;
+    }
+
+    /// <summary>Until the result is disposed of, an interrupt that finds nobody calls this before the system ends the process: a terminal is put in order.</summary>
+    public IDisposable Leaving(Action leave)
+    {
+        Volatile.Write(ref _leave, leave);
+        return new Left(this);
+    }
+
+    /// <summary>Runs <paramref name="work"/>; an interrupt meanwhile calls <paramref name="stop"/>.</summary>
+    public void Guard(Action stop, Action work)
+    {
+        Code = 0;
+        Volatile.Write(ref _stop, stop);
+        try
+        {
+            work();
+        }
+        finally
+        {
+            Volatile.Write(ref _stop, null);
+        }
+    }
+
+    private sealed class Left(Interrupts interrupts) : IDisposable
+    {
+        public void Dispose() => Volatile.Write(ref interrupts._leave, null);
+    }
+}

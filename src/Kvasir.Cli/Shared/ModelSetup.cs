@@ -1,0 +1,63 @@
+using System.CommandLine;
+using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Terminal;
+using Kvasir.Models;
+
+namespace Kvasir.Cli.Shared;
+
+/// <summary>The way from a model's name to an engine that is ready, with what a person wants to see on it.</summary>
+internal static class ModelSetup
+{
+    public static Argument<string> Argument() => new("MODEL")
+    {
+        Description = $"A GGUF file, a Hugging Face style folder, or a bundled model: {string.Join(", ", BundledModels.Names)}",
+    };
+
+    /// <param name="quiet">Without what was passed over in the files.</param>
+    /// <param name="hasProgress">Whether the time that it takes is filled with a line.</param>
+    /// <exception cref="KvasirException">As <see cref="Model.Load"/>.</exception>
+    public static Model Load(Shell shell, string name, ModelOptions options, bool quiet, bool hasProgress = true)
+    {
+        Model model;
+        using (new ProgressLine(shell, quiet || !hasProgress, () => $"loading {Printable.Line(name)}"))
+        {
+            model = Model.Load(name, options);
+            model.Weights.ReadAhead();
+        }
+
+        foreach (var line in quiet ? [] : model.Notes)
+            shell.Note($"note: {Printable.Line(line)}");
+        return model;
+    }
+
+    /// <summary>An engine whose attention is chosen by the machine where the user named no policy.</summary>
+    /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
+    public static StartedEngine Start(Shell shell, Model model, EngineFlags flags, ParseResult typed, bool quiet)
+    {
+        var options = flags.Read(typed);
+        var choice = flags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
+        return new StartedEngine(Start(shell, model, choice is null ? options : options with { Attention = choice.Attention.Create() }, quiet), choice);
+    }
+
+    /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
+    public static Engine Start(Shell shell, Model model, EngineOptions options, bool quiet)
+    {
+        var engine = new Engine(model, options);
+        if (quiet)
+            return engine;
+        foreach (var line in AnswerFigures.PlanLines(engine))
+            shell.Note(line);
+        var native = model.Config.ContextTokens;
+        if (engine.ContextTokens > native)
+            shell.Note($"note: past the {SizeText.Count(native)} tokens that the model was made for, its text may be nonsense");
+        if (engine.Plan.TokensThatFit < engine.ContextTokens)
+            shell.Note($"note: the KV memory holds fewer tokens than the context; --kv q8 or a larger --kv-memory holds more");
+        return engine;
+    }
+
+    private static AutoChoice Choose(Shell shell, Model model, EngineOptions options, bool quiet)
+    {
+        using var progress = new ProgressLine(shell, quiet, static () => "measuring from which length sparse attention pays");
+        return AutoAttention.Choose(model.Config, options.Kv, options.ContextTokens);
+    }
+}
