@@ -1,10 +1,10 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
-using System.CommandLine.Parsing;
 using Kvasir.Cli.Bench;
 using Kvasir.Cli.Calibrate;
 using Kvasir.Cli.Chat;
+using Kvasir.Cli.Completion;
 using Kvasir.Cli.Demo;
 using Kvasir.Cli.Eval;
 using Kvasir.Cli.Inspect;
@@ -23,15 +23,33 @@ internal static class Verbs
     // Neither bundles of one-letter options nor @files: a prompt may begin with either.
     private static readonly ParserConfiguration Parsing = new() { EnablePosixBundling = false, ResponseFileTokenReplacer = null };
 
+    /// <summary>All of them, in the order of help; one beneath another comes behind it.</summary>
+    public static IReadOnlyList<Verb> All(Shell shell) =>
+    [
+        new DemoCommand(shell),
+        new RunCommand(shell),
+        new ChatCommand(shell),
+        new InspectCommand(shell),
+        new PoliciesCommand(shell),
+        new CalibrateCommand(shell),
+        new EvalCommand(shell),
+        new AgreeCommand(shell),
+        new PplCommand(shell),
+        new TuneCommand(shell),
+        new BenchCommand(shell),
+        new CompletionCommand(shell),
+    ];
+
     /// <summary>Runs one command line and gives the exit code; an empty one asks for help. Nothing is thrown.</summary>
     public static int Run(string[] args, Shell shell)
     {
         try
         {
             var parsed = Create(shell).Parse(args.Length > 0 ? args : ["--help"], Parsing);
-            if (parsed.Action is ParseErrorAction || UsageFault.UnknownOption(parsed) is not null)
-                return Fail(new FaultReport("usage", UsageFault.Message(parsed)), ExitCode.Usage, args, shell);
-            if (shell.Warning is { } warning && parsed.Action is not (HelpText or VersionText) && !OutputFlags.QuietNames.Any(args.Contains))
+            var asksForText = parsed.Action is HelpText or VersionText;
+            if (!asksForText && UsageFault.Of(parsed) is { } fault)
+                return Fail(new FaultReport("usage", fault), ExitCode.Usage, args, shell);
+            if (shell.Warning is { } warning && !asksForText && !OutputFlags.IsTyped(OutputFlags.Quiet, args))
                 shell.Error.WriteLine($"kvasir: {warning}");
             return parsed.Invoke(new InvocationConfiguration
             {
@@ -49,19 +67,19 @@ internal static class Verbs
 
     private static RootCommand Create(Shell shell)
     {
-        var root = new RootCommand("Kvasir runs language models with long contexts on the machine at hand.");
-        root.Subcommands.Add(new RunCommand(shell).Command);
-        root.Subcommands.Add(new ChatCommand(shell).Command);
-        root.Subcommands.Add(new InspectCommand(shell).Command);
-        root.Subcommands.Add(new PoliciesCommand(shell).Command);
-        root.Subcommands.Add(new BenchCommand(shell).Command);
-        root.Subcommands.Add(new CalibrateCommand(shell).Command);
-        root.Subcommands.Add(new EvalCommand(shell).Command);
-        root.Subcommands.Add(new TuneCommand(shell).Command);
-        root.Subcommands.Add(new DemoCommand(shell).Command);
+        var root = new RootCommand();
+        var verbs = All(shell);
+        foreach (var verb in verbs)
+        {
+            Command above = root;
+            foreach (var word in verb.Above.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                above = above.Subcommands.Single(command => command.Name == word);
+            above.Subcommands.Add(new VerbCommand(verb));
+        }
+
         root.Options.Clear();
-        root.Options.Add(new HelpOption("--help", ["-h"]) { Description = "Show this help", Action = new HelpText(shell) });
-        root.Options.Add(new VersionOption("--version", []) { Description = "Show the version", Action = new VersionText(shell) });
+        root.Options.Add(new HelpOption("--help", ["-h"]) { Action = new HelpText(shell, verbs) });
+        root.Options.Add(new VersionOption("--version", []) { Action = new VersionText(shell) });
         return root;
     }
 
@@ -84,7 +102,7 @@ internal static class Verbs
 
     private static int Fail(FaultReport fault, int exitCode, string[] args, Shell shell)
     {
-        if (args.Contains(OutputFlags.JsonName))
+        if (args.Contains("--json"))
             TryWrite(shell.Output, ReportJson.Text(new ErrorReport(fault, exitCode)));
         shell.Error.WriteLine($"kvasir: {fault.Message}");
         return exitCode;

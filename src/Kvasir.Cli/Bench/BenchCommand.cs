@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -7,99 +6,65 @@ using Kvasir.Models;
 namespace Kvasir.Cli.Bench;
 
 /// <summary><c>kvasir bench</c>: how fast a model runs here, or how fast the machine is.</summary>
-internal sealed class BenchCommand
+internal sealed class BenchCommand(Shell shell) : Verb
 {
-    private readonly Shell _shell;
-    private readonly Argument<string?> _model = new("MODEL") { Description = "A GGUF file, a Hugging Face style folder, or a bundled model", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<SyntheticShape?> _synthetic = new("--synthetic")
-    {
-        HelpName = "SHAPE",
-        Description = $"Random weights in the shape of a model, instead of MODEL: {string.Join(", ", SyntheticShape.Names)}; SHAPE:LAYERS computes fewer layers",
-        CustomParser = static result =>
-        {
-            try
-            {
-                return SyntheticShape.Parse(result.Tokens[^1].Value);
-            }
-            catch (KvasirException refusal)
-            {
-                result.AddError($"--synthetic: {refusal.Message}");
-                return null;
-            }
-        },
-    };
+    private static readonly SwitchFlag Markdown = new("--markdown", "Write the table as Markdown");
+    private static readonly SwitchFlag Layers = new("--layers", "Write below the table what each layer read, too; JSON always has it");
+    private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object with the machine and a row for each case instead of the table");
 
-    private readonly Option<SyntheticWeights?> _weights = Typed.Parsed<SyntheticWeights?>(
-        "--weights", "TYPE", "How a synthetic model's matrices are stored: q4_0, q8_0, q4_k_m or bf16 [default: q4_0]", "q4_0, q8_0, q4_k_m or bf16",
-        static text => !text.All(char.IsAsciiDigit) && Enum.TryParse<SyntheticWeights>(text, ignoreCase: true, out var weights) ? weights : null);
+    public override string Name => "bench";
 
-    private readonly Option<bool> _machine = new("--machine") { Description = "Measure memory bandwidth and multiply-add rates by thread count, and no model" };
-    private readonly Option<bool> _markdown = new("--markdown") { Description = "Write the table as Markdown" };
-    private readonly Option<bool> _layers = new("--layers") { Description = "Write below the table what each layer read, too; JSON always has it" };
-    private readonly BenchFlags _flags = new();
-    private readonly ModelFlags _loading = new();
-    private readonly OutputFlags _output = new("Write one JSON object with the machine and a row for each case instead of the table");
+    public override string Summary => "Measure prefill and decode speed at depth against what the machine's memory allows, or the machine itself";
 
-    public BenchCommand(Shell shell)
-    {
-        _shell = shell;
-        Command = new Command("bench", "Measure prefill and decode speed at depth, or the machine itself");
-        Command.Arguments.Add(_model);
-        foreach (var option in (Option[])[_synthetic, _weights, _machine])
-            Command.Options.Add(option);
-        _flags.AddTo(Command);
-        _loading.AddTo(Command);
-        Command.Options.Add(_markdown);
-        Command.Options.Add(_layers);
-        _output.AddTo(Command);
-        Command.Validators.Add(result => Require(
-            result.GetValue(_model), result.GetResult(_synthetic) is not null, result.GetValue(_machine), result.GetResult(_weights) is not null, result.AddError));
-        Command.Validators.Add(result =>
-        {
-            if (result.GetValue(_markdown) && result.GetValue<bool>(OutputFlags.JsonName))
-                result.AddError("--markdown and --json were given; one of them is allowed");
-        });
-        Command.SetAction(Run);
-    }
+    public override IReadOnlyList<Operand> Operands => [BenchFlags.Model];
 
-    public Command Command { get; }
+    public override IReadOnlyList<FlagGroup> Flags => [.. BenchFlags.Groups, new("Output", Markdown, Layers, Json, OutputFlags.Quiet)];
 
-    private static void Require(string? model, bool isSynthetic, bool isMachine, bool hasWeights, Action<string> refuse)
-    {
-        if (isMachine && (model is not null || isSynthetic))
-            refuse("--machine measures no model; MODEL and --synthetic go without it");
-        else if (model is not null && isSynthetic)
-            refuse("MODEL and --synthetic were given; one of them is allowed");
-        else if (model is null && !isSynthetic && !isMachine)
-            refuse($"no model: give MODEL, or --synthetic SHAPE ({string.Join(", ", SyntheticShape.Names)}), or --machine");
-        else if (hasWeights && !isSynthetic)
-            refuse("--weights is for --synthetic; a model's file has its own");
-    }
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvasir bench model.gguf --prefill 512,4096 --depth 0,4096",
+        "kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8",
+        "kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results",
+        "kvasir bench --machine",
+    ];
 
-    private int Run(ParseResult typed)
+    public override string Notes => """
+        A row of depth D has the speed of --prefill tokens on top of D tokens, and of decoding from there on.
+        Prefill is of one sequence; decode tok/s are those of all sequences of the batch together.
+        "of floor" compares a decode step with reading its weights, keys and values at the memory bandwidth
+        that was measured just before and after it. Random weights have the speed of real ones, and with
+        --fill random so has dense attention; a sparse policy needs real text to say anything.
+        Ctrl-C ends with the cases that were measured until then.
+        """;
+
+    public override string? Refusal(Typed typed) =>
+        BenchFlags.Refusal(typed) ?? (typed.Is(Markdown) && typed.Is(Json) ? "--markdown and --json were given; one of them is allowed" : null);
+
+    public override int Run(Typed typed)
     {
         using var cancel = new CancellationTokenSource();
         BenchReport? report = null;
-        _shell.Interrupts.Guard(cancel.Cancel, () => report = typed.GetValue(_machine) ? MeasureMachine(typed, cancel.Token) : MeasureModel(typed, cancel.Token));
+        shell.Interrupts.Guard(
+            cancel.Cancel, () => report = typed.Is(BenchFlags.Machine) ? MeasureMachine(typed, cancel.Token) : MeasureModel(typed, cancel.Token));
         Write(report!, typed);
         if (report!.Partial != true)
             return ExitCode.Ok;
-        _shell.Note("interrupted; these are the cases that were measured until then");
-        return _shell.Interrupts.Code;
+        shell.Note("interrupted; these are the cases that were measured until then");
+        return shell.Interrupts.Code;
     }
 
-    private BenchReport MeasureMachine(ParseResult typed, CancellationToken cancellation)
+    private BenchReport MeasureMachine(Typed typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory and arithmetic");
         var machine = MachineProbe.Report(computes: true, cancellation);
         return new BenchReport(machine, cancellation.IsCancellationRequested ? true : null, []);
     }
 
-    private BenchReport MeasureModel(ParseResult typed, CancellationToken cancellation)
+    private BenchReport MeasureModel(Typed typed, CancellationToken cancellation)
     {
-        var plan = _flags.Read(typed);
+        var plan = BenchFlags.Read(typed);
         // Before weights are made, which takes seconds, and again with what memory they leave.
-        if (typed.GetValue(_synthetic) is { } shape)
+        if (typed.Find(BenchFlags.Synthetic) is { } shape)
             plan.RequireFits(shape.Config);
         using var model = Load(typed);
         plan.RequireFits(model.Config);
@@ -121,27 +86,27 @@ internal sealed class BenchCommand
         return new BenchReport(machine, isPartial ? true : null, [.. run.Rows]);
     }
 
-    private MachineReport Machine(ParseResult typed, CancellationToken cancellation)
+    private MachineReport Machine(Typed typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory bandwidth");
         return MachineProbe.Report(computes: false, cancellation);
     }
 
-    private Model Load(ParseResult typed)
+    private Model Load(Typed typed)
     {
-        if (typed.GetValue(_synthetic) is not { } shape)
-            return ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), _output.IsQuiet(typed), _shell.ErrorIsTerminal);
+        if (typed.Find(BenchFlags.Synthetic) is not { } shape)
+            return ModelSetup.Load(shell, typed.Find(BenchFlags.Model)!, ModelFlags.Read(typed), typed.Is(OutputFlags.Quiet), shell.ErrorIsTerminal);
         using var progress = Progress(typed, () => $"making the weights of {shape.Name}");
-        return Model.Synthetic(shape, typed.GetValue(_weights) ?? SyntheticWeights.Q4_0, _flags.Read(typed).Seed, _loading.Read(typed));
+        return Model.Synthetic(shape, typed.Get(BenchFlags.Weights), BenchFlags.SeedOf(typed), ModelFlags.Read(typed));
     }
 
-    private BenchRow Template(ParseResult typed, BenchPlan plan, Model model)
+    private static BenchRow Template(Typed typed, BenchPlan plan, Model model)
     {
-        var shape = typed.GetValue(_synthetic);
+        var shape = typed.Find(BenchFlags.Synthetic);
         return new BenchRow
         {
             Model = shape?.Name ?? model.Config.Name,
-            Weights = shape is null ? StoredTypes(model.Weights) : (typed.GetValue(_weights) ?? SyntheticWeights.Q4_0).ToString().ToLowerInvariant(),
+            Weights = shape is null ? StoredTypes(model.Weights) : typed.Get(BenchFlags.Weights).ToString().ToLowerInvariant(),
             Kv = KvText.Name(plan.Kv),
             Threads = plan.Threads,
             Batch = 1,
@@ -163,18 +128,18 @@ internal sealed class BenchCommand
             .OrderByDescending(static type => type.Sum(static matrix => matrix.Bytes))
             .Select(static type => type.Key.ToString().ToLowerInvariant()));
 
-    private void Write(BenchReport report, ParseResult typed)
+    private void Write(BenchReport report, Typed typed)
     {
-        if (_output.IsJson(typed))
-            _shell.Output.WriteLine(ReportJson.Text(report));
-        else if (typed.GetValue(_markdown))
-            BenchTable.WriteMarkdown(report, _shell.Output);
+        if (typed.Is(Json))
+            shell.Output.WriteLine(BenchJson.Text(report));
+        else if (typed.Is(Markdown))
+            BenchTable.WriteMarkdown(report, shell.Output);
         else
-            BenchTable.WriteText(report, _shell.Output);
-        if (typed.GetValue(_layers) && !_output.IsJson(typed))
-            LayerLines.Write(report, _shell.Output);
+            BenchTable.WriteText(report, shell.Output);
+        if (typed.Is(Layers) && !typed.Is(Json))
+            LayerLines.Write(report, shell.Output);
     }
 
     // Only for a person who waits: a script's log would fill with it.
-    private ProgressLine Progress(ParseResult typed, Func<string> text) => new(_shell, _output.IsQuiet(typed) || !_shell.ErrorIsTerminal, text);
+    private ProgressLine Progress(Typed typed, Func<string> text) => new(shell, typed.Is(OutputFlags.Quiet) || !shell.ErrorIsTerminal, text);
 }

@@ -1,99 +1,130 @@
-using System.CommandLine;
-using System.Globalization;
 using Kvasir.Attention;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
-using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Cli.Bench;
 
-/// <summary>What <c>bench</c> measures.</summary>
-internal sealed class BenchFlags
+/// <summary>What <c>bench</c> measures, and on which model.</summary>
+internal static class BenchFlags
 {
     private const int MaxBatch = 512;
     private const int MaxRepeat = 1000;
     private const int MaxDecodeTokens = 1 << 20;
-    private const int DefaultPrefill = 512;
-    private const int DefaultRepeat = 5;
 
-    private readonly Option<int[]?> _prefill = Tokens(
-        "--prefill", "Prompt tokens computed on top of each depth, as 512,4096; 0 measures none [default: 512]", "a list of token counts such as 512,4096, or 0");
+    public static readonly Operand Model = ModelFlags.Model with { IsOptional = true };
 
-    private readonly Option<int[]?> _depth = Tokens(
-        "--depth", "Tokens in the cache before each measurement, as 0,4096,32k [default: 0]", "a list of token counts such as 0,4096,32k");
+    public static readonly ValueFlag<SyntheticShape> Synthetic = new(
+        "--synthetic",
+        $"Random weights in the shape of a model, instead of MODEL: {string.Join(", ", SyntheticShape.Names)}; SHAPE:LAYERS computes fewer layers",
+        new("SHAPE", "a shape", TryParseShape) { Choices = static () => SyntheticShape.Names });
 
-    private readonly Option<int[]?> _batch = Typed.Parsed(
-        "--batch", "LIST", $"Sequences that decode together, each at the depth, as 1,4,16 [default: 1]", $"a list of whole numbers from 1 to {MaxBatch}",
-        static text => List(text, static part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count is >= 1 and <= MaxBatch ? count : null));
-
-    private readonly Option<int?> _decode = Typed.Whole(
-        "--decode", "Tokens that each sequence generates in a run; 0 measures none [default: as many as take 0.3 s, 8 to 64]", 0, MaxDecodeTokens);
-
-    private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
+    public static readonly ValueFlag<SyntheticWeights> Weights = new(
+        "--weights",
+        "How a synthetic model's matrices are stored: q4_0, q8_0, q4_k_m or bf16",
+        FlagValues.OneOf("TYPE", Array.ConvertAll(Enum.GetValues<SyntheticWeights>(), static type => (type.ToString().ToLowerInvariant(), type))))
     {
-        HelpName = "LIST",
-        Description = $"Policies to compare, as dense, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names} [default: dense]",
-        CustomParser = static result => PolicyList.Parse(result, "--attention"),
+        Default = "q4_0",
     };
 
-    private readonly Option<double?> _audit = EngineFlags.Audit();
-    private readonly Option<BenchFill?> _fill = Typed.Parsed<BenchFill?>(
-        "--fill", "HOW", "How the cache comes to a depth: prefill computes it, which is slow at 32k and beyond; random writes keys and values of noise, fast [default: prefill]", "prefill or random",
-        static text => text.ToUpperInvariant() switch { "PREFILL" => BenchFill.Prefill, "RANDOM" => BenchFill.Random, _ => null });
+    public static readonly SwitchFlag Machine = new("--machine", "Measure memory bandwidth and multiply-add rates by thread count, and no model");
 
-    private readonly Option<int?> _repeat = Typed.Whole("--repeat", $"Timed runs of each case; the median counts [default: {DefaultRepeat}]", 1, MaxRepeat);
-    private readonly Option<KvType?> _kv = EngineFlags.Kv();
-    private readonly Option<long?> _kvMemory = Typed.Parsed<long?>(
-        "--kv-memory", "SIZE", "The most memory that the KV cache and its indexes may take together, as 512M, 2G or 1.5GiB [default: what is available]",
-        "a size such as 512M, 2G or 1.5GiB", static text => SizeText.TryBytes(text, out var bytes) ? bytes : null);
+    private static readonly FlagValue<int> TokensOrNone = FlagValues.Tokens with { Parser = TryParseTokens };
 
-    private readonly Option<int?> _context = Typed.Parsed<int?>(
-        "--context", "TOKENS", "The most tokens of a sequence, where a depth goes past the model's native window", "a number of tokens such as 4096, 32k or 1M",
-        static text => SizeText.TryTokens(text, out var tokens) ? tokens : null);
+    private static readonly ValueFlag<int[]> Prefill = new(
+        "--prefill",
+        "Prompt tokens computed on top of each depth, as 512,4096; 0 measures none",
+        FlagValues.ListOf(TokensOrNone, "a list of token counts such as 512,4096, or 0"))
+    { Default = "512", Elsewhere = ["-p", "--n-prompt"] };
 
-    private readonly Option<int?> _threads = EngineFlags.Threads();
-    private readonly Option<ulong?> _seed = Typed.Parsed<ulong?>(
-        "--seed", "N", "Of random weights, tokens, keys and values [default: 1]", "a whole number from 0 to 2^64 - 1",
-        static text => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seed) ? seed : null);
+    private static readonly ValueFlag<int[]> Depth = new(
+        "--depth",
+        "Tokens in the cache before each measurement, as 0,4096,32k",
+        FlagValues.ListOf(TokensOrNone, "a list of token counts such as 0,4096,32k"))
+    { Default = "0", Elsewhere = ["-d", "--n-depth"] };
 
-    public void AddTo(Command command)
+    private static readonly ValueFlag<int> Decode = new(
+        "--decode", "Tokens that each sequence generates in a run; 0 measures none", FlagValues.Whole(0, MaxDecodeTokens))
     {
-        foreach (var option in (Option[])[_prefill, _depth, _decode, _batch, _attention, _audit, _fill, _kv, _kvMemory, _context, _threads, _repeat, _seed])
-            command.Options.Add(option);
-        command.Validators.Add(result =>
-        {
-            // A value that was refused already cannot be asked for.
-            if (result.GetResult(_prefill)?.Tokens is [{ Value: "0" }] && result.GetResult(_decode)?.Tokens is [{ Value: "0" }])
-                result.AddError("--prefill 0 and --decode 0 leave nothing to measure");
-        });
+        Otherwise = $"as many as take 0.3 s, 8 to {BenchPlan.MostDecodeSteps}",
+        Elsewhere = ["-n", "--n-gen"],
+    };
+
+    private static readonly ValueFlag<int[]> Batch = new(
+        "--batch",
+        "Sequences that decode together, each at the depth, as 1,4,16",
+        FlagValues.ListOf(FlagValues.Whole(1, MaxBatch), $"a list of whole numbers from 1 to {MaxBatch}"))
+    { Default = "1" };
+
+    private static readonly ValueFlag<BenchFill> Fill = new(
+        "--fill",
+        "How the cache comes to a depth: prefill computes it, which is slow at 32k and beyond; random writes keys and values of noise, fast",
+        FlagValues.OneOf("HOW", ("prefill", BenchFill.Prefill), ("random", BenchFill.Random)))
+    { Default = "prefill" };
+
+    private static readonly ValueFlag<int> Repeat = new(
+        "--repeat",
+        "Timed runs of each case; the median counts",
+        FlagValues.Whole(1, MaxRepeat))
+    { Default = "5", Elsewhere = ["-r", "--repetitions"] };
+    private static readonly ValueFlag<ulong> Seed = SamplingFlags.SeedOf("Of random weights, tokens, keys and values", 1);
+    private static readonly ValueFlag<long> KvMemory = EngineFlags.KvMemory with { Otherwise = "what is available" };
+
+    private static readonly ValueFlag<int> Context = EngineFlags.Context with
+    {
+        Help = "The most tokens of a sequence, where a depth goes past the model's native window",
+    };
+
+    public static FlagGroup[] Groups =>
+    [
+        new("Model", Synthetic, Weights, Machine),
+        new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
+        new("Attention", Attention, EngineFlags.Audit),
+        new("Memory and processor", EngineFlags.Kv, KvMemory, Context, EngineFlags.Threads, ModelFlags.NoRepack),
+    ];
+
+    private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
+
+    /// <summary>As <see cref="Verb.Refusal"/>.</summary>
+    public static string? Refusal(Typed typed)
+    {
+        var (model, isSynthetic, isMachine) = (typed.Find(Model), typed.Has(Synthetic), typed.Is(Machine));
+        if (isMachine && (model is not null || isSynthetic))
+            return "--machine measures no model; MODEL and --synthetic go without it";
+        if (model is not null && isSynthetic)
+            return "MODEL and --synthetic were given; one of them is allowed";
+        if (model is null && !isSynthetic && !isMachine)
+            return $"no model: give MODEL, or --synthetic SHAPE ({string.Join(", ", SyntheticShape.Names)}), or --machine";
+        if (typed.Has(Weights) && !isSynthetic)
+            return "--weights is for --synthetic; a model's file has its own";
+        return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
     }
 
-    public BenchPlan Read(ParseResult typed) => new()
+    public static ulong SeedOf(Typed typed) => typed.Get(Seed);
+
+    public static BenchPlan Read(Typed typed) => new()
     {
-        PrefillTokens = [.. Given(typed, _prefill, DefaultPrefill).Where(static tokens => tokens > 0)],
-        Depths = Given(typed, _depth, 0),
-        Batches = Given(typed, _batch, 1),
-        DecodeSteps = typed.GetValue(_decode),
-        Repeat = typed.GetValue(_repeat) ?? DefaultRepeat,
-        Attention = typed.GetValue(_attention) is [_, ..] policies ? policies : [PolicyCatalog.Dense],
-        AuditShare = typed.GetValue(_audit) ?? 0,
-        Fill = typed.GetValue(_fill) ?? BenchFill.Prefill,
-        Seed = typed.GetValue(_seed) ?? 1,
-        Kv = typed.GetValue(_kv) ?? new EngineOptions().Kv,
-        Threads = typed.GetValue(_threads) ?? 0,
-        KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,
-        ContextTokens = typed.GetValue(_context) ?? 0,
+        PrefillTokens = [.. typed.Get(Prefill).Where(static tokens => tokens > 0)],
+        Depths = typed.Get(Depth),
+        Batches = typed.Get(Batch),
+        DecodeSteps = typed.FindValue(Decode),
+        Repeat = typed.Get(Repeat),
+        Attention = typed.Get(Attention),
+        AuditShare = typed.Get(EngineFlags.Audit),
+        Fill = typed.Get(Fill),
+        Seed = typed.Get(Seed),
+        Kv = typed.Get(EngineFlags.Kv),
+        Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
+        KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
+        ContextTokens = typed.FindValue(Context) ?? 0,
     };
 
-    // The parser gives an empty list where nothing is typed.
-    private static int[] Given(ParseResult typed, Option<int[]?> option, int otherwise) => typed.GetValue(option) is [_, ..] values ? values : [otherwise];
+    private static bool TryParseTokens(string text, out int tokens) => SizeText.TryTokens(text, out tokens) || text == "0";
 
-    private static Option<int[]?> Tokens(string name, string description, string allowed) =>
-        Typed.Parsed(name, "LIST", description, allowed, static text => List(text, static part => part == "0" ? 0 : SizeText.TryTokens(part, out var tokens) ? tokens : null));
-
-    /// <summary>Ascending, each once; null where a part is not understood or there is none.</summary>
-    private static int[]? List(string text, Func<string, int?> parse)
+    // Unknown ones are refused by name, with those that are known.
+    private static bool TryParseShape(string text, out SyntheticShape shape)
     {
-        var values = Array.ConvertAll(text.Split(',', StringSplitOptions.TrimEntries), part => parse(part));
-        return Array.TrueForAll(values, static value => value is not null) ? [.. values.Select(static value => value!.Value).Distinct().Order()] : null;
+        shape = SyntheticShape.Parse(text);
+        return true;
     }
 }

@@ -1,43 +1,52 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 
 namespace Kvasir.Cli.Chat;
 
 /// <summary><c>kvasir chat</c>: a conversation by the model's template.</summary>
-internal sealed class ChatCommand
+internal sealed class ChatCommand(Shell shell) : Verb
 {
-    private readonly Shell _shell;
-    private readonly Argument<string> _model = ModelSetup.Argument();
-    private readonly Option<string?> _system = new("--system") { HelpName = "TEXT", Description = "Instructions in front of the conversation" };
-    private readonly GenerationFlags _generation = new();
-    private readonly EngineFlags _engine = new();
-    private readonly ModelFlags _loading = new();
-    private readonly OutputFlags _output = new("Write one line of JSON for each turn instead of the text");
+    private static readonly ValueFlag<string> System = new(
+        "--system",
+        "Instructions in front of the conversation",
+        FlagValues.Text)
+    { Elsewhere = ["-sys", "--system-prompt"] };
 
-    public ChatCommand(Shell shell)
+    private static readonly SwitchFlag Json = OutputFlags.Json("Write one line of JSON for each turn instead of the text");
+
+    public override string Name => "chat";
+
+    public override string Summary => "Talk with a model; messages are lines of the standard input";
+
+    public override IReadOnlyList<Operand> Operands => [ModelFlags.Model];
+
+    public override IReadOnlyList<FlagGroup> Flags =>
+        [new("Conversation", System), .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvasir chat model.gguf",
+        "kvasir chat model.gguf --system \"Answer in one sentence\" --context 16k",
+        """printf 'What is 2+2?\nAnd doubled?\n' | kvasir chat model.gguf --json""",
+    ];
+
+    public override string Notes => """"
+        In the chat, /help lists the commands. Three quotes (""") begin and end a message of several lines.
+        Ctrl-C ends an answer and keeps the chat; at the prompt, Ctrl-C or Ctrl-D leaves.
+        """";
+
+    public override string? Refusal(Typed typed) => GenerationFlags.Refusal(typed, Json);
+
+    public override int Run(Typed typed)
     {
-        _shell = shell;
-        Command = new Command("chat", "Talk with a model; messages are lines of the standard input");
-        Command.Arguments.Add(_model);
-        Command.Options.Add(_system);
-        _generation.AddTo(Command);
-        _engine.AddTo(Command);
-        _loading.AddTo(Command);
-        _output.AddTo(Command);
-        Command.SetAction(Run);
-    }
-
-    public Command Command { get; }
-
-    private int Run(ParseResult typed)
-    {
-        var (name, quiet) = (typed.GetValue(_model)!, _output.IsQuiet(typed));
-        using var model = ModelSetup.Load(_shell, name, _loading.Read(typed), quiet);
+        var (name, quiet) = (typed.Get(ModelFlags.Model), typed.Is(OutputFlags.Quiet));
+        using var model = ModelSetup.Load(shell, name, ModelFlags.Read(typed), quiet);
         if (model.Template is null)
-            throw new KvasirException(KvasirError.BadTemplate, $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
-        using var started = ModelSetup.Start(_shell, model, _engine, typed, quiet);
-        var session = new ChatSession(_shell, started, _generation.Read(typed, model), _output.IsJson(typed), quiet) { Instructions = typed.GetValue(_system) };
+            throw new KvasirException(
+                KvasirError.BadTemplate,
+                $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
+        using var started = ModelSetup.Start(shell, model, typed, quiet);
+        var session = new ChatSession(shell, started, GenerationFlags.Read(typed, model), typed.Is(Json), quiet) { Instructions = typed.Find(System) };
         return session.Run();
     }
 }

@@ -26,7 +26,9 @@ internal sealed class DemoRun : IDisposable
     {
         var config = model.Config;
         if (plan.ContextTokens > config.ContextTokens)
-            throw new KvasirException(KvasirError.ContextExceeded, $"a context of {plan.ContextTokens} tokens is beyond the {config.ContextTokens} that {config.Name} was made for");
+            throw new KvasirException(
+                KvasirError.ContextExceeded,
+                $"a context of {plan.ContextTokens} tokens is beyond the {config.ContextTokens} that {config.Name} was made for");
         var shape = config.Attention;
         foreach (var policy in plan.Policies)
             policy.RequireFits(shape);
@@ -45,7 +47,9 @@ internal sealed class DemoRun : IDisposable
             return;
         var memory = _engine.Plan;
         _engine.Dispose();
-        throw new KvasirException(KvasirError.KvMemoryExceeded, $"a context of {plan.ContextTokens} tokens is more than the {memory.TokensThatFit} that the KV memory of {memory.KvMemoryBytes} bytes holds");
+        throw new KvasirException(
+            KvasirError.KvMemoryExceeded,
+            $"a context of {plan.ContextTokens} tokens is more than the {memory.TokensThatFit} that the KV memory of {memory.KvMemoryBytes} bytes holds");
     }
 
     public NeedleHaystack Haystack { get; }

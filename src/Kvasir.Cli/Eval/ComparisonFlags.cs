@@ -1,79 +1,85 @@
-using System.CommandLine;
 using System.Globalization;
 using Kvasir.Attention;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Cli.Eval;
 
 /// <summary>Which policies an evaluation compares with dense attention, and how it runs; what on, others say.</summary>
-/// <param name="auditShare">Where none is typed.</param>
-/// <param name="hasProtocols">Whether there is a question that a protocol could compute in one way or the other.</param>
-internal sealed class ComparisonFlags(double auditShare, bool hasProtocols = true)
+internal static class ComparisonFlags
 {
-    private const string Budget = "budget";
     private const int MaxBatch = 512;
+    private const string Budget = "budget";
     private static readonly EvaluationPlan Defaults = new() { Tasks = [], Contexts = [], Policies = [] };
 
-    private readonly Option<AttentionPolicy[]?> _attention = new("--attention")
+    public static readonly ValueFlag<int> MinContext = new(
+        "--min-context", "Tokens in sight below which policies read everything, for all that are not told one", FlagValues.Whole(0))
     {
-        HelpName = "LIST",
-        Description = $"Policies to compare with dense attention, as name, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names} [default: dense]",
-        CustomParser = static result => PolicyList.Parse(result, "--attention"),
+        Otherwise = "each policy's own",
     };
 
-    private readonly Option<int?> _minContext = MinContextOption();
+    public static readonly ValueFlag<string> Sweep = new("--sweep", "budget: run each policy from few keys to many", FlagValues.OneOf("WHAT", Budget));
 
-    private readonly Option<string?> _sweep = Typed.Parsed<string?>(
-        "--sweep", "WHAT", "budget: run each policy from few keys to many", Budget, static text => text == Budget ? text : null);
+    /// <summary>One protocol; an evaluation takes several.</summary>
+    public static readonly ValueFlag<Protocol> OneProtocol = new(
+        "--protocol",
+        "a: the question is computed densely with the prompt; b: it is fed under the policy",
+        FlagValues.OneOf("LETTER", ("a", Protocol.QuestionDense), ("b", Protocol.QuestionSparse)))
+    { Default = "a" };
 
-    private readonly Option<Protocol[]?> _protocol = Typed.Parsed(
-        "--protocol", "LIST", "a: the question is computed densely with the prompt; b: it is fed under the policy; or a,b [default: a]", "a, b or a,b",
-        static text => Typed.List(text, ProtocolText.Parse));
+    public static readonly ValueFlag<Protocol[]> Protocols = new(
+        "--protocol",
+        $"{OneProtocol.Help}; or a,b",
+        FlagValues.ListOf(OneProtocol.Value, "a, b or a,b"))
+    { Default = "a" };
 
-    private readonly Option<int?> _batch = Typed.Whole("--batch", $"Samples that compute side by side where memory allows, 1 to {MaxBatch} [default: {Defaults.BatchSequences}]", 1, MaxBatch);
-    private readonly Option<double?> _audit = EngineFlags.Audit(auditShare);
-    private readonly Option<KvType?> _kv = EngineFlags.Kv();
-    private readonly Option<long?> _kvMemory = EngineFlags.KvMemory();
-    private readonly Option<int?> _threads = EngineFlags.Threads();
-
-    public static Option<int?> MinContextOption() => Typed.Whole(
-        "--min-context", "Tokens in sight below which policies read everything, for all that are not told one [default: each policy's own]", 0, int.MaxValue);
-
-    public void AddTo(Command command)
+    public static readonly ValueFlag<int> Batch = new("--batch", "Samples that compute side by side where memory allows", FlagValues.Whole(1, MaxBatch))
     {
-        foreach (var option in (Option[])[_attention, _minContext, _sweep, .. hasProtocols ? (Option[])[_protocol] : [], _audit, _batch, _kv, _kvMemory, _threads])
-            command.Options.Add(option);
+        Default = FlagValues.Invariant($"{Defaults.BatchSequences}"),
+    };
+
+    private static readonly FlagGroup Machine = new("Memory and processor", Batch, EngineFlags.Kv, EngineFlags.KvMemory, EngineFlags.Threads);
+
+    private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare with dense attention") with { Default = "dense" };
+
+    /// <param name="auditShare">Where none is typed.</param>
+    /// <param name="hasProtocols">Whether there is a question that a protocol could compute in one way or the other.</param>
+    public static FlagGroup[] Groups(string auditShare, bool hasProtocols = true)
+    {
+        var audit = EngineFlags.Audit with { Default = auditShare };
+        return [new("Policies", [Attention, MinContext, Sweep, .. hasProtocols ? (Flag[])[Protocols] : [], audit]), Machine];
     }
 
-    /// <summary>Whether an option only says which policies are compared.</summary>
-    public bool ChoosesPolicies(Option option) => option == _attention || option == _minContext || option == _sweep;
+    /// <summary>Whether a flag only says which policies are compared.</summary>
+    public static bool ChoosesPolicies(string name) => name == EngineFlags.Attention.Name || name == MinContext.Name || name == Sweep.Name;
 
     /// <summary>A plan without tasks and lengths.</summary>
-    public EvaluationPlan Read(ParseResult typed) => Defaults with
+    public static EvaluationPlan Read(Typed typed) => Defaults with
     {
         Policies = Policies(typed),
-        Protocols = hasProtocols && typed.GetValue(_protocol) is [_, ..] protocols ? protocols : Defaults.Protocols,
-        BatchSequences = typed.GetValue(_batch) ?? Defaults.BatchSequences,
-        AuditShare = typed.GetValue(_audit) ?? auditShare,
-        Kv = typed.GetValue(_kv) ?? Defaults.Kv,
-        KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,
-        Threads = typed.GetValue(_threads) ?? 0,
+        Protocols = typed.Has(Protocols) ? typed.Get(Protocols) : Defaults.Protocols,
+        BatchSequences = typed.Get(Batch),
+        AuditShare = typed.Get(EngineFlags.Audit),
+        Kv = typed.Get(EngineFlags.Kv),
+        KvMemoryBytes = typed.FindValue(EngineFlags.KvMemory) ?? 0,
+        Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
     };
+
+    /// <summary>The policies with <see cref="MinContext"/> where it was typed.</summary>
+    public static AttentionPolicy[] WithMinContext(AttentionPolicy[] policies, Typed typed) =>
+        typed.FindValue(MinContext) is { } tokens ? Array.ConvertAll(policies, policy => WithMinContext(policy, tokens)) : policies;
 
     /// <summary>The policy with that option where it takes it and is not told another.</summary>
     public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens) => policy.Spec.Sets(ExactZones.MinContextName) || !policy.Spec.Takes(ExactZones.MinContextName)
         ? policy
         : policy.Spec.With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture)).Create();
 
-    private AttentionPolicy[] Policies(ParseResult typed)
+    private static AttentionPolicy[] Policies(Typed typed)
     {
-        AttentionPolicy[] policies = typed.GetValue(_attention) is [_, ..] asked ? asked : [PolicyCatalog.Dense];
-        if (typed.GetValue(_minContext) is { } tokens)
-            policies = Array.ConvertAll(policies, policy => WithMinContext(policy, tokens));
-        return typed.GetValue(_sweep) is not null ? [.. policies.SelectMany(static policy => policy.Spec.Sweep()).Select(static spec => spec.Create())] : policies;
+        var policies = WithMinContext(typed.Get(Attention), typed);
+        return typed.Has(Sweep) ? [.. policies.SelectMany(static policy => policy.Spec.Sweep()).Select(static spec => spec.Create())] : policies;
     }
 }

@@ -1,5 +1,3 @@
-using System.CommandLine;
-using System.CommandLine.Parsing;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation.Results;
@@ -12,8 +10,8 @@ namespace Kvasir.Cli.Eval;
 /// <summary>What a report says of how its figures were made.</summary>
 internal static class EvalSettings
 {
-    /// <param name="leftOut">Options that are no part of the command that makes the figures again.</param>
-    public static EvaluationSettings Of(Model model, EvaluationPlan plan, EvaluationRun run, CommandResult command, Func<Option, bool> leftOut)
+    /// <summary>The command makes the figures again; what only says where they go, or which policies are compared, is no part of it.</summary>
+    public static EvaluationSettings Of(Model model, EvaluationPlan plan, EvaluationRun run, Typed typed)
     {
         var config = model.Config;
         return new EvaluationSettings
@@ -25,23 +23,9 @@ internal static class EvalSettings
             Threads = run.ThreadCount,
             Seed = plan.Seed,
             Kv = KvText.Name(plan.Kv),
-            Command = $"kvasir {string.Join(' ', Words(command, leftOut).Select(EvaluationSettings.Quoted))}",
+            Command = string.Join(' ', typed.Words(IsLeftOut).Select(EvaluationSettings.Quoted)),
         };
     }
 
-    private static IEnumerable<string> Words(CommandResult command, Func<Option, bool> leftOut)
-    {
-        if (command.Parent is CommandResult { Command: not RootCommand } parent)
-            yield return parent.Command.Name;
-        yield return command.Command.Name;
-        foreach (var part in command.Children)
-        {
-            if (part is OptionResult { Implicit: true } || (part is OptionResult option && leftOut(option.Option)))
-                continue;
-            if (part is OptionResult { IdentifierToken: { } name })
-                yield return name.Value;
-            foreach (var token in part.Tokens)
-                yield return token.Value;
-        }
-    }
+    private static bool IsLeftOut(string name) => EvalOutput.Owns(name) || ComparisonFlags.ChoosesPolicies(name);
 }

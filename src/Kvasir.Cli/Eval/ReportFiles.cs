@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Evaluation.Reporting;
 using Kvasir.Evaluation.Results;
@@ -24,12 +23,12 @@ internal sealed class ReportFiles : IDisposable
     private readonly string? _folder;
 
     /// <exception cref="KvasirException">One cannot be written.</exception>
-    public ReportFiles(EvalOutput output, ParseResult typed)
+    public ReportFiles(Typed typed)
     {
         try
         {
-            (_json, _csv) = (Open(output.Json(typed)), Open(output.Csv(typed)));
-            (_page, _folder) = (Open(output.Page(typed)), output.Pictures(typed));
+            (_json, _csv) = (Open(typed.Find(EvalOutput.Json)), Open(typed.Find(EvalOutput.Csv)));
+            (_page, _folder) = (Open(typed.Find(EvalOutput.Page)), typed.Find(EvalOutput.Pictures));
             if (_folder is not null)
                 MakeFolder(_folder);
         }

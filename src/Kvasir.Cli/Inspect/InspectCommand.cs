@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -6,50 +5,55 @@ using Kvasir.Cli.Terminal;
 namespace Kvasir.Cli.Inspect;
 
 /// <summary><c>kvasir inspect</c>: what a model's files hold, and what running it takes.</summary>
-internal sealed class InspectCommand
+internal sealed class InspectCommand(Shell shell) : Verb
 {
-    private readonly Shell _shell;
-    private readonly Argument<string> _model = ModelSetup.Argument();
-    private readonly Option<bool> _tensors = new("--tensors") { Description = "List every tensor" };
-    private readonly StudyFlags _study = new();
-    private readonly Option<bool> _json = new(OutputFlags.JsonName) { Description = "Write one JSON object instead of the text" };
+    private static readonly SwitchFlag Tensors = new("--tensors", "List every tensor");
+    private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object instead of the text");
 
-    public InspectCommand(Shell shell)
+    public override string Name => "inspect";
+
+    public override string Summary => "Show what a model's files hold and what fits into memory; with --attention, what policies read of a prompt and lose";
+
+    public override IReadOnlyList<Operand> Operands => [ModelFlags.Model];
+
+    public override IReadOnlyList<FlagGroup> Flags => [new("What is shown", Tensors, StudyFlags.Attention), StudyFlags.Group, new("Output", Json)];
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvasir inspect stories260K",
+        "kvasir inspect model.gguf --tensors",
+        "kvasir inspect model.gguf --json | jq .plan",
+        "kvasir inspect --attention model.gguf --prompt-file long.txt --policies psa,psa:coverage=0.8,block=32,quest --html maps.html",
+    ];
+
+    public override string Notes => """
+        --attention runs on real keys and queries: the prompt's first tokens are each policy's prompt, its last --queries
+        tokens are attended as if they were generated, by every policy and densely. A policy reads everything below its
+        min-context (4096 tokens unless it is told otherwise), so shorter prompts want min-context=0.
+        """;
+
+    public override string? Refusal(Typed typed) =>
+        typed.Is(Tensors) && typed.Is(StudyFlags.Attention) ? "--tensors and --attention were given; one of them is allowed" : StudyFlags.Refusal(typed);
+
+    public override int Run(Typed typed)
     {
-        _shell = shell;
-        Command = new Command("inspect", "Show what a model's files hold: shape, tokenizer, template, memory plan, tensors, metadata; or what its attention reads");
-        Command.Arguments.Add(_model);
-        Command.Options.Add(_tensors);
-        _study.AddTo(Command);
-        Command.Options.Add(_json);
-        Command.Validators.Add(result =>
-        {
-            if (result.GetValue(_tensors) && result.GetValue<bool>("--attention"))
-                result.AddError("--tensors and --attention were given; one of them is allowed");
-        });
-        Command.SetAction(Run);
-    }
-
-    public Command Command { get; }
-
-    private int Run(ParseResult typed)
-    {
-        if (_study.IsWanted(typed))
-            return new StudyRun(_shell, _study).Run(typed, typed.GetValue(_model)!, typed.GetValue(_json));
-        var (model, problem) = TryLoad(typed.GetValue(_model)!);
+        var (name, isJson) = (typed.Get(ModelFlags.Model), typed.Is(Json));
+        if (typed.Is(StudyFlags.Attention))
+            return new StudyRun(shell, typed).Run(name, isJson);
+        var (model, problem) = TryLoad(name);
         using (model)
         {
-            var contents = ModelContents.Read(model?.Path ?? typed.GetValue(_model)!);
-            var report = Inspected.Report(contents, model, problem?.Message, typed.GetValue(_tensors));
-            if (typed.GetValue(_json))
-                _shell.Output.WriteLine(ReportJson.Text(report));
+            var contents = ModelContents.Read(model?.Path ?? name);
+            var report = Inspected.Report(contents, model, problem?.Message, typed.Is(Tensors));
+            if (isJson)
+                shell.Output.WriteLine(InspectJson.Text(report));
             else
-                InspectText.Write(report, _shell.Output);
+                InspectText.Write(report, shell.Output);
         }
 
         if (problem is null)
             return ExitCode.Ok;
-        _shell.Error.WriteLine($"kvasir: {Printable.Line(problem.Message)}");
+        shell.Error.WriteLine($"kvasir: {Printable.Line(problem.Message)}");
         return ExitCode.Failed;
     }
 

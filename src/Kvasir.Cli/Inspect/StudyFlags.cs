@@ -1,83 +1,66 @@
-using System.CommandLine;
-using System.CommandLine.Parsing;
 using Kvasir.Attention;
+using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
-using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Cli.Inspect;
 
 /// <summary>What <c>inspect --attention</c> looks at.</summary>
-internal sealed class StudyFlags
+internal static class StudyFlags
 {
-    private const int DefaultQueries = 16;
     private const int MaxQueries = 256;
 
-    private readonly Option<bool> _attention = new("--attention")
+    public static readonly SwitchFlag Attention = new(
+        "--attention", "Instead: compute a prompt densely, attend its last tokens by every policy as well, and show by layer what each read and lost");
+
+    public static readonly ValueFlag<string> PromptFile = new(
+        "--prompt-file",
+        "The prompt, in UTF-8, as it is and without a chat template (- for the standard input)",
+        FlagValues.Path);
+
+    public static readonly ValueFlag<int> Queries = new(
+        "--queries", "Last tokens of the prompt that each policy attends; figures are means over them", FlagValues.Whole(1, MaxQueries))
+    { Default = "16" };
+
+    public static readonly ValueFlag<string> Page = new(
+        "--html",
+        "Also write a page with maps of every layer and head, and curves; it needs no network",
+        FlagValues.Path);
+
+    private static readonly ValueFlag<AttentionPolicy[]> PolicyNames = new(
+        "--policies",
+        "Policies, as dense,psa:coverage=0.9,block=16,quest; after a comma, a piece with an equals sign is an option of the policy to its left",
+        PolicyList.Value)
+    { Otherwise = "all that need no calibration" };
+
+    private static readonly Flag[] Needy =
+        [PromptFile, PolicyNames, Queries, Page, EngineFlags.Kv, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads];
+
+    public static readonly FlagGroup Group = new("With --attention", Needy);
+
+    /// <summary>As <see cref="Verb.Refusal"/>.</summary>
+    public static string? Refusal(Typed typed)
     {
-        Description = "Instead: compute a prompt densely, attend its last tokens by every policy as well, and show by layer what each read and lost",
-    };
-
-    private readonly Option<string?> _promptFile = new("--prompt-file") { HelpName = "PATH", Description = "With --attention: the prompt, in UTF-8, as it is and without a chat template (- for the standard input)" };
-    private readonly Option<AttentionPolicy[]?> _policies = new("--policies")
-    {
-        HelpName = "LIST",
-        Description = "With --attention: policies, as dense,psa:coverage=0.9,block=16,quest; after a comma, a piece with an equals sign is an option of the policy to its left; may be repeated [default: all that need no calibration]",
-        Arity = ArgumentArity.OneOrMore,
-        CustomParser = static result => PolicyList.Parse(result, "--policies"),
-    };
-
-    private readonly Option<int?> _queries = Typed.Whole("--queries", $"With --attention: last tokens of the prompt that each policy attends; figures are means over them, 1 to {MaxQueries} [default: {DefaultQueries}]", 1, MaxQueries);
-    private readonly Option<string?> _html = new("--html") { HelpName = "PATH", Description = "With --attention: also write a page with maps of every layer and head, and curves; it needs no network" };
-    private readonly Option<KvType?> _kv = EngineFlags.Kv();
-    private readonly Option<long?> _kvMemory = EngineFlags.KvMemory();
-    private readonly Option<int?> _context = EngineFlags.Context();
-    private readonly Option<int?> _threads = EngineFlags.Threads();
-
-    private Option[] Needy => [_promptFile, _policies, _queries, _html, _kv, _kvMemory, _context, _threads];
-
-    public void AddTo(Command command)
-    {
-        command.Options.Add(_attention);
-        foreach (var option in Needy)
-            command.Options.Add(option);
-        command.Validators.Add(Require);
+        if (typed.Is(Attention))
+            return typed.Has(PromptFile) ? null : "--attention needs a prompt: --prompt-file PATH";
+        return Array.Find(Needy, typed.Has) is { } needy ? $"{needy.Name} has a meaning with --attention only" : null;
     }
 
-    public bool IsWanted(ParseResult typed) => typed.GetValue(_attention);
-
-    public string PromptFile(ParseResult typed) => typed.GetValue(_promptFile)!;
-
-    public string? Html(ParseResult typed) => typed.GetValue(_html);
-
-    public int Queries(ParseResult typed) => typed.GetValue(_queries) ?? DefaultQueries;
-
-    public AttentionPolicy[] Policies(ParseResult typed) =>
-        typed.GetValue(_policies) is [_, ..] policies ? policies : [.. PolicyCatalog.Entries.Where(static entry => entry.Needs is null).Select(static entry => PolicyCatalog.Parse(entry.Name))];
+    public static AttentionPolicy[] Policies(Typed typed) => typed.Find(PolicyNames)
+        ?? [.. PolicyCatalog.Entries.Where(static entry => entry.Needs is null).Select(static entry => PolicyCatalog.Parse(entry.Name))];
 
     /// <summary>An engine whose batch takes in the queries and all prompt rows that a policy observes.</summary>
-    public EngineOptions Engine(ParseResult typed)
+    public static EngineOptions Engine(Typed typed)
     {
         var defaults = new EngineOptions();
         return defaults with
         {
-            Kv = typed.GetValue(_kv) ?? defaults.Kv,
-            KvMemoryBytes = typed.GetValue(_kvMemory) ?? 0,
-            ContextTokens = typed.GetValue(_context) ?? 0,
-            Threads = typed.GetValue(_threads) ?? 0,
+            Kv = typed.Get(EngineFlags.Kv),
+            KvMemoryBytes = typed.FindValue(EngineFlags.KvMemory) ?? 0,
+            ContextTokens = typed.FindValue(EngineFlags.Context) ?? 0,
+            Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
             MaxSequences = 1,
             QueueLimit = 1,
-            BatchTokens = Math.Max(defaults.BatchTokens, Queries(typed) + Policies(typed).Max(static policy => policy.ObservedPromptRows)),
+            BatchTokens = Math.Max(defaults.BatchTokens, typed.Get(Queries) + Policies(typed).Max(static policy => policy.ObservedPromptRows)),
         };
-    }
-
-    private void Require(CommandResult result)
-    {
-        if (!result.GetValue(_attention))
-        {
-            if (Array.Find(Needy, option => result.GetResult(option) is not null) is { } needy)
-                result.AddError($"{needy.Name} has a meaning with --attention only");
-        }
-        else if (result.GetResult(_promptFile) is null)
-            result.AddError("--attention needs a prompt: --prompt-file PATH");
     }
 }

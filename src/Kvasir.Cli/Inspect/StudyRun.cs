@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Measurement;
@@ -6,25 +5,25 @@ using Kvasir.Measurement;
 namespace Kvasir.Cli.Inspect;
 
 /// <summary><c>kvasir inspect --attention</c>: what policies would read of a prompt, and lose.</summary>
-internal sealed class StudyRun(Shell shell, StudyFlags flags)
+internal sealed class StudyRun(Shell shell, Typed typed)
 {
     /// <param name="name">The model.</param>
     /// <returns>The exit code.</returns>
-    public int Run(ParseResult typed, string name, bool isJson)
+    public int Run(string name, bool isJson)
     {
-        var file = flags.PromptFile(typed);
+        var file = typed.Get(StudyFlags.PromptFile);
         var text = PromptText.Read(shell, null, file, keepsEnd: false);
         if (text.Length == 0)
             throw new KvasirException(KvasirError.BadOption, $"{(file == PromptText.StandardInput ? "the standard input" : file)} has no text for a prompt");
         // Before anything is computed: a page that cannot be written is known at once.
-        using var page = flags.Html(typed) is { } path ? ReportFile.Open(path) : null;
+        using var page = typed.Find(StudyFlags.Page) is { } path ? ReportFile.Open(path) : null;
         using var model = ModelSetup.Load(shell, name, new ModelOptions(), quiet: false, !isJson && shell.ErrorIsTerminal);
-        using var engine = new Engine(model, flags.Engine(typed));
-        if (Study(engine, model.Tokenizer.Encode(text), typed) is not { } study)
+        using var engine = new Engine(model, StudyFlags.Engine(typed));
+        if (Study(engine, model.Tokenizer.Encode(text)) is not { } study)
             return shell.Interrupts.Code;
         var report = StudyReport.Of(engine, study);
         if (isJson)
-            shell.Output.WriteLine(ReportJson.Text(report));
+            shell.Output.WriteLine(InspectJson.Text(report));
         else
             StudyText.Write(report, shell.Output);
         if (page is not null)
@@ -32,9 +31,9 @@ internal sealed class StudyRun(Shell shell, StudyFlags flags)
         return ExitCode.Ok;
     }
 
-    private AttentionStudy? Study(Engine engine, int[] prompt, ParseResult typed)
+    private AttentionStudy? Study(Engine engine, int[] prompt)
     {
-        var probe = new AttentionProbe(engine, flags.Policies(typed), flags.Queries(typed));
+        var probe = new AttentionProbe(engine, StudyFlags.Policies(typed), typed.Get(StudyFlags.Queries));
         var start = TimeProvider.System.GetTimestamp();
         using var cancel = new CancellationTokenSource();
         using var progress = new ProgressLine(shell, !shell.ErrorIsTerminal, () => probe.DoneLayers > 0

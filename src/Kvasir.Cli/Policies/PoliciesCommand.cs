@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Attention;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
@@ -6,31 +5,33 @@ using Kvasir.Cli.Shared.Flags;
 namespace Kvasir.Cli.Policies;
 
 /// <summary><c>kvasir policies</c>: the catalogue of attention policies and what each may be told.</summary>
-internal sealed class PoliciesCommand
+internal sealed class PoliciesCommand(Shell shell) : Verb
 {
-    private readonly Shell _shell;
-    private readonly Option<bool> _json = new(OutputFlags.JsonName) { Description = "Write one JSON object instead of the text" };
+    private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object instead of the text");
 
-    public PoliciesCommand(Shell shell)
-    {
-        _shell = shell;
-        Command = new Command("policies", "List the attention policies: paper, options with ranges and defaults, cost of the index");
-        Command.Options.Add(_json);
-        Command.SetAction(Run);
-    }
+    public override string Name => "policies";
 
-    public Command Command { get; }
+    public override string Summary => "List the ways to read a long cache: each with its paper, options, ranges and the cost of its index";
 
-    private int Run(ParseResult typed)
+    public override IReadOnlyList<FlagGroup> Flags => [new("Output", Json)];
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvasir policies",
+        "kvasir policies --json | jq '.policies[].name'",
+        "kvasir run model.gguf --file long.txt --attention psa:coverage=0.98",
+    ];
+
+    public override int Run(Typed typed)
     {
         var report = new PoliciesReport([.. PolicyCatalog.Entries.Select(PolicyReport.Of)]);
-        if (typed.GetValue(_json))
+        if (typed.Is(Json))
         {
-            _shell.Output.WriteLine(ReportJson.Text(report));
+            shell.Output.WriteLine(PoliciesJson.Text(report));
             return ExitCode.Ok;
         }
 
-        var sections = new Sections(_shell.Output);
+        var sections = new Sections(shell.Output);
         foreach (var policy in report.Policies)
         {
             sections.Write($"{policy.Name}: {policy.Summary}", Facts(policy));

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -7,81 +6,95 @@ using Kvasir.Text;
 namespace Kvasir.Cli.Run;
 
 /// <summary><c>kvasir run</c>: one prompt, one answer.</summary>
-internal sealed class RunCommand
+internal sealed class RunCommand(Shell shell) : Verb
 {
     private const int EchoLimitChars = 400;
-    private readonly Shell _shell;
-    private readonly Argument<string> _model = ModelSetup.Argument();
-    private readonly Argument<string?> _prompt = new("PROMPT") { Description = "The prompt; without it, --file or the standard input is read", Arity = ArgumentArity.ZeroOrOne };
-    private readonly Option<string?> _file = new("--file", "-f") { HelpName = "PATH", Description = "Read the prompt from a file in UTF-8 (- for the standard input), less its last line break" };
-    private readonly Option<string?> _system = new("--system") { HelpName = "TEXT", Description = "Instructions in front of the prompt, for models with a chat template" };
-    private readonly Option<bool> _raw = new("--raw") { Description = "The prompt as it is: no chat template, special tokens spelled in it count, no line break is dropped" };
-    private readonly GenerationFlags _generation = new();
-    private readonly EngineFlags _engine = new();
-    private readonly ModelFlags _loading = new();
-    private readonly OutputFlags _output = new("Write one JSON object with text, tokens, usage, timings, seed and memory instead of the text");
 
-    public RunCommand(Shell shell)
+    private static readonly Operand Prompt = new(
+        "PROMPT",
+        "The prompt; without it, --file or the standard input is read",
+        FlagValues.Text)
+    { IsOptional = true };
+
+    private static readonly ValueFlag<string> File = new(
+        "--file", "Read the prompt from a file in UTF-8 (- for the standard input), less its last line break", FlagValues.Path)
+    { Letter = "-f" };
+
+    private static readonly ValueFlag<string> System = new("--system", "Instructions in front of the prompt, for models with a chat template", FlagValues.Text)
     {
-        _shell = shell;
-        Command = new Command("run", "Answer one prompt, or continue one text, and write it to the standard output");
-        Command.Arguments.Add(_model);
-        Command.Arguments.Add(_prompt);
-        Command.Options.Add(_file);
-        Command.Options.Add(_system);
-        Command.Options.Add(_raw);
-        _generation.AddTo(Command);
-        _engine.AddTo(Command);
-        _loading.AddTo(Command);
-        _output.AddTo(Command);
-        Command.Validators.Add(result => Require(result.GetValue(_prompt), result.GetValue(_file), result.GetValue(_raw) && result.GetValue(_system) is not null, result.AddError));
-        Command.SetAction(Run);
-    }
+        Elsewhere = ["-sys", "--system-prompt"],
+    };
 
-    public Command Command { get; }
-
-    private void Require(string? prompt, string? file, bool isRawWithSystem, Action<string> refuse)
+    private static readonly SwitchFlag Raw = new("--raw", "The prompt as it is: no chat template, special tokens spelled in it count, no line break is dropped")
     {
+        Elsewhere = ["-no-cnv", "--no-conversation"],
+    };
+
+    private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object with text, tokens, usage, timings, seed and memory instead of the text");
+
+    public override string Name => "run";
+
+    public override string Summary => "Answer one prompt, or continue one text, and write it to the standard output";
+
+    public override IReadOnlyList<Operand> Operands => [ModelFlags.Model, Prompt];
+
+    public override IReadOnlyList<FlagGroup> Flags =>
+        [new("Prompt", File, System, Raw), .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+
+    public override IReadOnlyList<string> Examples =>
+    [
+        "kvasir run stories260K \"Once upon a time\" --temperature 0 --max-tokens 100",
+        "kvasir run model.gguf --file question.txt --context 32k --kv q8",
+        "git diff | kvasir run model.gguf --system \"Write a commit message for this change\"",
+        "kvasir run model.gguf \"Name three rivers\" --json | jq -r .text",
+    ];
+
+    public override string Notes => """
+        Ctrl-C ends the answer and keeps what there is (exit code 130); a second one ends the process at once.
+        """;
+
+    public override string? Refusal(Typed typed)
+    {
+        var (prompt, file) = (typed.Find(Prompt), typed.Find(File));
         if (prompt is not null && file is not null)
-            refuse("a prompt and --file were given; one of them is allowed");
-        else if (prompt is null && file is null && _shell.InputIsTerminal)
-            refuse("no prompt: give PROMPT, or --file PATH, or pipe it in");
-        else if (isRawWithSystem)
-            refuse("--system needs the chat template that --raw leaves out");
+            return "a prompt and --file were given; one of them is allowed";
+        if (prompt is null && file is null && shell.InputIsTerminal)
+            return "no prompt: give PROMPT, or --file PATH, or pipe it in";
+        return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : GenerationFlags.Refusal(typed, Json);
     }
 
-    private int Run(ParseResult typed)
+    public override int Run(Typed typed)
     {
-        var (isJson, quiet, isRaw) = (_output.IsJson(typed), _output.IsQuiet(typed), typed.GetValue(_raw));
-        var text = PromptText.Read(_shell, typed.GetValue(_prompt), typed.GetValue(_file), isRaw);
-        using var model = ModelSetup.Load(_shell, typed.GetValue(_model)!, _loading.Read(typed), quiet);
-        var prompt = Encode(model, text, typed.GetValue(_system), isRaw);
-        using var started = ModelSetup.Start(_shell, model, _engine, typed, quiet);
-        var sequence = new Sequence(prompt, GenerationFlags.Seeded(_generation.Read(typed, model)));
+        var (isJson, quiet, isRaw) = (typed.Is(Json), typed.Is(OutputFlags.Quiet), typed.Is(Raw));
+        var text = PromptText.Read(shell, typed.Find(Prompt), typed.Find(File), isRaw);
+        using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), quiet);
+        var prompt = Encode(model, text, typed.Find(System), isRaw);
+        using var started = ModelSetup.Start(shell, model, typed, quiet);
+        var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)));
         // Where a person reads both streams in one place, an empty line stands around the answer.
-        var isMixed = !quiet && !isJson && _shell is { OutputIsTerminal: true, ErrorIsTerminal: true };
+        var isMixed = !quiet && !isJson && shell is { OutputIsTerminal: true, ErrorIsTerminal: true };
         if (isMixed)
-            _shell.Error.WriteLine();
+            shell.Error.WriteLine();
         if (isMixed && text.Length <= EchoLimitChars && (isRaw || model.Template is null))
             Echo(text);
-        var answer = Answer.Compute(_shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
+        var answer = Answer.Compute(shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
         if (isJson)
-            _shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, answer)));
+            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, answer)));
         else if (!answer.Text.EndsWith('\n'))
-            _shell.Output.WriteLine();
+            shell.Output.WriteLine();
         if (isMixed)
-            _shell.Error.WriteLine();
+            shell.Error.WriteLine();
         if (!quiet)
             Note(AnswerFigures.Lines(started, answer));
         if (sequence.Failure is { } failure)
             throw failure;
-        return sequence.Finish == FinishReason.Cancelled ? _shell.Interrupts.Code : ExitCode.Ok;
+        return sequence.Finish == FinishReason.Cancelled ? shell.Interrupts.Code : ExitCode.Ok;
     }
 
     private void Note(IEnumerable<string> lines)
     {
         foreach (var line in lines)
-            _shell.Note(line);
+            shell.Note(line);
     }
 
     private static int[] Encode(Model model, string text, string? system, bool isRaw)
@@ -107,11 +120,11 @@ internal sealed class RunCommand
     }
 
     // A continued text reads better with its beginning in front.
-    private void Echo(string text) => _shell.Error.Write(_shell.HasColor ? $"\e[2m{Printable.Text(text)}\e[22m" : Printable.Text(text));
+    private void Echo(string text) => shell.Error.Write(shell.HasColor ? $"\e[2m{Printable.Text(text)}\e[22m" : Printable.Text(text));
 
     private void Write(string text)
     {
-        _shell.Output.Write(_shell.OutputIsTerminal ? Printable.Text(text) : text);
-        _shell.Output.Flush();
+        shell.Output.Write(shell.OutputIsTerminal ? Printable.Text(text) : text);
+        shell.Output.Flush();
     }
 }

@@ -1,6 +1,6 @@
 namespace Kvasir.Cli.Shared;
 
-/// <summary>What the process says when it ends. The table in <c>kvasir --help</c> lists the same numbers.</summary>
+/// <summary>What the process says when it ends.</summary>
 internal static class ExitCode
 {
     public const int Ok = 0;
@@ -22,4 +22,16 @@ internal static class ExitCode
 
     /// <summary>A termination signal.</summary>
     public const int Terminated = 143;
+
+    /// <summary>All of them, as help and documents say it.</summary>
+    public static readonly (int Code, string Meaning)[] Meanings =
+    [
+        (Ok, "done; also when the reader of the output closed it early"),
+        (Failed, "the model, a file or the request is at fault"),
+        (Usage, "the command line is at fault"),
+        (Internal, "Kvasir itself is at fault (KVASIR_DEBUG=1 shows the stack trace)"),
+        (HungUp, "the terminal was closed"),
+        (Interrupted, "interrupted with Ctrl-C"),
+        (Terminated, "terminated by a signal"),
+    ];
 }

@@ -1,4 +1,3 @@
-using System.CommandLine;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Models;
@@ -8,11 +7,6 @@ namespace Kvasir.Cli.Shared;
 /// <summary>The way from a model's name to an engine that is ready, with what a person wants to see on it.</summary>
 internal static class ModelSetup
 {
-    public static Argument<string> Argument() => new("MODEL")
-    {
-        Description = $"A GGUF file, a Hugging Face style folder, or a bundled model: {string.Join(", ", BundledModels.Names)}",
-    };
-
     /// <param name="quiet">Without what was passed over in the files.</param>
     /// <param name="hasProgress">Whether the time that it takes is filled with a line.</param>
     /// <exception cref="KvasirException">As <see cref="Model.Load"/>.</exception>
@@ -32,10 +26,10 @@ internal static class ModelSetup
 
     /// <summary>An engine whose attention is chosen by the machine where the user named no policy.</summary>
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
-    public static StartedEngine Start(Shell shell, Model model, EngineFlags flags, ParseResult typed, bool quiet)
+    public static StartedEngine Start(Shell shell, Model model, Typed typed, bool quiet)
     {
-        var options = flags.Read(typed);
-        var choice = flags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
+        var options = EngineFlags.Read(typed);
+        var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
         return new StartedEngine(Start(shell, model, choice is null ? options : options with { Attention = choice.Attention.Create() }, quiet), choice);
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -9,11 +10,34 @@ namespace Kvasir.Cli.Shared;
 /// <summary>What is wrong with a command line, in one line, with what was probably meant.</summary>
 internal static class UsageFault
 {
-    /// <summary>What looks like an option, but is none: the parser takes it for the prompt.</summary>
-    public static string? UnknownOption(ParseResult parsed)
+    /// <summary>Null for a command line that can be obeyed.</summary>
+    public static string? Of(ParseResult parsed)
     {
-        if (parsed.Action is HelpText or VersionText)
+        var verb = Path(parsed.CommandResult);
+        if (OfParts(parsed, verb) is { } fault)
+            return $"{fault}; see kvasir{verb} --help";
+        return parsed.CommandResult.Command is VerbCommand { Verb: var known } && known.Refusal(new Typed(parsed, known)) is { } refusal
+            ? $"{refusal}; see kvasir{verb} --help"
+            : null;
+    }
+
+    private static string? OfParts(ParseResult parsed, string verb)
+    {
+        var unknown = UnknownOption(parsed);
+        if (unknown is null && parsed.Action is not ParseErrorAction)
             return null;
+        if (verb.Length == 0)
+            return WithoutVerb(parsed);
+        if (unknown is not null)
+            return $"option '{Printable.Line(unknown)}' is unknown{MeantOption(parsed, unknown)} (a prompt that begins with a dash goes after --)";
+        return parsed.UnmatchedTokens is [var first, ..] && IsLikeOption(first)
+            ? $"option '{Printable.Line(first)}' is unknown{MeantOption(parsed, first)}"
+            : Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
+    }
+
+    // What looks like an option, but is none: the parser takes it for the prompt.
+    private static string? UnknownOption(ParseResult parsed)
+    {
         foreach (var token in parsed.Tokens)
         {
             if (token.Type == TokenType.DoubleDash)
@@ -25,29 +49,23 @@ internal static class UsageFault
         return null;
     }
 
-    public static string Message(ParseResult parsed)
-    {
-        var verb = Path(parsed.CommandResult);
-        if (verb.Length == 0)
-            return $"{WithoutVerb(parsed)}; see kvasir --help";
-        var message = UnknownOption(parsed) is { } unknown
-            ? $"option '{Printable.Line(unknown)}' is unknown{MeantOption(parsed, unknown)} (a prompt that begins with a dash goes after --)"
-            : parsed.UnmatchedTokens is [var first, ..] && IsLikeOption(first)
-                ? $"option '{Printable.Line(first)}' is unknown{MeantOption(parsed, first)}"
-                : Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
-        return $"{message}; see kvasir{verb} --help";
-    }
-
     private static bool IsLikeOption(string text) =>
         text.Length > 1 && text[0] == '-' && char.IsAsciiLetter(text.TrimStart('-').FirstOrDefault()) && !text.Contains(' ', StringComparison.Ordinal);
 
-    private static string MeantOption(ParseResult parsed, string unknown) =>
-        NearestWord.Of(unknown.Split('=', ':')[0], parsed.CommandResult.Command.Options.SelectMany(Names)) is { } meant ? $"; did you mean {meant}?" : "";
-
-    private static IEnumerable<string> Names(Option option) => [option.Name, .. option.Aliases.Where(static alias => alias.StartsWith("--", StringComparison.Ordinal))];
+    // What other tools call it is what was meant; one letter is no misspelled word, but the beginning of one.
+    private static string MeantOption(ParseResult parsed, string unknown)
+    {
+        var typed = unknown.Split('=', ':')[0];
+        var flags = parsed.CommandResult.Command is VerbCommand { Verb: var verb } ? verb.AllFlags.ToArray() : [];
+        if (Array.Find(flags, flag => flag.Elsewhere.Contains(typed)) is { } elsewhere)
+            return $"; did you mean {elsewhere.Name}?";
+        if (typed.Length == 2 && Array.FindAll(flags, flag => flag.Name[2] == char.ToLowerInvariant(typed[1])) is [_, ..] beginning)
+            return $"; did you mean {FlagValues.Alternatives([.. beginning.Select(static flag => flag.Name)])}?";
+        return NearestWord.Of(typed, [.. flags.Select(static flag => flag.Name), "--help"]) is { } meant ? $"; did you mean {meant}?" : "";
+    }
 
     // As " eval agree"; empty for the root.
-    private static string Path(SymbolResult? result) => result is CommandResult { Command: not RootCommand } command ? $"{Path(command.Parent)} {command.Command.Name}" : "";
+    private static string Path(SymbolResult? result) => result is CommandResult { Command: VerbCommand { Verb: var verb } } ? $" {verb.Name}" : "";
 
     private static string WithoutVerb(ParseResult parsed)
     {
@@ -56,7 +74,7 @@ internal static class UsageFault
         if (parsed.UnmatchedTokens is not [var first, ..])
             return Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
         var shown = Printable.Line(first);
-        if (NearestWord.Of(first, [.. verbs, .. root.Options.SelectMany(Names)]) is { } meant)
+        if (NearestWord.Of(first, [.. verbs, .. root.Options.Select(static option => option.Name)]) is { } meant)
             return $"'{shown}' is no command; did you mean {meant}?";
         return BundledModels.TryFind(first, out _) || System.IO.Path.Exists(first)
             ? $"'{shown}' is no command but a model or a file; did you mean run {shown}?"

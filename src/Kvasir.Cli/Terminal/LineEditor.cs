@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Terminal;
 

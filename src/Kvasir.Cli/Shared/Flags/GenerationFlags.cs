@@ -1,76 +1,66 @@
-using System.CommandLine;
+using System.Diagnostics.CodeAnalysis;
 using System.Text;
 
 namespace Kvasir.Cli.Shared.Flags;
 
-/// <summary>How an answer is drawn, and what ends it.</summary>
-internal sealed class GenerationFlags
+/// <summary>How long an answer is, what ends it, and how it is drawn.</summary>
+internal static class GenerationFlags
 {
     private const int MaxStops = 16;
     private const int MaxStopBytes = 256;
     private const int MaxLogprobs = 20;
 
-    private readonly SamplingFlags _sampling = new();
-
-    private readonly Option<int?> _maxTokens = Typed.Whole(
-        "--max-tokens", "The most tokens of an answer, from 1 [default: to the end of the context]", 1, int.MaxValue);
-
-    private readonly Option<string[]> _stop = new("--stop")
+    public static readonly ValueFlag<int> MaxTokens = new("--max-tokens", "The most tokens of an answer", FlagValues.Whole(1))
     {
-        HelpName = "TEXT",
-        Description = $"End the answer before this text; may be repeated, up to {MaxStops} times",
-        Arity = ArgumentArity.OneOrMore,
-        CustomParser = static result =>
-        {
-            var stops = result.Tokens.Select(static token => token.Value).ToArray();
-            foreach (var stop in stops)
-            {
-                if (Encoding.UTF8.GetByteCount(stop) is 0 or > MaxStopBytes)
-                    Typed.Refuse(result, "--stop", stop, $"a text of 1 to {MaxStopBytes} bytes");
-            }
-
-            if (stops.Length > MaxStops)
-                result.AddError($"--stop: {stops.Length} texts are more than {MaxStops}");
-            return stops;
-        },
+        Otherwise = "to the end of the context",
+        Elsewhere = ["-n", "--n-predict", "--predict", "--num-predict", "--max-new-tokens"],
     };
 
-    private readonly Option<int?> _logprobs = Typed.Whole(
-        "--logprobs", $"With --json: the log-probability of each token and of this many alternatives, 0 to {MaxLogprobs}", 0, MaxLogprobs);
-
-    private readonly Option<bool> _ignoreEnd = new("--ignore-end") { Description = "Go on past end-of-text tokens, to --max-tokens: for measurements" };
-
-    public void AddTo(Command command)
+    public static readonly ValueFlag<string[]> Stop = new(
+        "--stop",
+        $"End the answer before this text, up to {MaxStops} of them",
+        new("TEXT", $"a text of 1 to {MaxStopBytes} bytes", TryParseStop) { Join = Joined })
     {
-        command.Options.Add(_maxTokens);
-        _sampling.AddTo(command);
-        command.Options.Add(_stop);
-        command.Options.Add(_logprobs);
-        command.Options.Add(_ignoreEnd);
-        command.Validators.Add(result =>
-        {
-            if (result.GetResult(_logprobs) is not null && !result.GetValue<bool>(OutputFlags.JsonName))
-                result.AddError("--logprobs has no place in plain text; it needs --json");
-        });
-    }
+        Elsewhere = ["-r", "--reverse-prompt"],
+    };
+
+    public static readonly ValueFlag<int> Logprobs = new(
+        "--logprobs", "With --json: the log-probability of each token and of this many alternatives", FlagValues.Whole(0, MaxLogprobs));
+
+    public static readonly SwitchFlag IgnoreEnd = new(
+        "--ignore-end",
+        "Go on past end-of-text tokens, to --max-tokens: for measurements")
+    { Elsewhere = ["--ignore-eos"] };
+
+    public static readonly FlagGroup[] Groups = [new("Answer", MaxTokens, Stop, Logprobs, IgnoreEnd), SamplingFlags.Group];
+
+    /// <summary>As <see cref="Verb.Refusal"/>.</summary>
+    public static string? Refusal(Typed typed, SwitchFlag json) =>
+        typed.Has(Logprobs) && !typed.Is(json) ? "--logprobs has no place in plain text; it needs --json" : null;
 
     /// <param name="model">Whose makers' defaults hold where nothing is typed.</param>
-    public GenerationOptions Read(ParseResult typed, Model model)
+    public static GenerationOptions Read(Typed typed, Model model) => new()
     {
-        var sampling = _sampling.Read(typed, SamplingOptions.For(model.Defaults));
-        return new GenerationOptions
-        {
-            MaxTokens = typed.GetValue(_maxTokens),
-            Sampling = sampling,
-            Stop = typed.GetValue(_stop) ?? [],
-            TopLogprobs = typed.GetValue(_logprobs),
-            IgnoreEnd = typed.GetValue(_ignoreEnd),
-        };
-    }
+        MaxTokens = typed.FindValue(MaxTokens),
+        Sampling = SamplingFlags.Read(typed, SamplingOptions.For(model.Defaults)),
+        Stop = typed.Find(Stop) ?? [],
+        TopLogprobs = typed.FindValue(Logprobs),
+        IgnoreEnd = typed.Is(IgnoreEnd),
+    };
 
     /// <summary>The options of one request: where no seed is typed, one that a person can type again and that JSON readers do not round.</summary>
     public static GenerationOptions Seeded(GenerationOptions options) => options with
     {
         Sampling = options.Sampling with { Seed = options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64(1L << 32) },
     };
+
+    private static bool TryParseStop(string text, [MaybeNullWhen(false)] out string[] stops)
+    {
+        stops = [text];
+        return Encoding.UTF8.GetByteCount(text) is > 0 and <= MaxStopBytes;
+    }
+
+    private static string[] Joined(string[] first, string[] more) => first.Length < MaxStops
+        ? [.. first, .. more]
+        : throw new KvasirException(KvasirError.BadOption, $"there are more than {MaxStops} texts");
 }

@@ -1,16 +1,18 @@
-using System.CommandLine;
+using Kvasir.Models;
 
 namespace Kvasir.Cli.Shared.Flags;
 
-/// <summary>How a model is loaded.</summary>
-internal sealed class ModelFlags
+/// <summary>Which model, and how it is loaded.</summary>
+internal static class ModelFlags
 {
-    private readonly Option<bool> _noRepack = new("--no-repack")
-    {
-        Description = "Read the weights where the file is mapped, which processes can share, and not from a copy in the order that this machine's kernels read fastest",
-    };
+    public static readonly Operand Model = new(
+        "MODEL",
+        $"A GGUF file, a Hugging Face style folder, or a bundled model: {string.Join(", ", BundledModels.Names)}",
+        FlagValues.Path with { Choices = static () => [.. BundledModels.Names] });
 
-    public void AddTo(Command command) => command.Options.Add(_noRepack);
+    public static readonly SwitchFlag NoRepack = new(
+        "--no-repack",
+        "Read the weights where the file is mapped, which processes can share, and not from a copy in the order that this machine's kernels read fastest");
 
-    public ModelOptions Read(ParseResult typed) => new() { Repack = !typed.GetValue(_noRepack) };
+    public static ModelOptions Read(Typed typed) => new() { Repack = !typed.Is(NoRepack) };
 }

@@ -1,29 +1,13 @@
-using System.CommandLine;
-
 namespace Kvasir.Cli.Shared.Flags;
 
 /// <summary>What is written beside the answer, and in which form.</summary>
-internal sealed class OutputFlags
+internal static class OutputFlags
 {
-    /// <summary>The name, for callers that have no parsed command line yet.</summary>
-    public const string JsonName = "--json";
+    public static readonly SwitchFlag Quiet = new("--quiet", "No plan, progress or timings; errors only") { Letter = "-q", Elsewhere = ["--silent"] };
 
-    /// <summary>The names, for callers that have no parsed command line yet.</summary>
-    public static readonly string[] QuietNames = ["--quiet", "-q"];
+    /// <param name="help">What the JSON holds.</param>
+    public static SwitchFlag Json(string help) => new("--json", help);
 
-    private readonly Option<bool> _json;
-    private readonly Option<bool> _quiet = new(QuietNames[0], QuietNames[1]) { Description = "No plan, progress or timings; errors only" };
-
-    /// <param name="jsonDescription">What the JSON holds.</param>
-    public OutputFlags(string jsonDescription) => _json = new Option<bool>(JsonName) { Description = jsonDescription };
-
-    public void AddTo(Command command)
-    {
-        command.Options.Add(_json);
-        command.Options.Add(_quiet);
-    }
-
-    public bool IsJson(ParseResult typed) => typed.GetValue(_json);
-
-    public bool IsQuiet(ParseResult typed) => typed.GetValue(_quiet);
+    /// <summary>Whether it was typed, for callers that have no parsed command line yet.</summary>
+    public static bool IsTyped(Flag flag, string[] args) => args.Contains(flag.Name) || (flag.Letter is { } letter && args.Contains(letter));
 }

@@ -1,4 +1,4 @@
-using System.CommandLine.Parsing;
+using System.Diagnostics.CodeAnalysis;
 using Kvasir.Attention;
 
 namespace Kvasir.Cli.Shared.Flags;
@@ -11,32 +11,45 @@ internal static class PolicyList
 {
     private const char FileSign = '@';
 
-    /// <summary>Each policy once; what is wrong with one goes to <paramref name="result"/>.</summary>
-    public static AttentionPolicy[] Parse(ArgumentResult result, string option)
+    /// <summary>Each policy once.</summary>
+    public static readonly FlagValue<AttentionPolicy[]> Value = new("LIST", "a list of policies", TryParse) { Join = Joined, Choices = Names };
+
+    /// <summary>One policy; none for the word that leaves the choice to the machine.</summary>
+    public static readonly FlagValue<AttentionPolicy[]> OneOrAuto = new(
+        "POLICY",
+        "a policy",
+        TryParseOne)
+    { Choices = static () => [AutoAttention.Name, .. Names()] };
+
+    private static string[] Names() => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];
+
+    private static bool TryParse(string text, [MaybeNullWhen(false)] out AttentionPolicy[] policies)
     {
-        var policies = new List<string>();
-        foreach (var part in result.Tokens.SelectMany(static token => token.Value.Split(',', StringSplitOptions.TrimEntries)))
+        var pieces = new List<string>();
+        foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
         {
-            if (policies.Count > 0 && !part.StartsWith(FileSign) && part.Contains('=', StringComparison.Ordinal) && !part.Split('=')[0].Contains(':', StringComparison.Ordinal))
-                policies[^1] += $",{part}";
+            var equals = part.IndexOf('=', StringComparison.Ordinal);
+            if (pieces.Count > 0 && !part.StartsWith(FileSign) && equals >= 0 && !part[..equals].Contains(':', StringComparison.Ordinal))
+                pieces[^1] += $",{part}";
             else
-                policies.Add(part);
+                pieces.Add(part);
         }
 
-        try
-        {
-            return [.. policies.Select(One).DistinctBy(static policy => policy.Name)];
-        }
-        catch (KvasirException refusal)
-        {
-            result.AddError($"{option}: {refusal.Message}");
-            return [];
-        }
+        policies = [.. pieces.Select(One).DistinctBy(static policy => policy.Name)];
+        return true;
     }
 
-    /// <summary>The policy of a text such as <c>psa:coverage=0.9</c>, or of the file that <c>@mine.policy</c> names.</summary>
-    /// <exception cref="KvasirException">As <see cref="PolicyCatalog.Parse"/> and <see cref="PolicyFile.Read"/>.</exception>
-    public static AttentionPolicy One(string text)
+    private static AttentionPolicy[] Joined(AttentionPolicy[] first, AttentionPolicy[] more) =>
+        [.. first.Concat(more).DistinctBy(static policy => policy.Name)];
+
+    private static bool TryParseOne(string text, [MaybeNullWhen(false)] out AttentionPolicy[] policies)
+    {
+        policies = text == AutoAttention.Name ? [] : [One(text)];
+        return true;
+    }
+
+    // The policy of a text such as psa:coverage=0.9, or of the file that @mine.policy names.
+    private static AttentionPolicy One(string text)
     {
         if (!text.StartsWith(FileSign))
             return PolicyCatalog.Parse(text);

@@ -1,5 +1,4 @@
 using Kvasir.Cli.Shared;
-using Kvasir.Cli.Shared.Flags;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli.Chat;

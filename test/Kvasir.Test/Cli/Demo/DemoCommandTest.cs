@@ -100,7 +100,7 @@ public sealed class DemoCommandTest
     [Theory]
     [InlineData("--questions: '0' is not a whole number from 1 to 32", "--questions", "0")]
     [InlineData("--questions: '33' is not a whole number from 1 to 32", "--questions", "33")]
-    [InlineData("--context: '0' is not a number of tokens such as 4096, 32k or 128k", "--context", "0")]
+    [InlineData("--context: '0' is not a number of tokens such as 4096, 32k or 1M", "--context", "0")]
     [InlineData("--attention: attention policy 'x' is unknown; known: dense, magicpig", "--attention", "dense,x")]
     [InlineData("--seed: '-1' is not a whole number from 0 to 2^64 - 1", "--seed", "-1")]
     public void BadCommandLinesAreOneLine(string message, params string[] args)

@@ -76,8 +76,8 @@ public sealed class UsageTest
     }
 
     [Theory]
-    [InlineData("frob", "is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo")]
-    [InlineData("x", "is no command; there are run, chat, inspect, policies, bench, calibrate, eval, tune, demo")]
+    [InlineData("frob", "is no command; there are demo, run, chat, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("x", "is no command; there are demo, run, chat, inspect, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("rnu", "is no command; did you mean run?")]
     [InlineData("Run", "is no command; did you mean run?")]
     [InlineData("insp", "is no command; did you mean inspect?")]
@@ -104,6 +104,15 @@ public sealed class UsageTest
     [InlineData("demo", "--contxt=8k", "--context")]
     [InlineData("inspect stories260K", "--tensor", "--tensors")]
     [InlineData("eval agree stories260K", "--attenton", "--attention")]
+    [InlineData("run stories260K", "-n", "--max-tokens")]
+    [InlineData("run stories260K", "-n=5", "--max-tokens")]
+    [InlineData("chat stories260K", "-c", "--context")]
+    [InlineData("chat stories260K", "--temp", "--temperature")]
+    [InlineData("chat stories260K", "--n-predict=5", "--max-tokens")]
+    [InlineData("bench stories260K", "-p", "--prefill")]
+    [InlineData("bench stories260K", "-w", "--weights")]
+    [InlineData("tune stories260K", "-t", "--threads")]
+    [InlineData("policies", "-j", "--json")]
     public void AMistypedOptionIsToldWhatWasMeant(string command, string option, string meant)
     {
         var run = CliRun.Of([.. command.Split(' '), option]);
