@@ -1,23 +1,20 @@
-using Kvasir.Kernels.Memory;
+using Kvasir.Attention.Ways;
 using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
-/// <summary>Writes a layer's new keys and values into the cache and lets each head's selector index them.</summary>
-internal sealed class AppendJob(AttentionShape shape) : ParallelJob
+/// <summary>Writes a layer's new keys and values into the cache and lets each head's selector index them, as far as the way to attend does not do so itself.</summary>
+/// <param name="ways">[segments]: how each attends; null for one that has a fault.</param>
+internal sealed class AppendJob(AttentionShape shape, AttentionWay?[] ways) : ParallelJob
 {
     // Below this many values a fan-out costs more than the copying.
     private const int ParallelValues = 1 << 15;
     private Batch _batch = null!;
-    private NativeView _keys;
-    private NativeView _values;
-    private int _layer;
+    private LayerWork _work;
 
-    /// <param name="keys">[rows, KV heads, dim]</param>
-    /// <param name="values">[rows, KV heads, dim]</param>
-    public void Run(WorkerPool pool, Batch batch, int layer, NativeView keys, NativeView values)
+    public void Run(WorkerPool pool, Batch batch, in LayerWork work)
     {
-        (_batch, _layer, _keys, _values) = (batch, layer, keys, values);
+        (_batch, _work) = (batch, work);
         var items = batch.Segments.Length * shape.KvHeadCount;
         if ((batch.RowCount + ReusedRows(batch)) * (long)shape.KvHeadCount * shape.Dim >= ParallelValues)
         {
@@ -32,11 +29,11 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
     public override void Execute(int item, int worker)
     {
         var segment = _batch.Segments[item / shape.KvHeadCount];
-        if (segment.Attention.Fault is not null)
+        if (segment.Attention.Fault is not null || ways[item / shape.KvHeadCount] is not { } way)
             return;
         try
         {
-            Append(segment, item % shape.KvHeadCount);
+            Append(segment, item % shape.KvHeadCount, way.AppendsCandidates ? 1 : segment.RowCount);
         }
         catch (Exception fault)
         {
@@ -44,20 +41,13 @@ internal sealed class AppendJob(AttentionShape shape) : ParallelJob
         }
     }
 
-    private void Append(in Segment segment, int kvHead)
+    private void Append(in Segment segment, int kvHead, int rowCount)
     {
-        var head = segment.Attention.Head(_layer, kvHead);
-        var first = head.Rows.RowCount;
+        var head = segment.Attention.Head(_work.Layer, kvHead);
         Invariant.Holds(head.Rows.NextPosition == segment.FirstPosition);
         if (segment.IndexesReused)
-            head.Append(0, first);
-        for (var row = segment.FirstRow; row < segment.FirstRow + segment.RowCount; row++)
-        {
-            var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
-            head.Rows.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
-        }
-
-        head.Append(first, segment.RowCount);
+            head.Append(0, head.Rows.RowCount);
+        _work.Rows.AppendTo(head, kvHead, segment.FirstRow, rowCount);
     }
 
     private static int ReusedRows(Batch batch)

@@ -67,6 +67,9 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
     public NativeView? Tiles => _tiles?.View;
 
+    /// <summary>Rows that are scored at a time for so many queries, at most <see cref="DecodeRows"/>.</summary>
+    public int PieceRows(int count) => Math.Min(DecodeRows, _scoreLimit / count / TileRows * TileRows);
+
     /// <summary>[count, dim]</summary>
     public Span<float> Queries(int count) => Floats(0, count * _dim);
 

@@ -59,16 +59,19 @@ internal sealed class Batch
 
     public void Clear() => (RowCount, LogitCount, SegmentCount) = (0, 0, 0);
 
-    /// <summary>Adds the next tokens of a sequence: they follow the rows that its cache holds. Rows before its prompt's end are attended as a prompt.</summary>
-    /// <param name="tokens">At least one, and of either side of the prompt's end alone.</param>
+    /// <summary>
+    /// Adds the next tokens of a sequence: they follow the rows that its cache holds. Rows before its prompt's end are attended as a prompt; behind it, one is
+    /// a generated token, and more are such a one and candidates.
+    /// </summary>
+    /// <param name="tokens">At least one, and of either side of the prompt's end alone; candidates as many as the sequence has marks for.</param>
     /// <param name="logitRows">How many of the last rows logits are wanted of.</param>
     public void Add(SequenceAttention attention, ReadOnlySpan<int> tokens, int logitRows)
     {
         var first = attention.RowCount;
-        var kind = first < attention.PromptEnd ? SegmentKind.Prompt : SegmentKind.Decode;
+        var kind = first < attention.PromptEnd ? SegmentKind.Prompt : tokens.Length == 1 ? SegmentKind.Decode : SegmentKind.Verify;
         Invariant.Holds(tokens.Length > 0 && tokens.Length <= RowsLeft && SegmentCount < _segments.Length && logitRows <= tokens.Length);
-        Invariant.Holds(kind == SegmentKind.Decode ? tokens.Length == 1 : first + tokens.Length <= attention.PromptEnd);
-        _segments[SegmentCount++] = new Segment(attention, RowCount, tokens.Length, first, kind);
+        Invariant.Holds(kind == SegmentKind.Prompt ? first + tokens.Length <= attention.PromptEnd : tokens.Length - 1 <= attention.TakeBack.Marks);
+        _segments[SegmentCount++] = new Segment(attention, RowCount, tokens.Length, first, kind, logitRows);
         tokens.CopyTo(_tokens.AsSpan(RowCount));
         for (var i = 0; i < tokens.Length; i++)
         {

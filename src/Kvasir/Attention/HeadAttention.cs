@@ -50,6 +50,30 @@ internal static class HeadAttention
             End(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, layer.Sum(kvHead), layer.Watchers(kvHead));
     }
 
+    /// <summary>
+    /// Consecutive positions behind a prompt, each of which reads every row in sight: those that all of them see are read once. Leaves the finished outputs,
+    /// [positions, group, dim], in the scratch's sums.
+    /// </summary>
+    /// <param name="queries">[positions, group, dim], scaled.</param>
+    /// <param name="firstPosition">Rows up to the last position exist.</param>
+    public static SoftmaxSum DecodeAll(KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
+    {
+        // Where rows were dropped, there is no window whose edge would be a position.
+        Invariant.Holds(head.IsWhole || shape.WindowTokens is null);
+        var (first, count) = (head.RowAt(firstPosition), queries.Length / head.Dim);
+        var end = first + (count / shape.GroupHeads);
+        var sum = scratch.Sum(count);
+        sum.Reset();
+        var seenByAll = Math.Min(first, shape.FirstVisible(end - 1));
+        AddCausal(head, queries, (shape.FirstVisible(first), seenByAll), shape, first, scratch);
+        scratch.Selection.Clear();
+        scratch.Selection.AddRange(seenByAll, first - seenByAll);
+        AddSelection(new AttentionHead(head, AllRows.Instance), queries, default, sum, scratch);
+        AddCausal(head, queries, (first, end), shape, first, scratch);
+        sum.Finish();
+        return sum;
+    }
+
     /// <summary>Adds every row in sight, as it is, to a sum, without asking or telling anybody.</summary>
     public static void AddAll(in HeadQuery query, SoftmaxSum sum, AttentionScratch scratch)
     {
@@ -66,12 +90,12 @@ internal static class HeadAttention
     /// <summary>Adds rows that were selected to a sum.</summary>
     public static void AddSelected(AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
     {
-        const int Stride = AttentionScratch.DecodeRows;
-        while (rows.MoveNext(Stride))
+        var stride = scratch.PieceRows(sum.Count);
+        while (rows.MoveNext(stride))
         {
-            var scores = Score(head, queries, rows, watchers, scratch);
-            sum.Add(head.Rows, rows.Piece, scores, Stride);
-            head.Selector.Weighed(rows.Piece, rows.Listed, scores, Stride, sum.Max);
+            var scores = Score(head, queries, rows, stride, watchers, scratch);
+            sum.Add(head.Rows, rows.Piece, scores, stride);
+            head.Selector.Weighed(rows.Piece, rows.Listed, scores, stride, sum.Max);
         }
     }
 
@@ -97,22 +121,28 @@ internal static class HeadAttention
     private static ReadOnlySpan<float> PrefillInFloats(
         KvHead head, ReadOnlySpan<float> queries, AttentionShape shape, int firstPosition, AttentionScratch scratch)
     {
-        const int BlockRows = AttentionScratch.TileRows;
         var count = queries.Length / head.Dim;
         var sum = scratch.Sum(count);
         sum.Reset();
-        var end = firstPosition + (count / shape.GroupHeads);
-        for (var row = shape.FirstVisible(firstPosition); row < end; row += BlockRows)
+        AddCausal(head, queries, (shape.FirstVisible(firstPosition), firstPosition + (count / shape.GroupHeads)), shape, firstPosition, scratch);
+        sum.Finish();
+        return sum.Output;
+    }
+
+    // To the scratch's sums, of each row what the positions from the first on see.
+    private static void AddCausal(
+        KvHead head, ReadOnlySpan<float> queries, (int First, int End) rows, AttentionShape shape, int firstPosition, AttentionScratch scratch)
+    {
+        const int BlockRows = AttentionScratch.TileRows;
+        var sum = scratch.Sum(queries.Length / head.Dim);
+        for (var row = rows.First; row < rows.End; row += BlockRows)
         {
-            var block = new RowSet(row, Math.Min(BlockRows, end - row));
-            var scores = scratch.Scores(count, BlockRows);
+            var block = new RowSet(row, Math.Min(BlockRows, rows.End - row));
+            var scores = scratch.Scores(sum.Count, BlockRows);
             head.Score(queries, block, scores, BlockRows);
             MaskUnseen(scores, BlockRows, block, shape, firstPosition);
             sum.Add(head, block, scores, BlockRows);
         }
-
-        sum.Finish();
-        return sum.Output;
     }
 
     private static SoftmaxSum Begin(scoped in HeadQuery query, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
@@ -144,22 +174,26 @@ internal static class HeadAttention
         if (!goesOn)
             return false;
         var head = new AttentionHead(query.Head, selector);
-        var rows = new SelectedRows(selection, (0, selection.RowCount));
         if (selection.HasPartial)
         {
-            Tell(head, query.Queries, rows, watchers, scratch);
+            Tell(head, query.Queries, new SelectedRows(selection, (0, selection.RowCount)), watchers, scratch);
             sum.Merge(selection.Partial);
-        }
-        else if (scratch.Parts.CountFor(selection.RowCount) == 1)
-        {
-            AddSelected(head, query.Queries, rows, watchers, sum, scratch);
         }
         else
         {
-            scratch.Parts.Attend(head, query.Queries, watchers, sum, scratch);
+            AddSelection(head, query.Queries, watchers, sum, scratch);
         }
 
         return true;
+    }
+
+    // What is selected in the scratch, divided where it is much.
+    private static void AddSelection(AttentionHead head, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
+    {
+        if (scratch.Parts.CountFor(scratch.Selection.RowCount) > 1)
+            scratch.Parts.Attend(head, queries, watchers, sum, scratch);
+        else
+            AddSelected(head, queries, new SelectedRows(scratch.Selection, (0, scratch.Selection.RowCount)), watchers, sum, scratch);
     }
 
     private static void End(in HeadQuery query, Selector selector, SoftmaxSum sum, scoped in Watchers watchers)
@@ -172,19 +206,19 @@ internal static class HeadAttention
     private static void Tell(AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, AttentionScratch scratch)
     {
         while (watchers.Any && rows.MoveNext(AttentionScratch.DecodeRows))
-            Score(head, queries, rows, watchers, scratch);
+            Score(head, queries, rows, AttentionScratch.DecodeRows, watchers, scratch);
     }
 
-    private static Span<float> Score(AttentionHead head, ReadOnlySpan<float> queries, in SelectedRows rows, scoped in Watchers watchers, AttentionScratch scratch)
+    private static Span<float> Score(
+        AttentionHead head, ReadOnlySpan<float> queries, in SelectedRows rows, int stride, scoped in Watchers watchers, AttentionScratch scratch)
     {
-        const int Stride = AttentionScratch.DecodeRows;
         var piece = rows.Piece;
-        var scores = scratch.Scores(queries.Length / head.Rows.Dim, Stride);
-        head.Rows.Score(queries, piece, scores, Stride);
-        watchers.Comparison?.Keep(scores, piece.Count, Stride);
-        head.Selector.Reweight(piece, rows.Listed, scores, Stride);
-        watchers.Comparison?.Take(scores, piece.Count, Stride);
-        watchers.Observed?.Add(piece, scores, Stride);
+        var scores = scratch.Scores(queries.Length / head.Rows.Dim, stride);
+        head.Rows.Score(queries, piece, scores, stride);
+        watchers.Comparison?.Keep(scores, piece.Count, stride);
+        head.Selector.Reweight(piece, rows.Listed, scores, stride);
+        watchers.Comparison?.Take(scores, piece.Count, stride);
+        watchers.Observed?.Add(piece, scores, stride);
         return scores;
     }
 

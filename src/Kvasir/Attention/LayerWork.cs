@@ -5,13 +5,22 @@ namespace Kvasir.Attention;
 /// <summary>The attention of one layer for a batch: where its queries are, and where its outputs go.</summary>
 /// <param name="Layer">From 0.</param>
 /// <param name="Queries">[rows, heads, dim], rotated.</param>
+/// <param name="Rows">Keys, rotated, and values.</param>
 /// <param name="Outputs">[rows, heads, dim]</param>
-internal readonly record struct LayerWork(int Layer, HeadRows Queries, HeadRows Outputs)
+internal readonly record struct LayerWork(int Layer, HeadRows Queries, NewRows Rows, HeadRows Outputs)
 {
+    /// <summary>Adds a candidate to a head, which can be taken back.</summary>
+    /// <param name="row">Of the batch.</param>
+    public void AppendCandidate(AttentionHead head, int kvHead, int row)
+    {
+        head.Mark();
+        Rows.AppendTo(head, kvHead, row, 1);
+    }
+
     /// <summary>Who watches a generated token's attention in one head.</summary>
-    public Watchers WatchersOf(in Segment segment, int kvHead, AttentionScratch scratch) => new(
-        segment.Attention.ObservesDecode ? scratch.Observed : null,
-        segment.Attention.Audit is { } audit && audit.Draws(segment.FirstPosition, Layer, kvHead) ? scratch.Comparison : null);
+    public Watchers WatchersOf(SequenceAttention attention, int position, int kvHead, AttentionScratch scratch) => new(
+        attention.ObservesDecode ? scratch.Observed : null,
+        attention.Audit is { } audit && audit.Draws(position, Layer, kvHead) ? scratch.Comparison : null);
 
     /// <summary>Holds a head's attention against dense attention, if it was drawn for that.</summary>
     /// <param name="query">As the selector was asked.</param>

@@ -22,8 +22,9 @@ internal sealed class RoundParts : IDisposable
 
     private readonly AttentionShape _shape;
     private readonly int _mostParts;
-    private readonly float[] _queries;
-    private readonly NativeBuffer _sums;
+    private float[] _queries;
+    private NativeBuffer _sums;
+    private int _queryCount;
     private AttentionHead _head;
     private KvSelection _selection = null!;
     private int _count;
@@ -39,13 +40,10 @@ internal sealed class RoundParts : IDisposable
     {
         _shape = shape;
         _mostParts = Math.Max(1, PartsPerLayer / shape.KvHeadCount);
-        _queries = new float[shape.GroupHeads * shape.Dim];
-        _sums = NativeBuffer.Uninitialized((long)_mostParts * PartFloats * sizeof(float));
+        (_queries, _sums) = Room(positions: 1);
     }
 
     public long Bytes => _sums.Bytes;
-
-    private int PartFloats => _shape.GroupHeads * (_shape.Dim + 2);
 
     /// <summary>Parts that so many selected rows are divided into; 1 for too few to divide.</summary>
     public int CountFor(int rowCount) => Math.Clamp(rowCount / LeastRows, 1, _mostParts);
@@ -65,12 +63,22 @@ internal sealed class RoundParts : IDisposable
         }
     }
 
+    /// <summary>Makes room for the queries of so many positions at a time; between rounds.</summary>
+    public void PrepareFor(int positions)
+    {
+        if (positions * _shape.GroupHeads * _shape.Dim <= _queries.Length)
+            return;
+        _sums.Dispose();
+        (_queries, _sums) = Room(positions);
+    }
+
     /// <summary>Attends the rows that the owner has selected, and merges their parts into a sum.</summary>
     /// <param name="owner">Whose selection it is.</param>
     /// <param name="watchers">When there are any, the owner attends all parts by itself, in order.</param>
     public void Attend(AttentionHead head, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch owner)
     {
         (_head, _selection, _count, _done, _fault) = (head, owner.Selection, CountFor(owner.Selection.RowCount), 0, null);
+        _queryCount = sum.Count;
         if (watchers.Any)
         {
             for (var part = 0; part < _count; part++)
@@ -98,7 +106,7 @@ internal sealed class RoundParts : IDisposable
             return false;
         try
         {
-            AttendPart(part, _queries, default, helper);
+            AttendPart(part, _queries.AsSpan(0, _queryCount * _shape.Dim), default, helper);
         }
         catch (Exception fault)
         {
@@ -145,8 +153,14 @@ internal sealed class RoundParts : IDisposable
 
     private SoftmaxSum Sum(int part)
     {
-        var group = _shape.GroupHeads;
-        var floats = _sums.View.Span<float>((long)part * PartFloats * sizeof(float), PartFloats);
-        return new SoftmaxSum(floats[..group], floats.Slice(group, group), floats[(2 * group)..]);
+        var count = _queryCount * (_shape.Dim + 2);
+        var floats = _sums.View.Span<float>((long)part * count * sizeof(float), count);
+        return new SoftmaxSum(floats[.._queryCount], floats.Slice(_queryCount, _queryCount), floats[(2 * _queryCount)..]);
+    }
+
+    private (float[] Queries, NativeBuffer Sums) Room(int positions)
+    {
+        var queries = positions * _shape.GroupHeads;
+        return (new float[queries * _shape.Dim], NativeBuffer.Uninitialized((long)_mostParts * queries * (_shape.Dim + 2) * sizeof(float)));
     }
 }

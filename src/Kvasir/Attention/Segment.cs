@@ -6,7 +6,8 @@ namespace Kvasir.Attention;
 /// <param name="RowCount">Rows, at least 1.</param>
 /// <param name="FirstPosition">The position of the first row; the cache holds every earlier one.</param>
 /// <param name="Kind">What the rows are.</param>
-internal readonly record struct Segment(SequenceAttention Attention, int FirstRow, int RowCount, int FirstPosition, SegmentKind Kind)
+/// <param name="LogitCount">How many of the last rows logits are wanted of.</param>
+internal readonly record struct Segment(SequenceAttention Attention, int FirstRow, int RowCount, int FirstPosition, SegmentKind Kind, int LogitCount)
 {
     /// <summary>One past the last position.</summary>
     public int EndPosition => FirstPosition + RowCount;

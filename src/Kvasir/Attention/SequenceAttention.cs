@@ -64,7 +64,7 @@ internal sealed class SequenceAttention
     /// <summary>Those among them that are not indexed yet: they are with the first new ones.</summary>
     public int UnindexedCount { get; private set; }
 
-    /// <summary>Tokens that were attended under the policy.</summary>
+    /// <summary>Tokens that were attended under the policy, and not taken back.</summary>
     public int DecodedCount { get; private set; }
 
     /// <summary>What was thrown in the sequence's own part of a step; null for nothing.</summary>
@@ -172,6 +172,7 @@ internal sealed class SequenceAttention
     public void Truncate(int rows)
     {
         Invariant.Holds(rows >= PromptEnd || rows <= Math.Max(0, PromptEnd - ObservedPromptRows));
+        DecodedCount -= Math.Max(0, RowCount - Math.Max(rows, PromptEnd));
         Cache!.Truncate(rows);
         for (var i = 0; i < _selectors.Length; i++)
             _selectors[i].Truncate(Cache.Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).RowAt(rows));

@@ -15,6 +15,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 {
     private static readonly EachHead Selecting = new(readsAll: false);
     private static readonly EachHead ReadingAll = new(readsAll: true);
+    private static readonly RowsTogether ReadingAllOnce = new();
     private static readonly HeadsTogether Together = new();
     private readonly AttentionShape _shape;
     private readonly WorkerPool _pool;
@@ -44,7 +45,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         (_firstItems, _ways) = (new int[maxSegments + 1], new AttentionWay?[maxSegments]);
         (_workerCounts, _layerCounts) = (new SelectionCounts[pool.WorkerCount], new SelectionCounts[shape.LayerCount]);
         _tiles = new PromptTiles(_scratch[0].TilePositions);
-        _append = new AppendJob(shape);
+        _append = new AppendJob(shape, _ways);
         _observe = new ObserveJob(this);
     }
 
@@ -70,11 +71,11 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     /// <param name="outputs">[rows, heads, dim]</param>
     public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
     {
-        (_batch, _work) = (batch, new LayerWork(layer, new HeadRows(queries, _shape), new HeadRows(outputs, _shape)));
-        _append.Run(_pool, batch, layer, rows.Keys, rows.Values);
-        Capture?.Invoke(batch, layer, queries);
+        (_batch, _work) = (batch, new LayerWork(layer, new HeadRows(queries, _shape), new NewRows(rows.Keys, rows.Values, _shape), new HeadRows(outputs, _shape)));
         var segments = batch.Segments;
         Prepare(segments);
+        _append.Run(_pool, batch, _work);
+        Capture?.Invoke(batch, layer, queries);
         // The last items are help: whoever comes to one has found no other work.
         var items = _firstItems[segments.Length];
         _pool.Run(this, _helpedItems == 0 ? items : items + _pool.WorkerCount - 1);
@@ -148,7 +149,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
 
     private void Prepare(ReadOnlySpan<Segment> segments)
     {
-        var (observes, audits, together, helped) = (false, false, false, 0);
+        var (observes, audits, together, helped, positions) = (false, false, false, 0, 1);
         for (var i = 0; i < segments.Length; i++)
         {
             _ways[i] = WayOf(segments[i]);
@@ -158,11 +159,13 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             audits |= !segments[i].IsPrompt && segments[i].Attention.Audit is not null;
             together |= _ways[i] == Together;
             helped += _ways[i] is { TakesHelp: true } ? items : 0;
+            positions = _ways[i] == ReadingAllOnce ? Math.Max(positions, 1 + segments[i].Attention.TakeBack.Marks) : positions;
         }
 
         _helpedItems = helped;
         foreach (var scratch in _scratch)
         {
+            scratch.Parts.PrepareFor(positions);
             if (together)
                 scratch.Layer ??= new LayerScratch(_shape, _type, _maxRows, scratch.Parts);
             if (observes)
@@ -182,13 +185,26 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
             return _tiles;
         try
         {
-            return attention.Policy.ReadsEveryRow(_work.Layer, _shape.Visible(segment.FirstPosition)) ? ReadingAll : attention.DecidesByLayer ? Together : Selecting;
+            if (ReadsEveryRow(segment))
+                return segment.Kind == SegmentKind.Verify ? ReadingAllOnce : ReadingAll;
+            return attention.DecidesByLayer ? Together : Selecting;
         }
         catch (Exception fault)
         {
             attention.MarkFault(fault);
             return null;
         }
+    }
+
+    private bool ReadsEveryRow(in Segment segment)
+    {
+        for (var position = segment.FirstPosition; position < segment.EndPosition; position++)
+        {
+            if (!segment.Attention.Policy.ReadsEveryRow(_work.Layer, _shape.Visible(position)))
+                return false;
+        }
+
+        return true;
     }
 
     // Whether somebody learns from prompt rows, or has to be told that a prompt is over.

@@ -84,24 +84,26 @@ internal abstract class CollectedAttention(HeadPlace place, int marks) : IDispos
 
     private void AddRun((int First, int Count) run, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> factors)
     {
+        var unit = Unit;
         for (var done = 0; done < run.Count;)
         {
             var target = Target(run.First + done);
             var count = Math.Min(target.Length, run.Count - done);
             for (var head = 0; head < _groupHeads; head++)
-                VectorMath.AddScaled(Unit * factors[head], weights.Slice(head * stride + done, count), target[..count]);
+                VectorMath.AddScaled(unit * factors[head], weights.Slice(head * stride + done, count), target[..count]);
             done += count;
         }
     }
 
     private void AddEach((int First, int Count) run, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> factors)
     {
+        var unit = Unit;
         for (var i = 0; i < run.Count; i++)
         {
             var sum = 0f;
             for (var head = 0; head < _groupHeads; head++)
                 sum += factors[head] * weights[head * stride + i];
-            Target(run.First + i)[0] += Unit * sum;
+            Target(run.First + i)[0] += unit * sum;
         }
     }
 }

@@ -1,0 +1,24 @@
+using Kvasir.Kernels.Memory;
+using Kvasir.Models;
+
+namespace Kvasir.Attention;
+
+/// <summary>The keys and values of a batch in one layer, each [rows, KV heads, dim], on their way into the cache.</summary>
+internal readonly struct NewRows(NativeView keys, NativeView values, AttentionShape shape)
+{
+    private readonly NativeView _keys = keys;
+    private readonly NativeView _values = values;
+
+    /// <summary>Writes rows of the batch behind those of a head, and lets its selector index them.</summary>
+    public void AppendTo(AttentionHead head, int kvHead, int firstRow, int rowCount)
+    {
+        var before = head.Rows.RowCount;
+        for (var row = firstRow; row < firstRow + rowCount; row++)
+        {
+            var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
+            head.Rows.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
+        }
+
+        head.Append(before, rowCount);
+    }
+}
