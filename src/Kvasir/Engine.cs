@@ -24,6 +24,7 @@ public sealed class Engine : IDisposable
     private readonly KvCache _cache;
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
+    private readonly TokenDraw _draw;
     private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
     private readonly int _mostTokens;
@@ -53,6 +54,7 @@ public sealed class Engine : IDisposable
         _pool = _options.Workers ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
         _pass = NewPass(model);
+        _draw = new TokenDraw(_pass, model.Tokenizer);
         // Of a budget that is shared, scratch is a part.
         var kvBytes = Math.Min(_memory.LimitBytes, _options.Memory?.LimitBytes ?? long.MaxValue) - _pass.ScratchBytes;
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
@@ -230,7 +232,7 @@ public sealed class Engine : IDisposable
     {
         try
         {
-            var pass = new ForwardPass(model, _cache, _pool, new Batch(_options.BatchTokens, _options.MaxSequences, _options.MaxSequences), _mostTokens);
+            var pass = new ForwardPass(model, _cache, _pool, NewBatch(), _mostTokens);
             if (_memory.TryTakeBeside(MemoryUse.Scratch, pass.ScratchBytes))
                 return pass;
             pass.Dispose();
@@ -241,6 +243,10 @@ public sealed class Engine : IDisposable
             throw Refused($"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens does not fit into the {ResidentMemory.AvailableBytes()} bytes of memory that are available; a smaller context, fewer threads or a smaller batch take less");
         }
     }
+
+    // One sequence alone may ask for logits of all that it guesses.
+    private Batch NewBatch() =>
+        new(_options.BatchTokens, _options.MaxSequences, Math.Max(_options.MaxSequences, 1 + GenerationOptions.MostSpeculativeTokens));
 
     private KvasirException Refused(string message)
     {
@@ -350,11 +356,14 @@ public sealed class Engine : IDisposable
     private void Sample()
     {
         var logitIndex = 0;
-        foreach (var sequence in _scheduler.Chosen)
+        var chosen = _scheduler.Chosen;
+        for (var i = 0; i < chosen.Length; i++)
         {
-            if (sequence.CachedCount < sequence.TokenCount)
+            var (sequence, segment) = (chosen[i], _pass.Batch.Segments[i]);
+            if (segment.LogitCount == 0)
                 continue;
-            var finish = TryCommitToken(sequence, _pass.Logits(logitIndex++));
+            var finish = _draw.TryCommit(sequence, segment, logitIndex);
+            logitIndex += segment.LogitCount;
             // Now that there are logits which are numbers.
             sequence.LeaveShared();
             if (finish == FinishReason.None)
@@ -362,39 +371,5 @@ public sealed class Engine : IDisposable
             _scheduler.Remove(sequence);
             sequence.End(finish);
         }
-    }
-
-    private FinishReason TryCommitToken(Sequence sequence, Span<float> logits)
-    {
-        if (sequence.Fault is not null)
-            return FinishReason.None;
-        try
-        {
-            return CommitToken(sequence, logits);
-        }
-        catch (Exception fault)
-        {
-            sequence.MarkFault(fault);
-            return FinishReason.None;
-        }
-    }
-
-    private FinishReason CommitToken(Sequence sequence, Span<float> logits)
-    {
-        var step = sequence.TokenCount - sequence.PromptCount;
-        var largest = LogitRow.Largest(logits, step, sequence.TokenCount - 1);
-        sequence.Options.Logits?.Invoke(step, logits);
-        if (sequence.TryCommitGiven())
-            return FinishReason.None;
-        if (sequence.Options.MaxTokens == 0)
-            return FinishReason.Length;
-        var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart);
-        if (Model.Tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
-            return sequence.StopsAtEnd(Model.Tokenizer.ControlName(sampled.Token)) ? FinishReason.Stop : FinishReason.End;
-        if (sequence.CommitToken(sampled.Token, Model.Tokenizer.Bytes(sampled.Token), sampled, Model.Tokenizer.ControlName(sampled.Token)))
-            return FinishReason.Stop;
-        if (sequence.TokenCount < sequence.TokenLimit)
-            return FinishReason.None;
-        return sequence.GeneratedCount == sequence.Options.MaxTokens ? FinishReason.Length : FinishReason.ContextFull;
     }
 }

@@ -5,6 +5,9 @@ namespace Kvasir;
 /// <summary>What a request asks for beside its prompt.</summary>
 public sealed record GenerationOptions
 {
+    /// <summary>The most that <see cref="SpeculativeTokens"/> may be.</summary>
+    public const int MostSpeculativeTokens = 16;
+
     /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
     public int? MaxTokens { get; init; }
 
@@ -40,6 +43,13 @@ public sealed record GenerationOptions
     /// </summary>
     public double? AuditShare { get; init; }
 
+    /// <summary>
+    /// Tokens that are guessed at a time, 0 to 16, from what followed the newest ones where they came before, and computed in one step with the next token. A guess
+    /// is taken if it is the token that the sampler draws there, so that tokens are the same as without; what it was wrong about is taken back. Text that repeats
+    /// its prompt or itself comes faster, and other text a little slower. Given tokens are computed so many at a time as well.
+    /// </summary>
+    public int SpeculativeTokens { get; init; }
+
     /// <summary>A copy that shares nothing which somebody could change later, or that could throw later.</summary>
     /// <exception cref="KvasirException">An option is null or outside its range.</exception>
     internal GenerationOptions Checked(int vocabularySize)
@@ -60,6 +70,8 @@ public sealed record GenerationOptions
     {
         if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
             throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {(GivenTokens.IsEmpty ? 1 : 0)}");
+        if (SpeculativeTokens is < 0 or > MostSpeculativeTokens)
+            throw new KvasirException(KvasirError.BadOption, $"speculative tokens {SpeculativeTokens} is outside 0 to {MostSpeculativeTokens}");
         if (TopLogprobs is < 0 or > 20)
             throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
         if (AuditShare is not (null or (>= 0 and <= 1)))

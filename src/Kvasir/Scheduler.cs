@@ -186,15 +186,34 @@ internal sealed class Scheduler
 
     private void AddDecoding(Batch batch)
     {
+        // Behind a row, and one of logits, for everyone.
+        var spare = Math.Min(batch.MaxRows, batch.MaxLogitRows) - _running.Count;
         for (var i = 0; i < _running.Count; i++)
         {
             var sequence = _running[i];
             if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0)
                 continue;
+            var candidates = Candidates(sequence, spare);
             // Preempts from the young end, so nobody whom the batch already has.
-            if (sequence.Attention!.TryReserve(sequence.CachedCount + 1) || TryPreemptFor(sequence, sequence.CachedCount + 1))
-                Add(batch, sequence, 1);
+            if (candidates == 0 && !sequence.Attention!.TryReserve(sequence.CachedCount + 1) && !TryPreemptFor(sequence, sequence.CachedCount + 1))
+                continue;
+            batch.Add(sequence.Attention!, sequence.NewestWith(candidates), 1 + candidates);
+            _chosen.Add(sequence);
+            spare -= candidates;
         }
+    }
+
+    // Whose memory is reserved. Nobody is to be preempted for a guess: everyone could grow by a page.
+    private int Candidates(Sequence sequence, int most)
+    {
+        if (sequence.Options.SpeculativeTokens == 0 || most <= 0 || !_cache.Pool.HasRoom((long)_cache.HeadCount * _running.Count, 0))
+            return 0;
+        var count = sequence.Propose(most);
+        if (count == 0 || !sequence.Attention!.TryReserve(sequence.CachedCount + 1 + count))
+            return 0;
+        if (sequence.TokenCount >= sequence.AnswerStart)
+            sequence.Timings.CountGuess(count);
+        return count;
     }
 
     private void AddPrompts(Batch batch, bool preempts)

@@ -177,7 +177,8 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
-        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption);
+        Attention = new SequenceAttention(
+            policy, shape, tokenLimit, audit, _interruption, new TakeBack(Options.SpeculativeTokens, Options.SpeculativeTokens));
         var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
@@ -195,6 +196,21 @@ public sealed class Sequence
         Attention?.Release();
         PrefillCount = TokenCount;
     }
+
+    /// <summary>Puts candidates behind the tokens: what is given next, or else a guess.</summary>
+    /// <returns>How many; 0 without speculation, or where nothing can be guessed.</returns>
+    internal int Propose(int most)
+    {
+        most = Math.Min(most, Options.SpeculativeTokens);
+        if (most == 0 || TokenCount < AnswerStart)
+            return Math.Min(most, AnswerStart - TokenCount);
+        // The last token of all is drawn, and never computed.
+        most = Math.Min(most, TokenLimit - TokenCount - 1);
+        return most > 0 && RepeatedText.TryContinue(Tokens, _tokens.AsSpan(TokenCount, most)) ? most : 0;
+    }
+
+    /// <summary>The newest token, which is to be computed next, and candidates that were put behind it.</summary>
+    internal ReadOnlySpan<int> NewestWith(int candidates) => _tokens.AsSpan(TokenCount - 1, 1 + candidates);
 
     /// <summary>Appends the next given token. False when there is none left.</summary>
     internal bool TryCommitGiven()

@@ -21,6 +21,16 @@ public sealed class SequenceTimings
     /// <summary>Time from the first token to the end.</summary>
     public double DecodeMs => EndMs - FirstTokenMs;
 
+    /// <summary>Tokens that were guessed: <see cref="GenerationOptions.SpeculativeTokens"/>.</summary>
+    public int GuessedTokens { get; private set; }
+
+    /// <summary>Those of them that were right, and took no step of their own.</summary>
+    public int AcceptedTokens { get; private set; }
+
+    internal void CountGuess(int tokens) => GuessedTokens += tokens;
+
+    internal void CountAccepted() => AcceptedTokens++;
+
     internal void MarkPrefillStart() => PrefillStartMs = double.IsNaN(PrefillStartMs) ? Now() : PrefillStartMs;
 
     internal void MarkFirstToken() => FirstTokenMs = double.IsNaN(FirstTokenMs) ? Now() : FirstTokenMs;
