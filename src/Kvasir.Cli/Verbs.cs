@@ -65,6 +65,13 @@ internal static class Verbs
         }
     }
 
+    /// <summary>What is wrong with a command line, or null: it is not run.</summary>
+    public static string? Fault(string[] args, Shell shell)
+    {
+        var parsed = Create(shell).Parse(args, Parsing);
+        return parsed.Action is HelpText or VersionText ? null : UsageFault.Of(parsed);
+    }
+
     private static RootCommand Create(Shell shell)
     {
         var root = new RootCommand();
