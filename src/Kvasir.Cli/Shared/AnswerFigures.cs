@@ -38,6 +38,8 @@ internal static class AnswerFigures
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
         yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        if (timings.GuessedTokens is { } guessed)
+            yield return $"guessed {SizeText.Count(guessed)} tokens, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
         if (AuditLine(engine, sequence) is { } audit)
             yield return audit;
         yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention}"
@@ -67,7 +69,11 @@ internal static class AnswerFigures
         // The first token comes out of the prefill. The step that gave the end of the text counts, though no token of it is kept.
         var decoded = sequence.GeneratedCount - 1 + (sequence.Finish == FinishReason.End ? 1 : 0);
         return new TimingsReport(
-            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs));
+            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs))
+        {
+            GuessedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.GuessedTokens : null,
+            AcceptedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.AcceptedTokens : null,
+        };
     }
 
     private static double? Rate(int tokens, double ms) => ms > 0 && tokens > 0 ? Round(tokens / ms * 1000) : null;

@@ -20,7 +20,14 @@ internal sealed record UsageReport(int PromptTokens, int GeneratedTokens, int To
 
 /// <summary>Times in milliseconds; null for a stage that was not reached, or a rate over no time.</summary>
 internal sealed record TimingsReport(
-    double LoadMs, double? PrefillMs, double? PrefillTokensPerSecond, double? DecodeMs, double? DecodeTokensPerSecond, double? TotalMs);
+    double LoadMs, double? PrefillMs, double? PrefillTokensPerSecond, double? DecodeMs, double? DecodeTokensPerSecond, double? TotalMs)
+{
+    /// <summary>Null where nobody asked for guesses.</summary>
+    public int? GuessedTokens { get; init; }
+
+    /// <summary>Those that were right, and took no step of their own.</summary>
+    public int? AcceptedTokens { get; init; }
+}
 
 internal sealed record SamplingReport(
     float Temperature, int TopK, float TopP, float MinP, float RepetitionPenalty, float PresencePenalty, float FrequencyPenalty);

@@ -32,7 +32,14 @@ internal static class GenerationFlags
         "Go on past end-of-text tokens, to --max-tokens: for measurements")
     { Elsewhere = ["--ignore-eos"] };
 
-    public static readonly FlagGroup[] Groups = [new("Answer", MaxTokens, Stop, Logprobs, IgnoreEnd), SamplingFlags.Group];
+    public static readonly ValueFlag<int> Speculate = new(
+        "--speculate", "Tokens that are guessed at a time from repeated text, which changes no token", FlagValues.Whole(0, GenerationOptions.MostSpeculativeTokens))
+    {
+        Default = "0",
+        Elsewhere = ["--draft", "--draft-max", "--draft-n"],
+    };
+
+    public static readonly FlagGroup[] Groups = [new("Answer", MaxTokens, Stop, Logprobs, IgnoreEnd, Speculate), SamplingFlags.Group];
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
     public static string? Refusal(Typed typed, SwitchFlag json) =>
@@ -46,6 +53,7 @@ internal static class GenerationFlags
         Stop = typed.Find(Stop) ?? [],
         TopLogprobs = typed.FindValue(Logprobs),
         IgnoreEnd = typed.Is(IgnoreEnd),
+        SpeculativeTokens = typed.FindValue(Speculate) ?? 0,
     };
 
     /// <summary>The options of one request: where no seed is typed, one that a person can type again and that JSON readers do not round.</summary>

@@ -83,6 +83,22 @@ public sealed class RunCommandTest : IDisposable
     }
 
     [Fact]
+    public void GuessesChangeNoTokenAndAreTold()
+    {
+        string[] args = ["run", "stories260K", string.Concat(Enumerable.Repeat("Tom has a red ball. ", 8)), "--temperature", "0", "--max-tokens", "60", "--ignore-end", "--seed", "1"];
+        var plain = CliRun.Of([.. args, "--json", "-q"]).Json[0];
+        var guessed = CliRun.Of([.. args, "--json", "-q", "--speculate", "4"]).Json[0];
+        Assert.Equal(plain["tokens"]!.ToJsonString(), guessed["tokens"]!.ToJsonString());
+        Assert.Null(plain["timings"]!["guessedTokens"]);
+        var (guesses, accepted) = (guessed["timings"]!["guessedTokens"]!.GetValue<int>(), guessed["timings"]!["acceptedTokens"]!.GetValue<int>());
+        Assert.InRange(accepted, 1, guesses);
+        Assert.Contains($"\nguessed {guesses} tokens, {accepted} of them right\n", CliRun.Of([.. args, "--speculate", "4"]).Error, StringComparison.Ordinal);
+        var refused = CliRun.Of([.. args, "--speculate", "17"]);
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Matches("--speculate.*17.*0 to 16", Assert.Single(refused.Error.TrimEnd('\n').Split('\n')));
+    }
+
+    [Fact]
     public void JsonTellsAllAboutAnAnswer()
     {
         var run = CliRun.Of([.. GreedyArgs, "--max-tokens", "4", "--json", "--logprobs", "2", "--kv", "q8", "--threads", "1", "--seed", "5", "--context", "64"]);

@@ -132,7 +132,7 @@ public sealed class UsageTest
     [Theory]
     [InlineData(
         "run", "--file --system --raw --max-tokens --temperature --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --logit-bias --seed --stop "
-        + "--logprobs --ignore-end --attention --kv --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
+        + "--logprobs --ignore-end --speculate --attention --kv --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
     [InlineData("chat", "--system --max-tokens --temperature --seed --stop --attention --kv --context --threads --json --quiet /help Examples:")]
     [InlineData("inspect", "--tensors --json Examples:")]
     [InlineData("policies", "--json Examples:")]
