@@ -278,5 +278,5 @@ internal sealed class Scheduler
     private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
         $"the KV memory of {_bytes.LimitBytes} bytes holds {_bytes.TokensThatFit(sequence.Attention!.Policy)} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
-        + $"{_bytes.Pages(rows)} bytes of pages and {_bytes.Index(sequence.Attention.Policy, sequence.PrefillCount, rows)} of indexes");
+        + $"{_bytes.Pages(rows)} bytes of pages and {_bytes.Index(sequence.Attention.Policy, sequence.PrefillCount, rows, sequence.TakeBack)} of indexes");
 }

@@ -95,6 +95,9 @@ public sealed class Sequence
     /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
 
+    /// <summary>How far guesses may be taken back.</summary>
+    internal TakeBack TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
+
     /// <summary>What it attends with; null before it was accepted.</summary>
     internal SequenceAttention? Attention { get; private set; }
 
@@ -177,8 +180,7 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
-        Attention = new SequenceAttention(
-            policy, shape, tokenLimit, audit, _interruption, new TakeBack(Options.SpeculativeTokens, Options.SpeculativeTokens));
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack);
         var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));

@@ -14,10 +14,11 @@ internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long li
     /// <summary>Pages with those that are being written.</summary>
     public long Pages(int rows) => cache.PageBytes(rows) + cache.OpenPageBytes;
 
-    public long Index(AttentionPolicy policy, int promptRows, int rows) =>
-        policy.IndexBytesAt(shape, promptRows, rows, rows) + policy.SharedIndexBytes(shape);
+    /// <param name="takeBack">How far generated rows may be taken back.</param>
+    public long Index(AttentionPolicy policy, int promptRows, int rows, TakeBack takeBack = default) =>
+        policy.IndexBytesAt(shape, promptRows, rows, rows, takeBack) + policy.SharedIndexBytes(shape);
 
-    public bool Fits(AttentionPolicy policy, int rows) => Pages(rows) + Index(policy, rows, rows) <= limitBytes;
+    public bool Fits(AttentionPolicy policy, int rows, TakeBack takeBack = default) => Pages(rows) + Index(policy, rows, rows, takeBack) <= limitBytes;
 
     /// <summary>Tokens, in whole pages, that one sequence can hold when nobody else takes memory.</summary>
     public long TokensThatFit(AttentionPolicy policy)

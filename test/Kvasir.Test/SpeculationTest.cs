@@ -152,6 +152,18 @@ public sealed class SpeculationTest : IDisposable
         Assert.Equal($"speculative tokens {count} is outside 0 to 16", refusal.Message);
     }
 
+    // Sums of 16 marks for each of the 20 heads take 1.3 MB more.
+    [Fact]
+    public void WhatMarksTakeIsAskedForWhenARequestComes()
+    {
+        using var engine = new Engine(_model, Exact with { KvMemoryBytes = 1 << 20 });
+        var options = Generation.Greedy(5) with { Attention = PolicyCatalog.Parse("h2o:min-context=0") };
+        Assert.Equal(5, Generation.Run(engine, _text[..40], options).Tokens.Length);
+        var refusal = Assert.Throws<KvasirException>(() => engine.Submit(new Sequence(_text.AsSpan(0, 40), options with { SpeculativeTokens = 16 })));
+        Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
+        Assert.Contains($"{20 * 17 * 4096} of indexes", refusal.Message, StringComparison.Ordinal);
+    }
+
     private void AssertSame(EngineOptions engine, int promptCount, GenerationOptions options)
     {
         var plain = Generation.Run(_model, engine, _text[..promptCount], options);
