@@ -9,12 +9,15 @@ namespace Kvasir.Cli;
 /// <summary>The process around <see cref="Verbs"/>: its streams and signals.</summary>
 internal static class Program
 {
+    private const string OutputName = "the standard output";
+
     private static int Main(string[] args)
     {
         var interrupts = new Interrupts();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interrupts.Raise(ExitCode.Interrupted));
         using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal => signal.Cancel = interrupts.Raise(ExitCode.HungUp));
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interrupts.Raise(ExitCode.Terminated));
+        using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, signal => signal.Cancel = interrupts.Abandon());
         return Verbs.Run(args, OpenShell(interrupts));
     }
 
@@ -35,6 +38,7 @@ internal static class Program
             Rows = static () => Extent(static () => Console.WindowHeight, 24),
             Interrupts = interrupts,
             Warning = VersionText.Warning,
+            OutputProblem = StandardStream.IsOpen(1) ? null : $"{OutputName} is closed",
             ShowsFaults = Environment.GetEnvironmentVariable("KVASIR_DEBUG") == "1",
         };
     }
@@ -47,7 +51,7 @@ internal static class Program
         return Console.IsInputRedirected ? new TextStream(new StandardStream(Console.OpenStandardInput(), Name), Name) : Console.In;
     }
 
-    private static StandardStream OpenOutput() => new(StandardStream.IsOpen(1) ? OutputOrPipe() : null, "the standard output");
+    private static StandardStream OpenOutput() => new(StandardStream.IsOpen(1) ? OutputOrPipe() : null, OutputName);
 
     private static StandardStream OpenError() => new(StandardStream.IsOpen(2) ? Console.OpenStandardError() : null, "the standard error", isOptional: true);
 

@@ -42,6 +42,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
 
     public override int Run(Typed typed)
     {
+        shell.RequireOutput();
         using var cancel = new CancellationTokenSource();
         BenchReport? report = null;
         shell.Interrupts.Guard(

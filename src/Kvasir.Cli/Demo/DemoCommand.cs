@@ -31,6 +31,7 @@ internal sealed class DemoCommand(Shell shell) : Verb
 
     public override int Run(Typed typed)
     {
+        shell.RequireOutput();
         var (name, isQuiet) = (typed.Get(DemoFlags.Model), typed.Is(OutputFlags.Quiet));
         using var model = ModelSetup.Load(shell, name, new ModelOptions(), isQuiet, shell.ErrorIsTerminal);
         var plan = DemoFlags.Read(typed, model.Config.ContextTokens);

@@ -16,6 +16,7 @@ internal sealed class EvalSession(Shell shell, Typed typed)
     /// <returns>The exit code.</returns>
     public int Run(Func<Model, EvaluationPlan> read)
     {
+        shell.RequireOutput();
         using var files = new ReportFiles(typed);
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), new ModelOptions(), _isQuiet, shell.ErrorIsTerminal);
         var plan = read(model);

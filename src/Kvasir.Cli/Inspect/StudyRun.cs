@@ -11,6 +11,7 @@ internal sealed class StudyRun(Shell shell, Typed typed)
     /// <returns>The exit code.</returns>
     public int Run(string name, bool isJson)
     {
+        shell.RequireOutput();
         var file = typed.Get(StudyFlags.PromptFile);
         var text = PromptText.Read(shell, null, file, keepsEnd: false);
         if (text.Length == 0)

@@ -68,6 +68,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         var (isJson, quiet, isRaw) = (typed.Is(Json), typed.Is(OutputFlags.Quiet), typed.Is(Raw));
         var text = PromptText.Read(shell, typed.Find(Prompt), typed.Find(File), isRaw);
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), quiet);
+        shell.RequireOutput();
         var prompt = Encode(model, text, typed.Find(System), isRaw);
         using var started = ModelSetup.Start(shell, model, typed, quiet);
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)));
@@ -101,6 +102,18 @@ internal sealed class RunCommand(Shell shell) : Verb
     {
         if (isRaw)
             return EncodeRaw(model.Tokenizer, text);
+        try
+        {
+            return EncodeTurn(model, text, system);
+        }
+        catch (KvasirException refusal) when (refusal.Error == KvasirError.BadTemplate && system is null)
+        {
+            throw new KvasirException(KvasirError.BadTemplate, $"{refusal.Message}; --raw does without the template", refusal);
+        }
+    }
+
+    private static int[] EncodeTurn(Model model, string text, string? system)
+    {
         if (model.Template is null)
         {
             return system is null

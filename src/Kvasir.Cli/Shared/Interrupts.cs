@@ -18,16 +18,22 @@ internal sealed class Interrupts
         Code = exitCode;
         var stop = Interlocked.Exchange(ref _stop, null);
         stop?.Invoke();
-        if (stop is null)
-            Volatile.Read(ref _leave)?.Invoke();
-        return stop is not null;
+        return stop is not null || Abandon();
+    }
+
+    /// <summary>Called from the signal's thread when the process ends whatever anybody says. Always false: nobody answers.</summary>
+    public bool Abandon()
+    {
+        Volatile.Read(ref _leave)?.Invoke();
+        return false;
     }
 
     /// <summary>Until the result is disposed of, an interrupt that finds nobody calls this before the system ends the process: a terminal is put in order.</summary>
     public IDisposable Leaving(Action leave)
     {
+        var earlier = _leave;
         Volatile.Write(ref _leave, leave);
-        return new Left(this);
+        return new Left(this, earlier);
     }
 
     /// <summary>Runs <paramref name="work"/>; an interrupt meanwhile calls <paramref name="stop"/>.</summary>
@@ -45,8 +51,8 @@ internal sealed class Interrupts
         }
     }
 
-    private sealed class Left(Interrupts interrupts) : IDisposable
+    private sealed class Left(Interrupts interrupts, Action? earlier) : IDisposable
     {
-        public void Dispose() => Volatile.Write(ref interrupts._leave, null);
+        public void Dispose() => Volatile.Write(ref interrupts._leave, earlier);
     }
 }

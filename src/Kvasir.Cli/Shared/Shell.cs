@@ -35,6 +35,17 @@ internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Err
     /// <summary>What a user has to know of this build before anything is computed, in one line.</summary>
     public string? Warning { get; init; }
 
+    /// <summary>Why nothing can be written to <see cref="Output"/>, where that is known beforehand.</summary>
+    public string? OutputProblem { get; init; }
+
+    /// <summary>For verbs that compute first and write then: what cannot be written is not computed.</summary>
+    /// <exception cref="IOException">The output is closed.</exception>
+    public void RequireOutput()
+    {
+        if (OutputProblem is { } problem)
+            throw new IOException(problem);
+    }
+
     /// <summary>A line beside the answer. Dimmed on a terminal, so that the answer stands out.</summary>
     public void Note(string text) => Error.WriteLine(HasColor ? $"\e[2m{text}\e[22m" : text);
 }

@@ -15,6 +15,7 @@ internal sealed class ProgressLine : IDisposable
     private readonly Shell _shell;
     private readonly Func<string> _text;
     private readonly ITimer? _timer;
+    private readonly IDisposable? _leaving;
     private bool _isDrawn;
     private bool _isDone;
 
@@ -25,6 +26,8 @@ internal sealed class ProgressLine : IDisposable
         if (quiet)
             return;
         var (delay, period) = shell.ErrorIsTerminal ? (TerminalDelay, TerminalPeriod) : (PlainPeriod, PlainPeriod);
+        // An interrupt that ends the process finds no line of ours on the terminal.
+        _leaving = shell.Interrupts.Leaving(Wipe);
         _timer = (clock ?? TimeProvider.System).CreateTimer(_ => Show(), null, delay, period);
     }
 
@@ -32,6 +35,12 @@ internal sealed class ProgressLine : IDisposable
     public void Dispose()
     {
         _timer?.Dispose();
+        _leaving?.Dispose();
+        Wipe();
+    }
+
+    private void Wipe()
+    {
         lock (_lock)
         {
             if (_isDrawn)

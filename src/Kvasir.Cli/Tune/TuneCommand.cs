@@ -46,6 +46,7 @@ internal sealed class TuneCommand(Shell shell) : Verb
 
     public override int Run(Typed typed)
     {
+        shell.RequireOutput();
         var (tasks, options, path, quiet) = (TuneFlags.Tasks(typed), TuneFlags.Options(typed), typed.Find(Out), typed.Is(OutputFlags.Quiet));
         if (path is not null)
             FoundPolicy.RequireWritable(path);

@@ -55,6 +55,11 @@ public sealed class ProcessTest : IDisposable
     [InlineData("policies", "<&- >&- 2>&-", 1, "", "")]
     [InlineData("policies --json", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
     [InlineData("inspect stories260K", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
+    [InlineData("tune nothing-here --prompts none.jsonl", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
+    [InlineData("eval ppl nothing-here --file none.txt", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
+    [InlineData("bench nothing-here", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
+    [InlineData("demo --model nothing-here", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
+    [InlineData("inspect nothing-here --attention --prompt-file none", ">&-", 1, "", "kvasir: reading or writing failed: the standard output is closed\n")]
     [InlineData("no-such-verb", "2>&-", 2, "", "")]
     public void ClosedAndFullStreamsCostNoMoreThanThemselves(string command, string redirection, int exitCode, string output, string errorBegin)
     {

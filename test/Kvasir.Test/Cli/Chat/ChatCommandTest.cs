@@ -123,8 +123,10 @@ public sealed class ChatCommandTest : IDisposable
         Assert.DoesNotContain("conversation:", run.Error, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void ASignalAtThePromptPutsTheTerminalInOrder()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ASignalAtThePromptPutsTheTerminalInOrder(bool quits)
     {
         var (interrupts, error) = (new Interrupts(), new StringWriter());
         var shell = new Shell(new StringReader(""), new StringWriter(), error)
@@ -134,7 +136,7 @@ public sealed class ChatCommandTest : IDisposable
             Interrupts = interrupts,
             ReadKey = () =>
             {
-                Assert.False(interrupts.Raise(ExitCode.Terminated));
+                Assert.False(quits ? interrupts.Abandon() : interrupts.Raise(ExitCode.Terminated));
                 Assert.EndsWith("\e[?2004l\n", error.ToString(), StringComparison.Ordinal);
                 return Key.Of('\u0004');
             },
@@ -160,6 +162,16 @@ public sealed class ChatCommandTest : IDisposable
         Assert.Equal(0, CliRun.With(shell, "chat", _model, "-q").ExitCode);
         Assert.Equal(text.Length, next);
         Assert.True(error.ToString().Length < 1000 + (count / 4), $"{error.ToString().Length} characters drawn for {count}");
+    }
+
+    [Fact]
+    public void ADamagedTemplateIsRefusedWithTheWayAroundIt()
+    {
+        File.WriteAllText(Path.Combine(_model, "chat_template.jinja"), "{% for m in messages %}{{ m.content }");
+        var run = Run("Once upon a time");
+        Assert.Equal((1, ""), (run.ExitCode, run.Output));
+        Assert.Matches(@"^kvasir: .*chat_template\.jinja.*; --raw does without the template\n$", run.Error);
+        Assert.Equal(0, Run("Once upon a time", "--raw", "--max-tokens", "2").ExitCode);
     }
 
     [Fact]

@@ -7,6 +7,7 @@ public sealed class ProgressLineTest : IDisposable
 {
     private readonly StringWriter _error = new();
     private readonly HandTurnedClock _clock = new();
+    private readonly Interrupts _interrupts = new();
 
     public void Dispose()
     {
@@ -49,6 +50,34 @@ public sealed class ProgressLineTest : IDisposable
         Assert.Equal("", _error.ToString());
     }
 
+    [Fact]
+    public void AnInterruptThatEndsTheProcessWipesTheLine()
+    {
+        using var line = Line(isTerminal: true, quiet: false, static () => "half");
+        _clock.Fire();
+        Assert.False(_interrupts.Raise(ExitCode.Interrupted));
+        _clock.Fire();
+        Assert.Equal("\rhalf\e[K\r\e[K", _error.ToString());
+    }
+
+    [Fact]
+    public void SoDoesTheSecondOfTwo()
+    {
+        using var line = Line(isTerminal: true, quiet: false, static () => "half");
+        _clock.Fire();
+        _interrupts.Guard(static () => { }, () =>
+        {
+            Assert.True(_interrupts.Raise(ExitCode.Interrupted));
+            Assert.Equal("\rhalf\e[K", _error.ToString());
+            Assert.False(_interrupts.Raise(ExitCode.Interrupted));
+        });
+        Assert.Equal("\rhalf\e[K\r\e[K", _error.ToString());
+    }
+
     private ProgressLine Line(bool isTerminal, bool quiet, Func<string> text) =>
-        new(new Shell(TextReader.Null, TextWriter.Null, _error) { ErrorIsTerminal = isTerminal, Columns = static () => 20 }, quiet, text, _clock);
+        new(
+            new Shell(TextReader.Null, TextWriter.Null, _error) { ErrorIsTerminal = isTerminal, Columns = static () => 20, Interrupts = _interrupts },
+            quiet,
+            text,
+            _clock);
 }
