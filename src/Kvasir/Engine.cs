@@ -312,22 +312,22 @@ public sealed class Engine : IDisposable
     {
         var start = Stopwatch.GetTimestamp();
         _scheduler.Next(_pass.Batch);
-        if (_pass.Batch.RowCount == 0)
-        {
-            GiveBack();
-            return _scheduler.RunningCount + _scheduler.WaitingCount > 0;
-        }
-
-        if (_pass.TryRun())
-        {
+        var computes = _pass.Batch.RowCount > 0;
+        var isComplete = computes && _pass.TryRun();
+        if (isComplete)
             Sample();
-            LastStep = _pass.LastStep with { TotalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds };
-        }
-
-        _scheduler.DropOver();
+        // Behind the tokens: whose prompt has just ended has the first of them.
+        var indexStart = Stopwatch.GetTimestamp();
+        _scheduler.AddIndexing(_pass.Indexing);
+        if (_pass.Indexing.Run(isAlone: !computes) || isComplete)
+            LastStep = (isComplete ? _pass.LastStep : default) with { TotalMs = Ms(start), IndexMs = Ms(indexStart) };
+        if (computes)
+            _scheduler.DropOver();
         GiveBack();
-        return true;
+        return computes || _scheduler.RunningCount + _scheduler.WaitingCount > 0;
     }
+
+    private static double Ms(long start) => Stopwatch.GetElapsedTime(start).TotalMilliseconds;
 
     // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.
     private void GiveBack()

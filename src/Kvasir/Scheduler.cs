@@ -6,8 +6,8 @@ namespace Kvasir;
 
 /// <summary>
 /// Decides who computes next: one row for each running sequence that decodes, then prompt rows, oldest request first, up to the
-/// rows of a batch. Memory for pages and indexes is taken here, before anything is computed; when it runs short the youngest sequence gives its own
-/// back and waits to be computed again.
+/// rows of a batch. One whose index is being built has none. Memory for pages and indexes is taken here, before anything is computed; when it runs short the
+/// youngest sequence gives its own back and waits to be computed again.
 /// </summary>
 internal sealed class Scheduler
 {
@@ -59,10 +59,22 @@ internal sealed class Scheduler
         Admit();
         if (_options.PromptsFirst)
             AddPrompts(batch, preempts: false);
-        if (_options.PromptsFirst && batch.RowCount > 0)
+        if (_options.PromptsFirst && (batch.RowCount > 0 || IsAnyIndexing))
             return;
         AddDecoding(batch);
         AddPrompts(batch, preempts: true);
+    }
+
+    /// <summary>Adds those whose index is not ready, oldest first.</summary>
+    public void AddIndexing(IndexJob job)
+    {
+        foreach (var sequence in _running)
+        {
+            if (!sequence.Attention!.IsIndexing || sequence.IsOver)
+                continue;
+            sequence.Timings.MarkIndexing();
+            job.Add(sequence.Attention);
+        }
     }
 
     /// <summary>Takes a sequence that has ended out of the running ones.</summary>
@@ -143,6 +155,20 @@ internal sealed class Scheduler
     // Whoever was preempted goes first: it has waited longest.
     private Sequence? NextWaiting() => _preempted.Count > 0 ? _preempted[0] : _waiting.TryPeek(out var first) ? first : null;
 
+    private bool IsAnyIndexing
+    {
+        get
+        {
+            foreach (var sequence in _running)
+            {
+                if (sequence.Attention!.IsIndexing)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
     // False, with nothing taken, when memory is short.
     private bool TryStart(Sequence sequence)
     {
@@ -191,12 +217,13 @@ internal sealed class Scheduler
         for (var i = 0; i < _running.Count; i++)
         {
             var sequence = _running[i];
-            if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0)
+            if (sequence.CachedCount < sequence.PrefillCount || batch.RowsLeft == 0 || sequence.Attention!.IsIndexing)
                 continue;
             var candidates = Candidates(sequence, spare);
             // Preempts from the young end, so nobody whom the batch already has.
             if (candidates == 0 && !sequence.Attention!.TryReserve(sequence.CachedCount + 1) && !TryPreemptFor(sequence, sequence.CachedCount + 1))
                 continue;
+            sequence.Timings.MarkDecoding();
             batch.Add(sequence.Attention!, sequence.NewestWith(candidates), 1 + candidates);
             _chosen.Add(sequence);
             spare -= candidates;
@@ -221,12 +248,12 @@ internal sealed class Scheduler
         for (var i = 0; i < _running.Count && batch.RowsLeft > 0; i++)
         {
             var sequence = _running[i];
-            if (sequence.CachedCount >= sequence.PrefillCount)
+            if (sequence.CachedCount >= sequence.PrefillCount || sequence.Attention!.IsIndexing)
                 continue;
             var rows = Math.Min(batch.RowsLeft, sequence.PrefillCount - sequence.CachedCount);
             // A prompt waits while others make progress; only when nobody does is somebody preempted for it.
             var reserved = sequence.Attention!.TryReserve(sequence.CachedCount + rows)
-                || (preempts && batch.RowCount == 0 && TryPreemptFor(sequence, sequence.CachedCount + rows));
+                || (preempts && batch.RowCount == 0 && !IsAnyIndexing && TryPreemptFor(sequence, sequence.CachedCount + rows));
             if (!reserved)
                 continue;
             sequence.Timings.MarkPrefillStart();

@@ -6,6 +6,7 @@ namespace Kvasir;
 public sealed class SequenceTimings
 {
     private readonly long _created = Stopwatch.GetTimestamp();
+    private bool _isIndexing;
 
     /// <summary>The first prompt row was computed.</summary>
     public double PrefillStartMs { get; private set; } = double.NaN;
@@ -15,11 +16,14 @@ public sealed class SequenceTimings
 
     public double EndMs { get; private set; } = double.NaN;
 
+    /// <summary>Time behind the first token in which the index of its prompt was built, while others computed too; 0 where none was to be built.</summary>
+    public double IndexMs { get; private set; }
+
     /// <summary>Time in prefill.</summary>
     public double PrefillMs => FirstTokenMs - PrefillStartMs;
 
-    /// <summary>Time from the first token to the end.</summary>
-    public double DecodeMs => EndMs - FirstTokenMs;
+    /// <summary>Time from the first token to the end, but for <see cref="IndexMs"/>.</summary>
+    public double DecodeMs => EndMs - FirstTokenMs - IndexMs;
 
     /// <summary>Tokens that were guessed: <see cref="GenerationOptions.SpeculativeTokens"/>.</summary>
     public int GuessedTokens { get; private set; }
@@ -34,6 +38,14 @@ public sealed class SequenceTimings
     internal void MarkPrefillStart() => PrefillStartMs = double.IsNaN(PrefillStartMs) ? Now() : PrefillStartMs;
 
     internal void MarkFirstToken() => FirstTokenMs = double.IsNaN(FirstTokenMs) ? Now() : FirstTokenMs;
+
+    internal void MarkIndexing() => _isIndexing |= !double.IsNaN(FirstTokenMs);
+
+    internal void MarkDecoding()
+    {
+        if (_isIndexing && IndexMs == 0)
+            IndexMs = Now() - FirstTokenMs;
+    }
 
     internal void MarkEnd() => EndMs = Now();
 

@@ -13,6 +13,9 @@ public readonly record struct StepTimings(int Rows, double LinearMs, double Atte
     /// <summary>In computing a sample of sparse attention densely as well, as if workers shared it equally: waiting for one that had more is attention. 0 without an audit.</summary>
     public double AuditMs { get; init; }
 
+    /// <summary>In building indexes, behind the step's tokens. 0 when none was to be built.</summary>
+    public double IndexMs { get; init; }
+
     /// <summary>Keys read of those in sight; 1 where nothing was generated.</summary>
     public double KeysReadShare => RowsInSight == 0 ? 1 : (double)RowsRead / RowsInSight;
 
@@ -20,5 +23,5 @@ public readonly record struct StepTimings(int Rows, double LinearMs, double Atte
     public static StepTimings operator +(StepTimings left, StepTimings right) => new(
         left.Rows + right.Rows, left.LinearMs + right.LinearMs, left.AttentionMs + right.AttentionMs, left.SelectionMs + right.SelectionMs, left.TotalMs + right.TotalMs,
         left.RowsRead + right.RowsRead, left.RowsInSight + right.RowsInSight)
-    { AuditMs = left.AuditMs + right.AuditMs };
+    { AuditMs = left.AuditMs + right.AuditMs, IndexMs = left.IndexMs + right.IndexMs };
 }

@@ -89,6 +89,7 @@ internal sealed class PolicySteps : IDisposable
         var head = new AttentionHead(_rows, selector);
         head.Append(0, Depth);
         head.EndPrompt();
+        head.Build(_scratch.Index);
         var observes = policy.ObservesDecode;
         var step = 0;
         return () =>

@@ -8,7 +8,7 @@ public sealed class TimedSequence(Sequence sequence)
 
     public Sequence Sequence { get; } = sequence;
 
-    /// <summary>Milliseconds of the steps that computed its prompt: its share by rows.</summary>
+    /// <summary>Milliseconds of the steps that computed its prompt, its share by rows, and of those that built its index.</summary>
     public double PromptMs { get; private set; }
 
     /// <summary>Milliseconds of the steps behind the prompt: an equal share with every other sequence of the step.</summary>
@@ -54,11 +54,12 @@ public sealed class TimedSequence(Sequence sequence)
 
     private static void Share(double stepMs, IReadOnlyList<TimedSequence> timed)
     {
-        var (decoding, rows) = (0, 0);
+        var (decoding, rows, indexing) = (0, 0, 0);
         foreach (var one in timed)
         {
             decoding += one.Sequence.DecodedCount - one._decoded;
             rows += one.NewPromptRows;
+            indexing += one.IsIndexed ? 1 : 0;
         }
 
         foreach (var one in timed)
@@ -67,9 +68,14 @@ public sealed class TimedSequence(Sequence sequence)
                 one.DecodeMs += stepMs / decoding;
             else if (decoding == 0 && rows > 0)
                 one.PromptMs += stepMs * one.NewPromptRows / rows;
+            else if (decoding + rows == 0 && one.IsIndexed)
+                one.PromptMs += stepMs / indexing;
             (one._promptRows, one._decoded) = (one._promptRows + one.NewPromptRows, one.Sequence.DecodedCount);
         }
     }
+
+    // Of a step that computed nothing: whose index is not ready, or has only now become so.
+    private bool IsIndexed => Sequence.Finish == FinishReason.None && Sequence.CachedCount > 0 && Sequence.DecodedCount == 0;
 
     // A sequence that has ended holds no rows any more; then its whole prompt was computed.
     private int NewPromptRows

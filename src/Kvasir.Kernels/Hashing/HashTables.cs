@@ -3,8 +3,9 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Kernels.Hashing;
 
 /// <summary>
-/// The buckets of up to 65,536 rows in every table: 16-bit numbers of rows, ascending within a bucket, and where each bucket begins. Built once, by counting, in
-/// memory that somebody else owns.
+/// The buckets of up to 65,536 rows in every table: 16-bit numbers of rows, ascending within a bucket, and where each bucket begins. Each table is built
+/// once, by counting,
+/// in memory that somebody else owns.
 /// </summary>
 public readonly unsafe struct HashTables
 {
@@ -37,13 +38,20 @@ public readonly unsafe struct HashTables
     /// <summary>Bytes of such tables.</summary>
     public static long BytesFor(int tables, int bits, int rows) => tables * (((1L << bits) + 1) * sizeof(uint) + (long)rows * sizeof(ushort));
 
-    /// <summary>Sorts rows into their buckets.</summary>
-    /// <param name="codes">[tables, rows]</param>
-    public void Build(ReadOnlySpan<ushort> codes)
+    /// <summary>[rows]: where the codes of a table wait for <see cref="Sort"/>, in the place of what it makes of them.</summary>
+    public Span<ushort> Codes(int table)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(codes.Length, (long)_tables * Rows, nameof(codes));
-        for (var table = 0; table < _tables; table++)
-            Sort(codes.Slice(table * Rows, Rows), _starts + (long)table * (_buckets + 1), _rows + (long)table * Rows);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)table, (uint)_tables, nameof(table));
+        return new Span<ushort>(_rows + (long)table * Rows, Rows);
+    }
+
+    /// <summary>Sorts rows into the buckets of one table, by its <see cref="Codes"/>.</summary>
+    /// <param name="copy">Room for as many.</param>
+    public void Sort(int table, Span<ushort> copy)
+    {
+        var codes = Codes(table);
+        codes.CopyTo(copy);
+        Distribute(copy[..Rows], _starts + (long)table * (_buckets + 1), _rows + (long)table * Rows);
     }
 
     /// <summary>Asks for where the buckets of <paramref name="codes"/> begin, of which <see cref="Count"/> will read.</summary>
@@ -103,7 +111,7 @@ public readonly unsafe struct HashTables
             count = Math.Min(count, (byte)2);
     }
 
-    private void Sort(ReadOnlySpan<ushort> codes, uint* starts, ushort* rows)
+    private void Distribute(ReadOnlySpan<ushort> codes, uint* starts, ushort* rows)
     {
         new Span<uint>(starts, _buckets + 1).Clear();
         foreach (var code in codes)

@@ -16,7 +16,7 @@ internal sealed class AppendJob(AttentionShape shape, AttentionWay?[] ways) : Pa
     {
         (_batch, _work) = (batch, work);
         var items = batch.Segments.Length * shape.KvHeadCount;
-        if ((batch.RowCount + ReusedRows(batch)) * (long)shape.KvHeadCount * shape.Dim >= ParallelValues)
+        if (batch.RowCount * (long)shape.KvHeadCount * shape.Dim >= ParallelValues)
         {
             pool.Run(this, items);
             return;
@@ -45,16 +45,6 @@ internal sealed class AppendJob(AttentionShape shape, AttentionWay?[] ways) : Pa
     {
         var head = segment.Attention.Head(_work.Layer, kvHead);
         Invariant.Holds(head.Rows.NextPosition == segment.FirstPosition);
-        if (segment.IndexesReused)
-            head.Append(0, head.Rows.RowCount);
         _work.Rows.AppendTo(head, kvHead, segment.FirstRow, rowCount);
-    }
-
-    private static int ReusedRows(Batch batch)
-    {
-        var rows = 0;
-        foreach (var segment in batch.Segments)
-            rows += segment.IndexesReused ? segment.FirstPosition : 0;
-        return rows;
     }
 }

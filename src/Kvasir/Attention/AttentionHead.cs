@@ -7,8 +7,8 @@ namespace Kvasir.Attention;
 /// One head of a sequence: its rows, and the selector that indexes them. Whoever attends, be it the engine, a probe, a study or a test, a selector's life is
 /// these calls:
 /// <see cref="Append"/> after rows were written; behind the prompt's last row <see cref="ObservePrompt"/> and <see cref="EndPrompt"/>; then <see
-/// cref="Append"/> and
-/// <see cref="Attend"/> for each generated token.
+/// cref="Append"/> and <see cref="Attend"/> for each generated token. Whenever rows wait behind a step, <see cref="Selector.Build"/> comes before the next that
+/// attends: in slices, or to the end by <see cref="Build"/>.
 /// </summary>
 /// <param name="Rows">Keys and values.</param>
 /// <param name="Selector">What chooses among them.</param>
@@ -28,11 +28,18 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
             observed.Attend(queries.Queries(firstRow + position, 1, kvHead, scratch), queries.Shape.Visible(position), watchers, scratch, ref counts);
     }
 
-    /// <summary>Says that the prompt is over: what needs the whole of it is built now.</summary>
+    /// <summary>Says that the prompt is over.</summary>
     public void EndPrompt() => Selector.EndPrompt(Rows);
 
     /// <summary>Says that <see cref="Selector.Truncate"/> may come back to the rows that there are.</summary>
     public void Mark() => Selector.Mark(Rows.RowCount);
+
+    /// <summary>Builds the index to its end at once.</summary>
+    public void Build(IndexScratch scratch)
+    {
+        while (Selector.RowsWaiting > 0)
+            Selector.Build(Rows, Selector.RowsWaiting, scratch);
+    }
 
     /// <inheritdoc cref="HeadAttention.Decode"/>
     public SoftmaxSum Attend(ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts) =>

@@ -40,6 +40,14 @@ public abstract class AttentionPolicy
     public virtual double IndexBytesPerToken(int dim) => 0;
 
     /// <summary>
+    /// What indexing a row costs that was there before the sequence began, or that waits for <see cref="Selector.Build"/>: 1 is what hashing it into 150
+    /// tables does, a few
+    /// microseconds. Decides how many are indexed between two steps; of an index that is said to cost nothing all are, at once.
+    /// </summary>
+    /// <param name="dim">Values in a row.</param>
+    public virtual double IndexRowCost(int dim) => IndexBytesPerToken(dim) > 0 ? 1.0 / 16 : 0;
+
+    /// <summary>
     /// The most bytes that the index of one head holds at a time, with so many rows in the cache: asked for before they are computed. What a selector
     /// turns out to hold beyond that (<see cref="Selector.IndexBytes"/>) is counted after the step.
     /// </summary>

@@ -50,6 +50,9 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>What selectors use while they choose.</summary>
     public SelectorScratch Selector { get; }
 
+    /// <summary>Where indexes are built between attending one row and the next: by studies, and for candidates.</summary>
+    public IndexScratch Index { get; } = new();
+
     /// <summary>Where the rows of a round are divided between workers.</summary>
     public RoundParts Parts { get; }
 
@@ -62,7 +65,7 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>Where the heads of a layer are attended together; made when a policy first asks.</summary>
     public LayerScratch? Layer { get; set; }
 
-    public long Bytes => _floats.Bytes + Selector.Bytes + (_tiles?.Bytes ?? 0) + (Layer?.Bytes ?? 0) + (_ownsParts ? Parts.Bytes : 0);
+    public long Bytes => _floats.Bytes + Selector.Bytes + Index.Bytes + (_tiles?.Bytes ?? 0) + (Layer?.Bytes ?? 0) + (_ownsParts ? Parts.Bytes : 0);
 
     /// <summary>What <see cref="TileAttention"/> works in; null where it is not to be used.</summary>
     public NativeView? Tiles => _tiles?.View;
@@ -106,6 +109,7 @@ internal sealed class AttentionScratch : IDisposable
     {
         _floats.Dispose();
         Selector.Dispose();
+        Index.Dispose();
         _tiles?.Dispose();
         if (_ownsParts)
             Parts.Dispose();

@@ -69,6 +69,7 @@ internal sealed class Batch
     {
         var first = attention.RowCount;
         var kind = first < attention.PromptEnd ? SegmentKind.Prompt : tokens.Length == 1 ? SegmentKind.Decode : SegmentKind.Verify;
+        Invariant.Holds(!attention.IsIndexing);
         Invariant.Holds(tokens.Length > 0 && tokens.Length <= RowsLeft && SegmentCount < _segments.Length && logitRows <= tokens.Length);
         Invariant.Holds(kind == SegmentKind.Prompt ? first + tokens.Length <= attention.PromptEnd : tokens.Length - 1 <= attention.TakeBack.Marks);
         _segments[SegmentCount++] = new Segment(attention, RowCount, tokens.Length, first, kind, logitRows);

@@ -9,10 +9,11 @@ namespace Kvasir.Attention;
 /// <param name="Outputs">[rows, heads, dim]</param>
 internal readonly record struct LayerWork(int Layer, HeadRows Queries, NewRows Rows, HeadRows Outputs)
 {
-    /// <summary>Adds a candidate to a head, which can be taken back.</summary>
+    /// <summary>Adds a candidate to a head, which can be taken back; behind what waits to be indexed, as between two steps.</summary>
     /// <param name="row">Of the batch.</param>
-    public void AppendCandidate(AttentionHead head, int kvHead, int row)
+    public void AppendCandidate(AttentionHead head, int kvHead, int row, AttentionScratch scratch)
     {
+        head.Build(scratch.Index);
         head.Mark();
         Rows.AppendTo(head, kvHead, row, 1);
     }

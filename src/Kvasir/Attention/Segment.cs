@@ -14,9 +14,6 @@ internal readonly record struct Segment(SequenceAttention Attention, int FirstRo
 
     public bool IsPrompt => Kind == SegmentKind.Prompt;
 
-    /// <summary>Whether rows that were there before the sequence began are indexed with these, the first of its own.</summary>
-    public bool IndexesReused => Attention.UnindexedCount > 0;
-
     /// <summary>Whether the prompt's last row is among these.</summary>
     public bool EndsPrompt => IsPrompt && EndPosition == Attention.PromptEnd;
 }

@@ -14,13 +14,34 @@ public abstract class Selector : IDisposable
     /// <summary>Bytes that the index holds now.</summary>
     public virtual long IndexBytes => 0;
 
-    /// <summary>Indexes rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which the cache already holds.</summary>
+    /// <summary>
+    /// Rows whose indexing takes so long that others would feel it, and that wait for <see cref="Build"/>; 0 when the index is ready. Looked at between
+    /// steps; while
+    /// there are any, the sequence waits, and nobody asks for a selection: so what a query finds does not depend on how long that was.
+    /// </summary>
+    public virtual int RowsWaiting => 0;
+
+    /// <summary>
+    /// Indexes rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which the cache already holds: those of a
+    /// step, or some of
+    /// those that were there before the sequence began. What takes longer, and what needs rows that are not there yet, waits for <see cref="Build"/>.
+    /// </summary>
     public virtual void Append(KvHead head, int firstRow, int rowCount)
     {
     }
 
-    /// <summary>Told once, after the last row of the prompt was appended: what needs the whole prompt is built now.</summary>
+    /// <summary>Told once, after the last row of the prompt was appended: what needs the whole prompt waits for <see cref="Build"/> from now on.</summary>
     public virtual void EndPrompt(KvHead head)
+    {
+    }
+
+    /// <summary>
+    /// Does the work of so many of the <see cref="RowsWaiting"/>, at most of all of them. Between steps, one slice in each; the outcome is the same however
+    /// it is sliced.
+    /// </summary>
+    /// <param name="head">With every row that the selector was told of.</param>
+    /// <param name="scratch">The worker's; nothing stays in it from one call to the next.</param>
+    public virtual void Build(KvHead head, int rows, IndexScratch scratch)
     {
     }
 

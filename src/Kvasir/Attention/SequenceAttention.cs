@@ -19,6 +19,13 @@ internal sealed class SequenceAttention
     private MemoryBudget? _memory;
     private long _indexBytes;
 
+    // Of rows that were there before: those that selectors were told of, and the end of those that they will be; the most that wait in any head, and heads
+    // in which some do.
+    private int _toldRows;
+    private int _tellingEnd;
+    private int _waitingRows;
+    private int _waitingHeads;
+
     /// <param name="maxRows">The most rows that the sequence will ever hold.</param>
     /// <param name="audit">Null for none.</param>
     /// <param name="interruption">Told of faults; ends the sequence's part in a step when somebody else cancels it.</param>
@@ -58,17 +65,17 @@ internal sealed class SequenceAttention
     /// <summary>Rows before this one are attended as a prompt.</summary>
     public int PromptEnd { get; private set; }
 
-    /// <summary>Rows that the cache had at the beginning.</summary>
+    /// <summary>Rows that the cache had at the beginning; they are indexed before new ones come.</summary>
     public int ReusedCount { get; private set; }
-
-    /// <summary>Those among them that are not indexed yet: they are with the first new ones.</summary>
-    public int UnindexedCount { get; private set; }
 
     /// <summary>Tokens that were attended under the policy, and not taken back.</summary>
     public int DecodedCount { get; private set; }
 
     /// <summary>What was thrown in the sequence's own part of a step; null for nothing.</summary>
     public Exception? Fault => _interruption.Fault;
+
+    /// <summary>Whether rows wait to be indexed: then none may be computed.</summary>
+    public bool IsIndexing => _waitingRows > 0;
 
     /// <summary>Whether nobody waits for more of the sequence.</summary>
     public bool IsOver => _interruption.IsOver;
@@ -94,8 +101,11 @@ internal sealed class SequenceAttention
     public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0)
     {
         Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
-        (Cache, PromptEnd, ReusedCount, UnindexedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount, reusedCount);
-        _memory = cache.Pool.Memory;
+        (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
+        (_memory, _toldRows, _tellingEnd) = (cache.Pool.Memory, 0, reusedCount);
+        (_waitingRows, _waitingHeads) = (reusedCount, _selectors.Length);
+        if (Policy.IndexRowCost(_shape.Dim) == 0)
+            TellAll();
     }
 
     /// <summary>Bytes that growing to <paramref name="rows"/> rows would take for indexes. A policy that throws here has a fault, and takes none.</summary>
@@ -137,14 +147,48 @@ internal sealed class SequenceAttention
     /// <summary>Counts rows that a step has computed.</summary>
     public void Commit(in Segment segment)
     {
-        (RowCount, UnindexedCount) = (RowCount + segment.RowCount, 0);
+        RowCount += segment.RowCount;
         if (!segment.IsPrompt)
             DecodedCount += segment.RowCount;
         CountIndexes();
     }
 
-    /// <summary>Says that the cache has the first <paramref name="rows"/> rows, and that they are indexed: by somebody else than a step.</summary>
-    public void Restore(int rows) => RowCount = rows;
+    /// <summary>Says that the cache has the first <paramref name="rows"/> rows, and that selectors were told of them: by somebody else than a step.</summary>
+    public void Restore(int rows)
+    {
+        RowCount = rows;
+        CountIndexes();
+    }
+
+    /// <summary>Says how many of the rows that wait the next <see cref="BuildHead"/> of each head is for.</summary>
+    /// <param name="budget">Rows of all heads together, of an index that costs 1.</param>
+    /// <param name="rows">0 when there is no budget; otherwise at least 1.</param>
+    /// <returns>The part of the budget that they take.</returns>
+    public double TakeSlice(double budget, out int rows)
+    {
+        var cost = Policy.IndexRowCost(_shape.Dim) * _waitingHeads;
+        rows = budget > 0 ? (int)Math.Clamp(budget / cost, 1, _waitingRows) : 0;
+        return rows * cost;
+    }
+
+    /// <summary>Indexes a slice in one head. One worker has a head at a time.</summary>
+    /// <param name="head">Layer by layer.</param>
+    public void BuildHead(int head, int rows, IndexScratch scratch)
+    {
+        var own = Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount);
+        if (_toldRows < _tellingEnd)
+            own.Append(_toldRows, rows);
+        else if (Math.Min(rows, own.Selector.RowsWaiting) is > 0 and var waiting)
+            own.Selector.Build(own.Rows, waiting, scratch);
+    }
+
+    /// <summary>Says that all heads have had their slice.</summary>
+    public void EndSlice(int rows)
+    {
+        if (_toldRows < _tellingEnd)
+            _toldRows += rows;
+        CountIndexes();
+    }
 
     /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
     public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += reads;
@@ -176,14 +220,15 @@ internal sealed class SequenceAttention
         Cache!.Truncate(rows);
         for (var i = 0; i < _selectors.Length; i++)
             _selectors[i].Truncate(Cache.Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).RowAt(rows));
-        (RowCount, UnindexedCount) = (Math.Min(RowCount, rows), Math.Min(UnindexedCount, rows));
+        (RowCount, _toldRows, _tellingEnd) = (Math.Min(RowCount, rows), Math.Min(_toldRows, rows), Math.Min(_tellingEnd, rows));
+        CountIndexes();
     }
 
     /// <summary>Gives rows and indexes back.</summary>
     public void Release()
     {
         Cache?.Close();
-        (Cache, RowCount, UnindexedCount) = (null, 0, 0);
+        (Cache, RowCount) = (null, 0);
         DropIndexes();
     }
 
@@ -208,17 +253,31 @@ internal sealed class SequenceAttention
             _shared.UseCount--;
         _shared = null;
         _memory?.Give(MemoryUse.Indexes, _indexBytes);
-        _indexBytes = 0;
+        (_indexBytes, _waitingRows) = (0, 0);
     }
 
-    // Beyond what was asked for.
+    // Of an index that costs nothing.
+    private void TellAll()
+    {
+        for (var head = 0; head < _selectors.Length && ReusedCount > 0; head++)
+            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(0, ReusedCount);
+        (_toldRows, _waitingRows) = (ReusedCount, 0);
+    }
+
+    // Which rows wait, and memory beyond what was asked for.
     private void CountIndexes()
     {
         try
         {
             var held = 0L;
+            (_waitingRows, _waitingHeads) = (_tellingEnd - _toldRows, _tellingEnd > _toldRows ? _selectors.Length : 0);
             foreach (var selector in _selectors)
+            {
                 held += selector.IndexBytes;
+                if (selector.RowsWaiting is var rows and > 0 && _toldRows == _tellingEnd)
+                    (_waitingRows, _waitingHeads) = (Math.Max(_waitingRows, rows), _waitingHeads + 1);
+            }
+
             if (held <= _indexBytes)
                 return;
             _memory!.Add(MemoryUse.Indexes, held - _indexBytes);

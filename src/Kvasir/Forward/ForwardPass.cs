@@ -24,6 +24,7 @@ internal sealed class ForwardPass : IDisposable
     {
         (Cache, Workers, Batch) = (cache, workers, batch);
         Shared = new SharedIndexes(model.Config.Attention, cache.Pool);
+        Indexing = new IndexJob(model.Config.Attention, workers, batch.MaxSegments, batch.MaxRows);
         _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Type, workers, batch, maxTokens);
     }
 
@@ -34,13 +35,16 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>What the indexes of all sequences share.</summary>
     public SharedIndexes Shared { get; }
 
+    /// <summary>Builds the indexes of sequences that wait for them.</summary>
+    public IndexJob Indexing { get; }
+
     public WorkerPool Workers { get; }
 
     /// <summary>What the next <see cref="TryRun"/> computes, to be filled by the caller; or what the last one did.</summary>
     public Batch Batch { get; }
 
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
-    public long ScratchBytes => _transformer.ScratchBytes;
+    public long ScratchBytes => _transformer.ScratchBytes + Indexing.Bytes;
 
     /// <summary>Where the time of the last complete pass went.</summary>
     public StepTimings LastStep => _transformer.LastStep;
@@ -80,7 +84,17 @@ internal sealed class ForwardPass : IDisposable
         return true;
     }
 
-    /// <summary>Computes the batch for callers that have nobody to tell but themselves.</summary>
+    /// <summary>Builds a sequence's index to its end.</summary>
+    public void BuildIndex(SequenceAttention attention)
+    {
+        while (attention.IsIndexing && !attention.IsOver)
+        {
+            Indexing.Add(attention);
+            Indexing.Run(isAlone: true);
+        }
+    }
+
+    /// <summary>Computes the batch for callers that have nobody to tell but themselves, and builds what indexes lack.</summary>
     /// <returns>Where the time went.</returns>
     /// <exception cref="OperationCanceledException">A sequence was cancelled.</exception>
     /// <exception cref="KvasirException">Logits are no distribution.</exception>
@@ -88,6 +102,8 @@ internal sealed class ForwardPass : IDisposable
     {
         var start = Stopwatch.GetTimestamp();
         var isComplete = TryRun();
+        foreach (var segment in Batch.Segments)
+            BuildIndex(segment.Attention);
         var totalMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         foreach (var segment in Batch.Segments)
         {
@@ -133,6 +149,7 @@ internal sealed class ForwardPass : IDisposable
     public void Dispose()
     {
         _transformer.Dispose();
+        Indexing.Dispose();
         Shared.Dispose();
     }
 }

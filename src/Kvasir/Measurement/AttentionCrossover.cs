@@ -67,6 +67,7 @@ internal sealed class AttentionCrossover
         var (sparse, dense) = (new AttentionHead(head, selector), new AttentionHead(head, AllRows.Instance));
         sparse.Append(0, depth);
         sparse.EndPrompt();
+        sparse.Build(scratch.Index);
         var gains = new double[Rounds];
         var start = Stopwatch.GetTimestamp();
         for (var round = 0; round < WarmRounds || Stopwatch.GetElapsedTime(start).TotalMilliseconds < warmUpMs; round++)

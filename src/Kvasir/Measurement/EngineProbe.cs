@@ -246,6 +246,7 @@ public sealed class EngineProbe : IDisposable
         if (Depth > 0)
             Index(attention, pass.Shape, endsPrompt: promptTokens == Depth);
         attention.Restore(Depth);
+        pass.BuildIndex(attention);
         return attention;
     }
 

@@ -88,6 +88,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         {
             // As decode would find it: rows behind the position do not exist yet.
             var seen = new AttentionHead(head.First(position + 1), selector);
+            seen.Build(scratch.Index);
             seen.Append(position, 1);
             var query = Query(seen.Rows, position, kvHead, scratch);
             var sum = seen.Attend(query.Queries, _shape.Visible(position), WatchersOf(policy, scratch), scratch, ref counts);
@@ -110,6 +111,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
                 var seen = new AttentionHead(_cache.Head(_layer, kvHead).First(position + 1), selectors[kvHead]);
+                seen.Build(scratch.Index);
                 seen.Append(position, 1);
                 layer.Set(kvHead, seen, WatchersOf(policy, layer.Scratch(kvHead)));
                 _queries.Queries(position - _firstPosition, 1, kvHead, layer.Scratch(kvHead));
@@ -145,6 +147,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         prompt.Append(0, rows);
         prompt.ObservePrompt(_queries, -_firstPosition, kvHead, (Math.Max(0, rows - policy.ObservedPromptRows), rows), scratch);
         prompt.EndPrompt();
+        prompt.Build(scratch.Index);
     }
 
     private void Add(PolicyStudy study, int kvHead, DenseComparison comparison)

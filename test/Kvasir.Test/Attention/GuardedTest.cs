@@ -134,7 +134,7 @@ public sealed class GuardedTest
     {
         var selector = PolicyCatalog.Parse(policy).CreateSelector(place);
         rows.AppendTo(selector, 0, rows.Head.RowCount);
-        selector.EndPrompt(rows.Head);
+        rows.EndPrompt(selector);
         return selector;
     }
 }

@@ -87,8 +87,16 @@ internal sealed class LoneHead : IDisposable
         return sums;
     }
 
-    /// <summary>Tells a selector of rows that the head already holds.</summary>
-    public void AppendTo(Selector selector, int first, int count) => selector.Append(Head, first, count);
+    /// <summary>Tells a selector of rows that the head already holds, and builds what waits then.</summary>
+    public void AppendTo(Selector selector, int first, int count)
+    {
+        var head = new AttentionHead(Head, selector);
+        head.Append(first, count);
+        head.Build(_scratch.Index);
+    }
+
+    /// <summary>Ends a prompt of all rows, and builds what waits then.</summary>
+    public void EndPrompt(Selector selector) => EndPrompt(selector, Head);
 
     /// <summary>Ends a prompt of only the first <paramref name="count"/> rows.</summary>
     public void EndPrompt(Selector selector, int count)
@@ -103,7 +111,7 @@ internal sealed class LoneHead : IDisposable
             copy.Append(key, value);
         }
 
-        selector.EndPrompt(copy);
+        EndPrompt(selector, copy);
     }
 
     /// <summary>Makes every value NaN but those of <paramref name="rows"/>, and every key if <paramref name="keys"/>.</summary>
@@ -130,6 +138,13 @@ internal sealed class LoneHead : IDisposable
     {
         _scratch.Dispose();
         _cache.Dispose();
+    }
+
+    private void EndPrompt(Selector selector, KvHead rows)
+    {
+        var head = new AttentionHead(rows, selector);
+        head.EndPrompt();
+        head.Build(_scratch.Index);
     }
 
     private SoftmaxSum Decode(Selector selector, int end)

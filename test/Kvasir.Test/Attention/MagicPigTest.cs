@@ -91,7 +91,7 @@ public sealed class MagicPigTest
     {
         var selector = PolicyCatalog.Parse($"{policy},dense-layers=none,min-context=0").CreateSelector(Place);
         rows.AppendTo(selector, 0, rows.Head.RowCount);
-        selector.EndPrompt(rows.Head);
+        rows.EndPrompt(selector);
         return selector;
     }
 }

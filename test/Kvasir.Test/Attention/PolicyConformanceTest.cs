@@ -141,7 +141,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         using var rows = new LoneHead(place, rowCount: 200, seed: 11);
         using var selector = KeyAxesFile.Parse(policy).CreateSelector(place);
         selector.Append(rows.Head, 0, 200);
-        selector.EndPrompt(rows.Head);
+        rows.EndPrompt(selector);
         var output = rows.Attend(selector);
         Assert.All(output, x => Assert.True(float.IsFinite(x)));
         // Oracles look at every key, which is what makes them oracles.
@@ -250,7 +250,11 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
 
             public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
 
+            public override int RowsWaiting => selector.RowsWaiting;
+
             public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
+
+            public override void Build(KvHead head, int rows, IndexScratch scratch) => selector.Build(head, rows, scratch);
 
             public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => selector.Consider(query, round, sum);
 

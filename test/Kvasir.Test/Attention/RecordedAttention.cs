@@ -54,9 +54,13 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
         public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
 
+        public override int RowsWaiting => selector.RowsWaiting;
+
         public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
 
         public override void Mark(int rows) => selector.Mark(rows);
+
+        public override void Build(KvHead head, int rows, IndexScratch scratch) => selector.Build(head, rows, scratch);
 
         public override void Truncate(int rows) => selector.Truncate(rows);
 

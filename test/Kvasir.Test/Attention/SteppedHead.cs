@@ -48,6 +48,7 @@ internal sealed class SteppedHead : IDisposable
         for (var position = Math.Max(first, end - _policy.ObservedPromptRows); position < end; position++)
             Attend(watched, story, position, observes: true);
         _head.EndPrompt();
+        _head.Build(_scratch.Index);
     }
 
     /// <summary>One generated token: its output, [group, dim], and behind it the rows that were read, in order.</summary>
@@ -57,6 +58,7 @@ internal sealed class SteppedHead : IDisposable
         _head.Append(RowCount - 1, 1);
         var read = new SortedSet<int>();
         var output = Attend(_head with { Selector = new Watched(_head.Selector, read) }, story, RowCount - 1, _policy.ObservesDecode);
+        _head.Build(_scratch.Index);
         return [.. output, .. read];
     }
 

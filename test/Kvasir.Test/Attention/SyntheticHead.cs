@@ -72,8 +72,10 @@ internal sealed class SyntheticHead : IDisposable
     public Selector Selector(string policy)
     {
         var selector = PolicyCatalog.Parse(policy).CreateSelector(_place);
-        selector.Append(Head, 0, Head.RowCount);
-        selector.EndPrompt(Head);
+        var head = new AttentionHead(Head, selector);
+        head.Append(0, Head.RowCount);
+        head.EndPrompt();
+        head.Build(_scratch.Index);
         return selector;
     }
 

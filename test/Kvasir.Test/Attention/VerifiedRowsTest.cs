@@ -170,6 +170,13 @@ public sealed class VerifiedRowsTest
             _attend.Run(_batch, 0, _queries.View, (_keys.View, _values.View), _outputs.View);
             Assert.Null(Attention.Fault);
             Attention.Commit(_batch.Segments[0]);
+            using var indexing = new IndexJob(_shape, _pool, maxSequences: 1, budgetRows: 16);
+            while (Attention.IsIndexing)
+            {
+                indexing.Add(Attention);
+                indexing.Run(isAlone: false);
+            }
+
             return _outputs.View.Span<float>(0, rows * _shape.HeadCount * _shape.Dim).ToArray();
         }
 

@@ -83,6 +83,8 @@ public sealed class Guarded : SparsePolicy
 
         public override long IndexBytes => _codes.Bytes;
 
+        public override int RowsWaiting => _codes.RowsWaiting;
+
         public override void EndPrompt(KvHead head)
         {
             _promptRows = head.RowCount;
@@ -94,12 +96,14 @@ public sealed class Guarded : SparsePolicy
         {
             // From the prompt, or from the first rows that are enough, however many come at a time.
             var learnt = Math.Max(_promptRows, Math.Max(FewestRows, Zones.MinContext));
-            if (_promptRows > 0 && _codes.Count == 0 && head.RowCount >= learnt)
-                _codes.Learn(head, learnt);
+            if (_promptRows > 0 && _codes.Count == 0 && _codes.RowsWaiting == 0 && head.RowCount >= learnt)
+                _codes.Learn(learnt);
             _codes.Append(head);
         }
 
         public override void Mark(int rows) => _usual.Mark(rows);
+
+        public override void Build(KvHead head, int rows, IndexScratch scratch) => _codes.Build(head, rows);
 
         public override void Truncate(int rows)
         {
@@ -132,7 +136,8 @@ public sealed class Guarded : SparsePolicy
             _drew = false;
             if (round != 1)
                 return round == 0;
-            if (middle.End - middle.First < FewestRows || !TryDraw(query, middle, sum, out var drawn))
+            // Nor is there anything to draw by in the step that brings the rows from which on there is an index: it is built behind it.
+            if (middle.End - middle.First < FewestRows || _codes.RowsWaiting > 0 || !TryDraw(query, middle, sum, out var drawn))
             {
                 selection.AddRange(middle.First, middle.End - middle.First);
                 return true;

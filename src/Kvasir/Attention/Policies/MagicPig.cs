@@ -72,6 +72,8 @@ public sealed class MagicPig : SparsePolicy
     public override double IndexBytesRead(int dim, int groupHeads) =>
         Math.Min(IndexBytesPerToken(dim), (double)groupHeads * Tables * sizeof(ushort) / (1 << Bits));
 
+    public override double IndexRowCost(int dim) => Tables * Bits / 1500.0;
+
     // Planes are the same for every sequence.
     public override long SharedIndexBytes(AttentionShape shape) =>
         (long)SparseLayers(shape) * shape.KvHeadCount * SignPlanes.BytesFor(Tables, Bits, shape.Dim);
@@ -141,6 +143,7 @@ public sealed class MagicPig : SparsePolicy
         private SelectorScratch? _scratch;
         private (int First, int End) _found;
         private int _promptRows;
+        private int _rows;
         private int _promptSegments;
 
         public Sampled(MagicPig policy, HeadPlace place)
@@ -159,6 +162,8 @@ public sealed class MagicPig : SparsePolicy
 
         public override long IndexBytes => _keys.Bytes;
 
+        public override int RowsWaiting => _keys.RowsWaiting;
+
         // Of the first segment of generated rows each head takes another part, so that not all heads hash in the same step.
         private int NextRows
         {
@@ -172,31 +177,31 @@ public sealed class MagicPig : SparsePolicy
 
         public override void EndPrompt(KvHead head)
         {
-            _promptRows = head.RowCount;
+            (_promptRows, _rows) = (head.RowCount, head.RowCount);
             var (first, end) = (Zones.Sinks, head.RowCount - Zones.Recent);
             if (first >= end)
                 return;
-            if (_policy.Centres)
-                _keys.Begin(head, first, end);
-            else
-                _keys.Begin(first);
-            while (_keys.EndRow < end)
-                _keys.Add(head, Math.Min(end - _keys.EndRow, HashTables.MostRows));
-            _promptSegments = _keys.Segments.Length;
+            _keys.Begin(first, end, _policy.Centres);
+            _promptSegments = (end - first + HashTables.MostRows - 1) / HashTables.MostRows;
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
-            // Once there is a mean to be taken off; before the prompt ends, all of it is read anyway.
-            while (!_policy.IsFaithful && _promptSegments > 0 && firstRow + rowCount - Zones.Recent - _keys.EndRow >= NextRows)
-                _keys.Add(head, NextRows);
+            _rows = firstRow + rowCount;
+            AddDue();
+        }
+
+        public override void Build(KvHead head, int rows, IndexScratch scratch)
+        {
+            _keys.Build(head, rows, scratch);
+            AddDue();
         }
 
         public override void Truncate(int rows)
         {
+            (_promptRows, _rows) = (rows < _promptRows ? 0 : _promptRows, Math.Min(_rows, rows));
             // A segment is hashed when the newest rows, which are read exactly, come after it.
-            _keys.Truncate(rows < _promptRows ? 0 : rows - Zones.Recent);
-            _promptRows = rows < _promptRows ? 0 : _promptRows;
+            _keys.Truncate(_promptRows == 0 ? 0 : rows - Zones.Recent);
             _promptSegments = Math.Min(_promptSegments, _keys.Segments.Length);
         }
 
@@ -233,6 +238,14 @@ public sealed class MagicPig : SparsePolicy
             Find(query);
             Select(selection);
             return true;
+        }
+
+        // Once there is a mean to be taken off; before the prompt ends, all of it is read anyway. One segment after the other, however many rows came at a
+        // time.
+        private void AddDue()
+        {
+            if (!_policy.IsFaithful && _promptSegments > 0 && _keys.RowsWaiting == 0 && _rows - Zones.Recent - _keys.EndRow >= NextRows)
+                _keys.Add(NextRows);
         }
 
         private void Find(in HeadQuery query)

@@ -28,6 +28,7 @@ internal sealed class CodeBook(int dim, int tableCount)
     private readonly int[] _order = new int[dim];
     private readonly double[] _mean = new double[dim];
     private readonly double[] _deviation = new double[dim];
+    private readonly double[] _squares = new double[dim];
     private readonly float[] _key = new float[dim];
     private readonly byte[] _numbers = new byte[tableCount];
 
@@ -41,27 +42,46 @@ internal sealed class CodeBook(int dim, int tableCount)
     private readonly float[] _places = new float[PlaceCount(dim)];
     private readonly int[] _levels = new int[PlaceCount(dim)];
     private readonly byte[] _signs = new byte[PlaceCount(dim) / KeyLevels.SignsPerNumber];
+    private int _seen;
     private int _fourBits;
     private int _twoBits;
     private int _oneBit;
 
-    /// <summary>Learns mean and deviation of every element from the keys of rows [<paramref name="first"/>, <paramref name="end"/>), or of some of them.</summary>
-    public void Learn(PagedRows keys, int first, int end)
+    /// <summary>Of so many rows, those that are looked at before any is coded.</summary>
+    public static int RowsSeen(int rowCount) => Math.Min(rowCount, MostRowsSeen);
+
+    /// <summary>Forgets what was learnt, of mean and deviation of every element.</summary>
+    public void Begin()
     {
-        var count = Math.Min(end - first, MostRowsSeen);
-        var squares = new double[dim];
+        _seen = 0;
         Array.Clear(_mean);
-        for (var i = 0; i < count; i++)
+        Array.Clear(_squares);
+    }
+
+    /// <summary>
+    /// Looks at some more of the first <paramref name="rowCount"/> rows: the next <paramref name="count"/> of <see cref="RowsSeen"/>. Behind the last, rows
+    /// can be coded.
+    /// </summary>
+    public void Learn(PagedRows keys, int rowCount, int count)
+    {
+        var all = RowsSeen(rowCount);
+        for (var end = _seen + count; _seen < end; _seen++)
         {
-            keys.Decode(first + (int)((long)i * (end - first) / count), _key);
+            keys.Decode((int)((long)_seen * rowCount / all), _key);
             for (var d = 0; d < dim; d++)
-                (_mean[d], squares[d]) = (_mean[d] + _key[d], squares[d] + (double)_key[d] * _key[d]);
+                (_mean[d], _squares[d]) = (_mean[d] + _key[d], _squares[d] + (double)_key[d] * _key[d]);
         }
 
+        if (_seen == all)
+            Conclude();
+    }
+
+    private void Conclude()
+    {
         for (var d = 0; d < dim; d++)
         {
-            (_order[d], _mean[d]) = (d, _mean[d] / count);
-            _deviation[d] = Math.Sqrt(Math.Max(0, squares[d] / count - _mean[d] * _mean[d]));
+            (_order[d], _mean[d]) = (d, _mean[d] / _seen);
+            _deviation[d] = Math.Sqrt(Math.Max(0, _squares[d] / _seen - _mean[d] * _mean[d]));
         }
 
         Array.Sort(_order, (left, right) => (-_deviation[left], left).CompareTo((-_deviation[right], right)));

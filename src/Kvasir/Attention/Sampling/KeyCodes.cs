@@ -15,7 +15,11 @@ internal sealed class KeyCodes : IDisposable
     private readonly int _groupBytes;
     private readonly byte[] _tables;
     private readonly float[] _products;
+
+    // Codes are learnt from so many rows, and so many of those that are looked at for it are left.
     private int _learntRows;
+    private int _unseen;
+    private int _end;
 
     /// <param name="bits">For each element of a key.</param>
     public KeyCodes(double bits, HeadPlace place)
@@ -31,6 +35,9 @@ internal sealed class KeyCodes : IDisposable
     /// <summary>Rows that are coded: the first ones.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Rows that wait to be looked at or to be coded, until all are that were named to <see cref="Learn"/>.</summary>
+    public int RowsWaiting => _unseen + _end - Count;
+
     public long Bytes => _pages.Bytes;
 
     /// <summary>Bytes of one token.</summary>
@@ -40,33 +47,39 @@ internal sealed class KeyCodes : IDisposable
     public static long BytesFor(int dim, double bits, int rows) =>
         (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
 
-    /// <summary>Learns how to code from the first rows of the head.</summary>
-    public void Learn(KvHead head, int rows)
+    /// <summary>Says that codes are to be learnt from the first rows of the head, at least one, and that these wait for <see cref="Build"/>.</summary>
+    public void Learn(int rows)
     {
-        _book.Learn(head.Keys, 0, rows);
-        _learntRows = rows;
+        Truncate(0);
+        _book.Begin();
+        (_learntRows, _end, _unseen) = (rows, rows, CodeBook.RowsSeen(rows));
     }
 
-    /// <summary>Codes the rows that are not yet; nothing before it is known how.</summary>
+    /// <summary>Looks at, and then codes, so many of the rows that wait.</summary>
+    public void Build(KvHead head, int rows)
+    {
+        var seen = Math.Min(rows, _unseen);
+        if (seen > 0)
+            _book.Learn(head.Keys, _learntRows, seen);
+        _unseen -= seen;
+        Code(head, Math.Min(_end, Count + rows - seen));
+    }
+
+    /// <summary>Codes the rows that are not yet; nothing while others wait, or before it is known how.</summary>
     public void Append(KvHead head)
     {
-        if (_learntRows == 0)
+        if (_learntRows == 0 || RowsWaiting > 0)
             return;
-        var keys = head.Keys;
-        _pages.Reserve((head.RowCount + PageRows - 1) / PageRows);
-        for (; Count < head.RowCount; Count++)
-        {
-            var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
-            CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
-        }
+        _end = head.RowCount;
+        Code(head, _end);
     }
 
     /// <summary>Forgets rows from <paramref name="rows"/> on; and all, if some that were learnt from are among them.</summary>
     public void Truncate(int rows)
     {
         if (rows < _learntRows)
-            (rows, _learntRows) = (0, 0);
-        Count = Math.Min(Count, rows);
+            (rows, _learntRows, _unseen) = (0, 0, 0);
+        (Count, _end) = (Math.Min(Count, rows), Math.Min(_end, rows));
         _pages.Truncate((Count + PageRows - 1) / PageRows);
     }
 
@@ -92,4 +105,18 @@ internal sealed class KeyCodes : IDisposable
 
     private static int TableCount(int dim, double bits) =>
         Math.Max(1, (int)Math.Ceiling(dim * bits / (4 * CodeScan.TablesAtOnce))) * CodeScan.TablesAtOnce;
+
+    private void Code(KvHead head, int end)
+    {
+        if (Count >= end)
+            return;
+        var keys = head.Keys;
+        // All at once: rows that are scanned together had better lie side by side.
+        _pages.Reserve((_end + PageRows - 1) / PageRows);
+        for (; Count < end; Count++)
+        {
+            var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
+            CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
+        }
+    }
 }

@@ -16,7 +16,7 @@ internal sealed class EachHead(bool readsAll) : AttentionWay
         for (var row = 0; row < segment.RowCount; row++)
         {
             if (row > 0)
-                work.AppendCandidate(head, item, segment.FirstRow + row);
+                work.AppendCandidate(head, item, segment.FirstRow + row, scratch);
             Attend(work, segment, head, (item, row), scratch, ref counts);
         }
     }

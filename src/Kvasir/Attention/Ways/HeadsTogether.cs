@@ -28,7 +28,7 @@ internal sealed class HeadsTogether : AttentionWay
         {
             var head = segment.Attention.Head(work.Layer, kvHead);
             if (row > 0)
-                work.AppendCandidate(head, kvHead, segment.FirstRow + row);
+                work.AppendCandidate(head, kvHead, segment.FirstRow + row, layer.Scratch(kvHead));
             work.Queries.Queries(segment.FirstRow + row, 1, kvHead, layer.Scratch(kvHead));
             layer.Set(kvHead, head, work.WatchersOf(segment.Attention, segment.FirstPosition + row, kvHead, layer.Scratch(kvHead)));
         }

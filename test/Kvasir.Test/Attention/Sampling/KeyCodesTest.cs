@@ -17,8 +17,7 @@ public sealed class KeyCodesTest
             var place = new HeadPlace(0, 1, 0, 1, dim, 1000);
             using var rows = new LoneHead(place, rowCount: 1000, seed: dim);
             using var codes = new KeyCodes(bits, place);
-            codes.Learn(rows.Head, rows.Head.RowCount);
-            codes.Append(rows.Head);
+            Build(codes, rows, 1000);
             Assert.Equal(1000, codes.Count);
             var queries = Query(dim);
             var (scores, exact) = (new ushort[1024], new float[1000]);
@@ -41,8 +40,7 @@ public sealed class KeyCodesTest
         using var codes = new KeyCodes(1, place);
         codes.Append(rows.Head);
         Assert.Equal(0, codes.Count);
-        codes.Learn(rows.Head, 120);
-        codes.Append(rows.Head);
+        Build(codes, rows, 120);
         var (before, after) = (new ushort[320], new ushort[320]);
         codes.Score(Query(16), 0, 5, before, 320);
         codes.Truncate(130);
@@ -61,11 +59,18 @@ public sealed class KeyCodesTest
         var place = new HeadPlace(0, 1, 0, 1, 8, 64);
         using var rows = new LoneHead(place, rowCount: 64, seed: 4, keyScale: 0);
         using var codes = new KeyCodes(2, place);
-        codes.Learn(rows.Head, rows.Head.RowCount);
-        codes.Append(rows.Head);
+        Build(codes, rows, 64);
         var scores = new ushort[64];
         Assert.Equal(0, codes.Score(Query(8), 0, 1, scores, 64));
         Assert.All(scores, score => Assert.Equal(scores[0], score));
+    }
+
+    private static void Build(KeyCodes codes, LoneHead rows, int learntRows)
+    {
+        codes.Learn(learntRows);
+        codes.Build(rows.Head, codes.RowsWaiting);
+        Assert.Equal((learntRows, 0), (codes.Count, codes.RowsWaiting));
+        codes.Append(rows.Head);
     }
 
     private static float[] Query(int dim) => [.. Enumerable.Range(0, dim).Select(static i => MathF.Sin(1 + 3 * i))];
