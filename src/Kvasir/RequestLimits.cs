@@ -30,9 +30,10 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         var what = given.IsEmpty ? $"the prompt of {sequence.PromptCount} tokens" : $"the prompt of {sequence.PromptCount} tokens with {given.Length} given behind it";
         if (needed > contextTokens)
             throw new KvasirException(KvasirError.ContextExceeded, $"{what} leaves no room in the context of {contextTokens}");
-        if (needed <= int.MaxValue && bytes.Fits(policy, (int)needed, sequence.TakeBack))
+        var shared = sequence.Shared?.TokenCount ?? 0;
+        if (needed <= int.MaxValue && bytes.Fits(policy, (int)needed, sequence.TakeBack, shared))
             return;
-        var index = needed <= int.MaxValue ? bytes.Index(policy, (int)needed, (int)needed, sequence.TakeBack) : 0;
+        var index = needed <= int.MaxValue ? bytes.Index(policy, (int)needed, (int)needed, sequence.TakeBack, shared) : 0;
         var indexed = index == 0 ? "" : $" and {index} of indexes";
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,

@@ -173,20 +173,23 @@ internal sealed class Scheduler
     private bool TryStart(Sequence sequence)
     {
         var attention = sequence.Attention!;
+        var prefixRows = ReusableRows(sequence) > 0 ? sequence.Shared!.Rows : null;
         if (_shared.TryTake(attention.Policy) is not { } shared)
             return false;
+        var prefix = prefixRows is null ? null : _shared.TryTake(attention.Policy, prefixRows, shared);
+        if (prefixRows is not null && prefix is null)
+            return false;
         // First, since a policy may fail, and then what is shared stays where it is.
-        attention.MakeIndexes(shared);
+        attention.MakeIndexes(shared, prefix);
         if (_cache.TryOpen(sequence.TokenLimit) is not { } cache)
         {
             attention.DropIndexes();
             return false;
         }
 
-        var reusedCount = ReusableRows(sequence);
-        if (reusedCount > 0)
-            cache.Adopt(sequence.Shared!.Rows);
-        attention.Begin(cache, sequence.PrefillCount, reusedCount);
+        if (prefixRows is not null)
+            cache.Adopt(prefixRows);
+        attention.Begin(cache, sequence.PrefillCount, prefixRows?.RowCount ?? 0);
         return true;
     }
 
@@ -195,8 +198,9 @@ internal sealed class Scheduler
     {
         var (attention, reused) = (sequence.Attention!, ReusableRows(sequence));
         var rows = Math.Min(sequence.TokenCount + 1, Math.Max(sequence.TokenCount, sequence.TokenLimit));
-        var (pages, bytes) = ((long)_cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused)), attention.IndexBytesMissing(rows, sequence.PrefillCount));
-        bytes += _cache.OpenPageBytes + _shared.BytesMissing(attention.Policy);
+        var prefixRows = reused > 0 ? sequence.Shared!.Rows : null;
+        var pages = (long)_cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused));
+        var bytes = _cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: reused > 0);
         // What running prompts have not taken yet but will.
         foreach (var running in _running)
         {
@@ -204,7 +208,8 @@ internal sealed class Scheduler
             bytes += running.Attention.IndexBytesMissing(running.TokenCount);
         }
 
-        return _cache.Pool.HasRoom(pages, bytes) || (_shared.Trim() && _cache.Pool.HasRoom(pages, bytes + _shared.BytesMissing(attention.Policy)));
+        return _cache.Pool.HasRoom(pages, bytes + _shared.BytesMissing(attention.Policy, prefixRows))
+            || (_shared.Trim() && _cache.Pool.HasRoom(pages, bytes + _shared.BytesMissing(attention.Policy, prefixRows)));
     }
 
     private int ReusableRows(Sequence sequence) =>
@@ -274,6 +279,9 @@ internal sealed class Scheduler
     {
         while (!sequence.Attention!.TryReserve(rows))
         {
+            // What nobody uses goes before anybody does.
+            if (_shared.Trim())
+                continue;
             var victim = _running[^1];
             _running.RemoveAt(_running.Count - 1);
             if (_running.Count == 0 && !MayComeAgain(victim, rows))
@@ -305,5 +313,8 @@ internal sealed class Scheduler
     private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
         $"the KV memory of {_bytes.LimitBytes} bytes holds {_bytes.TokensThatFit(sequence.Attention!.Policy)} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
-        + $"{_bytes.Pages(rows)} bytes of pages and {_bytes.Index(sequence.Attention.Policy, sequence.PrefillCount, rows, sequence.TakeBack)} of indexes");
+        + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes");
+
+    private long IndexBytes(Sequence sequence, int rows) =>
+        _bytes.Index(sequence.Attention!.Policy, sequence.PrefillCount, rows, sequence.TakeBack, sequence.Attention.PrefixRows);
 }

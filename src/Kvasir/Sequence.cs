@@ -180,7 +180,7 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
-        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack);
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
         var answerLimit = tokenLimit - AnswerStart;
         Array.Resize(ref _tokens, tokenLimit);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));

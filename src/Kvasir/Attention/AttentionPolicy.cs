@@ -40,12 +40,15 @@ public abstract class AttentionPolicy
     public virtual double IndexBytesPerToken(int dim) => 0;
 
     /// <summary>
-    /// What indexing a row costs that was there before the sequence began, or that waits for <see cref="Selector.Build"/>: 1 is what hashing it into 150
-    /// tables does, a few
-    /// microseconds. Decides how many are indexed between two steps; of an index that is said to cost nothing all are, at once.
+    /// What it costs to tell a selector of a row (<see cref="Selector.Append"/>), where 1 is what hashing one into 150 tables does, a few microseconds. Decides
+    /// in how many slices selectors are told of rows that were there before the sequence began; when it is 0, of all at once.
     /// </summary>
     /// <param name="dim">Values in a row.</param>
-    public virtual double IndexRowCost(int dim) => IndexBytesPerToken(dim) > 0 ? 1.0 / 16 : 0;
+    public virtual double AppendRowCost(int dim) => IndexBytesPerToken(dim) > 0 ? 1.0 / 16 : 0;
+
+    /// <summary>The same of a row that waits for <see cref="Selector.Build"/>; more than 0.</summary>
+    /// <param name="dim">Values in a row.</param>
+    public virtual double BuildRowCost(int dim) => 1.0 / 16;
 
     /// <summary>
     /// The most bytes that the index of one head holds at a time, with so many rows in the cache: asked for before they are computed. What a selector
@@ -58,11 +61,31 @@ public abstract class AttentionPolicy
     /// <summary>The same of all heads of a sequence.</summary>
     /// <param name="maxRows">The most rows that the sequence will hold.</param>
     /// <param name="takeBack">How far its generated rows may be taken back.</param>
-    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows, TakeBack takeBack = default)
+    /// <param name="prefixRows">As <see cref="HeadPlace.PrefixRows"/>; their index is counted whoever makes it.</param>
+    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows, TakeBack takeBack = default, int prefixRows = 0)
     {
         var bytes = 0L;
         for (var layer = 0; layer < shape.LayerCount; layer++)
-            bytes += IndexBytesAt(new HeadPlace(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows) { TakeBack = takeBack }, promptRows, rows);
+            bytes += IndexBytesAt(PlaceIn(shape, layer, maxRows, prefixRows) with { TakeBack = takeBack }, promptRows, rows);
+        return shape.KvHeadCount * bytes;
+    }
+
+    /// <summary>
+    /// Makes an index of the first <see cref="HeadPlace.PrefixRows"/> rows of one head. Selectors of all sequences that begin with them are given it by <see
+    /// cref="HeadPlace.Prefix"/>: one of them builds it, a slice at a time, and when it is complete all read it. Null when there is nothing to share: an index
+    /// that costs little is made by each.
+    /// </summary>
+    public virtual IDisposable? CreatePrefix(HeadPlace place) => null;
+
+    /// <summary>The most bytes that such an index holds, which are among those of <see cref="IndexBytesAt(HeadPlace, int, int)"/>; 0 for none.</summary>
+    public virtual long PrefixBytesAt(HeadPlace place) => 0;
+
+    /// <summary>The same of all heads.</summary>
+    public long PrefixBytesAt(AttentionShape shape, int prefixRows)
+    {
+        var bytes = 0L;
+        for (var layer = 0; layer < shape.LayerCount && prefixRows > 0; layer++)
+            bytes += PrefixBytesAt(PlaceIn(shape, layer, prefixRows, prefixRows));
         return shape.KvHeadCount * bytes;
     }
 
@@ -103,4 +126,7 @@ public abstract class AttentionPolicy
         for (var i = 0; i < selectors.Length; i++)
             selectors[i] = CreateSelector(first with { KvHead = i });
     }
+
+    private static HeadPlace PlaceIn(AttentionShape shape, int layer, int maxRows, int prefixRows) =>
+        new(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows) { PrefixRows = prefixRows };
 }

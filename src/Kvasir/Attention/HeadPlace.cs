@@ -14,4 +14,18 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
 
     /// <summary>How far generated rows may be taken back.</summary>
     public TakeBack TakeBack { get; init; }
+
+    /// <summary>
+    /// Rows at the beginning with which other sequences begin too: what an index knows of them, it has from them alone, whoever's it is. Whole prompts at most;
+    /// 0 for none.
+    /// </summary>
+    public int PrefixRows { get; init; }
+
+    /// <summary>
+    /// The index of those rows, as <see cref="AttentionPolicy.CreatePrefix"/> made it for all who begin with them; null where nobody did, and a selector makes
+    /// its own.
+    /// </summary>
+    public IDisposable? Prefix => Prefixes?.Of(this);
+
+    internal PrefixIndexes? Prefixes { get; init; }
 }

@@ -9,7 +9,7 @@ namespace Kvasir.Attention;
 /// </summary>
 /// <param name="maxSequences">The most that may be added.</param>
 /// <param name="budgetRows">What is indexed at a time: so many rows in every head, of an index that costs 1
-/// (<see cref="AttentionPolicy.IndexRowCost"/>).</param>
+/// (<see cref="AttentionPolicy.BuildRowCost"/>).</param>
 internal sealed class IndexJob(AttentionShape shape, WorkerPool pool, int maxSequences, int budgetRows) : ParallelJob, IDisposable
 {
     // A step that computes nothing else is nobody's but theirs whose indexes are built, and short all the same: somebody may cancel, or come.

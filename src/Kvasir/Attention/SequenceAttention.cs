@@ -16,6 +16,7 @@ internal sealed class SequenceAttention
     private readonly Interruption _interruption;
     private Selector[] _selectors = [];
     private SharedIndex? _shared;
+    private SharedIndex? _prefix;
     private MemoryBudget? _memory;
     private long _indexBytes;
 
@@ -46,6 +47,9 @@ internal sealed class SequenceAttention
 
     /// <summary>How far its generated rows may be taken back.</summary>
     public TakeBack TakeBack { get; }
+
+    /// <summary>Rows with which other sequences begin too, whoever computes them: see <see cref="HeadPlace.PrefixRows"/>.</summary>
+    public int PrefixRows { get; init; }
 
     /// <summary>As <see cref="AttentionPolicy.ObservedPromptRows"/>, asked once.</summary>
     public int ObservedPromptRows { get; }
@@ -87,12 +91,22 @@ internal sealed class SequenceAttention
 
     /// <summary>Makes a fresh selector for every head.</summary>
     /// <param name="shared">What they share with other sequences.</param>
+    /// <param name="prefix">The index of the first <see cref="PrefixRows"/>; null when the rows are the sequence's own, and then the index is too.</param>
     /// <exception cref="InvalidOperationException">The policy left one out.</exception>
-    public void MakeIndexes(SharedIndex shared)
+    public void MakeIndexes(SharedIndex shared, SharedIndex? prefix = null)
     {
-        _selectors = NewSelectors(shared.Value);
-        _shared = shared;
-        shared.UseCount++;
+        (_shared, _prefix) = (shared, prefix);
+        shared.Enter();
+        prefix?.Enter();
+        try
+        {
+            _selectors = NewSelectors(shared.Value, prefix?.Value as PrefixIndexes);
+        }
+        catch
+        {
+            DropIndexes();
+            throw;
+        }
     }
 
     /// <summary>Begins to compute, with the selectors that were made for it.</summary>
@@ -104,20 +118,22 @@ internal sealed class SequenceAttention
         (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
         (_memory, _toldRows, _tellingEnd) = (cache.Pool.Memory, 0, reusedCount);
         (_waitingRows, _waitingHeads) = (reusedCount, _selectors.Length);
-        if (Policy.IndexRowCost(_shape.Dim) == 0)
+        if (Policy.AppendRowCost(_shape.Dim) == 0)
             TellAll();
     }
 
     /// <summary>Bytes that growing to <paramref name="rows"/> rows would take for indexes. A policy that throws here has a fault, and takes none.</summary>
-    public long IndexBytesMissing(int rows) => IndexBytesMissing(rows, PromptEnd);
+    public long IndexBytesMissing(int rows) => IndexBytesMissing(rows, PromptEnd, _prefix is not null);
 
     /// <param name="promptEnd">Of a sequence that has not begun.</param>
+    /// <param name="sharesPrefix">Whether the index of the rows with which others begin too is nothing to it.</param>
     /// <inheritdoc cref="IndexBytesMissing(int)"/>
-    public long IndexBytesMissing(int rows, int promptEnd)
+    public long IndexBytesMissing(int rows, int promptEnd, bool sharesPrefix)
     {
         try
         {
-            return Math.Max(0, Policy.IndexBytesAt(_shape, promptEnd, rows, MaxRows, TakeBack) - _indexBytes);
+            var prefixBytes = sharesPrefix ? Policy.PrefixBytesAt(_shape, PrefixRows) : 0;
+            return Math.Max(0, Policy.IndexBytesAt(_shape, promptEnd, rows, MaxRows, TakeBack, PrefixRows) - prefixBytes - _indexBytes);
         }
         catch (Exception fault)
         {
@@ -166,8 +182,11 @@ internal sealed class SequenceAttention
     /// <returns>The part of the budget that they take.</returns>
     public double TakeSlice(double budget, out int rows)
     {
-        var cost = Policy.IndexRowCost(_shape.Dim) * _waitingHeads;
-        rows = budget > 0 ? (int)Math.Clamp(budget / cost, 1, _waitingRows) : 0;
+        var isTold = _toldRows == _tellingEnd;
+        var cost = (isTold ? Policy.BuildRowCost(_shape.Dim) : Policy.AppendRowCost(_shape.Dim)) * _waitingHeads;
+        // What another builds for both is nothing to this one.
+        var isAnothers = isTold && _prefix is { IsComplete: false } && !_prefix.IsBuiltBy(this);
+        rows = budget > 0 && !isAnothers ? (int)Math.Clamp(budget / cost, 1, _waitingRows) : 0;
         return rows * cost;
     }
 
@@ -188,6 +207,8 @@ internal sealed class SequenceAttention
         if (_toldRows < _tellingEnd)
             _toldRows += rows;
         CountIndexes();
+        if (!IsIndexing && !IsOver && RowCount >= PromptEnd)
+            _prefix?.Complete();
     }
 
     /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
@@ -249,9 +270,10 @@ internal sealed class SequenceAttention
             }
         }
 
-        if (_shared is not null)
-            _shared.UseCount--;
-        _shared = null;
+        // The prefix first: it was built with what all share.
+        _prefix?.Leave(this);
+        _shared?.Leave(this);
+        (_shared, _prefix) = (null, null);
         _memory?.Give(MemoryUse.Indexes, _indexBytes);
         (_indexBytes, _waitingRows) = (0, 0);
     }
@@ -289,7 +311,7 @@ internal sealed class SequenceAttention
         }
     }
 
-    private Selector[] NewSelectors(IDisposable? shared)
+    private Selector[] NewSelectors(IDisposable? shared, PrefixIndexes? prefixes)
     {
         var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
         try
@@ -297,7 +319,8 @@ internal sealed class SequenceAttention
             for (var layer = 0; layer < _shape.LayerCount; layer++)
             {
                 var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows) { Shared = shared, TakeBack = TakeBack };
-                Policy.CreateLayer(first, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
+                Policy.CreateLayer(
+                    first with { PrefixRows = PrefixRows, Prefixes = prefixes }, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
             }
 
             if (Array.IndexOf(selectors, null) is var missing and >= 0)

@@ -1,17 +1,43 @@
+using Kvasir.Cache;
+
 namespace Kvasir.Attention;
 
-/// <summary>What the indexes of all sequences under one policy share, and how many sequences use it.</summary>
-internal sealed class SharedIndex(string policy, IDisposable? value, long bytes) : IDisposable
+/// <summary>What the indexes of several sequences under one policy share, and how many of them use it.</summary>
+/// <param name="owner">Told when nobody uses it any more.</param>
+/// <param name="rows">Of which it is an index; null for what all sequences share.</param>
+internal sealed class SharedIndex(SharedIndexes owner, string policy, SharedRows? rows, IDisposable? value, long bytes) : IDisposable
 {
     public string Policy => policy;
 
-    /// <summary>For <see cref="HeadPlace.Shared"/>; null when there is nothing to share.</summary>
+    public SharedRows? Rows => rows;
+
+    /// <summary>Null when there is nothing to share.</summary>
     public IDisposable? Value => value;
 
     public long Bytes => bytes;
 
     /// <summary>Sequences that have selectors made with it.</summary>
-    public int UseCount { get; set; }
+    public int UseCount { get; private set; }
+
+    /// <summary>Whether nothing is left to be built.</summary>
+    public bool IsComplete { get; private set; } = rows is null;
+
+    /// <summary>Which of its users builds it, as long as it is not complete; null for nobody yet.</summary>
+    private SequenceAttention? Builder { get; set; }
+
+    public void Enter() => UseCount++;
+
+    /// <summary>Whether a user is to build what is not complete: one of them alone.</summary>
+    public bool IsBuiltBy(SequenceAttention user) => (Builder ??= user) == user;
+
+    public void Complete() => (IsComplete, Builder) = (true, null);
+
+    public void Leave(SequenceAttention user)
+    {
+        Builder = Builder == user ? null : Builder;
+        UseCount--;
+        owner.DropIdle(this);
+    }
 
     public void Dispose() => value?.Dispose();
 }

@@ -4,8 +4,9 @@ using Kvasir.Models;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// Owns what the indexes of an engine's sequences share, policy by policy. It stays after the last sequence, for the next; when memory is short, what nobody
-/// uses goes.
+/// Owns what the indexes of an engine's sequences share, policy by policy, and the indexes of rows with which several begin. It stays after the last
+/// sequence, for
+/// the next, and an index as long as its rows, if it is complete; when memory is short, what nobody uses goes.
 /// </summary>
 /// <param name="pool">Whose budget it is taken from.</param>
 internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisposable
@@ -13,25 +14,83 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
     private readonly List<SharedIndex> _indexes = [];
 
     /// <summary>Bytes that a sequence under the policy adds: none when they are there.</summary>
-    public long BytesMissing(AttentionPolicy policy)
+    /// <param name="rows">What it begins with in common with others; null for nothing.</param>
+    public long BytesMissing(AttentionPolicy policy, SharedRows? rows)
     {
-        var bytes = policy.SharedIndexBytes(shape);
-        return bytes > 0 && Find(policy) is null ? bytes : 0;
+        var (bytes, prefixBytes) = (policy.SharedIndexBytes(shape), rows is null ? 0 : policy.PrefixBytesAt(shape, rows.RowCount));
+        return (bytes > 0 && Find(policy, null) is null ? bytes : 0) + (prefixBytes > 0 && Find(policy, rows) is null ? prefixBytes : 0);
     }
 
     /// <summary>What sequences under the policy share, made when it is not there. Null when there is no memory for it.</summary>
-    public SharedIndex? TryTake(AttentionPolicy policy)
+    public SharedIndex? TryTake(AttentionPolicy policy) => TryTake(policy, null, policy.SharedIndexBytes(shape), null);
+
+    /// <summary>The index of rows that several sequences begin with, made when it is not there. Null when there is no memory for it.</summary>
+    /// <param name="shared">What sequences under the policy share.</param>
+    public SharedIndex? TryTake(AttentionPolicy policy, SharedRows rows, SharedIndex shared) =>
+        TryTake(policy, rows, policy.PrefixBytesAt(shape, rows.RowCount), shared);
+
+    /// <summary>Gives back what nobody uses. False when there is nothing.</summary>
+    public bool Trim()
     {
-        if (Find(policy) is { } found)
+        var isAny = false;
+        for (var i = _indexes.Count - 1; i >= 0; i--)
+        {
+            if (_indexes[i].UseCount > 0)
+                continue;
+            Drop(_indexes[i]);
+            isAny = true;
+        }
+
+        return isAny;
+    }
+
+    /// <summary>Gives back an index that nobody uses, if nobody can: its rows are gone, or it is not complete.</summary>
+    public void DropIdle(SharedIndex index)
+    {
+        if (index is { UseCount: 0, Rows: { } rows } && (rows.RowCount == 0 || !index.IsComplete))
+            Drop(index);
+    }
+
+    public void Dispose()
+    {
+        for (var i = _indexes.Count - 1; i >= 0; i--)
+            Drop(_indexes[i]);
+    }
+
+    private void DropReleased(SharedRows rows)
+    {
+        for (var i = _indexes.Count - 1; i >= 0; i--)
+        {
+            if (_indexes[i].Rows == rows)
+                DropIdle(_indexes[i]);
+        }
+    }
+
+    private void Drop(SharedIndex index)
+    {
+        if (!_indexes.Remove(index))
+            return;
+        if (index.Rows is { } rows)
+            rows.Released -= DropReleased;
+        index.Dispose();
+        pool.Memory.Give(MemoryUse.Indexes, index.Bytes);
+    }
+
+    private SharedIndex? TryTake(AttentionPolicy policy, SharedRows? rows, long bytes, SharedIndex? shared)
+    {
+        if (Find(policy, rows) is { } found)
             return found;
-        var bytes = policy.SharedIndexBytes(shape);
         if (!pool.TryTakeBeside(MemoryUse.Indexes, bytes))
             return null;
         try
         {
-            var made = new SharedIndex(policy.Name, policy.ShareIndex(shape), bytes);
-            if (made.Value is not null)
-                _indexes.Add(made);
+            var value = rows is null ? policy.ShareIndex(shape) : bytes == 0 ? null : new PrefixIndexes(policy, shape, rows.RowCount, shared!.Value);
+            var made = new SharedIndex(this, policy.Name, rows, value, bytes);
+            if (value is null)
+                return made;
+            _indexes.Add(made);
+            if (rows is not null)
+                rows.Released += DropReleased;
             return made;
         }
         catch
@@ -41,36 +100,11 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
         }
     }
 
-    /// <summary>Gives back what nobody uses. False when there is nothing.</summary>
-    public bool Trim()
-    {
-        var isAny = false;
-        for (var i = _indexes.Count - 1; i >= 0; i--)
-        {
-            var index = _indexes[i];
-            if (index.UseCount > 0)
-                continue;
-            _indexes.RemoveAt(i);
-            index.Dispose();
-            pool.Memory.Give(MemoryUse.Indexes, index.Bytes);
-            isAny = true;
-        }
-
-        return isAny;
-    }
-
-    public void Dispose()
-    {
-        foreach (var index in _indexes)
-            index.Dispose();
-        _indexes.Clear();
-    }
-
-    private SharedIndex? Find(AttentionPolicy policy)
+    private SharedIndex? Find(AttentionPolicy policy, SharedRows? rows)
     {
         if (_indexes.Count == 0)
             return null;
         var name = policy.Name;
-        return _indexes.Find(index => index.Policy == name);
+        return _indexes.Find(index => index.Policy == name && index.Rows == rows);
     }
 }

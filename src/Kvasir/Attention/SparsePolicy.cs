@@ -31,6 +31,16 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
     public sealed override long IndexBytesAt(HeadPlace place, int promptRows, int rows) =>
         Zones.DenseLayers.Contains(place.Layer) ? 0 : SparseIndexBytes(place, promptRows, rows);
 
+    public sealed override IDisposable? CreatePrefix(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? null : CreateSparsePrefix(place);
+
+    public sealed override long PrefixBytesAt(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? 0 : SparsePrefixBytes(place);
+
+    /// <summary>As <see cref="CreatePrefix"/>, in a layer that is not dense.</summary>
+    protected virtual IDisposable? CreateSparsePrefix(HeadPlace place) => null;
+
+    /// <summary>As <see cref="PrefixBytesAt"/>, in a layer that is not dense.</summary>
+    protected virtual long SparsePrefixBytes(HeadPlace place) => 0;
+
     /// <summary>As <see cref="IndexBytesAt"/>, in a layer that is not dense.</summary>
     protected virtual long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => base.IndexBytesAt(place, promptRows, rows);
 

@@ -25,6 +25,9 @@ internal sealed class SharedRows
             pool.Share(page);
     }
 
+    /// <summary>Told when the rows are kept no longer.</summary>
+    public event Action<SharedRows>? Released;
+
     public PagePool Pool { get; }
 
     public int RowCount { get; private set; }
@@ -40,5 +43,6 @@ internal sealed class SharedRows
         RowCount = 0;
         foreach (var page in _pages)
             Pool.Return(page);
+        Released?.Invoke(this);
     }
 }

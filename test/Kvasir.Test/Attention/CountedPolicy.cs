@@ -26,7 +26,13 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
 
     public override double IndexBytesPerToken(int dim) => policy.IndexBytesPerToken(dim);
 
-    public override double IndexRowCost(int dim) => policy.IndexRowCost(dim);
+    public override double AppendRowCost(int dim) => policy.AppendRowCost(dim);
+
+    public override double BuildRowCost(int dim) => policy.BuildRowCost(dim);
+
+    public override IDisposable? CreatePrefix(HeadPlace place) => policy.CreatePrefix(place);
+
+    public override long PrefixBytesAt(HeadPlace place) => policy.PrefixBytesAt(place);
 
     public override long IndexBytesAt(HeadPlace place, int promptRows, int rows) => policy.IndexBytesAt(place, promptRows, rows);
 
@@ -55,9 +61,9 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
 
         public override void Build(KvHead head, int rows, IndexScratch scratch)
         {
-            var before = selector.RowsWaiting;
+            Assert.InRange(rows, 1, selector.RowsWaiting);
             selector.Build(head, rows, scratch);
-            if (Interlocked.Add(ref owner._rowsBuilt, before - selector.RowsWaiting) >= owner.FaultAt)
+            if (Interlocked.Add(ref owner._rowsBuilt, rows) >= owner.FaultAt)
                 throw new InvalidTimeZoneException("at Build");
         }
 

@@ -45,6 +45,9 @@ public sealed class Guarded : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => KeyCodes.BytesPerToken(dim, Bits);
 
+    // Keys are coded when all are there.
+    public override double AppendRowCost(int dim) => 0;
+
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => rows < Zones.MinContext ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);

@@ -72,7 +72,10 @@ public sealed class MagicPig : SparsePolicy
     public override double IndexBytesRead(int dim, int groupHeads) =>
         Math.Min(IndexBytesPerToken(dim), (double)groupHeads * Tables * sizeof(ushort) / (1 << Bits));
 
-    public override double IndexRowCost(int dim) => Tables * Bits / 1500.0;
+    // Keys are hashed when all are there.
+    public override double AppendRowCost(int dim) => 0;
+
+    public override double BuildRowCost(int dim) => Tables * Bits / 1500.0;
 
     // Planes are the same for every sequence.
     public override long SharedIndexBytes(AttentionShape shape) =>
@@ -80,13 +83,21 @@ public sealed class MagicPig : SparsePolicy
 
     public override IDisposable? ShareIndex(AttentionShape shape) => new AllPlanes(this, shape);
 
-    // Generated tokens are hashed in segments, of which the first may be a short one.
+    // Generated tokens are hashed in segments, of which the first may be a short one, and so are those of a prompt behind a prefix when they are few.
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows)
     {
-        var generated = IsFaithful ? 0 : Math.Max(0, rows - promptRows);
-        var segments = ((rows - generated + HashTables.MostRows - 1) / HashTables.MostRows) + (generated == 0 ? 0 : 1 + (generated / SegmentRows));
-        return HashedKeys.BytesFor(Tables, Bits, Math.Min(rows, promptRows + generated), segments);
+        var prefix = HasPrefix(place) ? Math.Min(rows, place.PrefixRows) : 0;
+        var (own, generated) = (Math.Min(rows, promptRows) - prefix, IsFaithful ? 0 : Math.Max(0, rows - promptRows));
+        var (together, later) = prefix == 0 || own >= SegmentRows ? (own, generated) : (0, IsFaithful ? 0 : own + generated);
+        var segments = SegmentCount(prefix) + SegmentCount(together) + (later == 0 ? 0 : 1 + (later / SegmentRows));
+        return HashedKeys.BytesFor(Tables, Bits, prefix + together + later, segments);
     }
+
+    protected override IDisposable? CreateSparsePrefix(HeadPlace place) =>
+        HasPrefix(place) && place.Shared is AllPlanes planes ? NewPrefix(place, planes.Of(place)) : null;
+
+    protected override long SparsePrefixBytes(HeadPlace place) =>
+        HasPrefix(place) ? HashedKeys.BytesFor(Tables, Bits, place.PrefixRows, SegmentCount(place.PrefixRows)) : 0;
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);
 
@@ -97,6 +108,18 @@ public sealed class MagicPig : SparsePolicy
             count += Zones.DenseLayers.Contains(layer) ? 0 : 1;
         return count;
     }
+
+    private bool HasPrefix(HeadPlace place) => place.PrefixRows > Zones.Sinks;
+
+    // All rows but the first, to the end: what of them is among the newest is read anyway.
+    private HashedKeys NewPrefix(HeadPlace place, SignPlanes planes)
+    {
+        var keys = new HashedKeys(planes, place, SegmentRows);
+        keys.Begin(Zones.Sinks, place.PrefixRows, Centres);
+        return keys;
+    }
+
+    private static int SegmentCount(int rows) => (rows + HashTables.MostRows - 1) / HashTables.MostRows;
 
     private SignPlanes Draw(int layer, int kvHead, int dim) => new(Tables, Bits, dim, CounterNoise.Seed((ulong)Zones.Seed, layer, kvHead));
 
@@ -136,6 +159,10 @@ public sealed class MagicPig : SparsePolicy
         private readonly SignPlanes? _ownPlanes;
         private readonly HeadPlace _place;
         private readonly HashedKeys _keys;
+
+        // Of the rows with which others begin too; null where there are none.
+        private readonly HashedKeys? _prefix;
+        private readonly bool _ownsPrefix;
         private readonly NativeBuffer _queryScratch;
         private readonly float[] _meanScores;
         private readonly float[] _inverseQueries;
@@ -146,6 +173,9 @@ public sealed class MagicPig : SparsePolicy
         private int _rows;
         private int _promptSegments;
 
+        // Once the prompt has ended, while its prefix is not complete.
+        private bool _awaitsPrefix;
+
         public Sampled(MagicPig policy, HeadPlace place)
             : base(policy.Zones)
         {
@@ -154,15 +184,18 @@ public sealed class MagicPig : SparsePolicy
             _ownPlanes = place.Shared is null ? policy.Draw(place.Layer, place.KvHead, place.Dim) : null;
             _planes = _ownPlanes ?? ((AllPlanes)place.Shared!).Of(place);
             _keys = new HashedKeys(_planes, place, policy.SegmentRows);
+            if (policy.HasPrefix(place))
+                (_prefix, _ownsPrefix) = place.Prefix is HashedKeys prefix ? (prefix, false) : (policy.NewPrefix(place, _planes), true);
             _queryScratch = NativeBuffer.Uninitialized(_planes.ScratchBytes(place.GroupHeads));
             _meanScores = new float[place.GroupHeads];
             _inverseQueries = new float[place.GroupHeads];
             _queryCodes = new ushort[place.GroupHeads * policy.Tables];
         }
 
-        public override long IndexBytes => _keys.Bytes;
+        public override long IndexBytes => _keys.Bytes + (_ownsPrefix ? _prefix!.Bytes : 0);
 
-        public override int RowsWaiting => _keys.RowsWaiting;
+        // Joining a prefix that another has built meanwhile is one of them, so that it is asked for.
+        public override int RowsWaiting => _awaitsPrefix ? Math.Max(1, _prefix!.RowsWaiting) : _keys.RowsWaiting;
 
         // Of the first segment of generated rows each head takes another part, so that not all heads hash in the same step.
         private int NextRows
@@ -181,8 +214,16 @@ public sealed class MagicPig : SparsePolicy
             var (first, end) = (Zones.Sinks, head.RowCount - Zones.Recent);
             if (first >= end)
                 return;
+            if (_prefix is not null)
+            {
+                _awaitsPrefix = true;
+                if (_prefix.RowsWaiting == 0)
+                    JoinPrefix();
+                return;
+            }
+
             _keys.Begin(first, end, _policy.Centres);
-            _promptSegments = (end - first + HashTables.MostRows - 1) / HashTables.MostRows;
+            _promptSegments = SegmentCount(end - first);
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
@@ -193,15 +234,21 @@ public sealed class MagicPig : SparsePolicy
 
         public override void Build(KvHead head, int rows, IndexScratch scratch)
         {
-            _keys.Build(head, rows, scratch);
+            if (!_awaitsPrefix)
+                _keys.Build(head, rows, scratch);
+            else if (_prefix!.RowsWaiting > 0)
+                _prefix.Build(head, rows, scratch);
+            if (_awaitsPrefix && _prefix!.RowsWaiting == 0)
+                JoinPrefix();
             AddDue();
         }
 
         public override void Truncate(int rows)
         {
             (_promptRows, _rows) = (rows < _promptRows ? 0 : _promptRows, Math.Min(_rows, rows));
-            // A segment is hashed when the newest rows, which are read exactly, come after it.
-            _keys.Truncate(_promptRows == 0 ? 0 : rows - Zones.Recent);
+            _awaitsPrefix &= _promptRows > 0;
+            // A segment is hashed when the newest rows, which are read exactly, come after it; a prefix to its end.
+            _keys.Truncate(_promptRows == 0 ? 0 : Math.Max(rows - Zones.Recent, _prefix?.EndRow ?? 0));
             _promptSegments = Math.Min(_promptSegments, _keys.Segments.Length);
         }
 
@@ -220,6 +267,8 @@ public sealed class MagicPig : SparsePolicy
         protected override void Dispose(bool disposing)
         {
             _keys.Dispose();
+            if (_ownsPrefix)
+                _prefix!.Dispose();
             _queryScratch.Dispose();
             _ownPlanes?.Dispose();
             base.Dispose(disposing);
@@ -246,6 +295,19 @@ public sealed class MagicPig : SparsePolicy
         {
             if (!_policy.IsFaithful && _promptSegments > 0 && _keys.RowsWaiting == 0 && _rows - Zones.Recent - _keys.EndRow >= NextRows)
                 _keys.Add(NextRows);
+        }
+
+        // The rest of the prompt is hashed with the mean of the prefix: together, or with what is generated when there is too little of it for tables of
+        // its own.
+        private void JoinPrefix()
+        {
+            _keys.Adopt(_prefix!);
+            var own = _promptRows - Zones.Recent - _keys.EndRow;
+            if (own >= _policy.SegmentRows)
+                _keys.Add(own);
+            _promptSegments = _keys.Segments.Length + (own >= _policy.SegmentRows ? SegmentCount(own) : 0);
+            _awaitsPrefix = false;
+            AddDue();
         }
 
         private void Find(in HeadQuery query)

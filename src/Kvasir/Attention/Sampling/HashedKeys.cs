@@ -26,6 +26,9 @@ internal sealed class HashedKeys : IDisposable
     private readonly double[] _sums;
     private int _count;
 
+    // The first segments, which another has.
+    private int _adopted;
+
     // Of rows that wait: where the next to be summed is, up to the end of all; behind the segments that are done, one that is begun, the rows of it that
     // are hashed, and tables
     // that are sorted.
@@ -40,7 +43,7 @@ internal sealed class HashedKeys : IDisposable
     public HashedKeys(SignPlanes planes, HeadPlace place, int fewestRows)
     {
         (_planes, _place, Mean, _sums) = (planes, place, new float[place.Dim], new double[place.Dim]);
-        _segments = new Segment[2 + place.MaxRows / HashTables.MostRows + place.MaxRows / fewestRows];
+        _segments = new Segment[3 + place.MaxRows / HashTables.MostRows + place.MaxRows / fewestRows];
         _memory = new NativeBlocks(_segments.Length);
     }
 
@@ -92,6 +95,17 @@ internal sealed class HashedKeys : IDisposable
         Array.Clear(_sums);
     }
 
+    /// <summary>Starts anew behind keys that are hashed to their end, with their mean: they are read where they are, and outlive this.</summary>
+    public void Adopt(HashedKeys first)
+    {
+        Invariant.Holds(first.RowsWaiting == 0);
+        Truncate(0);
+        first.Segments.CopyTo(_segments);
+        (_count, _adopted) = (first._count, first._count);
+        (EndRow, WantedEnd, _summed) = (first.EndRow, first.EndRow, first.EndRow);
+        first.Mean.CopyTo(Mean, 0);
+    }
+
     /// <summary>Lets the next rows wait too, while no others do: a segment, if there are at most <see cref="HashTables.MostRows"/>.</summary>
     public void Add(int rows)
     {
@@ -126,8 +140,11 @@ internal sealed class HashedKeys : IDisposable
         for (; _count > 0 && EndRow > rows; _count--)
         {
             EndRow = _segments[_count - 1].First;
-            _memory.Drop();
+            if (_count > _adopted)
+                _memory.Drop();
         }
+
+        _adopted = Math.Min(_adopted, _count);
 
         if (rows < WantedEnd)
             (WantedEnd, _summed) = (EndRow, EndRow);
