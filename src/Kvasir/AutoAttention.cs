@@ -26,11 +26,11 @@ public static class AutoAttention
     /// <summary>The policy and its options for a model on this machine.</summary>
     /// <param name="kv">How keys and values will be stored.</param>
     /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
-    public static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens) => Choose(config, kv, contextTokens, File());
+    public static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens) => Choose(config, kv, contextTokens, File());
 
     /// <param name="path">Of the file where lengths are kept.</param>
-    /// <inheritdoc cref="Choose(ModelConfig, KvType, int)"/>
-    internal static AutoChoice Choose(ModelConfig config, KvType kv, int contextTokens, string path)
+    /// <inheritdoc cref="Choose(ModelConfig, KvFormat, int)"/>
+    internal static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens, string path)
     {
         ArgumentNullException.ThrowIfNull(config);
         var context = contextTokens == 0 ? config.ContextTokens : contextTokens;
@@ -47,7 +47,7 @@ public static class AutoAttention
     }
 
     /// <summary>What a length holds for: this machine, these kernels with the instructions that they may use, and a shape of heads.</summary>
-    internal static string Key(ModelConfig config, KvType kv) => string.Create(
+    internal static string Key(ModelConfig config, KvFormat kv) => string.Create(
         CultureInfo.InvariantCulture,
         $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {string.Join('+', Processor.InstructionSets)} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
 

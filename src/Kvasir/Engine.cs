@@ -50,7 +50,7 @@ public sealed class Engine : IDisposable
         var sharedBytes = _options.Memory?.LimitBytes ?? ResidentMemory.TotalBytes();
         var askedBytes = _options.KvMemoryBytes == 0 ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
         _memory = new MemoryBudget(Math.Min(askedBytes, sharedBytes), _options.Memory);
-        _cache = new KvCache(_options.Kv, config.LayerCount, config.KvHeadCount, config.HeadDim, _memory);
+        _cache = new KvCache(_options.Kv, config.Attention, _memory);
         _pool = _options.Workers ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
         _pass = NewPass(model);
@@ -80,7 +80,7 @@ public sealed class Engine : IDisposable
     public AttentionPolicy Policy => _policy;
 
     /// <summary>How keys and values are stored.</summary>
-    public KvType Kv => _options.Kv;
+    public KvFormat Kv => _options.Kv;
 
     /// <summary>Sequences that wait.</summary>
     public int WaitingCount => _scheduler.WaitingCount;

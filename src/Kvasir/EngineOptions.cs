@@ -11,7 +11,7 @@ public sealed record EngineOptions
     public int Threads { get; init; }
 
     /// <summary>How keys and values are stored.</summary>
-    public KvType Kv { get; init; } = KvType.BF16;
+    public KvFormat Kv { get; init; } = KvFormat.BF16;
 
     /// <summary>
     /// The most bytes that the engine's KV cache may grow to, pages and indexes together; 0 takes half of the memory that is available, or all that

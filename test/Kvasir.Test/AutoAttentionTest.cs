@@ -7,7 +7,7 @@ namespace Kvasir.Test;
 
 public sealed class AutoAttentionTest : IDisposable
 {
-    private const KvType Kv = KvType.BF16;
+    private static readonly KvFormat Kv = KvFormat.BF16;
     private readonly TempFolder _folder = new();
     private readonly Model _model = Generation.LoadStories();
     private readonly string _path;
@@ -54,7 +54,7 @@ public sealed class AutoAttentionTest : IDisposable
     {
         Assert.Equal(Dense, Choose(2047));
         Keep(300);
-        Assert.Equal(Dense, AutoAttention.Choose(_model.Config, KvType.F32, 0, _path));
+        Assert.Equal(Dense, AutoAttention.Choose(_model.Config, KvFormat.F32, 0, _path));
         Assert.Single(Lengths(_path));
         Assert.Single(Directory.GetFiles(_folder.Path));
     }

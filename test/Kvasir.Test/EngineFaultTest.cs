@@ -9,7 +9,7 @@ public sealed class EngineFaultTest : IDisposable
 {
     // The model has five layers of four KV heads.
     private const int HeadCount = 20;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 32 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string, int, int> Places
@@ -74,7 +74,7 @@ public sealed class EngineFaultTest : IDisposable
     [InlineData("CreateSelector", 0)]
     public void AFaultAmongPreemptedSequencesLeavesTheOthers(string place, int fromRow)
     {
-        var tight = Exact with { KvMemoryBytes = 6 * HeadCount * 2 * 32 * KvCodecs.RowBytes(KvType.F32, 8), MaxSequences = 3 };
+        var tight = Exact with { KvMemoryBytes = 6 * HeadCount * 2 * 32 * RowCodec.F32.RowBytes(8), MaxSequences = 3 };
         using var engine = new Engine(_model, tight);
         Sequence[] sequences = [.. Enumerable.Range(0, 3).Select(i => new Sequence(Prompt(50 - i), i == 2 ? Generation.Greedy(60) with { Attention = new FaultyPolicy(place, fromRow) } : Generation.Greedy(60)))];
         var answers = Generation.RunAll(engine, sequences);

@@ -8,7 +8,7 @@ public sealed class EngineTest : IDisposable
 {
     // The model has five layers of four KV heads: 20 pages hold 32 tokens.
     private const int HeadCount = 20;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _prompt;
 
@@ -67,14 +67,20 @@ public sealed class EngineTest : IDisposable
             .AssertEquals(Generation.Run(_model, Exact, _prompt, Generation.Greedy(30)), 0, $"{threads} threads");
 
     [Theory]
-    [InlineData(KvType.BF16, 0.002)]
-    [InlineData(KvType.Q8, 0.01)]
-    [InlineData(KvType.Int8, 0.0015)]
-    [InlineData(KvType.Int8Channel, 0.0015)]
-    public void StoredKeysAndValuesKeepTheLogits(KvType kv, double tolerance)
+    [InlineData("bf16", 0.002)]
+    [InlineData("q8", 0.01)]
+    [InlineData("int8", 0.0015)]
+    [InlineData("int8-channel", 0.0015)]
+    [InlineData("keys=f32,values=bf16", 0.002)]
+    [InlineData("keys=q8,values=bf16", 0.01)]
+    [InlineData("keys=bf16,values=q8", 0.01)]
+    [InlineData("keys=int8,values=bf16", 0.002)]
+    [InlineData("keys=bf16,values=int8-channel", 0.002)]
+    [InlineData("keys=int8,values=q8", 0.01)]
+    public void StoredKeysAndValuesKeepTheLogits(Kv kv, double tolerance)
     {
         // Half of the tokens as a prompt, half one by one; root mean square errors in units of the range of a position's logits.
-        var exact = GoldenLogitsEngine.LogitsOf("stories260K", LongPrompt(160), KvType.F32, promptCount: 80, chunkTokens: 32);
+        var exact = GoldenLogitsEngine.LogitsOf("stories260K", LongPrompt(160), KvFormat.F32, promptCount: 80, chunkTokens: 32);
         var stored = GoldenLogitsEngine.LogitsOf("stories260K", LongPrompt(160), kv, promptCount: 80, chunkTokens: 32);
         var errors = exact.Zip(stored, (e, s) => Math.Sqrt(e.Zip(s).Average(x => Math.Pow(x.First - x.Second, 2))) / (e.Max() - e.Min())).ToArray();
         Assert.InRange(errors.Average(), 0, tolerance);
@@ -169,11 +175,12 @@ public sealed class EngineTest : IDisposable
 
     // With one worker everything runs on the thread whose allocations are counted; with two, what the engine does between jobs.
     [Theory]
-    [InlineData(1, KvType.BF16)]
-    [InlineData(1, KvType.Q8)]
-    [InlineData(1, KvType.Int8)]
-    [InlineData(2, KvType.F32)]
-    public void DecodeStepsAllocateNothing(int threads, KvType kv)
+    [InlineData(1, "bf16")]
+    [InlineData(1, "q8")]
+    [InlineData(1, "int8")]
+    [InlineData(2, "f32")]
+    [InlineData(1, "keys=q8,values=int8-channel")]
+    public void DecodeStepsAllocateNothing(int threads, Kv kv)
     {
         using var engine = new Engine(_model, Exact with { Kv = kv, Threads = threads });
         var options = Generation.Greedy(120) with { TopLogprobs = null, Stop = ["\u01C2 no story has this"], Sampling = new SamplingOptions { RepetitionPenalty = 1.1f } };
@@ -257,8 +264,8 @@ public sealed class EngineTest : IDisposable
     [Fact]
     public void ThePlanCountsWhatTheCacheTakes()
     {
-        using var engine = new Engine(_model, Exact with { Kv = KvType.BF16 });
-        Assert.Equal(HeadCount * 2 * KvCodecs.RowBytes(KvType.BF16, 8), engine.Plan.KvBytesPerToken);
+        using var engine = new Engine(_model, Exact with { Kv = KvFormat.BF16 });
+        Assert.Equal(HeadCount * 2 * RowCodec.BF16.RowBytes(8), engine.Plan.KvBytesPerToken);
         var sequence = new Sequence(LongPrompt(64), Generation.Greedy(2));
         engine.Submit(sequence);
         engine.Step();
@@ -271,5 +278,5 @@ public sealed class EngineTest : IDisposable
         return tokens[..count];
     }
 
-    private static long PageBytes() => 2 * 32 * KvCodecs.RowBytes(KvType.F32, 8);
+    private static long PageBytes() => 2 * 32 * RowCodec.F32.RowBytes(8);
 }

@@ -10,7 +10,7 @@ public sealed class GivenTokensTest : IDisposable
     private const int LayerCount = 5;
     private const int KvHeadCount = 4;
     private const string Streaming = "streaming:sinks=2,recent=14,dense-layers=0,min-context=0";
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
 
@@ -109,7 +109,7 @@ public sealed class GivenTokensTest : IDisposable
     public void PreemptedSequencesGoOnWithWhatWasGiven()
     {
         // Six pages a head; three sequences of 50 + 60 tokens want four each.
-        using var engine = new Engine(_model, Exact with { KvMemoryBytes = 6 * HeadCount * 2 * 32 * KvCodecs.RowBytes(KvType.F32, 8), MaxSequences = 3 });
+        using var engine = new Engine(_model, Exact with { KvMemoryBytes = 6 * HeadCount * 2 * 32 * RowCodec.F32.RowBytes(8), MaxSequences = 3 });
         var watched = Enumerable.Range(0, 3).Select(i => Watched(_text[(50 - i)..(90 - i)], 20, "dense")).ToArray();
         var crowded = Generation.RunAll(engine, watched.Select((w, i) => (_text[..(50 - i)], w.Options)));
         Assert.Contains(crowded, static run => run.Sequence.DecodedCount < 59);
@@ -139,7 +139,7 @@ public sealed class GivenTokensTest : IDisposable
     [Fact]
     public void LimitsAreCheckedWhenTheyAreSubmitted()
     {
-        using var engine = new Engine(_model, Exact with { ContextTokens = 100, KvMemoryBytes = 3 * HeadCount * 2 * 32 * KvCodecs.RowBytes(KvType.F32, 8) });
+        using var engine = new Engine(_model, Exact with { ContextTokens = 100, KvMemoryBytes = 3 * HeadCount * 2 * 32 * RowCodec.F32.RowBytes(8) });
         AssertRefused(KvasirError.BadOption, "the given tokens have token 512", 10, [5, 512], 1);
         AssertRefused(KvasirError.BadOption, "the given tokens have token -1", 10, [-1], 1);
         AssertRefused(KvasirError.BadOption, "max tokens 0 is less than 1", 10, [], 0);

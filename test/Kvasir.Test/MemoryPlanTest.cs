@@ -9,20 +9,20 @@ public sealed class MemoryPlanTest
     private const int ObjectBytes = 2 * 128;
 
     [Theory]
-    [InlineData(KvType.F32, 64)]
-    [InlineData(KvType.BF16, 64)]
-    [InlineData(KvType.Q8, 64)]
-    [InlineData(KvType.Int8, 64)]
-    [InlineData(KvType.Int8, 8)]
-    [InlineData(KvType.Int8Channel, 64)]
-    [InlineData(KvType.Int8Channel, 80)]
-    public void PagesThatAreBeingWrittenTakeWhatIsPlanned(KvType type, int dim)
+    [InlineData("f32", 64)]
+    [InlineData("bf16", 64)]
+    [InlineData("q8", 64)]
+    [InlineData("int8", 64)]
+    [InlineData("int8", 8)]
+    [InlineData("int8-channel", 64)]
+    [InlineData("int8-channel", 80)]
+    public void PagesThatAreBeingWrittenTakeWhatIsPlanned(Kv type, int dim)
     {
         using var cache = new KvCache(type, layerCount: 3, kvHeadCount: 2, dim, 4 << 20);
-        using var plain = new KvCache(KvType.F32, layerCount: 3, kvHeadCount: 2, dim, 4 << 20);
+        using var plain = new KvCache(KvFormat.F32, layerCount: 3, kvHeadCount: 2, dim, 4 << 20);
         var taken = Allocated(cache) - Allocated(plain);
         Assert.InRange(taken, cache.OpenPageBytes, cache.OpenPageBytes + (6 * ObjectBytes));
-        Assert.Equal(type is KvType.Int8 or KvType.Int8Channel, cache.OpenPageBytes > 0);
+        Assert.Equal(((KvFormat)type).Keys.SealsPages, cache.OpenPageBytes > 0);
 
         static long Allocated(KvCache cache)
         {
@@ -33,10 +33,10 @@ public sealed class MemoryPlanTest
     }
 
     [Theory]
-    [InlineData(KvType.BF16, 0)]
-    [InlineData(KvType.Int8, 1)]
-    [InlineData(KvType.Int8Channel, 2)]
-    public void APlanCountsThemForASequence(KvType type, int pages)
+    [InlineData("bf16", 0)]
+    [InlineData("int8", 1)]
+    [InlineData("int8-channel", 2)]
+    public void APlanCountsThemForASequence(Kv type, int pages)
     {
         using var model = Generation.LoadStories();
         using var engine = new Engine(model, new EngineOptions { Kv = type, Threads = 1, KvMemoryBytes = 2 << 20, MaxSequences = 3 });

@@ -15,16 +15,16 @@ public sealed class NotFiniteTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("blk.2.ffn_down.weight", float.NaN, KvType.BF16)]
-    [InlineData("blk.2.ffn_down.weight", float.PositiveInfinity, KvType.BF16)]
-    [InlineData("blk.0.attn_k.weight", float.NaN, KvType.F32)]
-    [InlineData("blk.0.attn_k.weight", float.NaN, KvType.BF16)]
-    [InlineData("blk.0.attn_k.weight", float.NaN, KvType.Q8)]
-    [InlineData("blk.0.attn_k.weight", float.NaN, KvType.Int8)]
-    [InlineData("blk.0.attn_v.weight", float.NaN, KvType.Int8Channel)]
-    [InlineData("blk.4.attn_q.weight", float.NaN, KvType.Q8)]
-    [InlineData("blk.4.attn_output.weight", float.NegativeInfinity, KvType.Q8)]
-    public void TheFirstStepSaysSo(string tensor, float value, KvType kv)
+    [InlineData("blk.2.ffn_down.weight", float.NaN, "bf16")]
+    [InlineData("blk.2.ffn_down.weight", float.PositiveInfinity, "bf16")]
+    [InlineData("blk.0.attn_k.weight", float.NaN, "f32")]
+    [InlineData("blk.0.attn_k.weight", float.NaN, "bf16")]
+    [InlineData("blk.0.attn_k.weight", float.NaN, "q8")]
+    [InlineData("blk.0.attn_k.weight", float.NaN, "int8")]
+    [InlineData("blk.0.attn_v.weight", float.NaN, "int8-channel")]
+    [InlineData("blk.4.attn_q.weight", float.NaN, "q8")]
+    [InlineData("blk.4.attn_output.weight", float.NegativeInfinity, "q8")]
+    public void TheFirstStepSaysSo(string tensor, float value, Kv kv)
     {
         using var model = Model.Load(DamagedModel.Write(_folder, tensor, value, index: 5));
         using var engine = new Engine(model, new EngineOptions { Threads = 2, Kv = kv, KvMemoryBytes = 16 << 20 });
@@ -81,8 +81,8 @@ public sealed class NotFiniteTest : IDisposable
         comparison.Take(scores, 1, AttentionScratch.DecodeRows);
         using var meter = new AttentionMeter();
         var audit = new AttentionAudit(1, 1, shape, "x", meter);
-        using var scratch = new AttentionScratch(shape, KvType.F32, 64);
-        using var cache = new Kvasir.Cache.KvCache(KvType.F32, 1, 1, 4, 1 << 20);
+        using var scratch = new AttentionScratch(shape, KvFormat.F32, 64);
+        using var cache = new Kvasir.Cache.KvCache(KvFormat.F32, 1, 1, 4, 1 << 20);
         var rows = cache.Open(32);
         Assert.True(rows.TryReserve(2));
         for (var row = 0; row < 2; row++)

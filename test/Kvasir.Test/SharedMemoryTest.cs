@@ -10,21 +10,21 @@ public sealed class SharedMemoryTest : IDisposable
 {
     // The model has five layers of four KV heads.
     private const int HeadCount = 20;
-    private static readonly EngineOptions Small = new() { Threads = 1, Kv = KvType.F32, ContextTokens = 256, BatchTokens = 64, MaxSequences = 2 };
+    private static readonly EngineOptions Small = new() { Threads = 1, Kv = KvFormat.F32, ContextTokens = 256, BatchTokens = 64, MaxSequences = 2 };
     private readonly Model _model = Generation.LoadStories();
 
-    public static TheoryData<string, KvType> Kinds => new()
+    public static TheoryData<string, KvFormat> Kinds => new()
     {
-        { "dense", KvType.BF16 },
-        { "dense", KvType.Int8Channel },
-        { "magicpig:bits=4,tables=12,segment=64,sinks=3,recent=5,dense-layers=1,min-context=0", KvType.F32 },
-        { "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0", KvType.Int8 },
-        { "guarded:epsilon=0.6,delta=0.3,pilot=24,sinks=0,recent=1,min-context=0", KvType.F32 },
-        { "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0", KvType.BF16 },
-        { "alisa:ratio=0.3,scoring=literal,sum=window,observed=20,min-context=0", KvType.F32 },
+        { "dense", KvFormat.BF16 },
+        { "dense", KvFormat.Int8Channel },
+        { "magicpig:bits=4,tables=12,segment=64,sinks=3,recent=5,dense-layers=1,min-context=0", KvFormat.F32 },
+        { "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0", KvFormat.Int8 },
+        { "guarded:epsilon=0.6,delta=0.3,pilot=24,sinks=0,recent=1,min-context=0", KvFormat.F32 },
+        { "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0", KvFormat.BF16 },
+        { "alisa:ratio=0.3,scoring=literal,sum=window,observed=20,min-context=0", KvFormat.F32 },
     };
 
-    private static long ColumnBytes => HeadCount * 2L * 32 * KvCodecs.RowBytes(KvType.F32, 8);
+    private static long ColumnBytes => HeadCount * 2L * 32 * RowCodec.F32.RowBytes(8);
 
     public void Dispose() => _model.Dispose();
 
@@ -136,7 +136,7 @@ public sealed class SharedMemoryTest : IDisposable
     // One allocation after another fails once, until none is left that could.
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void EveryAllocationThatFailsIsAnAnswer(string policy, KvType kv)
+    public void EveryAllocationThatFailsIsAnAnswer(string policy, KvFormat kv)
     {
         var options = Small with { Kv = kv, KvMemoryBytes = 8 << 20 };
         var request = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) };
@@ -175,7 +175,7 @@ public sealed class SharedMemoryTest : IDisposable
     // From one question after another on nothing more is to be had, until the request has its answer.
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void EveryRefusalOfTheBudgetIsAnAnswer(string policy, KvType kv)
+    public void EveryRefusalOfTheBudgetIsAnAnswer(string policy, KvFormat kv)
     {
         var request = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) };
         var alone = Generation.Run(_model, Small with { Kv = kv, KvMemoryBytes = 8 << 20 }, Prompt(100), request);
@@ -205,7 +205,7 @@ public sealed class SharedMemoryTest : IDisposable
         Assert.Contains(MemoryUse.Pages, refused);
         Assert.Contains(MemoryUse.Scratch, refused);
         Assert.Equal(policy != "dense", refused.Contains(MemoryUse.Indexes));
-        Assert.Equal(kv is KvType.Int8 or KvType.Int8Channel, refused.Contains(MemoryUse.OpenPages));
+        Assert.Equal(kv.Keys.SealsPages, refused.Contains(MemoryUse.OpenPages));
     }
 
     private void AssertServes(Engine engine, GenerationOptions request, Generation alone)

@@ -24,11 +24,11 @@ public sealed class SharedPromptTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
-    [InlineData(KvType.F32)]
-    [InlineData(KvType.BF16)]
-    [InlineData(KvType.Q8)]
-    [InlineData(KvType.Int8)]
-    public void PoliciesOneAfterAnotherFindWhatTheyWouldAlone(KvType type)
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("q8")]
+    [InlineData("int8")]
+    public void PoliciesOneAfterAnotherFindWhatTheyWouldAlone(Kv type)
     {
         using var engine = new Engine(_model, Options(type));
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
@@ -51,7 +51,7 @@ public sealed class SharedPromptTest : IDisposable
     [Fact]
     public void WhatIsSharedChangesNothing()
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
+        using var engine = new Engine(_model, Options(KvFormat.F32));
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         foreach (var policy in Policies)
@@ -70,9 +70,9 @@ public sealed class SharedPromptTest : IDisposable
     }
 
     [Theory]
-    [InlineData(KvType.F32)]
-    [InlineData(KvType.Int8)]
-    public void SequencesSideBySideReadTheSamePages(KvType type)
+    [InlineData("f32")]
+    [InlineData("int8")]
+    public void SequencesSideBySideReadTheSamePages(Kv type)
     {
         using var engine = new Engine(_model, Options(type) with { MaxSequences = 3 });
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
@@ -101,7 +101,7 @@ public sealed class SharedPromptTest : IDisposable
     [Fact]
     public void ReleasedRowsStayForThoseThatUseThem()
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
+        using var engine = new Engine(_model, Options(KvFormat.F32));
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         var user = Sequence(shared, "dense");
@@ -121,9 +121,9 @@ public sealed class SharedPromptTest : IDisposable
     public void ThePreemptedBeginAgainWithTheSharedRows()
     {
         // 13 pages a head: four are shared, and two answers of 40 tokens behind 72 more need four each.
-        using var roomy = new Engine(_model, Options(KvType.F32));
+        using var roomy = new Engine(_model, Options(KvFormat.F32));
         var limit = PageBytes(roomy, 32) * 10;
-        using var engine = new Engine(_model, Options(KvType.F32) with { KvMemoryBytes = limit, MaxSequences = 2 });
+        using var engine = new Engine(_model, Options(KvFormat.F32) with { KvMemoryBytes = limit, MaxSequences = 2 });
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         Compute(engine, shared);
         Sequence[] both = [.. Enumerable.Range(0, 2).Select(_ => new Sequence(_text, Generation.Greedy(40)) { Shared = shared })];
@@ -148,7 +148,7 @@ public sealed class SharedPromptTest : IDisposable
     [Fact]
     public void WhoObservesMoreThanTheRestComputesItsOwn()
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
+        using var engine = new Engine(_model, Options(KvFormat.F32));
         var shared = new SharedPrompt(_text.AsSpan(0, 160));
         Compute(engine, shared);
         Assert.Equal(0, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=41,min-context=0").Sequence.ReusedCount);
@@ -164,7 +164,7 @@ public sealed class SharedPromptTest : IDisposable
     [Fact]
     public void ACancelledSequenceLeavesThemToOthers()
     {
-        using var engine = new Engine(_model, Options(KvType.F32) with { BatchTokens = 140 });
+        using var engine = new Engine(_model, Options(KvFormat.F32) with { BatchTokens = 140 });
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         var cancelled = Sequence(shared, "dense");
         engine.Submit(cancelled);
@@ -186,7 +186,7 @@ public sealed class SharedPromptTest : IDisposable
     [Fact]
     public void OtherPromptsAndPartsOfUnitsAreRefused()
     {
-        using var engine = new Engine(_model, Options(KvType.F32));
+        using var engine = new Engine(_model, Options(KvFormat.F32));
         var shared = new SharedPrompt(_text.AsSpan(32, 64));
         var refusal = Assert.Throws<KvasirException>(() => engine.Submit(Sequence(shared, "dense")));
         Assert.Equal("the prompt of 200 tokens does not begin with the 64 that are shared", refusal.Message);
@@ -195,7 +195,7 @@ public sealed class SharedPromptTest : IDisposable
     }
 
     // The same tokens in the same batches: first the shared ones, then the others.
-    private Generation Alone(KvType type, string policy)
+    private Generation Alone(KvFormat type, string policy)
     {
         using var engine = new Engine(_model, Options(type));
         var own = new SharedPrompt(_text.AsSpan(0, SharedTokens));
@@ -205,7 +205,7 @@ public sealed class SharedPromptTest : IDisposable
         return result;
     }
 
-    private static EngineOptions Options(KvType type) => new() { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, PromptsFirst = true };
+    private static EngineOptions Options(KvFormat type) => new() { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, PromptsFirst = true };
 
     private static long PageBytes(Engine engine, int rows) => engine.Plan.KvBytesPerToken * ((rows + 31) / 32 * 32);
 

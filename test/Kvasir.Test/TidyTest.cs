@@ -13,7 +13,7 @@ public sealed class TidyTest
     private const int MaxParameters = 6;
     private const int MaxKernelParameters = 8;
     private static readonly string[] VagueWords = ["Manager", "Helper", "Utils", "Util", "Common", "Base", "Data", "Info"];
-    private static readonly string Root = FindRoot();
+    internal static readonly string Root = FindRoot();
     private static readonly Assembly[] Assemblies = [typeof(Kvasir.Kernels.Memory.NativeView).Assembly, typeof(Engine).Assembly, typeof(Kvasir.Evaluation.TaskCatalog).Assembly, Assembly.Load("Kvasir.Cli")];
 
     [Fact]
@@ -141,6 +141,15 @@ public sealed class TidyTest
         let tests = Path.Combine(Root, "test", "Kvasir.Test", "Kernels", folder)
         where !Directory.Exists(tests) || Directory.GetFiles(tests, "*Test.cs").Length == 0
         select folder);
+
+    // Who wants to know which format it is asks its row for what follows from that.
+    [Fact]
+    public void NobodyAsksWhichFormatItIs() => Assert.Empty(
+        from file in SourceFiles("src", "bench")
+        where Path.GetFileName(file) is not ("KvFormat.cs" or "RowCodec.cs")
+        from line in File.ReadLines(file)
+        where Regex.IsMatch(line, @"(\b(is|is not|case|or)|[=!]=) (KvFormat|RowCodec)\.(?!Pair|Find|Plain)\w+|\b(KvFormat|RowCodec)\.\w+ (=>|[=!]=)|\.(Keys|Values|Codec) is \w+Codec")
+        select $"{Shown(file)}: {line.Trim()}");
 
     [Fact]
     public void EveryPolicyIsInTheCatalogue()

@@ -18,14 +18,15 @@ public class DecodeAttentionBench : IDisposable
 
     private readonly nint[][] _pages = new nint[Heads][];
     private readonly int[] _selected = new int[Tokens / SelectedEvery];
+    private PageLayout _page = KvFormat.BF16.Page(Dim, PageTokens);
     private NativeBuffer? _memory;
     private float[] _queries = [];
     private float[] _scores = [];
     private float[] _weights = [];
     private float[] _outputs = [];
 
-    [Params(KvType.BF16, KvType.Q8, KvType.F32)]
-    public KvType Type { get; set; }
+    [Params("bf16", "q8", "f32")]
+    public string Format { get; set; } = KvFormat.BF16.Name;
 
     [Params(1, 4, 8)]
     public int Group { get; set; }
@@ -35,7 +36,8 @@ public class DecodeAttentionBench : IDisposable
     {
         const int PageCount = Tokens / PageTokens;
         var random = new Random(1);
-        var pageBytes = KvCodecs.PageBytes(Type, Dim, PageTokens);
+        _page = KvFormat.Find(Format)!.Page(Dim, PageTokens);
+        var pageBytes = _page.Bytes;
         _memory = new NativeBuffer((long)Heads * PageCount * pageBytes);
         (_queries, _scores, _outputs) = (Normal(random, Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
         // As softmax makes them: none is negative.
@@ -50,8 +52,8 @@ public class DecodeAttentionBench : IDisposable
                 _pages[head][page] = _memory.View.Slice(((long)page * Heads + head) * pageBytes, pageBytes).Address;
             for (var token = 0; token < Tokens; token++)
             {
-                PagedRows.Keys(_pages[head], PageTokens, Type, Dim).Encode(token, row);
-                PagedRows.Values(_pages[head], PageTokens, Type, Dim).Encode(token, row);
+                _page.Keys(_pages[head]).Encode(token, row);
+                _page.Values(_pages[head]).Encode(token, row);
             }
         }
 
@@ -63,14 +65,14 @@ public class DecodeAttentionBench : IDisposable
     public void Scores()
     {
         foreach (var pages in _pages)
-            AttentionScores.Rows(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), 0.1f, _scores, Tokens);
+            AttentionScores.Rows(_queries, _page.Keys(pages), new RowSet(0, Tokens), 0.1f, _scores, Tokens);
     }
 
     [Benchmark]
     public void Values()
     {
         foreach (var pages in _pages)
-            AttentionValues.Rows(_weights, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(0, Tokens), _outputs);
+            AttentionValues.Rows(_weights, Tokens, _page.Values(pages), new RowSet(0, Tokens), _outputs);
     }
 
     /// <summary>2 % of the rows, gathered: mostly from the last cache level here, since repeated runs visit the same ones.</summary>
@@ -79,8 +81,8 @@ public class DecodeAttentionBench : IDisposable
     {
         foreach (var pages in _pages)
         {
-            AttentionScores.Rows(_queries, PagedRows.Keys(pages, PageTokens, Type, Dim), new RowSet(_selected), 0.1f, _scores, Tokens);
-            AttentionValues.Rows(_weights, Tokens, PagedRows.Values(pages, PageTokens, Type, Dim), new RowSet(_selected), _outputs);
+            AttentionScores.Rows(_queries, _page.Keys(pages), new RowSet(_selected), 0.1f, _scores, Tokens);
+            AttentionValues.Rows(_weights, Tokens, _page.Values(pages), new RowSet(_selected), _outputs);
         }
     }
 

@@ -11,6 +11,7 @@ public class PrefillAttentionBench : IDisposable
     private const int Rows = 512;
     private const int PageTokens = 32;
 
+    private static readonly PageLayout Page = KvFormat.BF16.Page(Dim, PageTokens);
     private readonly nint[] _pages = new nint[Rows / PageTokens];
     private NativeBuffer? _memory;
     private float[] _queries = [];
@@ -32,14 +33,14 @@ public class PrefillAttentionBench : IDisposable
     public void FillPages()
     {
         var random = new Random(1);
-        var pageBytes = KvCodecs.PageBytes(KvType.BF16, Dim, PageTokens);
+        var pageBytes = Page.Bytes;
         _memory = new NativeBuffer(_pages.Length * pageBytes);
         for (var page = 0; page < _pages.Length; page++)
             _pages[page] = _memory.View.Slice(page * pageBytes, pageBytes).Address;
         for (var row = 0; row < Rows; row++)
         {
-            PagedRows.Keys(_pages, PageTokens, KvType.BF16, Dim).Encode(row, DecodeAttentionBench.Normal(random, Dim));
-            PagedRows.Values(_pages, PageTokens, KvType.BF16, Dim).Encode(row, DecodeAttentionBench.Normal(random, Dim));
+            Page.Keys(_pages).Encode(row, DecodeAttentionBench.Normal(random, Dim));
+            Page.Values(_pages).Encode(row, DecodeAttentionBench.Normal(random, Dim));
         }
 
         (_queries, _scores, _outputs) = (DecodeAttentionBench.Normal(random, Queries * Dim), new float[Queries * Rows], new float[Queries * Dim]);
@@ -48,10 +49,10 @@ public class PrefillAttentionBench : IDisposable
     }
 
     [Benchmark]
-    public void Scores() => _scoresKernel!(_queries, PagedRows.Keys(_pages, PageTokens, KvType.BF16, Dim), new RowSet(0, Rows), 0.1f, _scores, Rows);
+    public void Scores() => _scoresKernel!(_queries, Page.Keys(_pages), new RowSet(0, Rows), 0.1f, _scores, Rows);
 
     [Benchmark]
-    public void Values() => _valuesKernel!(_scores, Rows, PagedRows.Values(_pages, PageTokens, KvType.BF16, Dim), new RowSet(0, Rows), _outputs);
+    public void Values() => _valuesKernel!(_scores, Rows, Page.Values(_pages), new RowSet(0, Rows), _outputs);
 
     [GlobalCleanup]
     public void Dispose()

@@ -16,14 +16,15 @@ public class TileAttentionBench : IDisposable
     private const int Group = 4;
 
     private readonly nint[] _pages = new nint[Rows / PageTokens];
+    private PageLayout _page = KvFormat.BF16.Page(Dim, PageTokens);
     private NativeBuffer? _memory;
     private NativeBuffer? _scratch;
     private float[] _queries = [];
     private float[] _scores = [];
     private float[] _outputs = [];
 
-    [Params(KvType.BF16, KvType.Q8)]
-    public KvType Type { get; set; }
+    [Params("bf16", "q8")]
+    public string Format { get; set; } = KvFormat.BF16.Name;
 
     [Params(8, 16, 64, 512)]
     public int Queries { get; set; }
@@ -32,7 +33,8 @@ public class TileAttentionBench : IDisposable
     public void FillPages()
     {
         var random = new Random(1);
-        var pageBytes = KvCodecs.PageBytes(Type, Dim, PageTokens);
+        _page = KvFormat.Find(Format)!.Page(Dim, PageTokens);
+        var pageBytes = _page.Bytes;
         _memory = new NativeBuffer(_pages.Length * pageBytes);
         for (var page = 0; page < _pages.Length; page++)
             _pages[page] = _memory.View.Slice(page * pageBytes, pageBytes).Address;
@@ -51,7 +53,7 @@ public class TileAttentionBench : IDisposable
     [Benchmark]
     public void Tiles()
     {
-        if (TileAttention.Supports(Type))
+        if (TileAttention.Supports(_page.Format))
             TileAttention.Run(_queries, Keys(), Values(), new CausalView(Rows - (Queries / Group), Group, null), _scratch!.View, _outputs);
     }
 
@@ -75,7 +77,7 @@ public class TileAttentionBench : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private PagedRows Keys() => PagedRows.Keys(_pages, PageTokens, Type, Dim);
+    private PagedRows Keys() => _page.Keys(_pages);
 
-    private PagedRows Values() => PagedRows.Values(_pages, PageTokens, Type, Dim);
+    private PagedRows Values() => _page.Values(_pages);
 }

@@ -15,7 +15,7 @@ public class ElementwiseBench
     private readonly float[] _z = new float[Count];
     private readonly float[] _cos = new float[Dim / 2];
     private readonly float[] _sin = new float[Dim / 2];
-    private readonly byte[] _stored = new byte[KvCodecs.RowBytes(KvType.F32, Dim)];
+    private readonly byte[] _stored = new byte[RowCodec.F32.RowBytes(Dim)];
 
     [GlobalSetup]
     public void Fill()
@@ -53,12 +53,13 @@ public class ElementwiseBench
     }
 
     [Benchmark]
-    [Arguments(KvType.BF16)]
-    [Arguments(KvType.Q8)]
-    public void Encode(KvType type)
+    [Arguments("bf16")]
+    [Arguments("q8")]
+    public void Encode(string format)
     {
-        var stored = _stored.AsSpan(0, KvCodecs.RowBytes(type, Dim));
+        var codec = KvFormat.Find(format)!.Keys;
+        var stored = _stored.AsSpan(0, codec.RowBytes(Dim));
         for (var i = 0; i < Count; i += Dim)
-            KvCodecs.Encode(type, _x.AsSpan(i, Dim), stored);
+            codec.Encode(_x.AsSpan(i, Dim), stored);
     }
 }

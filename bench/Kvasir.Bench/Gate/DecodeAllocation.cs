@@ -14,7 +14,7 @@ internal static class DecodeAllocation
     {
         using var model = Model.Synthetic("tiny", SyntheticWeights.Q4_0);
         long most = 0;
-        foreach (var kv in Enum.GetValues<KvType>())
+        foreach (var kv in KvFormat.Table)
         {
             foreach (var threads in new[] { 1, 2 })
                 most = Math.Max(most, Measure(model, new EngineOptions { Kv = kv, Threads = threads, ContextTokens = 512, KvMemoryBytes = 64 << 20 }));

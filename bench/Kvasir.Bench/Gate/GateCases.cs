@@ -33,10 +33,10 @@ internal sealed class GateCases : IDisposable
                 AddProduct(type, batch);
         }
 
-        foreach (var type in Enum.GetValues<KvType>())
+        foreach (var format in KvFormat.Table)
         {
-            AddAttention(type);
-            AddPrefill(type);
+            AddAttention(format);
+            AddPrefill(format);
         }
 
         SmallKernels.AddTo(this);
@@ -88,59 +88,59 @@ internal sealed class GateCases : IDisposable
         }
     }
 
-    private void AddAttention(KvType type)
+    private void AddAttention(KvFormat format)
     {
-        var pages = Pages(type);
+        var pages = Pages(format);
         var (queries, scores, outputs) = (Normal(Group * Dim), new float[Group * Tokens], new float[Group * Dim]);
         var weights = Array.ConvertAll(Normal(Group * Tokens), Math.Abs);
-        // The integer kernels are for q8 alone.
-        var score = Array.FindLast(AttentionScores.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
+        var page = format.Page(Dim, PageTokens);
+        var score = format.Keys.Forms.Last(static form => form.IsSupported);
         _cases.Add(new GateCase(
-            $"attention scores {type}, {Group} queries", score.Name, Least(score.Name, score.Name == "vnni" ? 12 : 4.5),
-            () => AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens),
-            () => AttentionScores.Rows(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens)));
-        var value = Array.FindLast(AttentionValues.Variants, variant => variant.IsSupported && (variant.Name != "vnni" || type == KvType.Q8));
+            $"attention scores {format}, {Group} queries", score.Name, Least(score.Name, score.Name == "vnni" ? 12 : 4.5),
+            () => AttentionScores.Variants[0].Run(queries, page.Keys(pages), new RowSet(0, Tokens), 1, scores, Tokens),
+            () => AttentionScores.Rows(queries, page.Keys(pages), new RowSet(0, Tokens), 1, scores, Tokens)));
+        var value = format.Values.Forms.Last(static form => form.IsSupported);
         _cases.Add(new GateCase(
-            $"attention values {type}, {Group} queries", value.Name, Least(value.Name, value.Name == "vnni" ? 10 : 4.5),
-            () => AttentionValues.Variants[0].Run(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs),
-            () => AttentionValues.Rows(weights, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs)));
+            $"attention values {format}, {Group} queries", value.Name, Least(value.Name, value.Name == "vnni" ? 10 : 4.5),
+            () => AttentionValues.Variants[0].Run(weights, Tokens, page.Values(pages), new RowSet(0, Tokens), outputs),
+            () => AttentionValues.Rows(weights, Tokens, page.Values(pages), new RowSet(0, Tokens), outputs)));
     }
 
-    private void AddPrefill(KvType type)
+    private void AddPrefill(KvFormat format)
     {
         const int Positions = 64;
         const int Queries = Positions * Group;
-        if (!TileAttention.Supports(type))
+        if (!TileAttention.Supports(format))
             return;
-        var pages = Pages(type);
+        var (page, pages) = (format.Page(Dim, PageTokens), Pages(format));
         var (queries, scores, outputs) = (Normal(Queries * Dim), new float[Queries * Tokens], new float[Queries * Dim]);
         var scratch = Buffer(TileAttention.ScratchBytes(Dim, Queries)).View;
         _cases.Add(new GateCase(
-            $"attention {type}, {Queries} queries", "tiles", 20,
+            $"attention {format}, {Queries} queries", "tiles", 20,
             () =>
             {
-                AttentionScores.Variants[0].Run(queries, PagedRows.Keys(pages, PageTokens, type, Dim), new RowSet(0, Tokens), 1, scores, Tokens);
+                AttentionScores.Variants[0].Run(queries, page.Keys(pages), new RowSet(0, Tokens), 1, scores, Tokens);
                 for (var query = 0; query < Queries; query++)
                     Softmax.Variants[0].Run(scores.AsSpan(query * Tokens, Tokens), 100);
-                AttentionValues.Variants[0].Run(scores, Tokens, PagedRows.Values(pages, PageTokens, type, Dim), new RowSet(0, Tokens), outputs);
+                AttentionValues.Variants[0].Run(scores, Tokens, page.Values(pages), new RowSet(0, Tokens), outputs);
             },
             () => TileAttention.Run(
-                queries, PagedRows.Keys(pages, PageTokens, type, Dim), PagedRows.Values(pages, PageTokens, type, Dim),
+                queries, page.Keys(pages), page.Values(pages),
                 new CausalView(Tokens - Positions, Group, null), scratch, outputs)));
     }
 
-    private nint[] Pages(KvType type)
+    private nint[] Pages(KvFormat format)
     {
-        var pageBytes = KvCodecs.PageBytes(type, Dim, PageTokens);
+        var layout = format.Page(Dim, PageTokens);
         var pages = new nint[Tokens / PageTokens];
-        var memory = Buffer((long)pages.Length * pageBytes);
+        var memory = Buffer((long)pages.Length * layout.Bytes);
         for (var page = 0; page < pages.Length; page++)
-            pages[page] = memory.View.Slice((long)page * pageBytes, pageBytes).Address;
+            pages[page] = memory.View.Slice((long)page * layout.Bytes, layout.Bytes).Address;
         var row = Normal(Dim);
         for (var token = 0; token < Tokens; token++)
         {
-            PagedRows.Keys(pages, PageTokens, type, Dim).Encode(token, row);
-            PagedRows.Values(pages, PageTokens, type, Dim).Encode(token, row);
+            layout.Keys(pages).Encode(token, row);
+            layout.Values(pages).Encode(token, row);
         }
 
         return pages;

@@ -37,7 +37,7 @@ internal sealed class PolicySteps : IDisposable
     };
 
     private readonly KvCache _cache;
-    private readonly AttentionScratch _scratch = new(Shape, KvType.BF16, Depth + PagePool.PageTokens, takesPrompts: false);
+    private readonly AttentionScratch _scratch = new(Shape, KvFormat.BF16, Depth + PagePool.PageTokens, takesPrompts: false);
     private readonly List<Selector> _selectors = [];
     private readonly string _axes = Path.Combine(Path.GetTempPath(), $"kvasir-gate-{Environment.ProcessId}.safetensors");
     private readonly KvHead _rows;
@@ -48,7 +48,7 @@ internal sealed class PolicySteps : IDisposable
         var spectrum = Enumerable.Repeat(1f, Dim).ToArray();
         for (var i = 0; i < Dim; i++)
             spectrum[i] = MathF.Pow(0.97f, i);
-        _cache = new KvCache(KvType.BF16, 1, 1, Dim, Depth * 4L * Dim * sizeof(float));
+        _cache = new KvCache(KvFormat.BF16, 1, 1, Dim, Depth * 4L * Dim * sizeof(float));
         var sequence = new SequenceCache(_cache.Pool, 1, 1, Depth + PagePool.PageTokens);
         if (!sequence.TryReserve(Depth))
             throw new InvalidOperationException("the gate's cache is too small");

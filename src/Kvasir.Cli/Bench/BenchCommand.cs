@@ -108,7 +108,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         {
             Model = shape?.Name ?? model.Config.Name,
             Weights = shape is null ? StoredTypes(model.Weights) : typed.Get(BenchFlags.Weights).ToString().ToLowerInvariant(),
-            Kv = KvText.Name(plan.Kv),
+            Kv = plan.Kv.Name,
             Threads = plan.Threads,
             Batch = 1,
             Depth = 0,

@@ -80,7 +80,7 @@ internal static class BenchFlags
         new("Model", Synthetic, Weights, Machine),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
-        new("Memory and processor", EngineFlags.Kv, KvMemory, Context, EngineFlags.Threads, ModelFlags.NoRepack),
+        new("Memory and processor", [.. KvFlags.All, KvMemory, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
@@ -113,7 +113,7 @@ internal static class BenchFlags
         AuditShare = typed.Get(EngineFlags.Audit),
         Fill = typed.Get(Fill),
         Seed = typed.Get(Seed),
-        Kv = typed.Get(EngineFlags.Kv),
+        Kv = KvFlags.Read(typed),
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
         ContextTokens = typed.FindValue(Context) ?? 0,

@@ -35,7 +35,7 @@ internal sealed record BenchPlan
 
     public required ulong Seed { get; init; }
 
-    public required KvType Kv { get; init; }
+    public required KvFormat Kv { get; init; }
 
     /// <summary>0 for one on each physical core.</summary>
     public required int Threads { get; init; }
@@ -61,12 +61,12 @@ internal sealed record BenchPlan
     /// <summary>Bytes of cache and of indexes that the cases of a depth take.</summary>
     public long KvBytesAt(int depth, ModelConfig config)
     {
-        var pageBytes = (long)KvCodecs.PageBytes(Kv, config.HeadDim, PagePool.PageTokens) * config.LayerCount * config.KvHeadCount;
+        var page = Kv.Page(config.HeadDim, PagePool.PageTokens);
+        var pageBytes = (long)page.Bytes * config.LayerCount * config.KvHeadCount;
         // A prefill is one sequence; the others come for the decoding.
         var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
-        var open = OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: false) + OpenPage.Bytes(Kv, config.HeadDim, PagePool.PageTokens, values: true);
         var tokens = TokensAt(depth);
-        return pages + (Batches[^1] * open * config.LayerCount * config.KvHeadCount)
+        return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount)
             + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBack(tokens - depth, 1))));
 
         static long Pages(long tokens) => Math.Max(1, (tokens + PagePool.PageTokens - 1) / PagePool.PageTokens);

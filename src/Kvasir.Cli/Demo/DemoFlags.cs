@@ -31,7 +31,7 @@ internal static class DemoFlags
     };
 
     public static FlagGroup[] Groups =>
-        [new("Text and questions", Context, Questions, Seed), new("Model and policies", Model, Attention, EngineFlags.Kv, EngineFlags.Threads)];
+        [new("Text and questions", Context, Questions, Seed), new("Model and policies", [Model, Attention, .. KvFlags.All, EngineFlags.Threads])];
 
     private static ValueFlag<AttentionPolicy[]> Attention =>
         EngineFlags.Policies("Policies that answer side by side") with { Default = "dense,magicpig,psa,guarded" };
@@ -42,7 +42,7 @@ internal static class DemoFlags
         Policies = typed.Get(Attention),
         QuestionCount = typed.Get(Questions),
         Seed = typed.Get(Seed),
-        Kv = typed.Get(EngineFlags.Kv),
+        Kv = KvFlags.Read(typed),
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
     };
 }

@@ -17,7 +17,7 @@ internal sealed record DemoPlan
     /// <summary>Of text and questions.</summary>
     public required ulong Seed { get; init; }
 
-    public required KvType Kv { get; init; }
+    public required KvFormat Kv { get; init; }
 
     /// <summary>As <see cref="EngineOptions.Threads"/>.</summary>
     public required int Threads { get; init; }

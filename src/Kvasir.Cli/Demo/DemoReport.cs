@@ -19,7 +19,7 @@ internal sealed record DemoReport(
         run.SharedTokens,
         Math.Round(run.ComputedMs, 3),
         plan.Seed,
-        KvText.Name(plan.Kv),
+        plan.Kv.Name,
         run.ThreadCount,
         board.AnswerCount < board.Questions.Count * board.Labels.Count ? true : null,
         [.. run.Policies.Select((policy, i) => DemoPolicyReport.Of(policy.Name, board.Score(i)))],

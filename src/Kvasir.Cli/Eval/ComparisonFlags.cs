@@ -41,7 +41,7 @@ internal static class ComparisonFlags
         Default = FlagValues.Invariant($"{Defaults.BatchSequences}"),
     };
 
-    private static readonly FlagGroup Machine = new("Memory and processor", Batch, EngineFlags.Kv, EngineFlags.KvMemory, EngineFlags.Threads);
+    private static readonly FlagGroup Machine = new("Memory and processor", [Batch, .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Threads]);
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare with dense attention") with { Default = "dense" };
 
@@ -63,7 +63,7 @@ internal static class ComparisonFlags
         Protocols = typed.Has(Protocols) ? typed.Get(Protocols) : Defaults.Protocols,
         BatchSequences = typed.Get(Batch),
         AuditShare = typed.Get(EngineFlags.Audit),
-        Kv = typed.Get(EngineFlags.Kv),
+        Kv = KvFlags.Read(typed),
         KvMemoryBytes = typed.FindValue(EngineFlags.KvMemory) ?? 0,
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
     };

@@ -22,7 +22,7 @@ internal static class EvalSettings
             Version = VersionText.Informational,
             Threads = run.ThreadCount,
             Seed = plan.Seed,
-            Kv = KvText.Name(plan.Kv),
+            Kv = plan.Kv.Name,
             Command = string.Join(' ', typed.Words(IsLeftOut).Select(EvaluationSettings.Quoted)),
         };
     }

@@ -71,15 +71,15 @@ internal static class Inspected
         var (config, available) = (model.Config, ResidentMemory.AvailableBytes());
         // As the engine decides where nothing is asked for.
         var kvMemory = Math.Max(available / 2, 1 << 20);
-        return new PlanReport(model.Weights.Bytes, available, kvMemory, [.. new[] { KvType.BF16, KvType.Q8, KvType.Int8, KvType.Int8Channel, KvType.F32 }.Select(kv => KvPlan(config, kv, kvMemory))]);
+        return new PlanReport(model.Weights.Bytes, available, kvMemory, [.. KvFormat.Table.Select(kv => KvPlan(config, kv, kvMemory))]);
     }
 
-    private static KvPlanReport KvPlan(ModelConfig config, KvType kv, long kvMemory)
+    private static KvPlanReport KvPlan(ModelConfig config, KvFormat kv, long kvMemory)
     {
-        var perToken = (long)config.LayerCount * config.KvHeadCount * KvCodecs.PageBytes(kv, config.HeadDim, PagePool.PageTokens) / PagePool.PageTokens;
+        var perToken = (long)config.LayerCount * config.KvHeadCount * kv.Page(config.HeadDim, PagePool.PageTokens).Bytes / PagePool.PageTokens;
         // Every head holds whole pages.
         var fit = kvMemory / (perToken * PagePool.PageTokens) * PagePool.PageTokens;
-        return new KvPlanReport(KvText.Name(kv), perToken, fit, perToken * config.ContextTokens);
+        return new KvPlanReport(kv.Name, perToken, fit, perToken * config.ContextTokens);
     }
 
     private static TensorTypeReport[] Types(IReadOnlyList<StoredTensor> tensors) =>

@@ -33,7 +33,7 @@ internal static class StudyFlags
     { Otherwise = "all that need no calibration" };
 
     private static readonly Flag[] Needy =
-        [PromptFile, PolicyNames, Queries, Page, EngineFlags.Kv, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads];
+        [PromptFile, PolicyNames, Queries, Page, .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads];
 
     public static readonly FlagGroup Group = new("With --attention", Needy);
 
@@ -54,7 +54,7 @@ internal static class StudyFlags
         var defaults = new EngineOptions();
         return defaults with
         {
-            Kv = typed.Get(EngineFlags.Kv),
+            Kv = KvFlags.Read(typed),
             KvMemoryBytes = typed.FindValue(EngineFlags.KvMemory) ?? 0,
             ContextTokens = typed.FindValue(EngineFlags.Context) ?? 0,
             Threads = typed.FindValue(EngineFlags.Threads) ?? 0,

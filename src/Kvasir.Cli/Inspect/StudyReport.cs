@@ -16,7 +16,7 @@ internal sealed record StudyReport(
     {
         var config = engine.Model.Config;
         return new StudyReport(
-            new ModelReport(config.Name, engine.Model.Path, config.Architecture), study.Tokens, study.QueryCount, engine.Kv.ToString().ToLowerInvariant(), engine.ThreadCount,
+            new ModelReport(config.Name, engine.Model.Path, config.Architecture), study.Tokens, study.QueryCount, engine.Kv.Name, engine.ThreadCount,
             config.LayerCount, config.HeadCount, config.KvHeadCount,
             [.. study.Policies.Select(PolicyStudyReport.Of)],
             Rounded(study.Curves.Shares),

@@ -61,7 +61,7 @@ internal static class AnswerFigures
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
 
-    private static string KvName(Engine engine) => KvText.Name(engine.Kv);
+    private static string KvName(Engine engine) => engine.Kv.Name;
 
     private static TimingsReport Timings(Model model, Sequence sequence)
     {

@@ -122,5 +122,5 @@ internal sealed class TuneCommand(Shell shell) : Verb
         : $"agreement with dense attention, protocol {ProtocolText.Letter(plan.Protocols[0])}";
 
     private static string SampleText(EvaluationPlan plan) =>
-        $"{SizeText.Count(plan.Tasks.Sum(plan.SamplesOf))} samples of up to {SizeText.Count(plan.Contexts[0])} tokens, KV {KvText.Name(plan.Kv)},";
+        $"{SizeText.Count(plan.Tasks.Sum(plan.SamplesOf))} samples of up to {SizeText.Count(plan.Contexts[0])} tokens, KV {plan.Kv.Name},";
 }

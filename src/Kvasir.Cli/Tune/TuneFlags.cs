@@ -51,7 +51,7 @@ internal static class TuneFlags
         new("Prompts", PromptFlags.Lines, PromptFlags.Files, PromptFlags.Tokens, PromptFlags.QuestionTokens, PromptFlags.IgnoreEnd),
         new("Task", [Task, .. OfTask]),
         new("Search", Target, By, Steps, Attention, ComparisonFlags.MinContext, ComparisonFlags.OneProtocol),
-        new("Memory and processor", ComparisonFlags.Batch, EngineFlags.Kv, EngineFlags.KvMemory, EngineFlags.Threads),
+        new("Memory and processor", [ComparisonFlags.Batch, .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Threads]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => new(
@@ -98,7 +98,7 @@ internal static class TuneFlags
             Samples = agreement?.SampleCount ?? typed.Get(Samples),
             Seed = typed.Get(Seed),
             BatchSequences = typed.Get(ComparisonFlags.Batch),
-            Kv = typed.Get(EngineFlags.Kv),
+            Kv = KvFlags.Read(typed),
             KvMemoryBytes = typed.FindValue(EngineFlags.KvMemory) ?? 0,
             Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         };

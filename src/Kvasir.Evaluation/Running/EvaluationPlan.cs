@@ -25,7 +25,7 @@ public sealed record EvaluationPlan
     public ulong Seed { get; init; } = 1;
 
     /// <summary>How keys and values are stored.</summary>
-    public KvType Kv { get; init; } = KvType.BF16;
+    public KvFormat Kv { get; init; } = KvFormat.BF16;
 
     /// <summary>As <see cref="EngineOptions.Threads"/>.</summary>
     public int Threads { get; init; }

@@ -9,7 +9,7 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
 {
     public static bool HasScales => false;
 
-    public static RowParts Parts(int dim) => new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(ushort), 0);
+    public static RowParts Parts(int dim) => new(RowBlocks.Count(dim) * RowBlocks.Elements * sizeof(ushort), 0);
 
     public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
@@ -42,7 +42,7 @@ internal readonly unsafe struct Bf16Codec : IKvCodec
         var (a, b, c, d) = (zero, zero, zero, zero);
         var (e, f, g, h) = (zero, zero, zero, zero);
         nint asked = 0;
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(ushort); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 32)
+        for (var end = rows + (nint)blockCount * RowBlocks.Elements * sizeof(ushort); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 32)
         {
             ahead.Ask(asked, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);

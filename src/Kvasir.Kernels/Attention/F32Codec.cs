@@ -9,7 +9,7 @@ internal readonly unsafe struct F32Codec : IKvCodec
 {
     public static bool HasScales => false;
 
-    public static RowParts Parts(int dim) => new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements * sizeof(float), 0);
+    public static RowParts Parts(int dim) => new(RowBlocks.Count(dim) * RowBlocks.Elements * sizeof(float), 0);
 
     public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
@@ -39,7 +39,7 @@ internal readonly unsafe struct F32Codec : IKvCodec
         var zero = TLanes.Broadcast(0);
         var (a, b, c, d) = (zero, zero, zero, zero);
         nint asked = 0;
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements * sizeof(float); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 16)
+        for (var end = rows + (nint)blockCount * RowBlocks.Elements * sizeof(float); rows < end; rows += 16, asked += 16 * TLanes.Count, prepared += 16)
         {
             ahead.Ask(asked, 16 * TLanes.Count);
             TLanes.LoadColumns(rows, stride, out var w, out var x, out var y, out var z);

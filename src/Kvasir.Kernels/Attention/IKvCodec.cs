@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Attention;
 
 /// <summary>
 /// How one format of cached rows is written and read. Kernels are generic over it, so a format is one struct and no loop. Rows are stored
-/// in blocks of <see cref="KvCodecs.BlockElements"/> elements, the last one filled up with zeros, so that kernels never meet a part of one.
+/// in blocks of <see cref="RowBlocks.Elements"/> elements, the last one filled up with zeros, so that kernels never meet a part of one.
 /// An element is what <see cref="Load"/> gives times its block's scale.
 /// </summary>
 internal unsafe interface IKvCodec
@@ -26,7 +26,7 @@ internal unsafe interface IKvCodec
     /// <summary>scales[block, i] = scale of that block of row i, for TLanes.Count rows; nothing for a format without scales.</summary>
     /// <param name="rows">TLanes.Count of them.</param>
     /// <param name="blockCount">Blocks in a row.</param>
-    /// <param name="scales">Room for <see cref="KvCodecs.ScalesRoom"/> blocks.</param>
+    /// <param name="scales">Room for <see cref="RowBlocks.ScalesRoom"/> blocks.</param>
     /// <returns>Where the scales of block 0 stand.</returns>
     static abstract float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
         where TLanes : struct, ILanes<V>

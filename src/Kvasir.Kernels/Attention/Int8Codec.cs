@@ -19,12 +19,12 @@ internal readonly unsafe struct Int8Codec : IKvCodec
 
     public static bool HasScales => false;
 
-    public static RowParts Parts(int dim) => new(HeadBytes + KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, 0);
+    public static RowParts Parts(int dim) => new(HeadBytes + RowBlocks.Count(dim) * RowBlocks.Elements, 0);
 
     /// <summary>The row with a range of its own.</summary>
     public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
-        var padded = KvCodecs.BlockCount(row.Length) * KvCodecs.BlockElements;
+        var padded = RowBlocks.Count(row.Length) * RowBlocks.Elements;
         var (least, most) = (row[0], row[0]);
         foreach (var x in row)
             (least, most) = (MathF.Min(least, x), MathF.Max(most, x));
@@ -66,7 +66,7 @@ internal readonly unsafe struct Int8Codec : IKvCodec
         where TLanes : struct, ILanes<V>
         where V : struct
     {
-        var padded = blockCount * KvCodecs.BlockElements;
+        var padded = blockCount * RowBlocks.Elements;
         var scratch = stackalloc byte[TLanes.Count * padded * sizeof(float) + CacheLines.Bytes];
         var widened = CacheLines.Align(scratch);
         for (var i = 0; i < TLanes.Count; i++, rows += stride)

@@ -20,29 +20,26 @@ public sealed unsafe class OpenPage
     private readonly int _pageTokens;
     private int _count = Unknown;
 
-    private OpenPage(KvType type, int dim, int pageTokens, bool values)
+    /// <param name="sharedAt">Offset in a page of the steps and zeros.</param>
+    internal OpenPage(int dim, int pageTokens, in RowLayout layout, int sharedAt)
     {
-        (_dim, _padded, _pageTokens) = (dim, KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, pageTokens);
-        var parts = KvCodecs.Parts(type, dim);
-        _layout = values ? RowLayout.Values(parts, pageTokens) : RowLayout.Keys(parts, pageTokens);
-        _headerByte = 2 * pageTokens * parts.Bytes + (values ? KvCodecs.ChannelBytes(dim) : 0);
+        (_dim, _padded, _pageTokens) = (dim, RowBlocks.Count(dim) * RowBlocks.Elements, pageTokens);
+        (_layout, _headerByte) = (layout, sharedAt);
         _floats = new float[(pageTokens + Rows.ChannelRows) * _padded];
     }
 
-    /// <summary>Null where rows of <paramref name="type"/> are stored one by one.</summary>
-    public static OpenPage? For(KvType type, int dim, int pageTokens, bool values) =>
-        IsFor(type, values) ? new OpenPage(type, dim, pageTokens, values) : null;
+    /// <summary>Bytes of a step and a zero for every channel.</summary>
+    internal static int SharedBytes(int dim) => 2 * sizeof(float) * RowBlocks.Count(dim) * RowBlocks.Elements;
 
-    /// <summary>Bytes of memory, beside the page's own, that rows of <paramref name="type"/> take; 0 where they are stored one by one.</summary>
-    public static long Bytes(KvType type, int dim, int pageTokens, bool values) =>
-        IsFor(type, values) ? sizeof(float) * (pageTokens + Rows.ChannelRows) * (long)KvCodecs.BlockCount(dim) * KvCodecs.BlockElements : 0;
+    /// <summary>Bytes of memory that it takes beside the page's own.</summary>
+    internal static long Bytes(int dim, int pageTokens) => sizeof(float) * (pageTokens + Rows.ChannelRows) * (long)RowBlocks.Count(dim) * RowBlocks.Elements;
 
     /// <summary>Stores a row, and those before it in the page anew.</summary>
     /// <param name="index">Of the row in its page; those before it are stored there.</param>
     public void Append(ReadOnlySpan<float> row, int index, Span<byte> page)
     {
         Lengths.RequireEqual(row.Length, _dim, nameof(row));
-        Lengths.RequireAtLeast(page.Length, _headerByte + KvCodecs.ChannelBytes(_dim), nameof(page));
+        Lengths.RequireAtLeast(page.Length, _headerByte + SharedBytes(_dim), nameof(page));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)_pageTokens, nameof(index));
         fixed (float* floats = _floats)
         {
@@ -62,15 +59,13 @@ public sealed unsafe class OpenPage
     /// <summary>Forgets the rows: those that are still in the page are read back from it.</summary>
     public void Forget() => _count = Unknown;
 
-    private static bool IsFor(KvType type, bool values) => type == KvType.Int8Channel || (type == KvType.Int8 && !values);
-
     // What is left of a page after some rows were taken back: elements as they are stored, and the steps of all that were.
     private void Resume(in Rows rows, byte* page, int count)
     {
         var header = (float*)(page + _headerByte);
         for (var row = 0; row < count; row++)
         {
-            KvCodecs.Decode(KvType.Int8, new StoredRow(Codes(page, row), null), new Span<float>(rows.Row(row), _dim));
+            RowCodec.Int8.Decode(new StoredRow(Codes(page, row), null), new Span<float>(rows.Row(row), _dim));
             Widen(rows, row);
         }
 

@@ -6,7 +6,7 @@ namespace Kvasir.Kernels.Attention;
 
 /// <summary>
 /// The key rows, or the value rows, of one (sequence, layer, KV head). Row r lies in page r / pageTokens; where in a page of pageTokens rows
-/// of keys and as many of values, <see cref="RowLayout"/> says. Pages are native memory that the caller keeps alive.
+/// of keys and as many of values, <see cref="PageLayout"/> says. Pages are native memory that the caller keeps alive.
 /// </summary>
 public readonly unsafe ref struct PagedRows
 {
@@ -18,19 +18,20 @@ public readonly unsafe ref struct PagedRows
 
     /// <param name="pages">Addresses of pages, in order of rows.</param>
     /// <param name="pageTokens">Rows of keys in a page: a power of two.</param>
-    /// <param name="type">How rows are stored.</param>
+    /// <param name="codec">How rows are stored.</param>
     /// <param name="dim">Elements in a row: 1 to <see cref="MaxDim"/>.</param>
     /// <param name="layout">Where in a page.</param>
-    internal PagedRows(ReadOnlySpan<nint> pages, int pageTokens, KvType type, int dim, RowLayout layout)
+    internal PagedRows(ReadOnlySpan<nint> pages, int pageTokens, RowCodec codec, int dim, RowLayout layout)
     {
         if (!BitOperations.IsPow2(pageTokens))
             throw new ArgumentOutOfRangeException(nameof(pageTokens), pageTokens, "a page holds a power of two rows");
         _pages = pages;
         _pageShift = BitOperations.Log2((uint)pageTokens);
-        (Type, Dim, Layout) = (type, dim, layout);
+        (Codec, Dim, Layout) = (codec, dim, layout);
     }
 
-    public KvType Type { get; }
+    /// <summary>How rows are stored.</summary>
+    public RowCodec Codec { get; }
 
     /// <summary>Elements in a row.</summary>
     public int Dim { get; }
@@ -40,24 +41,23 @@ public readonly unsafe ref struct PagedRows
 
     internal RowLayout Layout { get; }
 
-    /// <summary>The keys in these pages.</summary>
-    /// <param name="pages">Addresses of pages of <see cref="KvCodecs.PageBytes"/>, in order of rows.</param>
-    /// <param name="pageTokens">Rows of keys in a page: a power of two.</param>
-    /// <param name="type">How rows are stored.</param>
+    /// <summary>Rows of one kind, where a page holds nothing else: codes, then scales.</summary>
+    /// <param name="pages">Addresses of pages of pageRows * codec.RowBytes(dim) bytes, in order of rows.</param>
+    /// <param name="pageRows">Rows in a page: a power of two.</param>
+    /// <param name="codec">How rows are stored.</param>
     /// <param name="dim">Elements in a row: 1 to <see cref="MaxDim"/>.</param>
-    public static PagedRows Keys(ReadOnlySpan<nint> pages, int pageTokens, KvType type, int dim) =>
-        new(pages, pageTokens, type, dim, RowLayout.Keys(KvCodecs.Parts(type, dim), pageTokens));
-
-    /// <summary>The values in these pages; parameters as for <see cref="Keys"/>.</summary>
-    public static PagedRows Values(ReadOnlySpan<nint> pages, int pageTokens, KvType type, int dim) =>
-        new(pages, pageTokens, type, dim, RowLayout.Values(KvCodecs.Parts(type, dim), pageTokens));
+    public static PagedRows Alone(ReadOnlySpan<nint> pages, int pageRows, RowCodec codec, int dim)
+    {
+        var row = codec.Parts(dim);
+        return new PagedRows(pages, pageRows, codec, dim, new RowLayout(0, row.CodeBytes, pageRows * row.CodeBytes, row.ScaleBytes, row.ScaleBytes));
+    }
 
     /// <summary>Stores row <paramref name="row"/> by itself, as <see cref="OpenPage"/> does not: all of its bytes are written, and no others.</summary>
     /// <param name="elements">[Dim]</param>
     public void Encode(int row, ReadOnlySpan<float> elements)
     {
         Lengths.RequireEqual(elements.Length, Dim, nameof(elements));
-        KvCodecs.Encode(Type, elements, Row(row, out _));
+        Codec.Encode(elements, Row(row, out _));
     }
 
     /// <summary>Reads row <paramref name="row"/> back; exact for what was stored.</summary>
@@ -65,7 +65,7 @@ public readonly unsafe ref struct PagedRows
     public void Decode(int row, Span<float> elements)
     {
         Lengths.RequireEqual(elements.Length, Dim, nameof(elements));
-        KvCodecs.Decode(Type, Row(row, out _), elements);
+        Codec.Decode(Row(row, out _), elements);
     }
 
     /// <summary>

@@ -23,7 +23,7 @@ internal static unsafe class PanelProduct<TLanes, V>
     public static int MostRows(int blockCount)
     {
         const int PanelBlocks = 256;
-        return Math.Max(KvCodecs.BlockElements, PanelBlocks / blockCount / KvCodecs.BlockElements * KvCodecs.BlockElements);
+        return Math.Max(RowBlocks.Elements, PanelBlocks / blockCount / RowBlocks.Elements * RowBlocks.Elements);
     }
 
     /// <param name="a">[m, k], rows aStride apart.</param>
@@ -45,7 +45,7 @@ internal static unsafe class PanelProduct<TLanes, V>
             var strip = a + (long)i * aStride;
             for (var j = 0; j < n; j += TileColumns)
             {
-                var columns = panel + (j & -KvCodecs.BlockElements) * k + j % KvCodecs.BlockElements;
+                var columns = panel + (j & -RowBlocks.Elements) * k + j % RowBlocks.Elements;
                 if (j + TileColumns <= n)
                 {
                     Tile(strip, aStride, columns, target.At(i, j), rows, k);
@@ -81,7 +81,7 @@ internal static unsafe class PanelProduct<TLanes, V>
     {
         var zero = TLanes.Broadcast(0);
         var (low, high) = c.IsFresh ? (zero, zero) : (TLanes.Load(c.First), TLanes.Load(c.First + TLanes.Count));
-        for (var i = 0; i < k; i++, panel += KvCodecs.BlockElements)
+        for (var i = 0; i < k; i++, panel += RowBlocks.Elements)
         {
             var x = TLanes.Broadcast(a[i]);
             low = TLanes.MultiplyAdd(x, TLanes.Load(panel), low);
@@ -105,7 +105,7 @@ internal static unsafe class PanelProduct<TLanes, V>
             (s2, t2, s3, t3) = (TLanes.Load(c2), TLanes.Load(c2 + n), TLanes.Load(c3), TLanes.Load(c3 + n));
         }
 
-        for (nint i = 0; i < k; i++, panel += KvCodecs.BlockElements)
+        for (nint i = 0; i < k; i++, panel += RowBlocks.Elements)
         {
             var (p, q) = (TLanes.Load(panel), TLanes.Load(panel + n));
             var x = TLanes.Broadcast(a[i]);
@@ -146,7 +146,7 @@ internal static unsafe class PanelProduct<TLanes, V>
             (s6, t6, s7, t7) = (TLanes.Load(c6), TLanes.Load(c6 + n), TLanes.Load(c7), TLanes.Load(c7 + n));
         }
 
-        for (nint i = 0; i < k; i++, panel += KvCodecs.BlockElements)
+        for (nint i = 0; i < k; i++, panel += RowBlocks.Elements)
         {
             var (p, q) = (TLanes.Load(panel), TLanes.Load(panel + n));
             var x = TLanes.Broadcast(a[i]);

@@ -22,7 +22,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
     public static bool HasScales => true;
 
     public static RowParts Parts(int dim) =>
-        new(KvCodecs.BlockCount(dim) * KvCodecs.BlockElements, ScalePairs(KvCodecs.BlockCount(dim)) * sizeof(uint));
+        new(RowBlocks.Count(dim) * RowBlocks.Elements, ScalePairs(RowBlocks.Count(dim)) * sizeof(uint));
 
     public static void Encode(ReadOnlySpan<float> row, StoredRow stored)
     {
@@ -30,10 +30,10 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         new Span<byte>(stored.Codes, parts.CodeBytes).Clear();
         new Span<byte>(stored.Scales, parts.ScaleBytes).Clear();
         var scales = (ushort*)stored.Scales;
-        for (var start = 0; start < row.Length; start += KvCodecs.BlockElements)
+        for (var start = 0; start < row.Length; start += RowBlocks.Elements)
         {
-            var block = row.Slice(start, Math.Min(KvCodecs.BlockElements, row.Length - start));
-            scales[start / KvCodecs.BlockElements] = EncodeBlock(block, (sbyte*)stored.Codes + start);
+            var block = row.Slice(start, Math.Min(RowBlocks.Elements, row.Length - start));
+            scales[start / RowBlocks.Elements] = EncodeBlock(block, (sbyte*)stored.Codes + start);
         }
     }
 
@@ -86,7 +86,7 @@ internal readonly unsafe struct Q8Codec : IKvCodec
     public static void Prepare(float* queries, int count, int dim, float factor, float* prepared)
     {
         QueryTile.Transpose(queries, count, dim, 1, prepared);
-        var padded = KvCodecs.BlockCount(dim) * KvCodecs.BlockElements;
+        var padded = RowBlocks.Count(dim) * RowBlocks.Elements;
         // Magnitudes compare as integers, and NaN as the largest of them; it, or an infinity, minus itself is NaN.
         var largestBits = Vector128<uint>.Zero;
         for (var d = 0; d < padded; d++)
@@ -116,10 +116,10 @@ internal readonly unsafe struct Q8Codec : IKvCodec
         var (a, b, c, d) = (zero, zero, zero, zero);
         var pairs = (int*)prepared;
         nint asked = 0;
-        for (var end = rows + (nint)blockCount * KvCodecs.BlockElements; rows < end; rows += KvCodecs.BlockElements, scales += TLanes.Count)
+        for (var end = rows + (nint)blockCount * RowBlocks.Elements; rows < end; rows += RowBlocks.Elements, scales += TLanes.Count)
         {
             var (e, f, g, h) = (zero, zero, zero, zero);
-            for (var half = 0; half < KvCodecs.BlockElements; half += 16, asked += 16 * TLanes.Count, pairs += 32)
+            for (var half = 0; half < RowBlocks.Elements; half += 16, asked += 16 * TLanes.Count, pairs += 32)
             {
                 ahead.Ask(asked, 16 * TLanes.Count);
                 TLanes.LoadColumns(rows + half, stride, out var w, out var x, out var y, out var z);

@@ -11,7 +11,7 @@ internal static unsafe class QueryTile
     public const int Queries = 4;
 
     /// <summary>Room for four prepared queries of any format, in floats: whole cache lines.</summary>
-    public static int Floats(int blockCount) => (Queries * blockCount * KvCodecs.BlockElements) + (CacheLines.Bytes / sizeof(float));
+    public static int Floats(int blockCount) => (Queries * blockCount * RowBlocks.Elements) + (CacheLines.Bytes / sizeof(float));
 
     /// <summary>prepared[d, q] = factor * queries[q, d], and 0 where there is no such query or element: [32 * blockCount, 4].</summary>
     public static void Transpose(float* queries, int count, int dim, float factor, float* prepared)
@@ -28,7 +28,7 @@ internal static unsafe class QueryTile
             (e * f).Store(prepared + 4 * d + 12);
         }
 
-        var padded = KvCodecs.BlockCount(dim) * KvCodecs.BlockElements;
+        var padded = RowBlocks.Count(dim) * RowBlocks.Elements;
         new Span<float>(prepared + Queries * whole, Queries * (padded - whole)).Clear();
         for (var d = whole; d < dim; d++)
         {

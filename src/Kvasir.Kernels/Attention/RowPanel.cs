@@ -16,9 +16,9 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
         {
             var pair = TLanes.Broadcast(BitConverter.UInt32BitsToSingle(TCodec.ScalePair(stored.Scales, block / 2)));
             var scale = block % 2 == 0 ? TLanes.LowerBf16(pair) : TLanes.UpperBf16(pair);
-            for (var d = 0; d < KvCodecs.BlockElements; d += TLanes.Count)
+            for (var d = 0; d < RowBlocks.Elements; d += TLanes.Count)
             {
-                var elements = TCodec.Load<TLanes, V>(stored.Codes, block * KvCodecs.BlockElements + d);
+                var elements = TCodec.Load<TLanes, V>(stored.Codes, block * RowBlocks.Elements + d);
                 TLanes.Store(TCodec.HasScales ? TLanes.Multiply(elements, scale) : elements, blocks + block * stride + d);
             }
         }
@@ -28,7 +28,7 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
     public static void Widen(StoredRows rows, int rowCount, int blockCount, float* panel)
     {
         for (var i = 0; i < rowCount; i++)
-            WidenBlocks(rows[i], blockCount, panel + i * KvCodecs.BlockElements, rowCount * KvCodecs.BlockElements);
+            WidenBlocks(rows[i], blockCount, panel + i * RowBlocks.Elements, rowCount * RowBlocks.Elements);
     }
 
     /// <summary>panel[i / 32, d, i % 32] = factor * row i's element d.</summary>
@@ -37,20 +37,20 @@ internal static unsafe class RowPanel<TCodec, TLanes, V>
     public static void WidenTransposed(StoredRows rows, int rowCount, int dim, float factor, float* panel, float* widened)
     {
         var f = TLanes.Broadcast(factor);
-        var blockCount = KvCodecs.BlockCount(dim);
-        var padded = blockCount * KvCodecs.BlockElements;
+        var blockCount = RowBlocks.Count(dim);
+        var padded = blockCount * RowBlocks.Elements;
         for (var i = 0; i < rowCount; i += TLanes.Count)
         {
             for (var r = 0; r < TLanes.Count; r++)
-                WidenBlocks(rows[i + r], blockCount, widened + r * padded, KvCodecs.BlockElements);
-            var own = panel + i / KvCodecs.BlockElements * KvCodecs.BlockElements * dim + i % KvCodecs.BlockElements;
+                WidenBlocks(rows[i + r], blockCount, widened + r * padded, RowBlocks.Elements);
+            var own = panel + i / RowBlocks.Elements * RowBlocks.Elements * dim + i % RowBlocks.Elements;
             for (var d = 0; d < dim; d += 4)
             {
                 TLanes.LoadColumns((byte*)(widened + d), padded * sizeof(float), out var a, out var b, out var c, out var e);
-                TLanes.Store(TLanes.Multiply(a, f), own + d * KvCodecs.BlockElements);
-                TLanes.Store(TLanes.Multiply(b, f), own + (d + 1) * KvCodecs.BlockElements);
-                TLanes.Store(TLanes.Multiply(c, f), own + (d + 2) * KvCodecs.BlockElements);
-                TLanes.Store(TLanes.Multiply(e, f), own + (d + 3) * KvCodecs.BlockElements);
+                TLanes.Store(TLanes.Multiply(a, f), own + d * RowBlocks.Elements);
+                TLanes.Store(TLanes.Multiply(b, f), own + (d + 1) * RowBlocks.Elements);
+                TLanes.Store(TLanes.Multiply(c, f), own + (d + 2) * RowBlocks.Elements);
+                TLanes.Store(TLanes.Multiply(e, f), own + (d + 3) * RowBlocks.Elements);
             }
         }
     }

@@ -27,7 +27,7 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
     [SkipLocalsInit]
     public static void Run(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
     {
-        var blockCount = KvCodecs.BlockCount(keys.Dim);
+        var blockCount = RowBlocks.Count(keys.Dim);
         var tileFloats = QueryTile.Floats(blockCount);
         var queryTiles = (queryCount + QueryTile.Queries - 1) / QueryTile.Queries;
         var rowBytes = keys.Layout.Stride;
@@ -40,7 +40,7 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
             TCodec.Prepare(queries + (long)q * QueryTile.Queries * keys.Dim, count, keys.Dim, factor, prepared + q * tileFloats);
         }
 
-        var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
+        var widened = stackalloc float[RowBlocks.ScalesRoom(blockCount) * TLanes.Count];
         var tileScores = stackalloc float[QueryTile.Queries * TLanes.Count];
         var storage = stackalloc byte*[RowWindow.Length];
         var lines = stackalloc byte*[TileAhead.LineCount(TLanes.Count, rowBytes)];

@@ -42,7 +42,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
             for (var q = 0; q < queryCount; q += Queries)
             {
                 var existing = Math.Min(Queries, queryCount - q);
-                ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, KvCodecs.BlockCount(values.Dim), scaled);
+                ScaleWeights(weights + (long)q * stride + i, stride, existing, addresses, count, RowBlocks.Count(values.Dim), scaled);
                 Add(scaled, existing, addresses.Codes, count, outputs + (long)q * values.Dim, values);
             }
         }
@@ -60,17 +60,17 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
     public static void AddBlock(float* weights, int stride, in PagedRows values, StoredRows rows, int rowCount, float* outputs, int queryCount)
     {
         var scaled = stackalloc float[ScaledFloats(values.Dim)];
-        ScaleWeights(weights, stride, queryCount, rows, rowCount, KvCodecs.BlockCount(values.Dim), scaled);
+        ScaleWeights(weights, stride, queryCount, rows, rowCount, RowBlocks.Count(values.Dim), scaled);
         Add(scaled, queryCount, rows.Codes, rowCount, outputs, values);
     }
 
-    private static int ScaledFloats(int dim) => (TCodec.HasScales ? KvCodecs.BlockCount(dim) : 1) * Queries * BlockRows;
+    private static int ScaledFloats(int dim) => (TCodec.HasScales ? RowBlocks.Count(dim) : 1) * Queries * BlockRows;
 
     // scaled[block, q, r] = weights[q, r] times the scale of that block of row r; zeros for queries that are missing and rows past the end.
     [SkipLocalsInit]
     private static void ScaleWeights(float* weights, int stride, int queryCount, StoredRows rows, int rowCount, int blockCount, float* scaled)
     {
-        var widened = stackalloc float[KvCodecs.ScalesRoom(blockCount) * TLanes.Count];
+        var widened = stackalloc float[RowBlocks.ScalesRoom(blockCount) * TLanes.Count];
         var tail = stackalloc float[Queries * 16];
         var scaledBlocks = TCodec.HasScales ? blockCount : 1;
         for (var r = 0; r < rowCount; r += TLanes.Count)
@@ -124,7 +124,7 @@ internal static unsafe class ValueTiles<TCodec, TLanes, V>
         }
     }
 
-    private static float* Scaled(float* scaled, int d) => scaled + (TCodec.HasScales ? d / KvCodecs.BlockElements * Queries * BlockRows : 0);
+    private static float* Scaled(float* scaled, int d) => scaled + (TCodec.HasScales ? d / RowBlocks.Elements * Queries * BlockRows : 0);
 
     // Four outputs of four registers' width, each half with weights of its own. The fewer passes over a block that comes from memory, the less of its lines
     // wait for each other.

@@ -30,7 +30,7 @@ public sealed unsafe class SignPlanes : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bits, 16);
         (Tables, Bits, Dim) = (tables, bits, dim);
         var count = checked(tables * bits);
-        _columns = KvCodecs.RowBytes(KvType.BF16, dim) / sizeof(ushort);
+        _columns = RowCodec.BF16.RowBytes(dim) / sizeof(ushort);
         var row = Q8Codec.Parts(dim);
         // All scales are 1: the planes share those of the first.
         _layout = new RowLayout(0, row.CodeBytes, checked(count * row.CodeBytes), 0, row.ScaleBytes);
@@ -63,7 +63,7 @@ public sealed unsafe class SignPlanes : IDisposable
     /// <summary>Bytes that the planes take when they are widened.</summary>
     public long WideBytes => (long)Tables * Bits * _columns * sizeof(ushort);
 
-    private PagedRows Planes => new(_page, (int)BitOperations.RoundUpToPowerOf2((uint)(Tables * Bits)), KvType.Q8, Dim, _layout);
+    private PagedRows Planes => new(_page, (int)BitOperations.RoundUpToPowerOf2((uint)(Tables * Bits)), RowCodec.Q8, Dim, _layout);
 
     /// <summary>Writes the planes as many vectors meet them.</summary>
     /// <param name="wide">Of <see cref="WideBytes"/>.</param>
@@ -73,7 +73,7 @@ public sealed unsafe class SignPlanes : IDisposable
         for (var i = 0; i < Tables * Bits; i++)
         {
             Planes.Decode(i, plane);
-            KvCodecs.Encode(KvType.BF16, plane, wide.Span<byte>((long)i * _columns * sizeof(ushort), _columns * sizeof(ushort)));
+            RowCodec.BF16.Encode(plane, wide.Span<byte>((long)i * _columns * sizeof(ushort), _columns * sizeof(ushort)));
         }
     }
 

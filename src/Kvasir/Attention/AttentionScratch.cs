@@ -23,23 +23,24 @@ internal sealed class AttentionScratch : IDisposable
     private readonly int _queryLimit;
     private readonly int _scoreLimit;
     private readonly int _dim;
+    private readonly int _valueDim;
     private readonly bool _ownsParts;
 
-    /// <param name="type">How keys and values are stored.</param>
+    /// <param name="format">How keys and values are stored.</param>
     /// <param name="maxRows">The most rows that a head will hold.</param>
     /// <param name="takesPrompts">Whether there is room for tiles of positions, or for one.</param>
     /// <param name="parts">Where rows are divided, if it belongs to somebody else.</param>
-    public AttentionScratch(AttentionShape shape, KvType type, int maxRows, bool takesPrompts = true, RoundParts? parts = null)
+    public AttentionScratch(AttentionShape shape, KvFormat format, int maxRows, bool takesPrompts = true, RoundParts? parts = null)
     {
-        _dim = shape.Dim;
+        (_dim, _valueDim) = (shape.Dim, shape.ValueDim);
         TilePositions = takesPrompts ? Math.Max(1, TileQueries / shape.GroupHeads) : 1;
         _queryLimit = TilePositions * shape.GroupHeads;
         _scoreLimit = Math.Max(_queryLimit * TileRows, shape.GroupHeads * DecodeRows);
-        _floats = new NativeBuffer(sizeof(float) * ((2L * _queryLimit * _dim) + (2L * _queryLimit) + _scoreLimit));
+        _floats = new NativeBuffer(sizeof(float) * ((long)SumsAt + (2L * _queryLimit) + _scoreLimit));
         (Selection, Parts, _ownsParts) = (new KvSelection(maxRows), parts ?? new RoundParts(shape), parts is null);
         Selector = new SelectorScratch(shape.GroupHeads, maxRows);
         // Prompts that are no longer than a few positions never touch all of it.
-        _tiles = takesPrompts && TileAttention.Supports(type) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
+        _tiles = takesPrompts && _dim == _valueDim && TileAttention.Supports(format) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
     }
 
     /// <summary>Prompt positions that are attended together.</summary>
@@ -77,20 +78,16 @@ internal sealed class AttentionScratch : IDisposable
     public Span<float> Queries(int count) => Floats(0, count * _dim);
 
     /// <summary>Sums for <paramref name="count"/> queries.</summary>
-    public SoftmaxSum Sum(int count)
-    {
-        var output = _queryLimit * _dim;
-        return new SoftmaxSum(Floats(2 * output, count), Floats((2 * output) + _queryLimit, count), Outputs(count));
-    }
+    public SoftmaxSum Sum(int count) => new(Floats(SumsAt, count), Floats(SumsAt + _queryLimit, count), Outputs(count));
 
-    /// <summary>[count, dim]: where <see cref="Sum"/> leaves its outputs.</summary>
-    public Span<float> Outputs(int count) => Floats(_queryLimit * _dim, count * _dim);
+    /// <summary>[count, value dim]: where <see cref="Sum"/> leaves its outputs.</summary>
+    public Span<float> Outputs(int count) => Floats(_queryLimit * _dim, count * _valueDim);
 
     /// <summary>[count, rows]</summary>
     public Span<float> Scores(int count, int rows)
     {
         Invariant.Holds(count * rows <= _scoreLimit);
-        return Floats((2 * _queryLimit * _dim) + (2 * _queryLimit), count * rows);
+        return Floats(SumsAt + (2 * _queryLimit), count * rows);
     }
 
     public void PrepareToObserve(AttentionShape shape, int maxRows)
@@ -115,6 +112,9 @@ internal sealed class AttentionScratch : IDisposable
             Parts.Dispose();
         Layer?.Dispose();
     }
+
+    // Behind queries and outputs.
+    private int SumsAt => _queryLimit * (_dim + _valueDim);
 
     private Span<float> Floats(int first, int count) => _floats.View.Span<float>((long)first * sizeof(float), count);
 }

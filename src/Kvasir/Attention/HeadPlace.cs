@@ -1,3 +1,5 @@
+using Kvasir.Models;
+
 namespace Kvasir.Attention;
 
 /// <summary>Which head a selector serves: layer and KV head count from 0; the group is the query heads that share it.</summary>
@@ -5,10 +7,13 @@ namespace Kvasir.Attention;
 /// <param name="LayerCount">Layers in the model.</param>
 /// <param name="KvHead">Within the layer.</param>
 /// <param name="GroupHeads">Query heads per KV head, at least 1.</param>
-/// <param name="Dim">Values in a row.</param>
+/// <param name="Dim">Elements of a query and of a key.</param>
 /// <param name="MaxRows">The most rows that the head will hold.</param>
 public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, int GroupHeads, int Dim, int MaxRows)
 {
+    /// <summary>Elements of a value, and of a query head's output.</summary>
+    public int ValueDim { get; init; } = Dim;
+
     /// <summary>What <see cref="AttentionPolicy.ShareIndex"/> made for all sequences; null where nobody did, and a selector makes its own.</summary>
     public IDisposable? Shared { get; init; }
 
@@ -28,4 +33,8 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
     public IDisposable? Prefix => Prefixes?.Of(this);
 
     internal PrefixIndexes? Prefixes { get; init; }
+
+    /// <summary>A head of a layer of a model.</summary>
+    public static HeadPlace Of(AttentionShape shape, int layer, int kvHead, int maxRows) =>
+        new(layer, shape.LayerCount, kvHead, shape.GroupHeads, shape.Dim, maxRows) { ValueDim = shape.ValueDim };
 }

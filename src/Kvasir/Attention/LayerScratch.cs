@@ -15,13 +15,13 @@ internal sealed class LayerScratch : IDisposable
     private readonly int _groupHeads;
 
     /// <param name="parts">Of the worker, who divides one head's rows at a time.</param>
-    public LayerScratch(AttentionShape shape, KvType type, int maxRows, RoundParts parts)
+    public LayerScratch(AttentionShape shape, KvFormat format, int maxRows, RoundParts parts)
     {
         _groupHeads = shape.GroupHeads;
         (_heads, _watchers, _counts) = (new AttentionHead[shape.KvHeadCount], new Watchers[shape.KvHeadCount], new SelectionCounts[shape.KvHeadCount]);
         _scratch = new AttentionScratch[shape.KvHeadCount];
         for (var i = 0; i < _scratch.Length; i++)
-            _scratch[i] = new AttentionScratch(shape, type, maxRows, takesPrompts: false, parts);
+            _scratch[i] = new AttentionScratch(shape, format, maxRows, takesPrompts: false, parts);
     }
 
     public int KvHeadCount => _scratch.Length;

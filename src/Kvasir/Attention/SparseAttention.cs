@@ -27,21 +27,21 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
     private readonly PromptTiles _tiles;
     private readonly int[] _firstItems;
     private readonly AttentionWay?[] _ways;
-    private readonly KvType _type;
+    private readonly KvFormat _format;
     private readonly int _maxRows;
     private Batch _batch = null!;
     private LayerWork _work;
     private int _helpedItems;
 
-    /// <param name="type">How keys and values are stored.</param>
+    /// <param name="format">How keys and values are stored.</param>
     /// <param name="maxSegments">Sequences in a batch.</param>
     /// <param name="maxRows">The most rows that a head will hold.</param>
-    public SparseAttention(AttentionShape shape, KvType type, WorkerPool pool, int maxSegments, int maxRows)
+    public SparseAttention(AttentionShape shape, KvFormat format, WorkerPool pool, int maxSegments, int maxRows)
     {
-        (_shape, _type, _pool, _maxRows) = (shape, type, pool, maxRows);
+        (_shape, _format, _pool, _maxRows) = (shape, format, pool, maxRows);
         _scratch = new AttentionScratch[pool.WorkerCount];
         for (var i = 0; i < _scratch.Length; i++)
-            _scratch[i] = new AttentionScratch(shape, type, maxRows);
+            _scratch[i] = new AttentionScratch(shape, format, maxRows);
         (_firstItems, _ways) = (new int[maxSegments + 1], new AttentionWay?[maxSegments]);
         (_workerCounts, _layerCounts) = (new SelectionCounts[pool.WorkerCount], new SelectionCounts[shape.LayerCount]);
         _tiles = new PromptTiles(_scratch[0].TilePositions);
@@ -167,7 +167,7 @@ internal sealed class SparseAttention : ParallelJob, IDisposable
         {
             scratch.Parts.PrepareFor(positions);
             if (together)
-                scratch.Layer ??= new LayerScratch(_shape, _type, _maxRows, scratch.Parts);
+                scratch.Layer ??= new LayerScratch(_shape, _format, _maxRows, scratch.Parts);
             if (observes)
                 scratch.PrepareToObserve(_shape, _maxRows);
             if (audits)

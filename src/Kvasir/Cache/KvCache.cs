@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Attention;
+using Kvasir.Models;
 
 namespace Kvasir.Cache;
 
@@ -10,17 +11,17 @@ public sealed class KvCache : IDisposable
 
     /// <param name="limitBytes">What all pages may take together.</param>
     /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
-    public KvCache(KvType type, int layerCount, int kvHeadCount, int headDim, long limitBytes)
-        : this(type, layerCount, kvHeadCount, headDim, new MemoryBudget(limitBytes))
+    public KvCache(KvFormat format, int layerCount, int kvHeadCount, int headDim, long limitBytes)
+        : this(format, new AttentionShape(layerCount, kvHeadCount, kvHeadCount, headDim, null), new MemoryBudget(limitBytes))
     {
     }
 
     /// <param name="memory">What pages, and all else that comes and goes with a sequence, are taken from.</param>
-    /// <inheritdoc cref="KvCache(KvType, int, int, int, long)"/>
-    public KvCache(KvType type, int layerCount, int kvHeadCount, int headDim, MemoryBudget memory)
+    /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
+    public KvCache(KvFormat format, AttentionShape shape, MemoryBudget memory)
     {
-        (_layerCount, _kvHeadCount) = (layerCount, kvHeadCount);
-        Pool = new PagePool(type, headDim, memory);
+        (_layerCount, _kvHeadCount) = (shape.LayerCount, shape.KvHeadCount);
+        Pool = new PagePool(new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens), memory);
         var (limitBytes, needed) = (memory.LimitBytes, PageBytes(1) + OpenPageBytes);
         if (limitBytes >= needed)
             return;
@@ -38,9 +39,8 @@ public sealed class KvCache : IDisposable
     /// <summary>Bytes of keys and values that one token adds, over all layers and heads.</summary>
     public long BytesPerToken => (long)HeadCount * Pool.PageBytes / PagePool.PageTokens;
 
-    /// <summary>Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of types that need them.</summary>
-    public long OpenPageBytes => HeadCount * (OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: false)
-        + OpenPage.Bytes(Pool.Type, Pool.HeadDim, PagePool.PageTokens, values: true));
+    /// <summary>Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of formats that need them.</summary>
+    public long OpenPageBytes => HeadCount * Pool.Layout.OpenBytes;
 
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself, and no index.</summary>
     public long TokenLimit => (long)(Pool.PageLimit / HeadCount) * PagePool.PageTokens;

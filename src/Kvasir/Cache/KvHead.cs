@@ -21,8 +21,8 @@ public sealed class KvHead
     internal KvHead(PagePool pool, int maxRows)
         : this(pool, new PageTable(pool, PagesFor(maxRows)))
     {
-        _openKeys = OpenPage.For(pool.Type, pool.HeadDim, PageRows, values: false);
-        _openValues = OpenPage.For(pool.Type, pool.HeadDim, PageRows, values: true);
+        _openKeys = pool.Layout.OpenKeys();
+        _openValues = pool.Layout.OpenValues();
     }
 
     private KvHead(PagePool pool, PageTable table) => (_pool, _table) = (pool, table);
@@ -36,9 +36,14 @@ public sealed class KvHead
     /// <summary>Whether every row's number is its position, and all weigh the same: nothing was dropped or merged.</summary>
     public bool IsWhole => _positions is null;
 
-    public KvType Type => _pool.Type;
+    /// <summary>How its rows are stored.</summary>
+    public KvFormat Format => _pool.Layout.Format;
 
-    public int Dim => _pool.HeadDim;
+    /// <summary>Elements of a key.</summary>
+    public int Dim => _pool.Layout.KeyDim;
+
+    /// <summary>Elements of a value.</summary>
+    public int ValueDim => _pool.Layout.ValueDim;
 
     /// <summary>Bytes of pages that this head holds.</summary>
     public long Bytes => (long)_table.Count * _pool.PageBytes;
@@ -47,10 +52,10 @@ public sealed class KvHead
     public long PositionBytes => _positions?.Bytes ?? 0;
 
     /// <summary>The keys of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Keys => PagedRows.Keys(_table.Addresses, PageRows, Type, Dim);
+    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Values => PagedRows.Values(_table.Addresses, PageRows, Type, Dim);
+    public PagedRows Values => _pool.Layout.Values(_table.Addresses);
 
     /// <summary>Whether a page's rows share ranges, so that a row is stored anew when it moves, and rounded anew.</summary>
     internal bool SharesRanges => _openKeys is not null || _openValues is not null;
@@ -107,7 +112,7 @@ public sealed class KvHead
         return true;
     }
 
-    /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> and <paramref name="value"/> are [dim].</summary>
+    /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> is [<see cref="Dim"/>], <paramref name="value"/> [<see cref="ValueDim"/>].</summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
         _positions?.Set(RowCount, NextPosition);

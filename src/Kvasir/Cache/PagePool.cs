@@ -33,26 +33,26 @@ public sealed class PagePool : IDisposable
     private int _pageCount;
     private int _emptySlabs;
 
-    /// <param name="type">How rows are stored.</param>
-    /// <param name="headDim">Values in a row, at least 1.</param>
+    /// <param name="format">How rows are stored.</param>
+    /// <param name="headDim">Elements of a key, and of a value: at least 1.</param>
     /// <param name="limitBytes">The memory that pages may take in all; at least one page.</param>
     /// <exception cref="KvasirException">The limit is smaller than one page.</exception>
-    public PagePool(KvType type, int headDim, long limitBytes)
-        : this(type, headDim, new MemoryBudget(limitBytes))
+    public PagePool(KvFormat format, int headDim, long limitBytes)
+        : this(format.Page(headDim, PageTokens), new MemoryBudget(limitBytes))
     {
     }
 
+    /// <param name="layout">Where rows lie in a page of <see cref="PageTokens"/>.</param>
     /// <param name="memory">What slabs are taken from.</param>
-    /// <inheritdoc cref="PagePool(KvType, int, long)"/>
-    public PagePool(KvType type, int headDim, MemoryBudget memory)
+    /// <exception cref="KvasirException">The limit is smaller than one page.</exception>
+    public PagePool(PageLayout layout, MemoryBudget memory)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 1);
+        ArgumentNullException.ThrowIfNull(layout);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(layout.PageTokens, PageTokens, nameof(layout));
         ArgumentNullException.ThrowIfNull(memory);
         var limitBytes = memory.LimitBytes;
         _memory = memory;
-        Type = type;
-        HeadDim = headDim;
-        PageBytes = KvCodecs.PageBytes(type, headDim, PageTokens);
+        Layout = layout;
         if (limitBytes < PageBytes)
             throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {limitBytes} bytes is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);
@@ -64,11 +64,11 @@ public sealed class PagePool : IDisposable
         _owners = new int[PageLimit];
     }
 
-    public KvType Type { get; }
+    /// <summary>Where rows lie in a page.</summary>
+    public PageLayout Layout { get; }
 
-    public int HeadDim { get; }
-
-    public int PageBytes { get; }
+    /// <summary>Bytes of a page.</summary>
+    public int PageBytes => Layout.Bytes;
 
     /// <summary>The most pages that can be in use at once.</summary>
     public int PageLimit { get; }

@@ -25,7 +25,7 @@ internal sealed class ForwardPass : IDisposable
         (Cache, Workers, Batch) = (cache, workers, batch);
         Shared = new SharedIndexes(model.Config.Attention, cache.Pool);
         Indexing = new IndexJob(model.Config.Attention, workers, batch.MaxSegments, batch.MaxRows);
-        _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Type, workers, batch, maxTokens);
+        _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Layout.Format, workers, batch, maxTokens);
     }
 
     public AttentionShape Shape => _transformer.Shape;

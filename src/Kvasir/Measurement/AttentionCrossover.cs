@@ -23,11 +23,11 @@ internal sealed class AttentionCrossover
     private const double WarmUpMs = 400;
     private const int MostDepth = 65536;
     private readonly AttentionShape _shape;
-    private readonly KvType _kv;
+    private readonly KvFormat _kv;
     private readonly float[] _spectrum;
     private readonly float[][] _queries;
 
-    public AttentionCrossover(ModelConfig config, KvType kv)
+    public AttentionCrossover(ModelConfig config, KvFormat kv)
     {
         _shape = new AttentionShape(1, config.HeadCount / config.KvHeadCount, 1, config.HeadDim, null);
         (_kv, _spectrum) = (kv, PairSpectrum.Factors(config.Rope, config.HeadDim));

@@ -31,7 +31,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     /// <param name="kv">How keys and values are stored.</param>
     /// <param name="tokens">Of the prompt.</param>
     /// <param name="queryCount">Of its last positions.</param>
-    public LayerStudy(AttentionShape shape, KvType kv, AttentionPolicy[] policies, int workerCount, int tokens, int queryCount)
+    public LayerStudy(AttentionShape shape, KvFormat kv, AttentionPolicy[] policies, int workerCount, int tokens, int queryCount)
     {
         (_shape, _policies, _tokens, _queryCount) = (shape, policies, tokens, queryCount);
         _studies = Array.ConvertAll(policies, policy => PolicyStudy.Empty(policy.Name, shape.LayerCount, shape.HeadCount, shape.KvHeadCount));
@@ -81,7 +81,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     private void Study(AttentionPolicy policy, PolicyStudy study, int kvHead, AttentionScratch scratch)
     {
         var head = _cache.Head(_layer, kvHead);
-        using var selector = policy.CreateSelector(new HeadPlace(_layer, _shape.LayerCount, kvHead, _shape.GroupHeads, _shape.Dim, _tokens));
+        using var selector = policy.CreateSelector(HeadPlace.Of(_shape, _layer, kvHead, _tokens));
         ReadPrompt(policy, new AttentionHead(head.First(_tokens - _queryCount), selector), kvHead, scratch);
         var counts = default(SelectionCounts);
         for (var position = _tokens - _queryCount; position < _tokens; position++)
@@ -103,7 +103,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         if (item > 0)
             return;
         var (layer, selectors) = (scratch.Layer!, new Selector[_shape.KvHeadCount]);
-        policy.CreateLayer(new HeadPlace(_layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, _tokens), selectors);
+        policy.CreateLayer(HeadPlace.Of(_shape, _layer, 0, _tokens), selectors);
         for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             ReadPrompt(policy, new AttentionHead(_cache.Head(_layer, kvHead).First(_tokens - _queryCount), selectors[kvHead]), kvHead, scratch);
         for (var position = _tokens - _queryCount; position < _tokens; position++)
@@ -133,7 +133,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
 
     private static Watchers WatchersOf(AttentionPolicy policy, AttentionScratch scratch) => new(policy.ObservesDecode ? scratch.Observed : null, scratch.Comparison);
 
-    private LayerScratch Together(KvType kv, RoundParts parts)
+    private LayerScratch Together(KvFormat kv, RoundParts parts)
     {
         var layer = new LayerScratch(_shape, kv, _tokens, parts);
         layer.PrepareToObserve(_shape, _tokens);

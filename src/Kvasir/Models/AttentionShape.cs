@@ -4,10 +4,13 @@ namespace Kvasir.Models;
 /// <param name="LayerCount">Layers.</param>
 /// <param name="HeadCount">Query heads, a multiple of <paramref name="KvHeadCount"/>.</param>
 /// <param name="KvHeadCount">KV heads.</param>
-/// <param name="Dim">Values per head.</param>
+/// <param name="Dim">Elements of a query and of a key.</param>
 /// <param name="WindowTokens">Of a sliding window: a query sees this many rows, its own among them; null sees all.</param>
 public readonly record struct AttentionShape(int LayerCount, int HeadCount, int KvHeadCount, int Dim, int? WindowTokens)
 {
+    /// <summary>Elements of a value, and of a head's output.</summary>
+    public int ValueDim { get; init; } = Dim;
+
     /// <summary>Query heads that share a KV head.</summary>
     public int GroupHeads => HeadCount / KvHeadCount;
 

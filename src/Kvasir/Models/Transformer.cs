@@ -38,7 +38,7 @@ internal sealed class Transformer : IDisposable
     /// <param name="kv">How keys and values are stored.</param>
     /// <param name="limits">Rows, segments and logit rows of a batch.</param>
     /// <param name="maxTokens">The longest sequence.</param>
-    public Transformer(ModelConfig config, Weights weights, KvType kv, WorkerPool pool, Batch limits, int maxTokens)
+    public Transformer(ModelConfig config, Weights weights, KvFormat kv, WorkerPool pool, Batch limits, int maxTokens)
     {
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
         (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);

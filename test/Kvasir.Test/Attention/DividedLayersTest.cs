@@ -9,7 +9,7 @@ namespace Kvasir.Test.Attention;
 public sealed class DividedLayersTest(DividedLayersTest.Reference reference) : IClassFixture<DividedLayersTest.Reference>
 {
     private const int Depth = 2500;
-    private static readonly EngineOptions Options = new() { Kv = KvType.F32, KvMemoryBytes = 16 << 20, ContextTokens = Depth + 40 };
+    private static readonly EngineOptions Options = new() { Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = Depth + 40 };
 
     [Theory]
     [InlineData("streaming:min-context=0,dense-layers=0+1")]

@@ -12,7 +12,7 @@ public sealed class IndexJobTest : IDisposable
     private const int HeadCount = 20;
     private const string Hashed = "magicpig:bits=10,tables=150,segment=64,sinks=4,recent=8,min-context=0";
     private const string Coded = "guarded:epsilon=0.4,pilot=16,sinks=4,recent=8,min-context=0";
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();
@@ -48,12 +48,12 @@ public sealed class IndexJobTest : IDisposable
     }
 
     [Theory]
-    [InlineData(Hashed, KvType.BF16)]
-    [InlineData(Hashed, KvType.Q8)]
-    [InlineData(Coded, KvType.BF16)]
-    [InlineData("magicpig:bits=4,tables=12,centre=none,segment=64,sinks=3,recent=5,dense-layers=1,min-context=0", KvType.F32)]
-    [InlineData("psa:block=4,unit=layer,sinks=4,recent=4,coverage=0.5,min-context=0", KvType.F32)]
-    public void AnswersDoNotDependOnHowTheIndexWasSliced(string policy, KvType kv)
+    [InlineData(Hashed, "bf16")]
+    [InlineData(Hashed, "q8")]
+    [InlineData(Coded, "bf16")]
+    [InlineData("magicpig:bits=4,tables=12,centre=none,segment=64,sinks=3,recent=5,dense-layers=1,min-context=0", "f32")]
+    [InlineData("psa:block=4,unit=layer,sinks=4,recent=4,coverage=0.5,min-context=0", "f32")]
+    public void AnswersDoNotDependOnHowTheIndexWasSliced(string policy, Kv kv)
     {
         var options = Generation.Greedy(90) with { Attention = PolicyCatalog.Parse(policy) };
         // Of few tokens in a step the same prompt steps: computed before, and shared.

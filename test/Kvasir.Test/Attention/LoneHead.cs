@@ -17,13 +17,13 @@ internal sealed class LoneHead : IDisposable
     {
         _place = place;
         var random = new Random(seed);
-        _cache = new KvCache(KvType.F32, 1, 1, place.Dim, 16 << 20);
+        _cache = new KvCache(KvFormat.F32, 1, 1, place.Dim, 16 << 20);
         Head = new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
             Head.Append([.. Normal(random, place.Dim).Select(x => keyScale * x)], [.. Normal(random, place.Dim).Select(x => valueScale * x)]);
         _queries = Normal(random, place.GroupHeads * place.Dim);
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvType.F32, place.MaxRows);
+        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvFormat.F32, place.MaxRows);
     }
 
     public KvHead Head { get; }

@@ -10,7 +10,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     private const int PromptCount = 120;
     private const int AnswerCount = 30;
     private const int FewTokens = 6;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
 
     private static readonly string[] Tried =
     [
@@ -38,6 +38,9 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "every-other:step=3,sinks=2,recent=4,min-context=0",
     ];
 
+    private static readonly KvFormat[] Formats =
+        [.. KvFormat.Table, KvFormat.Pair(KvFormat.Q8, KvFormat.BF16), KvFormat.Pair(KvFormat.BF16, KvFormat.Q8), KvFormat.Pair(KvFormat.Int8, KvFormat.Q8)];
+
     private readonly Model _model = reference.Model;
 
     public static IReadOnlyList<string> Policies => Tried;
@@ -55,9 +58,9 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     public void KeepingEverythingEqualsDense(string name)
     {
         var entry = PolicyCatalog.Entries.Single(e => e.Name == name);
-        Answer(entry.KeepEverything, KvType.F32).AssertEquals(reference.Dense(KvType.F32, AnswerCount), 1e-4, name);
+        Answer(entry.KeepEverything, KvFormat.F32).AssertEquals(reference.Dense(KvFormat.F32, AnswerCount), 1e-4, name);
         // Keys that differ in their last bit may be rounded to neighbours when they are stored, and heads of eight elements feel each of them.
-        foreach (var kv in Enum.GetValues<KvType>())
+        foreach (var kv in Formats)
             Answer(entry.KeepEverything, kv, FewTokens).AssertEquals(reference.Dense(kv, FewTokens), 5e-2, $"{name}, {kv}");
     }
 
@@ -65,14 +68,14 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     [MemberData(nameof(Sparse))]
     public void RowsAreInSightAndReadOnce(string policy)
     {
-        foreach (var kv in Enum.GetValues<KvType>())
+        foreach (var kv in Formats)
         {
             var checkedPolicy = new CheckedPolicy(KeyAxesFile.Parse(policy));
-            var answer = Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Generation.Greedy(kv == KvType.F32 ? AnswerCount : FewTokens) with { Attention = checkedPolicy });
+            var answer = Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Generation.Greedy(kv == KvFormat.F32 ? AnswerCount : FewTokens) with { Attention = checkedPolicy });
             Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
             Assert.True(checkedPolicy.Steps > 0);
             // All but dense leave something out, or this test shows nothing; a first sample of few tokens may be all of them.
-            if (kv == KvType.F32)
+            if (kv == KvFormat.F32)
                 Assert.Equal(policy == "dense", checkedPolicy.RowsRead == checkedPolicy.RowsInSight);
         }
     }
@@ -81,7 +84,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     [MemberData(nameof(Sparse))]
     public void ChunksAndBatchesChangeNothing(string policy)
     {
-        var alone = Answer(policy, KvType.F32);
+        var alone = Answer(policy, KvFormat.F32);
         foreach (var batchTokens in new[] { 1, 7, 64 })
             Generation.Run(_model, Exact with { BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
         using var engine = new Engine(_model, Exact);
@@ -102,14 +105,14 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         }
 
         var name = policy.Split(':')[0];
-        Answer(name, KvType.F32).AssertEquals(reference.Dense(KvType.F32, AnswerCount), 1e-4, $"{name} below its least context");
+        Answer(name, KvFormat.F32).AssertEquals(reference.Dense(KvFormat.F32, AnswerCount), 1e-4, $"{name} below its least context");
     }
 
     [Theory]
     [MemberData(nameof(Sparse))]
     public void RunningTwiceGivesTheSame(string policy)
     {
-        var (first, again) = (Answer(policy, KvType.BF16), Answer(policy, KvType.BF16));
+        var (first, again) = (Answer(policy, KvFormat.BF16), Answer(policy, KvFormat.BF16));
         Assert.Equal(first.Tokens, again.Tokens);
         Assert.Equal(first.Logprobs, again.Logprobs);
     }
@@ -192,7 +195,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     private static int[] Prompt(Model model) =>
         model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..PromptCount];
 
-    private Generation Answer(string policy, KvType kv, int tokens = AnswerCount) =>
+    private Generation Answer(string policy, KvFormat kv, int tokens = AnswerCount) =>
         Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Options(policy, tokens));
 
     private int[] Prompt() => Prompt(_model);
@@ -200,13 +203,13 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     /// <summary>The model, and what dense attention answers, which every policy is held against.</summary>
     public sealed class Reference : IDisposable
     {
-        private readonly Dictionary<(KvType Kv, int Tokens), Generation> _dense = [];
+        private readonly Dictionary<(KvFormat Kv, int Tokens), Generation> _dense = [];
 
         public Model Model { get; } = Generation.LoadStories();
 
         public void Dispose() => Model.Dispose();
 
-        internal Generation Dense(KvType kv, int tokens)
+        internal Generation Dense(KvFormat kv, int tokens)
         {
             if (!_dense.TryGetValue((kv, tokens), out var answer))
                 _dense[(kv, tokens)] = answer = Generation.Run(Model, Exact with { Kv = kv }, Prompt(Model), Options("dense", tokens));

@@ -11,7 +11,7 @@ public sealed class PsaLayerTest : IDisposable
     private const int BlockRows = 8;
     private const int Sinks = 8;
     private const int Recent = 16;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();
@@ -30,7 +30,7 @@ public sealed class PsaLayerTest : IDisposable
         for (var step = 0; step < 4; step++)
         {
             var (rows, outputs) = layer.Attend(together);
-            using var scratch = new AttentionScratch(layer.Shape, KvType.F32, LoneLayer.MaxRows);
+            using var scratch = new AttentionScratch(layer.Shape, KvFormat.F32, LoneLayer.MaxRows);
             var counts = default(SelectionCounts);
             Assert.Equal(new AttentionHead(layer.Head(0), alone).Attend(layer.Queries(0), (0, 700), default, scratch, ref counts).Output.ToArray(), outputs[0]);
             Assert.Equal(counts.Reads, new LayerReads(rows[0].Count, 700, (rows[0].Count - Sinks - Recent - EdgeRows(700)) / BlockRows));
@@ -79,10 +79,10 @@ public sealed class PsaLayerTest : IDisposable
     [Fact]
     public void KeepingEverythingEqualsDense()
     {
-        foreach (var kv in Enum.GetValues<KvType>())
+        foreach (var kv in KvFormat.Table)
         {
-            var tokens = kv == KvType.F32 ? 30 : 6;
-            Answer("psa:unit=layer,coverage=1,block=4,recent=8,min-context=0", kv, tokens).AssertEquals(Answer("dense", kv, tokens), kv == KvType.F32 ? 1e-4 : 5e-2, $"{kv}");
+            var tokens = kv == KvFormat.F32 ? 30 : 6;
+            Answer("psa:unit=layer,coverage=1,block=4,recent=8,min-context=0", kv, tokens).AssertEquals(Answer("dense", kv, tokens), kv == KvFormat.F32 ? 1e-4 : 5e-2, $"{kv}");
         }
     }
 
@@ -90,10 +90,10 @@ public sealed class PsaLayerTest : IDisposable
     public void NeitherThreadsNorAuditsChangeTheAnswer()
     {
         const string Policy = "psa:unit=layer,coverage=0.6,block=4,sinks=4,recent=8,min-context=0";
-        var answer = Answer(Policy, KvType.BF16, 20);
+        var answer = Answer(Policy, KvFormat.BF16, 20);
         foreach (var threads in new[] { 1, 3 })
         {
-            var other = Generation.Run(_model, Exact with { Kv = KvType.BF16, Threads = threads, AuditShare = 0.5 }, Prompt(), Options(Policy, 20));
+            var other = Generation.Run(_model, Exact with { Kv = KvFormat.BF16, Threads = threads, AuditShare = 0.5 }, Prompt(), Options(Policy, 20));
             Assert.Equal(answer.Logprobs, other.Logprobs);
             Assert.True(other.Sequence.AuditFigures!.HeadCount > 0);
         }
@@ -130,7 +130,7 @@ public sealed class PsaLayerTest : IDisposable
 
     private static GenerationOptions Options(string policy, int tokens) => Generation.Greedy(tokens) with { Attention = PolicyCatalog.Parse(policy) };
 
-    private Generation Answer(string policy, KvType kv, int tokens) => Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Options(policy, tokens));
+    private Generation Answer(string policy, KvFormat kv, int tokens) => Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Options(policy, tokens));
 
     private int[] Prompt() =>
         _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..120];
@@ -152,11 +152,11 @@ public sealed class PsaLayerTest : IDisposable
         {
             var random = new Random(seed);
             Shape = new AttentionShape(1, kvHeads * groupHeads, kvHeads, Dim, null);
-            _cache = new Kvasir.Cache.KvCache(KvType.F32, 1, kvHeads, Dim, 16 << 20);
+            _cache = new Kvasir.Cache.KvCache(KvFormat.F32, 1, kvHeads, Dim, 16 << 20);
             _sequence = _cache.Open(MaxRows);
             Assert.True(_sequence.TryReserve(rows));
             _parts = new RoundParts(Shape);
-            _scratch = new LayerScratch(Shape, KvType.F32, MaxRows, _parts);
+            _scratch = new LayerScratch(Shape, KvFormat.F32, MaxRows, _parts);
             _queries = [.. Enumerable.Range(0, kvHeads).Select(_ => Normal(groupHeads * Dim))];
             _keys = [.. Enumerable.Range(0, kvHeads).Select(_ => Enumerable.Range(0, rows).Select(_ => Normal(Dim)).ToArray())];
             _values = [.. Enumerable.Range(0, kvHeads).Select(_ => Enumerable.Range(0, rows).Select(_ => Normal(Dim)).ToArray())];

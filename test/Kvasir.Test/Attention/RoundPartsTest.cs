@@ -12,11 +12,11 @@ public sealed class RoundPartsTest : IDisposable
     private readonly RoundParts _parts = new(Shape);
 
     [Theory]
-    [InlineData(KvType.F32, 0, 3001)]
-    [InlineData(KvType.F32, 70, 5000)]
-    [InlineData(KvType.Q8, 33, 4242)]
-    [InlineData(KvType.Int8, 33, 4242)]
-    public void WhoeverHelpsTheSumIsTheSame(KvType type, int first, int end)
+    [InlineData("f32", 0, 3001)]
+    [InlineData("f32", 70, 5000)]
+    [InlineData("q8", 33, 4242)]
+    [InlineData("int8", 33, 4242)]
+    public void WhoeverHelpsTheSumIsTheSame(Kv type, int first, int end)
     {
         var random = new Random(end);
         using var cache = new KvCache(type, 1, 1, Shape.Dim, 8 << 20);
@@ -30,7 +30,7 @@ public sealed class RoundPartsTest : IDisposable
         var alone = Attend();
         // Blocks of 64 rows begin elsewhere in the parts, and where weights are rounded to 16 bits, a block decides what their unit is: 64
         // errors of at most 7.6e-6 times values of about 1, of either sign, in both sums.
-        var tolerance = type == KvType.Q8 ? Math.Sqrt(64) * 7.6e-6 : 4e-6;
+        var tolerance = type == KvFormat.Q8 ? Math.Sqrt(64) * 7.6e-6 : 4e-6;
         var whole = Whole();
         for (var i = 0; i < whole.Length; i++)
             Assert.True(Math.Abs(whole[i] - alone[i]) < tolerance, $"at {i}: {whole[i]} and {alone[i]}");
@@ -134,13 +134,13 @@ public sealed class RoundPartsTest : IDisposable
     [Fact]
     public void AFaultOfWhoeverAttendsIsTheOwners()
     {
-        using var cache = new KvCache(KvType.F32, 1, 1, Shape.Dim, 8 << 20);
+        using var cache = new KvCache(KvFormat.F32, 1, 1, Shape.Dim, 8 << 20);
         var sequence = cache.Open(4096);
         Assert.True(sequence.TryReserve(4096));
         var head = sequence.Head(0, 0);
         for (var row = 0; row < 4096; row++)
             head.Append(new float[Shape.Dim], new float[Shape.Dim]);
-        using var owner = new AttentionScratch(Shape, KvType.F32, MaxRows);
+        using var owner = new AttentionScratch(Shape, KvFormat.F32, MaxRows);
         var counts = default(SelectionCounts);
         var listing = new Listing(0, 4096) { ThrowsAt = 3000 };
         Assert.Throws<InvalidTimeZoneException>(() => { new AttentionHead(head, listing).Attend(new float[Shape.GroupHeads * Shape.Dim], (0, 4096), default, owner, ref counts); });

@@ -169,7 +169,7 @@ public sealed class SoftmaxSumTest
 
     private sealed class Rows : IDisposable
     {
-        private readonly KvCache _cache = new(KvType.F32, 1, 1, Dim, 1 << 20);
+        private readonly KvCache _cache = new(KvFormat.F32, 1, 1, Dim, 1 << 20);
         private readonly Random _random;
         private readonly float[][] _values;
 

@@ -21,7 +21,7 @@ internal sealed class SteppedHead : IDisposable
     private readonly ulong _seed;
     private readonly ObservedWeights _observed;
 
-    public SteppedHead(AttentionPolicy policy, HeadPlace place, KvType kv, ulong seed)
+    public SteppedHead(AttentionPolicy policy, HeadPlace place, KvFormat kv, ulong seed)
     {
         (_policy, _place, _seed) = (policy, place, seed);
         _cache = new KvCache(kv, 1, 1, place.Dim, 16 << 20);

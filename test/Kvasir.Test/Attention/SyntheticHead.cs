@@ -58,12 +58,12 @@ internal sealed class SyntheticHead : IDisposable
                 _queries[head * dim + i] *= (float)factor;
         }
 
-        _cache = new KvCache(KvType.F32, 1, 1, dim, 4L * rows * dim * sizeof(float));
+        _cache = new KvCache(KvFormat.F32, 1, 1, dim, 4L * rows * dim * sizeof(float));
         Head = new SequenceCache(_cache.Pool, 1, 1, rows).Head(0, 0);
         Assert.True(Head.TryReserve(rows));
         for (var row = 0; row < rows; row++)
             Head.Append(_keys.AsSpan(row * dim, dim), _values.AsSpan(row * dim, dim));
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, dim, null), KvType.F32, rows);
+        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, dim, null), KvFormat.F32, rows);
     }
 
     public KvHead Head { get; }

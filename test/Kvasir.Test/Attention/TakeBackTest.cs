@@ -6,7 +6,7 @@ namespace Kvasir.Test.Attention;
 /// <summary>Rows that are taken back leave no trace in any policy's selectors, whatever steps have taught them.</summary>
 public sealed class TakeBackTest
 {
-    private const KvType Kv = KvType.F32;
+    private static readonly KvFormat Kv = KvFormat.F32;
     private const int MaxRows = 320;
     private const int Told = 0;
     private const int Rejected = 1;

@@ -21,22 +21,22 @@ public sealed class VerifiedRowsTest
     public void CandidatesEqualDecodeStepsBitForBitUnderAPolicyThatChooses(string policy)
     {
         // Dense layers are read together, which rounds otherwise: the only layer here is none of them.
-        foreach (var kv in new[] { KvType.F32, KvType.BF16, KvType.Q8 })
-            AssertEqual(policy, kv, window: null, policy != "dense" ? 0 : kv == KvType.F32 ? 2e-6 : 1e-4);
+        foreach (var kv in new[] { KvFormat.F32, KvFormat.BF16, KvFormat.Q8 })
+            AssertEqual(policy, kv, window: null, policy != "dense" ? 0 : kv == KvFormat.F32 ? 2e-6 : 1e-4);
     }
 
     // In pages of a common range a row that was taken back leaves the range that it needed.
     [Theory]
     [InlineData("streaming:sinks=2,recent=9,min-context=0")]
     [InlineData("dense")]
-    public void InPagesOfACommonRangeTheyAreWithinItsSteps(string policy) => AssertEqual(policy, KvType.Int8, window: null, 3e-2);
+    public void InPagesOfACommonRangeTheyAreWithinItsSteps(string policy) => AssertEqual(policy, KvFormat.Int8, window: null, 3e-2);
 
     [Theory]
     [InlineData("dense", 20)]
     [InlineData("dense", 3)]
     [InlineData("streaming:sinks=2,recent=9,min-context=60", null)]
     [InlineData("h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0", 30)]
-    public void WindowsAndContextsThatBecomeSparseAreNoExceptions(string policy, int? window) => AssertEqual(policy, KvType.F32, window, 2e-6);
+    public void WindowsAndContextsThatBecomeSparseAreNoExceptions(string policy, int? window) => AssertEqual(policy, KvFormat.F32, window, 2e-6);
 
     [Fact]
     public void LongContextsAreDividedAmongWorkersAlike()
@@ -44,19 +44,19 @@ public sealed class VerifiedRowsTest
         var (seed, results) = (Random.Shared.Next(), new List<float[]>());
         foreach (var workers in new[] { 1, 2, 3 })
         {
-            using var story = new Story("dense", new AttentionShape(1, 6, 2, 16, null), KvType.BF16, 5000, workers, (ulong)seed);
+            using var story = new Story("dense", new AttentionShape(1, 6, 2, 16, null), KvFormat.BF16, 5000, workers, (ulong)seed);
             story.Prompt(4321);
             results.Add(story.Verify(Told, 5, 5));
         }
 
-        using var plain = new Story("dense", new AttentionShape(1, 6, 2, 16, null), KvType.BF16, 5000, 2, (ulong)seed);
+        using var plain = new Story("dense", new AttentionShape(1, 6, 2, 16, null), KvFormat.BF16, 5000, 2, (ulong)seed);
         plain.Prompt(4321);
         Assert.Equal(results[0], results[1]);
         Assert.Equal(results[0], results[2]);
         AssertClose(plain.Decode(Told, 5), results[0], 2e-6, $"seed {seed}");
     }
 
-    private static void AssertEqual(string policy, KvType kv, int? window, double tolerance)
+    private static void AssertEqual(string policy, KvFormat kv, int? window, double tolerance)
     {
         var seed = Random.Shared.Next();
         var random = new Random(seed);
@@ -103,7 +103,7 @@ public sealed class VerifiedRowsTest
         private readonly NativeBuffer _keys;
         private readonly NativeBuffer _values;
         private readonly NativeBuffer _outputs;
-        public Story(string policy, AttentionShape shape, KvType kv, int maxRows, int workers, ulong seed)
+        public Story(string policy, AttentionShape shape, KvFormat kv, int maxRows, int workers, ulong seed)
         {
             (_shape, _seed, _pool) = (shape, seed, new WorkerPool(workers));
             _cache = new KvCache(kv, 1, shape.KvHeadCount, shape.Dim, 64 << 20);

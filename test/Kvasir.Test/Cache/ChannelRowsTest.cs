@@ -8,10 +8,10 @@ public sealed class ChannelRowsTest
 {
     private const int RowCount = 75;
 
-    public static TheoryData<KvType, int> Shapes()
+    public static TheoryData<KvFormat, int> Shapes()
     {
-        var data = new TheoryData<KvType, int>();
-        foreach (var type in (KvType[])[KvType.Int8, KvType.Int8Channel])
+        var data = new TheoryData<KvFormat, int>();
+        foreach (var type in (KvFormat[])[KvFormat.Int8, KvFormat.Int8Channel])
         {
             foreach (var dim in (int[])[1, 15, 16, 17, 33, 64, 100, 128])
                 data.Add(type, dim);
@@ -22,18 +22,18 @@ public sealed class ChannelRowsTest
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void AnElementIsOffByHalfAStepOfItsChannel(KvType type, int dim)
+    public void AnElementIsOffByHalfAStepOfItsChannel(KvFormat type, int dim)
     {
         var (keys, values) = (Rows(dim, seed: dim), Rows(dim, seed: dim + 1));
         using var cache = new KvCache(type, 1, 1, dim, 4 << 20);
         var head = Filled(cache, keys, values);
         RequireHalfASteps(Decoded(head.Keys), keys, byChannel: true, 0.5);
-        RequireHalfASteps(Decoded(head.Values), values, byChannel: type == KvType.Int8Channel, 0.5);
+        RequireHalfASteps(Decoded(head.Values), values, byChannel: type == KvFormat.Int8Channel, 0.5);
     }
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void KernelsSeeWhatTheScalarDecoderSees(KvType type, int dim)
+    public void KernelsSeeWhatTheScalarDecoderSees(KvFormat type, int dim)
     {
         var random = new Random(dim);
         using var cache = new KvCache(type, 1, 1, dim, 4 << 20);
@@ -79,7 +79,7 @@ public sealed class ChannelRowsTest
         for (var row = 0; row < RowCount; row++)
             (rows[row][5], rows[row][6], rows[row][7]) = (0.1f, 0, -3e38f);
         rows[50][8] = float.NaN;
-        using var cache = new KvCache(KvType.Int8, 1, 1, 40, 4 << 20);
+        using var cache = new KvCache(KvFormat.Int8, 1, 1, 40, 4 << 20);
         var seen = Decoded(Filled(cache, rows, rows).Keys);
         for (var row = 0; row < RowCount; row++)
         {
@@ -90,25 +90,25 @@ public sealed class ChannelRowsTest
     }
 
     [Theory]
-    [InlineData(KvType.Int8)]
-    [InlineData(KvType.Int8Channel)]
-    public void AnOutlyingChannelDoesNotHarmItsNeighbours(KvType type)
+    [InlineData("int8")]
+    [InlineData("int8-channel")]
+    public void AnOutlyingChannelDoesNotHarmItsNeighbours(Kv type)
     {
         // As trained keys have them: far from zero, with the spread of all others.
         var rows = Rows(64, seed: 4);
         foreach (var row in rows)
             row[20] += 60;
-        var (byChannel, byBlock) = (Error(type, rows), Error(KvType.Q8, rows));
+        var (byChannel, byBlock) = (Error(type, rows), Error(KvFormat.Q8, rows));
         Assert.True(byChannel < byBlock / 20, $"{byChannel} by channel, {byBlock} by block");
     }
 
     [Theory]
-    [InlineData(KvType.Int8, 1)]
-    [InlineData(KvType.Int8, 31)]
-    [InlineData(KvType.Int8, 32)]
-    [InlineData(KvType.Int8, 45)]
-    [InlineData(KvType.Int8Channel, 45)]
-    public void RowsTakenBackAndAppendedAgainAreOffByOneStepAtMost(KvType type, int kept)
+    [InlineData("int8", 1)]
+    [InlineData("int8", 31)]
+    [InlineData("int8", 32)]
+    [InlineData("int8", 45)]
+    [InlineData("int8-channel", 45)]
+    public void RowsTakenBackAndAppendedAgainAreOffByOneStepAtMost(Kv type, int kept)
     {
         var (keys, values) = (Rows(33, seed: 5), Rows(33, seed: 6));
         using var cache = new KvCache(type, 1, 1, 33, 4 << 20);
@@ -122,7 +122,7 @@ public sealed class ChannelRowsTest
             head.Append(keys[row], values[row]);
         RequireHalfASteps(Decoded(head.Keys), keys, byChannel: true, 1);
         RequireHalfASteps(Decoded(head.Keys)[((kept + 31) / 32 * 32)..], keys[((kept + 31) / 32 * 32)..], byChannel: true, 0.5);
-        RequireHalfASteps(Decoded(head.Values), values, byChannel: type == KvType.Int8Channel, 1);
+        RequireHalfASteps(Decoded(head.Values), values, byChannel: type == KvFormat.Int8Channel, 1);
         // Ranges that do not grow leave codes as they are, however often rows come and go.
         var once = Decoded(head.Keys)[..64];
         for (var time = 0; time < 50; time++)
@@ -140,7 +140,7 @@ public sealed class ChannelRowsTest
     public void CopiedRowsAreTheSameAndGoOn()
     {
         var (keys, values) = (Rows(20, seed: 7), Rows(20, seed: 8));
-        using var cache = new KvCache(KvType.Int8Channel, 1, 1, 20, 4 << 20);
+        using var cache = new KvCache(KvFormat.Int8Channel, 1, 1, 20, 4 << 20);
         var head = Filled(cache, keys[..50], values[..50]);
         var copy = cache.Open(RowCount).Head(0, 0);
         Assert.True(copy.TryReserve(RowCount));
@@ -156,9 +156,9 @@ public sealed class ChannelRowsTest
     }
 
     [Theory]
-    [InlineData(KvType.Int8)]
-    [InlineData(KvType.Int8Channel)]
-    public void DroppedPagesLeaveTheOthersAsTheyAreAndScatteredRowsAreStoredAnewOnce(KvType type)
+    [InlineData("int8")]
+    [InlineData("int8-channel")]
+    public void DroppedPagesLeaveTheOthersAsTheyAreAndScatteredRowsAreStoredAnewOnce(Kv type)
     {
         var (keys, values) = (Rows(20, seed: 9), Rows(20, seed: 10));
         using var cache = new KvCache(type, 1, 1, 20, 4 << 20);
@@ -197,7 +197,7 @@ public sealed class ChannelRowsTest
         return head;
     }
 
-    private static double Error(KvType type, float[][] rows)
+    private static double Error(KvFormat type, float[][] rows)
     {
         using var cache = new KvCache(type, 1, 1, rows[0].Length, 4 << 20);
         var seen = Decoded(Filled(cache, rows, rows).Keys);

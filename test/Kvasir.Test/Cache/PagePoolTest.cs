@@ -8,7 +8,7 @@ public sealed class PagePoolTest
     [Fact]
     public void HandsOutEveryPageOnceAndThenNoMore()
     {
-        using var pool = new PagePool(KvType.F32, headDim: 8, limitBytes: 100 * PageBytes(8) + 7);
+        using var pool = new PagePool(KvFormat.F32, headDim: 8, limitBytes: 100 * PageBytes(8) + 7);
         Assert.Equal(100, pool.PageLimit);
         var taken = new HashSet<int>();
         while (pool.TryTake(out var page))
@@ -25,7 +25,7 @@ public sealed class PagePoolTest
     [Fact]
     public void PagesDoNotOverlap()
     {
-        using var pool = new PagePool(KvType.BF16, headDim: 33, limitBytes: 8 << 20);
+        using var pool = new PagePool(KvFormat.BF16, headDim: 33, limitBytes: 8 << 20);
         var addresses = new List<nint>();
         while (pool.TryTake(out var page))
             addresses.Add(pool.Address(page));
@@ -37,7 +37,7 @@ public sealed class PagePoolTest
     [Fact]
     public void GrowsByNeedNotByLimit()
     {
-        using var pool = new PagePool(KvType.BF16, headDim: 128, limitBytes: 1L << 40);
+        using var pool = new PagePool(KvFormat.BF16, headDim: 128, limitBytes: 1L << 40);
         Assert.Equal(0, pool.ResidentBytes);
         Assert.True(pool.TryTake(out _));
         Assert.InRange(pool.ResidentBytes, pool.PageBytes, 8 << 20);
@@ -46,7 +46,7 @@ public sealed class PagePoolTest
     [Fact]
     public void ReturningAPageTwiceIsFound()
     {
-        using var pool = new PagePool(KvType.F32, headDim: 8, limitBytes: 1 << 20);
+        using var pool = new PagePool(KvFormat.F32, headDim: 8, limitBytes: 1 << 20);
         Assert.True(pool.TryTake(out var page));
         pool.Return(page);
         Assert.ThrowsAny<Exception>(() => pool.Return(page));
@@ -55,7 +55,7 @@ public sealed class PagePoolTest
     [Fact]
     public void ALimitBelowOnePageIsRefusedWithBothNumbers()
     {
-        var refusal = Assert.Throws<KvasirException>(() => new PagePool(KvType.F32, headDim: 8, limitBytes: 100));
+        var refusal = Assert.Throws<KvasirException>(() => new PagePool(KvFormat.F32, headDim: 8, limitBytes: 100));
         Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
         Assert.Contains("100 bytes", refusal.Message, StringComparison.Ordinal);
         Assert.Contains($"{PageBytes(8)} bytes", refusal.Message, StringComparison.Ordinal);
@@ -67,7 +67,7 @@ public sealed class PagePoolTest
     [InlineData(3)]
     public void StaysSoundUnderRandomUse(int seed)
     {
-        using var pool = new PagePool(KvType.F32, headDim: 4, limitBytes: 300 * PageBytes(4));
+        using var pool = new PagePool(KvFormat.F32, headDim: 4, limitBytes: 300 * PageBytes(4));
         var random = new Random(seed);
         var held = new List<int>();
         for (var i = 0; i < 5000; i++)
@@ -93,7 +93,7 @@ public sealed class PagePoolTest
     public void SlabsWhosePagesAllCameBackAreGivenBack()
     {
         var memory = new MemoryBudget(640 * PageBytes(8));
-        using var pool = new PagePool(KvType.F32, headDim: 8, memory);
+        using var pool = new PagePool(KvFormat.F32.Page(8, PagePool.PageTokens), memory);
         var random = new Random(4);
         var held = new List<int>();
         for (var round = 0; round < 300; round++)
@@ -121,5 +121,5 @@ public sealed class PagePoolTest
         Assert.False(pool.Trim());
     }
 
-    private static long PageBytes(int headDim) => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, headDim);
+    private static long PageBytes(int headDim) => 2 * PagePool.PageTokens * RowCodec.F32.RowBytes(headDim);
 }

@@ -23,19 +23,20 @@ public sealed class RowHistoryTest
     }
 
     [Theory]
-    [InlineData(KvType.F32)]
-    [InlineData(KvType.BF16)]
-    [InlineData(KvType.Q8)]
-    public void EverySequenceHoldsItsOwnRowsWhateverOthersDo(KvType type)
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("q8")]
+    [InlineData("keys=q8,values=bf16")]
+    public void EverySequenceHoldsItsOwnRowsWhateverOthersDo(Kv type)
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 3], Gen.Int[0, 90]);
         act.Array[1, 60].Sample(acts => Play(type, acts), iter: 150);
     }
 
     // Each act is of one of four sequences, with a number that means rows, or a pattern of them.
-    private static void Play(KvType type, (Act Act, int Who, int Rows)[] acts)
+    private static void Play(KvFormat type, (Act Act, int Who, int Rows)[] acts)
     {
-        using var cache = new KvCache(type, 1, Heads, Dim, 60 * KvCodecs.PageBytes(type, Dim, PagePool.PageTokens));
+        using var cache = new KvCache(type, 1, Heads, Dim, 60 * type.Page(Dim, PagePool.PageTokens).Bytes);
         var (sequences, shared) = (new History[4], new List<(SharedRows Rows, Row[][] Expected)>());
         for (var i = 0; i < sequences.Length; i++)
             sequences[i] = new History(cache);

@@ -10,7 +10,7 @@ public sealed class SequenceCacheTest
     [Fact]
     public void RowsComeBackAsTheyWereAppended()
     {
-        using var cache = new KvCache(KvType.F32, 2, 3, Dim, 1 << 20);
+        using var cache = new KvCache(KvFormat.F32, 2, 3, Dim, 1 << 20);
         var sequence = cache.Open(100);
         Assert.True(sequence.TryReserve(70));
         var head = sequence.Head(1, 2);
@@ -29,7 +29,7 @@ public sealed class SequenceCacheTest
     public void ReservationIsAllOrNothing()
     {
         // Six heads; memory for 13 pages: two rounds of six, and one page that no round can use.
-        using var cache = new KvCache(KvType.F32, 2, 3, Dim, 13 * PageBytes());
+        using var cache = new KvCache(KvFormat.F32, 2, 3, Dim, 13 * PageBytes());
         var sequence = cache.Open(1000);
         Assert.True(sequence.TryReserve(64));
         Assert.Equal(12, cache.Pool.PagesInUse);
@@ -45,7 +45,7 @@ public sealed class SequenceCacheTest
     [Fact]
     public void TruncationReturnsPagesAndAllowsReappending()
     {
-        using var cache = new KvCache(KvType.F32, 1, 1, Dim, 1 << 20);
+        using var cache = new KvCache(KvFormat.F32, 1, 1, Dim, 1 << 20);
         var sequence = cache.Open(100);
         Assert.True(sequence.TryReserve(65));
         var head = sequence.Head(0, 0);
@@ -65,11 +65,11 @@ public sealed class SequenceCacheTest
     }
 
     [Theory]
-    [InlineData(KvType.F32, 40)]
-    [InlineData(KvType.Int8, 40)]
-    [InlineData(KvType.Int8Channel, 33)]
-    [InlineData(KvType.Q8, 32)]
-    public void WhoGoesOnInASharedPageWritesToACopy(KvType type, int sharedRows)
+    [InlineData("f32", 40)]
+    [InlineData("int8", 40)]
+    [InlineData("int8-channel", 33)]
+    [InlineData("q8", 32)]
+    public void WhoGoesOnInASharedPageWritesToACopy(Kv type, int sharedRows)
     {
         using var cache = new KvCache(type, 1, 1, Dim, 1 << 20);
         var (first, second) = (cache.Open(100), cache.Open(100));
@@ -87,9 +87,9 @@ public sealed class SequenceCacheTest
             sequence.Head(0, 0).Append(Row(70), Row(70));
             cache.Pool.Verify();
             for (var row = 0; row < 50; row++)
-                Assert.Equal(before[row], Keys(first, 50)[row], type == KvType.F32 ? 0 : 0.3);
+                Assert.Equal(before[row], Keys(first, 50)[row], type == KvFormat.F32 ? 0 : 0.3);
             for (var row = 0; row < sharedRows; row++)
-                Assert.Equal(row, Keys(second, sharedRows)[row], type == KvType.F32 ? 0 : 0.3);
+                Assert.Equal(row, Keys(second, sharedRows)[row], type == KvFormat.F32 ? 0 : 0.3);
         }
 
         second.Close();
@@ -104,7 +104,7 @@ public sealed class SequenceCacheTest
     [Fact]
     public void BytesPerTokenCountAllHeads()
     {
-        using var cache = new KvCache(KvType.BF16, 32, 8, 128, 1 << 30);
+        using var cache = new KvCache(KvFormat.BF16, 32, 8, 128, 1 << 30);
         Assert.Equal(128 << 10, cache.BytesPerToken);
         Assert.Equal((1 << 30) / (128 << 10), cache.TokenLimit);
     }
@@ -112,7 +112,7 @@ public sealed class SequenceCacheTest
     [Fact]
     public void ALimitBelowTheFirstPagesIsRefused()
     {
-        var refusal = Assert.Throws<KvasirException>(() => new KvCache(KvType.F32, 4, 4, Dim, 15 * PageBytes()));
+        var refusal = Assert.Throws<KvasirException>(() => new KvCache(KvFormat.F32, 4, 4, Dim, 15 * PageBytes()));
         Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
         Assert.Contains($"{16 * PageBytes()}", refusal.Message, StringComparison.Ordinal);
     }
@@ -136,5 +136,5 @@ public sealed class SequenceCacheTest
         return row;
     }
 
-    private static long PageBytes() => 2 * PagePool.PageTokens * KvCodecs.RowBytes(KvType.F32, Dim);
+    private static long PageBytes() => 2 * PagePool.PageTokens * RowCodec.F32.RowBytes(Dim);
 }

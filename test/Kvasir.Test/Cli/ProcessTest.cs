@@ -117,7 +117,7 @@ public sealed class ProcessTest : IDisposable
         string[] args = ["run", "stories260K", string.Concat(Enumerable.Repeat("Tom has a red ball. ", 50)), "--temperature", "0", "--max-tokens", "40", "--ignore-end", "--seed", "3"];
         Assert.Contains(" | attention auto: dense | ", Run("", args).Error, StringComparison.Ordinal);
         using var model = Generation.LoadStories();
-        File.WriteAllText(_lengths, JsonSerializer.Serialize(new Dictionary<string, int> { [AutoAttention.Key(model.Config, KvType.BF16)] = 380 }));
+        File.WriteAllText(_lengths, JsonSerializer.Serialize(new Dictionary<string, int> { [AutoAttention.Key(model.Config, KvFormat.BF16)] = 380 }));
         var chosen = Run("", args);
         Assert.Contains(" | attention auto: dense below 380 tokens, guarded from there on | ", chosen.Error, StringComparison.Ordinal);
         var named = Run("", [.. args, "--attention", "guarded:min-context=380"]);

@@ -7,11 +7,11 @@ namespace Kvasir.Test.Measurement;
 public sealed class AttentionCrossoverTest
 {
     [Theory]
-    [InlineData(KvType.F32)]
-    [InlineData(KvType.BF16)]
-    [InlineData(KvType.Q8)]
-    [InlineData(KvType.Int8)]
-    public void AFewKeysPayAtOnceAndAllOfThemNever(KvType kv)
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("q8")]
+    [InlineData("int8")]
+    public void AFewKeysPayAtOnceAndAllOfThemNever(Kv kv)
     {
         using var model = Generation.LoadStories();
         var crossover = new AttentionCrossover(model.Config, kv);

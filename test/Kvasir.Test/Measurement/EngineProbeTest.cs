@@ -8,16 +8,16 @@ namespace Kvasir.Test.Measurement;
 public sealed class EngineProbeTest : IDisposable
 {
     private static readonly AttentionPolicy Dense = PolicyCatalog.Parse("dense");
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
+    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
     private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
 
     public void Dispose() => _model.Dispose();
 
     [Theory]
-    [InlineData(1, KvType.BF16)]
-    [InlineData(32, KvType.Q8)]
-    [InlineData(100, KvType.F32)]
-    public void ARandomFillHasTheDepthInEveryHead(int depth, KvType kv)
+    [InlineData(1, "bf16")]
+    [InlineData(32, "q8")]
+    [InlineData(100, "f32")]
+    public void ARandomFillHasTheDepthInEveryHead(int depth, Kv kv)
     {
         using var engine = new Engine(_model, Options with { Kv = kv });
         using var probe = new EngineProbe(engine, Dense, 200, seed: 1);

@@ -9,7 +9,7 @@ public sealed class LayerReadsTest : IDisposable
 {
     private const int Depth = 300;
     private const int KvHeads = 2;
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
+    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
     private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
 
     public void Dispose() => _model.Dispose();

@@ -12,7 +12,7 @@ internal static class GoldenLogitsEngine
     /// Logits after each token of one sequence, [position][vocabulary]. The first <paramref name="promptCount"/> tokens are computed as a
     /// prompt in chunks of <paramref name="chunkTokens"/>, the others one by one as generated tokens are.
     /// </summary>
-    public static float[][] LogitsOf(string path, int[] tokens, KvType kv, int promptCount, int chunkTokens)
+    public static float[][] LogitsOf(string path, int[] tokens, KvFormat kv, int promptCount, int chunkTokens)
     {
         using var model = Model.Load(path);
         var config = model.Config;

@@ -33,7 +33,7 @@ public sealed class GoldenLogitsTest(ITestOutputHelper output)
     {
         var golden = Table.Cases.Single(c => c.Name == name);
         using var model = new RandomModel(golden, Table);
-        AssertGolden(golden, GoldenLogitsEngine.LogitsOf(model.Path, golden.Tokens, KvType.F32, promptCount: 26, chunkTokens: 16));
+        AssertGolden(golden, GoldenLogitsEngine.LogitsOf(model.Path, golden.Tokens, KvFormat.F32, promptCount: 26, chunkTokens: 16));
     }
 
     private void AssertGolden(GoldenLogitsCase golden, float[][] logits)

@@ -17,7 +17,7 @@ public sealed class GoldenStoryTest
     {
         using var model = Model.Load(path);
         Assert.Equal(Golden.PromptTokens, model.Tokenizer.Encode(Golden.Prompt));
-        using var engine = new Engine(model, new EngineOptions { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 16 << 20 });
+        using var engine = new Engine(model, new EngineOptions { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20 });
         var generation = Generation.Run(engine, Golden.PromptTokens, Generation.Greedy(Golden.Tokens.Length));
         Assert.Equal(Golden.Tokens, generation.Tokens);
         Assert.Equal(Golden.Text, generation.Text);

@@ -1,5 +1,4 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Cli.Shared.Flags;
 
@@ -14,13 +13,6 @@ internal static class EngineFlags
         + "costs that share of dense attention",
         FlagValues.Number(0, 1))
     { Default = "0" };
-
-    public static readonly ValueFlag<KvType> Kv = new(
-        "--kv",
-        "How keys and values are stored: bf16, q8 (half of that, nearly exact), int8 (keys by channel, which outliers do not harm, values by token), "
-        + "int8-channel (both by channel) or f32 (the reference)",
-        KvText.Value)
-    { Default = KvText.Name(new EngineOptions().Kv), Elsewhere = ["--cache-type-k", "--cache-type-v", "-ctk", "-ctv", "--kv-cache-dtype"] };
 
     public static readonly ValueFlag<long> KvMemory = new(
         "--kv-memory", "The most memory that the KV cache and its indexes may take together, as 512M, 2G or 1.5GiB", FlagValues.Bytes)
@@ -49,7 +41,7 @@ internal static class EngineFlags
     { Default = AutoAttention.Name };
 
     /// <summary>What an engine that answers can be told.</summary>
-    public static FlagGroup[] Groups => [new("Attention", Attention, Audit), new("Memory and processor", Kv, KvMemory, Context, Threads, ModelFlags.NoRepack)];
+    public static FlagGroup[] Groups => [new("Attention", Attention, Audit), new("Memory and processor", [.. KvFlags.All, KvMemory, Context, Threads, ModelFlags.NoRepack])];
 
     /// <summary>Policies that are compared, behind the same flag.</summary>
     /// <param name="help">What with them; how they are spelled is added.</param>
@@ -67,7 +59,7 @@ internal static class EngineFlags
         {
             Attention = typed.Get(Attention) is [var named] ? named : defaults.Attention,
             AuditShare = typed.Get(Audit),
-            Kv = typed.Get(Kv),
+            Kv = KvFlags.Read(typed),
             KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
             ContextTokens = typed.FindValue(Context) ?? 0,
             Threads = typed.FindValue(Threads) ?? 0,

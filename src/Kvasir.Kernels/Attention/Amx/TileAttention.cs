@@ -15,14 +15,14 @@ public static unsafe class TileAttention
     // Where packing 2,048 rows took as long as floats took in all: 6 queries of bf16 rows, 11 of q8 rows.
     private const int FewestQueries = 12;
 
-    /// <summary>Whether this machine can, and rows of <paramref name="type"/> are rough enough for products of bf16 numbers, which those by channel are not.</summary>
-    public static bool Supports(KvType type) => type is KvType.BF16 or KvType.Q8 && AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
+    /// <summary>Whether this machine can, and keys and values of <paramref name="format"/> are rough enough for products of bf16 numbers.</summary>
+    public static bool Supports(KvFormat format) => HasTiles && format.Keys.Tiles != TileForm.None && format.Values.Tiles != TileForm.None;
 
     /// <summary>Whether so many queries make up for packing rows into tiles.</summary>
     public static bool Pays(int queryCount) => queryCount >= FewestQueries;
 
     /// <summary>Bytes of scratch for <paramref name="queryCount"/> queries.</summary>
-    public static long ScratchBytes(int dim, int queryCount) => TileSpace.Bytes(KvCodecs.BlockCount(dim), TileCount(queryCount));
+    public static long ScratchBytes(int dim, int queryCount) => TileSpace.Bytes(RowBlocks.Count(dim), TileCount(queryCount));
 
     /// <summary>outputs[q] = sum of softmax(queries[q] K^T) V over the rows that query q sees.</summary>
     /// <param name="queries">[positions, group, dim], scaled.</param>
@@ -36,11 +36,11 @@ public static unsafe class TileAttention
         var (dim, queryCount) = (keys.Dim, queries.Length / keys.Dim);
         Lengths.RequireEqual(queries.Length, queryCount * dim, nameof(queries));
         Lengths.RequireEqual(outputs.Length, queries.Length, nameof(outputs));
-        if (!Supports(keys.Type))
-            throw new NotSupportedException($"no AMX tiles here, or not for rows of {keys.Type}");
+        if (keys.Dim != values.Dim || keys.Codec.Tiles == TileForm.None || values.Codec.Tiles == TileForm.None || !HasTiles)
+            throw new NotSupportedException("no AMX tiles here, or not for such rows");
         if (queryCount == 0)
             return;
-        var (blocks, tileCount) = (KvCodecs.BlockCount(dim), TileCount(queryCount));
+        var (blocks, tileCount) = (RowBlocks.Count(dim), TileCount(queryCount));
         var space = new TileSpace(scratch, blocks, tileCount);
         new Span<float>(space.NoScores, (int)(space.Scores - space.NoScores)).Fill(float.NegativeInfinity);
         for (var tile = 0; tile < tileCount; tile++)
@@ -64,6 +64,8 @@ public static unsafe class TileAttention
             TileSoftmax.Finish(space, tile, dim, outputs[first..Math.Min(first + TileSpace.Lanes * dim, outputs.Length)]);
         }
     }
+
+    private static bool HasTiles => AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
 
     private static int TileCount(int queryCount) => (queryCount + TileSpace.Lanes - 1) / TileSpace.Lanes;
 

@@ -19,7 +19,7 @@ internal static unsafe class TilePanel
     public static void PackKeys(PagedRows source, in RowSet rows, in TileSpace space)
     {
         var located = stackalloc byte*[TileSpace.GroupRows];
-        var blocks = KvCodecs.BlockCount(source.Dim);
+        var blocks = RowBlocks.Count(source.Dim);
         var tiles = space.Keys;
         for (var first = 0; first < rows.Count; first += TileSpace.GroupRows, tiles += 2 * blocks * AmxTiles.Bytes)
         {
@@ -47,7 +47,7 @@ internal static unsafe class TilePanel
         {
             Locate(source, rows, group * TileSpace.GroupRows, space, located);
             var tiles = space.Values + 2 * group * AmxTiles.Bytes;
-            for (var block = 0; block < KvCodecs.BlockCount(source.Dim); block++, tiles += 2 * groups * AmxTiles.Bytes)
+            for (var block = 0; block < RowBlocks.Count(source.Dim); block++, tiles += 2 * groups * AmxTiles.Bytes)
             {
                 for (var half = 0; half < 2; half++)
                 {
@@ -80,8 +80,8 @@ internal static unsafe class TilePanel
         var scales = stackalloc byte*[TileSpace.GroupRows];
         var stored = new StoredRows(located, scales);
         rows.Locate(source, first, count, stored);
-        if (source.Type == KvType.Q8)
-            Narrow(KvCodecs.BlockCount(source.Dim), count, space, stored);
+        if (source.Codec.Tiles != TileForm.AsStored)
+            Narrow(source.Codec.Kernels, RowBlocks.Count(source.Dim), count, space, stored);
         if (count == TileSpace.GroupRows)
             return;
         var missing = space.Rows + count * space.RowBytes;
@@ -91,15 +91,15 @@ internal static unsafe class TilePanel
     }
 
     [SkipLocalsInit]
-    private static void Narrow(int blocks, int count, in TileSpace space, StoredRows rows)
+    private static void Narrow(RowKernels kernels, int blocks, int count, in TileSpace space, StoredRows rows)
     {
-        var scratch = stackalloc byte[blocks * KvCodecs.BlockElements * sizeof(float) + CacheLines.Bytes];
+        var scratch = stackalloc byte[blocks * RowBlocks.Elements * sizeof(float) + CacheLines.Bytes];
         var widened = CacheLines.Align(scratch);
         for (var row = 0; row < count; row++)
         {
             var destination = space.Rows + row * space.RowBytes;
-            RowPanel<Q8Codec, Lanes512, Vector512<float>>.WidenBlocks(rows[row], blocks, widened, KvCodecs.BlockElements);
-            for (var d = 0; d < blocks * KvCodecs.BlockElements; d += Lanes512.Count)
+            kernels.Widen(rows[row], blocks, widened);
+            for (var d = 0; d < blocks * RowBlocks.Elements; d += Lanes512.Count)
                 Bf16Rounding.Narrow(Vector512.Load(widened + d)).Store((ushort*)destination + d);
             rows.Codes[row] = destination;
         }

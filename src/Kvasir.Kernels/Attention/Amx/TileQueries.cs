@@ -19,7 +19,7 @@ internal static unsafe class TileQueries
     /// <param name="tiles">[blocks, 2, 2] tiles.</param>
     public static void Pack(ReadOnlySpan<float> queries, int dim, in TileSpace space, byte* tiles)
     {
-        var blocks = KvCodecs.BlockCount(dim);
+        var blocks = RowBlocks.Count(dim);
         byte* upper = space.Rows, lower = upper + AmxTiles.Rows * space.RowBytes;
         for (var half = 0; half < 2; half++)
         {
@@ -40,9 +40,9 @@ internal static unsafe class TileQueries
 
     private static void Split(ReadOnlySpan<float> query, int blocks, byte* upper, byte* lower)
     {
-        var padded = stackalloc float[blocks * KvCodecs.BlockElements];
+        var padded = stackalloc float[blocks * RowBlocks.Elements];
         query.CopyTo(new Span<float>(padded, query.Length));
-        for (var d = 0; d < blocks * KvCodecs.BlockElements; d += Lanes512.Count)
+        for (var d = 0; d < blocks * RowBlocks.Elements; d += Lanes512.Count)
         {
             var x = Vector512.Load(padded + d) * InverseLogarithm;
             Bf16Rounding.Narrow(x).Store((ushort*)upper + d);

@@ -18,7 +18,7 @@ internal static class TileStepCode
     /// <summary>Groups of negative infinity that stand before the scores.</summary>
     public const int GroupsUntilMaxima = 1;
 
-    private const int MostBlocks = PagedRows.MaxDim / KvCodecs.BlockElements;
+    private const int MostBlocks = PagedRows.MaxDim / RowBlocks.Elements;
     private const int Halves = 2;
     private const int Sums = 4;
     private const int VectorBytes = 64;

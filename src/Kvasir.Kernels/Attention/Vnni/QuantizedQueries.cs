@@ -15,7 +15,7 @@ internal static unsafe class QuantizedQueries
     public const int BlockBytes = StartsAt + 64;
 
     /// <summary>Where the lower bytes of a block stand.</summary>
-    public const int LowerAt = ScoreCode.MostQueries * KvCodecs.BlockElements;
+    public const int LowerAt = ScoreCode.MostQueries * RowBlocks.Elements;
 
     /// <summary>Where the integers stand: -128 times the sum of a query's upper bytes, since keys are raised by 128 before they meet them.</summary>
     public const int StartsAt = 2 * LowerAt;
@@ -34,12 +34,12 @@ internal static unsafe class QuantizedQueries
     /// <param name="prepared"><see cref="Bytes"/>.</param>
     public static void Prepare(float* queries, int count, int dim, float factor, byte* prepared)
     {
-        var scales = (float*)(prepared + KvCodecs.BlockCount(dim) * BlockBytes);
+        var scales = (float*)(prepared + RowBlocks.Count(dim) * BlockBytes);
         for (var q = 0; q < count; q++, queries += dim)
         {
             var largest = Largest(queries, dim);
             var scale = largest / LargestWord;
-            Round(queries, dim, scale > SmallestScale ? 1 / scale : 0, prepared + q * KvCodecs.BlockElements, (int*)(prepared + StartsAt) + q);
+            Round(queries, dim, scale > SmallestScale ? 1 / scale : 0, prepared + q * RowBlocks.Elements, (int*)(prepared + StartsAt) + q);
             // NaN, or an infinity, minus itself is NaN.
             scales[q] = scale * factor + (largest - largest);
         }
@@ -48,9 +48,9 @@ internal static unsafe class QuantizedQueries
     [SkipLocalsInit]
     private static float Largest(float* query, int dim)
     {
-        var edge = stackalloc float[KvCodecs.BlockElements];
+        var edge = stackalloc float[RowBlocks.Elements];
         var largest = Vector512<uint>.Zero;
-        for (var d = 0; d < dim; d += KvCodecs.BlockElements)
+        for (var d = 0; d < dim; d += RowBlocks.Elements)
         {
             var block = (uint*)Block(query, d, dim, edge);
             // Magnitudes compare as integers, and NaN as the largest of them.
@@ -64,9 +64,9 @@ internal static unsafe class QuantizedQueries
     [SkipLocalsInit]
     private static void Round(float* query, int dim, float inverse, byte* upper, int* start)
     {
-        var edge = stackalloc float[KvCodecs.BlockElements];
+        var edge = stackalloc float[RowBlocks.Elements];
         var factor = Vector512.Create(inverse);
-        for (var d = 0; d < dim; d += KvCodecs.BlockElements, upper += BlockBytes, start += BlockBytes / sizeof(int))
+        for (var d = 0; d < dim; d += RowBlocks.Elements, upper += BlockBytes, start += BlockBytes / sizeof(int))
         {
             var block = Block(query, d, dim, edge);
             var first = Avx512F.ConvertToVector512Int32(Vector512.Load(block) * factor);
@@ -82,10 +82,10 @@ internal static unsafe class QuantizedQueries
     // Elements past the end count as zeros.
     private static float* Block(float* query, int d, int dim, float* edge)
     {
-        if (d + KvCodecs.BlockElements <= dim)
+        if (d + RowBlocks.Elements <= dim)
             return query + d;
-        new Span<float>(edge, KvCodecs.BlockElements).Clear();
-        new ReadOnlySpan<float>(query + d, dim - d).CopyTo(new Span<float>(edge, KvCodecs.BlockElements));
+        new Span<float>(edge, RowBlocks.Elements).Clear();
+        new ReadOnlySpan<float>(query + d, dim - d).CopyTo(new Span<float>(edge, RowBlocks.Elements));
         return edge;
     }
 }

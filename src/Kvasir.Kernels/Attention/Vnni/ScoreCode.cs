@@ -77,7 +77,7 @@ internal static class ScoreCode
 
         code.Label(ref block);
         WriteBlock(code, queries);
-        code.add(BlockStart, KvCodecs.BlockElements);
+        code.add(BlockStart, RowBlocks.Elements);
         code.add(Scales, ScaleRowBytes);
         code.add(Queries, QuantizedQueries.BlockBytes);
         code.dec(BlocksLeft);
@@ -117,7 +117,7 @@ internal static class ScoreCode
             code.vpxord(second, Column(1, c), bias);
             for (var q = 0; q < queries; q++)
             {
-                code.vpbroadcastd(x, __dword_ptr[Queries + q * KvCodecs.BlockElements + c * sizeof(int)]);
+                code.vpbroadcastd(x, __dword_ptr[Queries + q * RowBlocks.Elements + c * sizeof(int)]);
                 code.vpdpbusd(Dot(q, 0), first, x);
                 code.vpdpbusd(Dot(q, 1), second, x);
             }
@@ -130,7 +130,7 @@ internal static class ScoreCode
             WriteAsk(code, step: 3 * Columns + c);
             for (var q = 0; q < queries; q++)
             {
-                code.vpbroadcastd(x, __dword_ptr[Queries + QuantizedQueries.LowerAt + q * KvCodecs.BlockElements + c * sizeof(int)]);
+                code.vpbroadcastd(x, __dword_ptr[Queries + QuantizedQueries.LowerAt + q * RowBlocks.Elements + c * sizeof(int)]);
                 code.vpdpbusd(Dot(q, 0), x, Column(0, c));
                 code.vpdpbusd(Dot(q, 1), x, Column(1, c));
             }

@@ -81,9 +81,9 @@ internal static class ValueCode
         code.jne(turn);
 
         WriteOutputs(code, queries);
-        code.add(BlockStart, KvCodecs.BlockElements);
+        code.add(BlockStart, RowBlocks.Elements);
         code.add(Weights, QuantizedWeights.BlockBytes);
-        code.add(Outputs, KvCodecs.BlockElements * sizeof(float));
+        code.add(Outputs, RowBlocks.Elements * sizeof(float));
         code.dec(BlocksLeft);
         code.jne(block);
     }

@@ -22,7 +22,7 @@ internal static unsafe class VnniScores
     [SkipLocalsInit]
     public static void Run(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
     {
-        var blockCount = KvCodecs.BlockCount(keys.Dim);
+        var blockCount = RowBlocks.Count(keys.Dim);
         var tileBytes = QuantizedQueries.Bytes(blockCount);
         var scratch = stackalloc byte[(queryCount + Queries - 1) / Queries * tileBytes + CacheLines.Bytes];
         var prepared = (byte*)CacheLines.Align(scratch);

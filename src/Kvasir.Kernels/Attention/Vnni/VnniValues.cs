@@ -35,7 +35,7 @@ internal static unsafe class VnniValues
     [SkipLocalsInit]
     public static void Run(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
     {
-        var padded = KvCodecs.BlockCount(values.Dim) * KvCodecs.BlockElements;
+        var padded = RowBlocks.Count(values.Dim) * RowBlocks.Elements;
         if (padded == values.Dim)
         {
             Add(weights, stride, values, rows, new Sums(outputs, outputs, padded, queryCount));
@@ -53,7 +53,7 @@ internal static unsafe class VnniValues
     [SkipLocalsInit]
     private static void Add(float* weights, int stride, in PagedRows values, in RowSet rows, in Sums sums)
     {
-        var blockCount = KvCodecs.BlockCount(values.Dim);
+        var blockCount = RowBlocks.Count(values.Dim);
         var scratch = stackalloc byte[blockCount * QuantizedWeights.BlockBytes
             + ((blockCount + 1) * BlockRows + Queries * BlockRows + Queries) * sizeof(float) + CacheLines.Bytes];
         var quantized = (byte*)CacheLines.Align(scratch);

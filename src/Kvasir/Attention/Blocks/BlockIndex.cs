@@ -23,7 +23,7 @@ internal sealed class BlockIndex : IDisposable
     public BlockIndex(BlockSummary summary, int blockRows, HeadPlace place)
     {
         (_summary, _blockRows, _dim) = (summary, blockRows, place.Dim);
-        _entryBytes = KvCodecs.RowBytes(KvType.BF16, 2 * _dim);
+        _entryBytes = RowCodec.BF16.RowBytes(2 * _dim);
         var maxBlocks = place.MaxRows / blockRows;
         _pages = new NativePages(_entryBytes * PageBlocks, (maxBlocks + PageBlocks - 1) / PageBlocks);
         _keys = new float[blockRows * _dim];
@@ -36,11 +36,11 @@ internal sealed class BlockIndex : IDisposable
     public long Bytes => _pages.Bytes;
 
     /// <summary>Bytes of index for each token, once a page is full.</summary>
-    public static double BytesPerToken(int dim, int blockRows) => (double)KvCodecs.RowBytes(KvType.BF16, 2 * dim) / blockRows;
+    public static double BytesPerToken(int dim, int blockRows) => (double)RowCodec.BF16.RowBytes(2 * dim) / blockRows;
 
     /// <summary>Bytes of the index of so many rows.</summary>
     public static long BytesFor(int dim, int blockRows, int rows) =>
-        (long)NativePages.PagesFor(rows / blockRows, PageBlocks) * PageBlocks * KvCodecs.RowBytes(KvType.BF16, 2 * dim);
+        (long)NativePages.PagesFor(rows / blockRows, PageBlocks) * PageBlocks * RowCodec.BF16.RowBytes(2 * dim);
 
     /// <summary>Adds the blocks that are full now.</summary>
     public void Append(KvHead head, int rowCount)
@@ -52,7 +52,7 @@ internal sealed class BlockIndex : IDisposable
             for (var i = 0; i < _blockRows; i++)
                 keys.Decode(Count * _blockRows + i, _keys.AsSpan(i * _dim, _dim));
             Summarize();
-            KvCodecs.Encode(KvType.BF16, _entry, _pages.Page<byte>(Count / PageBlocks).Slice(Count % PageBlocks * _entryBytes, _entryBytes));
+            RowCodec.BF16.Encode(_entry, _pages.Page<byte>(Count / PageBlocks).Slice(Count % PageBlocks * _entryBytes, _entryBytes));
         }
     }
 
@@ -79,7 +79,7 @@ internal sealed class BlockIndex : IDisposable
             }
         }
 
-        var entries = PagedRows.Keys(_pages.Addresses, PageBlocks, KvType.BF16, 2 * _dim);
+        var entries = PagedRows.Alone(_pages.Addresses, PageBlocks, RowCodec.BF16, 2 * _dim);
         AttentionScores.Rows(parts[..(2 * group * _dim)], entries, new RowSet(first, blocks), 1, scores, blocks);
     }
 

@@ -39,10 +39,10 @@ public sealed class Loki : SparsePolicy
             KvasirError.BadOption, "attention policy 'loki' needs file=PATH, which kvasir calibrate writes"));
     }
 
-    public override double IndexBytesPerToken(int dim) => KvCodecs.RowBytes(KvType.BF16, Math.Min(_rank, dim));
+    public override double IndexBytesPerToken(int dim) => RowCodec.BF16.RowBytes(Math.Min(_rank, dim));
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
-        (long)NativePages.PagesFor(rows, Best.PageRows) * Best.PageRows * KvCodecs.RowBytes(KvType.BF16, Math.Min(_rank, place.Dim));
+        (long)NativePages.PagesFor(rows, Best.PageRows) * Best.PageRows * RowCodec.BF16.RowBytes(Math.Min(_rank, place.Dim));
 
     protected override void RequireShape(AttentionShape shape)
     {
@@ -66,8 +66,8 @@ public sealed class Loki : SparsePolicy
         public const int PageRows = 64;
         private readonly HeadPlace _place = place;
         private readonly int _rank = axes.Length / place.Dim;
-        private readonly int _rowBytes = KvCodecs.RowBytes(KvType.BF16, axes.Length / place.Dim);
-        private readonly NativePages _pages = new(KvCodecs.RowBytes(KvType.BF16, axes.Length / place.Dim) * PageRows, (place.MaxRows + PageRows - 1) / PageRows);
+        private readonly int _rowBytes = RowCodec.BF16.RowBytes(axes.Length / place.Dim);
+        private readonly NativePages _pages = new(RowCodec.BF16.RowBytes(axes.Length / place.Dim) * PageRows, (place.MaxRows + PageRows - 1) / PageRows);
         private readonly float[] _key = new float[place.Dim];
         private readonly float[] _coordinates = new float[place.GroupHeads * axes.Length / place.Dim];
 
@@ -82,7 +82,7 @@ public sealed class Loki : SparsePolicy
                 keys.Decode(row, _key);
                 var own = _coordinates.AsSpan(0, _rank);
                 Project(_key, own);
-                KvCodecs.Encode(KvType.BF16, own, _pages.Page<byte>(row / PageRows).Slice(row % PageRows * _rowBytes, _rowBytes));
+                RowCodec.BF16.Encode(own, _pages.Page<byte>(row / PageRows).Slice(row % PageRows * _rowBytes, _rowBytes));
             }
         }
 
@@ -98,7 +98,7 @@ public sealed class Loki : SparsePolicy
         {
             for (var head = 0; head < _place.GroupHeads; head++)
                 Project(query.Queries.Slice(head * _place.Dim, _place.Dim), _coordinates.AsSpan(head * _rank, _rank));
-            AttentionScores.Rows(_coordinates, PagedRows.Keys(_pages.Addresses, PageRows, KvType.BF16, _rank), rows, 1, scores, rows.Count);
+            AttentionScores.Rows(_coordinates, PagedRows.Alone(_pages.Addresses, PageRows, RowCodec.BF16, _rank), rows, 1, scores, rows.Count);
         }
 
         protected override float Threshold(Span<float> scores) => Order.Largest(scores, (int)MathF.Ceiling(share * scores.Length));

@@ -13,7 +13,7 @@ public sealed class AttentionAuditTest : IDisposable
     private const int LayerCount = 5;
     private const int KvHeadCount = 4;
     private const int GroupHeads = 2;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvType.F32, KvMemoryBytes = 64 << 20, ContextTokens = PromptCount + AnswerCount };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, ContextTokens = PromptCount + AnswerCount };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string> Policies =>
@@ -61,7 +61,7 @@ public sealed class AttentionAuditTest : IDisposable
     [MemberData(nameof(Policies))]
     public void AnAuditChangesNoToken(string policy)
     {
-        foreach (var kv in new[] { KvType.F32, KvType.BF16, KvType.Q8 })
+        foreach (var kv in new[] { KvFormat.F32, KvFormat.BF16, KvFormat.Q8 })
         {
             var options = Exact with { Kv = kv };
             var (audited, plain) = (Answer(PolicyCatalog.Parse(policy), 1, options), Answer(PolicyCatalog.Parse(policy), 0, options));

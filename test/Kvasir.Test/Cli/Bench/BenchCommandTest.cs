@@ -32,8 +32,22 @@ public sealed class BenchCommandTest
         Assert.All(rows, static row => Assert.Equal("tiny q8_0 q8 1 dense 2", $"{row["model"]} {row["weights"]} {row["kv"]} {row["threads"]} {row["attention"]} {row["repeat"]}"));
         AssertFigures(rows[5]);
         // Two layers of two KV heads; a Q8_0 row of the embedding.
-        var sequenceBytes = (65L * 2 * 2 * 2 * KvCodecs.RowBytes(KvType.Q8, 64)) + 272;
+        var sequenceBytes = (65L * 2 * 2 * 2 * RowCodec.Q8.RowBytes(64)) + 272;
         Assert.Equal(Bytes(rows[3]) + (2 * sequenceBytes), Bytes(rows[5]));
+    }
+
+    [Theory]
+    [InlineData("keys=q8,values=bf16", "--kv-keys", "q8")]
+    [InlineData("keys=f32,values=q8", "--kv", "f32", "--kv-values", "q8")]
+    [InlineData("int8-channel", "--kv", "keys=q8,values=bf16", "--kv-keys", "int8", "--kv-values", "int8-channel")]
+    public void KeysAndValuesAreStoredAsAskedFor(string kv, params string[] flags)
+    {
+        var run = CliRun.Of(
+            ["bench", "--synthetic", "tiny", "--weights", "q8_0", "--depth", "64", "--fill", "random", "--prefill", "0", "--repeat", "1", "--threads", "1", "--decode", "2", "--json", .. flags]);
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        var row = Assert.Single(run.Json[0]["results"]!.AsArray())!;
+        var page = KvFormat.Find(kv)!.Page(64, 32);
+        Assert.Equal((kv, 4L * page.Bytes / 32), ($"{row["kv"]}", row["kvBytesPerToken"]!.GetValue<long>()));
     }
 
     [Fact]
@@ -97,7 +111,7 @@ public sealed class BenchCommandTest
     public void KvMemoryThatDoesNotHoldACaseIsNamedWithBothNumbers()
     {
         // Seven pages of 32 tokens for each of four sequences, in five layers of four KV heads.
-        var needed = 4L * 7 * 32 * 20 * 2 * KvCodecs.RowBytes(KvType.BF16, 8);
+        var needed = 4L * 7 * 32 * 20 * 2 * RowCodec.BF16.RowBytes(8);
         CliRun.Of("bench", "stories260K", "--depth", "0,200", "--batch", "1,4", "--kv-memory", "400000", "--prefill", "8", "--decode", "8").AssertFails(
             1, $"kvasir: depth 200 with a batch of 4 takes {needed} bytes of KV memory, and 400000 are allowed; a smaller depth or batch, or --kv q8, takes less");
     }

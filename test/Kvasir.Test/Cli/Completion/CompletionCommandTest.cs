@@ -17,6 +17,7 @@ public sealed class CompletionCommandTest : IDisposable
     [InlineData("r", "run")]
     [InlineData("run --te", "--temperature")]
     [InlineData("run stories260K --kv q", "q8")]
+    [InlineData("run stories260K --kv-values int8-", "int8-channel")]
     [InlineData("run stories260K --attention ps", "psa")]
     [InlineData("run stories260K --max-tokens ", "")]
     [InlineData("run stor", "stories260K")]

@@ -84,7 +84,7 @@ public sealed class BuildNotesTest
     public void ALengthOfAutoHoldsForTheInstructionsItWasMeasuredWith()
     {
         using var model = Generation.LoadStories();
-        Assert.Contains($" {string.Join('+', Processor.InstructionSets)} ", AutoAttention.Key(model.Config, KvType.BF16), StringComparison.Ordinal);
+        Assert.Contains($" {string.Join('+', Processor.InstructionSets)} ", AutoAttention.Key(model.Config, KvFormat.BF16), StringComparison.Ordinal);
     }
 
     private static (string Output, string Error) Run(string variable, string value, params string[] args)

@@ -20,7 +20,9 @@ public sealed class UsageTest
     [InlineData("--seed", "-1", "a whole number from 0 to 2^64 - 1")]
     [InlineData("--max-tokens", "0", "a whole number from 1")]
     [InlineData("--stop", "", "a text of 1 to 256 bytes")]
-    [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel or f32")]
+    [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel or f32, or keys=FORMAT,values=FORMAT")]
+    [InlineData("--kv-keys", "q9", "bf16, q8, int8, int8-channel or f32")]
+    [InlineData("--kv-values", "keys=q8,values=bf16", "bf16, q8, int8, int8-channel or f32")]
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
     [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
     [InlineData("--threads", "0", "a whole number from 1 to 1024")]
@@ -132,14 +134,14 @@ public sealed class UsageTest
     [Theory]
     [InlineData(
         "run", "--file --system --raw --max-tokens --temperature --top-k --top-p --min-p --repeat-penalty --presence-penalty --frequency-penalty --logit-bias --seed --stop "
-        + "--logprobs --ignore-end --speculate --attention --kv --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
-    [InlineData("chat", "--system --max-tokens --temperature --seed --stop --attention --kv --context --threads --json --quiet /help Examples:")]
+        + "--logprobs --ignore-end --speculate --attention --kv --kv-keys --kv-values --kv-memory --context --threads --json --quiet --help stories260K Examples: Ctrl-C")]
+    [InlineData("chat", "--system --max-tokens --temperature --seed --stop --attention --kv --kv-keys --kv-values --context --threads --json --quiet /help Examples:")]
     [InlineData("inspect", "--tensors --json Examples:")]
     [InlineData("policies", "--json Examples:")]
     [InlineData(
-        "eval", "TASK MODEL ruler needle niah passkey longbench jsonl --context --attention --min-context --sweep --protocol --samples --seed --file --audit --batch --kv --threads --html --svg --state --restart "
+        "eval", "TASK MODEL ruler needle niah passkey longbench jsonl --context --attention --min-context --sweep --protocol --samples --seed --file --audit --batch --kv --kv-keys --kv-values --threads --html --svg --state --restart "
         + "--json --csv --quiet stories260K Examples: Ctrl-C")]
-    [InlineData("demo", "--context --attention --questions --seed --model needle --kv --threads --json --quiet Examples: Ctrl-C")]
+    [InlineData("demo", "--context --attention --questions --seed --model needle --kv --kv-keys --kv-values --threads --json --quiet Examples: Ctrl-C")]
     [InlineData("--help", "demo run chat inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
     public void HelpMentionsEveryOption(string verb, string words)
     {

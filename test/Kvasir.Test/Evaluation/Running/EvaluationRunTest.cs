@@ -115,7 +115,7 @@ public sealed class EvaluationRunTest : IDisposable
     public void BatchesAreAsLargeAsMemoryAllows()
     {
         // Room for one sequence of 224 tokens, and not for two.
-        var plan = SmallPlan.Of(SmallPlan.Window) with { KvMemoryBytes = 7L * 32 * 20 * 2 * KvCodecs.RowBytes(KvType.F32, 8) };
+        var plan = SmallPlan.Of(SmallPlan.Window) with { KvMemoryBytes = 7L * 32 * 20 * 2 * RowCodec.F32.RowBytes(8) };
         Assert.Equal(12, Run(plan).Length);
         var refusal = Assert.Throws<KvasirException>(() => new EvaluationRun(_model, plan with { KvMemoryBytes = plan.KvMemoryBytes / 2 }));
         Assert.Equal(KvasirError.KvMemoryExceeded, refusal.Error);
@@ -152,14 +152,14 @@ public sealed class EvaluationRunTest : IDisposable
         const long IndexBytes = 2 * 5 * 4 * 1024 * sizeof(float);
         var plan = SmallPlan.Of(SmallPlan.Window, "h2o:heavy=0.1,newest=0.1,min-context=0") with { Protocols = [Protocol.QuestionDense], BatchSequences = 1 };
         var expected = Run(plan);
-        using var run = new EvaluationRun(_model, plan with { KvMemoryBytes = memoryTokens == 0 ? 0 : memoryTokens * 5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8) + IndexBytes });
+        using var run = new EvaluationRun(_model, plan with { KvMemoryBytes = memoryTokens == 0 ? 0 : memoryTokens * 5L * 4 * 2 * RowCodec.F32.RowBytes(8) + IndexBytes });
         foreach (var policy in plan.Compared.Concat(plan.Compared))
         {
             var results = run.Run(policy).ToArray();
             Assert.Equal(3, results.Length);
             Assert.All(results, result => AssertSame(Find(expected, result.Policy, result.Protocol, result.Sample), result));
             // Rows of 64 or 96 tokens of each of the three prompts, or of as many as leave room for one.
-            var keptTokens = run.KvBytesInUse / (5L * 4 * 2 * KvCodecs.RowBytes(KvType.F32, 8));
+            var keptTokens = run.KvBytesInUse / (5L * 4 * 2 * RowCodec.F32.RowBytes(8));
             Assert.InRange(keptTokens, memoryTokens switch { 0 => 3 * 64, 500 => 64, _ => 0 }, memoryTokens switch { 0 => 3 * 128, 500 => 128, _ => 0 });
         }
     }
@@ -218,7 +218,7 @@ public sealed class EvaluationRunTest : IDisposable
         var read = inSight.Sum(seen => (double)Math.Min(rows, seen));
         Assert.Equal(read / inSight.Sum(), result.KeysRead, 1e-9);
         Assert.All(result.LayerKeysRead, layer => Assert.Equal(result.KeysRead, layer, 1e-9));
-        Assert.Equal(read / inSight.Length * _model.Config.LayerCount * _model.Config.KvHeadCount * 2 * KvCodecs.RowBytes(KvType.F32, 8), result.BytesPerToken, 1e-6);
+        Assert.Equal(read / inSight.Length * _model.Config.LayerCount * _model.Config.KvHeadCount * 2 * RowCodec.F32.RowBytes(8), result.BytesPerToken, 1e-6);
     }
 
     private static void AssertSame(EvaluatedSample expected, EvaluatedSample actual)

@@ -17,7 +17,7 @@ internal static class SmallPlan
         Policies = [.. policies.Select(PolicyCatalog.Parse)],
         Protocols = [Protocol.QuestionDense, Protocol.QuestionSparse],
         Samples = 3,
-        Kv = KvType.F32,
+        Kv = KvFormat.F32,
         Threads = 2,
         BatchSequences = 2,
     };

@@ -7,12 +7,12 @@ internal sealed class AttentionCase : IDisposable
 {
     private const double Tolerance = 3e-6;
 
-    private readonly KvType _type;
+    private readonly KvFormat _type;
     private readonly float[][] _keys;
     private readonly float[][] _values;
     private readonly float[] _largest;
 
-    public AttentionCase(KvType type, int dim, int queryCount, int[] rows, int seed)
+    public AttentionCase(KvFormat type, int dim, int queryCount, int[] rows, int seed)
     {
         var random = new Random(seed);
         _type = type;
@@ -60,7 +60,7 @@ internal sealed class AttentionCase : IDisposable
                 var largest = Queries.AsSpan(q * Dim, Dim).ToArray().Max(MathF.Abs);
                 for (var d = 0; d < Dim; d++)
                 {
-                    if (_type == KvType.Q8)
+                    if (_type.Keys == RowCodec.Q8)
                         size += 6 * Math.Abs(_keys[i][d]) * largest * scale;
                     var product = (double)Queries[q * Dim + d] * _keys[i][d] * scale;
                     (sum, size) = (sum + product, size + Math.Abs(product));
@@ -78,7 +78,7 @@ internal sealed class AttentionCase : IDisposable
     public void RequireOutputs(ReadOnlySpan<float> outputs, float before, string variant)
     {
         const double HalfUnit = 7.7e-6;
-        var errors = _type == KvType.Q8 ? Math.Min(Rows.Length, 2 * Math.Sqrt(Rows.Length)) * HalfUnit / Tolerance : 0;
+        var errors = _type.Values == RowCodec.Q8 ? Math.Min(Rows.Length, 2 * Math.Sqrt(Rows.Length)) * HalfUnit / Tolerance : 0;
         for (var q = 0; q < QueryCount; q++)
         {
             for (var d = 0; d < Dim; d++)

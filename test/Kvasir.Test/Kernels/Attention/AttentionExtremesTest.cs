@@ -133,7 +133,7 @@ public sealed class AttentionExtremesTest
     public void LargestIntegersDoNotOverflow(float key, float query)
     {
         const int Wide = 1024;
-        using var pages = new PoisonedPages(KvType.Q8, Wide, 32, Rows, new Random(1));
+        using var pages = new PoisonedPages(KvFormat.Q8, Wide, 32, Rows, new Random(1));
         for (var r = 0; r < Rows; r++)
         {
             pages.Write(values: false, r, [.. Enumerable.Repeat(key * 127, Wide)]);
@@ -169,7 +169,7 @@ public sealed class AttentionExtremesTest
     private static PoisonedPages Pages(out float[][] values, Func<float[], int, float[]> row)
     {
         var random = new Random(3);
-        var pages = new PoisonedPages(KvType.Q8, Dim, 32, Rows, random);
+        var pages = new PoisonedPages(KvFormat.Q8, Dim, 32, Rows, random);
         values = new float[Rows][];
         for (var r = 0; r < Rows; r++)
         {

@@ -8,10 +8,11 @@ public sealed class AttentionTest
     private const float Before = 0.75f;
     private const float Untouched = 12345f;
 
-    public static TheoryData<KvType, int> Formats()
+    public static TheoryData<KvFormat, int> Formats()
     {
-        var data = new TheoryData<KvType, int>();
-        foreach (var type in Enum.GetValues<KvType>())
+        var data = new TheoryData<KvFormat, int>();
+        KvFormat[] pairs = [KvFormat.Pair(KvFormat.Q8, KvFormat.BF16), KvFormat.Pair(KvFormat.BF16, KvFormat.Q8), KvFormat.Pair(KvFormat.F32, KvFormat.Int8)];
+        foreach (var type in KvFormat.Table.Concat(pairs))
         {
             foreach (var dim in (int[])[1, 33, 64, 80, 96, 100, 128, 256])
                 data.Add(type, dim);
@@ -22,7 +23,7 @@ public sealed class AttentionTest
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void RangesMatchDoublePrecision(KvType type, int dim)
+    public void RangesMatchDoublePrecision(KvFormat type, int dim)
     {
         var random = new Random(dim);
         foreach (var queryCount in (int[])[1, 3, 4, 7, 8, 16, 29, 100])
@@ -35,7 +36,7 @@ public sealed class AttentionTest
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void ListsMatchDoublePrecision(KvType type, int dim)
+    public void ListsMatchDoublePrecision(KvFormat type, int dim)
     {
         var random = new Random(dim);
         foreach (var queryCount in (int[])[1, 4, 7, 8, 30])
@@ -55,18 +56,18 @@ public sealed class AttentionTest
     {
         for (var count = 1; count <= 6; count++)
         {
-            using var attention = new AttentionCase(KvType.BF16, 64, queryCount, [.. Enumerable.Range(31, count)], seed: count);
+            using var attention = new AttentionCase(KvFormat.BF16, 64, queryCount, [.. Enumerable.Range(31, count)], seed: count);
             CheckEveryVariant(attention, asList: false);
         }
 
-        using var single = new AttentionCase(KvType.Q8, 64, queryCount, [777], seed: 9);
+        using var single = new AttentionCase(KvFormat.Q8, 64, queryCount, [777], seed: 9);
         CheckEveryVariant(single, asList: true);
     }
 
     [Fact]
     public void PublicEntriesGiveWhatTheVariantsGive()
     {
-        using var attention = new AttentionCase(KvType.BF16, 128, 4, [.. Enumerable.Range(17, 60)], seed: 3);
+        using var attention = new AttentionCase(KvFormat.BF16, 128, 4, [.. Enumerable.Range(17, 60)], seed: 3);
         var scores = new float[attention.QueryCount * attention.Stride];
         AttentionScores.Rows(attention.Queries, attention.Pages.Keys, new RowSet(17, 60), Scale, scores, attention.Stride);
         attention.RequireScores(scores, Scale, "Range");
@@ -85,7 +86,7 @@ public sealed class AttentionTest
     [Fact]
     public void NoRowsAndNoQueriesWriteNothing()
     {
-        using var pages = new PoisonedPages(KvType.F32, 8, 4, 8, new Random(1));
+        using var pages = new PoisonedPages(KvFormat.F32, 8, 4, 8, new Random(1));
         float[] scores = [Untouched];
         AttentionScores.Rows(new float[8], pages.Keys, new RowSet(3, 0), 1, scores, 0);
         AttentionScores.Rows(new float[8], pages.Keys, new RowSet(ReadOnlySpan<int>.Empty), 1, scores, 0);
@@ -101,7 +102,7 @@ public sealed class AttentionTest
     [Fact]
     public void RowsOutsideThePagesAndShortBuffersThrow()
     {
-        using var pages = new PoisonedPages(KvType.BF16, 16, 8, 16, new Random(1));
+        using var pages = new PoisonedPages(KvFormat.BF16, 16, 8, 16, new Random(1));
         var query = new float[16];
         Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(10, 7), 1, new float[7], 7));
         Assert.Throws<IndexOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet([3, -1]), 1, new float[2], 2));
@@ -111,8 +112,8 @@ public sealed class AttentionTest
         Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(0, 4), 1, new float[4], 3));
         Assert.Throws<ArgumentOutOfRangeException>(() => AttentionScores.Rows(query, pages.Keys, new RowSet(-1, 4), 1, new float[4], 4));
         Assert.Throws<ArgumentException>(() => AttentionValues.Rows(new float[3], 4, pages.Values, new RowSet(0, 4), new float[16]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PagedRows.Keys([], 12, KvType.F32, 8));
-        Assert.Throws<ArgumentOutOfRangeException>(() => PagedRows.Keys([], 16, KvType.F32, PagedRows.MaxDim + 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => KvFormat.F32.Page(8, 12).Keys([]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PagedRows.Alone([], 16, RowCodec.F32, PagedRows.MaxDim + 1));
     }
 
     [Theory]
@@ -120,7 +121,7 @@ public sealed class AttentionTest
     [InlineData(64)]
     public void NothingIsAllocated(int queryCount)
     {
-        using var attention = new AttentionCase(KvType.BF16, 128, queryCount, [.. Enumerable.Range(0, 100)], seed: 4);
+        using var attention = new AttentionCase(KvFormat.BF16, 128, queryCount, [.. Enumerable.Range(0, 100)], seed: 4);
         var scores = new float[attention.QueryCount * attention.Stride];
         var outputs = new float[attention.QueryCount * attention.Dim];
         Step();

@@ -11,14 +11,12 @@ internal sealed class PoisonedPages : IDisposable
 {
     private readonly NativeBuffer _memory;
     private readonly nint[] _pages;
-    private readonly KvType _type;
-    private readonly int _pageTokens;
-    private readonly int _dim;
+    private readonly PageLayout _layout;
 
-    public PoisonedPages(KvType type, int dim, int pageTokens, int rowCount, Random random)
+    public PoisonedPages(KvFormat type, int dim, int pageTokens, int rowCount, Random random)
     {
-        (_type, _dim, _pageTokens) = (type, dim, pageTokens);
-        var pageBytes = 2 * pageTokens * KvCodecs.RowBytes(type, dim) + 16;
+        _layout = type.Page(dim, pageTokens);
+        var pageBytes = _layout.Bytes + 16;
         var pageCount = (rowCount + pageTokens - 1) / pageTokens;
         _memory = new NativeBuffer((long)pageBytes * pageCount);
         _memory.Span<byte>(pageBytes * pageCount).Fill(0xFF);
@@ -27,16 +25,16 @@ internal sealed class PoisonedPages : IDisposable
         _pages = [.. order.Select(i => _memory.View.Address + i * pageBytes)];
     }
 
-    public PagedRows Keys => PagedRows.Keys(_pages, _pageTokens, _type, _dim);
+    public PagedRows Keys => _layout.Keys(_pages);
 
-    public PagedRows Values => PagedRows.Values(_pages, _pageTokens, _type, _dim);
+    public PagedRows Values => _layout.Values(_pages);
 
     /// <summary>Stores a row and returns what a reader of the format must see.</summary>
     public float[] Write(bool values, int row, float[] elements)
     {
         var rows = values ? Values : Keys;
         rows.Encode(row, elements);
-        var seen = new float[_dim];
+        var seen = new float[rows.Dim];
         rows.Decode(row, seen);
         return seen;
     }

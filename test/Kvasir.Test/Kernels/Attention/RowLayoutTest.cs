@@ -14,7 +14,7 @@ public sealed class RowLayoutTest
     [InlineData(256, 9)]
     public void AQ8KeyAndItsValueLieInTheFewestLines(int dim, int lines)
     {
-        using var pages = new LonePages(KvType.Q8, dim, PagePool.PageTokens, 3);
+        using var pages = new LonePages(KvFormat.Q8, dim, PagePool.PageTokens, 3);
         for (var row = 0; row < pages.Rows; row++)
         {
             var touched = pages.Written(row, values: false).Concat(pages.Written(row, values: true)).Select(at => at / 64).Distinct().Count();
@@ -25,7 +25,7 @@ public sealed class RowLayoutTest
     [Fact]
     public void EightQ8RowsOf64ShareTheLineOfTheirScales()
     {
-        using var pages = new LonePages(KvType.Q8, 64, PagePool.PageTokens, 1);
+        using var pages = new LonePages(KvFormat.Q8, 64, PagePool.PageTokens, 1);
         var touched = Enumerable.Range(8, 8).SelectMany(row => pages.Written(row, values: false).Concat(pages.Written(row, values: true)));
         Assert.Equal(8 + 8 + 1, touched.Select(at => at / 64).Distinct().Count());
     }
@@ -33,7 +33,7 @@ public sealed class RowLayoutTest
     [Fact]
     public void RowsFillAPageWithoutAGapAndWithoutTouchingEachOther()
     {
-        foreach (var type in (KvType[])[KvType.F32, KvType.BF16, KvType.Q8, KvType.Int8, KvType.Int8Channel])
+        foreach (var type in KvFormat.Table.SelectMany(keys => KvFormat.Table.Select(values => KvFormat.Pair(keys, values))).Distinct())
         {
             foreach (var dim in Dims)
             {
@@ -47,7 +47,7 @@ public sealed class RowLayoutTest
                             owners[at]++;
                     }
 
-                    var rowBytes = 2 * pageTokens * KvCodecs.RowBytes(type, dim);
+                    var rowBytes = pageTokens * (type.Keys.RowBytes(dim) + type.Values.RowBytes(dim));
                     for (var at = 0; at < owners.Length; at++)
                         Assert.True(owners[at] == (at % pages.PageBytes < rowBytes ? 1 : 0), $"{type}, dim {dim}, {pageTokens} rows, byte {at}: {owners[at]} owners");
                 }
@@ -58,7 +58,7 @@ public sealed class RowLayoutTest
     [Fact]
     public void ARowOutsideThePagesIsNotStored()
     {
-        using var pages = new LonePages(KvType.Q8, 64, 4, 2);
+        using var pages = new LonePages(KvFormat.Q8, 64, 4, 2);
         Assert.Throws<IndexOutOfRangeException>(() => pages.Keys.Encode(8, new float[64]));
         Assert.Throws<IndexOutOfRangeException>(() => pages.Keys.Encode(-1, new float[64]));
         Assert.Throws<ArgumentException>(() => pages.Keys.Encode(0, new float[63]));
@@ -70,14 +70,14 @@ public sealed class RowLayoutTest
     {
         private readonly NativeArena _memory;
         private readonly nint[] _pages;
-        private readonly KvType _type;
+        private readonly KvFormat _type;
         private readonly int _dim;
         private readonly int _pageTokens;
 
-        public LonePages(KvType type, int dim, int pageTokens, int pageCount)
+        public LonePages(KvFormat type, int dim, int pageTokens, int pageCount)
         {
             (_type, _dim, _pageTokens) = (type, dim, pageTokens);
-            PageBytes = KvCodecs.PageBytes(type, dim, pageTokens);
+            PageBytes = type.Page(dim, pageTokens).Bytes;
             _memory = new NativeArena(1);
             Assert.True(_memory.TryAdd(0, pageCount * PageBytes));
             _pages = [.. Enumerable.Range(0, pageCount).Select(page => _memory.Address(0, page * PageBytes))];
@@ -87,9 +87,9 @@ public sealed class RowLayoutTest
 
         public int Rows => _pages.Length * _pageTokens;
 
-        public PagedRows Keys => PagedRows.Keys(_pages, _pageTokens, _type, _dim);
+        public PagedRows Keys => _type.Page(_dim, _pageTokens).Keys(_pages);
 
-        public PagedRows Values => PagedRows.Values(_pages, _pageTokens, _type, _dim);
+        public PagedRows Values => _type.Page(_dim, _pageTokens).Values(_pages);
 
         /// <summary>Offsets from the first page on.</summary>
         public List<int> Written(int row, bool values)

@@ -7,10 +7,10 @@ namespace Kvasir.Test.Kernels.Attention;
 /// <summary>On machines without AMX these say only that it is refused.</summary>
 public sealed class TileAttentionTest
 {
-    public static TheoryData<KvType, int> Formats()
+    public static TheoryData<KvFormat, int> Formats()
     {
-        var data = new TheoryData<KvType, int>();
-        foreach (var type in (KvType[])[KvType.BF16, KvType.Q8])
+        var data = new TheoryData<KvFormat, int>();
+        foreach (var type in (KvFormat[])[KvFormat.BF16, KvFormat.Q8, KvFormat.Pair(KvFormat.Q8, KvFormat.BF16), KvFormat.Pair(KvFormat.BF16, KvFormat.Q8)])
         {
             foreach (var dim in (int[])[1, 8, 33, 64, 80, 100, 128, 256])
                 data.Add(type, dim);
@@ -21,7 +21,7 @@ public sealed class TileAttentionTest
 
     [Theory]
     [MemberData(nameof(Formats))]
-    public void MatchesDoublePrecision(KvType type, int dim)
+    public void MatchesDoublePrecision(KvFormat type, int dim)
     {
         foreach (var (group, positions, first) in ((int, int, int)[])[(1, 1, 0), (3, 15, 7), (4, 16, 0), (7, 17, 100), (8, 5, 300), (4, 33, 500)])
             Check(type, dim, new CausalView(first, group, null), positions, seed: 1000 * dim + group);
@@ -37,7 +37,7 @@ public sealed class TileAttentionTest
     public void WindowsHideOlderRows(int window)
     {
         foreach (var (group, positions, first) in ((int, int, int)[])[(1, 70, 0), (4, 40, 300), (3, 50, 129), (1, 600, 50)])
-            Check(KvType.BF16, 32, new CausalView(first, group, window), positions, seed: window + group);
+            Check(KvFormat.BF16, 32, new CausalView(first, group, window), positions, seed: window + group);
     }
 
     // Scores of hundreds: some weights underflow, and outputs are rescaled from panel to panel.
@@ -45,7 +45,7 @@ public sealed class TileAttentionTest
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void ScoresMayRiseAndFallFar(int seed) => Check(KvType.BF16, 64, new CausalView(1400, 4, null), 30, seed, queryScale: 30);
+    public void ScoresMayRiseAndFallFar(int seed) => Check(KvFormat.BF16, 64, new CausalView(1400, 4, null), 30, seed, queryScale: 30);
 
     [Theory]
     [InlineData(false, float.NaN)]
@@ -54,11 +54,11 @@ public sealed class TileAttentionTest
     [InlineData(true, float.NegativeInfinity)]
     public void WhatIsNotANumberShows(bool values, float value)
     {
-        if (!TileAttention.Supports(KvType.BF16))
+        if (!TileAttention.Supports(KvFormat.BF16))
             return;
         foreach (var row in (int[])[0, 40, 79])
         {
-            using var tiles = new TileCase(KvType.BF16, 64, new CausalView(80, 4, null), 20, seed: row);
+            using var tiles = new TileCase(KvFormat.BF16, 64, new CausalView(80, 4, null), 20, seed: row);
             tiles.Spoil(values, row, value);
             tiles.Run();
             for (var query = 0; query < 80; query++)
@@ -69,10 +69,10 @@ public sealed class TileAttentionTest
     [Fact]
     public void KeysThatNobodySeesDoNotMatter()
     {
-        if (!TileAttention.Supports(KvType.BF16))
+        if (!TileAttention.Supports(KvFormat.BF16))
             return;
         // Row 25 is in the panel for the queries of positions 25 to 29, and the key of none of them before.
-        using var tiles = new TileCase(KvType.BF16, 64, new CausalView(20, 1, null), 10, seed: 5);
+        using var tiles = new TileCase(KvFormat.BF16, 64, new CausalView(20, 1, null), 10, seed: 5);
         tiles.Run();
         var before = tiles.Outputs.ToArray();
         tiles.Spoil(values: false, 25, float.NaN);
@@ -84,9 +84,9 @@ public sealed class TileAttentionTest
     [Fact]
     public void NothingIsAllocated()
     {
-        if (!TileAttention.Supports(KvType.Q8))
+        if (!TileAttention.Supports(KvFormat.Q8))
             return;
-        using var tiles = new TileCase(KvType.Q8, 64, new CausalView(100, 4, null), 20, seed: 1);
+        using var tiles = new TileCase(KvFormat.Q8, 64, new CausalView(100, 4, null), 20, seed: 1);
         tiles.Run();
         var before = GC.GetAllocatedBytesForCurrentThread();
         tiles.Run();
@@ -96,21 +96,21 @@ public sealed class TileAttentionTest
     [Fact]
     public void FloatsAreRefusedAndScratchIsMeasured()
     {
-        Assert.False(TileAttention.Supports(KvType.F32));
-        using var floats = new PoisonedPages(KvType.F32, 16, 32, 8, new Random(1));
+        Assert.False(TileAttention.Supports(KvFormat.F32));
+        using var floats = new PoisonedPages(KvFormat.F32, 16, 32, 8, new Random(1));
         Assert.Throws<NotSupportedException>(() => TileAttention.Run(
             new float[16], floats.Keys, floats.Values, new CausalView(0, 1, null), default, new float[16]));
-        if (!TileAttention.Supports(KvType.BF16))
+        if (!TileAttention.Supports(KvFormat.BF16))
             return;
         using var scratch = new NativeBuffer(TileAttention.ScratchBytes(16, 8) - 1);
-        using var pages = new PoisonedPages(KvType.BF16, 16, 32, 8, new Random(1));
+        using var pages = new PoisonedPages(KvFormat.BF16, 16, 32, 8, new Random(1));
         Assert.Throws<ArgumentException>(() => TileAttention.Run(
             new float[8 * 16], pages.Keys, pages.Values, new CausalView(0, 1, null), scratch.View, new float[8 * 16]));
         Assert.Throws<ArgumentException>(() => TileAttention.Run(
             new float[8 * 16], pages.Keys, pages.Values, new CausalView(0, 1, null), scratch.View, new float[7 * 16]));
     }
 
-    private static void Check(KvType type, int dim, CausalView view, int positions, int seed, float queryScale = 1)
+    private static void Check(KvFormat type, int dim, CausalView view, int positions, int seed, float queryScale = 1)
     {
         if (!TileAttention.Supports(type))
             return;

@@ -7,7 +7,7 @@ namespace Kvasir.Test.Kernels.Attention;
 /// <summary>Queries of consecutive positions over random rows in pages that are NaN elsewhere, and what they attend to in f64.</summary>
 internal sealed class TileCase : IDisposable
 {
-    private readonly KvType _type;
+    private readonly KvFormat _type;
     private readonly int _dim;
     private readonly CausalView _view;
     private readonly float[][] _keys;
@@ -17,7 +17,7 @@ internal sealed class TileCase : IDisposable
     private readonly NativeBuffer _scratch;
     private readonly string _description;
 
-    public TileCase(KvType type, int dim, CausalView view, int positions, int seed, float queryScale = 1)
+    public TileCase(KvFormat type, int dim, CausalView view, int positions, int seed, float queryScale = 1)
     {
         var random = new Random(seed);
         (_type, _dim, _view) = (type, dim, view);
@@ -60,7 +60,7 @@ internal sealed class TileCase : IDisposable
             var scores = _keys[first..(position + 1)].Select(key => Dot(own, key)).ToArray();
             var weights = scores.Select(score => Math.Exp(score - scores.Max())).ToArray();
             var mass = weights.Sum();
-            var keyError = _type == KvType.Q8 ? _keys[first..(position + 1)].Max(key => Math.Sqrt(own.Zip(key, (x, y) => Math.Pow(x * y / 512, 2)).Sum())) : 0;
+            var keyError = _type.Keys != RowCodec.BF16 ? _keys[first..(position + 1)].Max(key => Math.Sqrt(own.Zip(key, (x, y) => Math.Pow(x * y / 512, 2)).Sum())) : 0;
             for (var d = 0; d < _dim; d++)
             {
                 var parts = weights.Select((weight, i) => weight / mass * _values[first + i][d]).ToArray();

@@ -3,30 +3,30 @@ using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Kernels.Attention;
 
-public sealed class KvCodecsTest
+public sealed class RowCodecTest
 {
     private static readonly int[] Dims = [1, 2, 15, 31, 32, 33, 64, 80, 96, 100, 128, 255, 256, 1024];
 
     [Theory]
-    [InlineData(KvType.F32, 128, 512)]
-    [InlineData(KvType.BF16, 128, 256)]
-    [InlineData(KvType.F32, 1, 128)]
-    [InlineData(KvType.BF16, 33, 128)]
-    [InlineData(KvType.Q8, 64, 68)]
-    [InlineData(KvType.Q8, 128, 136)]
-    [InlineData(KvType.Q8, 80, 104)]
-    [InlineData(KvType.Q8, 33, 68)]
-    [InlineData(KvType.Q8, 1, 36)]
-    [InlineData(KvType.Int8, 128, 136)]
-    [InlineData(KvType.Int8, 33, 72)]
-    [InlineData(KvType.Int8Channel, 128, 136)]
-    public void RowsHaveStatedSizes(KvType type, int dim, int bytes) => Assert.Equal(bytes, KvCodecs.RowBytes(type, dim));
+    [InlineData("f32", 128, 512)]
+    [InlineData("bf16", 128, 256)]
+    [InlineData("f32", 1, 128)]
+    [InlineData("bf16", 33, 128)]
+    [InlineData("q8", 64, 68)]
+    [InlineData("q8", 128, 136)]
+    [InlineData("q8", 80, 104)]
+    [InlineData("q8", 33, 68)]
+    [InlineData("q8", 1, 36)]
+    [InlineData("int8", 128, 136)]
+    [InlineData("int8", 33, 72)]
+    [InlineData("int8-channel", 128, 136)]
+    public void RowsHaveStatedSizes(Kv type, int dim, int bytes) => Assert.Equal(bytes, ((KvFormat)type).Values.RowBytes(dim));
 
     [Fact]
     public void F32RowsComeBackBitForBit()
     {
         float[] row = [0f, -0f, float.NaN, float.PositiveInfinity, float.Epsilon, MathF.PI];
-        Assert.Equal(MemoryMarshal.AsBytes<float>(row).ToArray(), MemoryMarshal.AsBytes<float>(RoundTrip(KvType.F32, row)).ToArray());
+        Assert.Equal(MemoryMarshal.AsBytes<float>(row).ToArray(), MemoryMarshal.AsBytes<float>(RoundTrip(RowCodec.F32, row)).ToArray());
     }
 
     [Theory]
@@ -49,10 +49,10 @@ public sealed class KvCodecsTest
         // Long enough for every vector width, and an end.
         var row = new float[37];
         Array.Fill(row, BitConverter.UInt32BitsToSingle(bits));
-        var stored = new byte[KvCodecs.RowBytes(KvType.BF16, row.Length)];
-        KvCodecs.Encode(KvType.BF16, row, stored);
+        var stored = new byte[RowCodec.BF16.RowBytes(row.Length)];
+        RowCodec.BF16.Encode(row, stored);
         Assert.All(MemoryMarshal.Cast<byte, ushort>(stored)[..row.Length].ToArray(), s => Assert.Equal(expected, s));
-        Assert.All(RoundTrip(KvType.BF16, row), x => Assert.Equal((uint)expected << 16, BitConverter.SingleToUInt32Bits(x)));
+        Assert.All(RoundTrip(RowCodec.BF16, row), x => Assert.Equal((uint)expected << 16, BitConverter.SingleToUInt32Bits(x)));
     }
 
     [Fact]
@@ -61,7 +61,7 @@ public sealed class KvCodecsTest
         foreach (var dim in Dims)
         {
             var row = AttentionCase.Normal(new Random(dim), dim);
-            var seen = RoundTrip(KvType.Q8, row);
+            var seen = RoundTrip(RowCodec.Q8, row);
             for (var i = 0; i < dim; i++)
             {
                 var block = row[(i / 32 * 32)..Math.Min(dim, i / 32 * 32 + 32)];
@@ -75,9 +75,9 @@ public sealed class KvCodecsTest
     [Fact]
     public void PagesByChannelHoldTheirRangesToo()
     {
-        Assert.Equal(64 * 256, KvCodecs.PageBytes(KvType.BF16, 128, 32));
-        Assert.Equal(64 * 136 + 8 * 128, KvCodecs.PageBytes(KvType.Int8, 128, 32));
-        Assert.Equal(64 * 136 + 16 * 128, KvCodecs.PageBytes(KvType.Int8Channel, 128, 32));
+        Assert.Equal(64 * 256, KvFormat.BF16.Page(128, 32).Bytes);
+        Assert.Equal(64 * 136 + 8 * 128, KvFormat.Int8.Page(128, 32).Bytes);
+        Assert.Equal(64 * 136 + 16 * 128, KvFormat.Int8Channel.Page(128, 32).Bytes);
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class KvCodecsTest
             foreach (var offset in (float[])[0, 3, -100])
             {
                 var row = AttentionCase.Normal(new Random(dim), dim).Select(x => x + offset).ToArray();
-                var seen = RoundTrip(KvType.Int8, row);
+                var seen = RoundTrip(RowCodec.Int8, row);
                 var step = (row.Max() - row.Min()) / 255;
                 for (var i = 0; i < dim; i++)
                     Assert.True(MathF.Abs(seen[i] - row[i]) <= step * 0.5001f + 1e-6f * MathF.Abs(row[i]), $"dim {dim}, element {i}: {seen[i]} for {row[i]}");
@@ -103,13 +103,13 @@ public sealed class KvCodecsTest
         {
             var row = new float[70];
             Array.Fill(row, x);
-            Assert.Equal(row, RoundTrip(KvType.Int8, row));
+            Assert.Equal(row, RoundTrip(RowCodec.Int8, row));
             row[40] = float.NaN;
-            Assert.All(RoundTrip(KvType.Int8, row), seen => Assert.True(float.IsNaN(seen)));
+            Assert.All(RoundTrip(RowCodec.Int8, row), seen => Assert.True(float.IsNaN(seen)));
         }
 
         float[] widest = [-3e38f, 3e38f, 0];
-        Assert.All(RoundTrip(KvType.Int8, widest).Zip(widest), pair => Assert.Equal(pair.Second, pair.First, 2e36f));
+        Assert.All(RoundTrip(RowCodec.Int8, widest).Zip(widest), pair => Assert.Equal(pair.Second, pair.First, 2e36f));
     }
 
     [Fact]
@@ -117,10 +117,10 @@ public sealed class KvCodecsTest
     {
         foreach (var dim in Dims)
         {
-            Assert.All(RoundTrip(KvType.Q8, new float[dim]), x => Assert.Equal(0, x));
+            Assert.All(RoundTrip(RowCodec.Q8, new float[dim]), x => Assert.Equal(0, x));
             var row = new float[dim];
             row[^1] = -127f;
-            Assert.Equal(row, RoundTrip(KvType.Q8, row));
+            Assert.Equal(row, RoundTrip(RowCodec.Q8, row));
         }
     }
 
@@ -131,7 +131,7 @@ public sealed class KvCodecsTest
         {
             var row = new float[70];
             row[40] = bad;
-            var seen = RoundTrip(KvType.Q8, row);
+            var seen = RoundTrip(RowCodec.Q8, row);
             Assert.True(float.IsNaN(seen[40]));
             Assert.Equal(0, seen[0]);
             Assert.Equal(0, seen[69]);
@@ -143,7 +143,7 @@ public sealed class KvCodecsTest
     {
         var row = new float[33];
         (row[0], row[1], row[32]) = (float.Epsilon, -1e-39f, 1e-36f);
-        Assert.All(RoundTrip(KvType.Q8, row), x => Assert.True(float.IsFinite(x)));
+        Assert.All(RoundTrip(RowCodec.Q8, row), x => Assert.True(float.IsFinite(x)));
     }
 
     [Fact]
@@ -151,13 +151,13 @@ public sealed class KvCodecsTest
     {
         foreach (var dim in Dims)
         {
-            foreach (var type in Enum.GetValues<KvType>())
+            foreach (var codec in KvFormat.Table.SelectMany(row => (RowCodec[])[row.Keys, row.Values]))
             {
                 var row = AttentionCase.Normal(new Random(dim), dim);
-                var (first, second) = (new byte[KvCodecs.RowBytes(type, dim)], new byte[KvCodecs.RowBytes(type, dim)]);
+                var (first, second) = (new byte[codec.RowBytes(dim)], new byte[codec.RowBytes(dim)]);
                 Array.Fill(second, (byte)0xAA);
-                KvCodecs.Encode(type, row, first);
-                KvCodecs.Encode(type, row, second);
+                codec.Encode(row, first);
+                codec.Encode(row, second);
                 Assert.Equal(first, second);
             }
         }
@@ -166,18 +166,18 @@ public sealed class KvCodecsTest
     [Fact]
     public void WrongSizesThrow()
     {
-        Assert.Throws<ArgumentException>(() => KvCodecs.Encode(KvType.BF16, new float[4], new byte[9]));
-        Assert.Throws<ArgumentException>(() => KvCodecs.Decode(KvType.BF16, new byte[7], new float[4]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => KvCodecs.RowBytes(KvType.BF16, 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => KvCodecs.RowBytes((KvType)99, 8));
+        Assert.Throws<ArgumentException>(() => RowCodec.BF16.Encode(new float[4], new byte[9]));
+        Assert.Throws<ArgumentException>(() => RowCodec.BF16.Decode(new byte[7], new float[4]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => RowCodec.BF16.RowBytes(0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => RowCodec.BF16.RowBytes(PagedRows.MaxDim + 1));
     }
 
-    private static float[] RoundTrip(KvType type, float[] row)
+    private static float[] RoundTrip(RowCodec codec, float[] row)
     {
-        var stored = new byte[KvCodecs.RowBytes(type, row.Length)];
-        KvCodecs.Encode(type, row, stored);
+        var stored = new byte[codec.RowBytes(row.Length)];
+        codec.Encode(row, stored);
         var seen = new float[row.Length];
-        KvCodecs.Decode(type, stored, seen);
+        codec.Decode(stored, seen);
         return seen;
     }
 }
