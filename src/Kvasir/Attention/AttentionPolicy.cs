@@ -128,5 +128,5 @@ public abstract class AttentionPolicy
     }
 
     private static HeadPlace PlaceIn(AttentionShape shape, int layer, int maxRows, int prefixRows) =>
-        new(layer, shape.LayerCount, 0, shape.GroupHeads, shape.Dim, maxRows) { PrefixRows = prefixRows };
+        HeadPlace.Of(shape, layer, 0, maxRows) with { PrefixRows = prefixRows };
 }

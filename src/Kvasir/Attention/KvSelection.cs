@@ -56,7 +56,7 @@ public sealed class KvSelection
     public SoftmaxSum BeginPartial(in HeadQuery query)
     {
         var queries = query.Queries.Length / query.Head.Dim;
-        var floats = queries * (query.Head.Dim + 2);
+        var floats = queries * (query.Head.ValueDim + 2);
         if (_partial.Length != floats)
             _partial = new float[floats];
         (HasPartial, _partialQueries) = (true, queries);

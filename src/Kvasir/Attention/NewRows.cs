@@ -3,7 +3,7 @@ using Kvasir.Models;
 
 namespace Kvasir.Attention;
 
-/// <summary>The keys and values of a batch in one layer, each [rows, KV heads, dim], on their way into the cache.</summary>
+/// <summary>The keys and values of a batch in one layer, [rows, KV heads, dim] and [rows, KV heads, value dim], on their way into the cache.</summary>
 internal readonly struct NewRows(NativeView keys, NativeView values, AttentionShape shape)
 {
     private readonly NativeView _keys = keys;
@@ -15,8 +15,8 @@ internal readonly struct NewRows(NativeView keys, NativeView values, AttentionSh
         var before = head.Rows.RowCount;
         for (var row = firstRow; row < firstRow + rowCount; row++)
         {
-            var offset = (((long)row * shape.KvHeadCount) + kvHead) * shape.Dim * sizeof(float);
-            head.Rows.Append(_keys.Span<float>(offset, shape.Dim), _values.Span<float>(offset, shape.Dim));
+            var at = (((long)row * shape.KvHeadCount) + kvHead) * sizeof(float);
+            head.Rows.Append(_keys.Span<float>(at * shape.Dim, shape.Dim), _values.Span<float>(at * shape.ValueDim, shape.ValueDim));
         }
 
         head.Append(before, rowCount);

@@ -17,7 +17,7 @@ internal sealed class PrefixIndexes : IDisposable
         {
             for (var i = 0; i < _heads.Length; i++)
             {
-                var place = new HeadPlace(i / _kvHeadCount, shape.LayerCount, i % _kvHeadCount, shape.GroupHeads, shape.Dim, rows);
+                var place = HeadPlace.Of(shape, i / _kvHeadCount, i % _kvHeadCount, rows);
                 _heads[i] = policy.CreatePrefix(place with { PrefixRows = rows, Shared = shared });
             }
         }

@@ -153,7 +153,7 @@ internal sealed class RoundParts : IDisposable
 
     private SoftmaxSum Sum(int part)
     {
-        var count = _queryCount * (_shape.Dim + 2);
+        var count = _queryCount * (_shape.ValueDim + 2);
         var floats = _sums.View.Span<float>((long)part * count * sizeof(float), count);
         return new SoftmaxSum(floats[.._queryCount], floats.Slice(_queryCount, _queryCount), floats[(2 * _queryCount)..]);
     }
@@ -161,6 +161,6 @@ internal sealed class RoundParts : IDisposable
     private (float[] Queries, NativeBuffer Sums) Room(int positions)
     {
         var queries = positions * _shape.GroupHeads;
-        return (new float[queries * _shape.Dim], NativeBuffer.Uninitialized((long)_mostParts * queries * (_shape.Dim + 2) * sizeof(float)));
+        return (new float[queries * _shape.Dim], NativeBuffer.Uninitialized((long)_mostParts * queries * (_shape.ValueDim + 2) * sizeof(float)));
     }
 }

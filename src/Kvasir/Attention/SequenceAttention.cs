@@ -318,7 +318,7 @@ internal sealed class SequenceAttention
         {
             for (var layer = 0; layer < _shape.LayerCount; layer++)
             {
-                var first = new HeadPlace(layer, _shape.LayerCount, 0, _shape.GroupHeads, _shape.Dim, MaxRows) { Shared = shared, TakeBack = TakeBack };
+                var first = HeadPlace.Of(_shape, layer, 0, MaxRows) with { Shared = shared, TakeBack = TakeBack };
                 Policy.CreateLayer(
                     first with { PrefixRows = PrefixRows, Prefixes = prefixes }, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
             }

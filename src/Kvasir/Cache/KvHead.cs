@@ -222,20 +222,22 @@ public sealed class KvHead
                 return false;
         }
 
-        var rows = edit.Floats(2 * PageRows * Dim);
+        var rows = edit.Floats(PageRows * (Dim + ValueDim));
+        var keys = rows[..(PageRows * Dim)];
+        var values = rows[(PageRows * Dim)..];
         SetRowCount(first);
         for (var page = first; page < count; page += PageRows)
         {
             for (var row = page; row < Math.Min(count, page + PageRows); row++)
             {
-                Keys.Decode(row, rows.Slice((row - page) * Dim, Dim));
-                Values.Decode(row, rows.Slice((PageRows + row - page) * Dim, Dim));
+                Keys.Decode(row, keys.Slice((row - page) * Dim, Dim));
+                Values.Decode(row, values.Slice((row - page) * ValueDim, ValueDim));
             }
 
             for (var row = page; row < Math.Min(count, page + PageRows); row++)
             {
                 if (edit.Keeps(row))
-                    Write(rows.Slice((row - page) * Dim, Dim), rows.Slice((PageRows + row - page) * Dim, Dim));
+                    Write(keys.Slice((row - page) * Dim, Dim), values.Slice((row - page) * ValueDim, ValueDim));
             }
         }
 
@@ -259,7 +261,7 @@ public sealed class KvHead
         if (edit.Merges.Length == 0)
             return;
         SetPositions();
-        var floats = edit.Floats(2 * Dim);
+        var floats = edit.Floats(2 * Math.Max(Dim, ValueDim));
         foreach (var (row, target, share) in edit.Merges)
         {
             Invariant.Holds(edit.Keeps(target) && !edit.Keeps(row));
@@ -270,10 +272,10 @@ public sealed class KvHead
         }
     }
 
-    private void Mix(PagedRows rows, int row, int target, float share, Span<float> floats)
+    private static void Mix(PagedRows rows, int row, int target, float share, Span<float> floats)
     {
-        var own = floats[..Dim];
-        var other = floats.Slice(Dim, Dim);
+        var own = floats[..rows.Dim];
+        var other = floats.Slice(rows.Dim, rows.Dim);
         rows.Decode(target, own);
         rows.Decode(row, other);
         for (var i = 0; i < own.Length; i++)

@@ -23,7 +23,7 @@ internal sealed class DenseComparison
 
     public DenseComparison(AttentionShape shape)
     {
-        (_group, _dim) = (shape.GroupHeads, shape.Dim);
+        (_group, _dim) = (shape.GroupHeads, shape.ValueDim);
         _raw = new float[_group * AttentionScratch.DecodeRows];
         (_readMax, _readMass, _errors, _masses) = (new float[_group], new float[_group], new float[_group], new float[_group]);
         _rowsUsed = new int[_group];

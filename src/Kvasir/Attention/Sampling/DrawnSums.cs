@@ -17,10 +17,10 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     private const int Batches = 8;
     private readonly float[] _max = new float[place.GroupHeads];
     private readonly float[] _mass = new float[place.GroupHeads];
-    private readonly float[] _output = new float[place.GroupHeads * place.Dim];
+    private readonly float[] _output = new float[place.GroupHeads * place.ValueDim];
 
     // [batches, group, dim]
-    private readonly float[] _signed = new float[Batches * place.GroupHeads * place.Dim];
+    private readonly float[] _signed = new float[Batches * place.GroupHeads * place.ValueDim];
     private readonly Moments[] _moments = new Moments[place.GroupHeads];
     private readonly Spread[] _spreads = new Spread[place.GroupHeads];
 
@@ -79,7 +79,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
             var others = excess;
             var scale = MathF.Exp(exact.Max[head] - _moments[head].Max);
             excess = Larger(excess, OfMass(_moments[head], scale * exact.Mass[head]));
-            excess = Larger(excess, OfOutput(head, _moments[head], scale, exact.Output.Slice(head * place.Dim, place.Dim)));
+            excess = Larger(excess, OfOutput(head, _moments[head], scale, exact.Output.Slice(head * place.ValueDim, place.ValueDim)));
             if (excess > others)
                 Rows = _moments[head].Rows;
         }
@@ -144,11 +144,11 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         var spread = _spreads[head];
         if (spread.Square == 0)
             return 0;
-        var dimensions = Math.Clamp(1 / (spread.Alike + 1 / moments.Rows), 1, place.Dim);
+        var dimensions = Math.Clamp(1 / (spread.Alike + 1 / moments.Rows), 1, place.ValueDim);
         var squares = 0.0;
         for (var i = 0; i < exact.Length; i++)
         {
-            var x = (double)_output[head * place.Dim + i] + scale * exact[i];
+            var x = (double)_output[head * place.ValueDim + i] + scale * exact[i];
             squares += x * x;
         }
 
@@ -169,7 +169,7 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
 
     private Span<float> Signed(RowChances chances, int count) => chances.Lower(2 * place.GroupHeads * count)[(place.GroupHeads * count)..];
 
-    private Span<float> Signed(int batch, int head) => _signed.AsSpan((batch * place.GroupHeads + head) * place.Dim, place.Dim);
+    private Span<float> Signed(int batch, int head) => _signed.AsSpan((batch * place.GroupHeads + head) * place.ValueDim, place.ValueDim);
 
     /// <param name="Max">Of the scores: weights are e^(score - max).</param>
     /// <param name="Mass">Estimate of the sum of weights.</param>
