@@ -1,3 +1,5 @@
+global using KvType = Kvasir.Kernels.Attention.KvFormat;
+
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test;
