@@ -64,7 +64,7 @@ public sealed class Engine : IDisposable
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
-        { OpenPageBytes = _cache.OpenPageBytes };
+        { OpenPageBytes = _cache.OpenPageBytes, KeptBytes = bytes.Kept(_policy, ContextTokens) };
     }
 
     public Model Model { get; }
@@ -315,7 +315,11 @@ public sealed class Engine : IDisposable
         var computes = _pass.Batch.RowCount > 0;
         var isComplete = computes && _pass.TryRun();
         if (isComplete)
+        {
             Sample();
+            _pass.DropRows();
+        }
+
         // Behind the tokens: whose prompt has just ended has the first of them.
         var indexStart = Stopwatch.GetTimestamp();
         _scheduler.AddIndexing(_pass.Indexing);
@@ -364,7 +368,6 @@ public sealed class Engine : IDisposable
                 continue;
             var finish = _draw.TryCommit(sequence, segment, logitIndex);
             logitIndex += segment.LogitCount;
-            // Now that there are logits which are numbers.
             sequence.LeaveShared();
             if (finish == FinishReason.None)
                 continue;

@@ -242,7 +242,10 @@ public sealed class Sequence
     /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
     internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
 
-    /// <summary>Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them.</summary>
+    /// <summary>
+    /// Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them: behind the prompt's logits, and
+    /// before any of them is dropped.
+    /// </summary>
     internal void LeaveShared()
     {
         if (_leftShared || Shared is null || Fault is not null || CachedCount < Shared.TokenCount)

@@ -14,6 +14,16 @@ internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long li
     /// <summary>Pages with those that are being written.</summary>
     public long Pages(int rows) => cache.PageBytes(rows) + cache.OpenPageBytes;
 
+    /// <summary>Pages that stay of a prompt when it is over, or of as much of it as fits.</summary>
+    public long Kept(AttentionPolicy policy, int promptRows)
+    {
+        var pages = 0L;
+        promptRows = (int)Math.Min(promptRows, TokensThatFit(policy));
+        for (var layer = 0; layer < shape.LayerCount; layer++)
+            pages += KvHead.PagesFor(policy.RowsKeptAt(shape, layer, promptRows));
+        return pages * shape.KvHeadCount * cache.Pool.PageBytes;
+    }
+
     /// <param name="takeBack">How far generated rows may be taken back.</param>
     /// <param name="prefixRows">As <see cref="HeadPlace.PrefixRows"/>.</param>
     public long Index(AttentionPolicy policy, int promptRows, int rows, TakeBack takeBack = default, int prefixRows = 0) =>

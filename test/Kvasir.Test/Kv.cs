@@ -1,5 +1,3 @@
-global using KvType = Kvasir.Kernels.Attention.KvFormat;
-
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test;

@@ -41,6 +41,13 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
             Selector.Build(Rows, Selector.RowsWaiting, scratch);
     }
 
+    /// <summary>Drops rows, between steps, and tells the selector; nothing happens if that cannot be done or does not pay.</summary>
+    public void Edit(RowEdit edit)
+    {
+        if (Rows.TryEdit(edit))
+            Selector.Edited(Rows, edit);
+    }
+
     /// <inheritdoc cref="HeadAttention.Decode"/>
     public SoftmaxSum Attend(ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts) =>
         HeadAttention.Decode(this, queries, visible, watchers, scratch, ref counts);

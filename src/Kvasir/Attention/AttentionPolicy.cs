@@ -35,6 +35,19 @@ public abstract class AttentionPolicy
     /// <param name="visible">The positions in sight.</param>
     public virtual bool ReadsEveryRow(int layer, (int First, int End) visible) => false;
 
+    /// <summary>
+    /// Whether rows that will not be read again are dropped, and their memory freed. Then selectors are asked for them by <see
+    /// cref="Selector.DroppableRows"/> and
+    /// <see cref="Selector.Edit"/>, unless the sequence is audited or its rows may be taken back: it keeps them all.
+    /// </summary>
+    public virtual bool DropsRows => false;
+
+    /// <summary>
+    /// Rows that the heads of a layer keep, in the mean, when a prompt of so many is over; all of them unless <see cref="DropsRows"/>. Pages are whole, and
+    /// fewer rows than a page has are not worth dropping.
+    /// </summary>
+    public virtual int RowsKeptAt(AttentionShape shape, int layer, int promptRows) => promptRows;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;
@@ -93,8 +106,8 @@ public abstract class AttentionPolicy
     public virtual long SharedIndexBytes(AttentionShape shape) => 0;
 
     /// <summary>
-    /// Makes what the indexes of all sequences share; null for nothing. Whoever asks hands it to selectors by <see cref="HeadPlace.Shared"/>, for policies of this
-    /// name, and disposes it after them.
+    /// Makes what the indexes of all sequences share; null for nothing. Whoever asks hands it to selectors by <see cref="HeadPlace.Shared"/>, for policies of
+    /// this name, and disposes it after them.
     /// </summary>
     public virtual IDisposable? ShareIndex(AttentionShape shape) => null;
 
@@ -114,6 +127,16 @@ public abstract class AttentionPolicy
     /// queries and sums by <see cref="Selector.Consider"/> before any of them selects.
     /// </summary>
     public virtual bool DecidesByLayer => false;
+
+    /// <summary>
+    /// Told once for every layer when a prompt is over and all of its heads have observed it, if <see cref="DropsRows"/>: says what each of them drops, so
+    /// that heads may share what there is. As it is, each answers for itself.
+    /// </summary>
+    public virtual void EndPrompt(LayerHeads heads)
+    {
+        for (var kvHead = 0; kvHead < heads.Count; kvHead++)
+            heads.Selector(kvHead).Edit(heads.Rows(kvHead), heads.Visible, heads.Edit(kvHead));
+    }
 
     /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
     public abstract Selector CreateSelector(HeadPlace place);

@@ -73,7 +73,8 @@ public abstract class Selector : IDisposable
     }
 
     /// <summary>
-    /// Told what rows weigh in a round, piece by piece as <see cref="Reweight"/> was, and as it by several workers at once; rows of a block that was listed as such come to one of them.
+    /// Told what rows weigh in a round, piece by piece as <see cref="Reweight"/> was, and as it by several workers at once; rows of a block that was listed
+    /// as such come to one of them.
     /// </summary>
     /// <param name="weights">[group, <paramref name="stride"/>]: e^(score - max).</param>
     /// <param name="max">[group]</param>
@@ -105,6 +106,30 @@ public abstract class Selector : IDisposable
     /// marked, unless no step has read since; or they are fewer than those of the prompt, which then is observed and ended again.
     /// </summary>
     public virtual void Truncate(int rows)
+    {
+    }
+
+    /// <summary>
+    /// How many rows will not be read again: asked between steps, if <see cref="AttentionPolicy.DropsRows"/>. When it is worth it, <see cref="Edit"/> is
+    /// asked which.
+    /// </summary>
+    /// <param name="visible">The positions in sight of the next query.</param>
+    public virtual int DroppableRows(KvHead head, (int First, int End) visible) => 0;
+
+    /// <summary>
+    /// Says which rows will not be read again, or live on in others: at the end of a prompt, and when <see cref="DroppableRows"/> are worth it. An answer,
+    /// after which nothing has changed: <see cref="Edited"/> tells what was done.
+    /// </summary>
+    /// <param name="visible">The positions in sight of the next query.</param>
+    /// <param name="edit">Arrives with every row staying.</param>
+    public virtual void Edit(KvHead head, (int First, int End) visible, RowEdit edit)
+    {
+    }
+
+    /// <summary>Told that rows were dropped: the others are numbered anew, from 0 and in the order that they had.</summary>
+    /// <param name="head">With the rows that are left.</param>
+    /// <param name="edit">What was done, which may be less than was asked for.</param>
+    public virtual void Edited(KvHead head, RowEdit edit)
     {
     }
 

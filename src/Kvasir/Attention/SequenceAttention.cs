@@ -37,6 +37,8 @@ internal sealed class SequenceAttention
         (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (policy, shape, maxRows, audit, interruption, takeBack);
         _reads = new LayerReads[shape.LayerCount * shape.KvHeadCount];
         (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
+        // What is held against dense attention, or may be come back to, is kept.
+        DropsRows = policy.DropsRows && audit is null && takeBack.Marks == 0;
     }
 
     public AttentionPolicy Policy { get; }
@@ -59,6 +61,9 @@ internal sealed class SequenceAttention
 
     /// <summary>As <see cref="AttentionPolicy.DecidesByLayer"/>, asked once.</summary>
     public bool DecidesByLayer { get; }
+
+    /// <summary>Whether its heads drop rows between steps.</summary>
+    public bool DropsRows { get; }
 
     /// <summary>Where its rows lie; null before it begins, and after its rows were given back.</summary>
     public SequenceCache? Cache { get; private set; }
@@ -123,7 +128,7 @@ internal sealed class SequenceAttention
     }
 
     /// <summary>Bytes that growing to <paramref name="rows"/> rows would take for indexes. A policy that throws here has a fault, and takes none.</summary>
-    public long IndexBytesMissing(int rows) => IndexBytesMissing(rows, PromptEnd, _prefix is not null);
+    public long IndexBytesMissing(int rows) => IndexBytesMissing(DropsRows ? Cache!.MostRowsAt(rows) : rows, PromptEnd, _prefix is not null);
 
     /// <param name="promptEnd">Of a sequence that has not begun.</param>
     /// <param name="sharesPrefix">Whether the index of the rows with which others begin too is nothing to it.</param>
@@ -237,6 +242,8 @@ internal sealed class SequenceAttention
     public void Truncate(int rows)
     {
         Invariant.Holds(rows >= PromptEnd || rows <= Math.Max(0, PromptEnd - ObservedPromptRows));
+        // What was dropped does not come back: only a sequence that keeps all its rows is taken back.
+        Invariant.Holds(!DropsRows || rows >= RowCount || Cache!.IsWhole);
         DecodedCount -= Math.Max(0, RowCount - Math.Max(rows, PromptEnd));
         Cache!.Truncate(rows);
         for (var i = 0; i < _selectors.Length; i++)
@@ -278,6 +285,19 @@ internal sealed class SequenceAttention
         (_indexBytes, _waitingRows) = (0, 0);
     }
 
+    /// <summary>Gives back what indexes were asked for and need no longer, since rows were dropped.</summary>
+    public void GiveIndexesBack()
+    {
+        var held = _indexBytes;
+        _indexBytes = 0;
+        _indexBytes = IndexBytesMissing(RowCount);
+        if (_indexBytes < held)
+            _memory!.Give(MemoryUse.Indexes, held - _indexBytes);
+        else
+            _indexBytes = held;
+        CountIndexes();
+    }
+
     // Of an index that costs nothing.
     private void TellAll()
     {
@@ -286,12 +306,12 @@ internal sealed class SequenceAttention
         (_toldRows, _waitingRows) = (ReusedCount, 0);
     }
 
-    // Which rows wait, and memory beyond what was asked for.
+    // Which rows wait, and memory beyond what was asked for, positions beside dropped rows among it.
     private void CountIndexes()
     {
         try
         {
-            var held = 0L;
+            var held = DropsRows ? Cache!.PositionBytes : 0;
             (_waitingRows, _waitingHeads) = (_tellingEnd - _toldRows, _tellingEnd > _toldRows ? _selectors.Length : 0);
             foreach (var selector in _selectors)
             {

@@ -28,6 +28,15 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
         RequireShape(shape);
     }
 
+    public sealed override int RowsKeptAt(AttentionShape shape, int layer, int promptRows)
+    {
+        if (Zones.DenseLayers.Contains(layer))
+            return promptRows;
+        var visible = shape.Visible(promptRows);
+        var middle = Zones.Middle(visible.First, visible.End);
+        return middle.First < middle.End ? promptRows - RowsDropped(middle, promptRows) : promptRows;
+    }
+
     public sealed override long IndexBytesAt(HeadPlace place, int promptRows, int rows) =>
         Zones.DenseLayers.Contains(place.Layer) ? 0 : SparseIndexBytes(place, promptRows, rows);
 
@@ -43,6 +52,10 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
 
     /// <summary>As <see cref="IndexBytesAt"/>, in a layer that is not dense.</summary>
     protected virtual long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => base.IndexBytesAt(place, promptRows, rows);
+
+    /// <summary>Rows that a head drops when a prompt is over, in a layer that is not dense.</summary>
+    /// <param name="middle">Between the zones of the first generated token.</param>
+    protected virtual int RowsDropped((int First, int End) middle, int promptRows) => 0;
 
     /// <summary>Checks whatever else a policy wants of a model.</summary>
     /// <exception cref="KvasirException">The model is none that the policy is for.</exception>

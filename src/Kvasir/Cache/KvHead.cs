@@ -10,6 +10,9 @@ namespace Kvasir.Cache;
 public sealed class KvHead
 {
     private const int PageRows = PagePool.PageTokens;
+
+    // Rows that are dropped and still lie about in two pages are not worth storing others anew.
+    private const int LeastMoved = 2 * PageRows;
     private readonly PagePool _pool;
     private readonly PageTable _table;
     private readonly OpenPage? _openKeys;
@@ -17,6 +20,7 @@ public sealed class KvHead
 
     // Null while row numbers are positions.
     private RowPositions? _positions;
+    private RowPositions? _unused;
 
     internal KvHead(PagePool pool, int maxRows)
         : this(pool, new PageTable(pool, PagesFor(maxRows)))
@@ -168,27 +172,38 @@ public sealed class KvHead
         _positions = null;
     }
 
+    /// <summary>Makes what a first edit needs, so that it allocates nothing.</summary>
+    internal void PrepareToDrop() => _unused ??= new RowPositions(_table.MaxCount * PageRows);
+
     /// <summary>
-    /// Does what an edit says, as far as it can, and leaves in it what was done. Formats whose pages share ranges drop whole pages and nothing else as long as
-    /// that is at least half of it: rows that stay are stored anew, and rounded anew, only when it pays. False, with all rows as they were, when nothing was
-    /// done: merging is asked of such a format, or pages are shared and there is no memory for copies.
+    /// Does what an edit says, as far as it can, and leaves in it what was done. Formats whose pages share ranges drop whole pages and nothing else, unless
+    /// that leaves more than two pages' worth, and half of all rows are to go: the others are stored anew then, and rounded anew. False, with all rows as
+    /// they were, when nothing was done: merging is asked of such a format, or pages are shared, and copies would take more than goes, or more than there is.
     /// </summary>
     internal bool TryEdit(RowEdit edit)
     {
         Invariant.Holds(edit.RowCount == RowCount);
         if (edit.DroppedCount == 0)
             return false;
-        if (!TryPack(edit))
+        if (!Frees(edit) || !TryPack(edit))
         {
             edit.Refuse();
             return false;
         }
 
         Renumber(edit);
-        SetRowCount(RowCount - edit.DroppedCount);
+        RowCount -= edit.DroppedCount;
         _table.Shrink(PagesFor(RowCount));
-        _positions!.Truncate(RowCount);
         return true;
+    }
+
+    // Rows in pages that others keep are copied when they move, which may take more than it frees.
+    private bool Frees(RowEdit edit)
+    {
+        var shared = 0;
+        for (var page = 0; page < _table.Count; page++)
+            shared += _table.IsShared(page) ? 1 : 0;
+        return shared == 0 || PagesFor(RowCount - edit.DroppedCount) < _table.Count - shared;
     }
 
     private bool TryPack(RowEdit edit)
@@ -204,10 +219,12 @@ public sealed class KvHead
 
         if (edit.Merges.Length > 0)
             return false;
-        var wanted = edit.DroppedCount;
-        if (edit.DroppedInPages(PageRows) * 2 < wanted)
+        var left = edit.DroppedCount - edit.DroppedInPages(PageRows);
+        if (left > LeastMoved && edit.DroppedCount * 2 >= RowCount)
             return TryStoreAnew(edit);
         edit.NarrowToPages(PageRows);
+        if (edit.Drops is [.., var last] && last.First + last.Count == RowCount)
+            ForgetOpenRows();
         RowPacking.Run(this, _table, edit);
         return edit.DroppedCount > 0;
     }
@@ -260,7 +277,14 @@ public sealed class KvHead
     {
         if (edit.Merges.Length == 0)
             return;
-        SetPositions();
+        if (_positions is null)
+        {
+            var positions = NewPositions(RowCount);
+            for (var row = 0; row < RowCount; row++)
+                positions.Set(row, row);
+            _positions = positions;
+        }
+
         var floats = edit.Floats(2 * Math.Max(Dim, ValueDim));
         foreach (var (row, target, share) in edit.Merges)
         {
@@ -268,7 +292,7 @@ public sealed class KvHead
             Mix(Keys, row, target, share, floats);
             Mix(Values, row, target, share, floats);
             var (a, b) = (LogWeight(row), LogWeight(target));
-            _positions!.Weigh(target, MathF.Max(a, b) + MathF.Log(1 + MathF.Exp(-MathF.Abs(a - b))), RowCount);
+            _positions!.Set(target, _positions[target], MathF.Max(a, b) + MathF.Log(1 + MathF.Exp(-MathF.Abs(a - b))));
         }
     }
 
@@ -283,27 +307,32 @@ public sealed class KvHead
         rows.Encode(target, own);
     }
 
+    // In memory for the rows that stay: those of a prompt may be few of many.
     private void Renumber(RowEdit edit)
     {
-        SetPositions();
-        var to = 0;
+        var (kept, to, before) = (RowCount - edit.DroppedCount, 0, _positions);
+        var after = before is null || before.IsWideFor(kept) ? NewPositions(kept) : before;
         for (var i = 0; i < edit.KeptRangeCount; i++)
         {
             var (first, count) = edit.Kept(i);
             for (var row = first; row < first + count; row++)
-                _positions!.Set(to++, _positions[row], _positions.LogWeight(row));
+                after.Set(to++, Position(row), LogWeight(row));
         }
+
+        _positions = after;
+        if (before == after)
+            after.Truncate(kept);
+        else
+            before?.Dispose();
     }
 
-    private void SetPositions()
+    private RowPositions NewPositions(int rowCount)
     {
-        if (_positions is not null)
-            return;
-        var positions = new RowPositions(_table.MaxCount * PageRows);
-        positions.Reserve(RowCount);
-        for (var row = 0; row < RowCount; row++)
-            positions.Set(row, row);
-        _positions = positions;
+        PrepareToDrop();
+        var positions = _unused!;
+        _unused = null;
+        positions.Reserve(rowCount);
+        return positions;
     }
 
     private void Write(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
@@ -327,6 +356,12 @@ public sealed class KvHead
         if (rowCount == RowCount)
             return;
         RowCount = rowCount;
+        ForgetOpenRows();
+    }
+
+    // Rows of the page that is being written are read back from it then.
+    private void ForgetOpenRows()
+    {
         _openKeys?.Forget();
         _openValues?.Forget();
     }

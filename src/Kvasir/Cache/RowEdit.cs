@@ -99,8 +99,17 @@ public sealed class RowEdit
         return low == 0 || row >= _drops[low - 1].First + _drops[low - 1].Count;
     }
 
-    /// <summary>Makes room for whatever a head of so many rows may lose: further edits allocate nothing.</summary>
-    internal void Prepare(int maxRows) => Reserve(ref _drops, (maxRows + 1) / 2);
+    /// <summary>Rows that stay of the first so many.</summary>
+    public int KeptBefore(int row)
+    {
+        var kept = row;
+        foreach (var (first, count) in Drops)
+            kept -= Math.Clamp(row - first, 0, count);
+        return kept;
+    }
+
+    /// <summary>Makes room for so many gaps: until there are more, edits allocate nothing.</summary>
+    internal void Prepare(int drops) => Reserve(ref _drops, drops);
 
     /// <summary>Begins a new one, in which all rows stay.</summary>
     internal void Begin(int rowCount) => (RowCount, DroppedCount, _dropCount, _mergeCount) = (rowCount, 0, 0, 0);
@@ -133,8 +142,8 @@ public sealed class RowEdit
         return dropped;
     }
 
-    /// <summary>Scratch for rows in floats, of the worker that edits.</summary>
-    internal Span<float> Floats(int count)
+    /// <summary>Memory that whoever answers may use meanwhile; what it holds is not defined.</summary>
+    public Span<float> Floats(int count)
     {
         if (_floats.Length < count)
             _floats = new float[count];

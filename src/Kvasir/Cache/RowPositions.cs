@@ -35,28 +35,18 @@ internal sealed class RowPositions(int maxRows) : IDisposable
         _logWeights?.Truncate(_positions.Count);
     }
 
-    /// <summary>Says where a row is, and that it weighs as much as any other; room was reserved.</summary>
+    /// <summary>Says where a row is, and what it weighs; room was reserved.</summary>
     public void Set(int row, int position, float logWeight = 0)
     {
         _positions.Page<int>(row / PageRows)[row % PageRows] = position;
-        if (_logWeights is not null)
-            _logWeights.Page<float>(row / PageRows)[row % PageRows] = logWeight;
-    }
-
-    /// <summary>Gives a row a weight.</summary>
-    /// <param name="rowCount">Rows of the head: the others weigh as much as before.</param>
-    public void Weigh(int row, float logWeight, int rowCount)
-    {
-        if (_logWeights is null)
-        {
-            _logWeights = new NativePages(PageRows * sizeof(float), NativePages.PagesFor(maxRows, PageRows));
-            _logWeights.Reserve(_positions.Count);
-            for (var i = 0; i < rowCount; i += PageRows)
-                _logWeights.Page<float>(i / PageRows).Clear();
-        }
-
+        if (_logWeights is null && logWeight == 0)
+            return;
+        _logWeights ??= Zeros();
         _logWeights.Page<float>(row / PageRows)[row % PageRows] = logWeight;
     }
+
+    /// <summary>Whether half of the memory, or more, is for rows that are gone.</summary>
+    public bool IsWideFor(int rowCount) => _positions.Bytes > 2L * NativePages.PagesFor(rowCount, PageRows) * PageRows * sizeof(int);
 
     /// <summary>The first of <paramref name="rowCount"/> rows that is not before a position.</summary>
     public int FirstFrom(int position, int rowCount)
@@ -92,5 +82,14 @@ internal sealed class RowPositions(int maxRows) : IDisposable
     {
         _positions.Dispose();
         _logWeights?.Dispose();
+    }
+
+    private NativePages Zeros()
+    {
+        var weights = new NativePages(PageRows * sizeof(float), NativePages.PagesFor(maxRows, PageRows));
+        weights.Reserve(_positions.Count);
+        for (var page = 0; page < weights.Count; page++)
+            weights.Page<float>(page).Clear();
+        return weights;
     }
 }

@@ -38,6 +38,30 @@ public sealed class SequenceCache
         }
     }
 
+    /// <summary>The most rows that a head has when the next position is <paramref name="position"/>.</summary>
+    public int MostRowsAt(int position)
+    {
+        var rows = 0;
+        foreach (var head in _heads)
+            rows = Math.Max(rows, head.RowAt(position));
+        return rows;
+    }
+
+    /// <summary>Whether no head has dropped a row.</summary>
+    public bool IsWhole => Array.TrueForAll(_heads, static head => head.IsWhole);
+
+    /// <summary>Bytes that positions take beside the pages, of heads that dropped rows.</summary>
+    public long PositionBytes
+    {
+        get
+        {
+            long bytes = 0;
+            foreach (var head in _heads)
+                bytes += head.PositionBytes;
+            return bytes;
+        }
+    }
+
     internal PagePool Pool => _pool;
 
     public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];

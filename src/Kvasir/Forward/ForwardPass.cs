@@ -15,6 +15,7 @@ namespace Kvasir.Forward;
 internal sealed class ForwardPass : IDisposable
 {
     private readonly Transformer _transformer;
+    private readonly EditJob _edits;
 
     /// <param name="cache">Where rows go; owned by the caller, as the workers are.</param>
     /// <param name="batch">Rows, segments and logit rows that a pass may have.</param>
@@ -26,6 +27,7 @@ internal sealed class ForwardPass : IDisposable
         Shared = new SharedIndexes(model.Config.Attention, cache.Pool);
         Indexing = new IndexJob(model.Config.Attention, workers, batch.MaxSegments, batch.MaxRows);
         _transformer = new Transformer(model.Config, model.Weights, cache.Pool.Layout.Format, workers, batch, maxTokens);
+        _edits = new EditJob(_transformer.Shape, workers.WorkerCount, batch.MaxSegments);
     }
 
     public AttentionShape Shape => _transformer.Shape;
@@ -92,6 +94,16 @@ internal sealed class ForwardPass : IDisposable
             Indexing.Add(attention);
             Indexing.Run(isAlone: true);
         }
+    }
+
+    /// <summary>
+    /// Has the sequences of the batch drop the rows that their policies give up: for the engine, when it has drawn tokens. Who measures keeps all rows.
+    /// </summary>
+    public void DropRows()
+    {
+        // What a prompt has left behind lies together, and goes back to the system.
+        if (_edits.Run(Workers, Batch))
+            Cache.Pool.Trim();
     }
 
     /// <summary>Computes the batch for callers that have nobody to tell but themselves, and builds what indexes lack.</summary>

@@ -71,6 +71,27 @@ public sealed class EditedHeadTest : IDisposable
     }
 
     [Fact]
+    public void PositionsTakeMemoryForTheRowsThatStay()
+    {
+        using var cache = new KvCache(KvFormat.F32, 1, 1, Dim, 4 << 20);
+        var head = cache.Open(4000).Head(0, 0);
+        Assert.True(head.TryReserve(4000));
+        for (var row = 0; row < 3000; row++)
+            head.Append(new float[Dim], new float[Dim]);
+        Assert.Equal(0, head.PositionBytes);
+        _edit.Begin(3000);
+        _edit.Drop(100, 2000);
+        Assert.True(head.TryEdit(_edit));
+        Assert.Equal(4 * 1024, head.PositionBytes);
+        _edit.Begin(1000);
+        _edit.Drop(300, 700);
+        _edit.Merge(900, 5, 0.5f);
+        Assert.True(head.TryEdit(_edit));
+        Assert.InRange(head.PositionBytes, 4 * 1024, 8 * 1024);
+        Assert.Equal((MathF.Log(2), 0, 2150), (head.LogWeight(5), head.LogWeight(299), head.Position(150)));
+    }
+
+    [Fact]
     public void ZonesAreOfPositions()
     {
         var random = new Random(6);

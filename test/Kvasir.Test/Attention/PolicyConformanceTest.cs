@@ -230,6 +230,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
 
         public override bool DecidesByLayer => policy.DecidesByLayer;
 
+        public override bool DropsRows => policy.DropsRows;
+
         public long Steps => _steps;
 
         public long RowsRead => _rowsRead;
@@ -272,6 +274,12 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
 
             public override void Truncate(int rows) => selector.Truncate(rows);
 
+            public override int DroppableRows(KvHead head, (int First, int End) visible) => selector.DroppableRows(head, visible);
+
+            public override void Edit(KvHead head, (int First, int End) visible, RowEdit edit) => selector.Edit(head, visible, edit);
+
+            public override void Edited(KvHead head, RowEdit edit) => selector.Edited(head, edit);
+
             public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
             {
                 if (round == 0)
@@ -281,7 +289,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
                     Assert.Equal(0, selection.RowCount);
                     Interlocked.Increment(ref owner._steps);
                     Interlocked.Add(ref owner._rowsRead, _read.Count);
-                    Interlocked.Add(ref owner._rowsInSight, query.EndRow - query.FirstRow);
+                    Interlocked.Add(ref owner._rowsInSight, query.EndPosition - query.FirstPosition);
                     return false;
                 }
 

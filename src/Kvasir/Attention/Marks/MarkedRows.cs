@@ -1,3 +1,5 @@
+using Kvasir.Cache;
+
 namespace Kvasir.Attention.Marks;
 
 /// <summary>
@@ -23,6 +25,13 @@ internal sealed class MarkedRows(int most)
     public void Learn(int rows) => _learntRows = Math.Max(_learntRows, rows);
 
     public void EndPrompt(int rows) => _promptRows = rows;
+
+    /// <summary>Follows rows that were numbered anew; none are marked.</summary>
+    public void Edited(RowEdit edit)
+    {
+        Invariant.Holds(_count == 0);
+        (_learntRows, _promptRows) = (edit.KeptBefore(_learntRows), edit.KeptBefore(_promptRows));
+    }
 
     /// <summary>Marks a number of rows, not below the last; of too many the oldest gives way.</summary>
     /// <returns>The slot, from 0, in which what is known now is to be kept.</returns>

@@ -1,3 +1,4 @@
+using Kvasir.Cache;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Marks;
@@ -67,6 +68,22 @@ internal sealed class MarkedSums(HeadPlace place, int marks) : IDisposable
             else
                 Kept(page, slot).CopyTo(Page(page));
         }
+    }
+
+    /// <summary>Follows rows that were numbered anew; none are marked.</summary>
+    public void Edited(RowEdit edit)
+    {
+        Invariant.Holds(marks == 0);
+        var to = 0;
+        for (var i = 0; i < edit.KeptRangeCount; i++)
+        {
+            var (first, count) = edit.Kept(i);
+            for (var row = first; row < first + count; row++)
+                this[to++] = this[row];
+        }
+
+        _pages.Truncate(NativePages.PagesFor(to, PageRows));
+        _marks.Edited(edit);
     }
 
     public void Dispose() => _pages.Dispose();

@@ -5,9 +5,9 @@ using Kvasir.Kernels.Attention;
 namespace Kvasir.Attention.Policies;
 
 /// <summary>
-/// Heavy hitters (H2O, algorithm 1): the newest rows, and those that have collected most attention so far. A row that falls out is never read again. The
-/// budget is a share of the prompt. Attention is collected from the last rows of the prompt, not from all of them as in the paper, whose column sums would take a second
-/// pass over the prompt's attention.
+/// Heavy hitters (H2O, algorithm 1): the newest rows, and those that have collected most attention so far. A row that falls out is never read again: it is
+/// dropped, and its memory freed. The rows of a prompt are all there until it is over. The budget is a share of the prompt. Attention is collected from the
+/// last rows of the prompt, not from all of them as in the paper, whose column sums would take a second pass over the prompt's attention.
 /// </summary>
 public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 {
@@ -35,6 +35,14 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => MarkedSums.BytesFor(rows, place.TakeBack.Marks);
 
+    public override bool DropsRows => true;
+
+    protected override int RowsDropped((int First, int End) middle, int promptRows)
+    {
+        var old = Math.Max(middle.First, middle.End - (int)MathF.Ceiling(_newest * promptRows));
+        return Math.Max(0, old - middle.First - (int)MathF.Ceiling(_heavy * promptRows));
+    }
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Heavy(Zones, place, _heavy, _newest);
 
     private sealed class Heavy(ExactZones zones, HeadPlace place, float heavy, float newest) : ZonedSelector(zones)
@@ -43,6 +51,8 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         private readonly MarkedSums _sums = new(place, place.TakeBack.Marks);
         private int _rows;
         private int _promptRows;
+        private int _givenUp;
+        private bool _hasChosen;
 
         public override long IndexBytes => _sums.Bytes;
 
@@ -63,8 +73,9 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         public override void Truncate(int rows)
         {
             _rows = Math.Min(_rows, rows);
-            _promptRows = rows < _promptRows ? 0 : _promptRows;
+            (_promptRows, _hasChosen) = rows < _promptRows ? (0, false) : (_promptRows, _hasChosen);
             _sums.Truncate(_rows);
+            CountGivenUp();
         }
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
@@ -78,6 +89,28 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             }
         }
 
+        public override int DroppableRows(KvHead head, (int First, int End) visible) => _givenUp;
+
+        public override void Edit(KvHead head, (int First, int End) visible, RowEdit edit)
+        {
+            // At the end of a prompt, as the first token would.
+            var (first, end) = Zones.Middle(visible.First, visible.End);
+            if (!_hasChosen && first < end)
+                GiveUp((head.RowAt(first), head.RowAt(end)), edit.Floats(head.RowCount));
+            for (var row = 0; row < _rows; row++)
+            {
+                if (_sums[row] < 0)
+                    edit.Drop(row, 1);
+            }
+        }
+
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            _sums.Edited(edit);
+            _rows = head.RowCount;
+            CountGivenUp();
+        }
+
         protected override void Dispose(bool disposing)
         {
             _sums.Dispose();
@@ -89,40 +122,54 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             if (round > 0)
                 return false;
             _sums.Learn(query.EndRow);
-            var prompt = _promptRows > 0 ? _promptRows : _rows;
-            var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
-            var old = Math.Max(middle.First, middle.End - recent);
-            var alive = 0;
-            var copy = query.Scratch.Floats(old - middle.First);
+            var old = GiveUp(middle, query.Scratch.Floats(middle.End - middle.First));
             for (var row = middle.First; row < old; row++)
             {
                 if (_sums[row] >= 0)
-                    copy[alive++] = _sums[row];
-            }
-
-            // Of rows with equal sums the oldest go first.
-            var (threshold, surplus) = (float.NegativeInfinity, 0);
-            if (alive > kept)
-            {
-                threshold = Order.Largest(copy[..alive], kept);
-                surplus = alive - kept;
-                foreach (var x in copy[..alive])
-                    surplus -= x < threshold ? 1 : 0;
-            }
-
-            for (var row = middle.First; row < old; row++)
-            {
-                ref var own = ref _sums[row];
-                if (own < 0)
-                    continue;
-                if (own < threshold || (own == threshold && surplus-- > 0))
-                    own = GivenUp;
-                else
                     selection.Add(row);
             }
 
             selection.AddRange(old, middle.End - old);
             return true;
+        }
+
+        // Gives up what is neither among the newest nor heavy. Says where the newest begin.
+        private int GiveUp((int First, int End) middle, Span<float> sums)
+        {
+            _hasChosen = true;
+            var prompt = _promptRows > 0 ? _promptRows : _rows;
+            var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
+            var old = Math.Max(middle.First, middle.End - recent);
+            var alive = 0;
+            for (var row = middle.First; row < old; row++)
+            {
+                if (_sums[row] >= 0)
+                    sums[alive++] = _sums[row];
+            }
+
+            if (alive <= kept)
+                return old;
+            // Of rows with equal sums the oldest go first.
+            var (threshold, surplus) = (kept == 0 ? float.PositiveInfinity : Order.Largest(sums[..alive], kept), alive - kept);
+            foreach (var x in sums[..alive])
+                surplus -= x < threshold ? 1 : 0;
+            for (var row = middle.First; row < old; row++)
+            {
+                ref var own = ref _sums[row];
+                if (own < 0 || !(own < threshold || (own == threshold && surplus-- > 0)))
+                    continue;
+                own = GivenUp;
+                _givenUp++;
+            }
+
+            return old;
+        }
+
+        private void CountGivenUp()
+        {
+            _givenUp = 0;
+            for (var row = 0; row < _rows; row++)
+                _givenUp += _sums[row] < 0 ? 1 : 0;
         }
     }
 }
