@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests, and sees to what they need: a browser, which opens the pages that Kvasir writes.
 #   ./test.sh                                               all but those that take minutes
-#   ./test.sh --filter FullyQualifiedName~SoftmaxSum        arguments go to `dotnet test`
+#   ./test.sh --filter-class "*SoftmaxSumTest"              arguments go to `dotnet test`, in place of that choice
 set -euo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

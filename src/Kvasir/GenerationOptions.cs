@@ -12,7 +12,7 @@ public sealed record GenerationOptions
     public int? MaxTokens { get; init; }
 
     /// <summary>
-    /// Tokens behind the prompt that are fed one a step, as if they had been generated: attended by the policy. They are no part of the answer, end
+    /// Tokens behind the prompt that are fed as if they had been generated, one a step or as candidates: attended by the policy. They are no part of the answer, end
     /// nothing, and are not sampled; generation goes on behind them.
     /// </summary>
     public ReadOnlyMemory<int> GivenTokens { get; init; }

@@ -1,7 +1,7 @@
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>
-/// Where 256 evenly spaced steps lie (alisa.md, equation 7, with codes from -128 instead of 0): element = (code - zero) * step. The zero is a whole number and may lie
+/// Where 256 evenly spaced steps lie (ALISA, arXiv 2403.17312, equation 7, with codes from -128 instead of 0): element = (code - zero) * step. The zero is a whole number and may lie
 /// far outside of the codes, so that a range does not have to contain 0.
 /// </summary>
 /// <param name="Step">1 for a range without width, whose elements have the code 0 and are exact; NaN when an element was none or infinite.</param>

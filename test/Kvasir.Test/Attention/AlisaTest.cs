@@ -3,7 +3,7 @@ using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Attention;
 
-/// <summary>Sparse window attention against alisa.md.</summary>
+/// <summary>Sparse window attention against the paper's worked example (ALISA, Fig. 6) and plain loops.</summary>
 public sealed class AlisaTest
 {
     [Theory]

@@ -9,7 +9,7 @@ public sealed class MagicPigTest
     [Fact]
     public void SumsOverWhatIsFoundAreUnbiasedOverThePlanes()
     {
-        // magicpig.md, 6.4, item 7: numerator and denominator of Horvitz and Thompson, 4 standard errors.
+        // Numerator and denominator of Horvitz and Thompson, 4 standard errors.
         const int Draws = 300;
         using var rows = new LoneHead(Place, rowCount: 256, seed: 21);
         var exact = rows.Sums(AllRows.Instance);

@@ -6,7 +6,7 @@ using Kvasir.Models;
 namespace Kvasir.Test.Attention;
 
 /// <summary>
-/// A head like those of magicpig.md, 6.6: keys are a mean and noise whose variance falls from element to element, queries lie on the other side of the mean, and
+/// A head of known structure: keys are a mean and noise whose variance falls from element to element, queries lie on the other side of the mean, and
 /// scores have a stated deviation. Answers are known at every position, in double precision.
 /// </summary>
 internal sealed class SyntheticHead : IDisposable

@@ -7,7 +7,7 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Test.Attention;
 
 /// <summary>
-/// The table of magicpig.md, 6.6: relative errors of answers by eight ways of choosing a few per cent of 8192 keys, on heads of known structure. What the policies
+/// A table that was measured by a script outside of this code: relative errors of answers by eight ways of choosing a few per cent of 8192 keys, on heads of known structure. What the policies
 /// of the catalogue do is held against what they must not do: hash without centring, weigh nothing, be content with one common bucket.
 /// </summary>
 [Trait("Needs", "Minutes")]

@@ -3,7 +3,7 @@ using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Test.Cache;
 
-/// <summary>Rows whose pages share a range for each channel: alisa.md, 6.</summary>
+/// <summary>Rows whose pages share a range for each channel, as ALISA stores keys and values (equation 7).</summary>
 public sealed class ChannelRowsTest
 {
     private const int RowCount = 75;

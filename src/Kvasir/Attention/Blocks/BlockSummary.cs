@@ -1,6 +1,6 @@
 namespace Kvasir.Attention.Blocks;
 
-/// <summary>What is kept of a block of keys to score it by; see psa.md's sources: Quest (cuboid max), ArkVale (cuboid mean).</summary>
+/// <summary>What is kept of a block of keys to score it by; the ways of Quest (cuboid max) and ArkVale (cuboid mean), between which PSA leaves the choice.</summary>
 internal enum BlockSummary
 {
     /// <summary>The middle of each element's range, and the mean distance from it.</summary>

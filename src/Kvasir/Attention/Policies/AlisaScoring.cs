@@ -1,6 +1,9 @@
 namespace Kvasir.Attention.Policies;
 
-/// <summary>What a row that was not read counts for in the sum of attention: alisa.md, 2.4.</summary>
+/// <summary>
+/// What a row that was not read counts for in the sum of attention. The paper leaves it open (section IV, algorithm 1 takes "previous attention weights" of all
+/// rows): where it counts for nothing, a row that was left out for a whole window has a sum of 0 and cannot come back.
+/// </summary>
 internal enum AlisaScoring
 {
     /// <summary>Nothing, but for every so many steps, at which all keys are scored.</summary>

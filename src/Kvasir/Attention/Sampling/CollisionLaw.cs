@@ -3,8 +3,8 @@ using Kvasir.Kernels.Hashing;
 namespace Kvasir.Attention.Sampling;
 
 /// <summary>
-/// How likely a key is to share a bucket with a query in at least two of L tables of K bits, by the cosine between them: magicpig.md, 6.1. Over the draw of the
-/// planes; a bit is shared with probability p = 1 - angle / pi, a bucket with x = p^K.
+/// How likely a key is to share a bucket with a query in at least two of L tables of K bits, by the cosine between them (MagicPIG, arXiv 2410.16179, section 4). Over
+/// the draw of the planes; a bit is shared with probability p = 1 - angle / pi, a bucket with x = p^K.
 /// </summary>
 internal sealed class CollisionLaw
 {

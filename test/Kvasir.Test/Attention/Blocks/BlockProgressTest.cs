@@ -3,7 +3,7 @@ using Kvasir.Attention.Blocks;
 
 namespace Kvasir.Test.Attention.Blocks;
 
-/// <summary>The stop rule of PSA by itself: psa.md, section 9.</summary>
+/// <summary>The stop rule of PSA by itself, on the example of the paper's Fig. 4 and others.</summary>
 public sealed class BlockProgressTest
 {
     private const int Blocks = 16;

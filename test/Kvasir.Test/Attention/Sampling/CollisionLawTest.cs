@@ -4,7 +4,7 @@ using Kvasir.Kernels.Hashing;
 
 namespace Kvasir.Test.Attention.Sampling;
 
-/// <summary>Against the golden table of the specification (magicpig.md, 6.2; double precision), copied here.</summary>
+/// <summary>Against a table that was computed in double precision outside of this code.</summary>
 public sealed class CollisionLawTest
 {
     private static readonly (int Bits, int Tables)[] Settings = [(8, 75), (9, 120), (10, 150), (10, 170), (10, 220), (11, 300)];

@@ -51,7 +51,7 @@ public sealed class HashTablesTest
     [Fact]
     public void TheBudgetOfRandomCodesIsThatOfTheSpecification()
     {
-        // magicpig.md, 6.4: 98304 rows, K = 10, L = 150: 14375 probes and 0.968 % of the rows, give or take 4 standard deviations.
+        // By the law of collisions: 98304 rows, K = 10, L = 150: 14375 probes and 0.968 % of the rows, give or take 4 standard deviations.
         const int Rows = 32768, Tables = 150, Parts = 3;
         var random = new Random(4);
         var query = Codes(random, Tables, 10);
