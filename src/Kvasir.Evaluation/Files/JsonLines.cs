@@ -68,7 +68,7 @@ internal sealed class JsonLines
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new KvasirException(KvasirError.FileNotFound, $"{_path}: {exception.Message}", exception);
+            throw new KvasirException(KvasirError.FileNotFound, Directory.Exists(_path) ? $"{_path} is a folder" : $"{_path}: {exception.Message}", exception);
         }
     }
 

@@ -66,18 +66,38 @@ public static class PlainText
     {
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: var bytes } && bytes > limitBytes)
-                throw new KvasirException(KvasirError.BadFile, $"{path}: has {bytes} bytes; the limit is {limitBytes}");
-            return Decode(File.ReadAllBytes(path), path);
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            return Decode(ReadAll(file, path, limitBytes), path);
         }
         catch (Exception problem) when (problem is FileNotFoundException or DirectoryNotFoundException)
         {
             throw new KvasirException(KvasirError.FileNotFound, $"{path} does not exist", problem);
         }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException && Directory.Exists(path))
+        {
+            throw new KvasirException(KvasirError.FileNotFound, $"{path} is a folder", problem);
+        }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be read: {problem.Message}", problem);
         }
+    }
+
+    // What a device or a pipe holds is known only when it was read.
+    private static ReadOnlySpan<byte> ReadAll(FileStream file, string path, long limitBytes)
+    {
+        var (known, count) = (file.CanSeek ? file.Length : 0, 0L);
+        var bytes = new byte[known > limitBytes ? 0 : Math.Max(known, 1 << 12) + 1];
+        while (count <= limitBytes && known <= limitBytes && file.Read(bytes.AsSpan((int)count)) is > 0 and var read)
+        {
+            count += read;
+            if (count == bytes.Length)
+                Array.Resize(ref bytes, (int)Math.Min(2 * count, limitBytes + 1));
+        }
+
+        return Math.Max(known, count) <= limitBytes
+            ? bytes.AsSpan(0, (int)count)
+            : throw new KvasirException(KvasirError.BadFile, $"{path}: more than {limitBytes} bytes in one piece");
     }
 
     // Half of a surrogate pair without the other, or half of a unit; the decoder names the place behind.

@@ -52,6 +52,27 @@ public sealed class PlainTextTest : IDisposable
     }
 
     [Fact]
+    public void NoMoreOfAFileIsReadThanTheLimit()
+    {
+        var file = _folder.Write("text.txt", "abcdef");
+        Assert.Equal("abcdef", PlainText.ReadFile(file, 6));
+        Assert.Equal($"{file}: more than 5 bytes in one piece", Assert.Throws<KvasirException>(() => PlainText.ReadFile(file, 5)).Message);
+        // A device has no length, and this one no end.
+        foreach (var limit in OperatingSystem.IsWindows() ? [] : new[] { 1, 4096, 4097, 100_000 })
+            Assert.Equal($"/dev/zero: more than {limit} bytes in one piece", Assert.Throws<KvasirException>(() => PlainText.ReadFile("/dev/zero", limit)).Message);
+        var large = new string('x', 100_000);
+        Assert.Equal(large, PlainText.ReadFile(_folder.Write("large.txt", large), 100_000));
+    }
+
+    [Fact]
+    public void AFolderIsNamedAsOne()
+    {
+        CliRun.Of("run", "stories260K", "-f", _folder.Path).AssertFails(1, $"kvasir: {_folder.Path} is a folder");
+        CliRun.Of("run", "stories260K", "hi", "--attention", $"@{_folder.Path}").AssertFails(2, $"kvasir: --attention: {_folder.Path} is a folder; see kvasir run --help");
+        CliRun.Of("eval", "agree", "stories260K", "--prompts", _folder.Path).AssertFails(1, $"kvasir: {_folder.Path} is a folder");
+    }
+
+    [Fact]
     public void ABadLineIsPassedOver()
     {
         var reader = new TextStream(new MemoryStream([.. "a\n"u8, 0xFF, (byte)'\n', .. "c\n"u8]), "x");
