@@ -14,8 +14,15 @@ internal static class BashScript
           compopt +o default
           COMPREPLY=($(compgen -P "${cur%"$last"}" -W "$1" -- "$last"))
         }
+        _kvasir_files() {
+          local file
+          compopt -o filenames -o default
+          while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$cur")
+        }
         _kvasir() {
           local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb= i
+          # The equals sign of --flag=value is a word of its own.
+          if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi
           COMPREPLY=()
           for ((i = 1; i < COMP_CWORD && i < 3; i++)); do
 
@@ -59,7 +66,7 @@ internal static class BashScript
         script.Append("      esac\n");
         script.Append($"      if [[ $cur == -* ]]; then _kvasir_words \"{names} --help\"\n");
         if (words.Length > 0 && verb.Operands.Any(static operand => operand.TakesPath))
-            script.Append($"      else COMPREPLY=($(compgen -W \"{words}\" -- \"$cur\") $(compgen -f -- \"$cur\"))\n");
+            script.Append($"      else _kvasir_words \"{words}\"; _kvasir_files\n");
         else if (words.Length > 0)
             script.Append($"      else _kvasir_words \"{words}\"\n");
         script.Append("      fi ;;\n");

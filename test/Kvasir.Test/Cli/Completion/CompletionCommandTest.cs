@@ -22,6 +22,8 @@ public sealed class CompletionCommandTest : IDisposable
     [InlineData("run stories260K --max-tokens ", "")]
     [InlineData("run stor", "stories260K")]
     [InlineData("run fil", "file.txt")]
+    [InlineData("run stories260K --kv = q", "q8")]
+    [InlineData("run stories260K --kv-values =", "bf16 q8 int8 int8-channel f32")]
     [InlineData("eval ag", "agree")]
     [InlineData("eval agree --no-", "--no-answers")]
     [InlineData("eval vt needle --sw", "--sweep")]
@@ -32,19 +34,14 @@ public sealed class CompletionCommandTest : IDisposable
     public void BashCompletes(string typed, string completions)
     {
         _folder.Write("file.txt", "");
-        var script = _folder.Write("kvasir.bash", CliRun.Of("completion", "bash").Output);
-        var test = $$"""
-            compopt() { :; }
-            source '{{script}}'
-            COMP_WORDS=(kvasir {{(typed.Length == 0 || typed.EndsWith(' ') ? $"{typed}''" : typed)}})
-            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-            _kvasir
-            echo "${COMPREPLY[@]}"
-            """;
-        if (Shell("bash", "--norc", "-c", test) is { } run)
-            Assert.Equal((0, completions + "\n", ""), run);
-        else
-            Assert.Skip("there is no bash");
+        AssertBash(typed, "${COMPREPLY[@]}", completions);
+    }
+
+    [Fact]
+    public void BashCompletesFileNamesWithBlanks()
+    {
+        _folder.Write("my long file.txt", "");
+        AssertBash("run my", "${#COMPREPLY[@]} ${COMPREPLY[0]}", "1 my long file.txt");
     }
 
     [Theory]
@@ -81,6 +78,23 @@ public sealed class CompletionCommandTest : IDisposable
     [Fact]
     public void AnUnknownShellIsOneLine() =>
         CliRun.Of("completion", "csh").AssertFails(2, "kvasir: 'csh' is not bash, zsh or fish; see kvasir completion --help");
+
+    private void AssertBash(string typed, string shown, string expected)
+    {
+        var script = _folder.Write("kvasir.bash", CliRun.Of("completion", "bash").Output);
+        var test = $$"""
+            compopt() { :; }
+            source '{{script}}'
+            COMP_WORDS=(kvasir {{(typed.Length == 0 || typed.EndsWith(' ') ? $"{typed}''" : typed)}})
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            _kvasir
+            echo "{{shown}}"
+            """;
+        if (Shell("bash", "--norc", "-c", test) is { } run)
+            Assert.Equal((0, expected + "\n", ""), run);
+        else
+            Assert.Skip("there is no bash");
+    }
 
     // Null where it is not installed.
     private (int ExitCode, string Output, string Error)? Shell(string name, params string[] args)
