@@ -1,3 +1,4 @@
+using Kvasir.Models;
 using System.Runtime.InteropServices;
 using Kvasir.Attention;
 using Kvasir.Cache;
@@ -312,7 +313,7 @@ internal sealed class Scheduler
 
     private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
-        $"the KV memory of {_bytes.LimitBytes} bytes holds {_bytes.TokensThatFit(sequence.Attention!.Policy)} tokens, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
+        $"the KV memory of {Shown.Count(_bytes.LimitBytes, "byte")} holds {Shown.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
         + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes");
 
     private long IndexBytes(Sequence sequence, int rows) =>

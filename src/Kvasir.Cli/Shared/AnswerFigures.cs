@@ -38,8 +38,8 @@ internal static class AnswerFigures
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
         yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
-        if (timings.GuessedTokens is { } guessed)
-            yield return $"guessed {SizeText.Count(guessed)} tokens, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
+        if (timings.GuessedTokens is { } guessed and > 0)
+            yield return $"guessed {SizeText.TokenCount(guessed)}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
         if (AuditLine(engine, sequence) is { } audit)
             yield return audit;
         yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention}"
@@ -56,7 +56,7 @@ internal static class AnswerFigures
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
-        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.Count(plan.TokensThatFit)} tokens{open}";
+        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
     }
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
@@ -82,7 +82,7 @@ internal static class AnswerFigures
 
     private static string Stage(int tokens, double? ms, double? tokensPerSecond)
     {
-        var count = $"{SizeText.Count(tokens)} {(tokens == 1 ? "token" : "tokens")}";
+        var count = SizeText.TokenCount(tokens);
         return ms is null ? count : tokensPerSecond is { } rate ? $"{count} in {Time(ms)}, {Pace.Rate(rate)}" : $"{count} in {Time(ms)}";
     }
 
@@ -93,7 +93,7 @@ internal static class AnswerFigures
         FinishReason.End => "ended by the model",
         FinishReason.Stop => "ended by a stop text",
         FinishReason.Length => "ended by --max-tokens",
-        FinishReason.ContextFull => $"ended by the context of {SizeText.Count(engine.ContextTokens)} tokens",
+        FinishReason.ContextFull => $"ended by the context of {SizeText.TokenCount(engine.ContextTokens)}",
         FinishReason.Cancelled => "interrupted",
         _ => "failed",
     };

@@ -1,3 +1,4 @@
+using Kvasir.Models;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Memory;
 
@@ -54,7 +55,7 @@ public sealed class PagePool : IDisposable
         _memory = memory;
         Layout = layout;
         if (limitBytes < PageBytes)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {limitBytes} bytes is less than one page of {PageBytes} bytes");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(limitBytes, "byte")} is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);
         _slabPages = Math.Clamp((int)Math.Min(SlabTargetBytes, limitBytes / FewestSlabs) / PageBytes, 1, PageLimit);
         // The last slab may be cut short: the limit counts pages, not slabs.

@@ -1,3 +1,4 @@
+using Kvasir.Models;
 using Kvasir.Attention;
 using Kvasir.Kernels.Memory;
 
@@ -58,7 +59,7 @@ public sealed class AttentionProbe
         if (!cache.TryReserve(length))
         {
             cache.Close();
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold the prompt's {length} tokens");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold the prompt's {length} tokens");
         }
 
         using var study = new LayerStudy(pass.Shape, _engine.Kv, _policies, _engine.ThreadCount, length, _queryCount);

@@ -42,7 +42,7 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
         using var use = engine.Use();
         if (maxTokens > use.Pass.Cache.TokenLimit)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {engine.Plan.KvMemoryBytes} bytes holds");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {Shown.Count(engine.Plan.KvMemoryBytes, "byte")} holds");
         policy.RequireFits(use.Pass.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
         _reads = new LayerReads[use.Pass.Shape.LayerCount];
@@ -215,7 +215,7 @@ public sealed class EngineProbe : IDisposable
     private void Reserve(SequenceCache cache, int rows)
     {
         if (!cache.TryReserve(rows))
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes does not hold {_caches.Count} sequences of {rows} tokens");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold {_caches.Count} sequences of {rows} tokens");
     }
 
     // Further sequences have the rows of the first.

@@ -27,6 +27,9 @@ internal static class Shown
         return line.ToString();
     }
 
+    /// <summary>As 1 byte, 2048 bytes.</summary>
+    public static string Count(long count, string unit) => FormattableString.Invariant($"{count} {unit}{(count == 1 ? "" : "s")}");
+
     /// <summary>A shape as [4096, 128].</summary>
     public static string Shape(ReadOnlySpan<long> shape)
     {

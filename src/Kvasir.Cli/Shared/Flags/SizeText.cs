@@ -35,6 +35,9 @@ internal static class SizeText
     /// <summary>As 1,048,576.</summary>
     public static string Count(long count) => count.ToString("N0", CultureInfo.InvariantCulture);
 
+    /// <summary>As 1 token, 2,048 tokens.</summary>
+    public static string TokenCount(long tokens) => $"{Count(tokens)} {(tokens == 1 ? "token" : "tokens")}";
+
     private static bool TryScaled(string text, out decimal value)
     {
         var scale = text.Length > 0 ? Scales.IndexOf(char.ToUpperInvariant(text[^1]), StringComparison.Ordinal) : -1;

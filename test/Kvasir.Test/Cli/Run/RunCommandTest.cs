@@ -93,6 +93,7 @@ public sealed class RunCommandTest : IDisposable
         var (guesses, accepted) = (guessed["timings"]!["guessedTokens"]!.GetValue<int>(), guessed["timings"]!["acceptedTokens"]!.GetValue<int>());
         Assert.InRange(accepted, 1, guesses);
         Assert.Contains($"\nguessed {guesses} tokens, {accepted} of them right\n", CliRun.Of([.. args, "--speculate", "4"]).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("guessed", CliRun.Of([.. args, "--speculate", "4", "--max-tokens", "1"]).Error, StringComparison.Ordinal);
         var refused = CliRun.Of([.. args, "--speculate", "17"]);
         Assert.Equal(2, refused.ExitCode);
         Assert.Matches("--speculate.*17.*0 to 16", Assert.Single(refused.Error.TrimEnd('\n').Split('\n')));
@@ -191,6 +192,7 @@ public sealed class RunCommandTest : IDisposable
         var tokens = CliRun.With(prompt, "run", "stories260K", "--context", "16k", "--max-tokens", "1", "--json", "-q").Json[0]["usage"]!["promptTokens"]!.GetValue<int>();
         CliRun.With(prompt, "run", "stories260K", "-q").AssertFails(1, $"kvasir: the prompt of {tokens} tokens leaves no room in the context of 512");
         CliRun.With("x", "run", "stories260K", "--kv-memory", "8k", "-q").AssertFails(1, "kvasir: the KV memory of 8192 bytes is less than the 81920 bytes that the first 32 tokens take");
+        CliRun.With("x", "run", "stories260K", "--kv-memory", "1", "-q").AssertFails(1, "kvasir: the KV memory of 1 byte is less than one page of 4096 bytes");
         var tight = CliRun.With(prompt, "run", "stories260K", "--context", "16k", "--kv-memory", "800k", "-q");
         tight.AssertFails(1, $"kvasir: the prompt of {tokens} tokens needs {(tokens + 1) * 2560} bytes of KV memory, and the limit of 819200 bytes holds 320 tokens");
     }

@@ -52,4 +52,7 @@ public sealed class SizeTextTest
     [InlineData(3L << 29, "1.5 GiB")]
     [InlineData(long.MaxValue, "8388608.0 TiB")]
     public void BytesAreShownShort(long bytes, string text) => Assert.Equal(text, SizeText.Bytes(bytes));
+
+    [Fact]
+    public void OneTokenIsNotSeveral() => Assert.Equal("0 tokens, 1 token, 2,048 tokens", string.Join(", ", new[] { 0, 1, 2048 }.Select(static count => SizeText.TokenCount(count))));
 }
