@@ -84,6 +84,8 @@ internal static class Verbs
             above.Subcommands.Add(new VerbCommand(verb));
         }
 
+        // Words in brackets are words like any other.
+        root.Directives.Clear();
         root.Options.Clear();
         root.Options.Add(new HelpOption("--help", ["-h"]) { Action = new HelpText(shell, verbs) });
         root.Options.Add(new VersionOption("--version", []) { Action = new VersionText(shell) });
@@ -109,7 +111,8 @@ internal static class Verbs
 
     private static int Fail(FaultReport fault, int exitCode, string[] args, Shell shell)
     {
-        if (args.Contains("--json"))
+        // Behind two dashes all is text.
+        if (args.TakeWhile(static arg => arg != "--").Contains("--json"))
             TryWrite(shell.Output, ReportJson.Text(new ErrorReport(fault, exitCode)));
         shell.Error.WriteLine($"kvasir: {fault.Message}");
         return exitCode;

@@ -17,7 +17,7 @@ internal sealed class CalibrateCommand(Shell shell) : Verb
     { IsRequired = true };
 
     private static readonly ValueFlag<string> Output = new(
-        "--output", "Where the result goes, as safetensors: --attention loki:file=FILE reads it", FlagValues.File)
+        "--output", "Where the result goes, as safetensors: --attention loki:file=FILE reads it", FlagValues.WrittenFile)
     {
         IsRequired = true,
         Elsewhere = ["-o", "--out"],

@@ -9,20 +9,20 @@ internal static class EvalOutput
     /// <summary>In place of a path.</summary>
     public const string StandardOutput = "-";
 
-    public static readonly ValueFlag<string> State = new("--state", "Keep every result here; an interrupted run goes on where it stopped", FlagValues.File);
+    public static readonly ValueFlag<string> State = new("--state", "Keep every result here; an interrupted run goes on where it stopped", FlagValues.WrittenFile);
     public static readonly SwitchFlag Restart = new("--restart", "With --state: begin the file anew");
 
     public static readonly ValueFlag<string> Json = new(
-        "--json", "Write settings, points and samples as one JSON object (- for the standard output, in place of the table)", FlagValues.File);
+        "--json", "Write settings, points and samples as one JSON object (- for the standard output, in place of the table)", FlagValues.WrittenFile);
 
     public static readonly ValueFlag<string> Csv = new(
-        "--csv", "Write the samples, a line each, with commas between (- for the standard output, in place of the table)", FlagValues.File);
+        "--csv", "Write the samples, a line each, with commas between (- for the standard output, in place of the table)", FlagValues.WrittenFile);
 
-    public static readonly ValueFlag<string> Page = new("--html", "Write tables, plots and maps as a page that stands alone", FlagValues.File);
+    public static readonly ValueFlag<string> Page = new("--html", "Write tables, plots and maps as a page that stands alone", FlagValues.WrittenFile);
     public static readonly ValueFlag<string> Pictures = new(
         "--svg",
         "Write plots and maps as SVG files: pareto.svg and others",
-        FlagValues.Path with { Name = "FOLDER" });
+        FlagValues.WrittenFile with { Name = "FOLDER" });
     public static readonly SwitchFlag Quiet = OutputFlags.Quiet with { Help = "No progress and no notes; errors only" };
 
     public static readonly FlagGroup Group = new("Output", State, Restart, Json, Csv, Page, Pictures, Quiet);

@@ -17,7 +17,8 @@ internal sealed class EvalSession(Shell shell, Typed typed)
     public int Run(Func<Model, EvaluationPlan> read)
     {
         shell.RequireOutput();
-        using var files = new ReportFiles(typed);
+        var files = new ReportFiles(typed);
+        files.RequireWritable();
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), new ModelOptions(), _isQuiet, shell.ErrorIsTerminal);
         var plan = read(model);
         var results = new EvalResults();

@@ -1,11 +1,12 @@
 using Kvasir.Cli.Shared;
+using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation.Reporting;
 using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Cli.Eval;
 
-/// <summary>The files that an evaluation was asked for. All are opened before anything is computed.</summary>
-internal sealed class ReportFiles : IDisposable
+/// <summary>The files that an evaluation was asked for. They are looked at before anything is computed, and written behind it.</summary>
+internal sealed class ReportFiles(Typed typed)
 {
     private static readonly (string Name, Func<IReadOnlyList<EvaluatedSample>, string?> Draw)[] Pictures =
     [
@@ -17,29 +18,26 @@ internal sealed class ReportFiles : IDisposable
         ("layers.svg", ReportPictures.Layers),
     ];
 
-    private readonly FileStream? _json;
-    private readonly FileStream? _csv;
-    private readonly FileStream? _page;
-    private readonly string? _folder;
+    private readonly string? _json = PathOf(typed, EvalOutput.Json);
+    private readonly string? _csv = PathOf(typed, EvalOutput.Csv);
+    private readonly string? _page = PathOf(typed, EvalOutput.Page);
+    private readonly string? _folder = typed.Find(EvalOutput.Pictures);
 
+    /// <summary>Looks whether all of them can be written, and leaves everything as it was.</summary>
     /// <exception cref="KvasirException">One cannot be written.</exception>
-    public ReportFiles(Typed typed)
+    public void RequireWritable()
     {
-        try
+        foreach (var path in new[] { _json, _csv, _page })
         {
-            (_json, _csv) = (Open(typed.Find(EvalOutput.Json)), Open(typed.Find(EvalOutput.Csv)));
-            (_page, _folder) = (Open(typed.Find(EvalOutput.Page)), typed.Find(EvalOutput.Pictures));
-            if (_folder is not null)
-                MakeFolder(_folder);
+            if (path is not null)
+                ReportFile.RequireWritable(path);
         }
-        catch
-        {
-            Dispose();
-            throw;
-        }
+
+        if (_folder is not null)
+            ReportFile.RequireFolder(_folder);
     }
 
-    /// <summary>Writes all of them, once.</summary>
+    /// <summary>Writes all of them.</summary>
     /// <exception cref="KvasirException">One cannot be written any more.</exception>
     public void Write(EvaluationDocument document)
     {
@@ -49,34 +47,19 @@ internal sealed class ReportFiles : IDisposable
             ReportFile.Write(_csv, writer => EvaluationCsv.Write(document.Samples, writer));
         if (_page is not null)
             ReportFile.Write(_page, writer => EvaluationPage.Write(document, writer));
-        foreach (var (name, draw) in _folder is null ? [] : Pictures)
-        {
-            if (draw(document.Samples) is not { } picture)
-                continue;
-            using var file = ReportFile.Open(Path.Combine(_folder!, name));
-            ReportFile.Write(file, writer => writer.Write(picture));
-        }
+        if (_folder is not null)
+            WritePictures(_folder, document.Samples);
     }
 
-    public void Dispose()
+    private static void WritePictures(string folder, IReadOnlyList<EvaluatedSample> samples)
     {
-        _json?.Dispose();
-        _csv?.Dispose();
-        _page?.Dispose();
-    }
-
-    private static FileStream? Open(string? path) => path is null or EvalOutput.StandardOutput ? null : ReportFile.Open(path);
-
-    private static void MakeFolder(string path)
-    {
-        try
+        ReportFile.MakeFolder(folder);
+        foreach (var (name, draw) in Pictures)
         {
-            Directory.CreateDirectory(path);
-            using var trial = new FileStream(Path.Combine(path, Path.GetRandomFileName()), new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, Options = FileOptions.DeleteOnClose });
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be written: {problem.Message}", problem);
+            if (draw(samples) is { } picture)
+                ReportFile.Write(Path.Combine(folder, name), writer => writer.Write(picture));
         }
     }
+
+    private static string? PathOf(Typed typed, ValueFlag<string> flag) => typed.Find(flag) is { } path and not EvalOutput.StandardOutput ? path : null;
 }

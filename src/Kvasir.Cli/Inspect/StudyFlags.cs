@@ -24,7 +24,7 @@ internal static class StudyFlags
     public static readonly ValueFlag<string> Page = new(
         "--html",
         "Also write a page with maps of every layer and head, and curves; it needs no network",
-        FlagValues.Path);
+        FlagValues.Path with { IsWritten = true });
 
     private static readonly ValueFlag<AttentionPolicy[]> PolicyNames = new(
         "--policies",

@@ -17,7 +17,9 @@ internal sealed class StudyRun(Shell shell, Typed typed)
         if (text.Length == 0)
             throw new KvasirException(KvasirError.BadOption, $"{(file == PromptText.StandardInput ? "the standard input" : file)} has no text for a prompt");
         // Before anything is computed: a page that cannot be written is known at once.
-        using var page = typed.Find(StudyFlags.Page) is { } path ? ReportFile.Open(path) : null;
+        var page = typed.Find(StudyFlags.Page);
+        if (page is not null)
+            ReportFile.RequireWritable(page);
         using var model = ModelSetup.Load(shell, name, new ModelOptions(), quiet: false, !isJson && shell.ErrorIsTerminal);
         using var engine = new Engine(model, StudyFlags.Engine(typed));
         if (Study(engine, model.Tokenizer.Encode(text)) is not { } study)

@@ -16,13 +16,18 @@ internal static class UsageFault
         var verb = Path(parsed.CommandResult);
         if (OfParts(parsed, verb) is { } fault)
             return $"{fault}; see kvasir{verb} --help";
-        return parsed.CommandResult.Command is VerbCommand { Verb: var known } && known.Refusal(new Typed(parsed, known)) is { } refusal
+        return parsed.CommandResult.Command is VerbCommand { Verb: var known } && Refusal(new Typed(parsed, known), known) is { } refusal
             ? $"{refusal}; see kvasir{verb} --help"
             : null;
     }
 
+    private static string? Refusal(Typed typed, Verb verb) => verb.Refusal(typed) ?? FileClash.Of(typed, verb);
+
     private static string? OfParts(ParseResult parsed, string verb)
     {
+        // The parser sets a first word in brackets aside.
+        if (parsed.Tokens is [{ Type: TokenType.Directive, Value: var bracketed }, ..])
+            return UnknownVerb(parsed, bracketed);
         var unknown = UnknownOption(parsed);
         if (unknown is null && parsed.Action is not ParseErrorAction)
             return null;
@@ -30,6 +35,8 @@ internal static class UsageFault
             return WithoutVerb(parsed);
         if (unknown is not null)
             return $"option '{Printable.Line(unknown)}' is unknown{MeantOption(parsed, unknown)} (a prompt that begins with a dash goes after --)";
+        if (SurplusBehindDashes(parsed) is { } surplus)
+            return surplus;
         return parsed.UnmatchedTokens is [var first, ..] && IsLikeOption(first)
             ? $"option '{Printable.Line(first)}' is unknown{MeantOption(parsed, first)}"
             : Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
@@ -47,6 +54,22 @@ internal static class UsageFault
         }
 
         return null;
+    }
+
+    // Behind -- an option is text like any other.
+    private static string? SurplusBehindDashes(ParseResult parsed)
+    {
+        if (!IsBehindDashes(parsed))
+            return null;
+        var operands = parsed.CommandResult.Command is VerbCommand { Verb.Operands: [_, ..] all } ? $"only one {all[^1].Name} is taken" : "none is taken";
+        return $"what stands behind -- is text, and {operands}: '{Printable.Line(parsed.UnmatchedTokens[0])}' is one too many";
+    }
+
+    private static bool IsBehindDashes(ParseResult parsed)
+    {
+        var before = parsed.Tokens.TakeWhile(static token => token.Type != TokenType.DoubleDash).ToArray();
+        return before.Length < parsed.Tokens.Count && parsed.UnmatchedTokens is [var first, ..]
+            && !before.Any(token => token.Type == TokenType.Argument && token.Value == first);
     }
 
     private static bool IsLikeOption(string text) =>
@@ -69,10 +92,17 @@ internal static class UsageFault
 
     private static string WithoutVerb(ParseResult parsed)
     {
-        var root = parsed.RootCommandResult.Command;
-        var verbs = root.Subcommands.Select(static command => command.Name).ToArray();
         if (parsed.UnmatchedTokens is not [var first, ..])
             return Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
+        return IsBehindDashes(parsed)
+            ? $"what stands behind -- is text, and a command comes before it: '{Printable.Line(first)}' is none there"
+            : UnknownVerb(parsed, first);
+    }
+
+    private static string UnknownVerb(ParseResult parsed, string first)
+    {
+        var root = parsed.RootCommandResult.Command;
+        var verbs = root.Subcommands.Select(static command => command.Name).ToArray();
         var shown = Printable.Line(first);
         if (NearestWord.Of(first, [.. verbs, .. root.Options.Select(static option => option.Name)]) is { } meant)
             return $"'{shown}' is no command; did you mean {meant}?";

@@ -8,23 +8,13 @@ namespace Kvasir.Cli.Tune;
 /// <summary>The policy file that a tuning writes: the policy, and how it was found.</summary>
 internal static class FoundPolicy
 {
-    /// <summary>Looks whether the file can be written, and leaves everything as it was.</summary>
-    /// <exception cref="KvasirException">It cannot be written.</exception>
-    public static void RequireWritable(string path)
-    {
-        var isNew = !File.Exists(path);
-        ReportFile.Open(path).Dispose();
-        if (isNew)
-            File.Delete(path);
-    }
-
     /// <param name="report">That has a best setting.</param>
     /// <param name="samples">In words.</param>
     /// <param name="commandLine">That does it again.</param>
     public static void Write(string path, TuneReport report, string samples, string commandLine)
     {
         var best = report.Best!;
-        ReportFile.Write(ReportFile.Open(path), writer =>
+        ReportFile.Write(path, writer =>
         {
             writer.WriteLine($"# Found by kvasir tune on {DateTime.Now.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, kvasir {VersionText.Informational}, for {Printable.Line(report.Model)}:");
             writer.WriteLine($"# {(report.By == "time" ? "the least time a token" : "the fewest keys read")} of all settings that keep {Share.Text(report.Target)} of {Printable.Line(report.Measure)}.");

@@ -14,7 +14,7 @@ internal sealed class TuneCommand(Shell shell) : Verb
     private static readonly ValueFlag<string> Out = new(
         "--out",
         "Write the setting as a policy file, which --attention @FILE reads",
-        FlagValues.File)
+        FlagValues.WrittenFile)
     { Elsewhere = ["-o", "--output"] };
     private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object instead of the table");
 
@@ -49,7 +49,7 @@ internal sealed class TuneCommand(Shell shell) : Verb
         shell.RequireOutput();
         var (tasks, options, path, quiet) = (TuneFlags.Tasks(typed), TuneFlags.Options(typed), typed.Find(Out), typed.Is(OutputFlags.Quiet));
         if (path is not null)
-            FoundPolicy.RequireWritable(path);
+            ReportFile.RequireWritable(path);
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), new ModelOptions(), quiet, shell.ErrorIsTerminal);
         var plan = TuneFlags.Read(typed, tasks, model);
         using var run = new TuneRun(model, plan, options);

@@ -15,6 +15,12 @@ internal sealed record FlagValue<T>(string Name, string Allowed, TextParser<T> P
     /// <summary>Whether it is the name of a file or folder.</summary>
     public bool IsPath { get; init; }
 
+    /// <summary>Whether what the path names is written.</summary>
+    public bool IsWritten { get; init; }
+
+    /// <summary>Whether several paths may stand in it, with commas between.</summary>
+    public bool IsPathList { get; init; }
+
     /// <summary>What two become, where a flag may be repeated. It may throw as <see cref="Parser"/>.</summary>
     public Func<T, T, T>? Join { get; init; }
 

@@ -14,8 +14,11 @@ internal static class FlagValues
     /// <summary>The name of a file or folder, which is opened later.</summary>
     public static readonly FlagValue<string> Path = new("PATH", "a path", Same) { IsPath = true };
 
-    /// <summary>The name of a file that is written, or of a text.</summary>
+    /// <summary>The name of a file that is read.</summary>
     public static readonly FlagValue<string> File = Path with { Name = "FILE" };
+
+    /// <summary>The name of a file that is written.</summary>
+    public static readonly FlagValue<string> WrittenFile = File with { IsWritten = true };
 
     /// <summary>As 4096, 32k or 1M; at least 1.</summary>
     public static readonly FlagValue<int> Tokens = new("TOKENS", "a number of tokens such as 4096, 32k or 1M", SizeText.TryTokens);

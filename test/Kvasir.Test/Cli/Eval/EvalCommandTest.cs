@@ -89,6 +89,18 @@ public sealed class EvalCommandTest : IDisposable
     }
 
     [Fact]
+    public void ARunThatComesToNothingLeavesFilesAsTheyWere()
+    {
+        var kept = _folder.Write("kept.csv", "earlier");
+        var run = CliRun.Of(
+            "eval", "passkey", "nothing-here", "--json", _folder.File("a.json"), "--csv", kept, "--html", _folder.File("a.html"), "--svg", _folder.File("new/pictures"));
+        Assert.Equal(1, run.ExitCode);
+        Assert.StartsWith("kvasir: nothing-here is neither", run.Error, StringComparison.Ordinal);
+        Assert.Equal([kept], Directory.GetFileSystemEntries(_folder.Path));
+        Assert.Equal("earlier", File.ReadAllText(kept));
+    }
+
+    [Fact]
     public void AnInterruptedRunSaysHowToGoOn()
     {
         var state = _folder.File("state.jsonl");

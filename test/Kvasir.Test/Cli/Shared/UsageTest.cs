@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Cli.Shared;
+using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli.Shared;
 
@@ -52,6 +53,41 @@ public sealed class UsageTest
         Assert.Equal((0, ""), (dashed.ExitCode, dashed.Error));
     }
 
+    [Theory]
+    [InlineData("run stories260K -- -x --max-tokens 3", "only one PROMPT is taken: '--max-tokens' is one too many; see kvasir run --help")]
+    [InlineData("run stories260K -- one two", "only one PROMPT is taken: 'two' is one too many; see kvasir run --help")]
+    [InlineData("policies -- --json", "none is taken: '--json' is one too many; see kvasir policies --help")]
+    [InlineData("-- run", "a command comes before it: 'run' is none there; see kvasir --help")]
+    public void BehindTwoDashesThereIsTextOnly(string line, string message) =>
+        CliRun.Of(line.Split(' ')).AssertFails(2, $"kvasir: what stands behind -- is text, and {message}");
+
+    [Theory]
+    [InlineData("calibrate stories260K --text f --output ./f", "--text", "--output")]
+    [InlineData("eval jsonl stories260K --file f --json f", "--file", "--json")]
+    [InlineData("eval needle stories260K --csv f --json f", "--json", "--csv")]
+    [InlineData("eval needle stories260K --state f --html x/../f", "--state", "--html")]
+    [InlineData("eval needle stories260K --svg f --html f", "--html", "--svg")]
+    [InlineData("eval ppl stories260K --file f --state f", "--file", "--state")]
+    [InlineData("eval agree stories260K --prompt-file a,f --csv f", "--prompt-file", "--csv")]
+    [InlineData("inspect stories260K --attention --prompt-file f --html f", "--prompt-file", "--html")]
+    [InlineData("tune stories260K --prompts f --out f", "--prompts", "--out")]
+    public void AFileIsNotReadAndWrittenNorWrittenTwice(string line, string first, string second)
+    {
+        var verb = line[..line.IndexOf(" stories", StringComparison.Ordinal)].Replace(" jsonl", "", StringComparison.Ordinal).Replace(" needle", "", StringComparison.Ordinal);
+        var run = CliRun.Of(line.Split(' '));
+        Assert.Equal((2, $"kvasir: {first} and {second} name the same file, {Path.GetFullPath("f")}; see kvasir {verb} --help\n"), (run.ExitCode, run.Error));
+    }
+
+    [Fact]
+    public void AModelIsNotWrittenOver()
+    {
+        using var folder = new TempFolder();
+        var model = folder.Write("model.gguf", "weights");
+        CliRun.Of("calibrate", model, "--text", "f", "--output", model).AssertFails(
+            2, $"kvasir: MODEL and --output name the same file, {model}; see kvasir calibrate --help");
+        Assert.Equal("weights", File.ReadAllText(model));
+    }
+
     [Fact]
     public void PromptsMayLookLikeResponseFiles()
     {
@@ -87,6 +123,9 @@ public sealed class UsageTest
     [InlineData("calibarte", "is no command; did you mean calibrate?")]
     [InlineData("help", "is no command; did you mean --help?")]
     [InlineData("-version", "is no command; did you mean --version?")]
+    [InlineData("[suggest]", "is no command; there are demo, run, chat, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[parse]", "is no command; there are demo, run, chat, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[diagram]", "is no command; there are demo, run, chat, inspect, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("stories260K", "is no command but a model or a file; did you mean run stories260K?")]
     public void AWrongVerbIsOneLineWithWhatWasMeant(string verb, string message)
     {
