@@ -351,6 +351,9 @@ public sealed class KvHead
             open.Append(row, RowCount % PageRows, _table.Bytes(RowCount / PageRows));
     }
 
+    /// <summary>Moves pages to where they leave slabs empty.</summary>
+    internal void Gather() => _table.Gather();
+
     private void SetRowCount(int rowCount)
     {
         if (rowCount == RowCount)

@@ -33,6 +33,7 @@ public sealed class PagePool : IDisposable
     private int _freeCount;
     private int _pageCount;
     private int _emptySlabs;
+    private int _filledHoles;
 
     /// <param name="format">How rows are stored.</param>
     /// <param name="headDim">Elements of a key, and of a value: at least 1.</param>
@@ -179,6 +180,39 @@ public sealed class PagePool : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Before pages are moved together, so that the last slabs become empty: until <see cref="EndGather"/> pages are neither taken nor returned.
+    /// </summary>
+    internal void BeginGather()
+    {
+        _free.AsSpan(0, _freeCount).Sort();
+        _filledHoles = 0;
+    }
+
+    /// <summary>Moves a page that has one owner into the first free page, if that lies in a slab which pages in use can fill, and this page behind such slabs.</summary>
+    internal bool TryGather(ref int page)
+    {
+        // As many slabs as would hold all pages in use.
+        var end = (PagesInUse + _slabPages - 1) / _slabPages * _slabPages;
+        if (page < end || IsShared(page) || _filledHoles == _freeCount || _free[_filledHoles] >= end)
+            return false;
+        var hole = _free[_filledHoles];
+        Bytes(page, 0, PageBytes).CopyTo(Bytes(hole, 0, PageBytes));
+        (_owners[hole], _owners[page]) = (1, 0);
+        _emptySlabs -= _slabUse[hole / _slabPages]++ == 0 ? 1 : 0;
+        _emptySlabs += --_slabUse[page / _slabPages] == 0 ? 1 : 0;
+        _free[_filledHoles++] = page;
+        page = hole;
+        return true;
+    }
+
+    /// <summary>Free pages come out in ascending addresses again.</summary>
+    internal void EndGather()
+    {
+        _free.AsSpan(0, _freeCount).Sort();
+        _free.AsSpan(0, _freeCount).Reverse();
     }
 
     /// <summary>Checks that every page is either free exactly once or has owners, and that the counts agree, the budget's too.</summary>

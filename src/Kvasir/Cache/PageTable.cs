@@ -90,5 +90,16 @@ internal sealed class PageTable
             _pool.Return(_pages[--Count]);
     }
 
+    /// <summary>Moves pages, as <see cref="PagePool.TryGather"/> says.</summary>
+    public void Gather()
+    {
+        for (var i = 0; i < Count; i++)
+        {
+            var page = _pages[i];
+            if (_pool.TryGather(ref page))
+                Set(i, page);
+        }
+    }
+
     private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, _pool.Address(page));
 }

@@ -114,6 +114,17 @@ public sealed class SequenceCache
         ReservedRows = Math.Min(ReservedRows, rows);
     }
 
+    /// <summary>
+    /// Moves pages into holes of slabs that others use too, after many of the sequence's were given back: what is left lies together, and whole slabs are free.
+    /// </summary>
+    internal void Gather()
+    {
+        _pool.BeginGather();
+        foreach (var head in _heads)
+            head.Gather();
+        _pool.EndGather();
+    }
+
     /// <summary>Gives everything back for good.</summary>
     internal void Close()
     {

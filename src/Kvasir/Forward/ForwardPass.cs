@@ -101,9 +101,16 @@ internal sealed class ForwardPass : IDisposable
     /// </summary>
     public void DropRows()
     {
-        // What a prompt has left behind lies together, and goes back to the system.
-        if (_edits.Run(Workers, Batch))
-            Cache.Pool.Trim();
+        if (!_edits.Run(Workers, Batch))
+            return;
+        // What prompts have left behind goes back to the system.
+        foreach (var segment in Batch.Segments)
+        {
+            if (segment.EndsPrompt && segment.Attention.DropsRows)
+                segment.Attention.Cache?.Gather();
+        }
+
+        Cache.Pool.Trim();
     }
 
     /// <summary>Computes the batch for callers that have nobody to tell but themselves, and builds what indexes lack.</summary>

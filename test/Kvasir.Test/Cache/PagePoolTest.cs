@@ -44,6 +44,40 @@ public sealed class PagePoolTest
     }
 
     [Fact]
+    public void PagesThatWereLeftApartAreGatheredAndTheirSlabsGivenBack()
+    {
+        using var pool = new PagePool(KvFormat.F32, headDim: 8, limitBytes: 640 * PageBytes(8));
+        var (one, other) = (new PageTable(pool, 320), new PageTable(pool, 320));
+        for (var i = 1; i <= 320; i++)
+            Assert.True(one.TryGrow(i) && other.TryGrow(i));
+        for (var i = 0; i < 320; i++)
+        {
+            one.Bytes(i).Fill((byte)i);
+            other.Bytes(i).Fill((byte)(i + 100));
+        }
+
+        // A page that two have stays where it is.
+        var shared = new PageTable(pool, 1);
+        shared.Adopt(one.Pages[319..]);
+        for (var left = 320; left > 64; left--)
+            one.Remove(left % 3 == 0 ? 0 : left / 2, 1);
+        var before = pool.ResidentBytes;
+        var kept = Enumerable.Range(0, one.Count).Select(i => one.Bytes(i)[0]).ToArray();
+        pool.BeginGather();
+        one.Gather();
+        other.Gather();
+        pool.EndGather();
+        pool.Verify();
+        pool.Trim();
+        pool.Verify();
+        Assert.True(pool.ResidentBytes < before, $"{pool.ResidentBytes} of {before} bytes");
+        Assert.Equal(kept, Enumerable.Range(0, one.Count).Select(i => one.Bytes(i)[0]));
+        Assert.All(Enumerable.Range(0, 320), i => Assert.Equal((byte)(i + 100), other.Bytes(i)[^1]));
+        Assert.Equal((byte)(319 & 255), shared.Bytes(0)[0]);
+        Assert.Equal(one.Pages.ToArray().Select(pool.Address), one.Addresses.ToArray());
+    }
+
+    [Fact]
     public void ReturningAPageTwiceIsFound()
     {
         using var pool = new PagePool(KvFormat.F32, headDim: 8, limitBytes: 1 << 20);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Kvasir.Attention.Marks;
 using Kvasir.Attention.Observation;
 using Kvasir.Cache;
@@ -74,7 +75,8 @@ public sealed class Alisa : SparsePolicy
         AlisaScoring.Dense => true,
         // Layers take turns, so that no step pays for all of them.
         AlisaScoring.Probe => (position + layer) % _probeEvery == 0,
-        _ => false,
+        AlisaScoring.Literal => false,
+        _ => throw new UnreachableException($"there is no scoring {_scoring}"),
     };
 
     private sealed class Halves(Alisa policy, HeadPlace place, CollectedAttention attention) : ZonedSelector(policy.Zones)
