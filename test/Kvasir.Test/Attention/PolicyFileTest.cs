@@ -35,6 +35,6 @@ public sealed class PolicyFileTest : IDisposable
         var missing = Assert.Throws<KvasirException>(() => PolicyFile.Read(_folder.File("none.policy")));
         Assert.Equal((KvasirError.FileNotFound, $"{_folder.File("none.policy")} does not exist"), (missing.Error, missing.Message));
         Assert.EndsWith("bytes.policy:1: is not UTF-8 at byte 1; text in UTF-8, or in UTF-16 with a byte order mark, can be read", Assert.Throws<KvasirException>(() => PolicyFile.Read(_folder.Write("bytes.policy", [0x70, 0xFF]))).Message, StringComparison.Ordinal);
-        Assert.Contains("cannot be read: ", Assert.Throws<KvasirException>(() => PolicyFile.Read(_folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Equal($"{_folder.Path} is a folder", Assert.Throws<KvasirException>(() => PolicyFile.Read(_folder.Path)).Message);
     }
 }
