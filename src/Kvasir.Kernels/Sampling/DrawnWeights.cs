@@ -96,15 +96,8 @@ public static class DrawnWeights
             draws += (lower * lower * lowerRest) + (upper * upper * upperRest);
         }
 
-        var (variance, squares, drawn) = (Vector512.Sum(variances), Vector512.Sum(fourths), Vector512.Sum(draws));
-        for (; i < weights.Length; i++)
-        {
-            products[i] = weights[i] * roots[i];
-            var square = (double)products[i] * products[i];
-            (variance, squares, drawn) = (variance + square, squares + (square * square), drawn + ((double)weights[i] * weights[i] * (1 - shares[i])));
-        }
-
-        return new DrawnMoments(variance, squares, drawn);
+        var rest = ScatterScalar(weights[i..], shares[i..], roots[i..], products[i..]);
+        return new DrawnMoments(Vector512.Sum(variances) + rest.Variance, Vector512.Sum(fourths) + rest.Fourths, Vector512.Sum(draws) + rest.Drawn);
     }
 
     private static void RequireAsMany(ReadOnlySpan<float> shares, ReadOnlySpan<float> others, int count)
