@@ -27,6 +27,9 @@ internal sealed class MarkedSums(HeadPlace place, int marks) : IDisposable
     /// <summary>The numbers of <paramref name="row"/> and of those behind it in its page.</summary>
     public Span<float> From(int row) => Page(row / PageRows)[(row % PageRows)..];
 
+    /// <summary>The numbers of rows from <paramref name="row"/> on that lie in its page, at most those before <paramref name="end"/>.</summary>
+    public Span<float> From(int row, int end) => From(row) is var part && part.Length > end - row ? part[..(end - row)] : part;
+
     public Span<float> Page(int page) => _pages.Page<float>(page)[..PageRows];
 
     /// <summary>Adds rows whose numbers are 0.</summary>
@@ -36,8 +39,7 @@ internal sealed class MarkedSums(HeadPlace place, int marks) : IDisposable
         _pages.Reserve(NativePages.PagesFor(end, PageRows));
         for (var row = firstRow; row < end;)
         {
-            var part = From(row);
-            part = part[..Math.Min(part.Length, end - row)];
+            var part = From(row, end);
             part.Clear();
             row += part.Length;
         }

@@ -123,10 +123,16 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
                 return false;
             _sums.Learn(query.EndRow);
             var old = GiveUp(middle, query.Scratch.Floats(middle.End - middle.First));
-            for (var row = middle.First; row < old; row++)
+            for (var first = middle.First; first < old;)
             {
-                if (_sums[row] >= 0)
-                    selection.Add(row);
+                var part = _sums.From(first, old);
+                for (var i = 0; i < part.Length; i++)
+                {
+                    if (part[i] >= 0)
+                        selection.Add(first + i);
+                }
+
+                first += part.Length;
             }
 
             selection.AddRange(old, middle.End - old);
@@ -141,10 +147,17 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
             var old = Math.Max(middle.First, middle.End - recent);
             var alive = 0;
-            for (var row = middle.First; row < old; row++)
+            for (var first = middle.First; first < old;)
             {
-                if (_sums[row] >= 0)
-                    sums[alive++] = _sums[row];
+                var part = _sums.From(first, old);
+                foreach (var own in part)
+                {
+                    // Written over by the next if it is given up: a branch would be guessed wrong time and again.
+                    sums[alive] = own;
+                    alive += own >= 0 ? 1 : 0;
+                }
+
+                first += part.Length;
             }
 
             if (alive <= kept)
@@ -153,13 +166,18 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             var (threshold, surplus) = (kept == 0 ? float.PositiveInfinity : Order.Largest(sums[..alive], kept), alive - kept);
             foreach (var x in sums[..alive])
                 surplus -= x < threshold ? 1 : 0;
-            for (var row = middle.First; row < old; row++)
+            for (var first = middle.First; first < old;)
             {
-                ref var own = ref _sums[row];
-                if (own < 0 || !(own < threshold || (own == threshold && surplus-- > 0)))
-                    continue;
-                own = GivenUp;
-                _givenUp++;
+                var part = _sums.From(first, old);
+                foreach (ref var own in part)
+                {
+                    if (own < 0 || !(own < threshold || (own == threshold && surplus-- > 0)))
+                        continue;
+                    own = GivenUp;
+                    _givenUp++;
+                }
+
+                first += part.Length;
             }
 
             return old;
@@ -168,8 +186,13 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         private void CountGivenUp()
         {
             _givenUp = 0;
-            for (var row = 0; row < _rows; row++)
-                _givenUp += _sums[row] < 0 ? 1 : 0;
+            for (var first = 0; first < _rows;)
+            {
+                var part = _sums.From(first, _rows);
+                foreach (var own in part)
+                    _givenUp += own < 0 ? 1 : 0;
+                first += part.Length;
+            }
         }
     }
 }
