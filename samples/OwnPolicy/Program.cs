@@ -1,7 +1,7 @@
 // A way to read the cache that Kvasir does not have, held against dense attention while it runs:
 //     dotnet run -c Release --project samples/OwnPolicy
 using Kvasir;
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using OwnPolicy;
 
 PolicyCatalog.Register(EveryOther.Entry);

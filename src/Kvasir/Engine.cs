@@ -1,12 +1,16 @@
 using System.Diagnostics;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 using Kvasir.Forward;
-using Kvasir.Kernels.Attention;
+using Kvasir.Ground;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Threads;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
+using Kvasir.Requests;
+using Kvasir.Sampling;
 
 namespace Kvasir;
 

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir;
 

@@ -1,7 +1,8 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using Kvasir.Attention;
-using Kvasir.Models;
+using Kvasir.Attention.Policies;
+using Kvasir.Files;
+using Kvasir.Ground;
 using Kvasir.Text;
 using Microsoft.Extensions.AI;
 

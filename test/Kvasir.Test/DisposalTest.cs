@@ -1,5 +1,4 @@
-using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Measurement;
 using Kvasir.Test.Models;
 using Kvasir.Text;

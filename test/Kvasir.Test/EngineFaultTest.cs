@@ -1,6 +1,6 @@
 using System.Collections;
-using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test;
 

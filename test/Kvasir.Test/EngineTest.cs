@@ -1,5 +1,5 @@
-using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test;

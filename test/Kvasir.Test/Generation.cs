@@ -1,5 +1,3 @@
-using Kvasir.Models;
-
 namespace Kvasir.Test;
 
 /// <summary>Runs requests through an engine on the bundled model, for tests of the engine's parts.</summary>

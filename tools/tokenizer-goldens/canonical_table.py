@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write src/Kvasir/Text/CanonicalTable.cs from Python's Unicode database.
+"""Write src/Kvasir/Text/Words/CanonicalTable.cs from Python's Unicode database.
 
 .NET's string.Normalize returns its input unchanged under InvariantGlobalization, so
 Kvasir carries the canonical decompositions, composition exclusions and combining
@@ -57,7 +57,7 @@ def main():
     text = base64.b64encode(packed.compress(blob()) + packed.flush()).decode()
     lines = [text[i:i + 150] for i in range(0, len(text), 150)]
     with open(sys.argv[1], "w", newline="\n") as f:
-        f.write("namespace Kvasir.Text;\n\n")
+        f.write("namespace Kvasir.Text.Words;\n\n")
         f.write("/// <summary>Canonical decompositions and combining classes of Unicode %s, written by tools/tokenizer-goldens/canonical_table.py.</summary>\n" % u.unidata_version)
         f.write("internal static class CanonicalTable\n{\n")
         f.write("    // Deflated and in base 64. Varints: the count of decompositions, then per entry the distance of its code point to the last one,\n")

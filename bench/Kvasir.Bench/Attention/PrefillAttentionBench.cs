@@ -1,5 +1,6 @@
 using BenchmarkDotNet.Attributes;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Bench.Attention;

@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Bench.Elementwise;

@@ -1,5 +1,5 @@
-using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Bench.Gate;
 

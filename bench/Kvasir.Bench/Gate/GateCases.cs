@@ -1,6 +1,7 @@
 using Kvasir.Kernels;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Amx;

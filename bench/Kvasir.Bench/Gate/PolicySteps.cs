@@ -1,8 +1,12 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Heads;
+using Kvasir.Attention.Indexes;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Measurement;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Bench.Gate;
 

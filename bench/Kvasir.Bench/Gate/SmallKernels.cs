@@ -1,4 +1,3 @@
-using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Matrix;

@@ -1,7 +1,9 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Models;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Cli.Bench;
 

@@ -1,8 +1,8 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Cli.Bench;
 

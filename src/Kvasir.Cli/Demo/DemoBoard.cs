@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Tasks;
+using Kvasir.Ground;
 
 namespace Kvasir.Cli.Demo;
 

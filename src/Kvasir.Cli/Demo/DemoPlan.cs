@@ -1,5 +1,5 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cli.Demo;
 

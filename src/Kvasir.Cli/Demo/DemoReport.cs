@@ -1,5 +1,4 @@
 using Kvasir.Cli.Shared;
-using Kvasir.Cli.Shared.Flags;
 
 namespace Kvasir.Cli.Demo;
 

@@ -1,6 +1,6 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cli.Eval;
-using Kvasir.Cli.Shared;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Running;
 using Kvasir.Evaluation.Scoring;

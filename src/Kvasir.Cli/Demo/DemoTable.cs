@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Reporting;
 using Kvasir.Evaluation.Tasks;

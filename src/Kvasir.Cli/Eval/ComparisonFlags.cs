@@ -1,9 +1,10 @@
 using System.Globalization;
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
+using Kvasir.Attention.Policies;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation;
-using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
 
 namespace Kvasir.Cli.Eval;

@@ -1,7 +1,6 @@
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation;
-using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
 
 namespace Kvasir.Cli.Eval;

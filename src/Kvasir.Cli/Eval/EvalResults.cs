@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation;

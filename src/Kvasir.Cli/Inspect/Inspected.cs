@@ -1,9 +1,9 @@
 using Kvasir.Cache;
 using Kvasir.Cli.Shared;
-using Kvasir.Cli.Shared.Flags;
-using Kvasir.Kernels.Attention;
+using Kvasir.Files;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 using Kvasir.Text;
 
 namespace Kvasir.Cli.Inspect;

@@ -1,4 +1,3 @@
-using Kvasir.Cli.Shared;
 using Kvasir.Evaluation.Reporting;
 
 namespace Kvasir.Cli.Inspect;

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Cli.Inspect;
 

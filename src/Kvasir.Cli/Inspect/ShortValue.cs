@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Cli.Inspect;
 

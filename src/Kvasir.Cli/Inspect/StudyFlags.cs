@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Kvasir.Cli.Shared.Flags;
 
 namespace Kvasir.Cli.Shared;
 

@@ -1,6 +1,6 @@
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Cli.Shared;
 

@@ -1,4 +1,4 @@
-using Kvasir.Text;
+using Kvasir.Files;
 
 namespace Kvasir.Cli.Shared;
 

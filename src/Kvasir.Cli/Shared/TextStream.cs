@@ -1,5 +1,5 @@
 using System.Text;
-using Kvasir.Text;
+using Kvasir.Files;
 
 namespace Kvasir.Cli.Shared;
 

@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.CommandLine.Parsing;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
+using Kvasir.Files;
 using Kvasir.Models;
 
 namespace Kvasir.Cli.Shared;

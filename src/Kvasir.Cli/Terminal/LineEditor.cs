@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Terminal;
 

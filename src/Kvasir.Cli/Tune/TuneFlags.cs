@@ -3,7 +3,6 @@ using Kvasir.Attention;
 using Kvasir.Cli.Eval;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
-using Kvasir.Evaluation;
 using Kvasir.Evaluation.LabelFree;
 using Kvasir.Evaluation.Running;
 using Kvasir.Evaluation.Tuning;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Kvasir.Text;
+using Kvasir.Files;
 
 namespace Kvasir.Evaluation.Files;
 

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
-using Kvasir.Text;
+using Kvasir.Files;
 
 namespace Kvasir.Evaluation.Files;
 

@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
 

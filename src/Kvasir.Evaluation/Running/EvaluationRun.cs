@@ -1,7 +1,10 @@
 using System.Diagnostics;
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 using Kvasir.Evaluation.Results;
+using Kvasir.Ground;
+using Kvasir.Requests;
 
 namespace Kvasir.Evaluation.Running;
 

@@ -1,6 +1,5 @@
 using Kvasir.Evaluation.Scoring;
 using Kvasir.Evaluation.Texts;
-using Kvasir.Text;
 
 namespace Kvasir.Evaluation.Tasks;
 

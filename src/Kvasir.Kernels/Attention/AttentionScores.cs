@@ -1,3 +1,4 @@
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 

@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Attention.Formats;
+
 namespace Kvasir.Kernels.Attention;
 
 /// <summary>What reads rows of one codec, by one width of vectors. The caller has checked lengths, and there is at least one row and one query.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 

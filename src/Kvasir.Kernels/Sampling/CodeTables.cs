@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Sampling;

@@ -1,5 +1,6 @@
 using Kvasir.Cache;
-using Kvasir.Models;
+using Kvasir.Files;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention;
 

@@ -1,4 +1,4 @@
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention;
 

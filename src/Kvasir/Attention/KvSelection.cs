@@ -1,4 +1,5 @@
 using System.Numerics;
+using Kvasir.Ground;
 
 namespace Kvasir.Attention;
 

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 
 namespace Kvasir.Attention;

@@ -1,3 +1,5 @@
+using Kvasir.Ground;
+
 namespace Kvasir.Attention;
 
 /// <summary>Which numbers of many are the largest, without sorting them.</summary>

@@ -1,3 +1,5 @@
+using Kvasir.Attention.Policies;
+
 namespace Kvasir.Attention;
 
 /// <summary>A row of <see cref="PolicyCatalog"/>: everything that the command line, the library and the tests need to know of a policy.</summary>

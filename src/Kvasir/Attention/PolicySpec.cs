@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvasir.Attention.Policies;
 
 namespace Kvasir.Attention;
 

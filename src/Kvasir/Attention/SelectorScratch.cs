@@ -1,3 +1,4 @@
+using Kvasir.Ground;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention;

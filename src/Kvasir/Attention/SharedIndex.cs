@@ -1,4 +1,6 @@
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
+using Kvasir.Ground;
 
 namespace Kvasir.Attention;
 

@@ -1,5 +1,7 @@
 using Kvasir.Cache;
-using Kvasir.Models;
+using Kvasir.Files;
+using Kvasir.Ground;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention;
 

@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 

@@ -1,5 +1,6 @@
-using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Files;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Cache;
 

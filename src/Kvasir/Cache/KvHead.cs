@@ -1,4 +1,6 @@
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cache;
 

@@ -1,3 +1,5 @@
+using Kvasir.Ground;
+
 namespace Kvasir.Cache;
 
 /// <summary>

@@ -1,5 +1,6 @@
-using Kvasir.Models;
-using Kvasir.Kernels.Attention;
+using Kvasir.Files;
+using Kvasir.Ground;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Cache;

@@ -1,3 +1,5 @@
+using Kvasir.Ground;
+
 namespace Kvasir.Cache;
 
 /// <summary>The pages of one head, in order of its rows. Pages may be shared with others; whoever wants to write to one makes it its own.</summary>

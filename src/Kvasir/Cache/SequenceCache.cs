@@ -1,3 +1,5 @@
+using Kvasir.Ground;
+
 namespace Kvasir.Cache;
 
 /// <summary>The cache entries of one sequence: a <see cref="KvHead"/> for every layer and KV head.</summary>

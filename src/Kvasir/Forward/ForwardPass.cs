@@ -2,8 +2,10 @@ using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
-using Kvasir.Models;
+using Kvasir.Ground;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Forward;
 

@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using Kvasir.Attention;
+using Kvasir.Attention.Heads;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Ground;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Measurement;
 

@@ -1,5 +1,7 @@
-using Kvasir.Models;
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
+using Kvasir.Attention.Policies;
+using Kvasir.Files;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Measurement;

@@ -1,10 +1,13 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
+using Kvasir.Files;
 using Kvasir.Forward;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Measurement;
 

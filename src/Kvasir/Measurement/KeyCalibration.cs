@@ -1,4 +1,6 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Indexes;
+using Kvasir.Attention.Policies;
+using Kvasir.Ground;
 
 namespace Kvasir.Measurement;
 

@@ -1,11 +1,10 @@
 using Kvasir.Attention;
-using Kvasir.Attention.Audit;
+using Kvasir.Attention.Heads;
 using Kvasir.Attention.Observation;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
-using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Measurement;
 

@@ -1,6 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Measurement;
 

@@ -1,4 +1,8 @@
+using Kvasir.Files;
+using Kvasir.Ground;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Models;
 

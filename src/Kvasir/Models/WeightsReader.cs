@@ -1,4 +1,6 @@
+using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Models;
 

@@ -1,4 +1,7 @@
-using Kvasir.Text.Jinja;
+using Kvasir.Jinja;
+using Kvasir.Jinja.Builtins;
+using Kvasir.Jinja.Syntax;
+using Kvasir.Jinja.Values;
 
 namespace Kvasir.Text;
 

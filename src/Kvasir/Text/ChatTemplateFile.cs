@@ -1,6 +1,6 @@
 using System.Text;
 using System.Text.Json;
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Text;
 

@@ -1,6 +1,7 @@
 using System.Text;
-using Kvasir.Models;
-using Kvasir.Text.Jinja;
+using Kvasir.Files;
+using Kvasir.Jinja.Values;
+using Kvasir.Text.Tokenizers;
 
 namespace Kvasir.Text;
 

@@ -1,7 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Attention;
 

@@ -1,7 +1,10 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Heads;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Attention;
 

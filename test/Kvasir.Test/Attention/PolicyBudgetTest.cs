@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 
 namespace Kvasir.Test.Attention;
 

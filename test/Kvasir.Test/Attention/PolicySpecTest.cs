@@ -1,4 +1,4 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 
 namespace Kvasir.Test.Attention;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using OwnPolicy;
 
 namespace Kvasir.Test.Attention;

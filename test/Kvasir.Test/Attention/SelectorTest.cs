@@ -1,6 +1,8 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Attention;
 

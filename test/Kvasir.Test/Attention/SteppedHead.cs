@@ -1,9 +1,11 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Heads;
 using Kvasir.Attention.Observation;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Hashing;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Attention;
 

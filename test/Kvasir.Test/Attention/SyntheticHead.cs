@@ -1,7 +1,9 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Heads;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
-using Kvasir.Models;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Attention;
 

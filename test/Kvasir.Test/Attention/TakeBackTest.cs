@@ -1,5 +1,7 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Test.Attention.Policies;
 
 namespace Kvasir.Test.Attention;
 

@@ -1,6 +1,6 @@
 using CsCheck;
 using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Cache;
 

@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
-using Kvasir.Cli;
 using Kvasir.Cli.Shared;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Test.Cli.Chat;
 using Kvasir.Test.Models;
 

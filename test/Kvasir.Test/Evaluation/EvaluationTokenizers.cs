@@ -1,4 +1,3 @@
-using Kvasir.Models;
 using Kvasir.Test.Models;
 using Kvasir.Text;
 

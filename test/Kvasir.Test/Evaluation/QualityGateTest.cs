@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using OwnPolicy;

@@ -1,5 +1,6 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Measurement;
 using Kvasir.Test.Attention;
 

@@ -1,7 +1,9 @@
 using Kvasir.Attention;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Measurement;
 using Kvasir.Models;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Test.Measurement;
 

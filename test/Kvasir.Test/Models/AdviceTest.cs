@@ -1,5 +1,6 @@
 using System.Text;
-using Kvasir.Models;
+using Kvasir.Files;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Models;
 

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Models;
 
@@ -31,7 +33,7 @@ internal sealed class DamageProbe : IDisposable
         var path = Folder.Write("tiny.gguf", content);
         Probe("tiny.gguf", damage, () =>
         {
-            using var file = Kvasir.Models.Gguf.Open(path);
+            using var file = Kvasir.Files.Gguf.Open(path);
             foreach (var key in file.Metadata.Keys)
                 TouchKey(file.Metadata, key, damage);
             var config = ModelConfig.FromGguf(file);

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Test.Models;
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
-using Kvasir.Models;
 
 namespace Kvasir.Test.Models;
 

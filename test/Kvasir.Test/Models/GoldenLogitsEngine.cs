@@ -1,7 +1,8 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Batches;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Forward;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Models;
 

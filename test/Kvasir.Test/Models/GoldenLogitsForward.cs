@@ -1,6 +1,8 @@
+using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Models;
 

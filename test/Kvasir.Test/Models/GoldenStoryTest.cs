@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Models;
 

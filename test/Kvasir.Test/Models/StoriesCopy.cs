@@ -1,4 +1,4 @@
-using Kvasir.Models;
+using Kvasir.Files;
 
 namespace Kvasir.Test.Models;
 
@@ -7,7 +7,7 @@ internal static class StoriesCopy
 {
     public static GgufWriter Gguf()
     {
-        using var file = Kvasir.Models.Gguf.Open(TestModels.StoriesGguf);
+        using var file = Kvasir.Files.Gguf.Open(TestModels.StoriesGguf);
         var writer = new GgufWriter();
         foreach (var key in file.Metadata.Keys)
             writer.Set(key, Value(file.Metadata, key));

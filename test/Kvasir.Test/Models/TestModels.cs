@@ -1,4 +1,6 @@
+using Kvasir.Files;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Models;
 

@@ -1,6 +1,6 @@
 using System.Globalization;
+using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
-using Kvasir.Models;
 
 namespace Kvasir.Test.Models;
 

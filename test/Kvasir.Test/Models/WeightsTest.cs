@@ -1,6 +1,9 @@
+using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Test.Models;
 

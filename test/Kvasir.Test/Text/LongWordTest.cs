@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Kvasir.Text;
 
 namespace Kvasir.Test.Text;
 

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
+using Kvasir.Jinja.Syntax;
+using Kvasir.Jinja.Values;
 using Kvasir.Text;
-using Kvasir.Text.Jinja;
+using Kvasir.Text.Tokenizers;
 
 namespace Kvasir.Test.Text;
 

@@ -1,4 +1,4 @@
-using Kvasir.Models;
+using Kvasir.Files;
 using Kvasir.Test.Models;
 using Kvasir.Text;
 

@@ -1,7 +1,8 @@
 using System.Text;
-using Kvasir.Models;
+using Kvasir.Files;
 using Kvasir.Test.Models;
 using Kvasir.Text;
+using Kvasir.Text.Words;
 
 namespace Kvasir.Test.Text;
 

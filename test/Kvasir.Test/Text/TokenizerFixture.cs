@@ -1,6 +1,6 @@
 using System.IO.Compression;
 using System.Text.Json;
-using Kvasir.Models;
+using Kvasir.Files;
 using Kvasir.Text;
 
 namespace Kvasir.Test.Text;

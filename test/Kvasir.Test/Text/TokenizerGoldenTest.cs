@@ -1,5 +1,5 @@
 using System.Text;
-using Kvasir.Models;
+using Kvasir.Files;
 using Kvasir.Test.Models;
 using Kvasir.Text;
 

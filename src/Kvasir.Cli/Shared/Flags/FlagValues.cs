@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Kvasir.Ground;
 
 namespace Kvasir.Cli.Shared.Flags;
 

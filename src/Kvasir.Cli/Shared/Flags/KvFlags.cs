@@ -1,5 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cli.Shared.Flags;
 

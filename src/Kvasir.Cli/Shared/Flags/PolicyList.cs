@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 
 namespace Kvasir.Cli.Shared.Flags;
 

@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 

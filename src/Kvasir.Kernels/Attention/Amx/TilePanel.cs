@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 

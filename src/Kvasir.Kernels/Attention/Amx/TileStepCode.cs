@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Attention.Formats;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Kvasir.Kernels.Attention.Amx;

@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Attention.Formats;
+
 namespace Kvasir.Kernels.Attention.Vnni;
 
 /// <summary>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Kvasir.Kernels.Assembly;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention.Vnni;

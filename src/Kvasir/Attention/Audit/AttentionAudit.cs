@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using Kvasir.Attention.Heads;
 using Kvasir.Kernels.Hashing;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention.Audit;
 

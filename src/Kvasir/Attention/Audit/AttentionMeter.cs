@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Kvasir.Attention.Heads;
 
 namespace Kvasir.Attention.Audit;
 

@@ -1,3 +1,5 @@
+using Kvasir.Attention.Heads;
+
 namespace Kvasir.Attention.Audit;
 
 /// <summary>

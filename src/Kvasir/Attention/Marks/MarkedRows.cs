@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Ground;
 
 namespace Kvasir.Attention.Marks;
 

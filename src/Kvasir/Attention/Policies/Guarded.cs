@@ -1,5 +1,6 @@
+using Kvasir.Attention.Heads;
+using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Marks;
-using Kvasir.Attention.Sampling;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;

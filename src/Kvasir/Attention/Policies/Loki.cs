@@ -1,8 +1,11 @@
+using Kvasir.Attention.Indexes;
 using Kvasir.Cache;
+using Kvasir.Files;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention.Policies;
 

@@ -1,10 +1,12 @@
-using Kvasir.Attention.Sampling;
+using Kvasir.Attention.Indexes;
 using Kvasir.Cache;
+using Kvasir.Files;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention.Policies;
 

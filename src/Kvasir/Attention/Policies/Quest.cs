@@ -1,4 +1,4 @@
-using Kvasir.Attention.Blocks;
+using Kvasir.Attention.Indexes;
 using Kvasir.Cache;
 using Kvasir.Kernels.Elementwise;
 

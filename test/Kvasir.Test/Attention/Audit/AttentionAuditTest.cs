@@ -1,7 +1,8 @@
 using System.Diagnostics.Metrics;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
-using Kvasir.Kernels.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Attention.Audit;
 

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using Kvasir.Cli.Shared;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Cli.Bench;
 

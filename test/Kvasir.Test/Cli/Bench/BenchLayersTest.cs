@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Kvasir.Cli.Shared;
 
 namespace Kvasir.Test.Cli.Bench;
 

@@ -1,5 +1,4 @@
-using Kvasir.Attention;
-using Kvasir.Cli.Shared;
+using Kvasir.Attention.Indexes;
 
 namespace Kvasir.Test.Cli.Calibrate;
 

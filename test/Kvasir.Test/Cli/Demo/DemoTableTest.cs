@@ -1,6 +1,5 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cli.Demo;
-using Kvasir.Cli.Shared;
 using Kvasir.Cli.Terminal;
 using Kvasir.Evaluation.Tasks;
 

@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
-using Kvasir.Attention;
-using Kvasir.Cli.Shared;
+using Kvasir.Attention.Policies;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli.Eval;

@@ -1,6 +1,5 @@
 using System.Xml.Linq;
-using Kvasir.Attention;
-using Kvasir.Cli.Shared;
+using Kvasir.Attention.Policies;
 using Kvasir.Test.Attention;
 
 namespace Kvasir.Test.Cli.Inspect;
@@ -37,7 +36,7 @@ public sealed class InspectAttentionTest : IDisposable
         foreach (var (policy, at) in new[] { (Streaming, 1), (TopK, 2) })
         {
             var recorded = new RecordedAttention(PolicyCatalog.Parse(policy));
-            using var engine = new Engine(model, new EngineOptions { Kv = Kvasir.Kernels.Attention.KvFormat.F32, Threads = 1, KvMemoryBytes = 64 << 20 });
+            using var engine = new Engine(model, new EngineOptions { Kv = Kvasir.Kernels.Attention.Formats.KvFormat.F32, Threads = 1, KvMemoryBytes = 64 << 20 });
             new Kvasir.Measurement.AttentionProbe(engine, [recorded], 5).Run(tokens);
             var heads = recorded.Figures.Where(static figure => figure.Layer == 0).GroupBy(static figure => (2 * figure.KvHead) + figure.Head).OrderBy(static head => head.Key).ToArray();
             var layer = json["policies"]![at]!["layers"]![0]!;

@@ -1,4 +1,3 @@
-using Kvasir.Cli.Shared;
 using Kvasir.Test.Cli.Chat;
 using Kvasir.Test.Models;
 

@@ -1,5 +1,4 @@
-using Kvasir.Attention;
-using Kvasir.Cli.Shared;
+using Kvasir.Attention.Policies;
 
 namespace Kvasir.Test.Cli.Policies;
 

@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Kvasir.Cli;
 using Kvasir.Cli.Shared;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Machine;
-using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli.Shared;
 

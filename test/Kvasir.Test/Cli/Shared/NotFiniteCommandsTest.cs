@@ -1,4 +1,3 @@
-using Kvasir.Cli.Shared;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Cli.Shared;

@@ -1,10 +1,10 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Files;
 using Kvasir.Evaluation.LabelFree;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Test.Evaluation.Running;
 using Kvasir.Test.Models;

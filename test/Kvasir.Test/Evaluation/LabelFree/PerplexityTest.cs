@@ -1,9 +1,8 @@
-using Kvasir.Attention;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.LabelFree;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Test.Evaluation.Running;
 using Kvasir.Test.Models;
 

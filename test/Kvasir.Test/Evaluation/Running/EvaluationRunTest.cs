@@ -1,7 +1,7 @@
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Evaluation.Running;

@@ -1,7 +1,7 @@
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Running;
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Evaluation.Running;
 

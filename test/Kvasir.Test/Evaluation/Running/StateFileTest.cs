@@ -1,8 +1,9 @@
 using System.Text;
-using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Evaluation.Results;
 using Kvasir.Evaluation.Running;
-using Kvasir.Models;
+using Kvasir.Files;
+using Kvasir.Synthetic;
 using Kvasir.Test.Models;
 
 namespace Kvasir.Test.Evaluation.Running;

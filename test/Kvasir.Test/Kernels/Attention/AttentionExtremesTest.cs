@@ -1,5 +1,5 @@
-using Kvasir.Kernels;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Kernels.Attention;
 

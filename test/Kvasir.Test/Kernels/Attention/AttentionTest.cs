@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Kernels.Attention;
 

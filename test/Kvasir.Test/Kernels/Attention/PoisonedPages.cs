@@ -1,4 +1,4 @@
-using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Test.Kernels.Attention;

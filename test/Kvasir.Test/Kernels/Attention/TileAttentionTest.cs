@@ -1,5 +1,5 @@
-using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Test.Kernels.Attention;

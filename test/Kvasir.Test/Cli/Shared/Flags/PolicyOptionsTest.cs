@@ -1,5 +1,3 @@
-using Kvasir.Cli.Shared;
-
 namespace Kvasir.Test.Cli.Shared.Flags;
 
 /// <summary>A bad option of a policy is one line with its name, its value and what is allowed, whichever verb it was typed for.</summary>

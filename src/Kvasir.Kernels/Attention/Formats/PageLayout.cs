@@ -1,0 +1,62 @@
+namespace Kvasir.Kernels.Attention.Formats;
+
+/// <summary>
+/// Where the rows of a page lie, by format and width: codes of keys, scales, codes of values, and what the rows of a page share. The scales of a key lie
+/// beside those of its value, so that who reads both rows of a list finds them in one line of memory.
+/// </summary>
+public sealed class PageLayout
+{
+    private readonly RowLayout _keys;
+    private readonly RowLayout _values;
+    private readonly int _rowsBytes;
+    private readonly int _keysSharedBytes;
+
+    /// <param name="keyDim">Elements in a key: 1 to <see cref="PagedRows.MaxDim"/>.</param>
+    /// <param name="valueDim">Elements in a value, within the same bounds.</param>
+    /// <param name="pageTokens">Rows of keys in a page, and of values: a power of two.</param>
+    public PageLayout(KvFormat format, int keyDim, int valueDim, int pageTokens)
+    {
+        ArgumentNullException.ThrowIfNull(format);
+        (Format, KeyDim, ValueDim, PageTokens) = (format, keyDim, valueDim, pageTokens);
+        var (key, value) = (format.Keys.Parts(keyDim), format.Values.Parts(valueDim));
+        var (scales, scaleStride) = (pageTokens * key.CodeBytes, key.ScaleBytes + value.ScaleBytes);
+        var values = scales + pageTokens * scaleStride;
+        _keys = new RowLayout(0, key.CodeBytes, scales, scaleStride, key.ScaleBytes);
+        _values = new RowLayout(values, value.CodeBytes, scales + key.ScaleBytes, scaleStride, value.ScaleBytes);
+        _rowsBytes = values + pageTokens * value.CodeBytes;
+        _keysSharedBytes = format.Keys.SharedBytes(keyDim);
+        Bytes = _rowsBytes + _keysSharedBytes + format.Values.SharedBytes(valueDim);
+        OpenBytes = format.Keys.OpenBytes(keyDim, pageTokens) + format.Values.OpenBytes(valueDim, pageTokens);
+    }
+
+    public KvFormat Format { get; }
+
+    /// <summary>Elements in a key.</summary>
+    public int KeyDim { get; }
+
+    /// <summary>Elements in a value.</summary>
+    public int ValueDim { get; }
+
+    /// <summary>Rows of keys in a page, and of values.</summary>
+    public int PageTokens { get; }
+
+    /// <summary>Bytes of a page.</summary>
+    public int Bytes { get; }
+
+    /// <summary>Bytes of memory, beside the page's own, that a page takes while it is being written.</summary>
+    public long OpenBytes { get; }
+
+    /// <summary>The keys in these pages.</summary>
+    /// <param name="pages">Addresses of pages of <see cref="Bytes"/>, in order of rows.</param>
+    public PagedRows Keys(ReadOnlySpan<nint> pages) => new(pages, PageTokens, Format.Keys, KeyDim, _keys);
+
+    /// <summary>The values in these pages.</summary>
+    /// <inheritdoc cref="Keys"/>
+    public PagedRows Values(ReadOnlySpan<nint> pages) => new(pages, PageTokens, Format.Values, ValueDim, _values);
+
+    /// <summary>What writes the keys of a page; null where they are stored one by one.</summary>
+    public OpenPage? OpenKeys() => Format.Keys.Open(KeyDim, PageTokens, _keys, _rowsBytes);
+
+    /// <summary>What writes the values of a page; null where they are stored one by one.</summary>
+    public OpenPage? OpenValues() => Format.Values.Open(ValueDim, PageTokens, _values, _rowsBytes + _keysSharedBytes);
+}

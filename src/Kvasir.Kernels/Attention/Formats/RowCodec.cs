@@ -1,0 +1,123 @@
+using System.Diagnostics.CodeAnalysis;
+using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Kernels.Attention.Vnni;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention.Formats;
+
+/// <summary>
+/// One way to store rows of keys or of values, with the kernels that read them. Which kernels these are, for the vectors of this machine, is decided
+/// once, when the codec is made.
+/// </summary>
+public abstract unsafe class RowCodec
+{
+    private readonly Variant<RowKernels>[] _forms;
+
+    private protected RowCodec(double errorShare, TileForm tiles, Variant<RowKernels>[] forms)
+    {
+        (ErrorShare, Tiles, _forms) = (errorShare, tiles, forms);
+        Kernels = Array.FindLast(forms, static form => form.IsSupported).Run;
+    }
+
+    /// <summary>4 bytes an element, as computed.</summary>
+    public static RowCodec F32 { get; } = new StoredCodec<F32Codec>(errorShare: 0);
+
+    /// <summary>2 bytes an element, rounded to nearest even.</summary>
+    public static RowCodec BF16 { get; } = new StoredCodec<Bf16Codec>(errorShare: 1.0 / 256, TileForm.AsStored);
+
+    /// <summary>8-bit integers in blocks of 32 with one scale each.</summary>
+    public static RowCodec Q8 { get; } = new StoredCodec<Q8Codec>(
+        errorShare: 0.5 / 127 * 129 / 128, TileForm.Narrowed, new Variant<RowKernels>("vnni", VnniScores.IsSupported && VnniValues.IsSupported, new VnniKernels()));
+
+    /// <summary>8-bit integers between the least and the largest element of the row.</summary>
+    [SuppressMessage("Naming", "CA1720", Justification = "It is the name of the format.")]
+    public static RowCodec Int8 { get; } = new StoredCodec<Int8Codec>(errorShare: 1.0 / 255);
+
+    /// <summary>The same, between the least and the largest element of each channel of a page.</summary>
+    public static RowCodec Int8Channel { get; } = new ChannelCodec();
+
+    /// <summary>The most that an element may be off, as a share of the largest magnitude among the rows that are stored together.</summary>
+    public double ErrorShare { get; }
+
+    /// <summary>Whether rows of a page are stored together, and those of the page that is being written are kept as floats beside it.</summary>
+    public virtual bool SealsPages => false;
+
+    /// <summary>How rows become tiles of bf16 numbers, by which prompts attend where both keys and values do.</summary>
+    internal TileForm Tiles { get; }
+
+    /// <summary>The kernels in every form, the scalar reference first and the fastest last.</summary>
+    internal IReadOnlyList<Variant<RowKernels>> Forms => _forms;
+
+    /// <summary>The fastest kernels that this machine can run.</summary>
+    internal RowKernels Kernels { get; }
+
+    /// <summary>A way to store rows that says no more than how a row is written and read.</summary>
+    /// <param name="errorShare">What <see cref="ErrorShare"/> is to be.</param>
+    public static RowCodec Plain<TCodec>(double errorShare)
+        where TCodec : struct, IPlainCodec => new PlainCodec<TCodec>(errorShare);
+
+    /// <summary>Bytes that a row of <paramref name="dim"/> elements takes, codes and scales; rows are stored as a multiple of 32 elements.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">dim is not in [1, PagedRows.MaxDim].</exception>
+    public int RowBytes(int dim) => Parts(dim).Bytes;
+
+    /// <summary>
+    /// Stores one row outside of any page, its scales behind its codes; in a page <see cref="PagedRows.Encode"/> does that, or
+    /// <see cref="OpenPage"/>. <paramref name="stored"/> has RowBytes(row.Length) bytes, of which all are written.
+    /// </summary>
+    public void Encode(ReadOnlySpan<float> row, Span<byte> stored)
+    {
+        var parts = Parts(row.Length);
+        Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
+        fixed (byte* p = stored)
+            Encode(row, new StoredRow(p, p + parts.CodeBytes));
+    }
+
+    /// <summary>Reads such a row back; exact for what was stored.</summary>
+    public void Decode(ReadOnlySpan<byte> stored, Span<float> row)
+    {
+        var parts = Parts(row.Length);
+        Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
+        fixed (byte* p = stored)
+            Decode(new StoredRow(p, p + parts.CodeBytes), row);
+    }
+
+    /// <summary>What is stored of a row of <paramref name="dim"/> elements.</summary>
+    internal RowParts Parts(int dim)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
+        return PartsOf(dim);
+    }
+
+    /// <summary>Bytes in a page, beside its rows, that these share.</summary>
+    internal virtual int SharedBytes(int dim) => 0;
+
+    /// <summary>Bytes of memory, beside the page's own, that the rows of a page take while it is being written.</summary>
+    internal virtual long OpenBytes(int dim, int pageTokens) => 0;
+
+    /// <summary>What writes the rows of a page; null where rows are stored one by one.</summary>
+    /// <param name="sharedAt">Offset in the page of what its rows share.</param>
+    internal virtual OpenPage? Open(int dim, int pageTokens, in RowLayout layout, int sharedAt) => null;
+
+    /// <summary>Writes all bytes of a row where it lies.</summary>
+    internal abstract void Encode(ReadOnlySpan<float> row, StoredRow stored);
+
+    /// <summary>Reads a row where it lies.</summary>
+    internal void Decode(StoredRow stored, Span<float> row)
+    {
+        var blockCount = RowBlocks.Count(row.Length);
+        Span<float> whole = stackalloc float[blockCount * RowBlocks.Elements];
+        fixed (float* destination = whole)
+            Kernels.Widen(stored, blockCount, destination);
+        whole[..row.Length].CopyTo(row);
+    }
+
+    /// <summary>The kernels in the form of that name, or else the last before it that there is.</summary>
+    internal RowKernels Form(string name)
+    {
+        var index = Array.FindIndex(_forms, form => form.Name == name);
+        return _forms[index < 0 ? ^1 : index].Run;
+    }
+
+    private protected abstract RowParts PartsOf(int dim);
+}

@@ -1,0 +1,125 @@
+using Kvasir.Cache;
+using Kvasir.Files;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Attention.Batches;
+
+/// <summary>
+/// Between steps, asks the policies of sequences what their heads give up, and does it: once for a layer when the prompt is over and all of its heads have
+/// observed it, then head by head as tokens come. Rows go in bursts, a page's worth or a 64th of all at a time, so that closing the gaps costs little: a window
+/// that moves on copies its sinks, and of n scattered rows n move for n/64 that go. With one of them given up a token that is 64 rows for each token and
+/// head, 32 kB at dim 128 in bf16, where it reads n.
+/// </summary>
+internal sealed class EditJob : ParallelJob
+{
+    private const int LeastRows = PagePool.PageTokens;
+    private const int LeastShare = 64;
+
+    // Of three pages in a row at least two are whole ones.
+    private const int LeastSharingRows = 3 * PagePool.PageTokens;
+
+    // Heads are asked every so many tokens.
+    private const int AskedTokens = 16;
+    private readonly AttentionShape _shape;
+    private readonly RowEdit[] _edits;
+    private readonly List<Segment> _segments;
+
+    public EditJob(AttentionShape shape, int workerCount, int maxSegments)
+    {
+        _shape = shape;
+        _segments = new List<Segment>(maxSegments);
+        // [workers, KV heads]: a layer's heads answer together.
+        _edits = new RowEdit[workerCount * shape.KvHeadCount];
+        for (var i = 0; i < _edits.Length; i++)
+            _edits[i] = new RowEdit();
+    }
+
+    /// <param name="batch">Computed, and its tokens drawn.</param>
+    /// <returns>Whether a prompt was over that had rows to drop.</returns>
+    public bool Run(WorkerPool pool, Batch batch)
+    {
+        _segments.Clear();
+        foreach (var segment in batch.Segments)
+        {
+            if (IsAsked(segment))
+                _segments.Add(segment);
+        }
+
+        if (_segments.Count == 0)
+            return false;
+        var endsPrompt = false;
+        foreach (var segment in _segments)
+        {
+            Prepare(segment.Attention.MaxRows);
+            endsPrompt |= segment.IsPrompt;
+        }
+
+        pool.Run(this, _segments.Count * _shape.LayerCount);
+        foreach (var segment in _segments)
+            segment.Attention.GiveIndexesBack();
+        return endsPrompt;
+    }
+
+    public override void Execute(int item, int worker)
+    {
+        var (segment, layer) = (_segments[item / _shape.LayerCount], item % _shape.LayerCount);
+        try
+        {
+            var visible = _shape.Visible(segment.Attention.RowCount);
+            if (segment.IsPrompt)
+                EndPrompt(segment.Attention, layer, visible, _edits.AsSpan(worker * _shape.KvHeadCount, _shape.KvHeadCount));
+            else
+                AfterStep(segment.Attention, layer, visible, _edits[worker * _shape.KvHeadCount]);
+        }
+        catch (Exception fault)
+        {
+            segment.Attention.MarkFault(fault);
+        }
+    }
+
+    // Those that go on, and drop rows. An index that still lacks rows knows them by their old numbers.
+    private static bool IsAsked(in Segment segment)
+    {
+        var attention = segment.Attention;
+        if (!attention.DropsRows || attention.Cache is null || attention.Fault is not null || attention.IsOver || attention.IsIndexing)
+            return false;
+        return segment.IsPrompt ? segment.EndsPrompt : segment.EndPosition / AskedTokens > segment.FirstPosition / AskedTokens;
+    }
+
+    // What a step may find to drop is listed without taking memory.
+    private void Prepare(int maxRows)
+    {
+        foreach (var edit in _edits)
+            edit.Prepare(LeastSharingRows + (maxRows / LeastShare));
+    }
+
+    private static void EndPrompt(SequenceAttention attention, int layer, (int First, int End) visible, ReadOnlySpan<RowEdit> edits)
+    {
+        for (var kvHead = 0; kvHead < edits.Length; kvHead++)
+        {
+            attention.Head(layer, kvHead).Rows.PrepareToDrop();
+            edits[kvHead].Begin(attention.Head(layer, kvHead).Rows.RowCount);
+        }
+
+        attention.Policy.EndPrompt(new LayerHeads(attention, layer, visible, edits));
+        for (var kvHead = 0; kvHead < edits.Length; kvHead++)
+        {
+            if (edits[kvHead].DroppedCount >= LeastRows)
+                attention.Head(layer, kvHead).Edit(edits[kvHead]);
+        }
+    }
+
+    private void AfterStep(SequenceAttention attention, int layer, (int First, int End) visible, RowEdit edit)
+    {
+        for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
+        {
+            var head = attention.Head(layer, kvHead);
+            var least = Math.Max(head.Rows.SharesRanges ? LeastSharingRows : LeastRows, head.Rows.RowCount / LeastShare);
+            if (head.Selector.DroppableRows(head.Rows, visible) < least)
+                continue;
+            edit.Begin(head.Rows.RowCount);
+            head.Selector.Edit(head.Rows, visible, edit);
+            head.Edit(edit);
+        }
+    }
+}

@@ -1,0 +1,19 @@
+namespace Kvasir.Attention.Batches;
+
+/// <summary>The rows of one sequence in a <see cref="Batch"/>: consecutive tokens at consecutive positions.</summary>
+/// <param name="Attention">What the sequence attends with.</param>
+/// <param name="FirstRow">Index of the first row in the batch.</param>
+/// <param name="RowCount">Rows, at least 1.</param>
+/// <param name="FirstPosition">The position of the first row; the cache holds every earlier one.</param>
+/// <param name="Kind">What the rows are.</param>
+/// <param name="LogitCount">How many of the last rows logits are wanted of.</param>
+internal readonly record struct Segment(SequenceAttention Attention, int FirstRow, int RowCount, int FirstPosition, SegmentKind Kind, int LogitCount)
+{
+    /// <summary>One past the last position.</summary>
+    public int EndPosition => FirstPosition + RowCount;
+
+    public bool IsPrompt => Kind == SegmentKind.Prompt;
+
+    /// <summary>Whether the prompt's last row is among these.</summary>
+    public bool EndsPrompt => IsPrompt && EndPosition == Attention.PromptEnd;
+}

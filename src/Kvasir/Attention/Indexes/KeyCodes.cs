@@ -1,0 +1,122 @@
+using Kvasir.Cache;
+using Kvasir.Kernels.Memory;
+using Kvasir.Kernels.Sampling;
+
+namespace Kvasir.Attention.Indexes;
+
+/// <summary>Keys in few bits each, by which all rows of a head can be scored roughly at a small part of the cost of reading them.</summary>
+internal sealed class KeyCodes : IDisposable
+{
+    private const int PageGroups = 64;
+    private const int PageRows = PageGroups * CodeScan.GroupRows;
+    private readonly CodeBook _book;
+    private readonly NativePages _pages;
+    private readonly int _tableCount;
+    private readonly int _groupBytes;
+    private readonly byte[] _tables;
+    private readonly float[] _products;
+
+    // Codes are learnt from so many rows, and so many of those that are looked at for it are left.
+    private int _learntRows;
+    private int _unseen;
+    private int _end;
+
+    /// <param name="bits">For each element of a key.</param>
+    public KeyCodes(double bits, HeadPlace place)
+    {
+        _tableCount = TableCount(place.Dim, bits);
+        _groupBytes = CodeScan.GroupBytes(_tableCount);
+        _book = new CodeBook(place.Dim, _tableCount);
+        _pages = new NativePages(PageGroups * _groupBytes, (place.MaxRows + PageRows - 1) / PageRows);
+        _tables = new byte[place.GroupHeads * _tableCount * CodeScan.TableEntries];
+        _products = new float[_tables.Length];
+    }
+
+    /// <summary>Rows that are coded: the first ones.</summary>
+    public int Count { get; private set; }
+
+    /// <summary>Rows that wait to be looked at or to be coded, until all are that were named to <see cref="Learn"/>.</summary>
+    public int RowsWaiting => _unseen + _end - Count;
+
+    public long Bytes => _pages.Bytes;
+
+    /// <summary>Bytes of one token.</summary>
+    public static double BytesPerToken(int dim, double bits) => TableCount(dim, bits) / 2.0;
+
+    /// <summary>Bytes of the codes of so many rows.</summary>
+    public static long BytesFor(int dim, double bits, int rows) =>
+        (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
+
+    /// <summary>Says that codes are to be learnt from the first rows of the head, at least one, and that these wait for <see cref="Build"/>.</summary>
+    public void Learn(int rows)
+    {
+        Truncate(0);
+        _book.Begin();
+        (_learntRows, _end, _unseen) = (rows, rows, CodeBook.RowsSeen(rows));
+    }
+
+    /// <summary>Looks at, and then codes, so many of the rows that wait.</summary>
+    public void Build(KvHead head, int rows)
+    {
+        var seen = Math.Min(rows, _unseen);
+        if (seen > 0)
+            _book.Learn(head.Keys, _learntRows, seen);
+        _unseen -= seen;
+        Code(head, Math.Min(_end, Count + rows - seen));
+    }
+
+    /// <summary>Codes the rows that are not yet; nothing while others wait, or before it is known how.</summary>
+    public void Append(KvHead head)
+    {
+        if (_learntRows == 0 || RowsWaiting > 0)
+            return;
+        _end = head.RowCount;
+        Code(head, _end);
+    }
+
+    /// <summary>Forgets rows from <paramref name="rows"/> on; and all, if some that were learnt from are among them.</summary>
+    public void Truncate(int rows)
+    {
+        if (rows < _learntRows)
+            (rows, _learntRows, _unseen) = (0, 0, 0);
+        (Count, _end) = (Math.Min(Count, rows), Math.Min(_end, rows));
+        _pages.Truncate((Count + PageRows - 1) / PageRows);
+    }
+
+    /// <summary>scores[g * stride + r] = the rough score of row 64 * firstGroup + r for query head g, up to a number of its own for each head.</summary>
+    /// <param name="queries">[group, dim]</param>
+    /// <param name="stride">At least the rows of the groups; those past <see cref="Count"/> get scores that mean nothing.</param>
+    /// <returns>u, where the unit of the scores is 2^u / <see cref="CodeBook.UnitsPerOne"/>.</returns>
+    public int Score(ReadOnlySpan<float> queries, int firstGroup, int groups, Span<ushort> scores, int stride)
+    {
+        var shift = _book.Tables(queries, _products, _tables);
+        for (var group = firstGroup; group < firstGroup + groups;)
+        {
+            var inPage = Math.Min(firstGroup + groups - group, PageGroups - group % PageGroups);
+            var codes = _pages.Page<byte>(group / PageGroups).Slice(group % PageGroups * _groupBytes, inPage * _groupBytes);
+            CodeScan.Scan(codes, _tables, _tableCount, scores[((group - firstGroup) * CodeScan.GroupRows)..], stride);
+            group += inPage;
+        }
+
+        return shift;
+    }
+
+    public void Dispose() => _pages.Dispose();
+
+    private static int TableCount(int dim, double bits) =>
+        Math.Max(1, (int)Math.Ceiling(dim * bits / (4 * CodeScan.TablesAtOnce))) * CodeScan.TablesAtOnce;
+
+    private void Code(KvHead head, int end)
+    {
+        if (Count >= end)
+            return;
+        var keys = head.Keys;
+        // All at once: rows that are scanned together had better lie side by side.
+        _pages.Reserve((_end + PageRows - 1) / PageRows);
+        for (; Count < end; Count++)
+        {
+            var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
+            CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
+        }
+    }
+}

@@ -1,7 +1,0 @@
-using Kvasir.Kernels.Memory;
-
-namespace Kvasir.Attention;
-
-/// <summary>Is told a layer's queries of a batch.</summary>
-/// <param name="queries">[rows, heads, dim], rotated.</param>
-internal delegate void LayerCapture(Batch batch, int layer, NativeView queries);

@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+
+namespace Kvasir.Attention.Policies;
+
+/// <summary>
+/// Every policy by name. The command line, the library and the conformance tests all read this table. A policy of another assembly joins it by
+/// <see cref="Register"/>, once, before it is named: the table belongs to the process, as encodings do.
+/// </summary>
+public static class PolicyCatalog
+{
+    private static ImmutableArray<PolicyEntry> _table =
+    [
+        Policies.Dense.Entry,
+        MagicPig.Entry,
+        Psa.Entry,
+        Streaming.Entry,
+        Longformer.Entry,
+        SparseTransformer.Entry,
+        TopK.Entry,
+        TopP.Entry,
+        Oracle.Entry,
+        Quest.Entry,
+        Guarded.Entry,
+        H2O.Entry,
+        Alisa.Entry,
+        Loki.Entry,
+    ];
+
+    /// <summary>The rows, in the order in which lists show them.</summary>
+    public static IReadOnlyList<PolicyEntry> Entries => _table;
+
+    /// <summary>The names, with commas between, for messages and help.</summary>
+    public static string Names => string.Join(", ", _table.Select(static entry => entry.Name));
+
+    /// <summary>Dense attention: the reference, and what an engine does when nobody says otherwise.</summary>
+    public static AttentionPolicy Dense { get; } = new PolicySpec(Policies.Dense.Entry).Create();
+
+    /// <summary>Adds a row at the end of the table. From any thread.</summary>
+    /// <exception cref="ArgumentException">The name is taken, or has other characters than letters, digits and hyphens.</exception>
+    public static void Register(PolicyEntry entry)
+    {
+        ArgumentNullException.ThrowIfNull(entry);
+        if (entry.Name.Length == 0 || !entry.Name.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-'))
+            throw new ArgumentException($"a policy's name has letters, digits and hyphens, and '{entry.Name}' has others or none", nameof(entry));
+        ImmutableInterlocked.Update(ref _table, static (table, added) => table.Any(other => other.Name == added.Name)
+            ? throw new ArgumentException($"there is a policy '{added.Name}' already", nameof(entry))
+            : table.Add(added), entry);
+    }
+
+    /// <summary>The policy that a text such as <c>dense</c> or <c>name:key=value,key=value</c> names, as a value.</summary>
+    /// <exception cref="KvasirException">The name, or a key, is unknown, or a value is out of its range; the message says what is known or allowed.</exception>
+    public static PolicySpec Spec(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        return PolicySpec.Parse(Find(colon < 0 ? text : text[..colon]), colon < 0 ? "" : text[(colon + 1)..]);
+    }
+
+    /// <summary>The policy that a text names, made.</summary>
+    /// <exception cref="KvasirException">As of <see cref="Spec"/>, or what the policy needs is not there.</exception>
+    public static AttentionPolicy Parse(string text) => Spec(text).Create();
+
+    private static PolicyEntry Find(string name) => _table.FirstOrDefault(entry => entry.Name == name)
+        ?? throw new KvasirException(KvasirError.BadOption, $"attention policy '{name}' is unknown; known: {Names}");
+}

@@ -1,0 +1,97 @@
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Files;
+
+/// <summary>The tensors of a safetensors file, or of a folder that holds them in one file or in shards, mapped into memory.</summary>
+public sealed class Safetensors : ITensorSource
+{
+    private const string SingleName = "model.safetensors";
+    private const string IndexName = "model.safetensors.index.json";
+
+    private readonly SafetensorsFile[] _files;
+    private readonly Dictionary<string, SafetensorsTensor> _byName;
+
+    private Safetensors(string path, SafetensorsFile[] files)
+    {
+        (Path, _files) = (path, files);
+        var tensors = new List<SafetensorsTensor>();
+        foreach (var file in files)
+            tensors.AddRange(file.Tensors);
+        _byName = new Dictionary<string, SafetensorsTensor>(tensors.Count);
+        foreach (var tensor in tensors)
+        {
+            if (!_byName.TryAdd(tensor.Name, tensor))
+                throw new KvasirException(KvasirError.BadFile, $"{tensor.File}: tensor {Shown.Name(tensor.Name)} occurs in {_byName[tensor.Name].File} too");
+        }
+
+        Tensors = tensors;
+    }
+
+    /// <summary>The file, or the index of the shards.</summary>
+    public string Path { get; }
+
+    /// <summary>In the order of the files.</summary>
+    public IReadOnlyList<SafetensorsTensor> Tensors { get; }
+
+    IEnumerable<string> ITensorSource.TensorNames => _byName.Keys;
+
+    /// <param name="folderOrFile">A file, or a folder with model.safetensors or model.safetensors.index.json and its shards.</param>
+    /// <exception cref="KvasirException">A file is missing, damaged or of a kind that is not supported; the message names what.</exception>
+    public static Safetensors Open(string folderOrFile)
+    {
+        if (!Directory.Exists(folderOrFile))
+            return Open(folderOrFile, [folderOrFile], shards: null);
+        var single = System.IO.Path.Combine(folderOrFile, SingleName);
+        if (File.Exists(single))
+            return Open(single, [single], shards: null);
+        var index = System.IO.Path.Combine(folderOrFile, IndexName);
+        if (!File.Exists(index))
+            throw new KvasirException(KvasirError.FileNotFound, $"{folderOrFile} holds neither {SingleName} nor {IndexName}");
+        var shards = SafetensorsIndex.Read(index);
+        return Open(index, [.. shards.FileNames.Select(name => System.IO.Path.Combine(folderOrFile, name))], shards);
+    }
+
+    /// <summary>A tensor of any shard, by its exact name.</summary>
+    public bool TryFind(string name, out SafetensorsTensor tensor) => _byName.TryGetValue(name, out tensor!);
+
+    bool ITensorSource.TryFind(string name, out StoredTensor stored)
+    {
+        var found = _byName.TryGetValue(name, out var tensor);
+        stored = found ? new StoredTensor(name, tensor!.File, tensor.Type, tensor.Shape, tensor.View) : default;
+        return found;
+    }
+
+    void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
+
+    void ITensorSource.ReadAhead()
+    {
+        foreach (var file in _files)
+            MappedFile.ReadAhead(file.View);
+    }
+
+    /// <summary>Closes all files: tensors of them must not be touched afterwards.</summary>
+    public void Dispose()
+    {
+        foreach (var file in _files)
+            file.Dispose();
+    }
+
+    private static Safetensors Open(string path, string[] paths, SafetensorsIndex? shards)
+    {
+        var files = new List<SafetensorsFile>();
+        try
+        {
+            foreach (var file in paths)
+                files.Add(SafetensorsFile.Open(file));
+            var opened = new Safetensors(path, [.. files]);
+            shards?.RequireAgreement(opened);
+            return opened;
+        }
+        catch
+        {
+            foreach (var file in files)
+                file.Dispose();
+            throw;
+        }
+    }
+}

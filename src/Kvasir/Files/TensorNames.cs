@@ -1,0 +1,102 @@
+using System.Globalization;
+
+namespace Kvasir.Files;
+
+/// <summary>How a container spells the parts of a model.</summary>
+internal sealed record TensorNames
+{
+    /// <summary>Frequency factors of rotary positions; GGUF only.</summary>
+    public const string RopeFactors = "rope_freqs.weight";
+
+    private const string RotaryBufferEnd = ".rotary_emb.inv_freq";
+
+    public static TensorNames Gguf { get; } = new()
+    {
+        Embedding = "token_embd.weight",
+        OutputNorm = "output_norm.weight",
+        Output = "output.weight",
+        LayerStart = "blk.",
+        AttentionNorm = "attn_norm.weight",
+        Query = "attn_q.weight",
+        Key = "attn_k.weight",
+        Value = "attn_v.weight",
+        AttentionOutput = "attn_output.weight",
+        QueryBias = "attn_q.bias",
+        KeyBias = "attn_k.bias",
+        ValueBias = "attn_v.bias",
+        AttentionOutputBias = "attn_output.bias",
+        QueryNorm = "attn_q_norm.weight",
+        KeyNorm = "attn_k_norm.weight",
+        FeedForwardNorm = "ffn_norm.weight",
+        Gate = "ffn_gate.weight",
+        Up = "ffn_up.weight",
+        Down = "ffn_down.weight",
+    };
+
+    public static TensorNames HuggingFace { get; } = new()
+    {
+        Embedding = "model.embed_tokens.weight",
+        OutputNorm = "model.norm.weight",
+        Output = "lm_head.weight",
+        LayerStart = "model.layers.",
+        AttentionNorm = "input_layernorm.weight",
+        Query = "self_attn.q_proj.weight",
+        Key = "self_attn.k_proj.weight",
+        Value = "self_attn.v_proj.weight",
+        AttentionOutput = "self_attn.o_proj.weight",
+        QueryBias = "self_attn.q_proj.bias",
+        KeyBias = "self_attn.k_proj.bias",
+        ValueBias = "self_attn.v_proj.bias",
+        AttentionOutputBias = "self_attn.o_proj.bias",
+        QueryNorm = "self_attn.q_norm.weight",
+        KeyNorm = "self_attn.k_norm.weight",
+        FeedForwardNorm = "post_attention_layernorm.weight",
+        Gate = "mlp.gate_proj.weight",
+        Up = "mlp.up_proj.weight",
+        Down = "mlp.down_proj.weight",
+    };
+
+    public required string Embedding { get; init; }
+
+    public required string OutputNorm { get; init; }
+
+    public required string Output { get; init; }
+
+    public required string LayerStart { get; init; }
+
+    public required string AttentionNorm { get; init; }
+
+    public required string Query { get; init; }
+
+    public required string Key { get; init; }
+
+    public required string Value { get; init; }
+
+    public required string AttentionOutput { get; init; }
+
+    public required string QueryBias { get; init; }
+
+    public required string KeyBias { get; init; }
+
+    public required string ValueBias { get; init; }
+
+    public required string AttentionOutputBias { get; init; }
+
+    public required string QueryNorm { get; init; }
+
+    public required string KeyNorm { get; init; }
+
+    public required string FeedForwardNorm { get; init; }
+
+    public required string Gate { get; init; }
+
+    public required string Up { get; init; }
+
+    public required string Down { get; init; }
+
+    /// <summary>The full name of a part of a layer.</summary>
+    public string Layer(int index, string part) => string.Create(CultureInfo.InvariantCulture, $"{LayerStart}{index}.{part}");
+
+    /// <summary>Whether a tensor may be left unread: its content follows from the configuration.</summary>
+    public bool IsDerived(string name) => name == RopeFactors || name == Output || name.EndsWith(RotaryBufferEnd, StringComparison.Ordinal);
+}

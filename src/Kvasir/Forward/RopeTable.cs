@@ -1,0 +1,90 @@
+using Kvasir.Files;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Forward;
+
+/// <summary>
+/// The rotations of a batch: cosines and sines of every row's position, computed in double precision once a step and shared by all
+/// layers and heads. A table of all positions would cost 64 MiB at 128k tokens.
+/// </summary>
+internal sealed class RopeTable
+{
+    private readonly double[] _frequencies;
+    private readonly float _magnitude;
+    private readonly float[] _cos;
+    private readonly float[] _sin;
+
+    public RopeTable(RopeConfig config, int maxRows)
+    {
+        _frequencies = InverseFrequencies(config);
+        _magnitude = (float)config.AttentionFactor;
+        _cos = new float[maxRows * _frequencies.Length];
+        _sin = new float[maxRows * _frequencies.Length];
+    }
+
+    /// <summary>[dim / 2] for row <paramref name="row"/> of the last <see cref="Fill"/>.</summary>
+    public ReadOnlySpan<float> Cos(int row) => _cos.AsSpan(row * _frequencies.Length, _frequencies.Length);
+
+    /// <summary>[dim / 2] for row <paramref name="row"/> of the last <see cref="Fill"/>.</summary>
+    public ReadOnlySpan<float> Sin(int row) => _sin.AsSpan(row * _frequencies.Length, _frequencies.Length);
+
+    /// <param name="positions">[rows]</param>
+    public void Fill(ReadOnlySpan<int> positions)
+    {
+        var at = 0;
+        foreach (var position in positions)
+        {
+            foreach (var frequency in _frequencies)
+            {
+                var (sin, cos) = Math.SinCos(position * frequency);
+                (_cos[at], _sin[at++]) = ((float)cos * _magnitude, (float)sin * _magnitude);
+            }
+        }
+    }
+
+    /// <summary>Radians per position of each pair, after scaling: [dim / 2].</summary>
+    internal static double[] InverseFrequencies(RopeConfig config)
+    {
+        var frequencies = new double[config.Dim / 2];
+        for (var i = 0; i < frequencies.Length; i++)
+        {
+            var frequency = Math.Pow(config.Base, -2.0 * i / config.Dim);
+            if (config.FrequencyFactors is { } factors)
+                frequency /= factors[i];
+            frequencies[i] = config.Scaling switch
+            {
+                RopeScaling.Linear => frequency / config.Factor,
+                RopeScaling.Llama3 => Llama3(frequency, config),
+                RopeScaling.Yarn => Yarn(frequency, i, config),
+                _ => frequency,
+            };
+        }
+
+        return frequencies;
+    }
+
+    // Llama 3.1: long wavelengths are stretched, short ones kept, those between blended.
+    private static double Llama3(double frequency, RopeConfig config)
+    {
+        var turns = config.OriginalContextTokens * frequency / (2 * Math.PI);
+        if (turns >= config.HighFreqFactor)
+            return frequency;
+        if (turns <= config.LowFreqFactor)
+            return frequency / config.Factor;
+        var smooth = (turns - config.LowFreqFactor) / (config.HighFreqFactor - config.LowFreqFactor);
+        return ((1 - smooth) * frequency / config.Factor) + (smooth * frequency);
+    }
+
+    // YaRN (arXiv 2309.00071, section 3.2): a ramp over the pairs between those that turn BetaFast and BetaSlow times in the
+    // original context.
+    private static double Yarn(double frequency, int pair, RopeConfig config)
+    {
+        var low = Math.Max(0, Math.Floor(PairOf(config.BetaFast, config)));
+        var high = Math.Min(config.Dim - 1, Math.Ceiling(PairOf(config.BetaSlow, config)));
+        var stretched = Math.Clamp((pair - low) / Math.Max(0.001, high - low), 0, 1);
+        return (frequency / config.Factor * stretched) + (frequency * (1 - stretched));
+    }
+
+    private static double PairOf(double turns, RopeConfig config) =>
+        config.Dim * Math.Log(config.OriginalContextTokens / (turns * 2 * Math.PI)) / (2 * Math.Log(config.Base));
+}

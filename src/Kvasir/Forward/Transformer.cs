@@ -1,0 +1,196 @@
+using Kvasir.Attention.Batches;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Forward;
+
+/// <summary>
+/// The forward pass of the Llama family over a batch of rows. Models differ by their <see cref="ModelConfig"/> and by which
+/// optional tensors their <see cref="Weights"/> hold, not by code.
+/// </summary>
+internal sealed class Transformer : IDisposable
+{
+    private readonly ModelConfig _config;
+    private readonly WeightMatrix _embedding;
+    private readonly WeightMatrix _output;
+    private readonly float[] _outputNorm;
+    private readonly LayerWeights[] _layers;
+    private readonly WorkerPool _pool;
+    private readonly SparseAttention _attention;
+    private readonly LinearInput _input;
+    private readonly LinearProduct _linear;
+    private readonly HeadRotation _rotation;
+    private readonly NativeBuffer _buffer;
+    private readonly NativeView _x;
+    private readonly NativeView _queries;
+    private readonly NativeView _keys;
+    private readonly NativeView _values;
+    private readonly NativeView _attended;
+    private readonly NativeView _gate;
+    private readonly NativeView _up;
+    private readonly NativeView _projected;
+    private readonly NativeView _logits;
+    private readonly LayerReads[] _reads;
+    private StepClock _clock;
+
+    /// <param name="kv">How keys and values are stored.</param>
+    /// <param name="limits">Rows, segments and logit rows of a batch.</param>
+    /// <param name="maxTokens">The longest sequence.</param>
+    public Transformer(ModelConfig config, Weights weights, KvFormat kv, WorkerPool pool, Batch limits, int maxTokens)
+    {
+        (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
+        (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
+        Shape = config.Attention;
+        _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
+        var queryWidth = config.HeadCount * config.HeadDim;
+        var kvWidth = config.KvHeadCount * config.HeadDim;
+        var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
+        var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
+        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), config.NormEpsilon);
+        _linear = new LinearProduct(_input, pool);
+        _rotation = new HeadRotation(config, limits.MaxRows);
+
+        long rows = limits.MaxRows;
+        var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
+        var rowFloats = (2L * config.Width) + (2L * queryWidth) + (2L * kvWidth) + (2L * config.FeedForwardWidth);
+        // Rows that no batch reaches are never touched, and so take no memory.
+        _buffer = NativeBuffer.Uninitialized((sizeof(float) * rows * rowFloats) + logitBytes);
+        var free = _buffer.View;
+        _x = Take(ref free, rows * config.Width);
+        _projected = Take(ref free, rows * config.Width);
+        _queries = Take(ref free, rows * queryWidth);
+        _attended = Take(ref free, rows * queryWidth);
+        _keys = Take(ref free, rows * kvWidth);
+        _values = Take(ref free, rows * kvWidth);
+        _gate = Take(ref free, rows * config.FeedForwardWidth);
+        _up = Take(ref free, rows * config.FeedForwardWidth);
+        _logits = Take(ref free, (long)limits.MaxLogitRows * config.VocabularySize);
+    }
+
+    public AttentionShape Shape { get; }
+
+    /// <summary>As <see cref="SparseAttention.Capture"/>.</summary>
+    public LayerCapture? Capture
+    {
+        set => _attention.Capture = value;
+    }
+
+    /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
+    public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
+
+    /// <summary>Of the last <see cref="Forward"/>.</summary>
+    public StepTimings LastStep { get; private set; }
+
+    /// <summary>[layers]: what generated tokens of the last <see cref="Forward"/> read.</summary>
+    public ReadOnlySpan<LayerReads> LastReads => _reads;
+
+    /// <summary>
+    /// Computes a batch: its keys and values are in the cache afterwards, and <see cref="Logits"/> has the rows that it asked for.
+    /// False when every sequence of the batch was cancelled on the way, or ended by a fault of its own.
+    /// </summary>
+    public bool Forward(Batch batch)
+    {
+        _clock.Start();
+        Embed(batch);
+        _rotation.Fill(batch.Positions);
+        _clock.Pass();
+        for (var layer = 0; layer < _config.LayerCount; layer++)
+        {
+            if (batch.IsAbandoned)
+                return false;
+            Attend(batch, layer);
+            FeedForward(batch.RowCount, _layers[layer]);
+            _clock.MarkLinear();
+        }
+
+        Project(batch.LogitRows);
+        _clock.MarkLinear();
+        LastStep = _clock.Read(batch.RowCount, _attention.Counts(_reads), _pool.WorkerCount);
+        return true;
+    }
+
+    /// <summary>[vocabulary] for the <paramref name="index"/>-th logit row of the last batch.</summary>
+    public Span<float> Logits(int index) => _logits.Span<float>((long)index * _config.VocabularySize * sizeof(float), _config.VocabularySize);
+
+    public void Dispose()
+    {
+        _attention.Dispose();
+        _input.Dispose();
+        _buffer.Dispose();
+    }
+
+    private void Embed(Batch batch)
+    {
+        for (var row = 0; row < batch.RowCount; row++)
+            WeightRow.Decode(_embedding.Type, _embedding.Row(batch.Tokens[row]), Row(_x, row));
+    }
+
+    private void Attend(Batch batch, int layer)
+    {
+        var weights = _layers[layer];
+        var rows = batch.RowCount;
+        _linear.Run(
+            new LinearRows(_x, rows, _config.Width, weights.AttentionNorm),
+            new LinearTarget(weights.Query, weights.QueryBias, _queries),
+            new LinearTarget(weights.Key, weights.KeyBias, _keys),
+            new LinearTarget(weights.Value, weights.ValueBias, _values));
+        _clock.MarkLinear();
+        _rotation.Rotate(_pool, _queries, _config.HeadCount, rows, weights.QueryNorm);
+        _rotation.Rotate(_pool, _keys, _config.KvHeadCount, rows, weights.KeyNorm);
+        _attention.Run(batch, layer, _queries, (_keys, _values), _attended);
+        _clock.MarkAttention();
+        var attended = new LinearRows(_attended, rows, _config.HeadCount * _config.HeadDim, null);
+        _linear.RunInto(_x, attended, new LinearTarget(weights.Output, weights.OutputBias, _projected));
+    }
+
+    private void FeedForward(int rows, LayerWeights weights)
+    {
+        var normed = new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm);
+        _linear.RunGated(normed, new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+        _linear.RunInto(_x, new LinearRows(_gate, rows, _config.FeedForwardWidth, null), new LinearTarget(weights.Down, null, _projected));
+    }
+
+    // Only some rows go on to the vocabulary: the newest of each sequence, gathered to the front of a buffer that is free by now.
+    private void Project(ReadOnlySpan<int> logitRows)
+    {
+        if (logitRows.IsEmpty)
+            return;
+        for (var i = 0; i < logitRows.Length; i++)
+            Row(_x, logitRows[i]).CopyTo(Row(_projected, i));
+        var rows = new LinearRows(_projected, logitRows.Length, _config.Width, _outputNorm);
+        _linear.Run(rows, new LinearTarget(_output, null, _logits));
+    }
+
+    private Span<float> Row(NativeView rows, int row) => rows.Span<float>((long)row * _config.Width * sizeof(float), _config.Width);
+
+    private static NativeView Take(ref NativeView free, long floats)
+    {
+        var taken = free.Slice(0, floats * sizeof(float));
+        free = free.Slice(taken.Bytes, free.Bytes - taken.Bytes);
+        return taken;
+    }
+
+    // A batch may have any number of rows: the forms of one and of the most.
+    private static HashSet<ActivationKind> Kinds(Weights weights, int maxRows)
+    {
+        var kinds = new HashSet<ActivationKind>();
+        Add(weights.Output);
+        foreach (var layer in weights.Layers)
+        {
+            ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
+            foreach (var matrix in matrices)
+                Add(matrix);
+        }
+
+        return kinds;
+
+        void Add(in WeightMatrix matrix)
+        {
+            kinds.Add(Activations.KindOf(matrix, 1));
+            kinds.Add(Activations.KindOf(matrix, maxRows));
+        }
+    }
+}

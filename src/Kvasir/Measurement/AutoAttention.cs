@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Text.Json;
+using Kvasir.Attention;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Machine;
+using Kvasir.Measurement;
+using Kvasir.Models.Configs;
+
+namespace Kvasir;
+
+/// <summary>
+/// Attention that is chosen for a user who names none: dense below the context length from which a sparse policy pays on this machine, and that policy above it.
+/// The length is measured once for a shape of heads and a type of KV cache, and kept in a file.
+/// </summary>
+public static class AutoAttention
+{
+    /// <summary>What a user writes where a policy's name would stand.</summary>
+    public const string Name = "auto";
+
+    /// <summary>The policy that is taken above the length: docs/choosing-a-policy.md has the evidence.</summary>
+    public const string Policy = "guarded";
+
+    // Where a choice is kept, in place of the user's own folder.
+    private const string FileVariable = "KVASIR_AUTO_ATTENTION";
+
+    /// <summary>The policy and its options for a model on this machine.</summary>
+    /// <param name="kv">How keys and values will be stored.</param>
+    /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
+    public static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens) => Choose(config, kv, contextTokens, File());
+
+    /// <param name="path">Of the file where lengths are kept.</param>
+    /// <inheritdoc cref="Choose(ModelConfig, KvFormat, int)"/>
+    internal static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens, string path)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var context = contextTokens == 0 ? config.ContextTokens : contextTokens;
+        var (key, known) = (Key(config, kv), Read(path));
+        if (!known.TryGetValue(key, out var sparseFrom) && context >= AttentionCrossover.LeastDepth)
+        {
+            // All depths, so that the next model of this shape may have any window.
+            sparseFrom = new AttentionCrossover(config, kv).Find(SparseFrom(0).Create(), int.MaxValue) ?? 0;
+            known[key] = sparseFrom;
+            Write(path, known);
+        }
+
+        return sparseFrom == 0 || sparseFrom > context ? new AutoChoice(PolicyCatalog.Dense.Spec, null) : new AutoChoice(SparseFrom(sparseFrom), sparseFrom);
+    }
+
+    /// <summary>What a length holds for: this machine, these kernels with the instructions that they may use, and a shape of heads.</summary>
+    internal static string Key(ModelConfig config, KvFormat kv) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {string.Join('+', Processor.InstructionSets)} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+
+    private static PolicySpec SparseFrom(int tokens) => PolicyCatalog.Spec(Policy).With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
+
+    private static string File() => Environment.GetEnvironmentVariable(FileVariable) is { Length: > 0 } named ? named : Path.Combine(
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "kvasir", "auto-attention.json");
+
+    // A file that is missing or damaged costs a second of measuring.
+    private static Dictionary<string, int> Read(string path)
+    {
+        var lengths = new Dictionary<string, int>();
+        try
+        {
+            using var stored = JsonDocument.Parse(System.IO.File.ReadAllBytes(path));
+            foreach (var length in stored.RootElement.EnumerateObject())
+            {
+                if (length.Value.TryGetInt32(out var tokens) && tokens >= 0)
+                    lengths[length.Name] = tokens;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException or InvalidOperationException)
+        {
+            lengths.Clear();
+        }
+
+        return lengths;
+    }
+
+    // Where nothing can be kept, it is measured every time.
+    private static void Write(string path, Dictionary<string, int> lengths)
+    {
+        var partial = $"{path}.{Environment.ProcessId}";
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            using (var stream = System.IO.File.Create(partial))
+            {
+                using var writer = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+                writer.WriteStartObject();
+                foreach (var (key, tokens) in lengths)
+                    writer.WriteNumber(key, tokens);
+                writer.WriteEndObject();
+            }
+
+            System.IO.File.Move(partial, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Remove(partial);
+        }
+    }
+
+    private static void Remove(string path)
+    {
+        try
+        {
+            System.IO.File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return;
+        }
+    }
+}

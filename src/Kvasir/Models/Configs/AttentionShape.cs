@@ -1,0 +1,22 @@
+namespace Kvasir.Models.Configs;
+
+/// <summary>The attention of a model, as far as its kernels care.</summary>
+/// <param name="LayerCount">Layers.</param>
+/// <param name="HeadCount">Query heads, a multiple of <paramref name="KvHeadCount"/>.</param>
+/// <param name="KvHeadCount">KV heads.</param>
+/// <param name="Dim">Elements of a query and of a key.</param>
+/// <param name="WindowTokens">Of a sliding window: a query sees this many rows, its own among them; null sees all.</param>
+public readonly record struct AttentionShape(int LayerCount, int HeadCount, int KvHeadCount, int Dim, int? WindowTokens)
+{
+    /// <summary>Elements of a value, and of a head's output.</summary>
+    public int ValueDim { get; init; } = Dim;
+
+    /// <summary>Query heads that share a KV head.</summary>
+    public int GroupHeads => HeadCount / KvHeadCount;
+
+    /// <summary>The oldest row that a query at <paramref name="position"/> sees.</summary>
+    public int FirstVisible(int position) => WindowTokens is { } window ? Math.Max(0, position - window + 1) : 0;
+
+    /// <summary>The rows that a query at <paramref name="position"/> sees, from the oldest to one past its own.</summary>
+    public (int First, int End) Visible(int position) => (FirstVisible(position), position + 1);
+}

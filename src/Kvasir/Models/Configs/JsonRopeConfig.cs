@@ -1,0 +1,78 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Models.Configs;
+
+/// <summary>Reads a <see cref="RopeConfig"/> from a config.json: rope_theta and rope_scaling, or rope_parameters, which newer files have for both.</summary>
+internal static class JsonRopeConfig
+{
+    private const double DefaultBase = 10000;
+    private const string Supported = "supported are default, linear, llama3, yarn";
+
+    public static RopeConfig Read(JsonFields fields, int headDim, int contextTokens)
+    {
+        var parameters = fields.Object("rope_parameters");
+        if (parameters?.ObjectKeys().FirstOrDefault() is { } nested)
+            throw parameters.Unsupported(nested, "sets rotary positions for some layers only, which is not supported");
+        var scaling = parameters ?? fields.Object("rope_scaling");
+        var plain = new RopeConfig
+        {
+            // Rows of these files are in the order that halves rotate in, whatever the architecture.
+            Order = RopeOrder.Halves,
+            Dim = headDim,
+            Base = parameters?.RopeBase("rope_theta") ?? fields.RopeBase("rope_theta") ?? DefaultBase,
+        };
+        if (scaling is null)
+            return plain;
+        scaling.RequireNeutral("partial_rotary_factor", 1);
+        var typeKey = scaling.Contains("rope_type") ? "rope_type" : "type";
+        return scaling.String(typeKey) switch
+        {
+            null or "" or "none" or "default" => plain,
+            "linear" => plain with { Scaling = RopeScaling.Linear, Factor = scaling.RequiredFactor("factor") },
+            "llama3" => ReadLlama3(scaling, plain),
+            "yarn" => ReadYarn(scaling, plain, contextTokens),
+            var other => throw scaling.Unsupported(typeKey, $"is {Shown.Name(other)}; {Supported}"),
+        };
+    }
+
+    private static RopeConfig ReadLlama3(JsonFields fields, RopeConfig plain)
+    {
+        var (low, high) = (fields.RequiredFactor("low_freq_factor"), fields.RequiredFactor("high_freq_factor"));
+        if (high <= low)
+            throw fields.Bad("high_freq_factor", $"is {high}; it must be above the low_freq_factor {low}");
+        return plain with
+        {
+            Scaling = RopeScaling.Llama3,
+            Factor = fields.RequiredFactor("factor"),
+            LowFreqFactor = low,
+            HighFreqFactor = high,
+            OriginalContextTokens = fields.RequiredCount("original_max_position_embeddings", ConfigFields.ContextLimit),
+        };
+    }
+
+    private static RopeConfig ReadYarn(JsonFields fields, RopeConfig plain, int contextTokens)
+    {
+        if (fields.Boolean("truncate") == false)
+            throw fields.Unsupported("truncate", "is false, which is not supported");
+        var factor = fields.RequiredFactor("factor");
+        return plain with
+        {
+            Scaling = RopeScaling.Yarn,
+            Factor = factor,
+            OriginalContextTokens = fields.Count("original_max_position_embeddings", ConfigFields.ContextLimit) ?? contextTokens,
+            BetaFast = fields.Factor("beta_fast") ?? 32,
+            BetaSlow = fields.Factor("beta_slow") ?? 1,
+            AttentionFactor = fields.Factor("attention_factor") ?? DefaultAttentionFactor(fields, factor),
+        };
+    }
+
+    // With both mscale keys, their ratio counts; alone, neither does.
+    private static double DefaultAttentionFactor(JsonFields fields, double factor)
+    {
+        if (fields.Number("mscale") is not { } all || fields.Number("mscale_all_dim") is not { } one || all == 0 || one == 0)
+            return RopeConfig.YarnAttentionFactor(factor);
+        var ratio = factor <= 1 ? 1 : ((0.1 * all * Math.Log(factor)) + 1) / ((0.1 * one * Math.Log(factor)) + 1);
+        return double.IsFinite(ratio) && ratio > 0 ? ratio : throw fields.Bad("mscale", $"is {all} with mscale_all_dim {one}, which gives no attention factor");
+    }
+}

@@ -1,0 +1,83 @@
+using Kvasir.Files;
+
+namespace Kvasir.Models.Configs;
+
+/// <summary>
+/// What tells one model of the Llama family from another: sizes, positions, and which optional parts its layers have.
+/// </summary>
+public sealed record ModelConfig
+{
+    /// <summary>The kind, as its file names it: llama, mistral, qwen2 or qwen3.</summary>
+    public required string Architecture { get; init; }
+
+    /// <summary>For people; from the file, or the file's own name.</summary>
+    public required string Name { get; init; }
+
+    public required int LayerCount { get; init; }
+
+    /// <summary>Elements of the residual stream.</summary>
+    public required int Width { get; init; }
+
+    public required int FeedForwardWidth { get; init; }
+
+    /// <summary>Query heads: a multiple of <see cref="KvHeadCount"/>.</summary>
+    public required int HeadCount { get; init; }
+
+    public required int KvHeadCount { get; init; }
+
+    /// <summary>Elements of a head, even; not always Width / HeadCount.</summary>
+    public required int HeadDim { get; init; }
+
+    /// <summary>Rows of the embedding.</summary>
+    public required int VocabularySize { get; init; }
+
+    /// <summary>The native window: tokens that the model was made for, with the scaling that its file asks for.</summary>
+    public required int ContextTokens { get; init; }
+
+    /// <summary>Added to the mean square in RMSNorm.</summary>
+    public required float NormEpsilon { get; init; }
+
+    public required RopeConfig Rope { get; init; }
+
+    /// <summary>Latest tokens that a token sees, itself included, or null where it sees all before it. The same in every layer.</summary>
+    public int? SlidingWindowTokens { get; init; }
+
+    /// <summary>Whether the output matrix is the embedding.</summary>
+    public bool TiedEmbedding { get; init; }
+
+    /// <summary>Whether queries, keys and values have a bias.</summary>
+    public bool HasQkvBias { get; init; }
+
+    /// <summary>Whether the attention's output has a bias.</summary>
+    public bool HasOutputBias { get; init; }
+
+    /// <summary>Whether each head of queries and keys passes an RMSNorm before it is rotated.</summary>
+    public bool HasQkNorm { get; init; }
+
+    /// <summary>The sizes that attention works with.</summary>
+    public AttentionShape Attention => new(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
+
+    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
+    public static ModelConfig FromGguf(Gguf file) => GgufModelConfig.Read(file);
+
+    /// <param name="folder">A Hugging Face style folder with a config.json.</param>
+    /// <param name="notes">Takes a line for each piece of advice that cannot be followed; null for nobody.</param>
+    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
+    public static ModelConfig FromFolder(string folder, Notes? notes = null) => JsonModelConfig.Read(Path.Combine(folder, "config.json"), notes ?? new Notes());
+
+    /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
+    internal ModelConfig RequireSound(string file)
+    {
+        if (HeadCount % KvHeadCount != 0)
+            throw Bad($"{HeadCount} query heads are not a multiple of {KvHeadCount} KV heads");
+        if (HeadDim % 2 != 0)
+            throw Bad($"the head dimension is {HeadDim}, and positions rotate pairs");
+        if (Rope.Dim % 2 != 0 || Rope.Dim > HeadDim)
+            throw Bad($"{Rope.Dim} elements of a head of {HeadDim} rotate; an even number of at most {HeadDim} is expected");
+        if (Rope.Scaling == RopeScaling.Yarn && Rope.BetaFast <= Rope.BetaSlow)
+            throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
+        return this;
+
+        KvasirException Bad(string problem) => new(KvasirError.BadFile, $"{file}: {problem}");
+    }
+}

@@ -1,0 +1,84 @@
+using Kvasir.Attention;
+using Kvasir.Requests;
+
+namespace Kvasir;
+
+/// <summary>What a request asks for beside its prompt.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>The most that <see cref="SpeculativeTokens"/> may be.</summary>
+    public const int MostSpeculativeTokens = 16;
+
+    /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>
+    /// Tokens behind the prompt that are fed as if they had been generated, one a step or as candidates: attended by the policy. They are no part of the answer, end
+    /// nothing, and are not sampled; generation goes on behind them.
+    /// </summary>
+    public ReadOnlyMemory<int> GivenTokens { get; init; }
+
+    /// <summary>Told the logits of the prompt's last token and of every token behind it, once each; null for nobody.</summary>
+    public LogitsObserver? Logits { get; init; }
+
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>
+    /// Texts that end the answer, which then stops before them. A control token counts by its name, though it is no part of the answer. At most 16, each
+    /// of 1 to 256 UTF-8 bytes.
+    /// </summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Alternatives to report with each token: null for no log-probabilities, 0 for the chosen token's only, at most 20.</summary>
+    public int? TopLogprobs { get; init; }
+
+    /// <summary>Whether end-of-generation tokens are generated like any other, as benchmarks want.</summary>
+    public bool IgnoreEnd { get; init; }
+
+    /// <summary>The policy for this sequence; null takes the engine's.</summary>
+    public AttentionPolicy? Attention { get; init; }
+
+    /// <summary>
+    /// The share, from 0 to 1, of this sequence's sparse (step, layer, KV head) that are attended densely as well, to know how far off they
+    /// are: <see cref="Sequence.AuditFigures"/>. Tokens do not depend on it. It costs this share of dense attention. Null takes the engine's.
+    /// </summary>
+    public double? AuditShare { get; init; }
+
+    /// <summary>
+    /// Tokens that are guessed at a time, 0 to 16, from what followed the newest ones where they came before, and computed in one step with the next token. A guess
+    /// is taken if it is the token that the sampler draws there; what it was wrong about is taken back. So tokens are those without, but for rounding: a step of
+    /// several rows rounds as a batch of sequences does, and a long answer may differ at a draw that was close. Text that repeats
+    /// its prompt or itself comes faster, and other text a little slower. Given tokens are computed so many at a time as well.
+    /// </summary>
+    public int SpeculativeTokens { get; init; }
+
+    /// <summary>A copy that shares nothing which somebody could change later, or that could throw later.</summary>
+    /// <exception cref="KvasirException">An option is null or outside its range.</exception>
+    internal GenerationOptions Checked(int vocabularySize)
+    {
+        if (Sampling is null)
+            throw new KvasirException(KvasirError.BadOption, "sampling is null; leave it out for the defaults");
+        if (Stop is null)
+            throw new KvasirException(KvasirError.BadOption, "the list of stop strings is null; an empty one stands for none");
+        // Before they are copied: a list may say that it is longer than memory.
+        if (Stop.Count > StopMatcher.MaxStops)
+            throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
+        var own = this with { GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        own.Validate();
+        return own;
+    }
+
+    private void Validate()
+    {
+        if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
+            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {(GivenTokens.IsEmpty ? 1 : 0)}");
+        if (SpeculativeTokens is < 0 or > MostSpeculativeTokens)
+            throw new KvasirException(KvasirError.BadOption, $"speculative tokens {SpeculativeTokens} is outside 0 to {MostSpeculativeTokens}");
+        if (TopLogprobs is < 0 or > 20)
+            throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
+        if (AuditShare is not (null or (>= 0 and <= 1)))
+            throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
+        for (var i = 0; i < Stop.Count; i++)
+            StopMatcher.Validate(Stop[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {Stop.Count} is null"));
+    }
+}

@@ -1,0 +1,289 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using Kvasir.Attention;
+using Kvasir.Attention.Audit;
+using Kvasir.Attention.Batches;
+using Kvasir.Ground;
+using Kvasir.Models.Configs;
+using Kvasir.Requests;
+using Kvasir.Sampling;
+
+namespace Kvasir;
+
+/// <summary>
+/// One request: its tokens, its place in the cache, and its answer as it grows. The engine's thread writes; one other thread may
+/// read the answer through <see cref="TryRead"/> or <see cref="ReadAllAsync"/>, and any thread may <see cref="Cancel"/>.
+/// </summary>
+[SuppressMessage("Design", "CA1001", Justification = "A semaphore whose wait handle is never asked for holds nothing to release.")]
+public sealed class Sequence
+{
+    private const int TextBytesPerToken = 8;
+    // Longer answers than this are rare enough to let their text grow.
+    private const int TextLimitBytes = 64 << 20;
+    private static readonly TokenLogprob[] NoLogprobs = [];
+    private readonly int[] _prompt;
+    private readonly SemaphoreSlim _signal = new(0);
+    private readonly Interruption _interruption = new();
+    private int[] _tokens;
+    private int[] _textEnds = [];
+    private float[] _logprobs = [];
+    private TokenLogprob[][] _topLogprobs = [];
+    private StopMatcher _text = new([], 0);
+    private int _readCount;
+    private int _readBytes;
+    private bool _tailRead;
+    private int _submitted;
+    private int _publishedCount;
+    private int _finish;
+    private bool _leftShared;
+
+    /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
+    public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
+    {
+        _prompt = prompt.ToArray();
+        _tokens = _prompt;
+        Options = options ?? new GenerationOptions();
+        (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
+    }
+
+    /// <summary>As they were given; from submission on a copy that nobody else can change.</summary>
+    public GenerationOptions Options { get; private set; }
+
+    /// <summary>What it has in common with others, at the beginning of its prompt; null for nothing.</summary>
+    public SharedPrompt? Shared { get; init; }
+
+    public SequenceTimings Timings { get; } = new();
+
+    public int PromptCount => _prompt.Length;
+
+    /// <summary>Tokens generated so far, as the engine's thread sees it.</summary>
+    public int GeneratedCount => Math.Max(0, TokenCount - AnswerStart);
+
+    /// <summary>Prompt, given tokens as far as they were fed, and answer.</summary>
+    public int TokenCount { get; private set; }
+
+    /// <summary>Prompt, given tokens as far as they were fed, and answer, [<see cref="TokenCount"/>].</summary>
+    public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, TokenCount);
+
+    /// <summary>Tokens that were computed under the policy; a preempted sequence computes some again as a prompt, which is not counted.</summary>
+    public int DecodedCount => Attention?.DecodedCount ?? 0;
+
+    /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
+    public int CachedCount => Attention?.RowCount ?? 0;
+
+    /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
+    public int ReusedCount => Attention?.ReusedCount ?? 0;
+
+    /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
+    public int TokenLimit { get; private set; }
+
+    /// <summary>The seed that tokens are drawn with.</summary>
+    public ulong Seed { get; private set; }
+
+    public bool IsCancelled => _interruption.IsCancelled;
+
+    /// <summary>How far attention was from dense attention; null unless an audit was asked for. To be read after the end.</summary>
+    public AuditFigures? AuditFigures => Attention?.Audit?.Figures();
+
+    public FinishReason Finish => (FinishReason)Volatile.Read(ref _finish);
+
+    /// <summary>The error, when <see cref="Finish"/> is <see cref="FinishReason.Failed"/>.</summary>
+    public KvasirException? Failure { get; private set; }
+
+    /// <summary>Rows before this one are attended as a prompt. Grows when a preempted sequence computes its own answer again.</summary>
+    internal int PrefillCount { get; private set; }
+
+    /// <summary>Rows for which it gave its memory back while nobody else had any.</summary>
+    internal int GaveWayRows { get; set; }
+
+    /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
+    internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
+
+    /// <summary>How far guesses may be taken back.</summary>
+    internal TakeBack TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
+
+    /// <summary>What it attends with; null before it was accepted.</summary>
+    internal SequenceAttention? Attention { get; private set; }
+
+    internal Sampler? Sampler { get; private set; }
+
+    /// <summary>What was thrown in this sequence's own part of a step, which ends it; null for nothing.</summary>
+    internal Exception? Fault => _interruption.Fault;
+
+    /// <summary>Whether nobody waits for more of it.</summary>
+    internal bool IsOver => _interruption.IsOver;
+
+    /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
+    public void Cancel() => _interruption.Cancel();
+
+    /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it was accepted. For between steps, or after the end.</summary>
+    public LayerReads[] ReadsByLayer() => Attention?.ReadsByLayer() ?? [];
+
+    /// <summary>The next piece of the answer, when there is one already.</summary>
+    public bool TryRead(out GeneratedToken token)
+    {
+        var finished = Finish != FinishReason.None;
+        if (_readCount < Volatile.Read(ref _publishedCount))
+        {
+            var i = _readCount++;
+            var logprob = _logprobs.Length > 0 ? _logprobs[i] : float.NaN;
+            token = new GeneratedToken(_tokens[AnswerStart + i], ReadText(_textEnds[i]), logprob, _topLogprobs.Length > 0 ? _topLogprobs[i] : NoLogprobs);
+            return true;
+        }
+
+        var tail = finished && !_tailRead ? ReadText(_text.ReleasedBytes) : "";
+        _tailRead |= finished;
+        token = new GeneratedToken(-1, tail, float.NaN, NoLogprobs);
+        return tail.Length > 0;
+    }
+
+    /// <summary>The answer as it comes. Ends when the sequence does; throws what <see cref="Failure"/> holds.</summary>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed before the answer was complete.</exception>
+    public async IAsyncEnumerable<GeneratedToken> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            var finished = Finish != FinishReason.None;
+            while (TryRead(out var token))
+                yield return token;
+            if (finished)
+                break;
+            await _signal.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+
+        if (Failure?.InnerException is ObjectDisposedException)
+            throw new ObjectDisposedException(Failure.Message, Failure);
+        if (Failure is not null)
+            throw Failure;
+    }
+
+    /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
+    /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
+    internal void BeginSubmission(int vocabularySize)
+    {
+        if (Interlocked.Exchange(ref _submitted, 1) != 0)
+            throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
+        try
+        {
+            Options = Options.Checked(vocabularySize);
+        }
+        catch
+        {
+            AbandonSubmission();
+            throw;
+        }
+    }
+
+    /// <summary>It was refused, and may be submitted again.</summary>
+    internal void AbandonSubmission() => Volatile.Write(ref _submitted, 0);
+
+    /// <inheritdoc cref="Interruption.MarkFault"/>
+    internal void MarkFault(Exception fault) => _interruption.MarkFault(fault);
+
+    /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
+    internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
+    {
+        (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
+        var answerLimit = tokenLimit - AnswerStart;
+        Array.Resize(ref _tokens, tokenLimit);
+        Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
+        _textEnds = new int[answerLimit];
+        _text = new StopMatcher(Options.Stop, (int)Math.Min((long)TextBytesPerToken * answerLimit, TextLimitBytes));
+        if (Options.TopLogprobs is null)
+            return;
+        _logprobs = new float[answerLimit];
+        _topLogprobs = new TokenLogprob[answerLimit][];
+    }
+
+    /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
+    internal void Release()
+    {
+        Attention?.Release();
+        PrefillCount = TokenCount;
+    }
+
+    /// <summary>Puts candidates behind the tokens: what is given next, or else a guess.</summary>
+    /// <returns>How many; 0 without speculation, or where nothing can be guessed.</returns>
+    internal int Propose(int most)
+    {
+        most = Math.Min(most, Options.SpeculativeTokens);
+        if (most == 0 || TokenCount < AnswerStart)
+            return Math.Min(most, AnswerStart - TokenCount);
+        // The last token of all is drawn, and never computed.
+        most = Math.Min(most, TokenLimit - TokenCount - 1);
+        return most > 0 && RepeatedText.TryContinue(Tokens, _tokens.AsSpan(TokenCount, most)) ? most : 0;
+    }
+
+    /// <summary>The newest token, which is to be computed next, and candidates that were put behind it.</summary>
+    internal ReadOnlySpan<int> NewestWith(int candidates) => _tokens.AsSpan(TokenCount - 1, 1 + candidates);
+
+    /// <summary>Appends the next given token. False when there is none left.</summary>
+    internal bool TryCommitGiven()
+    {
+        if (TokenCount >= AnswerStart)
+            return false;
+        Timings.MarkFirstToken();
+        TokenCount++;
+        return true;
+    }
+
+    /// <summary>Appends a generated token and the text it adds, or the name of a control token. True when a stop string is complete.</summary>
+    internal bool CommitToken(int token, ReadOnlySpan<byte> bytes, in SampledToken sampled, ReadOnlySpan<byte> controlName = default)
+    {
+        Timings.MarkFirstToken();
+        var i = GeneratedCount;
+        _tokens[TokenCount++] = token;
+        var stopped = controlName.IsEmpty ? _text.Append(bytes) : _text.AppendHidden(controlName);
+        _textEnds[i] = _text.ReleasedBytes;
+        if (_logprobs.Length > 0)
+            (_logprobs[i], _topLogprobs[i]) = (sampled.Logprob, sampled.TopLogprobs ?? NoLogprobs);
+        Volatile.Write(ref _publishedCount, i + 1);
+        Signal();
+        return stopped;
+    }
+
+    /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
+    internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
+
+    /// <summary>
+    /// Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them: behind the prompt's logits, and
+    /// before any of them is dropped.
+    /// </summary>
+    internal void LeaveShared()
+    {
+        if (_leftShared || Shared is null || Fault is not null || CachedCount < Shared.TokenCount)
+            return;
+        _leftShared = true;
+        if (ReusedCount == 0)
+            Shared.Keep(Attention!.Cache!);
+    }
+
+    /// <summary>Gives everything back and says how it ended. A fault of its own outweighs every other end.</summary>
+    internal void End(FinishReason reason, KvasirException? failure = null)
+    {
+        if (reason != FinishReason.Failed)
+            LeaveShared();
+        Release();
+        if (failure is null && Fault is { } fault)
+            (reason, failure) = (FinishReason.Failed, fault as KvasirException ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault));
+        _text.Finish();
+        Timings.MarkEnd();
+        Failure = failure;
+        Volatile.Write(ref _finish, (int)reason);
+        Signal();
+    }
+
+    private string ReadText(int end)
+    {
+        var text = end > _readBytes ? _text.Text(_readBytes, end) : "";
+        _readBytes = end;
+        return text;
+    }
+
+    private void Signal()
+    {
+        if (_signal.CurrentCount == 0)
+            _signal.Release();
+    }
+}

@@ -1,0 +1,69 @@
+using Kvasir.Attention.Batches;
+using Kvasir.Forward;
+using Kvasir.Ground;
+using Kvasir.Text;
+
+namespace Kvasir.Requests;
+
+/// <summary>Draws tokens from the logits of a pass: of each sequence the next, and as many more as candidates were right.</summary>
+internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
+{
+    /// <summary>Adds to a sequence what its rows of a pass tell. What throws here is the sequence's own fault, and ends it.</summary>
+    /// <param name="segment">Its rows.</param>
+    /// <param name="logitIndex">Of their first logits.</param>
+    /// <returns>How the answer ends; <see cref="FinishReason.None"/> while it goes on.</returns>
+    public FinishReason TryCommit(Sequence sequence, in Segment segment, int logitIndex)
+    {
+        if (sequence.Fault is not null)
+            return FinishReason.None;
+        try
+        {
+            return Commit(sequence, segment, logitIndex);
+        }
+        catch (Exception fault)
+        {
+            sequence.MarkFault(fault);
+            return FinishReason.None;
+        }
+    }
+
+    // A candidate is right if it is the very token that is drawn behind the row before it: then its own row tells what comes next. Tokens are those that would
+    // have been drawn one by one, since a draw depends on seed, step and logits alone. Rows from the first wrong candidate on are taken back.
+    private FinishReason Commit(Sequence sequence, in Segment segment, int logitIndex)
+    {
+        var tokens = pass.Batch.Tokens.Slice(segment.FirstRow + segment.RowCount - segment.LogitCount, segment.LogitCount);
+        for (var row = 0; row < tokens.Length; row++)
+        {
+            var finish = CommitToken(sequence, pass.Logits(logitIndex + row));
+            if (finish != FinishReason.None)
+                return finish;
+            if (row + 1 == tokens.Length || sequence.Tokens[^1] != tokens[row + 1])
+                break;
+            if (sequence.GeneratedCount > 0)
+                sequence.Timings.CountAccepted();
+        }
+
+        if (sequence.CachedCount >= sequence.TokenCount)
+            sequence.Attention!.Truncate(sequence.TokenCount - 1);
+        return FinishReason.None;
+    }
+
+    private FinishReason CommitToken(Sequence sequence, Span<float> logits)
+    {
+        var step = sequence.TokenCount - sequence.PromptCount;
+        var largest = LogitRow.Largest(logits, step, sequence.TokenCount - 1);
+        sequence.Options.Logits?.Invoke(step, logits);
+        if (sequence.TryCommitGiven())
+            return FinishReason.None;
+        if (sequence.Options.MaxTokens == 0)
+            return FinishReason.Length;
+        var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart);
+        if (tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
+            return sequence.StopsAtEnd(tokenizer.ControlName(sampled.Token)) ? FinishReason.Stop : FinishReason.End;
+        if (sequence.CommitToken(sampled.Token, tokenizer.Bytes(sampled.Token), sampled, tokenizer.ControlName(sampled.Token)))
+            return FinishReason.Stop;
+        if (sequence.TokenCount < sequence.TokenLimit)
+            return FinishReason.None;
+        return sequence.GeneratedCount == sequence.Options.MaxTokens ? FinishReason.Length : FinishReason.ContextFull;
+    }
+}

@@ -1,0 +1,90 @@
+using System.Globalization;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Synthetic;
+
+/// <summary>The shape of a well-known model, for <see cref="Model.Synthetic(string, SyntheticWeights, ulong, ModelOptions)"/>.</summary>
+/// <param name="Config">With the layers that are run, which may be fewer than the model has.</param>
+/// <param name="LayersOfShape">Layers of the whole model.</param>
+public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
+{
+    private const int LongContext = 131072;
+    private static readonly SyntheticShape[] Table =
+    [
+        Llama("llama3.2-1b", (16, 2048, 8192), (32, 8, 64), tied: true, ropeFactor: 32),
+        Llama("llama3.2-3b", (28, 3072, 8192), (24, 8, 128), tied: true, ropeFactor: 32),
+        Llama("llama3.1-8b", (32, 4096, 14336), (32, 8, 128), tied: false, ropeFactor: 8),
+        Qwen("qwen3-4b", (36, 2560, 9728), (32, 8, 128)),
+        Tiny("tiny"),
+    ];
+
+    /// <summary>The names that <see cref="Parse"/> knows: four models, and one small enough to try things with.</summary>
+    public static IReadOnlyList<string> Names { get; } = Array.ConvertAll(Table, static shape => shape.Config.Name);
+
+    /// <summary>As typed: the name, and the layers where they are fewer.</summary>
+    public string Name => Config.LayerCount == LayersOfShape ? Config.Name : string.Create(CultureInfo.InvariantCulture, $"{Config.Name}:{Config.LayerCount}");
+
+    /// <summary>Reads a name such as <c>llama3.1-8b</c>, or <c>llama3.1-8b:4</c> for that shape with four layers only.</summary>
+    /// <exception cref="KvasirException">The name is unknown, or the layers are not from 1 to the model's own.</exception>
+    public static SyntheticShape Parse(string text)
+    {
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        var name = colon < 0 ? text : text[..colon];
+        var shape = Array.Find(Table, known => known.Config.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+            ?? throw new KvasirException(KvasirError.BadOption, $"synthetic model '{name}' is unknown; known: {string.Join(", ", Names)}, each with :LAYERS for fewer layers");
+        if (colon < 0)
+            return shape;
+        if (!int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var layers) || layers < 1 || layers > shape.LayersOfShape)
+            throw new KvasirException(KvasirError.BadOption, $"synthetic model '{text}': the layers after the colon are a whole number from 1 to {shape.LayersOfShape}");
+        return shape with { Config = shape.Config with { LayerCount = layers } };
+    }
+
+    private static SyntheticShape Llama(string name, (int Layers, int Width, int FeedForward) size, (int Query, int Kv, int Dim) heads, bool tied, double ropeFactor)
+    {
+        var shape = Of(name, size, heads, 128256);
+        var rope = shape.Config.Rope with { Base = 500000, Scaling = RopeScaling.Llama3, Factor = ropeFactor, OriginalContextTokens = 8192 };
+        return shape with { Config = shape.Config with { TiedEmbedding = tied, Rope = rope } };
+    }
+
+    private static SyntheticShape Qwen(string name, (int Layers, int Width, int FeedForward) size, (int Query, int Kv, int Dim) heads)
+    {
+        var shape = Of(name, size, heads, 151936);
+        return shape with
+        {
+            Config = shape.Config with
+            {
+                Architecture = "qwen3",
+                ContextTokens = 40960,
+                NormEpsilon = 1e-6f,
+                TiedEmbedding = true,
+                HasQkNorm = true,
+                Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = heads.Dim, Base = 1_000_000 },
+            },
+        };
+    }
+
+    private static SyntheticShape Tiny(string name)
+    {
+        var shape = Of(name, (2, 256, 512), (4, 2, 64), 1024);
+        return shape with { Config = shape.Config with { ContextTokens = 4096, TiedEmbedding = true } };
+    }
+
+    private static SyntheticShape Of(string name, (int Layers, int Width, int FeedForward) size, (int Query, int Kv, int Dim) heads, int vocabulary) => new(
+        new ModelConfig
+        {
+            Architecture = "llama",
+            Name = name,
+            LayerCount = size.Layers,
+            Width = size.Width,
+            FeedForwardWidth = size.FeedForward,
+            HeadCount = heads.Query,
+            KvHeadCount = heads.Kv,
+            HeadDim = heads.Dim,
+            VocabularySize = vocabulary,
+            ContextTokens = LongContext,
+            NormEpsilon = 1e-5f,
+            Rope = new RopeConfig { Order = RopeOrder.Interleaved, Dim = heads.Dim, Base = 10000 },
+        },
+        size.Layers);
+}

@@ -1,0 +1,111 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Synthetic;
+
+/// <summary>
+/// The tensors of a model that lies in no file: random matrices of its shape, made when they are first asked for, and norms of ones. Queries and keys have a
+/// <see cref="PairSpectrum"/>.
+/// </summary>
+internal sealed class SyntheticTensors : ITensorSource
+{
+    private readonly Dictionary<string, (WeightType Type, long[] Shape)> _shapes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, NativeBuffer> _made = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _spread = new(StringComparer.Ordinal);
+    private readonly float[] _spectrum;
+    private readonly ulong _seed;
+    private ulong _madeCount;
+
+    /// <param name="seed">The same seed gives the same weights.</param>
+    public SyntheticTensors(SyntheticShape shape, SyntheticWeights weights, ulong seed)
+    {
+        (Path, _seed, _spectrum) = ($"synthetic {shape.Name}", seed, PairSpectrum.Factors(shape.Config.Rope, shape.Config.HeadDim));
+        var (config, names, mix) = (shape.Config, Files.TensorNames.Gguf, new SyntheticMix(weights, shape.Config));
+        Add(names.Embedding, mix.Embedding, config.VocabularySize, config.Width);
+        if (!config.TiedEmbedding)
+            Add(names.Output, mix.Logits, config.VocabularySize, config.Width);
+        AddVector(names.OutputNorm, config.Width);
+        for (var layer = 0; layer < config.LayerCount; layer++)
+            AddLayer(names, layer, config, mix);
+    }
+
+    public string Path { get; }
+
+    public IEnumerable<string> TensorNames => _shapes.Keys;
+
+    /// <summary>Bytes of all tensors together.</summary>
+    public long Bytes => _shapes.Values.Sum(static tensor => BytesOf(tensor.Type, tensor.Shape));
+
+    public bool TryFind(string name, out StoredTensor stored)
+    {
+        stored = default;
+        if (!_shapes.TryGetValue(name, out var tensor))
+            return false;
+        if (!_made.TryGetValue(name, out var buffer))
+            _made[name] = buffer = Make(name, tensor.Type, tensor.Shape);
+        stored = new StoredTensor(name, Path, tensor.Type, tensor.Shape, buffer.View);
+        return true;
+    }
+
+    // Rows of the embedding are looked up as long as the model lives.
+    public void Release(in StoredTensor stored)
+    {
+        if (stored.Name != Files.TensorNames.Gguf.Embedding && _made.Remove(stored.Name, out var buffer))
+            buffer.Dispose();
+    }
+
+    public void ReadAhead()
+    {
+    }
+
+    public void Dispose()
+    {
+        foreach (var buffer in _made.Values)
+            buffer.Dispose();
+    }
+
+    private static long BytesOf(WeightType type, long[] shape)
+    {
+        var rowBytes = WeightLayout.RowBytes(type, (int)shape[^1]);
+        return shape.Length == 1 ? rowBytes : shape[0] * rowBytes;
+    }
+
+    private void AddLayer(TensorNames names, int layer, ModelConfig config, SyntheticMix mix)
+    {
+        var (queryWidth, kvWidth) = (config.HeadCount * config.HeadDim, config.KvHeadCount * config.HeadDim);
+        AddVector(Name(names.AttentionNorm), config.Width);
+        Add(Name(names.Query), mix.Plain, queryWidth, config.Width);
+        Add(Name(names.Key), mix.Plain, kvWidth, config.Width);
+        _spread.UnionWith([Name(names.Query), Name(names.Key)]);
+        Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
+        Add(Name(names.AttentionOutput), mix.Plain, config.Width, queryWidth);
+        AddVector(Name(names.FeedForwardNorm), config.Width);
+        Add(Name(names.Gate), mix.Plain, config.FeedForwardWidth, config.Width);
+        Add(Name(names.Up), mix.Plain, config.FeedForwardWidth, config.Width);
+        Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
+        if (!config.HasQkNorm)
+            return;
+        AddVector(Name(names.QueryNorm), config.HeadDim);
+        AddVector(Name(names.KeyNorm), config.HeadDim);
+
+        string Name(string part) => names.Layer(layer, part);
+    }
+
+    private void Add(string name, WeightType type, long rows, long columns) => _shapes.Add(name, (type, [rows, columns]));
+
+    private void AddVector(string name, long count) => _shapes.Add(name, (WeightType.F32, [count]));
+
+    private NativeBuffer Make(string name, WeightType type, long[] shape)
+    {
+        var buffer = new NativeBuffer(BytesOf(type, shape));
+        if (shape.Length == 1)
+            buffer.Span<float>((int)shape[0]).Fill(1);
+        else
+            RandomBlocks.Fill(type, buffer.View, _seed + (_madeCount++ << 32));
+        if (_spread.Contains(name))
+            RandomBlocks.ScaleRows(type, buffer.View, (int)shape[1], _spectrum);
+        return buffer;
+    }
+}

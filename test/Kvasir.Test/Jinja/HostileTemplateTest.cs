@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using Kvasir.Test.Text.Jinja;
+
+namespace Kvasir.Test.Jinja;
+
+public class HostileTemplateTest
+{
+    private const string Forever = "{% for a in range(100000) %}{% for b in range(100000) %}";
+
+    [Theory]
+    [InlineData("endless loops", Forever + "{% endfor %}{% endfor %}", "steps")]
+    [InlineData("endless output", "{% set x = 'x' * 1000000 %}" + Forever + "{{ x }}{% endfor %}{% endfor %}", "characters")]
+    [InlineData("a doubling string", "{% set n = namespace(s='x') %}{% for a in range(100) %}{% set n.s = n.s ~ n.s %}{% endfor %}", "characters")]
+    [InlineData("a doubling list", "{% set n = namespace(s=[1]) %}{% for a in range(100) %}{% set n.s = n.s + n.s %}{% endfor %}", "characters")]
+    [InlineData("a repeated string", "{{ 'x' * 9000000000000 }}", "characters")]
+    [InlineData("a repeated list", "{{ [1] * 9000000000000 }}", "characters")]
+    [InlineData("a long range", "{{ range(1000000000000) }}", "limit")]
+    [InlineData("recursion", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "levels deep")]
+    [InlineData("mutual recursion", "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}", "levels deep")]
+    [InlineData("a deep value", "{% set n = namespace(s=[]) %}{% for a in range(5000) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s }}", "levels deep")]
+    [InlineData("deep JSON", "{% set n = namespace(s=[]) %}{% for a in range(5000) %}{% set n.s = [n.s] %}{% endfor %}{{ n.s | tojson }}", "levels deep")]
+    [InlineData("a namespace within itself", "{% set n = namespace() %}{% set n.n = n %}{{ n }}", "levels deep")]
+    [InlineData("a wide value of few parts", "{% set n = namespace(s=[]) %}{% for a in range(60) %}{% set n.s = [n.s, n.s] %}{% endfor %}{{ n.s }}", "characters|steps")]
+    [InlineData("wide values compared", "{% set n = namespace(s=[], t=[]) %}{% for a in range(60) %}{% set n.s = [n.s, n.s] %}{% set n.t = [n.t, n.t] %}{% endfor %}{{ n.s == n.t }}", "steps")]
+    [InlineData("a costly search", "{% set a = 'a' * 4000000 %}{{ (a ~ 'b' ~ a) in (a ~ a ~ 'c' ~ a ~ a) }}", "characters")]
+    [InlineData("a wide indent", "{{ 'x' | indent(1000000000000, true) }}", "characters")]
+    [InlineData("wide JSON", "{{ [1] | tojson(indent=1000000000000) }}", "characters")]
+    [InlineData("a wide format", "{{ '%999999999d' % 1 }}", "width")]
+    [InlineData("a huge power", "{{ 7 ** 999999999999 }}", "64 bits")]
+    public void LimitsEndIt(string claim, string source, string limits)
+    {
+        var watch = Stopwatch.StartNew();
+        var (text, error) = TemplateFixture.Render(source);
+        Assert.True(text is null, $"{claim}: gave {text?.Length} characters");
+        Assert.True(limits.Split('|').Any(limit => error!.Contains(limit, StringComparison.Ordinal)), $"{claim}: {error}");
+        Assert.StartsWith("test, line 1: ", error, StringComparison.Ordinal);
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(30), $"{claim}: {watch.Elapsed}");
+    }
+
+    [Theory]
+    [InlineData("(", "1", ")")]
+    [InlineData("[", "1", "]")]
+    [InlineData("{1:", "1", "}")]
+    [InlineData("-", "1", "")]
+    [InlineData("not ", "1", "")]
+    [InlineData("1 if 1 else ", "1", "")]
+    [InlineData("x[", "1", "]")]
+    [InlineData("f(", "1", ")")]
+    [InlineData("", "1", " + 1")]
+    [InlineData("", "1", " | string")]
+    [InlineData("", "x", ".x")]
+    public void DeepExpressionsAreRefused(string before, string middle, string after)
+    {
+        var (_, error) = TemplateFixture.Render("{{ " + Repeated(before) + middle + Repeated(after) + " }}", new() { ["x"] = 1 });
+        Assert.Contains("levels deep", error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("{% if 1 %}", "{% endif %}")]
+    [InlineData("{% for x in [1] %}", "{% endfor %}")]
+    [InlineData("{% set x %}", "{% endset %}")]
+    [InlineData("{% macro f() %}", "{% endmacro %}")]
+    [InlineData("{% filter upper %}", "{% endfilter %}")]
+    public void DeepStatementsAreRefused(string open, string close) =>
+        Assert.Contains("levels deep", TemplateFixture.Render(Repeated(open) + Repeated(close)).Error, StringComparison.Ordinal);
+
+    private static string Repeated(string text) => string.Concat(Enumerable.Repeat(text, 20_000));
+}

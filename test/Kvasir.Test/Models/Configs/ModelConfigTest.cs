@@ -1,0 +1,176 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Test.Models.Configs;
+
+/// <summary>What configurations are read from both containers, and what they refuse because leaving it out would change results.</summary>
+public sealed class ModelConfigTest
+{
+    [Theory]
+    [InlineData("llama", RopeOrder.Interleaved, false, false)]
+    [InlineData("qwen2", RopeOrder.Halves, true, false)]
+    [InlineData("qwen3", RopeOrder.Halves, false, true)]
+    public void GgufArchitecturesDifferInOrderBiasAndNorm(string architecture, RopeOrder order, bool hasBias, bool hasNorm)
+    {
+        var config = FromGguf(TinyModel.Gguf(architecture));
+        Assert.Equal((architecture, order, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.HasQkvBias, config.HasQkNorm));
+        Assert.Equal((1, 32, 64, 4, 2, 8, 16, 256), (
+            config.LayerCount, config.Width, config.FeedForwardWidth, config.HeadCount, config.KvHeadCount, config.HeadDim, config.VocabularySize, config.ContextTokens));
+        Assert.Equal((1e-5f, "tiny", false, null), (config.NormEpsilon, config.Name, config.TiedEmbedding, config.SlidingWindowTokens));
+    }
+
+    [Theory]
+    [InlineData("llama", false, false)]
+    [InlineData("mistral", false, false)]
+    [InlineData("qwen2", true, false)]
+    [InlineData("qwen3", false, true)]
+    public void JsonArchitecturesDifferInBiasAndNorm(string modelType, bool hasBias, bool hasNorm)
+    {
+        var config = FromJson(TinyModel.Config(modelType));
+        Assert.Equal((modelType, RopeOrder.Halves, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.HasQkvBias, config.HasQkNorm));
+        Assert.Equal(FromGguf(TinyModel.Gguf()) with { Architecture = "", Name = "", Rope = null! }, config with { Architecture = "", Name = "", Rope = null!, HasQkvBias = false, HasQkNorm = false });
+    }
+
+    [Fact]
+    public void GgufWithoutAnOutputMatrixIsTied() => Assert.True(FromGguf(TinyModel.Gguf().Without("output.weight")).TiedEmbedding);
+
+    [Fact]
+    public void HeadDimIsTheWidthOfAHeadUnlessGiven()
+    {
+        Assert.Equal(16, FromGguf(TinyModel.Gguf().Set("llama.attention.key_length", 16u).Set("llama.attention.value_length", 16u)).HeadDim);
+        Assert.Equal(8, FromJson(TinyModel.Config("llama", ("head_dim", "null"))).HeadDim);
+        Assert.Equal(128, FromJson(TinyModel.Config("qwen3", ("head_dim", "null"))).HeadDim);
+    }
+
+    [Fact]
+    public void OneNumberPerLayerIsReadWhereAllAreEqual()
+    {
+        Assert.Equal(2, FromGguf(TinyModel.Gguf().Set("llama.attention.head_count_kv", new[] { 2, 2 })).KvHeadCount);
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.attention.head_count_kv", new[] { 2, 4 }), KvasirError.Unsupported, "'llama.attention.head_count_kv' differs between layers");
+    }
+
+    [Fact]
+    public void LlamaBiasesFollowTheFile()
+    {
+        var config = FromJson(TinyModel.Config("llama", ("attention_bias", "true")));
+        Assert.True(config.HasQkvBias && config.HasOutputBias);
+        var writer = TinyModel.Gguf().Tensor("blk.0.attn_q.bias", WeightType.F32, [32], new byte[128]);
+        Assert.True(FromGguf(writer) is { HasQkvBias: true, HasOutputBias: false });
+    }
+
+    [Theory]
+    [InlineData("mistral", "\"sliding_window\": 64", 64)]
+    [InlineData("mistral", "\"sliding_window\": null", null)]
+    [InlineData("llama", "\"sliding_window\": 64", null)]
+    [InlineData("qwen2", "\"sliding_window\": 64, \"use_sliding_window\": false", null)]
+    [InlineData("qwen2", "\"sliding_window\": 64, \"use_sliding_window\": true, \"max_window_layers\": 1", null)]
+    [InlineData("qwen2", "\"sliding_window\": 64, \"use_sliding_window\": true, \"max_window_layers\": 0", 64)]
+    [InlineData("qwen3", "\"sliding_window\": 64, \"use_sliding_window\": true, \"layer_types\": [\"sliding_attention\"]", 64)]
+    [InlineData("mistral", "\"sliding_window\": 64, \"layer_types\": [\"full_attention\"]", null)]
+    public void SlidingWindowIsReadWhereTheModelUsesIt(string modelType, string fields, int? expected) =>
+        Assert.Equal(expected, FromJson(TinyModel.Config(modelType)[..^1] + $", {fields}}}").SlidingWindowTokens);
+
+    [Theory]
+    [InlineData(0u, null)]
+    [InlineData(128u, 128)]
+    public void GgufSlidingWindowOfZeroIsNone(uint value, int? expected) =>
+        Assert.Equal(expected, FromGguf(TinyModel.Gguf().Set("llama.attention.sliding_window", value)).SlidingWindowTokens);
+
+    [Theory]
+    [InlineData("layer_types", """["sliding_attention", "full_attention"]""")]
+    [InlineData("max_window_layers", "2")]
+    public void WindowInSomeLayersOnlyIsRefused(string key, string json) => AssertJsonRefused(
+        KvasirError.Unsupported, TinyModel.Config("qwen2", ("use_sliding_window", "true"), ("sliding_window", "64"), ("num_hidden_layers", "4"), (key, json)), $"'{key}'");
+
+    [Fact]
+    public void OtherArchitecturesAreRefusedByNameWithThoseThatAreSupported()
+    {
+        AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "mamba"), KvasirError.Unsupported, "architecture 'mamba'", "llama, qwen2, qwen3");
+        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("gemma3_text"), "'gemma3_text'", "llama, mistral, qwen2, qwen3");
+        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("llama", ("architectures", """["LlamaForSequenceClassification"]""")), "'LlamaForSequenceClassification'", "LlamaForCausalLM");
+    }
+
+    [Theory]
+    [InlineData("mlp_bias", "true", "is true")]
+    [InlineData("hidden_act", "\"gelu\"", "'gelu'; only silu")]
+    [InlineData("partial_rotary_factor", "0.5", "0.5; only 1")]
+    [InlineData("num_local_experts", "8", "8; only 0")]
+    [InlineData("num_experts", "128", "128; only 0")]
+    [InlineData("no_rope_layers", "[1, 1, 1, 0]", "without rotary positions")]
+    [InlineData("quantization_config", """{"quant_method": "awq"}""", "'awq'")]
+    public void JsonSettingsThatWouldChangeResultsAreRefused(string key, string json, string problem) =>
+        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("llama", (key, json)), $"'{key}'", problem);
+
+    [Theory]
+    [InlineData("expert_count", 8f)]
+    [InlineData("logit_scale", 0.5f)]
+    [InlineData("attention.scale", 0.1f)]
+    [InlineData("attention.causal", false)]
+    public void GgufSettingsThatWouldChangeResultsAreRefused(string key, object value) =>
+        AssertGgufRefused(TinyModel.Gguf().Set($"llama.{key}", value), KvasirError.Unsupported, $"'llama.{key}' is {(value is false ? "false" : value)}");
+
+    [Theory]
+    [InlineData("hidden_size", "0", "1048576")]
+    [InlineData("num_hidden_layers", "1e9", "4096")]
+    [InlineData("num_attention_heads", "-4", "-4")]
+    [InlineData("num_key_value_heads", "3", "4 query heads are not a multiple of 3 KV heads")]
+    [InlineData("head_dim", "7", "head dimension is 7")]
+    [InlineData("vocab_size", "9223372036854775807", "16777216")]
+    [InlineData("max_position_embeddings", "\"many\"", "\"many\"; an integer was expected")]
+    [InlineData("rms_norm_eps", "0", "is 0")]
+    [InlineData("rms_norm_eps", "1e999", "1e999; a finite number")]
+    [InlineData("rope_theta", "1", "above 1")]
+    [InlineData("hidden_size", "null", "'hidden_size' is missing")]
+    public void JsonSizesOutOfRangeAreNamed(string key, string json, string part) => AssertJsonRefused(KvasirError.BadFile, TinyModel.Config("llama", (key, json)), part);
+
+    [Fact]
+    public void RepeatedJsonKeyIsRefused() => AssertJsonRefused(KvasirError.BadFile, TinyModel.Config()[..^1] + ", \"hidden_size\": 32}", "hidden_size");
+
+    [Fact]
+    public void GgufSizesOutOfRangeAreNamed()
+    {
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.block_count", uint.MaxValue), KvasirError.BadFile, "'llama.block_count' is 4294967295", "4096");
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.embedding_length", null), KvasirError.BadFile, "'llama.embedding_length' is missing");
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.attention.layer_norm_rms_epsilon", float.NaN), KvasirError.BadFile, "'llama.attention.layer_norm_rms_epsilon' is NaN");
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.attention.value_length", 16u), KvasirError.Unsupported, "'llama.attention.value_length' is 16");
+        AssertGgufRefused(TinyModel.Gguf().Set("tokenizer.ggml.tokens", new[] { "a" }), KvasirError.BadFile, "'tokenizer.ggml.tokens' has 1 tokens", "16 rows");
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.rope.dimension_count", 10u), KvasirError.BadFile, "10 elements of a head of 8");
+    }
+
+    [Fact]
+    public void GenerationDefaultsAreRead()
+    {
+        using var folder = new TempFolder();
+        Assert.Equal(new GenerationDefaults(), GenerationDefaults.FromFolder(folder.Path));
+        folder.Write("generation_config.json", """{"do_sample": true, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "eos_token_id": [1, 2]}""");
+        Assert.Equal(new GenerationDefaults(true, 0.6, 0.95, 20), GenerationDefaults.FromFolder(folder.Path));
+    }
+
+    private static ModelConfig FromGguf(GgufWriter writer)
+    {
+        using var folder = new TempFolder();
+        using var file = Gguf.Open(folder.Write("tiny.gguf", writer.Build()));
+        return ModelConfig.FromGguf(file);
+    }
+
+    private static ModelConfig FromJson(string json)
+    {
+        using var folder = new TempFolder();
+        folder.Write("config.json", json);
+        return ModelConfig.FromFolder(folder.Path);
+    }
+
+    private static void AssertGgufRefused(GgufWriter writer, KvasirError error, params string[] parts) =>
+        AssertMessage(Assert.Throws<KvasirException>(() => FromGguf(writer)), error, [.. parts, "tiny.gguf"]);
+
+    private static void AssertJsonRefused(KvasirError error, string json, params string[] parts) =>
+        AssertMessage(Assert.Throws<KvasirException>(() => FromJson(json)), error, [.. parts, "config.json"]);
+
+    private static void AssertMessage(KvasirException exception, KvasirError error, string[] parts)
+    {
+        Assert.All(parts, part => Assert.Contains(part, exception.Message, StringComparison.Ordinal));
+        Assert.Equal(error, exception.Error);
+    }
+}
