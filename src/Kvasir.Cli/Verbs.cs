@@ -10,6 +10,7 @@ using Kvasir.Cli.Eval;
 using Kvasir.Cli.Inspect;
 using Kvasir.Cli.Policies;
 using Kvasir.Cli.Run;
+using Kvasir.Cli.Serve;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -29,6 +30,7 @@ internal static class Verbs
         new DemoCommand(shell),
         new RunCommand(shell),
         new ChatCommand(shell),
+        new ServeCommand(shell),
         new InspectCommand(shell),
         new PoliciesCommand(shell),
         new CalibrateCommand(shell),

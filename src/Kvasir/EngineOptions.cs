@@ -51,7 +51,7 @@ public sealed record EngineOptions
     public double AuditShare { get; init; }
 
     /// <exception cref="KvasirException">An option is outside its range.</exception>
-    internal void Validate()
+    public void Validate()
     {
         Require(Threads, 0, 1024, "threads");
         Require(KvMemoryBytes, 0, long.MaxValue, "KV memory");

@@ -24,6 +24,7 @@ public sealed class KvasirChatClient : IChatClient
     private readonly Model _model;
     private readonly ChatTemplate _template;
     private readonly ChatClientMetadata _metadata;
+    private readonly bool _ownsLoop;
 
     /// <param name="model">Disposed by whoever loaded it.</param>
     /// <param name="options">Of the engine that the client owns.</param>
@@ -32,11 +33,19 @@ public sealed class KvasirChatClient : IChatClient
     public KvasirChatClient(Model model, EngineOptions? options = null, ChatTemplate? template = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        _template = template ?? model.Template ?? throw new KvasirException(
-            KvasirError.BadTemplate, $"{model.Path} has no chat template; give one, or complete text with an Engine");
-        _model = model;
-        _loop = new EngineLoop(new Engine(model, options));
+        (_model, _template) = (model, Required(model, template));
         _metadata = new ChatClientMetadata("kvasir", defaultModelId: model.Config.Name);
+        (_loop, _ownsLoop) = (new EngineLoop(new Engine(model, options)), true);
+    }
+
+    /// <summary>A client of an engine that others use too, and that whoever made it disposes of.</summary>
+    /// <exception cref="KvasirException">There is no template.</exception>
+    public KvasirChatClient(EngineLoop loop, ChatTemplate? template = null)
+    {
+        ArgumentNullException.ThrowIfNull(loop);
+        (_loop, _model) = (loop, loop.Engine.Model);
+        _template = Required(_model, template);
+        _metadata = new ChatClientMetadata("kvasir", defaultModelId: _model.Config.Name);
     }
 
     /// <exception cref="ArgumentException">The messages are null, or one of them is.</exception>
@@ -70,7 +79,10 @@ public sealed class KvasirChatClient : IChatClient
             : null;
     }
 
-    public void Dispose() => _loop.Dispose();
+    public void Dispose() => (_ownsLoop ? _loop : null)?.Dispose();
+
+    private static ChatTemplate Required(Model model, ChatTemplate? template) => template ?? model.Template ?? throw new KvasirException(
+        KvasirError.BadTemplate, $"{model.Path} has no chat template; give one, or complete text with an Engine");
 
     private async IAsyncEnumerable<ChatResponseUpdate> Stream(
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)

@@ -159,7 +159,7 @@ public sealed class KvasirChatClientTest : IDisposable
     [Fact]
     public async Task NullArgumentsAreNamed()
     {
-        Assert.Throws<ArgumentNullException>("model", () => new KvasirChatClient(null!, template: Plain));
+        Assert.Throws<ArgumentNullException>("model", () => new KvasirChatClient((Model)null!, template: Plain));
         await Assert.ThrowsAsync<ArgumentNullException>("messages", () => _client.GetResponseAsync((IEnumerable<ChatMessage>)null!));
         Assert.Throws<ArgumentNullException>("messages", () => _client.GetStreamingResponseAsync((IEnumerable<ChatMessage>)null!));
         await Assert.ThrowsAsync<ArgumentException>("messages", () => _client.GetResponseAsync([new ChatMessage(ChatRole.User, "hi"), null!]));

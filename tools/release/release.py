@@ -15,7 +15,7 @@ import materials
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "artifacts" / "release"
 RID = "linux-x64"
-PROJECTS = ["Kvasir.Kernels", "Kvasir", "Kvasir.Evaluation", "Kvasir.Cli"]
+PROJECTS = ["Kvasir.Kernels", "Kvasir", "Kvasir.Evaluation", "Kvasir.Server", "Kvasir.Cli"]
 LEVELS = ["x86-64-v3", "x86-64-v4"]
 EXECUTABLE = "Kvasir.Cli"
 

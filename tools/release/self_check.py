@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 STORY = ["run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "40", "--quiet"]
 TEXT = ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball."
-VERBS = ["run", "chat", "inspect", "policies", "bench", "calibrate", "eval", "eval agree", "eval ppl", "tune", "demo"]
+VERBS = ["run", "chat", "serve", "inspect", "policies", "bench", "calibrate", "eval", "eval agree", "eval ppl", "tune", "demo"]
 PROJECT = """<Project Sdk="Microsoft.NET.Sdk">
   <PropertyGroup>
     <OutputType>Exe</OutputType>

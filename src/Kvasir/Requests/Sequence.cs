@@ -87,6 +87,9 @@ public sealed class Sequence
 
     public FinishReason Finish => (FinishReason)Volatile.Read(ref _finish);
 
+    /// <summary>The stop string that ended the answer; null for another end. To be read after the end.</summary>
+    public string? MatchedStop => _text.MatchedStop is >= 0 and var stop ? Options.Stop[stop] : null;
+
     /// <summary>The error, when <see cref="Finish"/> is <see cref="FinishReason.Failed"/>.</summary>
     public KvasirException? Failure { get; private set; }
 
@@ -135,6 +138,23 @@ public sealed class Sequence
         _tailRead |= finished;
         token = new GeneratedToken(-1, tail, float.NaN, NoLogprobs);
         return tail.Length > 0;
+    }
+
+    /// <summary>
+    /// Completes when there is more for <see cref="TryRead"/>, or there will be no more: then it gives false. For the one thread that reads; a wait that is
+    /// not over is awaited before the next begins.
+    /// </summary>
+    public async ValueTask<bool> WaitToReadAsync(CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            var finished = Finish != FinishReason.None;
+            if (_readCount < Volatile.Read(ref _publishedCount))
+                return true;
+            if (finished)
+                return !_tailRead;
+            await _signal.WaitAsync(cancellation).ConfigureAwait(false);
+        }
     }
 
     /// <summary>The answer as it comes. Ends when the sequence does; throws what <see cref="Failure"/> holds.</summary>

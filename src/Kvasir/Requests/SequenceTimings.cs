@@ -19,6 +19,9 @@ public sealed class SequenceTimings
     /// <summary>Time behind the first token in which the index of its prompt was built, while others computed too; 0 where none was to be built.</summary>
     public double IndexMs { get; private set; }
 
+    /// <summary>Since its submission.</summary>
+    public double ElapsedMs => Now();
+
     /// <summary>Time in prefill.</summary>
     public double PrefillMs => FirstTokenMs - PrefillStartMs;
 

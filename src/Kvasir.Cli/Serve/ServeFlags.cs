@@ -1,0 +1,38 @@
+using Kvasir.Cli.Shared;
+using Kvasir.Cli.Shared.Flags;
+
+namespace Kvasir.Cli.Serve;
+
+/// <summary>Where the server listens, and what it takes.</summary>
+internal static class ServeFlags
+{
+    public static readonly ValueFlag<int> Port = new("--port", "The port on 127.0.0.1 and [::1]; 0 takes one that is free", FlagValues.Whole(0, 65_535)) { Default = "8080", Elsewhere = ["-p"] };
+
+    public static readonly ValueFlag<string> ChatTemplate = new(
+        "--chat-template", "A Jinja template in place of the model's own, or for a model that has none", FlagValues.File)
+    { Elsewhere = ["--chat-template-file"] };
+
+    public static readonly ValueFlag<string> Alias = new("--alias", "The model's name for clients", FlagValues.Text) { Otherwise = "that of its file or folder", Elsewhere = ["-a", "--served-model-name"] };
+
+    public static readonly SwitchFlag AnyModel = new("--any-model", "Answer under any model's name that a client gives");
+
+    public static readonly SwitchFlag Strict = new("--strict", "Refuse fields of requests that would be ignored");
+
+    public static readonly ValueFlag<int> MaxSequences = new("--max-sequences", "Sequences that compute side by side", FlagValues.Whole(1, 512)) { Default = "16", Elsewhere = ["-np", "--parallel", "--max-num-seqs"] };
+
+    public static readonly ValueFlag<int> MaxQueue = new("--max-queue", "Sequences that may wait; more are refused", FlagValues.Whole(1, 1_000_000)) { Default = "128" };
+
+    public static readonly ValueFlag<int> MaxChoices = new("--max-n", "Choices that a request may ask for", FlagValues.Whole(1, 128)) { Default = "8" };
+
+    public static readonly ValueFlag<int> KeepAlive = new("--keepalive", "Seconds for which a stream is silent at most", FlagValues.Whole(1, 60)) { Default = "10" };
+
+    public static readonly ValueFlag<int> WriteTimeout = new(
+        "--write-timeout", "Seconds for which a client may take nothing before its connection is closed", FlagValues.Whole(1, 3600))
+    { Default = "30" };
+
+    public static readonly ValueFlag<int> DrainSeconds = new("--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600)) { Default = "25" };
+
+    public static readonly FlagGroup Listening = new("Listening", Port, Alias, AnyModel, ChatTemplate);
+
+    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepAlive, WriteTimeout, DrainSeconds);
+}

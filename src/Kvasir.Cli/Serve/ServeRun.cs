@@ -1,0 +1,105 @@
+using System.Net;
+using Kvasir.Cli.Shared;
+using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Terminal;
+using Kvasir.Server;
+using Kvasir.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Kvasir.Cli.Serve;
+
+/// <summary>The host of <c>kvasir serve</c>: nothing but the library's two lines, the flags, and what a person wants to see.</summary>
+internal static class ServeRun
+{
+    // The bundled model only tells stories: it is given the words as they are.
+    private const string PlainTemplate = "{{ messages[-1].content }}";
+
+    public static int Run(Shell shell, Typed typed, string? model)
+    {
+        using var stopping = new CancellationTokenSource();
+        shell.Interrupts.Guard(stopping.Cancel, () => RunAsync(shell, typed, model, stopping.Token).GetAwaiter().GetResult());
+        return shell.Interrupts.Code;
+    }
+
+    private static async Task RunAsync(Shell shell, Typed typed, string? model, CancellationToken stopping)
+    {
+        var quiet = typed.Is(OutputFlags.Quiet);
+        await using var app = Build(shell, typed, model);
+        await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        try
+        {
+            var name = model ?? ServeCommand.Bundled;
+            using (new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}"))
+                await app.Services.GetRequiredService<KvasirStart>().Loaded.WaitAsync(stopping).ConfigureAwait(false);
+            Greet(shell, app, quiet);
+            await Task.Delay(Timeout.InfiniteTimeSpan, stopping).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            shell.Note("stopping: requests that are under way may end; Ctrl-C ends at once");
+        }
+        finally
+        {
+            await app.StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    private static WebApplication Build(Shell shell, Typed typed, string? model)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = 32 << 20;
+            if (typed.Get(ServeFlags.Port) is > 0 and var port)
+                kestrel.ListenLocalhost(port);
+            else
+                kestrel.Listen(IPAddress.Loopback, 0);
+        });
+        builder.AddKvasir(options => Configure(options, typed, model));
+        var app = builder.Build();
+        app.UseKvasirErrors();
+        app.MapKvasir();
+        return app;
+    }
+
+    private static void Configure(KvasirOptions options, Typed typed, string? model)
+    {
+        options.Model = model ?? ServeCommand.Bundled;
+        options.ModelId = typed.Find(ServeFlags.Alias);
+        options.AnyModel = typed.Is(ServeFlags.AnyModel);
+        options.ChatTemplate = typed.Find(ServeFlags.ChatTemplate);
+        if (model is null && options.ChatTemplate is null)
+            options.UseTemplate(ChatTemplate.Parse(PlainTemplate, "plain"));
+        options.Strict = typed.Is(ServeFlags.Strict);
+        options.Repack = ModelFlags.Read(typed).Repack;
+        options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
+        options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);
+        options.WriteTimeoutSeconds = typed.Get(ServeFlags.WriteTimeout);
+        options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
+        options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;
+        options.UseEngine(EngineFlags.Read(typed) with { MaxSequences = typed.Get(ServeFlags.MaxSequences), QueueLimit = typed.Get(ServeFlags.MaxQueue) });
+    }
+
+    private static void Greet(Shell shell, WebApplication app, bool quiet)
+    {
+        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        var start = app.Services.GetRequiredService<KvasirStart>();
+        if (!quiet)
+        {
+            foreach (var line in AnswerFigures.PlanLines(start.Engine!))
+                shell.Note(line);
+        }
+
+        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId!)} at {address}");
+        shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{{\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}'");
+    }
+}

@@ -1,0 +1,161 @@
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.Reading;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>
+/// The one way of every request that a model answers, whatever its dialect: parse, validate, render, tokenise, queue, stream. A client that goes away ends its
+/// sequences in each of these.
+/// </summary>
+internal sealed partial class AnswerPath(
+    ServedModels models, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
+{
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
+    private readonly TimeSpan _keepAlive = TimeSpan.FromSeconds(options.Value.KeepAliveSeconds);
+    private readonly TimeSpan _writeLimit = TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds);
+
+    /// <exception cref="RequestException">Nothing was written, and the error is to be.</exception>
+    public async Task ServeAsync(HttpContext context, AnswerRoute route)
+    {
+        using var visit = gate.Enter();
+        var ignored = new IgnoredFields(options.Value.Strict);
+        var request = await ReadAsync(context.Request, route, ignored).ConfigureAwait(false);
+        var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
+        var answer = NewAnswer(request, prompts);
+        using var leaving = context.RequestAborted.Register(answer.Cancel);
+        try
+        {
+            await SubmitAsync(answer).ConfigureAwait(false);
+            AnswerHeaders.Write(context.Response, answer, ignored);
+            using var frames = request.Streams ? route.NewFrames(context, clock, _writeLimit) : null;
+            var writer = frames is null ? new WholeWriter(context, route, answer) : route.NewWriter(answer, frames);
+            await WriteAsync(answer, writer, context.RequestAborted).ConfigureAwait(false);
+        }
+        finally
+        {
+            // Whatever ended it: nobody waits for the rest.
+            answer.Cancel();
+        }
+    }
+
+    private async Task<AnswerRequest> ReadAsync(HttpRequest request, AnswerRoute route, IgnoredFields ignored)
+    {
+        using var body = await RequestBody.ReadAsync(request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
+        var fields = body.Root.Object();
+        var model = await models.FindAsync(fields.Find("model")?.Text(), request.HttpContext.RequestAborted).ConfigureAwait(false);
+        var read = route.Read(fields, model);
+        fields.IgnoreRest();
+        return read;
+    }
+
+    // Choice i of a prompt has the seed + i, or they would all be the same.
+    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<int[]> prompts)
+    {
+        var seed = request.Options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64();
+        var choices = new List<Choice>(prompts.Count * request.ChoiceCount);
+        foreach (var prompt in prompts)
+        {
+            for (var i = 0; i < request.ChoiceCount; i++)
+            {
+                var own = request.Options with { Sampling = request.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
+                choices.Add(new Choice(choices.Count, new Sequence(prompt, own)));
+            }
+        }
+
+        return new ServedAnswer(request, choices, clock.GetUtcNow());
+    }
+
+    private static async Task SubmitAsync(ServedAnswer answer)
+    {
+        foreach (var choice in answer.Choices)
+            await answer.Model.Loop.SubmitAsync(choice.Sequence).ConfigureAwait(false);
+    }
+
+    private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    {
+        await writer.BeginAsync().ConfigureAwait(false);
+        while (true)
+        {
+            foreach (var choice in answer.Choices)
+            {
+                if (await WriteChoiceAsync(choice, writer).ConfigureAwait(false) is not { } error)
+                    continue;
+                aborted.ThrowIfCancellationRequested();
+                await writer.FailAsync(error).ConfigureAwait(false);
+                return;
+            }
+
+            if (answer.HasEnded)
+                break;
+            if (await WaitAsync(answer, writer, aborted).ConfigureAwait(false))
+                continue;
+            await writer.FailAsync(RequestGate.Refusal).ConfigureAwait(false);
+            return;
+        }
+
+        await writer.FinishAsync().ConfigureAwait(false);
+    }
+
+    private async Task<RequestError?> WriteChoiceAsync(Choice choice, AnswerWriter writer)
+    {
+        if (choice.HasEnded)
+            return null;
+        if (choice.Read() is { } piece)
+        {
+            await writer.PieceAsync(choice, piece).ConfigureAwait(false);
+            choice.MarkBegun();
+        }
+
+        if (!choice.HasEnded)
+            return null;
+        if (choice.Sequence.Failure is { } failure)
+        {
+            LogFailure(failure);
+            return EngineErrors.Of(failure, isRunning: true);
+        }
+
+        await writer.EndAsync(choice).ConfigureAwait(false);
+        return null;
+    }
+
+    /// <returns>Whether the answer goes on; false when the server has waited for it long enough.</returns>
+    private async Task<bool> WaitAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    {
+        using var quiet = CancellationTokenSource.CreateLinkedTokenSource(aborted, gate.End);
+        var ready = Task.WhenAny(answer.Choices.Where(static choice => !choice.HasEnded).Select(static choice => choice.WaitAsync()));
+        while (!ready.IsCompleted)
+        {
+            await Task.WhenAny(ready, Pause(answer, writer, quiet.Token)).ConfigureAwait(false);
+            aborted.ThrowIfCancellationRequested();
+            if (gate.End.IsCancellationRequested)
+                return false;
+            if (ready.IsCompleted)
+                break;
+            if (answer.Request.IncludesProgress && answer.IsInPrefill)
+                await writer.ProgressAsync().ConfigureAwait(false);
+            if (writer.Silence >= _keepAlive)
+                await writer.KeepAliveAsync().ConfigureAwait(false);
+        }
+
+        await quiet.CancelAsync().ConfigureAwait(false);
+        return true;
+    }
+
+    private Task Pause(ServedAnswer answer, AnswerWriter writer, CancellationToken end)
+    {
+        if (writer.Silence is not { } silence)
+            return Task.Delay(Timeout.InfiniteTimeSpan, clock, end);
+        var left = _keepAlive - silence;
+        if (answer.Request.IncludesProgress && answer.IsInPrefill && left > ProgressInterval)
+            left = ProgressInterval;
+        return Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock, end);
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A request failed while it was computed")]
+    private partial void LogFailure(Exception failure);
+}

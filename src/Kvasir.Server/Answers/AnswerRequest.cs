@@ -1,0 +1,27 @@
+using Kvasir.Server.Hosting;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>What a client asks for, whatever its dialect: checked, and ready to be computed.</summary>
+/// <param name="Model">Who answers.</param>
+/// <param name="Prompt">What it answers to.</param>
+/// <param name="Options">Of every choice; the seed is the first one's.</param>
+internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, GenerationOptions Options)
+{
+    /// <summary>Choices for each prompt.</summary>
+    public int ChoiceCount { get; init; } = 1;
+
+    public bool Streams { get; init; }
+
+    /// <summary>Whether a stream ends with what the request used.</summary>
+    public bool IncludesUsage { get; init; }
+
+    /// <summary>Whether a stream tells how far the prompt is computed.</summary>
+    public bool IncludesProgress { get; init; }
+
+    /// <summary>Whether every piece of a stream comes with timings.</summary>
+    public bool IncludesTimings { get; init; }
+
+    /// <summary>Whether the answer's text begins with the prompt.</summary>
+    public bool EchoesPrompt { get; init; }
+}

@@ -1,0 +1,50 @@
+using Kvasir.Server.Errors;
+using Kvasir.Server.Hosting;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>Renders and tokenises on at most two threads of the pool, never on the engine's.</summary>
+internal sealed class PromptEncoder : IDisposable
+{
+    private const int MostThreads = 2;
+    private readonly SemaphoreSlim _places = new(MostThreads);
+
+    /// <summary>The prompts' tokens, each of which leaves room for an answer.</summary>
+    /// <exception cref="RequestException">The template refuses, or a prompt does not fit.</exception>
+    public async Task<IReadOnlyList<int[]>> EncodeAsync(AnswerRequest request, ErrorShape errors, CancellationToken cancellation)
+    {
+        var (model, limit) = (request.Model, request.Model.Engine.ContextTokens);
+        // No tokeniser makes fewer tokens of it, and none has to try.
+        if (request.Prompt.TextBytes > (limit + 1L) * model.LongestPieceBytes)
+            throw TooLong(new Overflow((int)Math.Min(int.MaxValue, request.Prompt.TextBytes / model.LongestPieceBytes), limit), errors);
+        var prompts = await RunAsync(() => request.Prompt.Encode(model), cancellation).ConfigureAwait(false);
+        foreach (var prompt in prompts)
+        {
+            if (prompt.Length == 0)
+                throw new RequestException(ErrorKind.InvalidValue, "the prompt has no token");
+            if (prompt.Length + (request.Options.MaxTokens == 0 ? 0 : 1) > limit)
+                throw TooLong(new Overflow(prompt.Length, limit), errors);
+        }
+
+        return prompts;
+    }
+
+    /// <summary>Runs what renders or tokenises; whoever is gone before its turn is not waited for.</summary>
+    public async Task<T> RunAsync<T>(Func<T> work, CancellationToken cancellation)
+    {
+        await _places.WaitAsync(cancellation).ConfigureAwait(false);
+        try
+        {
+            return await Task.Run(work, cancellation).ConfigureAwait(false);
+        }
+        finally
+        {
+            _places.Release();
+        }
+    }
+
+    public void Dispose() => _places.Dispose();
+
+    private static RequestException TooLong(Overflow overflow, ErrorShape errors) =>
+        new(new RequestError(ErrorKind.ContextExceeded, errors.OverflowMessage(overflow)) { Overflow = overflow });
+}

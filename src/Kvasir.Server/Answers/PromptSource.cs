@@ -1,0 +1,13 @@
+using Kvasir.Server.Hosting;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>What a request's prompts are made of.</summary>
+internal abstract class PromptSource
+{
+    /// <summary>The characters that a tokeniser will see, or more, in bytes of UTF-8 of the longest prompt: more than fit are refused before anything is done with them.</summary>
+    public abstract long TextBytes { get; }
+
+    /// <summary>The prompts' tokens. Runs on a thread of the pool.</summary>
+    public abstract IReadOnlyList<int[]> Encode(ServedModel model);
+}

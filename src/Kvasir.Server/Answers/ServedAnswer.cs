@@ -1,0 +1,47 @@
+using Kvasir.Server.Hosting;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>A request that was accepted, and its choices as they come.</summary>
+/// <param name="request">What was asked for.</param>
+/// <param name="choices">Prompt by prompt.</param>
+/// <param name="createdAt">When it was accepted.</param>
+internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> choices, DateTimeOffset createdAt)
+{
+    public AnswerRequest Request => request;
+
+    public ServedModel Model => request.Model;
+
+    public IReadOnlyList<Choice> Choices => choices;
+
+    public DateTimeOffset CreatedAt => createdAt;
+
+    public bool HasEnded => choices.All(static choice => choice.HasEnded);
+
+    /// <summary>Of all prompts, each once however many choices it has.</summary>
+    public int PromptTokens => Prompts.Sum(static choice => choice.Sequence.PromptCount + choice.Sequence.Options.GivenTokens.Length);
+
+    /// <summary>Tokens of the prompts that were not computed, since they were there.</summary>
+    public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.ReusedCount);
+
+    /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
+    public int ComputedPromptTokens => Prompts.Sum(static choice => Math.Min(choice.Sequence.CachedCount, choice.Sequence.PromptCount));
+
+    /// <summary>Generated so far.</summary>
+    public int CompletionTokens => choices.Sum(static choice => choice.Sequence.GeneratedCount);
+
+    /// <summary>Since the first choice was made.</summary>
+    public double ElapsedMs => choices[0].Sequence.Timings.ElapsedMs;
+
+    /// <summary>Whether no token was generated yet.</summary>
+    public bool IsInPrefill => choices.All(static choice => !choice.HasBegun);
+
+    private IEnumerable<Choice> Prompts => choices.Where((_, i) => i % request.ChoiceCount == 0);
+
+    /// <summary>Nobody waits for more of it.</summary>
+    public void Cancel()
+    {
+        foreach (var choice in choices)
+            choice.Sequence.Cancel();
+    }
+}

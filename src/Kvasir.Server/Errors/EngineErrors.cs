@@ -1,0 +1,32 @@
+namespace Kvasir.Server.Errors;
+
+/// <summary>What the engine refuses, or fails with, as errors of requests.</summary>
+internal static class EngineErrors
+{
+    private const string Fixed = "the engine failed while it computed this request; the server's log has the details";
+
+    /// <param name="isRunning">Whether the request was accepted before.</param>
+    public static RequestError Of(Exception problem, bool isRunning) => problem switch
+    {
+        RequestException known => known.Error,
+        KvasirException refusal => Of(refusal, isRunning),
+        ObjectDisposedException => Unavailable,
+        _ => new RequestError(ErrorKind.EngineFailed, Fixed),
+    };
+
+    private static RequestError Unavailable => new(ErrorKind.ModelUnavailable, "the model was unloaded before the answer was complete");
+
+    private static RequestError Of(KvasirException refusal, bool isRunning) => refusal.Error switch
+    {
+        KvasirError.BadOption => new(ErrorKind.InvalidValue, refusal.Message),
+        KvasirError.Unsupported => new(ErrorKind.Unsupported, refusal.Message),
+        // The template's own words, without the file that it is in.
+        KvasirError.BadTemplate => new(ErrorKind.TemplateRefused, refusal.InnerException?.Message ?? refusal.Message),
+        KvasirError.ContextExceeded => new(ErrorKind.ContextExceeded, refusal.Message),
+        KvasirError.KvMemoryExceeded => new(isRunning ? ErrorKind.Overloaded : ErrorKind.KvMemoryExceeded, refusal.Message),
+        KvasirError.QueueFull => new(ErrorKind.Overloaded, refusal.Message),
+        KvasirError.Closed => Unavailable,
+        KvasirError.NotFinite => new(ErrorKind.NumericFault, refusal.Message),
+        _ => new(ErrorKind.EngineFailed, Fixed),
+    };
+}

@@ -1,0 +1,47 @@
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server.Hosting;
+
+/// <summary>Holds the server's options to their ranges before anything starts.</summary>
+internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
+{
+    public ValidateOptionsResult Validate(string? name, KvasirOptions options)
+    {
+        string?[] faults =
+        [
+            options.Model.Length == 0 ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model" : null,
+            Range(options.MaxChoices, 1, 128, nameof(options.MaxChoices)),
+            Range(options.KeepAliveSeconds, 1, 60, nameof(options.KeepAliveSeconds)),
+            Range(options.WriteTimeoutSeconds, 1, 3600, nameof(options.WriteTimeoutSeconds)),
+            Range(options.DrainSeconds, 0, 3600, nameof(options.DrainSeconds)),
+            Range(options.MaxBodyBytes, 1024, 1 << 30, nameof(options.MaxBodyBytes)),
+            KvFormat.Find(options.Kv) is null ? $"Kv is '{options.Kv}'; {KvFormat.Names} are known" : null,
+            Policy(options.Attention),
+            Engine(options),
+        ];
+        var found = faults.OfType<string>().ToArray();
+        return found.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(found.Select(static fault => $"{KvasirOptions.Section}: {fault}"));
+    }
+
+    private static string? Range(long value, long least, long most, string name) =>
+        value >= least && value <= most ? null : $"{name} is {value}; {least} to {most} are allowed";
+
+    private static string? Policy(string attention) => attention == AutoAttention.Name ? null : Refusal(() => PolicyCatalog.Spec(attention));
+
+    private static string? Engine(KvasirOptions options) => KvFormat.Find(options.Kv) is null ? null : Refusal(() => ServedModel.EngineOf(options).Validate());
+
+    private static string? Refusal(Action check)
+    {
+        try
+        {
+            check();
+            return null;
+        }
+        catch (KvasirException refusal)
+        {
+            return refusal.Message;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+using System.Reflection;
+using System.Security.Cryptography;
+using System.Text;
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models;
+using Kvasir.Text;
+
+namespace Kvasir.Server.Hosting;
+
+/// <summary>A model with its engine, under the name that clients know.</summary>
+internal sealed class ServedModel : IDisposable
+{
+    private const int PieceBytesLimit = 1024;
+    private readonly Lazy<int> _longestPieceBytes;
+
+    private ServedModel(string id, Model model, EngineLoop loop, ChatTemplate? template, DateTimeOffset loadedAt)
+    {
+        (Id, Model, Loop, Template, LoadedAt) = (id, model, loop, template, loadedAt);
+        Defaults = SamplingOptions.For(model.Defaults);
+        Fingerprint = FingerprintOf(this);
+        _longestPieceBytes = new Lazy<int>(() => LongestPiece(model.Tokenizer));
+    }
+
+    public string Id { get; }
+
+    public Model Model { get; }
+
+    public EngineLoop Loop { get; }
+
+    public Engine Engine => Loop.Engine;
+
+    /// <summary>Null for a model that completes text only.</summary>
+    public ChatTemplate? Template { get; }
+
+    public DateTimeOffset LoadedAt { get; }
+
+    /// <summary>How it is sampled where a request does not say.</summary>
+    public SamplingOptions Defaults { get; }
+
+    /// <summary>Says which numbers to expect: the same for the same version, model, KV format and vectors.</summary>
+    public string Fingerprint { get; }
+
+    /// <summary>Text of more bytes than this for each token of the context cannot fit it.</summary>
+    public int LongestPieceBytes => _longestPieceBytes.Value;
+
+    /// <summary>Version of this build.</summary>
+    public static string Version => typeof(ServedModel).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+
+    /// <summary>What the server's options say of the engine, but for attention that the machine chooses.</summary>
+    public static EngineOptions EngineOf(KvasirOptions options) => options.GivenEngine() ?? new EngineOptions
+    {
+        Attention = options.Attention == AutoAttention.Name ? PolicyCatalog.Dense : PolicyCatalog.Parse(options.Attention),
+        AuditShare = options.Audit,
+        Kv = KvFormat.Find(options.Kv)!,
+        KvMemoryBytes = options.KvMemoryBytes,
+        ContextTokens = options.ContextTokens,
+        Threads = options.Threads,
+        MaxSequences = options.MaxSequences,
+        QueueLimit = options.MaxQueue,
+    };
+
+    /// <summary>Loads a model and gives it an engine.</summary>
+    /// <exception cref="KvasirException">As <see cref="Model.Load"/> and the constructor of <see cref="Kvasir.Engine"/>.</exception>
+    public static ServedModel Load(KvasirOptions options, TimeProvider clock)
+    {
+        var model = Model.Load(options.Model, new ModelOptions { Repack = options.Repack });
+        try
+        {
+            model.Weights.ReadAhead();
+            var engine = EngineOf(options);
+            if (options.Attention == AutoAttention.Name)
+                engine = engine with { Attention = AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens).Attention.Create() };
+            var template = options.GivenTemplate() ?? TemplateIn(options.ChatTemplate) ?? model.Template;
+            return new ServedModel(options.ModelId ?? NameOf(options.Model), model, new EngineLoop(new Engine(model, engine)), template, clock.GetUtcNow());
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether a client means this model.</summary>
+    public bool IsNamed(string name) => name == Id || name == $"{Id}:latest";
+
+    /// <summary>Answers that are under way fail.</summary>
+    public void Dispose()
+    {
+        Loop.Dispose();
+        Model.Dispose();
+    }
+
+    private static ChatTemplate? TemplateIn(string? path)
+    {
+        if (path is null)
+            return null;
+        try
+        {
+            return ChatTemplate.Parse(File.ReadAllText(path), path);
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            throw new KvasirException(KvasirError.FileNotFound, $"the chat template {path} cannot be read: {problem.Message}", problem);
+        }
+    }
+
+    // No more of a path than its last part: clients see it.
+    private static string NameOf(string path)
+    {
+        var last = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
+        return Path.GetExtension(last) is ".gguf" or ".safetensors" ? Path.GetFileNameWithoutExtension(last) : last;
+    }
+
+    private static string FingerprintOf(ServedModel served)
+    {
+        var text = $"{Version}|{served.Model.Config}|{served.Model.Weights.Bytes}|{served.Engine.Kv.Name}|{System.Numerics.Vector<float>.Count}";
+        return $"kv_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)))[..12]}";
+    }
+
+    private static int LongestPiece(Tokenizer tokenizer)
+    {
+        var most = 1;
+        for (var token = 0; token < tokenizer.VocabularySize; token++)
+            most = Math.Max(most, Math.Max(tokenizer.Bytes(token).Length, tokenizer.IsControl(token) ? Encoding.UTF8.GetByteCount(tokenizer.Piece(token)) : 0));
+        return Math.Min(most, PieceBytesLimit);
+    }
+}

@@ -1,0 +1,48 @@
+using Kvasir.Server.Errors;
+using Kvasir.Server.Reading;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server.Hosting;
+
+/// <summary>The models that clients may name. A request that comes while one loads waits for it.</summary>
+internal sealed class ServedModels(IOptions<KvasirOptions> options)
+{
+    private readonly TaskCompletionSource<ServedModel> _loading = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when the model is there; fails as its loading does.</summary>
+    public Task<ServedModel> Loaded => _loading.Task;
+
+    /// <summary>The model, once it is there.</summary>
+    public ServedModel? Ready => _loading.Task.IsCompletedSuccessfully ? _loading.Task.Result : null;
+
+    public void SetLoaded(ServedModel model) => _loading.TrySetResult(model);
+
+    public void SetFailed(Exception problem)
+    {
+        _loading.TrySetException(problem);
+        // Whoever asks is told; nobody may have.
+        _ = _loading.Task.Exception;
+    }
+
+    /// <summary>The model that a request names; one that names none means the only one.</summary>
+    /// <exception cref="RequestException">There is none of that name, or it could not be loaded.</exception>
+    public async Task<ServedModel> FindAsync(string? name, CancellationToken cancellation)
+    {
+        var model = await WaitAsync(cancellation).ConfigureAwait(false);
+        if (string.IsNullOrEmpty(name) || model.IsNamed(name) || options.Value.AnyModel)
+            return model;
+        throw new RequestException(ErrorKind.ModelNotFound, $"there is no model '{RequestValue.Short(name)}' here; there is {model.Id}", "model");
+    }
+
+    private async Task<ServedModel> WaitAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            return await Loaded.WaitAsync(cancellation).ConfigureAwait(false);
+        }
+        catch (Exception problem) when (problem is not OperationCanceledException)
+        {
+            throw new RequestException(ErrorKind.ModelUnavailable, "the model could not be loaded; the server's log says why");
+        }
+    }
+}

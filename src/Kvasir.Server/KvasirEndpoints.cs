@@ -1,0 +1,33 @@
+using Kvasir.Server.Errors;
+using Kvasir.Server.OpenAi;
+using Kvasir.Server.Routes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Kvasir.Server;
+
+/// <summary>Kvasir's routes.</summary>
+public static class KvasirEndpoints
+{
+    /// <summary>Maps every route that Kvasir answers, beneath whatever group <paramref name="endpoints"/> is.</summary>
+    public static IEndpointConventionBuilder MapKvasir(this IEndpointRouteBuilder endpoints)
+    {
+        ArgumentNullException.ThrowIfNull(endpoints);
+        var group = endpoints.MapGroup("");
+        var routes = new RouteTable(group, endpoints.ServiceProvider.GetRequiredService<RouteHandling>());
+        foreach (var dialect in endpoints.ServiceProvider.GetServices<IDialectRoutes>())
+            dialect.Map(routes);
+        return group;
+    }
+
+    /// <summary>Answers paths that nobody has mapped with 404 and an error as OpenAI's clients read it. For hosts that serve nothing else.</summary>
+    public static IApplicationBuilder UseKvasirErrors(this IApplicationBuilder app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        var handling = app.ApplicationServices.GetRequiredService<RouteHandling>();
+        return app.Use((context, next) => context.GetEndpoint() is not null ? next(context) : handling.RunAsync(context, OpenAiErrors.Shape, static unknown =>
+            throw new RequestException(ErrorKind.RouteNotFound, $"there is no route {unknown.Request.Method} {unknown.Request.Path}")));
+    }
+}

@@ -1,0 +1,81 @@
+using Kvasir.Text;
+
+namespace Kvasir.Server;
+
+/// <summary>How the server runs: the section <c>Kvasir</c> of the configuration, <c>KVASIR__...</c> in the environment.</summary>
+public sealed class KvasirOptions
+{
+    /// <summary>The section of the configuration.</summary>
+    public const string Section = "Kvasir";
+
+    // No properties: what a configuration says is bound to those.
+    private ChatTemplate? _template;
+    private EngineOptions? _engine;
+
+    /// <summary>A GGUF file, a Hugging Face style folder, or the name of a bundled model.</summary>
+    public string Model { get; set; } = "";
+
+    /// <summary>The model's name for clients; null takes the file's or folder's, without its extension.</summary>
+    public string? ModelId { get; set; }
+
+    /// <summary>Whether the model answers under any name that a client gives it.</summary>
+    public bool AnyModel { get; set; }
+
+    /// <summary>A file with a Jinja template in place of the model's own, or for a model that has none.</summary>
+    public string? ChatTemplate { get; set; }
+
+    /// <summary>The policy of requests that name none, as name:key=value,...; <c>auto</c> lets the machine choose.</summary>
+    public string Attention { get; set; } = AutoAttention.Name;
+
+    /// <summary>The share of sparse attention that is audited, from 0 to 1.</summary>
+    public double Audit { get; set; }
+
+    /// <summary>How keys and values are stored.</summary>
+    public string Kv { get; set; } = new EngineOptions().Kv.Name;
+
+    /// <summary>The most bytes of the KV cache with its indexes; 0 takes half of what is available.</summary>
+    public long KvMemoryBytes { get; set; }
+
+    /// <summary>The most tokens of a sequence; 0 takes the model's native window.</summary>
+    public int ContextTokens { get; set; }
+
+    /// <summary>Threads that compute; 0 takes one for each physical core.</summary>
+    public int Threads { get; set; }
+
+    /// <summary>The most sequences that compute side by side.</summary>
+    public int MaxSequences { get; set; } = 16;
+
+    /// <summary>The most sequences that wait.</summary>
+    public int MaxQueue { get; set; } = 128;
+
+    /// <summary>Whether quantised weights are copied into the order that this machine reads fastest.</summary>
+    public bool Repack { get; set; } = true;
+
+    /// <summary>The most choices (<c>n</c>) of a request.</summary>
+    public int MaxChoices { get; set; } = 8;
+
+    /// <summary>Whether a field that nobody knows is refused, in place of being ignored and named in a header.</summary>
+    public bool Strict { get; set; }
+
+    /// <summary>The most bytes of a request's body.</summary>
+    public long MaxBodyBytes { get; set; } = 32 << 20;
+
+    /// <summary>A stream is silent for no longer than this many seconds.</summary>
+    public int KeepAliveSeconds { get; set; } = 10;
+
+    /// <summary>How many seconds a reader may take nothing before its connection is closed.</summary>
+    public int WriteTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>How many seconds requests have to end when the server stops.</summary>
+    public int DrainSeconds { get; set; } = 25;
+
+    /// <summary>A template that is no file, in place of <see cref="ChatTemplate"/>.</summary>
+    public void UseTemplate(ChatTemplate template) => _template = template;
+
+    /// <summary>An engine's options whole, in place of those above; <see cref="Attention"/> chooses the policy all the same if it is <c>auto</c>.</summary>
+    public void UseEngine(EngineOptions engine) => _engine = engine;
+
+    internal ChatTemplate? GivenTemplate() => _template;
+
+    internal EngineOptions? GivenEngine() => _engine;
+}

@@ -1,0 +1,56 @@
+using Kvasir.Server.Answers;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.OpenAi;
+using Kvasir.Server.Routes;
+using Microsoft.Extensions.AI;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server;
+
+/// <summary>Kvasir as services of a host.</summary>
+public static class KvasirServices
+{
+    // The listener has to close behind the requests, within what the host grants.
+    private static readonly TimeSpan Closing = TimeSpan.FromSeconds(5);
+
+    /// <summary>Adds a model, its engine and an <see cref="IChatClient"/> over it. Options come from the section <c>Kvasir</c> of the configuration, and from code behind it.</summary>
+    public static IHostApplicationBuilder AddKvasir(this IHostApplicationBuilder builder, Action<KvasirOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(builder);
+        builder.Services.Configure<KvasirOptions>(builder.Configuration.GetSection(KvasirOptions.Section));
+        builder.Services.AddKvasir(configure);
+        return builder;
+    }
+
+    /// <summary>Adds a model, its engine and an <see cref="IChatClient"/> over it, with options from code alone.</summary>
+    public static IServiceCollection AddKvasir(this IServiceCollection services, Action<KvasirOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddRoutingCore();
+        services.AddOptions<KvasirOptions>().Configure(options => configure?.Invoke(options)).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<KvasirOptions>, OptionsCheck>();
+        services.AddOptions<HostOptions>().PostConfigure<IOptions<KvasirOptions>>(static (host, own) =>
+        {
+            var needed = TimeSpan.FromSeconds(own.Value.DrainSeconds) + Closing;
+            host.ShutdownTimeout = host.ShutdownTimeout > needed ? host.ShutdownTimeout : needed;
+        });
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<ServedModels>();
+        services.AddSingleton(static provider => new KvasirStart(provider.GetRequiredService<ServedModels>()));
+        services.AddSingleton<RequestGate>();
+        services.AddSingleton<PromptEncoder>();
+        services.AddSingleton<AnswerPath>();
+        services.AddSingleton<RouteHandling>();
+        services.AddSingleton<StateRoutes>();
+        services.AddSingleton<ModelRoutes>();
+        services.AddSingleton<IDialectRoutes, OwnRoutes>();
+        services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
+        services.AddSingleton<IChatClient, ServedChatClient>();
+        services.AddHostedService<EngineHost>();
+        return services;
+    }
+}

@@ -1,0 +1,34 @@
+using System.Text.Json;
+using Kvasir.Server.Answers;
+
+namespace Kvasir.Server.OpenAi;
+
+/// <summary>A chat's answer that is not streamed.</summary>
+internal static class ChatBody
+{
+    public static void Write(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        json.WriteStartObject();
+        new AnswerName(answer.CreatedAt).Write(json, "chatcmpl-", "chat.completion", answer.Model);
+        json.WriteStartArray("choices");
+        foreach (var choice in answer.Choices)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("index", choice.Index);
+            json.WriteStartObject("message");
+            json.WriteString("role", "assistant");
+            json.WriteString("content", choice.Text);
+            json.WriteNull("refusal");
+            json.WriteEndObject();
+            ChatLogprobs.Write(json, answer.Model.Model.Tokenizer, choice.Tokens);
+            json.WriteString("finish_reason", FiguresJson.Finish(choice));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        FiguresJson.WriteUsage(json, answer);
+        FiguresJson.WriteTimings(json, answer);
+        FiguresJson.WriteKvasir(json, answer);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kvasir.Server.Answers;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.Reading;
+using Kvasir.Text;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server.OpenAi;
+
+/// <summary><c>POST /v1/chat/completions</c>.</summary>
+internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
+{
+    private const int MostVariables = 64;
+    private const int MostVariableBytes = 16 << 10;
+    private static readonly string[] OwnVariables = ["messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
+
+    public override ErrorShape Errors => OpenAiErrors.Shape;
+
+    public override AnswerRequest Read(RequestFields body, ServedModel model)
+    {
+        RefuseMissing(body);
+        var limit = SamplingFields.Limit(body.Find("max_completion_tokens", "max_tokens"), least: 1);
+        var settings = SamplingFields.Read(body, model, limit) with { TopLogprobs = Logprobs(body) };
+        return new AnswerRequest(model, Prompt(body, model), settings)
+        {
+            ChoiceCount = SamplingFields.Choices(body, options.Value.MaxChoices),
+            Streams = body.Find("stream")?.Flag() ?? false,
+            IncludesUsage = StreamFields.IncludesUsage(body),
+            IncludesProgress = body.Find("return_progress")?.Flag() ?? false,
+            IncludesTimings = body.Find("timings_per_token")?.Flag() ?? false,
+        };
+    }
+
+    /// <summary>The conversation alone, for routes that count or show it.</summary>
+    /// <exception cref="RequestException">It is none, or the model has no template.</exception>
+    public static ConversationPrompt Prompt(RequestFields body, ServedModel model)
+    {
+        if (model.Template is null)
+            throw new RequestException(ErrorKind.Unsupported, $"{model.Id} has no chat template, so it completes text only: POST /v1/completions");
+        return new ConversationPrompt(MessageFields.Read(body.Require("messages")), new ChatTemplateOptions
+        {
+            AddsGenerationPrompt = body.Find("add_generation_prompt")?.Flag() ?? true,
+            Variables = Variables(body),
+        });
+    }
+
+    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new ChatStream(answer, (SseFrames)frames);
+
+    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => ChatBody.Write(json, answer);
+
+    private static void RefuseMissing(RequestFields body)
+    {
+        body.Refuse("functions", "functions were replaced by tools");
+        body.Refuse("function_call", "function_call was replaced by tool_choice");
+        body.Refuse("audio", "no model here speaks");
+        body.Refuse("chat_template", "templates come from the model's files");
+        body.Refuse("template", "templates come from the model's files");
+        if (body.Find("modalities") is { } modalities && modalities.Items(8).FirstOrDefault(static item => item.Text() != "text") is { } other)
+            throw other.Unsupported($"{other.Path} is '{RequestValue.Short(other.Text())}'; only text is written here");
+        if (body.Find("response_format")?.Object() is { } format && format.Require("type") is var type && type.Text() != "text")
+            throw type.Unsupported($"{type.Path} is '{RequestValue.Short(type.Text())}'; only text is written here");
+        if (body.Find("tools") is { } tools && tools.Items(1024) is { Count: > 0 } items && items.FirstOrDefault(IsFunction) is { } function)
+            throw function.Unsupported($"{function.Path} is a function; this server does not support tools");
+        if (body.Find("continue_final_message") is { } continues && continues.Flag())
+            throw continues.Unsupported($"{continues.Path}: the last message cannot be continued here");
+    }
+
+    private static bool IsFunction(RequestValue tool)
+    {
+        if (tool.Object().Find("type")?.Text() is "function")
+            return true;
+        tool.Ignore();
+        return false;
+    }
+
+    private static int? Logprobs(RequestFields body)
+    {
+        var (wanted, top) = (body.Find("logprobs")?.Flag() ?? false, body.Find("top_logprobs"));
+        if (!wanted && top is not null && top.Whole(0, 20) > 0)
+            throw top.Refused($"{top.Path} needs logprobs to be true");
+        return wanted ? (int)(top?.Whole(0, 20) ?? 0) : null;
+    }
+
+    private static JsonObject? Variables(RequestFields body)
+    {
+        var variables = new JsonObject();
+        foreach (var (name, value) in body.Find("chat_template_kwargs")?.Object().All(MostVariables) ?? [])
+        {
+            if (OwnVariables.Contains(name))
+                throw value.Refused($"{value.Path} belongs to the template, and cannot be set");
+            variables[name] = value.Node();
+        }
+
+        if (variables.ToJsonString().Length > MostVariableBytes)
+            throw new RequestException(ErrorKind.InvalidValue, $"chat_template_kwargs has more than the {MostVariableBytes} characters that are allowed", "chat_template_kwargs");
+        if (body.Find("reasoning_effort")?.Word("none", "minimal", "low", "medium", "high", "xhigh", "max") is not { } effort)
+            return variables.Count > 0 ? variables : null;
+        if (effort == "none")
+            variables["enable_thinking"] = false;
+        variables["reasoning_effort"] = effort;
+        return variables;
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Kvasir.Server.Answers;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.Reading;
+using Microsoft.Extensions.Options;
+
+namespace Kvasir.Server.OpenAi;
+
+/// <summary><c>POST /v1/completions</c>: text that goes on, without a template.</summary>
+internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerRoute
+{
+    private const int MostPrompts = 64;
+    private const int UsualTokens = 16;
+
+    public override ErrorShape Errors => OpenAiErrors.Shape;
+
+    public override AnswerRequest Read(RequestFields body, ServedModel model)
+    {
+        var choices = SamplingFields.Choices(body, options.Value.MaxChoices);
+        RefuseMissing(body, choices);
+        var settings = SamplingFields.Read(body, model, Limit(body)) with { TopLogprobs = (int?)body.Find("logprobs")?.Whole(0, 20) };
+        return new AnswerRequest(model, Prompts(body.Require("prompt"), model), settings)
+        {
+            ChoiceCount = choices,
+            Streams = body.Find("stream")?.Flag() ?? false,
+            IncludesUsage = StreamFields.IncludesUsage(body),
+            IncludesProgress = body.Find("return_progress")?.Flag() ?? false,
+            IncludesTimings = body.Find("timings_per_token")?.Flag() ?? false,
+        };
+    }
+
+    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new CompletionStream(answer, (SseFrames)frames);
+
+    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => CompletionBody.Write(json, answer);
+
+    private static int? Limit(RequestFields body) => body.Find("max_tokens") is { } limit ? SamplingFields.Limit(limit, least: 1) : UsualTokens;
+
+    private static void RefuseMissing(RequestFields body, int choices)
+    {
+        if (body.Find("best_of") is { } best && best.Whole(1, 128) != choices)
+            throw best.Unsupported($"{best.Path} is {best.Whole(1, 128)}; only n, which is {choices}, is honoured");
+        body.Refuse("suffix", "this model fills no gaps");
+        if (body.Find("echo") is { } echo && echo.Flag())
+            throw echo.Unsupported($"{echo.Path}: the prompt is not repeated here");
+    }
+
+    private static PromptSource Prompts(RequestValue prompt, ServedModel model)
+    {
+        if (prompt.IsText)
+            return new TextPrompts([prompt.Text()]);
+        var items = prompt.Items(int.MaxValue);
+        if (items.Count == 0)
+            throw prompt.Refused($"{prompt.Path} is empty; it is a text, a list of texts, tokens, or a list of lists of tokens");
+        if (items[0].IsNumber)
+            return new TokenPrompts([Tokens(items, model)]);
+        if (items.Count > MostPrompts)
+            throw prompt.Refused($"{prompt.Path} has {items.Count} prompts; at most {MostPrompts} are allowed");
+        return items[0].IsList
+            ? new TokenPrompts([.. items.Select(item => Tokens(item.Items(int.MaxValue), model))])
+            : new TextPrompts([.. items.Select(static item => item.Text())]);
+    }
+
+    private static int[] Tokens(IReadOnlyList<RequestValue> items, ServedModel model)
+    {
+        var most = model.Model.Config.VocabularySize - 1;
+        return [.. items.Select(item => (int)item.Whole(0, most))];
+    }
+}

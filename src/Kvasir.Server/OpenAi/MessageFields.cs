@@ -1,0 +1,105 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Reading;
+using Kvasir.Text;
+
+namespace Kvasir.Server.OpenAi;
+
+/// <summary>The messages of a chat as turns of a template.</summary>
+internal static class MessageFields
+{
+    private const int MostMessages = 16_384;
+    private const int MostParts = 4096;
+    private const int MostCalls = 1024;
+
+    public static List<ChatTurn> Read(RequestValue messages)
+    {
+        var turns = new List<ChatTurn>();
+        foreach (var message in messages.Items(MostMessages))
+        {
+            var turn = Turn(message.Object());
+            // Most templates take one system message, and agents send several.
+            if (turn.Role == "system" && turns is [{ Role: "system" } first])
+                turns[0] = first with { Content = $"{first.Content}\n\n{turn.Content}" };
+            else
+                turns.Add(turn);
+        }
+
+        return turns.Count > 0 ? turns : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
+    }
+
+    private static ChatTurn Turn(RequestFields message)
+    {
+        var role = message.Require("role").Word("system", "developer", "user", "assistant", "tool");
+        var calls = role == "assistant" ? Calls(message.Find("tool_calls")) : null;
+        var refusal = role == "assistant" ? message.Find("refusal")?.Text() : null;
+        var content = message.Find("content") is { } given ? Content(given) : refusal;
+        if (content is null && calls is null)
+            throw new RequestException(ErrorKind.InvalidValue, $"{message.Path.Member("content")} is missing", $"{message.Path.Member("content")}");
+        var turn = new ChatTurn(role == "developer" ? "system" : role, content)
+        {
+            Name = message.Find("name")?.Text(),
+            ReasoningContent = role == "assistant" ? message.Find("reasoning_content", "reasoning")?.Text() : null,
+            ToolCalls = calls,
+            ToolCallId = role == "tool" ? message.Find("tool_call_id")?.Text() : null,
+        };
+        message.IgnoreRest();
+        return turn;
+    }
+
+    private static string Content(RequestValue content)
+    {
+        if (content.IsText)
+            return content.Text();
+        return content.IsList ? string.Join('\n', content.Items(MostParts).Select(Part)) : throw content.Wrong("a string or a list of parts");
+    }
+
+    private static string Part(RequestValue value)
+    {
+        var part = value.Object();
+        var type = part.Require("type");
+        if (type.Text() is not ("text" or "refusal") and var other)
+            throw type.Unsupported($"{type.Path} is '{RequestValue.Short(other)}'; only text is read here");
+        var text = part.Require(type.Text()).Text();
+        part.IgnoreRest();
+        return text;
+    }
+
+    private static List<ChatToolCall>? Calls(RequestValue? calls)
+    {
+        if (calls is null || calls.Items(MostCalls) is not { Count: > 0 } items)
+            return null;
+        return [.. items.Select(static item => Call(item.Object()))];
+    }
+
+    private static ChatToolCall Call(RequestFields call)
+    {
+        call.Find("type")?.Word("function");
+        call.Find("index");
+        var function = call.Require("function").Object();
+        var arguments = function.Find("arguments");
+        var read = new ChatToolCall(function.Require("name").Text(), arguments is null ? new JsonObject() : Arguments(arguments), call.Find("id")?.Text());
+        function.IgnoreRest();
+        call.IgnoreRest();
+        return read;
+    }
+
+    // A string with an object, which templates want read; what a model wrote that is none stays text.
+    private static JsonNode Arguments(RequestValue arguments)
+    {
+        if (arguments.IsObject)
+            return arguments.Node();
+        var text = arguments.Text();
+        if (text.Length == 0)
+            return new JsonObject();
+        try
+        {
+            return JsonNode.Parse(text) as JsonObject ?? (JsonNode)JsonValue.Create(text);
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(text);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+using Kvasir.Server.Answers;
+using Kvasir.Server.Errors;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Kvasir.Server.Routes;
+
+/// <summary>Takes the routes of dialects. Each path answers its method, and any other with 405.</summary>
+internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling handling)
+{
+    /// <param name="paths">Names for the same.</param>
+    public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, handler, paths);
+
+    /// <inheritdoc cref="Get"/>
+    public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Post, errors, handler, paths);
+
+    /// <summary>A route that a model answers.</summary>
+    public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) => Post(route.Errors, context => path.ServeAsync(context, route), paths);
+
+    private void Map(string method, ErrorShape errors, RequestDelegate handler, ReadOnlySpan<string> paths)
+    {
+        foreach (var path in paths)
+        {
+            // HEAD is a GET whose body stays away.
+            string[] methods = method == HttpMethods.Get ? [HttpMethods.Get, HttpMethods.Head] : [method];
+            endpoints.MapMethods(path, methods, context => handling.RunAsync(context, errors, handler));
+            // OPTIONS is not here: whoever allows origins answers it.
+            endpoints.Map(path, context => handling.RunAsync(context, errors, inner => throw NotAllowed(inner.Request, methods)));
+        }
+    }
+
+    private static RequestException NotAllowed(HttpRequest request, string[] methods) =>
+        new(new RequestError(ErrorKind.MethodNotAllowed, $"{request.Method} is not a method of {request.Path}, which takes {string.Join(" and ", methods)}") { Allow = string.Join(", ", methods) });
+}

@@ -1,0 +1,28 @@
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Microsoft.AspNetCore.Http;
+
+namespace Kvasir.Server.Routes;
+
+/// <summary><c>/health</c> and <c>/ready</c>: whether the process lives, and whether it takes requests.</summary>
+internal sealed class StateRoutes(ServedModels models, RequestGate gate)
+{
+    public static Task HealthAsync(HttpContext context) => SendAsync(context, StatusCodes.Status200OK, "ok");
+
+    public Task ReadyAsync(HttpContext context)
+    {
+        var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed" : models.Ready is null ? "loading" : "ok";
+        return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state);
+    }
+
+    private static Task SendAsync(HttpContext context, int status, string state)
+    {
+        context.Response.StatusCode = status;
+        return WholeBody.SendAsync(context, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("status", state);
+            json.WriteEndObject();
+        });
+    }
+}

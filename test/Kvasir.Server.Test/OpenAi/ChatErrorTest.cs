@@ -1,0 +1,72 @@
+using System.Text.Json;
+
+namespace Kvasir.Server.Test.OpenAi;
+
+/// <summary>Rows of the table of errors, each with the request that meets it.</summary>
+public sealed class ChatErrorTest
+{
+    private const string Good = "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]";
+
+    [Theory]
+    [InlineData("", 400, "invalid_json", null)]
+    [InlineData("{\"a\":", 400, "invalid_json", null)]
+    [InlineData("{\"a\":1,\"a\":2}", 400, "invalid_json", null)]
+    [InlineData("{" + Good + ",}", 400, "invalid_json", null)]
+    [InlineData("[]", 400, "invalid_value", null)]
+    [InlineData("{}", 400, "invalid_value", "messages")]
+    [InlineData("{\"messages\":[]}", 400, "invalid_value", "messages")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud83d\"}]}", 400, "invalid_json", "messages[0].content")]
+    [InlineData("{\"messages\":[{\"role\":\"user\"}]}", 400, "invalid_value", "messages[0].content")]
+    [InlineData("{\"messages\":[{\"role\":\"wizard\",\"content\":\"\"}]}", 400, "invalid_value", "messages[0].role")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image_url\"}]}]}", 400, "unsupported", "messages[0].content[1].type")]
+    [InlineData("{" + Good + ",\"temperature\":\"1\"}", 400, "invalid_value", "temperature")]
+    [InlineData("{" + Good + ",\"temperature\":101}", 400, "invalid_value", "temperature")]
+    [InlineData("{" + Good + ",\"top_p\":0}", 400, "invalid_value", "top_p")]
+    [InlineData("{" + Good + ",\"max_tokens\":0}", 400, "invalid_value", "max_tokens")]
+    [InlineData("{" + Good + ",\"max_tokens\":1.5}", 400, "invalid_value", "max_tokens")]
+    [InlineData("{" + Good + ",\"n\":9}", 400, "invalid_value", "n")]
+    [InlineData("{" + Good + ",\"stop\":[\"\"]}", 400, "invalid_value", "stop[0]")]
+    [InlineData("{" + Good + ",\"top_logprobs\":2}", 400, "invalid_value", "top_logprobs")]
+    [InlineData("{" + Good + ",\"logit_bias\":{\"512\":1}}", 400, "invalid_value", "logit_bias.512")]
+    [InlineData("{" + Good + ",\"kvasir\":{\"attention\":\"nope\"}}", 400, "invalid_value", "kvasir.attention")]
+    [InlineData("{" + Good + ",\"functions\":[]}", 400, "unsupported", "functions")]
+    [InlineData("{" + Good + ",\"modalities\":[\"text\",\"audio\"]}", 400, "unsupported", "modalities[1]")]
+    [InlineData("{" + Good + ",\"chat_template_kwargs\":{\"bos_token\":\"a\"}}", 400, "invalid_value", "chat_template_kwargs.bos_token")]
+    [InlineData("{" + Good + ",\"model\":\"nope\"}", 404, "model_not_found", "model")]
+    public async Task AnErrorNamesItsPlace(string body, int status, string code, string? param)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var response = await server.PostAsync("/v1/chat/completions", body);
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        var error = json.RootElement.GetProperty("error");
+        Assert.Equal((status, code, param), ((int)response.StatusCode, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
+        Assert.NotEmpty(error.GetProperty("message").GetString()!);
+        Assert.NotEmpty(error.GetProperty("type").GetString()!);
+    }
+
+    [Fact]
+    public async Task APromptThatDoesNotFitIsSaidInTheWordsThatAgentsLookFor()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var response = await server.PostAsync("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"{string.Concat(Enumerable.Repeat("Once ", 600))}\"}}]}}");
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        var error = json.RootElement.GetProperty("error");
+        Assert.Equal((400, "context_length_exceeded", 512), ((int)response.StatusCode, error.GetProperty("code").GetString(), error.GetProperty("n_ctx").GetInt32()));
+        Assert.Contains("maximum context length is 512 tokens", error.GetProperty("message").GetString());
+        Assert.Contains($"{error.GetProperty("n_prompt_tokens").GetInt32()} tokens", error.GetProperty("message").GetString());
+        Assert.InRange(error.GetProperty("n_prompt_tokens").GetInt32(), 600, 3000);
+    }
+
+    [Theory]
+    [InlineData("GET", "/nope", 404, "route_not_found")]
+    [InlineData("GET", "/v1/chat/completions", 405, "method_not_allowed")]
+    [InlineData("DELETE", "/v1/models", 405, "method_not_allowed")]
+    public async Task ARouteThatIsNotThereIsNever200(string method, string path, int status, string code)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var response = await server.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal((status, code), ((int)response.StatusCode, json.RootElement.GetProperty("error").GetProperty("code").GetString()));
+        Assert.Equal(status == 405, response.Content.Headers.Allow.Count > 0);
+    }
+}

@@ -1,0 +1,99 @@
+using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
+using Kvasir.Text;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Kvasir.Server.Test;
+
+/// <summary>A server on a free port of this machine, with the bundled model that tells stories unless a test says otherwise.</summary>
+internal sealed class RunningServer : IAsyncDisposable
+{
+    public const string Opening = "Once upon a time";
+    private readonly WebApplication _app;
+
+    private RunningServer(WebApplication app)
+    {
+        _app = app;
+        Address = new Uri(app.Urls.First());
+        Client = new HttpClient { BaseAddress = Address };
+    }
+
+    public Uri Address { get; }
+
+    public HttpClient Client { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public Engine Engine => Services.GetRequiredService<KvasirStart>().Engine!;
+
+    public static async Task<RunningServer> StartAsync(Action<KvasirOptions>? configure = null, TimeProvider? clock = null)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        if (clock is not null)
+            builder.Services.AddSingleton(clock);
+        builder.AddKvasir(options =>
+        {
+            options.Model = "stories260K";
+            options.Attention = "dense";
+            options.Threads = 1;
+            options.KvMemoryBytes = 16 << 20;
+            options.UseTemplate(ChatTemplate.Parse("{{ messages[-1].content }}", "plain"));
+            configure?.Invoke(options);
+        });
+        var app = builder.Build();
+        app.UseKvasirErrors();
+        app.MapKvasir();
+        await app.StartAsync();
+        await app.Services.GetRequiredService<KvasirStart>().Loaded;
+        return new RunningServer(app);
+    }
+
+    public Task<HttpResponseMessage> PostAsync(string path, string json, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead) =>
+        Client.SendAsync(new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json, Encoding.UTF8, "application/json") }, until);
+
+    /// <summary>The body of an answer, with what differs from run to run replaced by a letter.</summary>
+    public async Task<string> BodyAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json);
+        return Steady(await response.Content.ReadAsStringAsync());
+    }
+
+    public static string Steady(string body)
+    {
+        body = Regex.Replace(body, "(chatcmpl|cmpl)-[0-9A-Za-z]{24}", "$1-I");
+        body = Regex.Replace(body, "\"created\":[0-9]+", "\"created\":C");
+        body = Regex.Replace(body, "\"kv_[0-9a-f]{12}\"", "\"F\"");
+        return Regex.Replace(body, "\"timings\":\\{[^}]*\\}", "\"timings\":T");
+    }
+
+    /// <summary>Returns when the engine has come so far; fails after 10 s.</summary>
+    public async Task UntilAsync(Func<Engine, bool> isSo)
+    {
+        var end = Environment.TickCount64 + 10_000;
+        while (!isSo(Engine))
+        {
+            Assert.True(Environment.TickCount64 < end, $"{Engine.RunningCount} run, {Engine.WaitingCount} wait, {Engine.KvBytesInUse} bytes are in use after 10 s");
+            await Task.Delay(2);
+        }
+    }
+
+    /// <summary>Returns when nobody computes or waits any more; every page is then free or in use, once, and none is in use.</summary>
+    public async Task AssertQuietAsync()
+    {
+        await UntilAsync(static engine => engine.RunningCount + engine.WaitingCount == 0 && engine.KvBytesInUse == 0);
+        Engine.Verify();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+}
