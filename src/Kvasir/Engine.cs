@@ -151,7 +151,7 @@ public sealed class Engine : IDisposable
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
         share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Name, _meter);
 
-    /// <summary>Checks a request and allocates what it will need, on the thread of whoever asks, which may be any.</summary>
+    /// <summary>Checks a request, on the thread of whoever asks, which may be any.</summary>
     /// <inheritdoc cref="Submit"/>
     internal void Prepare(Sequence sequence)
     {
@@ -272,8 +272,8 @@ public sealed class Engine : IDisposable
         options.Attention?.RequireFits(_pass.Shape);
         _limits.Require(sequence, options.Attention ?? _policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
-        var (policy, sampler) = (options.Attention ?? _policy, new Sampler(options.Sampling, options.TopLogprobs, Model.Config.VocabularySize));
-        sequence.Accept((int)limit, sampler, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, sampler.Seed));
+        var (policy, seed) = (options.Attention ?? _policy, options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
+        sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed));
     }
 
     private bool StepAlone()

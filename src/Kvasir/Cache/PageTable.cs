@@ -2,30 +2,30 @@ using Kvasir.Ground;
 
 namespace Kvasir.Cache;
 
-/// <summary>The pages of one head, in order of its rows. Pages may be shared with others; whoever wants to write to one makes it its own.</summary>
+/// <summary>
+/// The pages of one head, in order of its rows. Pages may be shared with others; whoever wants to write to one makes it its own. The table takes memory for the
+/// pages that there are, and doubles.
+/// </summary>
 internal sealed class PageTable
 {
+    private const int LeastRoom = 16;
     private readonly PagePool _pool;
-    private readonly int[] _pages;
-    private readonly nint[] _addresses;
+    private int[] _pages = [];
+    private nint[] _addresses = [];
 
-    public PageTable(PagePool pool, int maxPages)
-        : this(pool, new int[maxPages], new nint[maxPages])
-    {
-    }
-
-    private PageTable(PagePool pool, int[] pages, nint[] addresses) => (_pool, _pages, _addresses) = (pool, pages, addresses);
+    /// <param name="maxPages">The most that it will ever have.</param>
+    public PageTable(PagePool pool, int maxPages) => (_pool, MaxCount) = (pool, maxPages);
 
     public int Count { get; private set; }
 
-    public int MaxCount => _pages.Length;
+    public int MaxCount { get; }
 
     public ReadOnlySpan<int> Pages => _pages.AsSpan(0, Count);
 
     public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
 
     /// <summary>The first pages, to be read while this table has them.</summary>
-    public PageTable First(int count) => new(_pool, _pages, _addresses) { Count = count };
+    public PageTable First(int count) => new(_pool, count) { Count = count, _pages = _pages, _addresses = _addresses };
 
     public Span<byte> Bytes(int index) => _pool.Bytes(Pages[index], 0, _pool.PageBytes);
 
@@ -35,7 +35,7 @@ internal sealed class PageTable
     /// <summary>Takes pages until there are <paramref name="count"/>. False, with none taken, when the pool is short.</summary>
     public bool TryGrow(int count)
     {
-        Invariant.Holds(count <= MaxCount);
+        Reserve(count);
         var before = Count;
         while (Count < count)
         {
@@ -54,7 +54,7 @@ internal sealed class PageTable
     /// <summary>Adds pages of others.</summary>
     public void Adopt(ReadOnlySpan<int> pages)
     {
-        Invariant.Holds(Count + pages.Length <= MaxCount);
+        Reserve(Count + pages.Length);
         foreach (var page in pages)
         {
             _pool.Share(page);
@@ -101,6 +101,16 @@ internal sealed class PageTable
             if (_pool.TryGather(ref page))
                 Set(i, page);
         }
+    }
+
+    private void Reserve(int count)
+    {
+        Invariant.Holds(count <= MaxCount);
+        if (count <= _pages.Length)
+            return;
+        var room = (int)Math.Min(MaxCount, Math.Max(LeastRoom, 2L * count));
+        Array.Resize(ref _pages, room);
+        Array.Resize(ref _addresses, room);
     }
 
     private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, _pool.Address(page));

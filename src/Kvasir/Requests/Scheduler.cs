@@ -189,6 +189,7 @@ internal sealed class Scheduler
             return false;
         }
 
+        sequence.Enter();
         if (prefixRows is not null)
             cache.Adopt(prefixRows);
         attention.Begin(cache, sequence.PrefillCount, prefixRows?.RowCount ?? 0);

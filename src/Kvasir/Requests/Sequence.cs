@@ -18,9 +18,10 @@ namespace Kvasir;
 public sealed class Sequence
 {
     private const int TextBytesPerToken = 8;
-    // Longer answers than this are rare enough to let their text grow.
-    private const int TextLimitBytes = 64 << 20;
+    // Tokens of an answer that there is room for at first.
+    private const int LeastRoom = 256;
     private static readonly TokenLogprob[] NoLogprobs = [];
+    private static readonly StopMatcher NoText = new([], 0);
     private readonly int[] _prompt;
     private readonly SemaphoreSlim _signal = new(0);
     private readonly Interruption _interruption = new();
@@ -28,7 +29,8 @@ public sealed class Sequence
     private int[] _textEnds = [];
     private float[] _logprobs = [];
     private TokenLogprob[][] _topLogprobs = [];
-    private StopMatcher _text = new([], 0);
+    private StopMatcher _text = NoText;
+    private int _vocabularySize;
     private int _readCount;
     private int _readBytes;
     private bool _tailRead;
@@ -185,6 +187,7 @@ public sealed class Sequence
             throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
         try
         {
+            _vocabularySize = vocabularySize;
             Options = Options.Checked(vocabularySize);
         }
         catch
@@ -200,20 +203,22 @@ public sealed class Sequence
     /// <inheritdoc cref="Interruption.MarkFault"/>
     internal void MarkFault(Exception fault) => _interruption.MarkFault(fault);
 
-    /// <summary>Called once, when the engine accepts the sequence: everything that decoding will need is allocated here.</summary>
-    internal void Accept(int tokenLimit, Sampler sampler, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
+    /// <summary>Called once, when the engine accepts the sequence. Nothing that grows with its tokens is allocated before <see cref="Enter"/>.</summary>
+    internal void Accept(int tokenLimit, ulong seed, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
-        (TokenLimit, Sampler, Seed) = (tokenLimit, sampler, sampler.Seed);
+        (TokenLimit, Seed) = (tokenLimit, seed);
         Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
-        var answerLimit = tokenLimit - AnswerStart;
-        Array.Resize(ref _tokens, tokenLimit);
-        Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
-        _textEnds = new int[answerLimit];
-        _text = new StopMatcher(Options.Stop, (int)Math.Min((long)TextBytesPerToken * answerLimit, TextLimitBytes));
-        if (Options.TopLogprobs is null)
+    }
+
+    /// <summary>Allocates what it computes with, when it is admitted; nothing when it comes again.</summary>
+    internal void Enter()
+    {
+        if (Sampler is not null)
             return;
-        _logprobs = new float[answerLimit];
-        _topLogprobs = new TokenLogprob[answerLimit][];
+        Sampler = new Sampler(Options.Sampling with { Seed = Seed }, Options.TopLogprobs, _vocabularySize);
+        _text = new StopMatcher(Options.Stop, TextBytesPerToken * Math.Min(LeastRoom, TokenLimit - AnswerStart));
+        Grow(0);
+        Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
     }
 
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
@@ -232,6 +237,8 @@ public sealed class Sequence
             return Math.Min(most, AnswerStart - TokenCount);
         // The last token of all is drawn, and never computed.
         most = Math.Min(most, TokenLimit - TokenCount - 1);
+        if (most > 0)
+            Reserve(GeneratedCount + most);
         return most > 0 && RepeatedText.TryContinue(Tokens, _tokens.AsSpan(TokenCount, most)) ? most : 0;
     }
 
@@ -253,6 +260,7 @@ public sealed class Sequence
     {
         Timings.MarkFirstToken();
         var i = GeneratedCount;
+        Reserve(i + 1);
         _tokens[TokenCount++] = token;
         var stopped = controlName.IsEmpty ? _text.Append(bytes) : _text.AppendHidden(controlName);
         _textEnds[i] = _text.ReleasedBytes;
@@ -292,6 +300,24 @@ public sealed class Sequence
         Failure = failure;
         Volatile.Write(ref _finish, (int)reason);
         Signal();
+    }
+
+    private void Reserve(int answerTokens)
+    {
+        if (answerTokens > _textEnds.Length)
+            Grow(answerTokens);
+    }
+
+    // A reader has the arrays that there were, or those that are copies of them: what is published is in both.
+    private void Grow(int answerTokens)
+    {
+        var room = (int)Math.Min(TokenLimit - AnswerStart, Math.Max(LeastRoom, 2L * answerTokens));
+        Array.Resize(ref _tokens, AnswerStart + room);
+        Array.Resize(ref _textEnds, room);
+        if (Options.TopLogprobs is null)
+            return;
+        Array.Resize(ref _logprobs, room);
+        Array.Resize(ref _topLogprobs, room);
     }
 
     private string ReadText(int end)

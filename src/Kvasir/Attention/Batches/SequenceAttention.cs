@@ -14,7 +14,7 @@ namespace Kvasir.Attention.Batches;
 internal sealed class SequenceAttention
 {
     private readonly AttentionShape _shape;
-    private readonly LayerReads[] _reads;
+    private LayerReads[] _reads = [];
     private readonly Interruption _interruption;
     private Selector[] _selectors = [];
     private SharedIndex? _shared;
@@ -37,7 +37,6 @@ internal sealed class SequenceAttention
         AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption, TakeBack takeBack = default)
     {
         (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (policy, shape, maxRows, audit, interruption, takeBack);
-        _reads = new LayerReads[shape.LayerCount * shape.KvHeadCount];
         (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
         // What is held against dense attention, or may be come back to, is kept.
         DropsRows = policy.DropsRows && audit is null && takeBack.Marks == 0;
@@ -105,6 +104,8 @@ internal sealed class SequenceAttention
         (_shared, _prefix) = (shared, prefix);
         shared.Enter();
         prefix?.Enter();
+        if (_reads.Length == 0)
+            _reads = new LayerReads[_shape.LayerCount * _shape.KvHeadCount];
         try
         {
             _selectors = NewSelectors(shared.Value, prefix?.Value as PrefixIndexes);
