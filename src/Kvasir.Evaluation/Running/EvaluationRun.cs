@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime;
 using Kvasir.Attention;
 using Kvasir.Attention.Batches;
 using Kvasir.Cache;
@@ -72,16 +73,21 @@ public sealed class EvaluationRun : IDisposable
     /// <summary>KV memory that prompts take until they are used again.</summary>
     internal long KvBytesInUse => _engine.KvBytesInUse;
 
-    /// <summary>Computes something for a moment, so that the first results' times are not those of code that is compiled only then.</summary>
+    /// <summary>
+    /// Computes something for a moment, so that the first results' times are not those of code that is compiled only then. Code that compiles nothing was compiled
+    /// ahead of time, or has run in this process before, and needs no more.
+    /// </summary>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void WarmUp(CancellationToken cancellation = default)
     {
-        var start = Stopwatch.GetTimestamp();
-        var count = Math.Min(WarmUpTokens, _engine.ContextTokens / 2);
+        var (start, count) = (Stopwatch.GetTimestamp(), Math.Min(WarmUpTokens, _engine.ContextTokens / 2));
+        var compiled = JitInfo.GetCompiledMethodCount(currentThread: true);
         while (count > 0 && Stopwatch.GetElapsedTime(start).TotalMilliseconds < WarmUpMs)
         {
             var options = new GenerationOptions { GivenTokens = new int[count], MaxTokens = 0, Attention = _policies[0] };
             TimedSequence.RunAll(_engine, [new TimedSequence(new Sequence(new int[count], options))], cancellation);
+            if (JitInfo.GetCompiledMethodCount(currentThread: true) == compiled)
+                return;
         }
     }
 
