@@ -7,7 +7,7 @@ namespace Kvasir.Test.Requests;
 public sealed class SpeculationTest : IDisposable
 {
     private const int AnswerCount = 60;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
 

@@ -7,7 +7,7 @@ namespace Kvasir.Test.Attention.Policies;
 public sealed class PolicySweepTest : IDisposable
 {
     private const int PromptTokens = 440;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 256 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 256 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     // Loki needs a file.

@@ -51,7 +51,7 @@ public sealed class AgreementTest : IDisposable
     public void ScoresAndDivergencesAreThoseOfTheLogits(Protocol protocol)
     {
         var results = Run(_model, Plan(Short, Window) with { Protocols = [protocol] });
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 });
         for (var i = 0; i < Texts.Length; i++)
         {
             var prompt = _model.Tokenizer.Encode(Texts[i]);

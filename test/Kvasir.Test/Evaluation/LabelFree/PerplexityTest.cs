@@ -34,7 +34,7 @@ public sealed class PerplexityTest : IDisposable
     {
         var result = Run(Task([120], 3), [120], "dense")[1];
         var start = TextWindow.Cut(_text.Length, 119 - Scored, Scored) is var windows ? windows[windows.Length / 3].StartIndex : 0;
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 });
         var loss = 0.0;
         for (var i = 0; i < Scored; i++)
         {

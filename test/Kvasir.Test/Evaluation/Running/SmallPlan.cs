@@ -18,7 +18,7 @@ internal static class SmallPlan
         Protocols = [Protocol.QuestionDense, Protocol.QuestionSparse],
         Samples = 3,
         Kv = KvFormat.F32,
-        Threads = 2,
+        Threads = 1,
         BatchSequences = 2,
     };
 }
