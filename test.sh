@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests, and sees to what they need: a browser, which opens the pages that Kvasir writes.
 #   ./test.sh                                               all but those that take minutes
-#   ./test.sh --filter-class "*SoftmaxSumTest"              arguments go to `dotnet test`, in place of that choice
+#   ./test.sh --filter-class "*SoftmaxSumTest"              arguments go to `dotnet test`, in place of that choice, and hold for all assemblies
 set -euo pipefail
 cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
@@ -35,4 +35,5 @@ if [ -z "${KVASIR_CHROMIUM:-}" ]; then
 fi
 
 [ $# -gt 0 ] || set -- --filter-not-trait Needs=Minutes
-exec dotnet test -c Release "$@"
+# Assemblies run side by side, and one in which nothing is asked for has not failed; that nothing was found in any has.
+exec dotnet test -c Release --ignore-exit-code 8 --minimum-expected-tests 1 "$@"

@@ -25,16 +25,10 @@ public sealed class JsonFileTest : IDisposable
         foreach (var path in Directory.GetFiles(_folder.Path, "*.json"))
             File.WriteAllText(path, File.ReadAllText(path), Encoding.GetEncoding(encoding));
         Assert.True(Encoding.GetEncoding(encoding).Preamble.Length > 0 && File.ReadAllBytes(_folder.File("config.json"))[0] >= 0xEF);
-        using (var model = Model.Load(_folder.Path))
-        {
-            Assert.Empty(model.Notes);
-            Assert.Equal(7, model.Defaults.TopK);
-            Assert.Equal(StoriesCopy.Story(TestModels.StoriesGguf), StoriesCopy.Story(model));
-        }
-
-        var inspected = Cli.CliRun.Of("inspect", _folder.Path, "--json");
-        Assert.Equal((0, ""), (inspected.ExitCode, inspected.Error));
-        Assert.Equal("BPE", inspected.Json[0]["tokenizer"]!["kind"]!.ToString());
+        using var model = Model.Load(_folder.Path);
+        Assert.Empty(model.Notes);
+        Assert.Equal(7, model.Defaults.TopK);
+        Assert.Equal(StoriesCopy.Story(TestModels.StoriesGguf), StoriesCopy.Story(model));
     }
 
     [Fact]

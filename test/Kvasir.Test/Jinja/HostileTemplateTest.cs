@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Kvasir.Test.Text.Jinja;
 
 namespace Kvasir.Test.Jinja;
 

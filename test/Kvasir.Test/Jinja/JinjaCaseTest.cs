@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Kvasir.Test.Text.Jinja;
 
 namespace Kvasir.Test.Jinja;
 

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Kvasir.Test.Text.Jinja;
 using Kvasir.Text;
 
 namespace Kvasir.Test.Jinja;

@@ -23,7 +23,7 @@ public sealed class SpeculationTest : IDisposable
     {
         foreach (var promptCount in new[] { 31, 32, 33, 120 })
         {
-            var options = Generation.Greedy(AnswerCount) with { Attention = Attention.KeyAxesFile.Parse(policy) };
+            var options = Generation.Greedy(AnswerCount) with { Attention = KeyAxesFile.Parse(policy) };
             var plain = Generation.Run(_model, Exact, _text[..promptCount], options);
             foreach (var count in new[] { 1, 5, 16 })
             {

@@ -179,7 +179,7 @@ public sealed class RoundPartsTest : IDisposable
             selection.AddBlock(row, unit);
     }
 
-    private static float[] Normal(Random random, int count) => Kernels.Attention.AttentionCase.Normal(random, count);
+    private static float[] Normal(Random random, int count) => AttentionCase.Normal(random, count);
 
     /// <summary>The first half of the rows as a range, every other row of the rest as a list in any order, and the others in a second round.</summary>
     private sealed class Listing(int first, int end) : Selector

@@ -170,7 +170,7 @@ public sealed class PsaLayerTest : IDisposable
                     Head(kvHead).Append(_keys[kvHead][row], _values[kvHead][row]);
             }
 
-            float[] Normal(int count) => Kernels.Attention.AttentionCase.Normal(random, count);
+            float[] Normal(int count) => AttentionCase.Normal(random, count);
         }
 
         public AttentionShape Shape { get; }

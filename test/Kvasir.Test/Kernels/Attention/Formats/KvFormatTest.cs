@@ -1,6 +1,5 @@
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
-using Kvasir.Test.Cli;
 
 namespace Kvasir.Test.Kernels.Attention.Formats;
 
@@ -28,18 +27,6 @@ public sealed class KvFormatTest
             Assert.Same(codec.Forms.Last(form => form.IsSupported).Run, codec.Kernels);
             Assert.Same(codec.Forms[0].Run, codec.Form("scalar"));
             Assert.Same(codec.Forms[^1].Run, codec.Form("none such"));
-        }
-    }
-
-    [Fact]
-    public void EveryRowIsInTheDocumentsAndInTheHelpOfEveryVerbThatStoresKeysAndValues()
-    {
-        var document = File.ReadAllText(Path.Combine(TidyTest.Root, "docs", "using.md"));
-        var helps = ((string[])["run", "chat", "inspect", "bench", "eval", "tune", "demo"]).Select(verb => string.Join(' ', CliRun.Of(verb, "--help").Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
-        foreach (var format in KvFormat.Table)
-        {
-            Assert.Contains($"`{format.Name}`", document, StringComparison.Ordinal);
-            Assert.All(helps, help => Assert.Contains($"{format.Name} ({format.Help})", help, StringComparison.Ordinal));
         }
     }
 

@@ -1,0 +1,50 @@
+using System.IO.Compression;
+using System.Text.Json;
+
+namespace Kvasir.Test.Support;
+
+/// <summary>One tensor of a generated model. Shape is fastest first; without values, the bytes come from <see cref="RandomTensor"/>.</summary>
+public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong Stream, double Centre, double Scale, float[]? Values);
+
+/// <summary>One model of the table in tools/golden-logits/cases.py, as that script wrote it down.</summary>
+public sealed record GoldenLogitsCase(
+    string Name, string Format, string Reference, double Tolerance, int[] Tokens, Dictionary<string, string> Sha256,
+    JsonElement[][]? Metadata, string? Config, int Shards, GoldenTensor[] Tensors)
+{
+    /// <summary>Expected logits, [position][vocabulary].</summary>
+    public float[][] Logits()
+    {
+        var raw = Unpacked(Name + ".gz");
+        var vocabulary = raw.Length / sizeof(float) / Tokens.Length;
+        var logits = new float[Tokens.Length][];
+        for (var i = 0; i < logits.Length; i++)
+        {
+            logits[i] = new float[vocabulary];
+            Buffer.BlockCopy(raw, i * vocabulary * sizeof(float), logits[i], 0, vocabulary * sizeof(float));
+        }
+        return logits;
+    }
+
+    /// <summary>A file of the fixture folder, decompressed.</summary>
+    public static byte[] Unpacked(string file)
+    {
+        using var packed = File.OpenRead(FixturePath(file));
+        using var stream = new GZipStream(packed, CompressionMode.Decompress);
+        using var raw = new MemoryStream();
+        stream.CopyTo(raw);
+        return raw.ToArray();
+    }
+
+    /// <summary>Where a fixture of this test lies.</summary>
+    public static string FixturePath(string file) => Path.Combine(AppContext.BaseDirectory, "Fixtures", "Logits", file);
+}
+
+/// <summary>All cases, and the small tokenizer that every model carries: as GGUF entries and as files of a folder.</summary>
+public sealed record GoldenLogitsTable(int Vocabulary, JsonElement[][] TokenizerKeys, Dictionary<string, string> TokenizerFiles, GoldenLogitsCase[] Cases)
+{
+    private static readonly JsonSerializerOptions CamelCase = new(JsonSerializerDefaults.Web);
+
+    /// <summary>The table that is committed beside the expected logits.</summary>
+    public static GoldenLogitsTable Committed { get; } =
+        JsonSerializer.Deserialize<GoldenLogitsTable>(GoldenLogitsCase.Unpacked("cases.json.gz"), CamelCase)!;
+}

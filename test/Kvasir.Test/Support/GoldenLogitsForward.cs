@@ -1,0 +1,163 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Models;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Test.Support;
+
+/// <summary>
+/// A forward pass as plain as it can be: stored weights and their products are the engine's, everything between is double
+/// precision loops. Where it agrees with the golden logits, reading of files and matrix products are right, whatever the engine does.
+/// </summary>
+public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
+{
+    /// <summary>Logits after each token of one sequence, [position][vocabulary].</summary>
+    public float[][] Logits(int[] tokens)
+    {
+        var x = tokens.Select(Embed).ToArray();
+        var angles = Angles();
+        foreach (var layer in weights.Layers)
+        {
+            Add(x, Attend(layer, [.. x.Select(row => Norm(row, layer.AttentionNorm))], angles));
+            Add(x, [.. x.Select(row => FeedForward(layer, Norm(row, layer.FeedForwardNorm)))]);
+        }
+        return [.. x.Select(row => Multiply(weights.Output, Norm(row, weights.OutputNorm), null))];
+    }
+
+    private float[] Embed(int token)
+    {
+        var row = new float[config.Width];
+        WeightRow.Decode(weights.Embedding.Type, weights.Embedding.Row(token), row);
+        return row;
+    }
+
+    // Angle per position of each pair, from the definitions of the scalings.
+    private double[] Angles()
+    {
+        var rope = config.Rope;
+        var angles = new double[rope.Dim / 2];
+        for (var i = 0; i < angles.Length; i++)
+        {
+            var plain = Math.Pow(rope.Base, -2.0 * i / rope.Dim);
+            angles[i] = (rope.Scaling switch
+            {
+                RopeScaling.Linear => plain / rope.Factor,
+                RopeScaling.Llama3 => Llama3(plain),
+                RopeScaling.Yarn => Yarn(plain, i),
+                _ => plain,
+            }) / (rope.FrequencyFactors?[i] ?? 1f);
+        }
+        return angles;
+    }
+
+    private double Llama3(double plain)
+    {
+        var rope = config.Rope;
+        var turns = rope.OriginalContextTokens * plain / (2 * Math.PI);
+        var kept = Math.Clamp((turns - rope.LowFreqFactor) / (rope.HighFreqFactor - rope.LowFreqFactor), 0, 1);
+        return (kept * plain) + ((1 - kept) * plain / rope.Factor);
+    }
+
+    private double Yarn(double plain, int pair)
+    {
+        var rope = config.Rope;
+        double PairOf(double turns) => rope.Dim * Math.Log(rope.OriginalContextTokens / (turns * 2 * Math.PI)) / (2 * Math.Log(rope.Base));
+        var first = Math.Max(Math.Floor(PairOf(rope.BetaFast)), 0);
+        var last = Math.Min(Math.Ceiling(PairOf(rope.BetaSlow)), rope.Dim - 1);
+        var stretched = Math.Clamp((pair - first) / Math.Max(last - first, 0.001), 0, 1);
+        return (stretched * plain / rope.Factor) + ((1 - stretched) * plain);
+    }
+
+    private float[][] Attend(LayerWeights layer, float[][] x, double[] angles)
+    {
+        var q = x.Select((row, i) => Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, i, angles)).ToArray();
+        var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, i, angles)).ToArray();
+        var v = x.Select(row => Multiply(layer.Value, row, layer.ValueBias)).ToArray();
+        var window = config.SlidingWindowTokens ?? x.Length;
+        var y = new float[x.Length][];
+        for (var i = 0; i < x.Length; i++)
+        {
+            var joined = new float[config.HeadCount * config.HeadDim];
+            for (var head = 0; head < config.HeadCount; head++)
+                AttendHead(q[i], k, v, head, (Math.Max(0, i - window + 1), i), joined);
+            y[i] = Multiply(layer.Output, joined, layer.OutputBias);
+        }
+        return y;
+    }
+
+    private void AttendHead(float[] q, float[][] k, float[][] v, int head, (int First, int Last) seen, float[] joined)
+    {
+        var dim = config.HeadDim;
+        var shared = head / (config.HeadCount / config.KvHeadCount) * dim;
+        var scores = new double[seen.Last - seen.First + 1];
+        for (var j = 0; j < scores.Length; j++)
+        {
+            for (var d = 0; d < dim; d++)
+                scores[j] += (double)q[(head * dim) + d] * k[seen.First + j][shared + d];
+            scores[j] /= Math.Sqrt(dim);
+        }
+        var most = scores.Max();
+        var total = scores.Sum(s => Math.Exp(s - most));
+        for (var d = 0; d < dim; d++)
+        {
+            var sum = 0.0;
+            for (var j = 0; j < scores.Length; j++)
+                sum += Math.Exp(scores[j] - most) * v[seen.First + j][shared + d];
+            joined[(head * dim) + d] = (float)(sum / total);
+        }
+    }
+
+    private float[] Rotate(float[] rows, float[]? norm, int position, double[] angles)
+    {
+        var dim = config.HeadDim;
+        for (var first = 0; first < rows.Length; first += dim)
+        {
+            if (norm != null)
+                Norm(rows[first..(first + dim)], norm).CopyTo(rows, first);
+            for (var i = 0; i < angles.Length; i++)
+            {
+                var (a, b) = config.Rope.Order == RopeOrder.Interleaved ? (2 * i, (2 * i) + 1) : (i, i + angles.Length);
+                var (cos, sin) = (Math.Cos(position * angles[i]) * config.Rope.AttentionFactor, Math.Sin(position * angles[i]) * config.Rope.AttentionFactor);
+                var (xa, xb) = (rows[first + a], rows[first + b]);
+                rows[first + a] = (float)((xa * cos) - (xb * sin));
+                rows[first + b] = (float)((xa * sin) + (xb * cos));
+            }
+        }
+        return rows;
+    }
+
+    private static float[] FeedForward(LayerWeights layer, float[] x)
+    {
+        var gate = Multiply(layer.Gate, x, null);
+        var up = Multiply(layer.Up, x, null);
+        return Multiply(layer.Down, [.. gate.Zip(up, (g, u) => (float)(g / (1 + Math.Exp(-g)) * u))], null);
+    }
+
+    private float[] Norm(float[] x, float[] weight)
+    {
+        var scale = 1 / Math.Sqrt((x.Sum(v => (double)v * v) / x.Length) + config.NormEpsilon);
+        return [.. x.Zip(weight, (v, w) => (float)(v * scale * w))];
+    }
+
+    private static float[] Multiply(WeightMatrix matrix, float[] x, float[]? bias)
+    {
+        var kind = Activations.KindOf(matrix.Type);
+        var prepared = new byte[Activations.RowBytes(kind, x.Length)];
+        Activations.Prepare(kind, x, prepared);
+        var y = new float[matrix.Rows];
+        MatrixProduct.Multiply(matrix, 0, matrix.Rows, prepared, 1, y, matrix.Rows);
+        for (var i = 0; i < bias?.Length; i++)
+            y[i] += bias[i];
+        return y;
+    }
+
+    private static void Add(float[][] x, float[][] y)
+    {
+        for (var i = 0; i < x.Length; i++)
+        {
+            for (var c = 0; c < x[i].Length; c++)
+                x[i][c] += y[i][c];
+        }
+    }
+}

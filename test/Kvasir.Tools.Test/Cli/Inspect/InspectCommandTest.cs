@@ -1,0 +1,92 @@
+using System.Text;
+using Kvasir.Tools.Test.Cli.Chat;
+
+namespace Kvasir.Tools.Test.Cli.Inspect;
+
+public sealed class InspectCommandTest : IDisposable
+{
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void JsonShowsShapeTokenizerPlanAndMetadata()
+    {
+        var run = CliRun.Of("inspect", "stories260K", "--json");
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        var json = run.Json[0];
+        Assert.Equal("gguf", json["format"]!.ToString());
+        var shape = json["shape"]!;
+        Assert.Equal((5, 64, 8, 4, 8, 512), (Int(shape["layerCount"]), Int(shape["width"]), Int(shape["headCount"]), Int(shape["kvHeadCount"]), Int(shape["headDim"]), Int(shape["contextTokens"])));
+        Assert.Equal(260032, Int(shape["parameterCount"]));
+        Assert.Equal("""{"base":10000,"dim":8,"order":"interleaved","scaling":"none","factor":1,"hasFrequencyFactors":false}""", shape["rope"]!.ToJsonString());
+        Assert.Equal("llama", json["tokenizer"]!["kind"]!.ToString());
+        Assert.Equal(("1", "<s>"), (json["tokenizer"]!["beginToken"]!["id"]!.ToString(), json["tokenizer"]!["beginToken"]!["piece"]!.ToString()));
+        Assert.False(json["template"]!["exists"]!.GetValue<bool>());
+        Assert.Equal(["2560", "1440", "1760", "1920", "5120"], Enumerable.Range(0, 5).Select(i => json["plan"]!["kv"]![i]!["bytesPerToken"]!.ToString()));
+        Assert.Equal("""[{"type":"F32","count":47,"bytes":1040128}]""", json["tensorTypes"]!.ToJsonString());
+        Assert.Null(json["tensors"]);
+        Assert.Equal(512, Int(json["metadata"]!["tokenizer.ggml.tokens"]!["count"]));
+        Assert.Equal(8, json["metadata"]!["tokenizer.ggml.tokens"]!["first"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("utf-8")]
+    [InlineData("utf-16")]
+    [InlineData("utf-16BE")]
+    public void FilesThatBeginWithAByteOrderMarkAreShownAsOthersAre(string encoding)
+    {
+        StoriesCopy.Folder(_folder);
+        foreach (var path in Directory.GetFiles(_folder.Path, "*.json"))
+            File.WriteAllText(path, File.ReadAllText(path), Encoding.GetEncoding(encoding));
+        var run = CliRun.Of("inspect", _folder.Path, "--json");
+        Assert.Equal((0, ""), (run.ExitCode, run.Error));
+        Assert.Equal("BPE", run.Json[0]["tokenizer"]!["kind"]!.ToString());
+    }
+
+    [Fact]
+    public void TextShowsTheSameToPeople()
+    {
+        var text = CliRun.Of("inspect", "stories260K", "--tensors").Output;
+        Assert.Contains("  heads          8 over 4 KV heads of 8\n", text, StringComparison.Ordinal);
+        Assert.Contains("  chat template  none: completes text only\n", text, StringComparison.Ordinal);
+        Assert.Contains("512 in all]\n", text, StringComparison.Ordinal);
+        Assert.Contains("blk.4.ffn_down.weight", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void FoldersShowTheirConfiguration()
+    {
+        var json = CliRun.Of("inspect", TestModels.StoriesFolder, "--json", "--tensors").Json[0];
+        Assert.Equal("safetensors", json["format"]!.ToString());
+        Assert.Equal("BPE", json["tokenizer"]!["kind"]!.ToString());
+        Assert.Equal(64, Int(json["metadata"]!["hidden_size"]));
+        Assert.Equal(47, json["tensors"]!.AsArray().Count);
+        Assert.Equal("halves", json["shape"]!["rope"]!["order"]!.ToString());
+    }
+
+    [Fact]
+    public void ATemplateIsNamedOrItsProblemIs()
+    {
+        var folder = ChatModel.Create(_folder.Path);
+        Assert.Equal(Path.Combine(folder, "chat_template.jinja"), CliRun.Of("inspect", folder, "--json").Json[0]["template"]!["name"]!.ToString());
+        File.WriteAllText(Path.Combine(folder, "chat_template.jinja"), "{% frobnicate %}");
+        var broken = CliRun.Of("inspect", folder);
+        Assert.Equal(0, broken.ExitCode);
+        Assert.Matches(@"chat template  unusable: .*line 1.*frobnicate", broken.Output);
+    }
+
+    [Fact]
+    public void AModelThatDoesNotRunIsShownWithTheReason()
+    {
+        var path = Path.Combine(_folder.Path, "other.gguf");
+        File.WriteAllBytes(path, new GgufWriter().Set("general.architecture", "mamba").Set("mamba.block_count", 3u).Set("evil", "\e[31mred").Build());
+        var run = CliRun.Of("inspect", path);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("  mamba.block_count     3\n", run.Output, StringComparison.Ordinal);
+        Assert.Contains("\\u001b[31mred", run.Output, StringComparison.Ordinal);
+        Assert.Equal($"kvasir: {CliRun.Of("inspect", path, "--json").Json[0]["problem"]}\n", run.Error);
+    }
+
+    private static long Int(System.Text.Json.Nodes.JsonNode? node) => node!.GetValue<long>();
+}

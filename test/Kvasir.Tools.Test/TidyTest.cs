@@ -1,0 +1,251 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Kvasir.Attention;
+using Kvasir.Attention.Policies;
+
+namespace Kvasir.Tools.Test;
+
+/// <summary>What the style of this repository says and a machine can hold. Each rule names every place that breaks it.</summary>
+public sealed class TidyTest
+{
+    private const int MaxFileLines = 400;
+    private const int MaxMethodLines = 60;
+    private const int MaxFolderDepth = 2;
+    private const int MaxParameters = 6;
+    private const int MaxKernelParameters = 8;
+    private static readonly string[] VagueWords = ["Manager", "Helper", "Utils", "Util", "Common", "Base", "Data", "Info"];
+
+    // What a user of the library types first has no second namespace to be remembered, whichever folder it lies in.
+    private static readonly string[] TypedFirst =
+    [
+        "AuditFigures", "AutoAttention", "AutoChoice", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
+        "LogitsObserver", "Model", "ModelOptions", "Notes", "ParallelJob", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
+        "TokenLogprob", "WorkerPool",
+    ];
+
+    internal static readonly string Root = FindRoot();
+    private static readonly Assembly[] Assemblies = [typeof(Kvasir.Kernels.Memory.NativeView).Assembly, typeof(Engine).Assembly, typeof(Kvasir.Evaluation.TaskCatalog).Assembly, Assembly.Load("Kvasir.Server"), Assembly.Load("Kvasir.Cli")];
+
+    [Fact]
+    public void FilesAreShort() => Assert.Empty(
+        from file in SourceFiles("src", "test", "bench", "samples")
+        let lines = File.ReadAllLines(file).Length
+        where lines > MaxFileLines
+        select $"{Shown(file)}: {lines} lines");
+
+    [Fact]
+    public void MethodsAreShort() => Assert.Empty(
+        from file in SourceFiles("src", "test", "bench")
+        from method in LongMethods(File.ReadAllLines(file))
+        select $"{Shown(file)}:{method}");
+
+    [Fact]
+    public void NamesAreNotVague() => Assert.Empty(
+        from type in Types()
+        from word in Words(type.Name)
+        where VagueWords.Contains(word)
+        select type.FullName);
+
+    [Fact]
+    public void ClassesAreSealed() => Assert.Empty(
+        from type in Types()
+        where type.IsClass && !type.IsSealed && !type.IsAbstract
+        where !Types().Any(other => other.BaseType == type || (other.BaseType is { IsGenericType: true } b && b.GetGenericTypeDefinition() == type))
+        select type.FullName);
+
+    [Fact]
+    public void AbstractionsHaveTwoImplementations()
+    {
+        var (all, tests) = (Types().ToArray(), TestCode());
+        Assert.Empty(
+            from type in all
+            where (type.IsInterface || (type.IsAbstract && !type.IsSealed)) && !IsCompilerMade(type)
+            let inTests = Regex.Count(tests, $@"\b(class|struct|record) \w+.*: .*\b{type.Name.Split('`')[0]}\b")
+            where inTests + all.Count(other => other != type && Implements(other, type)) < 2
+            select type.FullName);
+    }
+
+    [Fact]
+    public void ParametersAreFew() => Assert.Empty(
+        from type in Types()
+        where !IsCompilerMade(type) && !typeof(Delegate).IsAssignableFrom(type) && !IsRecord(type)
+        let most = type.Assembly == Assemblies[0] ? MaxKernelParameters : MaxParameters
+        from method in type.GetMethods(Everything).Cast<MethodBase>().Concat(type.GetConstructors(Everything))
+        where method.DeclaringType == type && !method.Name.Contains('<', StringComparison.Ordinal) && method.GetParameters().Length > most
+        select $"{type.FullName}.{method.Name}: {method.GetParameters().Length} parameters");
+
+    [Fact]
+    public void FoldersAreShallow() => Assert.Empty(
+        from file in SourceFiles("src")
+        let parts = Path.GetRelativePath(Path.Combine(Root, "src"), file).Split(Path.DirectorySeparatorChar)
+        where parts.Length - 2 > MaxFolderDepth
+        select Shown(file));
+
+    [Fact]
+    public void NamespacesAreFolders() => Assert.Empty(
+        from file in SourceFiles("src", "test", "bench")
+        let match = Regex.Match(File.ReadAllText(file), @"^namespace ([\w.]+);", RegexOptions.Multiline)
+        where match.Success
+        let parts = Path.GetDirectoryName(Path.GetRelativePath(Root, file))!.Split(Path.DirectorySeparatorChar)
+        let expected = string.Join('.', parts.Skip(1))
+        where match.Groups[1].Value != expected && !(match.Groups[1].Value == "Kvasir" && TypedFirst.Contains(Path.GetFileNameWithoutExtension(file)))
+        select $"{Shown(file)}: {match.Groups[1].Value} is not {expected}");
+
+    [Fact]
+    public void FilesHoldWhatTheirNamesSay() => Assert.Empty(
+        from file in SourceFiles("src")
+        let name = Path.GetFileNameWithoutExtension(file)
+        // The nodes of a small language, and its values, are each one idea of many small types.
+        where name is not ("Program" or "Syntax" or "Values")
+        where !Regex.IsMatch(File.ReadAllText(file), $@"\b(class|struct|record|interface|enum|delegate [\w<>\[\]]+) {name}\b")
+        select Shown(file));
+
+    [Fact]
+    public void NothingIsPutOffOrHidden() => Assert.Empty(
+        from file in SourceFiles("src", "test", "bench", "samples")
+        where Path.GetFileName(file) != "TidyTest.cs"
+        from line in File.ReadLines(file).Select((text, index) => (text, number: index + 1))
+        from pattern in Forbidden
+        where Regex.IsMatch(line.text, pattern)
+        select $"{Shown(file)}:{line.number}: {line.text.Trim()}");
+
+    [Fact]
+    public void NothingBelowTheEngineIsAsynchronous() => Assert.Empty(
+        from file in SourceFiles("src/Kvasir.Kernels", "src/Kvasir/Attention", "src/Kvasir/Cache", "src/Kvasir/Files", "src/Kvasir/Forward", "src/Kvasir/Models")
+        where Regex.IsMatch(File.ReadAllText(file), @"\b(async|await|Task)\b[^.\n]*[;({]")
+        select Shown(file));
+
+    [Fact]
+    public void AttentionKnowsNeitherRequestsNorWhoComputes() => Assert.Empty(
+        from file in SourceFiles("src/Kvasir/Attention", "src/Kvasir/Cache")
+        from line in File.ReadLines(file)
+        let code = Regex.Replace(line, @"//.*|""[^""]*""", "")
+        where Regex.IsMatch(code, @"\b(Sequence|Scheduler|Transformer|ForwardPass|Engine|EngineOptions)\b")
+        select $"{Shown(file)}: {line.Trim()}");
+
+    [Fact]
+    public void OnlyNativeCallsMakeTypesPartial() => Assert.Empty(
+        from file in SourceFiles("src", "test", "bench", "samples")
+        let text = File.ReadAllText(file)
+        where Regex.IsMatch(text, @"\bpartial (class|struct|record|interface)\b") && !Regex.IsMatch(text, @"\[(LibraryImport|GeneratedRegex|JsonSerializable|LoggerMessage)\b")
+        where Path.GetFileName(file) != "TidyTest.cs"
+        select Shown(file));
+
+    [Fact]
+    public void OnlyKernelsMayBeUnsafe() => Assert.Empty(
+        from project in Directory.EnumerateFiles(Path.Combine(Root, "src"), "*.csproj", SearchOption.AllDirectories)
+        where Path.GetFileName(project) != "Kvasir.Kernels.csproj"
+        where File.ReadAllText(project).Contains("AllowUnsafeBlocks", StringComparison.Ordinal)
+        select Shown(project));
+
+    [Fact]
+    public void OnlyKernelsHaveVectors() => Assert.Empty(
+        from file in SourceFiles("src", "samples")
+        where !Shown(file).StartsWith(Path.Combine("src", "Kvasir.Kernels"), StringComparison.Ordinal)
+        where File.ReadAllText(file).Contains("using System.Runtime.Intrinsics", StringComparison.Ordinal)
+        select Shown(file));
+
+    [Fact]
+    public void EveryKernelFolderHasTests() => Assert.Empty(
+        from folder in Directory.GetDirectories(Path.Combine(Root, "src", "Kvasir.Kernels")).Select(Path.GetFileName)
+        where folder is not ("bin" or "obj")
+        let tests = Path.Combine(Root, "test", "Kvasir.Test", "Kernels", folder)
+        where !Directory.Exists(tests) || Directory.GetFiles(tests, "*Test.cs").Length == 0
+        select folder);
+
+    // Who wants to know which format it is asks its row for what follows from that.
+    [Fact]
+    public void NobodyAsksWhichFormatItIs() => Assert.Empty(
+        from file in SourceFiles("src", "bench")
+        where Path.GetFileName(file) is not ("KvFormat.cs" or "RowCodec.cs")
+        from line in File.ReadLines(file)
+        where Regex.IsMatch(line, @"(\b(is|is not|case|or)|[=!]=) (KvFormat|RowCodec)\.(?!Pair|Find|Plain)\w+|\b(KvFormat|RowCodec)\.\w+ (=>|[=!]=)|\.(Keys|Values|Codec) is \w+Codec")
+        select $"{Shown(file)}: {line.Trim()}");
+
+    [Fact]
+    public void EveryPolicyIsInTheCatalogue()
+    {
+        var policies = Types().Where(type => type.IsSubclassOf(typeof(AttentionPolicy)) && !type.IsAbstract).ToArray();
+        var made = PolicyCatalog.Entries.Select(entry => PolicyCatalog.Parse(entry.Name).GetType()).ToHashSet();
+        Assert.NotEmpty(policies);
+        Assert.All(policies, policy => Assert.Contains(policy, made));
+    }
+
+    [Theory]
+    [InlineData("ARCHITECTURE.md")]
+    [InlineData("CONTRIBUTING.md")]
+    [InlineData("README.md")]
+    public void TypesNamedInDocumentsExist(string document)
+    {
+        var types = Types().ToArray();
+        var known = types.Select(type => type.Name.Split('`')[0]).Concat(types.SelectMany(type => type.GetMethods(Everything)).Select(method => method.Name))
+            .Concat(Regex.Matches(TestCode(), @"\b(?:class|struct|record|void|Task) (\w+)").Select(match => match.Groups[1].Value)).ToHashSet();
+        var names = Regex.Matches(File.ReadAllText(Path.Combine(Root, document)), @"`([A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+)(?:\.\w+)?`").Select(m => m.Groups[1].Value);
+        var foreign = new[] { "IChatClient", "ObjectDisposedException", "ChatOptions", "BenchmarkDotNet", "MemoryMarshal", "NativeMemory" };
+        Assert.All(names.Distinct().Except(foreign), name => Assert.Contains(name, known));
+    }
+
+    private const BindingFlags Everything =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+
+    private static readonly string[] Forbidden =
+    [
+        @"#region", @"\bTODO\b", @"\bFIXME\b", @"\bHACK\b", @"NotImplementedException", @"\bSkip\s*=\s*""", @"Thread\.Sleep", @"catch \{ \}",
+        @"^\s*//[^/].*;\s*$", @"^\s*// -{3,}", @"^\s*// ={3,}", @"\[ThreadStatic\]", @"AsyncLocal<",
+    ];
+
+    private static string FindRoot()
+    {
+        var folder = AppContext.BaseDirectory;
+        while (!File.Exists(Path.Combine(folder, "Kvasir.slnx")))
+            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("the repository's root was not found");
+        return folder;
+    }
+
+    private static IEnumerable<string> SourceFiles(params string[] folders) =>
+        from folder in folders
+        let path = Path.Combine(Root, folder)
+        where Directory.Exists(path)
+        from file in Directory.EnumerateFiles(path, "*.cs", SearchOption.AllDirectories)
+        where !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj")
+        select file;
+
+    private static string TestCode() => string.Concat(SourceFiles("test").Select(File.ReadAllText));
+
+    private static string Shown(string path) => Path.GetRelativePath(Root, path);
+
+    private static IEnumerable<Type> Types() => Assemblies.SelectMany(assembly => assembly.GetTypes()).Where(type => !IsCompilerMade(type));
+
+    private static bool IsCompilerMade(Type type) =>
+        type.Name.Contains('<', StringComparison.Ordinal) || type.FullName!.Contains('<', StringComparison.Ordinal)
+        || type.Namespace?.StartsWith("Kvasir", StringComparison.Ordinal) != true;
+
+    private static bool IsRecord(Type type) => type.GetMethod("PrintMembers", Everything) is not null;
+
+    private static bool Implements(Type other, Type type) =>
+        type.IsInterface
+            ? other.GetInterfaces().Any(i => i == type || (i.IsGenericType && i.GetGenericTypeDefinition() == type))
+            : other.IsSubclassOf(type) || (other.BaseType is { IsGenericType: true } b && b.GetGenericTypeDefinition() == type);
+
+    private static IEnumerable<string> Words(string name) => Regex.Matches(name, "[A-Z][a-z]+").Select(match => match.Value);
+
+    // A method's body opens with a brace at the indentation of a member and closes at the same one; types do too, and are told
+    // apart by their heads.
+    private static IEnumerable<string> LongMethods(string[] lines)
+    {
+        for (var open = 1; open < lines.Length; open++)
+        {
+            var indent = lines[open].Length - lines[open].TrimStart().Length;
+            if (lines[open].Trim() != "{" || indent < 4)
+                continue;
+            var head = open - 1;
+            while (head > 0 && lines[head].Length - lines[head].TrimStart().Length > indent)
+                head--;
+            if (!lines[head].Contains('(', StringComparison.Ordinal) || Regex.IsMatch(lines[head], @"\b(class|struct|record|interface|enum|if|for|foreach|while|switch|using|else|lock|do|fixed|unsafe)\b"))
+                continue;
+            var close = Array.FindIndex(lines, open, line => line.StartsWith(new string(' ', indent) + "}", StringComparison.Ordinal));
+            if (close - head + 1 > MaxMethodLines)
+                yield return $"{head + 1}: {close - head + 1} lines";
+        }
+    }
+}
