@@ -87,7 +87,7 @@ public sealed class KvasirChatClient : IChatClient
     private async IAsyncEnumerable<ChatResponseUpdate> Stream(
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var prompt = _model.EncodeChat(Turns(messages, options), template: _template);
+        var prompt = _model.EncodeChat(FairLock(messages, options), template: _template);
         var sequence = new Sequence(prompt, Generation(options));
         await _loop.SubmitAsync(sequence).ConfigureAwait(false);
         var responseId = $"kvasir-{Guid.NewGuid():N}";
@@ -122,7 +122,7 @@ public sealed class KvasirChatClient : IChatClient
         AdditionalCounts = sequence.AuditFigures is { } audit ? new AdditionalPropertiesDictionary<long> { [AuditedHeadsKey] = audit.HeadCount } : null,
     };
 
-    private static List<ChatTurn> Turns(IEnumerable<ChatMessage> messages, ChatOptions? options)
+    private static List<ChatTurn> FairLock(IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
         var turns = new List<ChatTurn>();
         if (!string.IsNullOrEmpty(options?.Instructions))
@@ -155,7 +155,7 @@ public sealed class KvasirChatClient : IChatClient
         if (options?.ResponseFormat is ChatResponseFormatJson)
             throw new KvasirException(KvasirError.Unsupported, "a JSON response format was asked for; structured output is not supported");
         if (options?.ConversationId is { } conversation)
-            throw new KvasirException(KvasirError.Unsupported, $"conversation '{Shown.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
+            throw new KvasirException(KvasirError.Unsupported, $"conversation '{MessageText.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
         var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
         return new GenerationOptions
         {

@@ -39,7 +39,7 @@ internal static class SmallKernels
         });
         cases.Add("RoPE, pairs side by side", 0.8, Rope.Variants, run => run(z, x.AsSpan(0, 64), y.AsSpan(0, 64), RopeOrder.Interleaved));
         var places = new int[Count];
-        cases.Add("numbers above a limit", 3, Above.Variants, run => run(x, 0.999f, 0, places, z));
+        cases.Add("numbers above a limit", 3, NumbersAbove.Variants, run => run(x, 0.999f, 0, places, z));
     }
 
     private static void AddSums(GateCases cases)

@@ -37,10 +37,10 @@ internal sealed class BenchCommand(Shell shell) : Verb
         Ctrl-C ends with the cases that were measured until then.
         """;
 
-    public override string? Refusal(Typed typed) =>
+    public override string? Refusal(TypedCommand typed) =>
         BenchFlags.Refusal(typed) ?? (typed.Is(Markdown) && typed.Is(Json) ? "--markdown and --json were given; one of them is allowed" : null);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         shell.RequireOutput();
         using var cancel = new CancellationTokenSource();
@@ -54,14 +54,14 @@ internal sealed class BenchCommand(Shell shell) : Verb
         return shell.Interrupts.Code;
     }
 
-    private BenchReport MeasureMachine(Typed typed, CancellationToken cancellation)
+    private BenchReport MeasureMachine(TypedCommand typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory and arithmetic");
         var machine = MachineProbe.Report(computes: true, cancellation);
         return new BenchReport(machine, cancellation.IsCancellationRequested ? true : null, []);
     }
 
-    private BenchReport MeasureModel(Typed typed, CancellationToken cancellation)
+    private BenchReport MeasureModel(TypedCommand typed, CancellationToken cancellation)
     {
         var plan = BenchFlags.Read(typed);
         // Before weights are made, which takes seconds, and again with what memory they leave.
@@ -87,13 +87,13 @@ internal sealed class BenchCommand(Shell shell) : Verb
         return new BenchReport(machine, isPartial ? true : null, [.. run.Rows]);
     }
 
-    private MachineReport Machine(Typed typed, CancellationToken cancellation)
+    private MachineReport Machine(TypedCommand typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory bandwidth");
         return MachineProbe.Report(computes: false, cancellation);
     }
 
-    private Model Load(Typed typed)
+    private Model Load(TypedCommand typed)
     {
         if (typed.Find(BenchFlags.Synthetic) is not { } shape)
             return ModelSetup.Load(shell, typed.Find(BenchFlags.Model)!, ModelFlags.Read(typed), typed.Is(OutputFlags.Quiet), shell.ErrorIsTerminal);
@@ -101,7 +101,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         return Model.Synthetic(shape, typed.Get(BenchFlags.Weights), BenchFlags.SeedOf(typed), ModelFlags.Read(typed));
     }
 
-    private static BenchRow Template(Typed typed, BenchPlan plan, Model model)
+    private static BenchRow Template(TypedCommand typed, BenchPlan plan, Model model)
     {
         var shape = typed.Find(BenchFlags.Synthetic);
         return new BenchRow
@@ -129,7 +129,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
             .OrderByDescending(static type => type.Sum(static matrix => matrix.Bytes))
             .Select(static type => type.Key.ToString().ToLowerInvariant()));
 
-    private void Write(BenchReport report, Typed typed)
+    private void Write(BenchReport report, TypedCommand typed)
     {
         if (typed.Is(Json))
             shell.Output.WriteLine(BenchJson.Text(report));
@@ -142,5 +142,5 @@ internal sealed class BenchCommand(Shell shell) : Verb
     }
 
     // Only for a person who waits: a script's log would fill with it.
-    private ProgressLine Progress(Typed typed, Func<string> text) => new(shell, typed.Is(OutputFlags.Quiet) || !shell.ErrorIsTerminal, text);
+    private ProgressLine Progress(TypedCommand typed, Func<string> text) => new(shell, typed.Is(OutputFlags.Quiet) || !shell.ErrorIsTerminal, text);
 }

@@ -88,7 +88,7 @@ internal static class BenchFlags
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         var (model, isSynthetic, isMachine) = (typed.Find(Model), typed.Has(Synthetic), typed.Is(Machine));
         if (isMachine && (model is not null || isSynthetic))
@@ -102,9 +102,9 @@ internal static class BenchFlags
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
     }
 
-    public static ulong SeedOf(Typed typed) => typed.Get(Seed);
+    public static ulong SeedOf(TypedCommand typed) => typed.Get(Seed);
 
-    public static BenchPlan Read(Typed typed) => new()
+    public static BenchPlan Read(TypedCommand typed) => new()
     {
         PrefillTokens = [.. typed.Get(Prefill).Where(static tokens => tokens > 0)],
         Depths = typed.Get(Depth),

@@ -67,7 +67,7 @@ internal sealed record BenchPlan
         var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
         var tokens = TokensAt(depth);
         return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount)
-            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBack(tokens - depth, 1))));
+            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBackLimits(tokens - depth, 1))));
 
         static long Pages(long tokens) => Math.Max(1, (tokens + PagePool.PageTokens - 1) / PagePool.PageTokens);
     }

@@ -35,7 +35,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         get
         {
             var (probe, tokens, earlier) = (_probe, _stageTokens, _earlierTokens);
-            var done = tokens == 0 || probe is null ? "" : $": {Pace.Describe(earlier + probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
+            var done = tokens == 0 || probe is null ? "" : $": {SpeedText.Describe(earlier + probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
             return $"case {Math.Min(_caseIndex + 1, plan.CaseCount)} of {plan.CaseCount}, {_stage}{done}";
         }
     }
@@ -124,7 +124,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
         }
 
         _caseIndex++;
-        var spread = Spread.Of(rates);
+        var spread = MeasuredSpread.Of(rates);
         return row with
         {
             PrefillTokens = tokens,
@@ -185,7 +185,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
 
     private BenchRow Figures(BenchRow row, StepTimings[] runs, int steps)
     {
-        var spread = Spread.Of(runs.Select(static run => run.Rows / run.TotalMs * 1000));
+        var spread = MeasuredSpread.Of(runs.Select(static run => run.Rows / run.TotalMs * 1000));
         double layerSteps = (double)model.Config.LayerCount * steps;
         return row with
         {
@@ -204,7 +204,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     private static BenchLayer Layer(LayerReads reads, double heads) =>
         new(Rounded(reads.KeysReadShare), reads.BlocksRead > 0 ? Rounded(reads.BlocksRead / heads) : null);
 
-    private static double Median(StepTimings[] runs, Func<StepTimings, double> figure) => Spread.Of(runs.Select(figure)).Median;
+    private static double Median(StepTimings[] runs, Func<StepTimings, double> figure) => MeasuredSpread.Of(runs.Select(figure)).Median;
 
     private static double Rounded(double value) => Math.Round(value, 4);
 

@@ -45,9 +45,9 @@ internal static class MachineProbe
 
     private static MultiplyAddReport MultiplyAdd(int threads)
     {
-        var f32 = MultiplyAddProbe.Measure(Arithmetic.F32, threads, ComputeRuns);
-        var bf16 = MultiplyAddProbe.Measure(Arithmetic.BF16, threads, ComputeRuns);
-        var int8 = MultiplyAddProbe.Measure(Arithmetic.Bytes, threads, ComputeRuns);
+        var f32 = MultiplyAddProbe.Measure(MultiplyAddKind.F32, threads, ComputeRuns);
+        var bf16 = MultiplyAddProbe.Measure(MultiplyAddKind.BF16, threads, ComputeRuns);
+        var int8 = MultiplyAddProbe.Measure(MultiplyAddKind.Bytes, threads, ComputeRuns);
         return new MultiplyAddReport(threads)
         {
             F32OperationsPerSecond = Rounded(f32),

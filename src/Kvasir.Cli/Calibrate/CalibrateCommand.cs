@@ -47,7 +47,7 @@ internal sealed class CalibrateCommand(Shell shell) : Verb
         The text is read densely, and its keys are kept in memory until their axes are known.
         """;
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var (file, quiet) = (typed.Get(Text), typed.Is(OutputFlags.Quiet));
         var text = PromptText.Read(shell, null, file, keepsEnd: true);

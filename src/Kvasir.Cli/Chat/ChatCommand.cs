@@ -35,9 +35,9 @@ internal sealed class ChatCommand(Shell shell) : Verb
         Ctrl-C ends an answer and keeps the chat; at the prompt, Ctrl-C or Ctrl-D leaves.
         """";
 
-    public override string? Refusal(Typed typed) => GenerationFlags.Refusal(typed, Json);
+    public override string? Refusal(TypedCommand typed) => GenerationFlags.Refusal(typed, Json);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var (name, quiet) = (typed.Get(ModelFlags.Model), typed.Is(OutputFlags.Quiet));
         using var model = ModelSetup.Load(shell, name, ModelFlags.Read(typed), quiet);

@@ -32,7 +32,7 @@ internal sealed class CompletionCommand(Shell shell) : Verb
 
     public override string Notes => "zsh wants the folder in fpath before compinit runs: fpath+=~/.zfunc in ~/.zshrc.";
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         shell.Output.Write(Scripts[typed.Get(Kind)](Verbs.All(shell)));
         return ExitCode.Ok;

@@ -14,15 +14,15 @@ internal static class CellRows
     private const char More = '…';
 
     /// <summary>How many columns of the least width fit beside those that are there.</summary>
-    public static int RoomBeside(IReadOnlyList<Cell[]> rows, int limit) => (limit - Total(Widths(rows))) / (LeastWidth + Gap);
+    public static int RoomBeside(IReadOnlyList<TableCell[]> rows, int limit) => (limit - Total(Widths(rows))) / (LeastWidth + Gap);
 
-    public static bool Fit(IReadOnlyList<Cell[]> rows, int limit) => Total(Widths(rows)) <= limit;
+    public static bool Fit(IReadOnlyList<TableCell[]> rows, int limit) => Total(Widths(rows)) <= limit;
 
     /// <summary>A line for each row; the widest columns give way where there is no room.</summary>
     /// <param name="rows">Of equal length.</param>
     /// <param name="limit">Columns of the terminal that a line may take.</param>
     /// <param name="toTheRight">Whether all columns but the first are numbers, and stand to the right.</param>
-    public static IEnumerable<string> Lines(IReadOnlyList<Cell[]> rows, int limit, bool toTheRight, bool hasColor)
+    public static IEnumerable<string> Lines(IReadOnlyList<TableCell[]> rows, int limit, bool toTheRight, bool hasColor)
     {
         var widths = Widths(rows);
         // What a row is about is cut before its numbers, and after its answers.
@@ -39,7 +39,7 @@ internal static class CellRows
             widths[Array.LastIndexOf(widths, widest, first + count - 1, count)]--;
     }
 
-    private static string Line(Cell[] row, int[] widths, bool toTheRight, bool hasColor)
+    private static string Line(TableCell[] row, int[] widths, bool toTheRight, bool hasColor)
     {
         var line = new StringBuilder();
         for (var i = 0; i < row.Length; i++)
@@ -53,11 +53,11 @@ internal static class CellRows
         return line.ToString().TrimEnd();
     }
 
-    private static string Coloured(string text, Tone tone) => tone switch
+    private static string Coloured(string text, CellTone tone) => tone switch
     {
-        Tone.Dim => $"\e[2m{text}\e[22m",
-        Tone.Right => $"\e[32m{text}\e[39m",
-        Tone.Wrong => $"\e[31m{text}\e[39m",
+        CellTone.Dim => $"\e[2m{text}\e[22m",
+        CellTone.Right => $"\e[32m{text}\e[39m",
+        CellTone.Wrong => $"\e[31m{text}\e[39m",
         _ => text,
     };
 
@@ -78,7 +78,7 @@ internal static class CellRows
         return text[..end].TrimEnd() + More;
     }
 
-    private static int[] Widths(IReadOnlyList<Cell[]> rows) => [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => CellWidth.Of(row[i].Text)))];
+    private static int[] Widths(IReadOnlyList<TableCell[]> rows) => [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => CellWidth.Of(row[i].Text)))];
 
     private static int Total(int[] widths) => widths.Sum() + Gap * (widths.Length - 1);
 }

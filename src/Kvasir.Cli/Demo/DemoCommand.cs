@@ -29,7 +29,7 @@ internal sealed class DemoCommand(Shell shell) : Verb
         Keys read are those of all layers, which some policies leave dense. Ctrl-C ends with the answers so far.
         """;
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         shell.RequireOutput();
         var (name, isQuiet) = (typed.Get(DemoFlags.Model), typed.Is(OutputFlags.Quiet));

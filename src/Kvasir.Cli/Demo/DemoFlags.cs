@@ -36,7 +36,7 @@ internal static class DemoFlags
     private static ValueFlag<AttentionPolicy[]> Attention =>
         EngineFlags.Policies("Policies that answer side by side") with { Default = "dense,magicpig,psa,guarded" };
 
-    public static DemoPlan Read(Typed typed, int nativeTokens) => new()
+    public static DemoPlan Read(TypedCommand typed, int nativeTokens) => new()
     {
         ContextTokens = typed.FindValue(Context) ?? Math.Min(DefaultContext, nativeTokens),
         Policies = typed.Get(Attention),

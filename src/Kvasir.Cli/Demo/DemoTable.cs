@@ -15,10 +15,10 @@ internal static class DemoTable
     private static readonly (string Title, Func<DemoScore, string> Cell)[] Costs =
     [
         ("right", static score => $"{score.Right} of {score.Asked}"),
-        ("keys read", static score => Share.Text(score.KeysRead)),
+        ("keys read", static score => ShareText.Text(score.KeysRead)),
         ("ms/token", static score => score.MsPerToken.ToString(score.MsPerToken < 9.995 ? "F2" : "F1", CultureInfo.InvariantCulture)),
         ("tokens/s", static score => score.TokensPerSecond.ToString("N0", CultureInfo.InvariantCulture)),
-        ("time", static score => Pace.Duration(TimeSpan.FromMilliseconds(score.TotalMs))),
+        ("time", static score => SpeedText.Duration(TimeSpan.FromMilliseconds(score.TotalMs))),
     ];
 
     /// <param name="columns">Of the terminal; its last one stays free.</param>
@@ -47,37 +47,37 @@ internal static class DemoTable
     private static IEnumerable<int[]> Blocks(DemoBoard board, int limit) =>
         Enumerable.Range(0, board.Labels.Count).Chunk(Math.Max(1, CellRows.RoomBeside(Labels(board, 0, board.Questions.Count, 1), limit)));
 
-    private static List<Cell[]> Questions(DemoBoard board, int[] policies, int limit, int questionLimit)
+    private static List<TableCell[]> Questions(DemoBoard board, int[] policies, int limit, int questionLimit)
     {
         var asked = Enumerable.Range(0, board.Questions.Count).Count(question => board.Answer(question, 0) is not null);
         var count = Math.Clamp(questionLimit, 1, board.Questions.Count);
         var first = Math.Clamp(asked + 1 - count, 0, board.Questions.Count - count);
-        Cell[][] answers = [[.. policies.Select(policy => new Cell(board.Labels[policy]))], .. Enumerable.Range(first, count).Select(question => policies.Select(policy => Shown(board.Answer(question, policy))).ToArray())];
+        TableCell[][] answers = [[.. policies.Select(policy => new TableCell(board.Labels[policy]))], .. Enumerable.Range(first, count).Select(question => policies.Select(policy => Shown(board.Answer(question, policy))).ToArray())];
         // What the text says, and where, is left out before an answer is cut.
-        var rows = new List<Cell[]>();
+        var rows = new List<TableCell[]>();
         for (var labels = 3; labels > 0 && (rows.Count == 0 || !CellRows.Fit(rows, limit)); labels--)
-            rows = [.. Labels(board, first, count, labels).Zip(answers, static (left, right) => (Cell[])[.. left, .. right])];
+            rows = [.. Labels(board, first, count, labels).Zip(answers, static (left, right) => (TableCell[])[.. left, .. right])];
         return rows;
     }
 
-    private static List<Cell[]> Labels(DemoBoard board, int first, int count, int labels) =>
+    private static List<TableCell[]> Labels(DemoBoard board, int first, int count, int labels) =>
     [
-        ((Cell[])[new("question"), new("answer"), new("at")])[..labels],
-        .. board.Questions.Skip(first).Take(count).Select(question => ((Cell[])[new(question.Asked), new(question.Number), new(Share.Text(Math.Round(question.Depth, 2)))])[..labels]),
+        ((TableCell[])[new("question"), new("answer"), new("at")])[..labels],
+        .. board.Questions.Skip(first).Take(count).Select(question => ((TableCell[])[new(question.Asked), new(question.Number), new(ShareText.Text(Math.Round(question.Depth, 2)))])[..labels]),
     ];
 
-    private static Cell Shown(DemoAnswer? answer) => answer is null ? new Cell(Open, Tone.Dim) : new Cell(Marked(answer), answer.IsRight ? Tone.Right : Tone.Wrong);
+    private static TableCell Shown(DemoAnswer? answer) => answer is null ? new TableCell(Open, CellTone.Dim) : new TableCell(Marked(answer), answer.IsRight ? CellTone.Right : CellTone.Wrong);
 
-    private static List<Cell[]> Scores(DemoBoard board, int limit)
+    private static List<TableCell[]> Scores(DemoBoard board, int limit)
     {
-        var rows = new List<Cell[]>();
+        var rows = new List<TableCell[]>();
         for (var costs = Costs.Length; costs > 0 && (rows.Count == 0 || !CellRows.Fit(rows, limit)); costs--)
         {
             var shown = Costs[..costs];
             rows =
             [
-                [new("policy"), .. shown.Select(static cost => new Cell(cost.Title))],
-                .. board.Labels.Select((label, policy) => (Cell[])[new(label), .. shown.Select(cost => new Cell(board.Score(policy) is { } score ? cost.Cell(score) : None))]),
+                [new("policy"), .. shown.Select(static cost => new TableCell(cost.Title))],
+                .. board.Labels.Select((label, policy) => (TableCell[])[new(label), .. shown.Select(cost => new TableCell(board.Score(policy) is { } score ? cost.Cell(score) : None))]),
             ];
         }
 

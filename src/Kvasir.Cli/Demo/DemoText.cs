@@ -21,14 +21,14 @@ internal static class DemoText
     }
 
     /// <summary>While the text is computed.</summary>
-    public static string Computing(DemoRun run, TimeSpan elapsed) => $"computing the text: {Pace.Describe(run.ComputedTokens, run.SharedTokens, elapsed)}";
+    public static string Computing(DemoRun run, TimeSpan elapsed) => $"computing the text: {SpeedText.Describe(run.ComputedTokens, run.SharedTokens, elapsed)}";
 
     /// <summary>An answer on a line of its own.</summary>
     public static string Answered(DemoBoard board, int question, int policy, DemoAnswer answer)
     {
         var asked = board.Questions[question];
-        return $"{question + 1} of {board.Questions.Count}, {asked.Asked} ({asked.Number}, at {Share.Text(Math.Round(asked.Depth, 2))}): {board.Labels[policy]} {DemoTable.Marked(answer)}, "
-            + $"{Share.Text(answer.KeysRead)} of keys read, {Pace.Rate(answer.Tokens / answer.DecodeMs * 1000)}";
+        return $"{question + 1} of {board.Questions.Count}, {asked.Asked} ({asked.Number}, at {ShareText.Text(Math.Round(asked.Depth, 2))}): {board.Labels[policy]} {DemoTable.Marked(answer)}, "
+            + $"{ShareText.Text(answer.KeysRead)} of keys read, {SpeedText.Rate(answer.Tokens / answer.DecodeMs * 1000)}";
     }
 
     /// <summary>That dense attention fails too, where it does: then it is the model that does not read so far. Null otherwise.</summary>

@@ -30,9 +30,9 @@ internal sealed class AgreeCommand(Shell shell) : Verb
         Ctrl-C stops; with --state FILE the same command goes on from there.
         """;
 
-    public override string? Refusal(Typed typed) => PromptFlags.Refusal(typed) ?? EvalOutput.Refusal(typed);
+    public override string? Refusal(TypedCommand typed) => PromptFlags.Refusal(typed) ?? EvalOutput.Refusal(typed);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var task = AgreeFlags.Task(typed);
         return new EvalSession(shell, typed).Run(model => AgreeFlags.Read(typed, task, model));

@@ -17,14 +17,14 @@ internal static class AgreeFlags
 
     /// <summary>With its files read.</summary>
     /// <exception cref="KvasirException">A file is missing, damaged, empty, or no text.</exception>
-    public static AgreementTask Task(Typed typed)
+    public static AgreementTask Task(TypedCommand typed)
     {
         var (prompts, files) = PromptFlags.Read(typed);
         return new AgreementTask(prompts, files, PromptFlags.Options(typed) with { DecodesAnswers = !typed.Is(NoAnswers) });
     }
 
     /// <summary>A prompt beyond the native window is left to be refused by its name.</summary>
-    public static EvaluationPlan Read(Typed typed, AgreementTask task, Model model) => ComparisonFlags.Read(typed) with
+    public static EvaluationPlan Read(TypedCommand typed, AgreementTask task, Model model) => ComparisonFlags.Read(typed) with
     {
         Tasks = [task],
         Contexts = [Math.Clamp(task.LongestTokens(model), 1, model.Config.ContextTokens)],

@@ -15,7 +15,7 @@ internal static class AnswerLengths
         if (rows.Length == 0)
             return;
         output.WriteLine();
-        new Sections(output).Write(
+        new TextSections(output).Write(
             "answers decoded freely",
             [
                 ["protocol", "policy", "tokens", "dense attention's", "equal answers"],
@@ -25,7 +25,7 @@ internal static class AnswerLengths
                     Printable.Line(row.Key.Policy),
                     Mean(row.Average(static sample => sample.AnswerTokens)),
                     Mean(row.Average(static sample => sample.ExpectedTokens)),
-                    Share.Text(row.Average(static sample => sample.Answer == sample.Expected[0] ? 1.0 : 0)),
+                    ShareText.Text(row.Average(static sample => sample.Answer == sample.Expected[0] ? 1.0 : 0)),
                 }),
             ]);
     }

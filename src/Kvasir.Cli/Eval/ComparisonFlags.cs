@@ -58,7 +58,7 @@ internal static class ComparisonFlags
     public static bool ChoosesPolicies(string name) => name == EngineFlags.Attention.Name || name == MinContext.Name || name == Sweep.Name;
 
     /// <summary>A plan without tasks and lengths.</summary>
-    public static EvaluationPlan Read(Typed typed) => Defaults with
+    public static EvaluationPlan Read(TypedCommand typed) => Defaults with
     {
         Policies = Policies(typed),
         Protocols = typed.Has(Protocols) ? typed.Get(Protocols) : Defaults.Protocols,
@@ -70,7 +70,7 @@ internal static class ComparisonFlags
     };
 
     /// <summary>The policies with <see cref="MinContext"/> where it was typed.</summary>
-    public static AttentionPolicy[] WithMinContext(AttentionPolicy[] policies, Typed typed) =>
+    public static AttentionPolicy[] WithMinContext(AttentionPolicy[] policies, TypedCommand typed) =>
         typed.FindValue(MinContext) is { } tokens ? Array.ConvertAll(policies, policy => WithMinContext(policy, tokens)) : policies;
 
     /// <summary>The policy with that option where it takes it and is not told another.</summary>
@@ -78,7 +78,7 @@ internal static class ComparisonFlags
         ? policy
         : policy.Spec.With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture)).Create();
 
-    private static AttentionPolicy[] Policies(Typed typed)
+    private static AttentionPolicy[] Policies(TypedCommand typed)
     {
         var policies = WithMinContext(typed.Get(Attention), typed);
         return typed.Has(Sweep) ? [.. policies.SelectMany(static policy => policy.Spec.Sweep()).Select(static spec => spec.Create())] : policies;

@@ -31,9 +31,9 @@ internal sealed class EvalCommand(Shell shell) : Verb
         Without expected answers: kvasir eval agree --help (your own prompts), kvasir eval ppl --help (any text).
         """;
 
-    public override string? Refusal(Typed typed) => EvalOutput.Refusal(typed);
+    public override string? Refusal(TypedCommand typed) => EvalOutput.Refusal(typed);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var tasks = EvalFlags.Planned(typed);
         if (!typed.Is(EvalOutput.Quiet) && EvalFlags.LeftOut(typed, tasks).ToArray() is [_, ..] leftOut)

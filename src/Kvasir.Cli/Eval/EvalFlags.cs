@@ -48,7 +48,7 @@ internal static class EvalFlags
 
     /// <summary>The tasks, with their files read.</summary>
     /// <exception cref="KvasirException">A file is missing, damaged or empty, or given in vain.</exception>
-    public static IReadOnlyList<PlannedTask> Planned(Typed typed)
+    public static IReadOnlyList<PlannedTask> Planned(TypedCommand typed)
     {
         var (names, file) = (Names(typed.Get(Tasks)), typed.Find(File));
         var takers = names.Where(name => TaskCatalog.Find(name).Any(static entry => entry.Needs is not null)).ToHashSet();
@@ -56,10 +56,10 @@ internal static class EvalFlags
     }
 
     /// <summary>Tasks of the families that were asked for which need a file that was not given.</summary>
-    public static IEnumerable<string> LeftOut(Typed typed, IReadOnlyList<PlannedTask> tasks) =>
+    public static IEnumerable<string> LeftOut(TypedCommand typed, IReadOnlyList<PlannedTask> tasks) =>
         Names(typed.Get(Tasks)).SelectMany(TaskCatalog.Find).Select(static entry => entry.Name).Distinct().Except(tasks.Select(static task => task.Name));
 
-    public static EvaluationPlan Read(Typed typed, IReadOnlyList<PlannedTask> tasks, int nativeTokens) => ComparisonFlags.Read(typed) with
+    public static EvaluationPlan Read(TypedCommand typed, IReadOnlyList<PlannedTask> tasks, int nativeTokens) => ComparisonFlags.Read(typed) with
     {
         Tasks = tasks,
         Contexts = Lengths(typed, nativeTokens),
@@ -68,7 +68,7 @@ internal static class EvalFlags
     };
 
     /// <summary>The lengths that were typed, or the default.</summary>
-    public static int[] Lengths(Typed typed, int nativeTokens) => typed.Find(Contexts) ?? [DefaultLength(nativeTokens)];
+    public static int[] Lengths(TypedCommand typed, int nativeTokens) => typed.Find(Contexts) ?? [DefaultLength(nativeTokens)];
 
     public static int DefaultLength(int nativeTokens) => Math.Min(DefaultContext, nativeTokens);
 

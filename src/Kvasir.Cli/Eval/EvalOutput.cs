@@ -28,7 +28,7 @@ internal static class EvalOutput
     public static readonly FlagGroup Group = new("Output", State, Restart, Json, Csv, Page, Pictures, Quiet);
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         if (typed.Is(Restart) && !typed.Has(State))
             return "--restart has a meaning with --state FILE only";

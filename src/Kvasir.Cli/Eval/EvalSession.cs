@@ -8,7 +8,7 @@ using Kvasir.Evaluation.Running;
 namespace Kvasir.Cli.Eval;
 
 /// <summary>The run that <c>eval</c> and the verbs beneath it have in common: a plan becomes samples, and these a table and files.</summary>
-internal sealed class EvalSession(Shell shell, Typed typed)
+internal sealed class EvalSession(Shell shell, TypedCommand typed)
 {
     private readonly bool _isQuiet = typed.Is(EvalOutput.Quiet);
 

@@ -11,7 +11,7 @@ namespace Kvasir.Cli.Eval;
 internal static class EvalSettings
 {
     /// <summary>The command makes the figures again; what only says where they go, or which policies are compared, is no part of it.</summary>
-    public static EvaluationSettings Of(Model model, EvaluationPlan plan, EvaluationRun run, Typed typed)
+    public static EvaluationSettings Of(Model model, EvaluationPlan plan, EvaluationRun run, TypedCommand typed)
     {
         var config = model.Config;
         return new EvaluationSettings

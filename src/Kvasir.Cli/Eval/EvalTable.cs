@@ -28,11 +28,11 @@ internal static class EvalTable
         ("divergence", static row => row.Divergence is { } nats ? Nats(nats) : null),
         ("loss", static row => row.Loss is { } nats ? Nats(nats) : null),
         ("perplexity", static row => row.Loss is { } nats ? Number(Math.Exp(nats)) : null),
-        ("keys read", static row => row.KeysRead is { } share ? Share.Text(share) : null),
+        ("keys read", static row => row.KeysRead is { } share ? ShareText.Text(share) : null),
         ("ms/token", static row => row.MsPerToken is { } ms ? Number(ms) : null),
         ("MB/token", static row => row.BytesPerToken is { } bytes ? Number(bytes / MegaByte) : null),
-        ("mass kept", static row => row.MassKept is { } mass ? Share.Text(mass) : null),
-        ("output error", static row => row.OutputError is { } error ? Share.Text(error) : null),
+        ("mass kept", static row => row.MassKept is { } mass ? ShareText.Text(mass) : null),
+        ("output error", static row => row.OutputError is { } error ? ShareText.Text(error) : null),
     ];
 
     /// <summary>As 0.875.</summary>
@@ -44,7 +44,7 @@ internal static class EvalTable
         EvaluationPoint[] rows = [.. document.Tasks, .. document.Tasks.Select(static row => row.Task).Distinct().Count() > 1 ? document.Overall : []];
         // What nobody measured has no column.
         var columns = Array.FindAll(Columns, column => rows.Any(row => column.Cell(row) is not null));
-        new Sections(output).Write(
+        new TextSections(output).Write(
             $"{Printable.Line(settings.Model)}, KV {settings.Kv}, {settings.Threads} {(settings.Threads == 1 ? "thread" : "threads")}, seed {settings.Seed}{(document.Partial == true ? ", interrupted: not all samples" : "")}",
             [[.. columns.Select(static column => column.Title)], .. rows.Select(row => columns.Select(column => column.Cell(row) ?? None).ToArray())]);
         output.WriteLine();

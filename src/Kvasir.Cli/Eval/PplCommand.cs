@@ -26,7 +26,7 @@ internal sealed class PplCommand(Shell shell) : Verb
         Ctrl-C stops; with --state FILE the same command goes on from there.
         """;
 
-    public override string? Refusal(Typed typed) => EvalOutput.Refusal(typed);
+    public override string? Refusal(TypedCommand typed) => EvalOutput.Refusal(typed);
 
-    public override int Run(Typed typed) => new EvalSession(shell, typed).Run(model => PplFlags.Read(typed, model));
+    public override int Run(TypedCommand typed) => new EvalSession(shell, typed).Run(model => PplFlags.Read(typed, model));
 }

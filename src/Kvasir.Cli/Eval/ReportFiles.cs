@@ -6,7 +6,7 @@ using Kvasir.Evaluation.Results;
 namespace Kvasir.Cli.Eval;
 
 /// <summary>The files that an evaluation was asked for. They are looked at before anything is computed, and written behind it.</summary>
-internal sealed class ReportFiles(Typed typed)
+internal sealed class ReportFiles(TypedCommand typed)
 {
     private static readonly (string Name, Func<IReadOnlyList<EvaluatedSample>, string?> Draw)[] Pictures =
     [
@@ -61,5 +61,5 @@ internal sealed class ReportFiles(Typed typed)
         }
     }
 
-    private static string? PathOf(Typed typed, ValueFlag<string> flag) => typed.Find(flag) is { } path and not EvalOutput.StandardOutput ? path : null;
+    private static string? PathOf(TypedCommand typed, ValueFlag<string> flag) => typed.Find(flag) is { } path and not EvalOutput.StandardOutput ? path : null;
 }

@@ -32,10 +32,10 @@ internal sealed class InspectCommand(Shell shell) : Verb
         min-context (4096 tokens unless it is told otherwise), so shorter prompts want min-context=0.
         """;
 
-    public override string? Refusal(Typed typed) =>
+    public override string? Refusal(TypedCommand typed) =>
         typed.Is(Tensors) && typed.Is(StudyFlags.Attention) ? "--tensors and --attention were given; one of them is allowed" : StudyFlags.Refusal(typed);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var (name, isJson) = (typed.Get(ModelFlags.Model), typed.Is(Json));
         if (typed.Is(StudyFlags.Attention))
@@ -44,7 +44,7 @@ internal sealed class InspectCommand(Shell shell) : Verb
         using (model)
         {
             var contents = ModelContents.Read(model?.Path ?? name);
-            var report = Inspected.Report(contents, model, problem?.Message, typed.Is(Tensors));
+            var report = InspectedModel.Report(contents, model, problem?.Message, typed.Is(Tensors));
             if (isJson)
                 shell.Output.WriteLine(InspectJson.Text(report));
             else

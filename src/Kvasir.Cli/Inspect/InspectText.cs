@@ -10,7 +10,7 @@ internal static class InspectText
 {
     public static void Write(InspectReport report, TextWriter output)
     {
-        var sections = new Sections(output);
+        var sections = new TextSections(output);
         sections.Write(report.Shape is { } named ? $"{Printable.Line(named.Name)} ({named.Architecture})" : "cannot run here", Model(report));
         if (report.Notes.Count > 0)
             sections.Write("passed over", [.. report.Notes.Select(static note => new[] { Printable.Line(note) })]);

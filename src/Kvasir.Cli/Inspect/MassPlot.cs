@@ -44,14 +44,14 @@ internal static class MassPlot
         {
             var y = Y(i / 4.0);
             page.Empty("line", ("class", "grid"), ("x1", Markup.Number(Left)), ("x2", Markup.Number(Width - Right)), ("y1", Markup.Number(y)), ("y2", Markup.Number(y)));
-            page.Element("text", Share.Text(i / 4.0), ("x", Markup.Number(Left - 6)), ("y", Markup.Number(y + 4)), ("text-anchor", "end"));
+            page.Element("text", ShareText.Text(i / 4.0), ("x", Markup.Number(Left - 6)), ("y", Markup.Number(y + 4)), ("text-anchor", "end"));
         }
 
         for (var share = 1.0; share >= least; share /= 10)
         {
             var x = X(share, least);
             page.Empty("line", ("class", "grid"), ("x1", Markup.Number(x)), ("x2", Markup.Number(x)), ("y1", Markup.Number(Top)), ("y2", Markup.Number(Height - Bottom)));
-            page.Element("text", Share.Text(share), ("x", Markup.Number(x)), ("y", Markup.Number(Height - Bottom + 16)), ("text-anchor", share == 1 ? "end" : "middle"));
+            page.Element("text", ShareText.Text(share), ("x", Markup.Number(x)), ("y", Markup.Number(Height - Bottom + 16)), ("text-anchor", share == 1 ? "end" : "middle"));
         }
 
         page.Element("text", "share of keys, those of most weight first", ("x", Markup.Number((Left + Width - Right) / 2)), ("y", Markup.Number(Height - 8)), ("text-anchor", "middle"));
@@ -71,7 +71,7 @@ internal static class MassPlot
     {
         page.Open("g", ("class", "marker"));
         page.Open("circle", ("cx", Markup.Number(x)), ("cy", Markup.Number(y)), ("r", "4.5"));
-        page.Element("title", string.Join("; ", policies.Select(static at => $"{at.Policy.Policy}: {Share.Text(at.Policy.MassKept)} of the mass on {Share.Text(at.Policy.KeysUsedShare)} of the keys")));
+        page.Element("title", string.Join("; ", policies.Select(static at => $"{at.Policy.Policy}: {ShareText.Text(at.Policy.MassKept)} of the mass on {ShareText.Text(at.Policy.KeysUsedShare)} of the keys")));
         page.Close();
         var isRight = x > Width - 90;
         page.Element(

@@ -8,7 +8,7 @@ namespace Kvasir.Cli.Inspect;
 /// <param name="Format">gguf or safetensors.</param>
 /// <param name="TokenizerKind">As the files name it.</param>
 /// <param name="Metadata">Every key, long arrays shortened.</param>
-internal sealed record ModelContents(string Path, string Format, string TokenizerKind, JsonObject Metadata, IReadOnlyList<StoredTensor> Tensors)
+internal sealed record ModelContents(string Path, string Format, string TokenizerKind, JsonObject Metadata, IReadOnlyList<TensorLine> Tensors)
 {
     private const long LimitBytes = 256L << 20;
 
@@ -30,9 +30,9 @@ internal sealed record ModelContents(string Path, string Format, string Tokenize
         var metadata = new JsonObject();
         foreach (var key in keys.Keys)
             metadata[key] = ShortValue.Of(keys, key);
-        var tensors = new List<StoredTensor>();
+        var tensors = new List<TensorLine>();
         foreach (var tensor in file.Tensors)
-            tensors.Add(new StoredTensor(tensor.Name, tensor.Type, [.. tensor.Shape.Reverse()], tensor.View.Bytes));
+            tensors.Add(new TensorLine(tensor.Name, tensor.Type, [.. tensor.Shape.Reverse()], tensor.View.Bytes));
         var split = metadata["tokenizer.ggml.pre"] is JsonValue pre ? $" ({pre})" : "";
         return new ModelContents(path, "gguf", $"{metadata["tokenizer.ggml.model"]}{split}", metadata, tensors);
     }
@@ -40,9 +40,9 @@ internal sealed record ModelContents(string Path, string Format, string Tokenize
     private static ModelContents ReadFolder(string folder)
     {
         using var files = Safetensors.Open(folder);
-        var tensors = new List<StoredTensor>();
+        var tensors = new List<TensorLine>();
         foreach (var tensor in files.Tensors)
-            tensors.Add(new StoredTensor(tensor.Name, tensor.Type, tensor.Shape, tensor.View.Bytes));
+            tensors.Add(new TensorLine(tensor.Name, tensor.Type, tensor.Shape, tensor.View.Bytes));
         var metadata = new JsonObject();
         foreach (var (key, value) in Fields(global::System.IO.Path.Combine(folder, "config.json")))
             metadata[key] = ShortValue.Of(value);

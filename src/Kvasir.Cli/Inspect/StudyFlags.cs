@@ -39,18 +39,18 @@ internal static class StudyFlags
     public static readonly FlagGroup Group = new("With --attention", Needy);
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         if (typed.Is(Attention))
             return typed.Has(PromptFile) ? null : "--attention needs a prompt: --prompt-file PATH";
         return Array.Find(Needy, typed.Has) is { } needy ? $"{needy.Name} has a meaning with --attention only" : null;
     }
 
-    public static AttentionPolicy[] Policies(Typed typed) => typed.Find(PolicyNames)
+    public static AttentionPolicy[] Policies(TypedCommand typed) => typed.Find(PolicyNames)
         ?? [.. PolicyCatalog.Entries.Where(static entry => entry.Needs is null).Select(static entry => PolicyCatalog.Parse(entry.Name))];
 
     /// <summary>An engine whose batch takes in the queries and all prompt rows that a policy observes.</summary>
-    public static EngineOptions Engine(Typed typed)
+    public static EngineOptions Engine(TypedCommand typed)
     {
         var defaults = new EngineOptions();
         return defaults with

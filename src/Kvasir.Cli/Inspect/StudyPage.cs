@@ -58,8 +58,8 @@ internal static class StudyPage
         var worst = policy.Layers.MaxBy(static layer => layer.Error)!;
         return
         [
-            $"{index + 1}", policy.Policy, Share.Text(policy.KeysReadShare), Share.Text(policy.KeysUsedShare), Share.Text(policy.MassKept), Share.Text(policy.Error),
-            worst.Error > 0 ? $"{worst.Layer}: {Share.Text(worst.Error)}" : "none",
+            $"{index + 1}", policy.Policy, ShareText.Text(policy.KeysReadShare), ShareText.Text(policy.KeysUsedShare), ShareText.Text(policy.MassKept), ShareText.Text(policy.Error),
+            worst.Error > 0 ? $"{worst.Layer}: {ShareText.Text(worst.Error)}" : "none",
         ];
     }
 
@@ -99,7 +99,7 @@ internal static class StudyPage
         page.Close();
         page.Open("details");
         page.Element("summary", "By layer");
-        page.Table("Means over heads", [["layer", .. Titles], .. policy.Layers.Select(static layer => new[] { $"{layer.Layer}", Share.Text(layer.KeysReadShare), Share.Text(layer.KeysUsedShare), Share.Text(layer.MassKept), Share.Text(layer.Error) })]);
+        page.Table("Means over heads", [["layer", .. Titles], .. policy.Layers.Select(static layer => new[] { $"{layer.Layer}", ShareText.Text(layer.KeysReadShare), ShareText.Text(layer.KeysUsedShare), ShareText.Text(layer.MassKept), ShareText.Text(layer.Error) })]);
         page.Close();
     }
 

@@ -5,7 +5,7 @@ using Kvasir.Measurement;
 namespace Kvasir.Cli.Inspect;
 
 /// <summary><c>kvasir inspect --attention</c>: what policies would read of a prompt, and lose.</summary>
-internal sealed class StudyRun(Shell shell, Typed typed)
+internal sealed class StudyRun(Shell shell, TypedCommand typed)
 {
     /// <param name="name">The model.</param>
     /// <returns>The exit code.</returns>
@@ -41,7 +41,7 @@ internal sealed class StudyRun(Shell shell, Typed typed)
         using var cancel = new CancellationTokenSource();
         using var progress = new ProgressLine(shell, !shell.ErrorIsTerminal, () => probe.DoneLayers > 0
             ? $"studying layer {probe.DoneLayers} of {engine.Model.Config.LayerCount}"
-            : $"reading the prompt: {Pace.Describe(probe.DoneTokens, prompt.Length, TimeProvider.System.GetElapsedTime(start))}");
+            : $"reading the prompt: {SpeedText.Describe(probe.DoneTokens, prompt.Length, TimeProvider.System.GetElapsedTime(start))}");
         AttentionStudy? study = null;
         shell.Interrupts.Guard(cancel.Cancel, () =>
         {

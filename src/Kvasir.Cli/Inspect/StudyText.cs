@@ -12,10 +12,10 @@ internal static class StudyText
 
     public static void Write(StudyReport report, TextWriter output)
     {
-        var sections = new Sections(output);
+        var sections = new TextSections(output);
         sections.Write(
             $"attention of {Printable.Line(report.Model.Name)}: the last {report.Queries} of {SizeText.Count(report.PromptTokens)} prompt tokens, KV {report.Kv}, beside dense attention",
-            [["policy", .. Titles], .. report.Policies.Select(static policy => new[] { policy.Policy, Share.Text(policy.KeysReadShare), Share.Text(policy.KeysUsedShare), Share.Text(policy.MassKept), Share.Text(policy.Error) })]);
+            [["policy", .. Titles], .. report.Policies.Select(static policy => new[] { policy.Policy, ShareText.Text(policy.KeysReadShare), ShareText.Text(policy.KeysUsedShare), ShareText.Text(policy.MassKept), ShareText.Text(policy.Error) })]);
         foreach (var policy in report.Policies)
             sections.Write(policy.Policy, [["layer", .. Titles], .. policy.Layers.Select(Row)]);
         output.WriteLine();
@@ -24,5 +24,5 @@ internal static class StudyText
     }
 
     private static string[] Row(LayerStudyReport layer) =>
-        [SizeText.Count(layer.Layer), Share.Text(layer.KeysReadShare), Share.Text(layer.KeysUsedShare), Share.Text(layer.MassKept), Share.Text(layer.Error)];
+        [SizeText.Count(layer.Layer), ShareText.Text(layer.KeysReadShare), ShareText.Text(layer.KeysUsedShare), ShareText.Text(layer.MassKept), ShareText.Text(layer.Error)];
 }

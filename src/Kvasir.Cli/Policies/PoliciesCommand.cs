@@ -22,7 +22,7 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         "kvasir run model.gguf --file long.txt --attention psa:coverage=0.98",
     ];
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var report = new PoliciesReport([.. PolicyCatalog.Entries.Select(PolicyReport.Of)]);
         if (typed.Is(Json))
@@ -31,7 +31,7 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
             return ExitCode.Ok;
         }
 
-        var sections = new Sections(shell.Output);
+        var sections = new TextSections(shell.Output);
         foreach (var policy in report.Policies)
         {
             sections.Write($"{policy.Name}: {policy.Summary}", Facts(policy));

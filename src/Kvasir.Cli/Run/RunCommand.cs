@@ -53,7 +53,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         Ctrl-C ends the answer and keeps what there is (exit code 130); a second one ends the process at once.
         """;
 
-    public override string? Refusal(Typed typed)
+    public override string? Refusal(TypedCommand typed)
     {
         var (prompt, file) = (typed.Find(Prompt), typed.Find(File));
         if (prompt is not null && file is not null)
@@ -63,7 +63,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : GenerationFlags.Refusal(typed, Json);
     }
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         var (isJson, quiet, isRaw) = (typed.Is(Json), typed.Is(OutputFlags.Quiet), typed.Is(Raw));
         var text = PromptText.Read(shell, typed.Find(Prompt), typed.Find(File), isRaw);

@@ -30,5 +30,5 @@ internal sealed class ServeCommand(Shell shell) : Verb
 
     public override string Notes => "Ctrl-C or a termination signal lets requests that are under way end, for --drain-seconds; a second one ends at once.";
 
-    public override int Run(Typed typed) => ServeRun.Run(shell, typed, typed.Find(Model));
+    public override int Run(TypedCommand typed) => ServeRun.Run(shell, typed, typed.Find(Model));
 }

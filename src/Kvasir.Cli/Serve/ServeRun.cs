@@ -20,14 +20,14 @@ internal static class ServeRun
     // The bundled model only tells stories: it is given the words as they are.
     private const string PlainTemplate = "{{ messages[-1].content }}";
 
-    public static int Run(Shell shell, Typed typed, string? model)
+    public static int Run(Shell shell, TypedCommand typed, string? model)
     {
         using var stopping = new CancellationTokenSource();
         shell.Interrupts.Guard(stopping.Cancel, () => RunAsync(shell, typed, model, stopping.Token).GetAwaiter().GetResult());
         return shell.Interrupts.Code;
     }
 
-    private static async Task RunAsync(Shell shell, Typed typed, string? model, CancellationToken stopping)
+    private static async Task RunAsync(Shell shell, TypedCommand typed, string? model, CancellationToken stopping)
     {
         var quiet = typed.Is(OutputFlags.Quiet);
         await using var app = Build(shell, typed, model);
@@ -50,7 +50,7 @@ internal static class ServeRun
         }
     }
 
-    private static WebApplication Build(Shell shell, Typed typed, string? model)
+    private static WebApplication Build(Shell shell, TypedCommand typed, string? model)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
@@ -71,7 +71,7 @@ internal static class ServeRun
         return app;
     }
 
-    private static void Configure(KvasirOptions options, Typed typed, string? model)
+    private static void Configure(KvasirOptions options, TypedCommand typed, string? model)
     {
         options.Model = model ?? ServeCommand.Bundled;
         options.ModelId = typed.Find(ServeFlags.Alias);

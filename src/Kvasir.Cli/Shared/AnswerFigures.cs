@@ -83,10 +83,10 @@ internal static class AnswerFigures
     private static string Stage(int tokens, double? ms, double? tokensPerSecond)
     {
         var count = SizeText.TokenCount(tokens);
-        return ms is null ? count : tokensPerSecond is { } rate ? $"{count} in {Time(ms)}, {Pace.Rate(rate)}" : $"{count} in {Time(ms)}";
+        return ms is null ? count : tokensPerSecond is { } rate ? $"{count} in {Time(ms)}, {SpeedText.Rate(rate)}" : $"{count} in {Time(ms)}";
     }
 
-    private static string Time(double? ms) => Pace.Duration(TimeSpan.FromMilliseconds(ms ?? 0));
+    private static string Time(double? ms) => SpeedText.Duration(TimeSpan.FromMilliseconds(ms ?? 0));
 
     private static string Ending(Engine engine, Sequence sequence) => sequence.Finish switch
     {

@@ -13,7 +13,7 @@ internal static class FileClash
         OperatingSystem.IsWindows() || OperatingSystem.IsMacOS() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
 
     /// <summary>Both names and the path, in words; null for nothing.</summary>
-    public static string? Of(Typed typed, Verb verb)
+    public static string? Of(TypedCommand typed, Verb verb)
     {
         var seen = new List<(string Name, string Path, bool IsWritten)>();
         foreach (var (name, path, isWritten) in Named(typed, verb))
@@ -31,7 +31,7 @@ internal static class FileClash
     }
 
     // An operand may be the name of something bundled instead: it is a file where there is one.
-    private static IEnumerable<(string Name, string Path, bool IsWritten)> Named(Typed typed, Verb verb)
+    private static IEnumerable<(string Name, string Path, bool IsWritten)> Named(TypedCommand typed, Verb verb)
     {
         foreach (var operand in verb.Operands)
         {

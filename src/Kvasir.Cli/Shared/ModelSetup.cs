@@ -26,7 +26,7 @@ internal static class ModelSetup
 
     /// <summary>An engine whose attention is chosen by the machine where the user named no policy.</summary>
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
-    public static StartedEngine Start(Shell shell, Model model, Typed typed, bool quiet)
+    public static StartedEngine Start(Shell shell, Model model, TypedCommand typed, bool quiet)
     {
         var options = EngineFlags.Read(typed);
         var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;

@@ -17,12 +17,12 @@ internal static class UsageFault
         var verb = Path(parsed.CommandResult);
         if (OfParts(parsed, verb) is { } fault)
             return $"{fault}; see kvasir{verb} --help";
-        return parsed.CommandResult.Command is VerbCommand { Verb: var known } && Refusal(new Typed(parsed, known), known) is { } refusal
+        return parsed.CommandResult.Command is VerbCommand { Verb: var known } && Refusal(new TypedCommand(parsed, known), known) is { } refusal
             ? $"{refusal}; see kvasir{verb} --help"
             : null;
     }
 
-    private static string? Refusal(Typed typed, Verb verb) => verb.Refusal(typed) ?? FileClash.Of(typed, verb);
+    private static string? Refusal(TypedCommand typed, Verb verb) => verb.Refusal(typed) ?? FileClash.Of(typed, verb);
 
     private static string? OfParts(ParseResult parsed, string verb)
     {

@@ -35,8 +35,8 @@ internal abstract class Verb
     public string Usage => string.Join(' ', ["kvasir", Name, .. Operands.Select(static operand => operand.Shown)]);
 
     /// <summary>What contradicts itself or is missing in a command line whose parts are right, in words; null for nothing.</summary>
-    public virtual string? Refusal(Typed typed) => null;
+    public virtual string? Refusal(TypedCommand typed) => null;
 
     /// <summary>Does it, and gives the exit code.</summary>
-    public abstract int Run(Typed typed);
+    public abstract int Run(TypedCommand typed);
 }

@@ -13,7 +13,7 @@ internal sealed class VerbCommand : Command
             Arguments.Add(operand.ForParser());
         foreach (var flag in verb.AllFlags)
             Options.Add(flag.ForParser());
-        SetAction(parsed => verb.Run(new Typed(parsed, verb)));
+        SetAction(parsed => verb.Run(new TypedCommand(parsed, verb)));
     }
 
     public Verb Verb { get; }

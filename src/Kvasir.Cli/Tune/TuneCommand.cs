@@ -42,9 +42,9 @@ internal sealed class TuneCommand(Shell shell) : Verb
         Where no setting keeps the target, that is said, nothing is written, and the exit code is 1.
         """;
 
-    public override string? Refusal(Typed typed) => TuneFlags.Refusal(typed);
+    public override string? Refusal(TypedCommand typed) => TuneFlags.Refusal(typed);
 
-    public override int Run(Typed typed)
+    public override int Run(TypedCommand typed)
     {
         shell.RequireOutput();
         var (tasks, options, path, quiet) = (TuneFlags.Tasks(typed), TuneFlags.Options(typed), typed.Find(Out), typed.Is(OutputFlags.Quiet));
@@ -91,7 +91,7 @@ internal sealed class TuneCommand(Shell shell) : Verb
         return isWhole;
     }
 
-    private void Show(TuneReport report, Typed typed)
+    private void Show(TuneReport report, TypedCommand typed)
     {
         if (typed.Is(Json))
             shell.Output.WriteLine(TuneJson.Text(report));
@@ -113,11 +113,11 @@ internal sealed class TuneCommand(Shell shell) : Verb
         var sparse = report.Points.Where(static point => point.KeysRead < 1).ToArray();
         shell.Error.WriteLine(sparse.Length == 0
             ? "kvasir: no policy reads less than everything on these samples; --min-context 0 lets them choose on short ones"
-            : $"kvasir: no setting keeps {Share.Text(report.Target)}; the nearest is {Printable.Line(sparse.MaxBy(static point => point.Kept)!.Policy)} with {Share.Text(sparse.Max(static point => point.Kept))}");
+            : $"kvasir: no setting keeps {ShareText.Text(report.Target)}; the nearest is {Printable.Line(sparse.MaxBy(static point => point.Kept)!.Policy)} with {ShareText.Text(sparse.Max(static point => point.Kept))}");
         return ExitCode.Failed;
     }
 
-    private static string MeasureText(Typed typed, EvaluationPlan plan) => TuneFlags.IsOfTask(typed)
+    private static string MeasureText(TypedCommand typed, EvaluationPlan plan) => TuneFlags.IsOfTask(typed)
         ? $"dense attention's score of {string.Join(", ", plan.Tasks.Select(static task => task.Name))}, protocol {ProtocolText.Letter(plan.Protocols[0])}"
         : $"agreement with dense attention, protocol {ProtocolText.Letter(plan.Protocols[0])}";
 

@@ -59,12 +59,12 @@ internal static class TuneFlags
         PolicyList.Value)
     { Default = "psa,guarded,magicpig,quest,alisa,h2o,streaming" };
 
-    public static bool IsOfTask(Typed typed) => typed.Has(Task);
+    public static bool IsOfTask(TypedCommand typed) => typed.Has(Task);
 
-    public static TuneOptions Options(Typed typed) => new(typed.Get(Target), typed.Get(Steps), typed.Get(By) == Time);
+    public static TuneOptions Options(TypedCommand typed) => new(typed.Get(Target), typed.Get(Steps), typed.Get(By) == Time);
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         if (typed.Has(Task))
             return PromptFlags.AreTyped(typed) ? "prompts and --task were given; one of them is allowed" : null;
@@ -73,7 +73,7 @@ internal static class TuneFlags
 
     /// <summary>What is measured, with its files read.</summary>
     /// <exception cref="KvasirException">A file is missing, damaged, empty, or no text, or the task is unknown.</exception>
-    public static IReadOnlyList<PlannedTask> Tasks(Typed typed)
+    public static IReadOnlyList<PlannedTask> Tasks(TypedCommand typed)
     {
         if (typed.Find(Task) is { } name)
             return PlannedTask.Of(name, typed.Find(File));
@@ -82,7 +82,7 @@ internal static class TuneFlags
     }
 
     /// <param name="tasks">As <see cref="Tasks"/> made them.</param>
-    public static EvaluationPlan Read(Typed typed, IReadOnlyList<PlannedTask> tasks, Model model)
+    public static EvaluationPlan Read(TypedCommand typed, IReadOnlyList<PlannedTask> tasks, Model model)
     {
         var native = model.Config.ContextTokens;
         var agreement = tasks[0] as AgreementTask;

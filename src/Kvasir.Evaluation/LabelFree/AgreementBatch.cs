@@ -11,7 +11,7 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
     private static readonly AttentionPolicy Dense = PolicyCatalog.Dense;
     private readonly Dictionary<int, Reference> _references = [];
 
-    protected override IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation)
+    protected override IReadOnlyList<EvaluatedSample> Run(BatchProtocol turn, PlannedSample[] chosen, CancellationToken cancellation)
     {
         if (chosen.Any(sample => _references.TryGetValue(sample.Index, out var known) && known.SharedTokens != SharedTokens(sample)))
             _references.Clear();
@@ -34,7 +34,7 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
         for (var i = 0; i < missing.Length; i++)
         {
             var (text, length) = (Text(timed[i].Sequence), Length(timed[i].Sequence));
-            var result = WithoutWatching(Result(missing[i], new Turn(Protocol.QuestionDense, Dense), timed[i], 1), answers[i].WatchMs) with
+            var result = WithoutWatching(Result(missing[i], new BatchProtocol(Protocol.QuestionDense, Dense), timed[i], 1), answers[i].WatchMs) with
             {
                 Divergence = options.MeasuresDivergence ? 0 : null,
                 Answer = text,
@@ -59,7 +59,7 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
         }));
 
     // The last token that dense attention predicted is compared, and nothing behind it.
-    private Sequence Feed(PlannedSample sample, Turn turn, AnswerComparison comparison)
+    private Sequence Feed(PlannedSample sample, BatchProtocol turn, AnswerComparison comparison)
     {
         int[] answer = [.. _references[sample.Index].Answer.Tokens.SkipLast(1)];
         var hasGiven = answer.Length > 0 || DenseTokens(sample, turn.Protocol) < sample.Prompt.Tokens.Count;
@@ -71,7 +71,7 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
         });
     }
 
-    private EvaluatedSample Compared(PlannedSample sample, Turn turn, AnswerComparison comparison, TimedSequence fed, Sequence? free)
+    private EvaluatedSample Compared(PlannedSample sample, BatchProtocol turn, AnswerComparison comparison, TimedSequence fed, Sequence? free)
     {
         var reference = _references[sample.Index].Result;
         var result = WithoutWatching(Result(sample, turn, fed, comparison.Score), comparison.WatchMs) with { Divergence = comparison.Divergence, Expected = reference.Expected };

@@ -6,7 +6,7 @@ namespace Kvasir.Evaluation.LabelFree;
 /// <summary>Windows of a text whose last tokens are fed under the policy, each of them predicting the next.</summary>
 internal sealed class PerplexityBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) : SampleBatch(engine, place, samples)
 {
-    protected override IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation)
+    protected override IReadOnlyList<EvaluatedSample> Run(BatchProtocol turn, PlannedSample[] chosen, CancellationToken cancellation)
     {
         TextLoss[] losses = Array.ConvertAll(chosen, static sample => new TextLoss(sample.Targets));
         TimedSequence[] timed = [.. chosen.Zip(losses, (sample, loss) => new TimedSequence(Open(sample, turn, [], new GenerationOptions

@@ -49,10 +49,10 @@ public static class EvaluationPage
     {
         var (overall, points) = (Ordered(document.Overall), Ordered(document.Tasks));
         PageSections.HowToRead(page, overall);
-        PageSections.Plots(page, "Quality against keys read", overall, Cost.KeysRead);
+        PageSections.Plots(page, "Quality against keys read", overall, CostFigure.KeysRead);
         PageSections.Overview(page, overall);
-        PageSections.Plots(page, "Quality against time", overall, Cost.Time);
-        PageSections.Plots(page, "Quality against bytes", overall, Cost.Bytes);
+        PageSections.Plots(page, "Quality against time", overall, CostFigure.Time);
+        PageSections.Plots(page, "Quality against bytes", overall, CostFigure.Bytes);
         PageSections.Tasks(page, points, overall);
         PageSections.Needles(page, document.Samples);
         PageSections.Layers(page, overall);

@@ -70,7 +70,7 @@ internal sealed record HeatMap
 
     private void Cell(Markup page, int row, int column, double value)
     {
-        var (x, y, text) = (Left + (column * CellWidth), Top + (row * CellHeight), Share.Text(value));
+        var (x, y, text) = (Left + (column * CellWidth), Top + (row * CellHeight), ShareText.Text(value));
         page.Open("rect", Box(x, y, CellWidth - 0.6, CellHeight - 0.6, Scale.Colour(value)));
         page.Element("title", $"{Kinds.Row} {RowNames[row]}, {Kinds.Column} {ColumnNames[column]}: {text}");
         page.Close();
@@ -94,7 +94,7 @@ internal sealed record HeatMap
         foreach (var place in Scale.Marks())
         {
             var anchor = place == 0 ? "start" : place == 1 ? "end" : "middle";
-            page.Element("text", Share.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))), ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
+            page.Element("text", ShareText.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))), ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
         }
     }
 

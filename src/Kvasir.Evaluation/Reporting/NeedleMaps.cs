@@ -30,7 +30,7 @@ internal static class NeedleMaps
                 Values = [.. rows.Select(row => contexts.Select(context => Mean(policy.Where(sample => Row(sample) == row && sample.Context == context))).ToArray())],
                 Scale = Scores,
                 Kinds = ("depth", "tokens"),
-                RowNames = [.. rows.Select(row => isBanded ? $"{Share.Text(row)}–{Share.Text(row + (1.0 / Bands))}" : Share.Text(row))],
+                RowNames = [.. rows.Select(row => isBanded ? $"{ShareText.Text(row)}–{ShareText.Text(row + (1.0 / Bands))}" : ShareText.Text(row))],
                 ColumnNames = [.. contexts.Select(FigureText.Tokens)],
                 MostWidth = 48,
             }.ToPicture()),

@@ -49,7 +49,7 @@ internal static class PageSections
         page.Close();
     }
 
-    public static void Plots(Markup page, string title, IReadOnlyList<EvaluationPoint> overall, Cost cost)
+    public static void Plots(Markup page, string title, IReadOnlyList<EvaluationPoint> overall, CostFigure cost)
     {
         var plots = QualityPlots.Of(overall, cost);
         if (plots.Count == 0)
@@ -60,7 +60,7 @@ internal static class PageSections
             LegendEntry(page, look);
         page.Close();
         Maps(page, plots, "maps plots");
-        var near = cost == Cost.KeysRead ? QualityPlots.NearOf(overall, cost) : [];
+        var near = cost == CostFigure.KeysRead ? QualityPlots.NearOf(overall, cost) : [];
         if (near.Count == 0)
             return;
         page.Element("h3", "The same near dense attention");

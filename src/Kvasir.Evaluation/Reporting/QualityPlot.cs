@@ -21,7 +21,7 @@ internal sealed record QualityPlot
 
     public required IReadOnlyDictionary<string, SeriesLook> Looks { get; init; }
 
-    public required Cost Cost { get; init; }
+    public required CostFigure Cost { get; init; }
 
     /// <summary>Shared with the plots beside this one, as is <see cref="Y"/>.</summary>
     public required Axis X { get; init; }

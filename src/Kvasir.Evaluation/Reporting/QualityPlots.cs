@@ -12,7 +12,7 @@ internal static class QualityPlots
     private const double NearDense = -0.15;
 
     /// <param name="points">All tasks together.</param>
-    public static IReadOnlyList<Picture> Of(IReadOnlyList<EvaluationPoint> points, Cost cost)
+    public static IReadOnlyList<Picture> Of(IReadOnlyList<EvaluationPoint> points, CostFigure cost)
     {
         var panels = Panels(points, static (panel, point) => QualityPoint.Score(point, panel.FirstOrDefault(static other => other.Policy == PairedDifference.Dense)?.Score));
         return Pictures(panels, SeriesLook.Of(points.Select(static point => point.Family)), cost, "mean score", Axis.Linear(Extent(panels).Select(static score => Math.Clamp(score, 0, 1)), ShortestScores, 1));
@@ -20,7 +20,7 @@ internal static class QualityPlots
 
     /// <summary>Those of differences of a few points; none where all points are near in the other plots too, or none is.</summary>
     /// <param name="points">All tasks together.</param>
-    public static IReadOnlyList<Picture> NearOf(IReadOnlyList<EvaluationPoint> points, Cost cost)
+    public static IReadOnlyList<Picture> NearOf(IReadOnlyList<EvaluationPoint> points, CostFigure cost)
     {
         var panels = Panels(points, static (_, point) => QualityPoint.Difference(point));
         var compared = panels.SelectMany(static panel => panel.Points).Where(static point => point.Source.Policy != PairedDifference.Dense).Select(static point => point.Quality).ToArray();
@@ -38,7 +38,7 @@ internal static class QualityPlots
     private static IEnumerable<double> Extent(Panel[] panels) =>
         panels.SelectMany(static panel => panel.Points).SelectMany(static point => new[] { point.Quality, point.Low ?? point.Quality, point.High ?? point.Quality });
 
-    private static IReadOnlyList<Picture> Pictures(Panel[] panels, IReadOnlyDictionary<string, SeriesLook> looks, Cost cost, string qualityTitle, Axis y)
+    private static IReadOnlyList<Picture> Pictures(Panel[] panels, IReadOnlyDictionary<string, SeriesLook> looks, CostFigure cost, string qualityTitle, Axis y)
     {
         var measured = panels.Where(panel => panel.Points.Any(point => cost.Of(point.Source) is not null)).ToArray();
         return

@@ -5,7 +5,7 @@ namespace Kvasir.Evaluation.Running;
 /// <summary>Questions that are answered greedily, and whose answers are scored.</summary>
 internal sealed class AnswerBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) : SampleBatch(engine, place, samples)
 {
-    protected override IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation)
+    protected override IReadOnlyList<EvaluatedSample> Run(BatchProtocol turn, PlannedSample[] chosen, CancellationToken cancellation)
     {
         TimedSequence[] timed = Array.ConvertAll(chosen, sample => new TimedSequence(Open(sample, turn, [], new GenerationOptions
         {
@@ -16,7 +16,7 @@ internal sealed class AnswerBatch(Engine engine, BatchPlace place, IReadOnlyList
         return [.. chosen.Zip(timed, (sample, one) => Scored(sample, turn, one))];
     }
 
-    private EvaluatedSample Scored(PlannedSample planned, Turn turn, TimedSequence timed)
+    private EvaluatedSample Scored(PlannedSample planned, BatchProtocol turn, TimedSequence timed)
     {
         var (sample, answer) = (planned.Text!, Text(timed.Sequence));
         return Result(planned, turn, timed, sample.Score(answer)) with { Depth = sample.Depth, Answer = answer, Expected = sample.Answers };

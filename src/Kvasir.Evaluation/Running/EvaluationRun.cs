@@ -136,7 +136,7 @@ public sealed class EvaluationRun : IDisposable
             {
                 cancellation.ThrowIfCancellationRequested();
                 samples.Prepare(protocol, static _ => true, cancellation);
-                foreach (var result in samples.Run(new Turn(protocol, policy), static _ => true, cancellation))
+                foreach (var result in samples.Run(new BatchProtocol(protocol, policy), static _ => true, cancellation))
                     yield return result;
             }
 
@@ -153,7 +153,7 @@ public sealed class EvaluationRun : IDisposable
     }
 
     // What is to be run of a batch, protocol by protocol; the common parts of its prompts are computed before the first policy.
-    private IEnumerable<(Turn Turn, Func<int, bool> IsMissing)> Turns(
+    private IEnumerable<(BatchProtocol Turn, Func<int, bool> IsMissing)> Turns(
         Batch batch, SampleBatch samples, IReadOnlySet<SampleKey>? done, CancellationToken cancellation)
     {
         foreach (var protocol in _plan.Protocols)
@@ -168,7 +168,7 @@ public sealed class EvaluationRun : IDisposable
             foreach (var policy in policies)
             {
                 cancellation.ThrowIfCancellationRequested();
-                yield return (new Turn(protocol, policy), index => IsMissing(index, policy));
+                yield return (new BatchProtocol(protocol, policy), index => IsMissing(index, policy));
             }
         }
     }

@@ -42,7 +42,7 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
 
     /// <summary>Runs those samples whose number <paramref name="wanted"/> accepts, side by side.</summary>
     /// <inheritdoc cref="Prepare"/>
-    public IReadOnlyList<EvaluatedSample> Run(Turn turn, Func<int, bool> wanted, CancellationToken cancellation) =>
+    public IReadOnlyList<EvaluatedSample> Run(BatchProtocol turn, Func<int, bool> wanted, CancellationToken cancellation) =>
         Run(turn, [.. samples.Where(sample => wanted(sample.Index))], cancellation);
 
     /// <summary>Gives the memory of the common parts back; they are computed again when they are wanted.</summary>
@@ -55,12 +55,12 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
     public void Dispose() => Release();
 
     /// <param name="chosen">Some of the samples.</param>
-    protected abstract IReadOnlyList<EvaluatedSample> Run(Turn turn, PlannedSample[] chosen, CancellationToken cancellation);
+    protected abstract IReadOnlyList<EvaluatedSample> Run(BatchProtocol turn, PlannedSample[] chosen, CancellationToken cancellation);
 
     /// <summary>A sequence under the policy, whose prompt is what the protocol computes densely, and whose given tokens are the rest.</summary>
     /// <param name="more">Given behind those.</param>
     /// <param name="options">Completed by policy, audit and given tokens.</param>
-    protected Sequence Open(PlannedSample sample, Turn turn, ReadOnlySpan<int> more, GenerationOptions options) =>
+    protected Sequence Open(PlannedSample sample, BatchProtocol turn, ReadOnlySpan<int> more, GenerationOptions options) =>
         Open(sample, DenseTokens(sample, turn.Protocol), more, options with { Attention = turn.Policy, AuditShare = place.AuditShare });
 
     /// <param name="denseTokens">Of the prompt, computed densely; the others are given.</param>
@@ -79,7 +79,7 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
     protected int SharedTokens(PlannedSample sample) => Part(sample)?.Prompt.TokenCount ?? 0;
 
     /// <summary>What a sequence cost and read; nothing of what it was measured for but <paramref name="score"/>.</summary>
-    protected EvaluatedSample Result(PlannedSample planned, Turn turn, TimedSequence timed, double score)
+    protected EvaluatedSample Result(PlannedSample planned, BatchProtocol turn, TimedSequence timed, double score)
     {
         var reads = DecodeReads.Of(Engine, timed.Sequence, turn.Policy);
         var part = timed.Sequence.ReusedCount > 0 ? Part(planned) : null;

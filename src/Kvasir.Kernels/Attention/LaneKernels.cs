@@ -8,7 +8,7 @@ namespace Kvasir.Kernels.Attention;
 /// <summary>Kernels of a codec and a width of vectors: tiles of rows for few queries; for many, rows are widened into panels once.</summary>
 internal unsafe class LaneKernels<TCodec, TLanes, V> : RowKernels
     where TCodec : struct, IKvCodec
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     // Below this, widening each row for every four queries costs less than a panel.

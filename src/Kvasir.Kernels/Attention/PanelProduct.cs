@@ -9,7 +9,7 @@ namespace Kvasir.Kernels.Attention;
 /// columns wide, so that a tile reads it from end to end.
 /// </summary>
 internal static unsafe class PanelProduct<TLanes, V>
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     // Sixteen accumulators where there are 32 registers, eight where there are 16.

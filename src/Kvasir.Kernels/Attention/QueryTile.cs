@@ -21,7 +21,7 @@ internal static unsafe class QueryTile
         for (var d = 0; d < whole; d += 4)
         {
             var (a, b, c, e) = Elements(queries + d, count, dim);
-            Lanes128.Transpose(ref a, ref b, ref c, ref e);
+            FloatLanes128.Transpose(ref a, ref b, ref c, ref e);
             (a * f).Store(prepared + 4 * d);
             (b * f).Store(prepared + 4 * d + 4);
             (c * f).Store(prepared + 4 * d + 8);
@@ -40,7 +40,7 @@ internal static unsafe class QueryTile
     /// <summary>sums[q] += column * prepared[q].</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void MultiplyAdd<TLanes, V>(V column, float* prepared, ref V a, ref V b, ref V c, ref V d)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         a = TLanes.MultiplyAdd(column, TLanes.Broadcast(prepared[0]), a);

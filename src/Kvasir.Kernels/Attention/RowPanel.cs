@@ -7,7 +7,7 @@ namespace Kvasir.Kernels.Attention;
 /// <summary>Rows widened to f32 once, for products with so many queries that widening them for each would cost more than the products.</summary>
 internal static unsafe class RowPanel<TCodec, TLanes, V>
     where TCodec : struct, IKvCodec
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     /// <summary>blocks[b * stride + d] = element d of block b of a stored row.</summary>

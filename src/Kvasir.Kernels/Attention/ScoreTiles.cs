@@ -12,7 +12,7 @@ namespace Kvasir.Kernels.Attention;
 /// </summary>
 internal static unsafe class ScoreTiles<TCodec, TLanes, V>
     where TCodec : struct, IKvCodec
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     // Rows of notice that memory gets: less than a window's block, so that they are at hand.

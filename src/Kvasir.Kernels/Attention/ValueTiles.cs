@@ -13,7 +13,7 @@ namespace Kvasir.Kernels.Attention;
 /// </summary>
 internal static unsafe class ValueTiles<TCodec, TLanes, V>
     where TCodec : struct, IKvCodec
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     private const int Queries = 4;

@@ -13,23 +13,23 @@ public static class Exponential
 {
     public static readonly Variant<ExponentialFunc>[] Variants =
     [
-        new("scalar", true, Wide<Lanes1, float>),
-        new("128", Vector128.IsHardwareAccelerated, Wide<Lanes128, Vector128<float>>),
-        new("256", Vector256.IsHardwareAccelerated, Wide<Lanes256, Vector256<float>>),
-        new("512", Vector512.IsHardwareAccelerated, Wide<Lanes512, Vector512<float>>),
+        new("scalar", true, Wide<FloatLanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Wide<FloatLanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Wide<FloatLanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Wide<FloatLanes512, Vector512<float>>),
     ];
 
     /// <summary>Replaces every x by e^x.</summary>
     public static void Apply(Span<float> x)
     {
         if (Vector512.IsHardwareAccelerated)
-            Wide<Lanes512, Vector512<float>>(x);
+            Wide<FloatLanes512, Vector512<float>>(x);
         else if (Vector256.IsHardwareAccelerated)
-            Wide<Lanes256, Vector256<float>>(x);
+            Wide<FloatLanes256, Vector256<float>>(x);
         else if (Vector128.IsHardwareAccelerated)
-            Wide<Lanes128, Vector128<float>>(x);
+            Wide<FloatLanes128, Vector128<float>>(x);
         else
-            Wide<Lanes1, float>(x);
+            Wide<FloatLanes1, float>(x);
     }
 
     /// <summary>
@@ -39,7 +39,7 @@ public static class Exponential
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Of<TLanes, V>(V x)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         const float RoundingShift = 12582912f;
@@ -60,7 +60,7 @@ public static class Exponential
     }
 
     private static unsafe void Wide<TLanes, V>(Span<float> x)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         fixed (float* px = x)
@@ -69,7 +69,7 @@ public static class Exponential
             for (; i <= x.Length - TLanes.Count; i += TLanes.Count)
                 TLanes.Store(Of<TLanes, V>(TLanes.Load(px + i)), px + i);
             for (; i < x.Length; i++)
-                px[i] = Of<Lanes1, float>(px[i]);
+                px[i] = Of<FloatLanes1, float>(px[i]);
         }
     }
 }

@@ -12,27 +12,27 @@ public static class RmsNorm
 
     public static readonly Variant<RmsNormFunc>[] Variants =
     [
-        new("scalar", true, Wide<Lanes1, float>),
-        new("128", Vector128.IsHardwareAccelerated, Wide<Lanes128, Vector128<float>>),
-        new("256", Vector256.IsHardwareAccelerated, Wide<Lanes256, Vector256<float>>),
-        new("512", Vector512.IsHardwareAccelerated, Wide<Lanes512, Vector512<float>>),
+        new("scalar", true, Wide<FloatLanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Wide<FloatLanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Wide<FloatLanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Wide<FloatLanes512, Vector512<float>>),
     ];
 
     /// <summary>y[i] = x[i] / sqrt(mean of x^2 + epsilon) * weight[i]. The three are equally long; y may be x.</summary>
     public static void Apply(ReadOnlySpan<float> x, ReadOnlySpan<float> weight, float epsilon, Span<float> y)
     {
         if (Vector512.IsHardwareAccelerated)
-            Wide<Lanes512, Vector512<float>>(x, weight, epsilon, y);
+            Wide<FloatLanes512, Vector512<float>>(x, weight, epsilon, y);
         else if (Vector256.IsHardwareAccelerated)
-            Wide<Lanes256, Vector256<float>>(x, weight, epsilon, y);
+            Wide<FloatLanes256, Vector256<float>>(x, weight, epsilon, y);
         else if (Vector128.IsHardwareAccelerated)
-            Wide<Lanes128, Vector128<float>>(x, weight, epsilon, y);
+            Wide<FloatLanes128, Vector128<float>>(x, weight, epsilon, y);
         else
-            Wide<Lanes1, float>(x, weight, epsilon, y);
+            Wide<FloatLanes1, float>(x, weight, epsilon, y);
     }
 
     private static unsafe void Wide<TLanes, V>(ReadOnlySpan<float> x, ReadOnlySpan<float> weight, float epsilon, Span<float> y)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         Lengths.RequireEqual(weight.Length, x.Length, nameof(weight));

@@ -9,10 +9,10 @@ public static unsafe class Rope
 {
     public static readonly Variant<RopeFunc>[] Variants =
     [
-        new("scalar", true, Wide<Lanes1, float>),
-        new("128", Vector128.IsHardwareAccelerated, Wide<Lanes128, Vector128<float>>),
-        new("256", Vector256.IsHardwareAccelerated, Wide<Lanes256, Vector256<float>>),
-        new("512", Vector512.IsHardwareAccelerated, Wide<Lanes512, Vector512<float>>),
+        new("scalar", true, Wide<FloatLanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Wide<FloatLanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Wide<FloatLanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Wide<FloatLanes512, Vector512<float>>),
     ];
 
     /// <summary>
@@ -26,17 +26,17 @@ public static unsafe class Rope
     public static void Rotate(Span<float> head, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, RopeOrder order)
     {
         if (Vector512.IsHardwareAccelerated)
-            Wide<Lanes512, Vector512<float>>(head, cos, sin, order);
+            Wide<FloatLanes512, Vector512<float>>(head, cos, sin, order);
         else if (Vector256.IsHardwareAccelerated)
-            Wide<Lanes256, Vector256<float>>(head, cos, sin, order);
+            Wide<FloatLanes256, Vector256<float>>(head, cos, sin, order);
         else if (Vector128.IsHardwareAccelerated)
-            Wide<Lanes128, Vector128<float>>(head, cos, sin, order);
+            Wide<FloatLanes128, Vector128<float>>(head, cos, sin, order);
         else
-            Wide<Lanes1, float>(head, cos, sin, order);
+            Wide<FloatLanes1, float>(head, cos, sin, order);
     }
 
     private static void Wide<TLanes, V>(Span<float> head, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, RopeOrder order)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         Lengths.RequireEqual(sin.Length, cos.Length, nameof(sin));
@@ -51,7 +51,7 @@ public static unsafe class Rope
     }
 
     private static void RotateHalves<TLanes, V>(float* x, float* cos, float* sin, int pairs)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         var y = x + pairs;

@@ -9,10 +9,10 @@ public static class Softmax
 {
     public static readonly Variant<ExponentialsFunc>[] Variants =
     [
-        new("scalar", true, Wide<Lanes1, float>),
-        new("128", Vector128.IsHardwareAccelerated, Wide<Lanes128, Vector128<float>>),
-        new("256", Vector256.IsHardwareAccelerated, Wide<Lanes256, Vector256<float>>),
-        new("512", Vector512.IsHardwareAccelerated, Wide<Lanes512, Vector512<float>>),
+        new("scalar", true, Wide<FloatLanes1, float>),
+        new("128", Vector128.IsHardwareAccelerated, Wide<FloatLanes128, Vector128<float>>),
+        new("256", Vector256.IsHardwareAccelerated, Wide<FloatLanes256, Vector256<float>>),
+        new("512", Vector512.IsHardwareAccelerated, Wide<FloatLanes512, Vector512<float>>),
     ];
 
     /// <summary>
@@ -22,13 +22,13 @@ public static class Softmax
     /// <param name="scores">Any length.</param>
     /// <param name="max">At least the largest score, so that nothing overflows.</param>
     public static float Exponentials(Span<float> scores, float max) =>
-        Vector512.IsHardwareAccelerated ? Wide<Lanes512, Vector512<float>>(scores, max)
-        : Vector256.IsHardwareAccelerated ? Wide<Lanes256, Vector256<float>>(scores, max)
-        : Vector128.IsHardwareAccelerated ? Wide<Lanes128, Vector128<float>>(scores, max)
-        : Wide<Lanes1, float>(scores, max);
+        Vector512.IsHardwareAccelerated ? Wide<FloatLanes512, Vector512<float>>(scores, max)
+        : Vector256.IsHardwareAccelerated ? Wide<FloatLanes256, Vector256<float>>(scores, max)
+        : Vector128.IsHardwareAccelerated ? Wide<FloatLanes128, Vector128<float>>(scores, max)
+        : Wide<FloatLanes1, float>(scores, max);
 
     private static unsafe float Wide<TLanes, V>(Span<float> scores, float max)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct
     {
         if (float.IsNegativeInfinity(max))
@@ -63,7 +63,7 @@ public static class Softmax
             var sum = TLanes.Sum(TLanes.Add(even, odd));
             for (; i < scores.Length; i++)
             {
-                p[i] = Exponential.Of<Lanes1, float>(p[i] - max);
+                p[i] = Exponential.Of<FloatLanes1, float>(p[i] - max);
                 sum += p[i];
             }
 

@@ -2,7 +2,7 @@ namespace Kvasir.Kernels.Elementwise;
 
 /// <summary>The loops of <see cref="VectorMath"/>, written once for every vector width.</summary>
 internal static unsafe class VectorLoops<TLanes, V>
-    where TLanes : struct, ILanes<V>
+    where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
     public static void Add(ReadOnlySpan<float> x, Span<float> y)

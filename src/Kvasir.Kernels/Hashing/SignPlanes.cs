@@ -32,7 +32,7 @@ public sealed unsafe class SignPlanes : IDisposable
         (Tables, Bits, Dim) = (tables, bits, dim);
         var count = checked(tables * bits);
         _columns = RowCodec.BF16.RowBytes(dim) / sizeof(ushort);
-        var row = Q8Codec.Parts(dim);
+        var row = KvQ8Codec.Parts(dim);
         // All scales are 1: the planes share those of the first.
         _layout = new RowLayout(0, row.CodeBytes, checked(count * row.CodeBytes), 0, row.ScaleBytes);
         _numbers = new NativeBuffer(BytesFor(tables, bits, dim));
@@ -41,7 +41,7 @@ public sealed unsafe class SignPlanes : IDisposable
         {
             for (var d = 0; d < dim; d++)
                 plane[d] = (sbyte)Math.Clamp(MathF.Round(StepsPerOne * CounterNoise.Normal(seed, (ulong)((long)i * dim + d))), -sbyte.MaxValue, sbyte.MaxValue);
-            Q8Codec.EncodeWhole(plane, new StoredRow(_numbers.View.Start + (long)i * row.CodeBytes, _numbers.View.Start + _layout.FirstScale));
+            KvQ8Codec.EncodeWhole(plane, new StoredRow(_numbers.View.Start + (long)i * row.CodeBytes, _numbers.View.Start + _layout.FirstScale));
         }
 
         _page = [(nint)_numbers.View.Start];
@@ -56,7 +56,7 @@ public sealed unsafe class SignPlanes : IDisposable
     public long Bytes => _numbers.Bytes;
 
     /// <summary>Bytes of such planes.</summary>
-    public static long BytesFor(int tables, int bits, int dim) => ((long)tables * bits * Q8Codec.Parts(dim).CodeBytes) + Q8Codec.Parts(dim).ScaleBytes;
+    public static long BytesFor(int tables, int bits, int dim) => ((long)tables * bits * KvQ8Codec.Parts(dim).CodeBytes) + KvQ8Codec.Parts(dim).ScaleBytes;
 
     /// <summary>Bytes of memory to hash up to <paramref name="vectors"/> at a time in.</summary>
     public long ScratchBytes(int vectors) => PreparedBytes(vectors) + (long)vectors * Tables * Bits * sizeof(float) + SideBytes;

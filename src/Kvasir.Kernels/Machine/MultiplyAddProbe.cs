@@ -10,7 +10,7 @@ public static class MultiplyAddProbe
     /// <summary>The fastest form that this machine has; null when it has none, as most have none for bf16.</summary>
     /// <param name="threads">At least 1; up to the physical cores, each has one to itself.</param>
     /// <param name="runs">At least 1.</param>
-    public static MultiplyAddSample? Measure(Arithmetic arithmetic, int threads, int runs)
+    public static MultiplyAddSample? Measure(MultiplyAddKind arithmetic, int threads, int runs)
     {
         MultiplyAddSample? best = null;
         foreach (var loop in Loops(arithmetic))
@@ -26,11 +26,11 @@ public static class MultiplyAddProbe
         return best;
     }
 
-    internal static MultiplyAddLoop[] Loops(Arithmetic arithmetic) => arithmetic switch
+    internal static MultiplyAddLoop[] Loops(MultiplyAddKind arithmetic) => arithmetic switch
     {
-        Arithmetic.F32 => FloatLoops.All,
-        Arithmetic.BF16 => [AssembledLoops.TiledBf16, AssembledLoops.Bf16],
-        Arithmetic.Bytes => [AssembledLoops.Vnni, .. ByteLoops.All],
+        MultiplyAddKind.F32 => FloatLoops.All,
+        MultiplyAddKind.BF16 => [AssembledLoops.TiledBf16, AssembledLoops.Bf16],
+        MultiplyAddKind.Bytes => [AssembledLoops.Vnni, .. ByteLoops.All],
         _ => throw new ArgumentOutOfRangeException(nameof(arithmetic), arithmetic, null),
     };
 

@@ -11,8 +11,8 @@ public static unsafe class MatrixProduct
     internal static readonly Variant<ProductKernel>[] Variants =
         [
             new("scalar", true, ScalarProduct.Run),
-            new("256", Lanes256.IsSupported, WideProduct<Lanes256, Vector256<int>>.Run),
-            new("512", Lanes512.IsSupported, WideProduct<Lanes512, Vector512<int>>.Run),
+            new("256", WordLanes256.IsSupported, WideProduct<WordLanes256, Vector256<int>>.Run),
+            new("512", WordLanes512.IsSupported, WideProduct<WordLanes512, Vector512<int>>.Run),
         ];
 
     private static readonly ProductKernel Fastest = Array.FindLast(Variants, variant => variant.IsSupported).Run;
@@ -67,7 +67,7 @@ public static unsafe class MatrixProduct
         fixed (float* result = results)
         {
             var start = weights.Data.Start + firstRow * weights.RowBytes;
-            kernel(new Product(weights.Type, start, (int)weights.RowBytes, result + firstRow, resultStride)
+            kernel(new ProductArguments(weights.Type, start, (int)weights.RowBytes, result + firstRow, resultStride)
             {
                 RowCount = rowCount,
                 Columns = weights.Columns,

@@ -6,7 +6,7 @@ namespace Kvasir.Kernels.Matrix;
 /// <summary>The reference: integer dot products exact in 32 bits, scales applied in single precision block by block.</summary>
 internal static unsafe class ScalarProduct
 {
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         switch (product.Type)
         {
@@ -25,7 +25,7 @@ internal static unsafe class ScalarProduct
         }
     }
 
-    private static void Floats<TCodec>(in Product product)
+    private static void Floats<TCodec>(in ProductArguments product)
         where TCodec : struct, IFloatCodec
     {
         for (var row = 0; row < product.RowCount; row++)
@@ -43,7 +43,7 @@ internal static unsafe class ScalarProduct
     }
 
     [SkipLocalsInit]
-    private static void Blocks<TCodec>(in Product product)
+    private static void Blocks<TCodec>(in ProductArguments product)
         where TCodec : struct, IQuantCodec
     {
         Unsafe.SkipInit(out BlockParts parts);

@@ -76,7 +76,7 @@ public abstract class AttentionPolicy
     /// <param name="maxRows">The most rows that the sequence will hold.</param>
     /// <param name="takeBack">How far its generated rows may be taken back.</param>
     /// <param name="prefixRows">As <see cref="HeadPlace.PrefixRows"/>; their index is counted whoever makes it.</param>
-    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows, TakeBack takeBack = default, int prefixRows = 0)
+    public long IndexBytesAt(AttentionShape shape, int promptRows, int rows, int maxRows, TakeBackLimits takeBack = default, int prefixRows = 0)
     {
         var bytes = 0L;
         for (var layer = 0; layer < shape.LayerCount; layer++)

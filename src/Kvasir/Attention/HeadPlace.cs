@@ -18,7 +18,7 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
     public IDisposable? Shared { get; init; }
 
     /// <summary>How far generated rows may be taken back.</summary>
-    public TakeBack TakeBack { get; init; }
+    public TakeBackLimits TakeBack { get; init; }
 
     /// <summary>
     /// Rows at the beginning with which other sequences begin too: what an index knows of them, it has from them alone, whoever's it is. Whole prompts at most;

@@ -29,7 +29,7 @@ public sealed class KvCache : IDisposable
         Pool.Dispose();
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,
-            $"the KV memory of {Shown.Count(limitBytes, "byte")} is less than the {needed} bytes that the first {PagePool.PageTokens} tokens take");
+            $"the KV memory of {MessageText.Count(limitBytes, "byte")} is less than the {needed} bytes that the first {PagePool.PageTokens} tokens take");
     }
 
     public PagePool Pool { get; }
@@ -53,7 +53,7 @@ public sealed class KvCache : IDisposable
     /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
     public SequenceCache Open(int maxRows) => TryOpen(maxRows) ?? throw new KvasirException(
         KvasirError.KvMemoryExceeded,
-        $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, and of the KV memory of {Shown.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
+        $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, and of the KV memory of {MessageText.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
 
     /// <summary>The same; null when there is no memory.</summary>
     internal SequenceCache? TryOpen(int maxRows) =>

@@ -57,7 +57,7 @@ public sealed class PagePool : IDisposable
         _memory = memory;
         Layout = layout;
         if (limitBytes < PageBytes)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(limitBytes, "byte")} is less than one page of {PageBytes} bytes");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(limitBytes, "byte")} is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);
         _slabPages = Math.Clamp((int)Math.Min(SlabTargetBytes, limitBytes / FewestSlabs) / PageBytes, 1, PageLimit);
         // The last slab may be cut short: the limit counts pages, not slabs.

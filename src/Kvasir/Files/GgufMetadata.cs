@@ -43,7 +43,7 @@ public sealed class GgufMetadata : IConfigFields
         RequireType(key, value, value.Type == GgufValueType.String, "text");
         var text = Text(key, value.Offset, out _, out var isUtf8);
         if (!isUtf8)
-            Notes.Add($"{_file.Path}: key {Shown.Name(key)} holds text that is not UTF-8; replacement characters stand for it");
+            Notes.Add($"{_file.Path}: key {MessageText.Name(key)} holds text that is not UTF-8; replacement characters stand for it");
         return text;
     }
 
@@ -98,7 +98,7 @@ public sealed class GgufMetadata : IConfigFields
         }
 
         if (others > 0)
-            Notes.Add($"{_file.Path}: key {Shown.Name(key)} holds {others} of {texts.Length} texts that are not UTF-8, the first at index {firstOther}; replacement characters stand for them");
+            Notes.Add($"{_file.Path}: key {MessageText.Name(key)} holds {others} of {texts.Length} texts that are not UTF-8, the first at index {firstOther}; replacement characters stand for them");
         return texts;
     }
 
@@ -143,12 +143,12 @@ public sealed class GgufMetadata : IConfigFields
     public long? Count(string key) => TryFind(key, isArray: true, out var value) ? value.Count : null;
 
     /// <summary>What to throw where a key is missing that a model cannot be without.</summary>
-    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_file.Path}: key {Shown.Name(key)} is missing");
+    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} is missing");
 
     /// <summary>What to throw where a key's value cannot be used; <paramref name="problem"/> goes on after the key.</summary>
-    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_file.Path}: key {Shown.Name(key)} {problem}");
+    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} {problem}");
 
-    KvasirException IConfigFields.Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_file.Path}: key {Shown.Name(key)} {problem}");
+    KvasirException IConfigFields.Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_file.Path}: key {MessageText.Name(key)} {problem}");
 
     private bool TryFind(string key, bool isArray, out GgufValue value)
     {

@@ -81,7 +81,7 @@ internal sealed class GgufPart : IDisposable
         for (var i = 0L; i < count; i++)
         {
             var key = cursor.Name($"key {i}", KeyLimitBytes);
-            var shown = Shown.Name(key);
+            var shown = MessageText.Name(key);
             // Two keys that are no text may look the same.
             if (!values.TryAdd(key, ReadValue(ref cursor, shown)) && !key.Contains('\uFFFD', StringComparison.Ordinal))
                 throw cursor.Bad($"key {shown} occurs twice");
@@ -161,7 +161,7 @@ internal sealed class GgufPart : IDisposable
     private static GgufTensorEntry ReadEntry(ref GgufCursor cursor, int index)
     {
         var name = cursor.Name($"the name of tensor {index}", TensorNameLimitBytes);
-        var shown = Shown.Name(name);
+        var shown = MessageText.Name(name);
         var dimensions = cursor.UInt32($"the dimension count of tensor {shown}");
         if (dimensions is 0 or > DimensionLimit)
             throw cursor.Bad($"tensor {shown} has {dimensions} dimensions; 1 to {DimensionLimit} are allowed");
@@ -189,7 +189,7 @@ internal sealed class GgufPart : IDisposable
             throw cursor.Bad($"tensor {shown} has rows of {shape[0]} elements, not a multiple of the {block} in a block of {type}");
         var blocks = elements / block;
         if (blocks > long.MaxValue / WeightLayout.BlockBytes(type))
-            throw cursor.Bad($"tensor {shown} has the shape {Shown.Shape(shape)}, more than {long.MaxValue} bytes of {type}");
+            throw cursor.Bad($"tensor {shown} has the shape {MessageText.Shape(shape)}, more than {long.MaxValue} bytes of {type}");
         var offset = cursor.UInt64($"the offset of tensor {shown}");
         return new GgufTensorEntry(name, type, shape, blocks * WeightLayout.BlockBytes(type), offset > long.MaxValue ? -1 : (long)offset);
     }
@@ -199,7 +199,7 @@ internal sealed class GgufPart : IDisposable
         var names = new HashSet<string>();
         foreach (var entry in entries)
         {
-            var shown = Shown.Name(entry.Name);
+            var shown = MessageText.Name(entry.Name);
             if (!names.Add(entry.Name))
                 throw Bad($"tensor {shown} occurs twice");
             if (entry.Offset < 0 || entry.Offset % alignment != 0)
@@ -214,7 +214,7 @@ internal sealed class GgufPart : IDisposable
         {
             var (before, after) = (ordered[i - 1], ordered[i]);
             if (before.Offset + before.Bytes > after.Offset)
-                throw Bad($"tensors {Shown.Name(before.Name)} and {Shown.Name(after.Name)} overlap at offset {after.Offset}");
+                throw Bad($"tensors {MessageText.Name(before.Name)} and {MessageText.Name(after.Name)} overlap at offset {after.Offset}");
         }
     }
 

@@ -24,7 +24,7 @@ internal sealed class JsonFields : IConfigFields
     public static JsonFields Read(string path, Notes notes)
     {
         var text = JsonFile.Read(path, LimitBytes, notes);
-        var root = JsonText.Read(path, () =>
+        var root = CheckedJson.Read(path, () =>
         {
             using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = DepthLimit });
             return document.RootElement.Clone();
@@ -55,7 +55,7 @@ internal sealed class JsonFields : IConfigFields
         // Some writers spell integers as 8192.0.
         return value.TryGetDouble(out var number) && number == Math.Truncate(number) && Math.Abs(number) <= 1L << 53
             ? (long)number
-            : throw Bad(key, $"is {Shown.Line(value.GetRawText())}; an integer was expected");
+            : throw Bad(key, $"is {MessageText.Line(value.GetRawText())}; an integer was expected");
     }
 
     public double? Number(string key)
@@ -65,7 +65,7 @@ internal sealed class JsonFields : IConfigFields
         RequireKind(key, value, JsonValueKind.Number, "a number");
         return value.TryGetDouble(out var number) && double.IsFinite(number)
             ? number
-            : throw Bad(key, $"is {Shown.Line(value.GetRawText())}; a finite number was expected");
+            : throw Bad(key, $"is {MessageText.Line(value.GetRawText())}; a finite number was expected");
     }
 
     public bool? Boolean(string key)
@@ -73,7 +73,7 @@ internal sealed class JsonFields : IConfigFields
         if (!TryFind(key, out var value))
             return null;
         if (value.ValueKind is not (JsonValueKind.True or JsonValueKind.False))
-            throw Bad(key, $"is {Shown.Line(value.GetRawText())}; true or false was expected");
+            throw Bad(key, $"is {MessageText.Line(value.GetRawText())}; true or false was expected");
         return value.GetBoolean();
     }
 
@@ -101,7 +101,7 @@ internal sealed class JsonFields : IConfigFields
     }
 
     /// <summary>Keys of which the value is an object itself.</summary>
-    public string[] ObjectKeys() => JsonText.Read(
+    public string[] ObjectKeys() => CheckedJson.Read(
         _path, () => _object.EnumerateObject().Where(static property => property.Value.ValueKind == JsonValueKind.Object).Select(static property => property.Name).ToArray());
 
     /// <summary>Whether an array under the key holds the integer.</summary>
@@ -118,24 +118,24 @@ internal sealed class JsonFields : IConfigFields
         return false;
     }
 
-    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_path}: key {Shown.Name(_prefix + key)} is missing");
+    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + key)} is missing");
 
-    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {Shown.Name(_prefix + key)} {problem}");
+    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + key)} {problem}");
 
-    public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {Shown.Name(_prefix + key)} {problem}");
+    public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {MessageText.Name(_prefix + key)} {problem}");
 
     private bool TryFind(string key, out JsonElement value)
     {
-        var found = JsonText.Read(_path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
+        var found = CheckedJson.Read(_path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
         value = found.Length > 0 ? found[0] : default;
         return found.Length < 2 ? value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined) : throw Bad(key, "occurs twice");
     }
 
-    private string Text(JsonElement value) => JsonText.Read(_path, () => value.GetString()!);
+    private string Text(JsonElement value) => CheckedJson.Read(_path, () => value.GetString()!);
 
     private void RequireKind(string key, JsonElement value, JsonValueKind kind, string expected)
     {
         if (value.ValueKind != kind)
-            throw Bad(key, $"is {Shown.Line(value.GetRawText())}; {expected} was expected");
+            throw Bad(key, $"is {MessageText.Line(value.GetRawText())}; {expected} was expected");
     }
 }

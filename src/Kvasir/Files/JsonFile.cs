@@ -12,7 +12,7 @@ public static class JsonFile
     /// <exception cref="KvasirException">The file is missing, empty, too large, cannot be read, or has a zero character.</exception>
     public static ReadOnlyMemory<byte> Read(string path, long limitBytes, Notes? notes = null)
     {
-        var text = SideFile.Read(path, limitBytes, notes);
+        var text = CompanionText.Read(path, limitBytes, notes);
         return text.Span.IndexOf("NaN"u8) < 0 && text.Span.IndexOf("Infinity"u8) < 0 ? text : Quoted(text.Span);
     }
 

@@ -24,7 +24,7 @@ internal readonly struct JsonPlace
     public static JsonPlace Load(string file, Notes notes)
     {
         var text = JsonFile.Read(file, LimitBytes, notes);
-        return new JsonPlace(file, "", JsonText.Read(file, () =>
+        return new JsonPlace(file, "", CheckedJson.Read(file, () =>
         {
             using var document = JsonDocument.Parse(text);
             return document.RootElement.Clone();
@@ -35,7 +35,7 @@ internal readonly struct JsonPlace
     public static JsonPlace? LoadIfThere(string file, Notes notes) => File.Exists(file) ? Load(file, notes) : null;
 
     /// <summary>The value of a key that must be there.</summary>
-    public JsonPlace Get(string key) => Find(key) ?? throw Bad($"has no key {Shown.Name(key)}");
+    public JsonPlace Get(string key) => Find(key) ?? throw Bad($"has no key {MessageText.Name(key)}");
 
     /// <summary>The value of a key; null where it is missing or null.</summary>
     public JsonPlace? Find(string key)
@@ -53,7 +53,7 @@ internal readonly struct JsonPlace
         }
         catch (InvalidOperationException exception)
         {
-            throw new KvasirException(KvasirError.BadFile, $"{_file}: {Name} is not valid text: {Shown.Line(exception.Message)}", exception);
+            throw new KvasirException(KvasirError.BadFile, $"{_file}: {Name} is not valid text: {MessageText.Line(exception.Message)}", exception);
         }
     }
 
@@ -63,7 +63,7 @@ internal readonly struct JsonPlace
         if (_value.TryGetInt32(out var value))
             return value;
         // Some writers spell integers as 2.0.
-        return _value.TryGetDouble(out var number) && number == (int)number ? (int)number : throw Bad($"is {Shown.Line(_value.GetRawText())}; a 32-bit integer was expected");
+        return _value.TryGetDouble(out var number) && number == (int)number ? (int)number : throw Bad($"is {MessageText.Line(_value.GetRawText())}; a 32-bit integer was expected");
     }
 
     public bool Boolean() => _value.ValueKind switch
@@ -98,7 +98,7 @@ internal readonly struct JsonPlace
     /// <summary>File and key, for messages.</summary>
     public string Place => $"{_file}: {Name}";
 
-    private string Name => _key.Length == 0 ? "the root" : $"key {Shown.Line(_key)}";
+    private string Name => _key.Length == 0 ? "the root" : $"key {MessageText.Line(_key)}";
 
     private string PropertyName(JsonProperty property)
     {
@@ -108,7 +108,7 @@ internal readonly struct JsonPlace
         }
         catch (InvalidOperationException exception)
         {
-            throw new KvasirException(KvasirError.BadFile, $"{_file}: {Name} has a key that is not valid text: {Shown.Line(exception.Message)}", exception);
+            throw new KvasirException(KvasirError.BadFile, $"{_file}: {Name} has a key that is not valid text: {MessageText.Line(exception.Message)}", exception);
         }
     }
 

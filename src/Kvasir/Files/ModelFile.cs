@@ -38,7 +38,7 @@ internal static class ModelFile
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be read: {Shown.Line(exception.Message)}", exception);
+            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be read: {MessageText.Line(exception.Message)}", exception);
         }
     }
 }

@@ -20,7 +20,7 @@ internal sealed class SafetensorsFile : IDisposable
     private SafetensorsFile(MappedFile file)
     {
         _file = file;
-        Tensors = JsonText.Read(file.Path, ReadHeader);
+        Tensors = CheckedJson.Read(file.Path, ReadHeader);
     }
 
     public string Path => _file.Path;
@@ -73,7 +73,7 @@ internal sealed class SafetensorsFile : IDisposable
         {
             var name = reader.GetString()!;
             if (!names.Add(name))
-                throw Bad($"tensor {Shown.Name(name)} occurs twice in the header");
+                throw Bad($"tensor {MessageText.Name(name)} occurs twice in the header");
             if (names.Count > TensorLimit)
                 throw Bad($"the header names more than {TensorLimit} tensors");
             if (name == "__metadata__")
@@ -92,7 +92,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     private Entry ReadEntry(ref Utf8JsonReader reader, string name)
     {
-        var shown = Shown.Name(name);
+        var shown = MessageText.Name(name);
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
             throw Bad($"tensor {shown} is not a JSON object");
@@ -147,7 +147,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     private Entry NewEntry(string name, string dtype, long[] shape, long[] offsets)
     {
-        var shown = Shown.Name(name);
+        var shown = MessageText.Name(name);
         WeightType type;
         switch (dtype)
         {
@@ -162,13 +162,13 @@ internal sealed class SafetensorsFile : IDisposable
                 break;
             default:
                 throw new KvasirException(
-                    KvasirError.Unsupported, $"{_file.Path}: tensor {shown} has the dtype {Shown.Name(dtype)}; supported are F32, F16, BF16");
+                    KvasirError.Unsupported, $"{_file.Path}: tensor {shown} has the dtype {MessageText.Name(dtype)}; supported are F32, F16, BF16");
         }
 
         if (offsets.Length != 2 || offsets[0] > offsets[1])
-            throw Bad($"tensor {shown} has the data_offsets {Shown.Shape(offsets)}; a begin and an end not before it are expected");
+            throw Bad($"tensor {shown} has the data_offsets {MessageText.Shape(offsets)}; a begin and an end not before it are expected");
         if (!TryBytes(type, shape, out var bytes) || offsets[1] - offsets[0] != bytes)
-            throw Bad($"tensor {shown} of {dtype} {Shown.Shape(shape)} does not take the {offsets[1] - offsets[0]} bytes of its data_offsets {Shown.Shape(offsets)}");
+            throw Bad($"tensor {shown} of {dtype} {MessageText.Shape(shape)} does not take the {offsets[1] - offsets[0]} bytes of its data_offsets {MessageText.Shape(offsets)}");
         return new Entry(name, type, shape, offsets[0], offsets[1]);
     }
 
@@ -194,9 +194,9 @@ internal sealed class SafetensorsFile : IDisposable
         foreach (var entry in ordered)
         {
             if (entry.Begin != end)
-                throw Bad($"tensor {Shown.Name(entry.Name)} begins at offset {entry.Begin}; {end} was expected, so that tensors neither overlap nor leave holes");
+                throw Bad($"tensor {MessageText.Name(entry.Name)} begins at offset {entry.Begin}; {end} was expected, so that tensors neither overlap nor leave holes");
             if (entry.End > availableBytes)
-                throw Bad($"tensor {Shown.Name(entry.Name)} ends at offset {entry.End}, and the file holds {availableBytes} bytes of tensors");
+                throw Bad($"tensor {MessageText.Name(entry.Name)} ends at offset {entry.End}, and the file holds {availableBytes} bytes of tensors");
             end = entry.End;
         }
 

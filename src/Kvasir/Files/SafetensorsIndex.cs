@@ -24,7 +24,7 @@ internal sealed class SafetensorsIndex
     {
         var text = JsonFile.Read(path, LimitBytes);
         var index = new SafetensorsIndex(path);
-        JsonText.Read(path, () => index.Parse(text));
+        CheckedJson.Read(path, () => index.Parse(text));
         return index._fileNames.Count > 0 ? index : throw index.Bad("has no weight_map with tensors in it");
     }
 
@@ -34,9 +34,9 @@ internal sealed class SafetensorsIndex
         foreach (var (name, shard) in _shardOf)
         {
             if (!opened.TryFind(name, out var tensor))
-                throw Bad($"tensor {Shown.Name(name)} should be in {Shown.Name(shard)}, which does not hold it");
+                throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, which does not hold it");
             if (Path.GetFileName(tensor.File) != shard)
-                throw Bad($"tensor {Shown.Name(name)} should be in {Shown.Name(shard)}, but is in {tensor.File}");
+                throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, but is in {tensor.File}");
         }
     }
 
@@ -72,14 +72,14 @@ internal sealed class SafetensorsIndex
             var name = reader.GetString()!;
             reader.Read();
             if (reader.TokenType != JsonTokenType.String)
-                throw Bad($"weight_map gives no file name for tensor {Shown.Name(name)}");
+                throw Bad($"weight_map gives no file name for tensor {MessageText.Name(name)}");
             var shard = reader.GetString()!;
             if (!_shardOf.TryAdd(name, shard))
-                throw Bad($"weight_map names tensor {Shown.Name(name)} twice");
+                throw Bad($"weight_map names tensor {MessageText.Name(name)} twice");
             if (!seen.Add(shard))
                 continue;
             if (!IsPlainName(shard))
-                throw Bad($"weight_map puts tensor {Shown.Name(name)} into {Shown.Name(shard)}; shards are {Extension} files in the same folder");
+                throw Bad($"weight_map puts tensor {MessageText.Name(name)} into {MessageText.Name(shard)}; shards are {Extension} files in the same folder");
             if (seen.Count > ShardLimit)
                 throw Bad($"weight_map names more than {ShardLimit} shards");
             _fileNames.Add(shard);

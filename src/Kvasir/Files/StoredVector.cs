@@ -9,7 +9,7 @@ internal static class StoredVector
     public static float[] Decode(StoredTensor stored, int count)
     {
         if (!stored.HasShape(count))
-            throw Bad(stored, $"has the shape {Shown.Shape(stored.Shape)}; [{count}] was expected");
+            throw Bad(stored, $"has the shape {MessageText.Shape(stored.Shape)}; [{count}] was expected");
         var values = new float[count];
         switch (stored.Type)
         {
@@ -49,5 +49,5 @@ internal static class StoredVector
     }
 
     private static KvasirException Bad(StoredTensor stored, string problem) =>
-        new(KvasirError.BadFile, $"{stored.File}: tensor {Shown.Name(stored.Name)} {problem}");
+        new(KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} {problem}");
 }

@@ -56,7 +56,7 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>[layers]: what generated tokens of the last complete pass read.</summary>
     public ReadOnlySpan<LayerReads> LastReads => _transformer.LastReads;
 
-    /// <inheritdoc cref="SparseAttention.Capture"/>
+    /// <inheritdoc cref="BatchAttention.Capture"/>
     public LayerCapture? Capture
     {
         set => _transformer.Capture = value;
@@ -69,7 +69,7 @@ internal sealed class ForwardPass : IDisposable
     /// <param name="cache">With room for <paramref name="maxRows"/>.</param>
     /// <param name="takeBack">How far generated rows will be taken back.</param>
     /// <exception cref="KvasirException">There is no memory for what the policy's indexes share.</exception>
-    public SequenceAttention Open(SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null, TakeBack takeBack = default)
+    public SequenceAttention Open(SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null, TakeBackLimits takeBack = default)
     {
         var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption(), takeBack);
         attention.MakeIndexes(Shared.TryTake(policy) ?? throw new KvasirException(

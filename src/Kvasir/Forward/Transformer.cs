@@ -19,7 +19,7 @@ internal sealed class Transformer : IDisposable
     private readonly float[] _outputNorm;
     private readonly LayerWeights[] _layers;
     private readonly WorkerPool _pool;
-    private readonly SparseAttention _attention;
+    private readonly BatchAttention _attention;
     private readonly LinearInput _input;
     private readonly LinearProduct _linear;
     private readonly HeadRotation _rotation;
@@ -44,7 +44,7 @@ internal sealed class Transformer : IDisposable
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
         (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
         Shape = config.Attention;
-        _attention = new SparseAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
+        _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var kvWidth = config.KvHeadCount * config.HeadDim;
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
@@ -72,7 +72,7 @@ internal sealed class Transformer : IDisposable
 
     public AttentionShape Shape { get; }
 
-    /// <summary>As <see cref="SparseAttention.Capture"/>.</summary>
+    /// <summary>As <see cref="BatchAttention.Capture"/>.</summary>
     public LayerCapture? Capture
     {
         set => _attention.Capture = value;

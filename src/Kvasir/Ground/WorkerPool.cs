@@ -15,7 +15,7 @@ public sealed class WorkerPool : IDisposable
     private const int SpinLimit = 1000;
     private readonly Thread[] _threads;
     private readonly int[] _cpus;
-    private readonly Turns _turns = new();
+    private readonly FairLock _turns = new();
     private readonly SemaphoreSlim _parked = new(0);
     private ParallelJob? _job;
     private Exception? _failure;

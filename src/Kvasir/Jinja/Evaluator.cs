@@ -5,7 +5,7 @@ using Kvasir.Jinja.Values;
 namespace Kvasir.Jinja;
 
 /// <summary>Expressions to values.</summary>
-internal sealed class Evaluator(Budget budget)
+internal sealed class Evaluator(RenderBudget budget)
 {
     public object Evaluate(Expression expression, Scope scope)
     {
@@ -39,8 +39,8 @@ internal sealed class Evaluator(Budget budget)
         Binary binary => EvaluateBinary(binary, scope),
         Comparison comparison => Compare(comparison, scope),
         Conditional conditional => Choose(conditional, scope),
-        Member member => Members.Attribute(Evaluate(member.Target, scope), member.Id),
-        Item item => Members.Item(budget, Evaluate(item.Target, scope), Evaluate(item.Key, scope)),
+        Member member => ValueMembers.Attribute(Evaluate(member.Target, scope), member.Id),
+        Item item => ValueMembers.Item(budget, Evaluate(item.Target, scope), Evaluate(item.Key, scope)),
         Slice slice => Cut(slice, scope),
         Call call => Invoke(call, scope),
         Application application => Apply(application, Evaluate(application.Target!, scope), scope),
@@ -71,8 +71,8 @@ internal sealed class Evaluator(Budget budget)
         return unary.Operator switch
         {
             "not" => (object)!Operators.IsTrue(operand),
-            "-" => Arithmetic.Negate(operand),
-            _ => Arithmetic.Plus(operand),
+            "-" => JinjaArithmetic.Negate(operand),
+            _ => JinjaArithmetic.Plus(operand),
         };
     }
 
@@ -83,7 +83,7 @@ internal sealed class Evaluator(Budget budget)
         {
             "and" => Operators.IsTrue(left) ? Evaluate(binary.Right, scope) : left,
             "or" => Operators.IsTrue(left) ? left : Evaluate(binary.Right, scope),
-            _ => Arithmetic.Apply(budget, binary.Operator, left, Evaluate(binary.Right, scope)),
+            _ => JinjaArithmetic.Apply(budget, binary.Operator, left, Evaluate(binary.Right, scope)),
         };
     }
 
@@ -118,13 +118,13 @@ internal sealed class Evaluator(Budget budget)
     private object Cut(Slice slice, Scope scope)
     {
         object target = Evaluate(slice.Target, scope);
-        return Sequences.Cut(budget, target, Bound(slice.Start, scope), Bound(slice.Stop, scope), Bound(slice.Step, scope) ?? 1);
+        return ValueSequences.Cut(budget, target, Bound(slice.Start, scope), Bound(slice.Stop, scope), Bound(slice.Step, scope) ?? 1);
     }
 
     private long? Bound(Expression? expression, Scope scope)
     {
         object value = expression is null ? None.Value : Evaluate(expression, scope);
-        return value is None ? null : Require.Integer(value, "a slice");
+        return value is None ? null : ArgumentTypes.Integer(value, "a slice");
     }
 
     private object Invoke(Call call, Scope scope) => Evaluate(call.Target, scope) switch
@@ -134,12 +134,12 @@ internal sealed class Evaluator(Budget budget)
         var other => throw new JinjaFailure($"{Operators.TypeName(other)} cannot be called"),
     };
 
-    private Arguments Arguments(CallArguments arguments, Scope scope)
+    private ArgumentValues Arguments(CallArguments arguments, Scope scope)
     {
         var named = new List<(string, object)>(arguments.Named.Length);
         var positional = Values(arguments.Positional, scope);
         foreach (var (id, value) in arguments.Named)
             named.Add((id, Evaluate(value, scope)));
-        return new Arguments(positional, named);
+        return new ArgumentValues(positional, named);
     }
 }

@@ -6,11 +6,11 @@ namespace Kvasir.Jinja;
 /// <summary>Statements to text.</summary>
 internal sealed class Renderer
 {
-    private readonly Budget _budget;
+    private readonly RenderBudget _budget;
     private readonly Evaluator _evaluator;
     private MarkedTextBuilder _output = new();
 
-    private Renderer(Budget budget)
+    private Renderer(RenderBudget budget)
     {
         _budget = budget;
         _evaluator = new Evaluator(budget);
@@ -23,7 +23,7 @@ internal sealed class Renderer
         Break,
     }
 
-    public static MarkedText Render(Statement[] template, Scope variables, Budget budget)
+    public static MarkedText Render(Statement[] template, Scope variables, RenderBudget budget)
     {
         var renderer = new Renderer(budget);
         renderer.Run(template, variables);
@@ -101,7 +101,7 @@ internal sealed class Renderer
 
     private void RunFor(For loop, Scope scope)
     {
-        var items = Sequences.Items(_budget, _evaluator.Evaluate(loop.Source, scope));
+        var items = ValueSequences.Items(_budget, _evaluator.Evaluate(loop.Source, scope));
         var state = new LoopState(items, loop.Filter is null ? null : item => Accepts(loop, item, scope));
         // As in Jinja, else means that no round was finished: one that was left by break or continue does not count.
         bool finished = false;
@@ -141,7 +141,7 @@ internal sealed class Renderer
                 names.Members[member.Id] = value;
                 break;
             case ListLiteral list:
-                var items = Sequences.Items(_budget, value);
+                var items = ValueSequences.Items(_budget, value);
                 if (items.Count != list.Items.Length)
                     throw new JinjaFailure($"{items.Count} values for {list.Items.Length} names");
                 for (int i = 0; i < items.Count; i++)
@@ -171,7 +171,7 @@ internal sealed class Renderer
         return text;
     }
 
-    private MarkedText RunMacro(MacroDefinition macro, Arguments arguments, Scope scope)
+    private MarkedText RunMacro(MacroDefinition macro, ArgumentValues arguments, Scope scope)
     {
         var names = new string[macro.Parameters.Length];
         for (int i = 0; i < names.Length; i++)

@@ -61,7 +61,7 @@ public sealed class AttentionProbe
         if (!cache.TryReserve(length))
         {
             cache.Close();
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold the prompt's {length} tokens");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold the prompt's {length} tokens");
         }
 
         using var study = new LayerStudy(pass.Shape, _engine.Kv, _policies, _engine.ThreadCount, length, _queryCount);

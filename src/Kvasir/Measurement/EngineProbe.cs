@@ -45,7 +45,7 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
         using var use = engine.Use();
         if (maxTokens > use.Pass.Cache.TokenLimit)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {Shown.Count(engine.Plan.KvMemoryBytes, "byte")} holds");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {MessageText.Count(engine.Plan.KvMemoryBytes, "byte")} holds");
         policy.RequireFits(use.Pass.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
         _reads = new LayerReads[use.Pass.Shape.LayerCount];
@@ -218,7 +218,7 @@ public sealed class EngineProbe : IDisposable
     private void Reserve(SequenceCache cache, int rows)
     {
         if (!cache.TryReserve(rows))
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {Shown.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold {_caches.Count} sequences of {rows} tokens");
+            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold {_caches.Count} sequences of {rows} tokens");
     }
 
     // Further sequences have the rows of the first.
@@ -244,7 +244,7 @@ public sealed class EngineProbe : IDisposable
     /// <summary>A sequence of so many prompt tokens, of which the cache holds the first <see cref="Depth"/>.</summary>
     private SequenceAttention Open(ForwardPass pass, SequenceCache cache, int promptTokens)
     {
-        var takeBack = new TakeBack(_maxTokens - Depth, Marks: 1);
+        var takeBack = new TakeBackLimits(_maxTokens - Depth, Marks: 1);
         var attention = pass.Open(cache, _policy, _maxTokens, promptTokens, _engine.Audit(AuditShare, _policy, _seed), takeBack);
         if (Depth > 0)
             Index(attention, pass.Shape, endsPrompt: promptTokens == Depth);

@@ -55,7 +55,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
                 continue;
             throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{stored.File}: tensor {Shown.Name(name)} has no place in a {config.Architecture} model of {config.LayerCount} layers, and leaving it out would change results");
+                $"{stored.File}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} model of {config.LayerCount} layers, and leaving it out would change results");
         }
     }
 
@@ -74,7 +74,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         {
             throw new KvasirException(
                 KvasirError.BadFile,
-                $"{stored.File}: tensor {Shown.Name(name)} has the shape {Shown.Shape(stored.Shape)} ([rows, columns]); [{rows}, {columns}] was expected");
+                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)} ([rows, columns]); [{rows}, {columns}] was expected");
         }
 
         return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));
@@ -85,7 +85,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     private StoredTensor Find(string name)
     {
         if (!source.TryFind(name, out var stored))
-            throw new KvasirException(KvasirError.BadFile, $"{source.Path}: tensor {Shown.Name(name)} is missing");
+            throw new KvasirException(KvasirError.BadFile, $"{source.Path}: tensor {MessageText.Name(name)} is missing");
         if (_read.Add(name))
             Bytes += stored.View.Bytes;
         return stored;

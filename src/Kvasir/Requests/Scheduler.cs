@@ -315,7 +315,7 @@ internal sealed class Scheduler
 
     private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
-        $"the KV memory of {Shown.Count(_bytes.LimitBytes, "byte")} holds {Shown.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
+        $"the KV memory of {MessageText.Count(_bytes.LimitBytes, "byte")} holds {MessageText.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
         + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes");
 
     private long IndexBytes(Sequence sequence, int rows) =>

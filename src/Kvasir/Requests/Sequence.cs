@@ -105,7 +105,7 @@ public sealed class Sequence
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
 
     /// <summary>How far guesses may be taken back.</summary>
-    internal TakeBack TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
+    internal TakeBackLimits TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
 
     /// <summary>What it attends with; null before it was accepted.</summary>
     internal SequenceAttention? Attention { get; private set; }

@@ -26,10 +26,10 @@ internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long li
 
     /// <param name="takeBack">How far generated rows may be taken back.</param>
     /// <param name="prefixRows">As <see cref="HeadPlace.PrefixRows"/>.</param>
-    public long Index(AttentionPolicy policy, int promptRows, int rows, TakeBack takeBack = default, int prefixRows = 0) =>
+    public long Index(AttentionPolicy policy, int promptRows, int rows, TakeBackLimits takeBack = default, int prefixRows = 0) =>
         policy.IndexBytesAt(shape, promptRows, rows, rows, takeBack, prefixRows) + policy.SharedIndexBytes(shape);
 
-    public bool Fits(AttentionPolicy policy, int rows, TakeBack takeBack = default, int prefixRows = 0) =>
+    public bool Fits(AttentionPolicy policy, int rows, TakeBackLimits takeBack = default, int prefixRows = 0) =>
         Pages(rows) + Index(policy, rows, rows, takeBack, prefixRows) <= limitBytes;
 
     /// <summary>Tokens, in whole pages, that one sequence can hold when nobody else takes memory.</summary>

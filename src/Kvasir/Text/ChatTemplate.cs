@@ -96,7 +96,7 @@ public sealed class ChatTemplate
                 variables.Set("eos_token", MarkedText.OfTemplate(options.EndText));
             foreach (var (name, value) in options.Variables ?? [])
                 variables.Set(name, ChatValues.Json(value));
-            return Renderer.Render(_body, new Scope(variables), new Budget());
+            return Renderer.Render(_body, new Scope(variables), new RenderBudget());
         }
         catch (JinjaFailure failure)
         {

@@ -19,7 +19,7 @@ internal static class ChatTemplateFile
             ? Path.Combine(folder, "chat_template.jinja")
             : Path.Combine(folder, "additional_chat_templates", Path.GetFileName(variant) + ".jinja");
         if (File.Exists(path))
-            return (Encoding.UTF8.GetString(SideFile.Read(path, LimitBytes, notes).Span), path);
+            return (Encoding.UTF8.GetString(CompanionText.Read(path, LimitBytes, notes).Span), path);
         if (JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes)?.Find("chat_template") is not { } place)
             return null;
         return (place.Kind == JsonValueKind.Array ? FromList(place, variant) : variant == "default" ? place.Text() : null) is { } source ? (source, place.Place) : null;

@@ -22,7 +22,7 @@ internal static class ChatValues
     }
 
     // A node may hold a .NET value or a parsed one; its text is the one form that both have.
-    public static object Json(JsonNode? node) => node is null ? None.Value : JsonText.Read(node.ToJsonString());
+    public static object Json(JsonNode? node) => node is null ? None.Value : JinjaJson.Read(node.ToJsonString());
 
     // Templates make tokens of roles ('<|' + role + '|>'), so that a word there is theirs; anything else is text that somebody sent.
     private static MarkedText Role(string role) => role.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-') ? MarkedText.OfTemplate(role) : role;

@@ -13,7 +13,7 @@ public sealed class TakeBackTest
     private const int Told = 0;
     private const int Rejected = 1;
     private const int Later = 2;
-    private static readonly TakeBack Few = new(Steps: 12, Marks: 12);
+    private static readonly TakeBackLimits Few = new(Steps: 12, Marks: 12);
 
     // What these learn shows in few steps.
     private static readonly string[] Quick =
@@ -62,8 +62,8 @@ public sealed class TakeBackTest
     [MemberData(nameof(Policies))]
     public void TheSameRowsCanBeTakenBackAgain(string policy) => Each(policy, static (place, parsed, promptRows, _, seed, what) =>
     {
-        using var plain = new SteppedHead(parsed, place with { TakeBack = new TakeBack(12, 1) }, Kv, seed);
-        using var tried = new SteppedHead(parsed, place with { TakeBack = new TakeBack(12, 1) }, Kv, seed);
+        using var plain = new SteppedHead(parsed, place with { TakeBack = new TakeBackLimits(12, 1) }, Kv, seed);
+        using var tried = new SteppedHead(parsed, place with { TakeBack = new TakeBackLimits(12, 1) }, Kv, seed);
         foreach (var head in new[] { plain, tried })
         {
             head.Prompt(Told, promptRows);

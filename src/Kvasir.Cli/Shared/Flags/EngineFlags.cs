@@ -50,10 +50,10 @@ internal static class EngineFlags
         "--attention", $"{help}, as name, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names}", PolicyList.Value);
 
     /// <summary>Whether the machine is to choose the policy: nobody named one.</summary>
-    public static bool IsAuto(Typed typed) => typed.Get(Attention) is [];
+    public static bool IsAuto(TypedCommand typed) => typed.Get(Attention) is [];
 
     /// <summary>For one sequence at a time; dense where <see cref="IsAuto"/>.</summary>
-    public static EngineOptions Read(Typed typed)
+    public static EngineOptions Read(TypedCommand typed)
     {
         var defaults = new EngineOptions();
         return defaults with

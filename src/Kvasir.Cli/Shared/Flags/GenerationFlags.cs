@@ -42,11 +42,11 @@ internal static class GenerationFlags
     public static readonly FlagGroup[] Groups = [new("Answer", MaxTokens, Stop, Logprobs, IgnoreEnd, Speculate), SamplingFlags.Group];
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed, SwitchFlag json) =>
+    public static string? Refusal(TypedCommand typed, SwitchFlag json) =>
         typed.Has(Logprobs) && !typed.Is(json) ? "--logprobs has no place in plain text; it needs --json" : null;
 
     /// <param name="model">Whose makers' defaults hold where nothing is typed.</param>
-    public static GenerationOptions Read(Typed typed, Model model) => new()
+    public static GenerationOptions Read(TypedCommand typed, Model model) => new()
     {
         MaxTokens = typed.FindValue(MaxTokens),
         Sampling = SamplingFlags.Read(typed, SamplingOptions.For(model.Defaults)),

@@ -18,7 +18,7 @@ internal static class KvFlags
 
     public static IReadOnlyList<Flag> All => [Both, Keys, Values];
 
-    public static KvFormat Read(Typed typed)
+    public static KvFormat Read(TypedCommand typed)
     {
         var both = typed.Get(Both);
         return KvFormat.Pair(typed.Find(Keys) ?? both, typed.Find(Values) ?? both);

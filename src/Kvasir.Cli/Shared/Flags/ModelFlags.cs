@@ -14,5 +14,5 @@ internal static class ModelFlags
         "--no-repack",
         "Read the weights where the file is mapped, which processes can share, and not from a copy in the order that this machine's kernels read fastest");
 
-    public static ModelOptions Read(Typed typed) => new() { Repack = !typed.Is(NoRepack) };
+    public static ModelOptions Read(TypedCommand typed) => new() { Repack = !typed.Is(NoRepack) };
 }

@@ -27,10 +27,10 @@ internal static class PromptFlags
 
     public static readonly SwitchFlag IgnoreEnd = new("--ignore-end", "Go on past end-of-text tokens, to --tokens, so that every prompt counts the same");
 
-    public static bool AreTyped(Typed typed) => typed.Has(Files) || typed.Has(Lines);
+    public static bool AreTyped(TypedCommand typed) => typed.Has(Files) || typed.Has(Lines);
 
     /// <summary>As <see cref="Verb.Refusal"/>, for verbs that cannot do without prompts.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         if (typed.Has(Files) && typed.Has(Lines))
             return "--prompts and --prompt-file were given; one of them is allowed";
@@ -38,7 +38,7 @@ internal static class PromptFlags
     }
 
     /// <exception cref="KvasirException">A file is missing, damaged, empty, or no text.</exception>
-    public static (IReadOnlyList<UserPrompt> Prompts, IReadOnlyList<string> Files) Read(Typed typed)
+    public static (IReadOnlyList<UserPrompt> Prompts, IReadOnlyList<string> Files) Read(TypedCommand typed)
     {
         if (typed.Find(Lines) is { } lines)
             return (UserPrompt.OfLines(lines), [lines]);
@@ -46,7 +46,7 @@ internal static class PromptFlags
         return (UserPrompt.OfFiles(files), files);
     }
 
-    public static AgreementOptions Options(Typed typed) => Defaults with
+    public static AgreementOptions Options(TypedCommand typed) => Defaults with
     {
         Tokens = typed.Get(Tokens),
         QuestionTokens = typed.Get(QuestionTokens),

@@ -72,7 +72,7 @@ internal static class SamplingFlags
     public static ValueFlag<ulong> SeedOf(string help, ulong seed) => Seed with { Help = help, Otherwise = null, Default = FlagValues.Invariant($"{seed}") };
 
     /// <param name="defaults">What holds where nothing is typed.</param>
-    public static SamplingOptions Read(Typed typed, SamplingOptions defaults) => defaults with
+    public static SamplingOptions Read(TypedCommand typed, SamplingOptions defaults) => defaults with
     {
         Temperature = (float?)typed.FindValue(Temperature) ?? defaults.Temperature,
         TopK = typed.FindValue(TopK) ?? defaults.TopK,

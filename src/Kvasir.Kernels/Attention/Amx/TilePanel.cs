@@ -100,7 +100,7 @@ internal static unsafe class TilePanel
         {
             var destination = space.Rows + row * space.RowBytes;
             kernels.Widen(rows[row], blocks, widened);
-            for (var d = 0; d < blocks * RowBlocks.Elements; d += Lanes512.Count)
+            for (var d = 0; d < blocks * RowBlocks.Elements; d += FloatLanes512.Count)
                 Bf16Rounding.Narrow(Vector512.Load(widened + d)).Store((ushort*)destination + d);
             rows.Codes[row] = destination;
         }

@@ -42,7 +42,7 @@ internal static unsafe class TileQueries
     {
         var padded = stackalloc float[blocks * RowBlocks.Elements];
         query.CopyTo(new Span<float>(padded, query.Length));
-        for (var d = 0; d < blocks * RowBlocks.Elements; d += Lanes512.Count)
+        for (var d = 0; d < blocks * RowBlocks.Elements; d += FloatLanes512.Count)
         {
             var x = Vector512.Load(padded + d) * InverseLogarithm;
             Bf16Rounding.Narrow(x).Store((ushort*)upper + d);

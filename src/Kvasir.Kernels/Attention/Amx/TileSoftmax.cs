@@ -32,14 +32,14 @@ internal static unsafe class TileSoftmax
         for (var half = 0; half < 2; half++)
         {
             var (first, last) = (default(Vector512<int>), default(Vector512<int>));
-            for (var lane = 0; lane < Lanes512.Count; lane++)
+            for (var lane = 0; lane < FloatLanes512.Count; lane++)
             {
-                var query = Math.Min(queries.First + half * Lanes512.Count + lane, queries.Last);
+                var query = Math.Min(queries.First + half * FloatLanes512.Count + lane, queries.Last);
                 first = first.WithElement(lane, view.FirstRow(query) - row);
                 last = last.WithElement(lane, view.Position(query) - row);
             }
 
-            MaskHalf(space.Scores + half * AmxTiles.Bytes / sizeof(float), (first, last), groups).Store(space.Maxima + half * Lanes512.Count);
+            MaskHalf(space.Scores + half * AmxTiles.Bytes / sizeof(float), (first, last), groups).Store(space.Maxima + half * FloatLanes512.Count);
         }
     }
 
@@ -48,7 +48,7 @@ internal static unsafe class TileSoftmax
     {
         for (var half = 0; half < 2; half++)
         {
-            var offset = half * Lanes512.Count;
+            var offset = half * FloatLanes512.Count;
             var reference = Vector512.Load(space.References(tile) + offset);
             var isNothing = Vector512.Equals(reference, Vector512.Create(float.NegativeInfinity));
             var maximum = Vector512.Load(space.Maxima + offset);
@@ -58,7 +58,7 @@ internal static unsafe class TileSoftmax
             var rises = Vector512.GreaterThan(maximum, Vector512.ConditionalSelect(isNothing, reference, Vector512<float>.Zero));
             var rise = Vector512.ConditionalSelect(rises, maximum, Vector512<float>.Zero);
             // Sums are zeros where there was nothing, and stay so whatever the factor.
-            var factor = Exponential.Of<Lanes512, Vector512<float>>(Vector512.ConditionalSelect(isNothing, Vector512<float>.Zero, rise) * -0.693147181f);
+            var factor = Exponential.Of<FloatLanes512, Vector512<float>>(Vector512.ConditionalSelect(isNothing, Vector512<float>.Zero, rise) * -0.693147181f);
             Rescale(space, tile, blocks, half, factor);
             Lower(space.Scores + half * AmxTiles.Bytes / sizeof(float), rise, groups);
             var shift = Vector512.Load(space.Shifts(tile) + offset) - rise;
@@ -74,17 +74,17 @@ internal static unsafe class TileSoftmax
         var columns = stackalloc float[AmxTiles.Bytes / sizeof(float)];
         for (var half = 0; half < 2; half++)
         {
-            var mass = Vector512.Load(space.Masses(tile) + half * Lanes512.Count);
+            var mass = Vector512.Load(space.Masses(tile) + half * FloatLanes512.Count);
             var inverse = Vector512.ConditionalSelect(Vector512.Equals(mass, Vector512<float>.Zero), mass, Vector512<float>.One / mass);
             for (var d = 0; d < dim; d += AmxTiles.Rows)
             {
                 var sums = Sums(space, tile, d / AmxTiles.Rows, half);
                 for (var i = 0; i < AmxTiles.Rows; i++)
-                    (Vector512.Load(sums + i * Lanes512.Count) * inverse).Store(sums + i * Lanes512.Count);
+                    (Vector512.Load(sums + i * FloatLanes512.Count) * inverse).Store(sums + i * FloatLanes512.Count);
                 TileTranspose.Run((byte*)sums, AmxTiles.RowBytes, columns);
-                for (var lane = 0; lane < Lanes512.Count; lane++)
+                for (var lane = 0; lane < FloatLanes512.Count; lane++)
                 {
-                    var query = half * Lanes512.Count + lane;
+                    var query = half * FloatLanes512.Count + lane;
                     if (query * dim < outputs.Length)
                         new Span<float>(columns + lane * AmxTiles.Rows, Math.Min(AmxTiles.Rows, dim - d)).CopyTo(outputs[(query * dim + d)..]);
                 }
@@ -102,7 +102,7 @@ internal static unsafe class TileSoftmax
             var isSeen = Vector512.GreaterThanOrEqual(Vector512.Create(row), seen.First) & Vector512.LessThanOrEqual(Vector512.Create(row), seen.Last);
             var score = Vector512.ConditionalSelect(isSeen.AsSingle(), Vector512.Load(own), nothing);
             score.Store(own);
-            maximum = Lanes512.Max(maximum, score);
+            maximum = FloatLanes512.Max(maximum, score);
         }
 
         return maximum;
@@ -110,13 +110,13 @@ internal static unsafe class TileSoftmax
 
     private static void Rescale(in TileSpace space, int tile, int blocks, int half, Vector512<float> factor)
     {
-        var masses = space.Masses(tile) + half * Lanes512.Count;
+        var masses = space.Masses(tile) + half * FloatLanes512.Count;
         (Vector512.Load(masses) * factor).Store(masses);
         for (var slice = 0; slice < 2 * blocks; slice++)
         {
             var sums = Sums(space, tile, slice, half);
             for (var i = 0; i < AmxTiles.Rows; i++)
-                (Vector512.Load(sums + i * Lanes512.Count) * factor).Store(sums + i * Lanes512.Count);
+                (Vector512.Load(sums + i * FloatLanes512.Count) * factor).Store(sums + i * FloatLanes512.Count);
         }
     }
 
@@ -130,7 +130,7 @@ internal static unsafe class TileSoftmax
     }
 
     // A row's scores for half of the lanes.
-    private static float* Row(float* scores, int row) => scores + (row / AmxTiles.Rows * 2 * AmxTiles.Rows + row % AmxTiles.Rows) * Lanes512.Count;
+    private static float* Row(float* scores, int row) => scores + (row / AmxTiles.Rows * 2 * AmxTiles.Rows + row % AmxTiles.Rows) * FloatLanes512.Count;
 
     // [16 elements, 16 lanes]
     private static float* Sums(in TileSpace space, int tile, int slice, int half) =>

@@ -15,7 +15,7 @@ internal static unsafe class TileTranspose
     {
         for (var i = 0; i < Units; i += 4)
         {
-            Lanes512.LoadColumns(rows + i * sizeof(float), stride, out var a, out var b, out var c, out var d);
+            FloatLanes512.LoadColumns(rows + i * sizeof(float), stride, out var a, out var b, out var c, out var d);
             a.Store(tile + i * Units);
             b.Store(tile + (i + 1) * Units);
             c.Store(tile + (i + 2) * Units);

@@ -1,7 +1,7 @@
 namespace Kvasir.Kernels.Attention.Formats;
 
 /// <summary>Bytes whose steps and zeros the rows of a page share, one for each channel.</summary>
-internal sealed class ChannelCodec() : StoredCodec<Int8Codec>(errorShare: 1.0 / 255)
+internal sealed class ChannelCodec() : StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255)
 {
     public override bool SealsPages => true;
 

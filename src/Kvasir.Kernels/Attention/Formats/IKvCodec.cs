@@ -13,7 +13,7 @@ internal unsafe interface IKvCodec
     static abstract bool HasScales { get; }
 
     /// <summary>What is stored of a row of <paramref name="dim"/> elements; where in a page, <see cref="RowLayout"/> says.</summary>
-    static abstract RowParts Parts(int dim);
+    static abstract RowSizes Parts(int dim);
 
     /// <summary>Writes all bytes of Parts(row.Length), padding included.</summary>
     static abstract void Encode(ReadOnlySpan<float> row, StoredRow stored);
@@ -29,12 +29,12 @@ internal unsafe interface IKvCodec
     /// <param name="scales">Room for <see cref="RowBlocks.ScalesRoom"/> blocks.</param>
     /// <returns>Where the scales of block 0 stand.</returns>
     static abstract float* WidenScales<TLanes, V>(StoredRows rows, int blockCount, float* scales)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct;
 
     /// <summary>The elements [index, index + TLanes.Count) without their scale; index is a multiple of TLanes.Count.</summary>
     static abstract V Load<TLanes, V>(byte* codes, nint index)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct;
 
     /// <summary>Brings up to four queries into the order in which <see cref="Score"/> reads them; queries that are missing count as zeros.</summary>
@@ -52,6 +52,6 @@ internal unsafe interface IKvCodec
     /// <param name="scales">From <see cref="WidenScales"/>.</param>
     /// <param name="scores">[4, TLanes.Count].</param>
     static abstract void Score<TLanes, V>(byte* rows, TileAhead ahead, nint stride, int blockCount, float* prepared, float* scales, float* scores)
-        where TLanes : struct, ILanes<V>
+        where TLanes : struct, IFloatLanes<V>
         where V : struct;
 }

@@ -71,8 +71,8 @@ public sealed unsafe class OpenPage
 
         for (var channel = 0; channel < _padded; channel++)
         {
-            var group = header + channel + (channel & -Int8Codec.ChannelGroup);
-            Cover(rows, channel, new Int8Range(group[0], group[Int8Codec.ChannelGroup]));
+            var group = header + channel + (channel & -KvInt8Codec.ChannelGroup);
+            Cover(rows, channel, new Int8Range(group[0], group[KvInt8Codec.ChannelGroup]));
         }
     }
 
@@ -107,8 +107,8 @@ public sealed unsafe class OpenPage
                 continue;
             var range = Int8Range.Of(rows.Least[channel], rows.Most[channel]);
             Cover(rows, channel, range);
-            var group = header + channel + (channel & -Int8Codec.ChannelGroup);
-            (group[0], group[Int8Codec.ChannelGroup]) = (range.Step, range.Zero);
+            var group = header + channel + (channel & -KvInt8Codec.ChannelGroup);
+            (group[0], group[KvInt8Codec.ChannelGroup]) = (range.Step, range.Zero);
         }
 
         for (var row = 0; row < count; row++)
@@ -116,7 +116,7 @@ public sealed unsafe class OpenPage
             var stored = Codes(page, row);
             ((float*)stored)[0] = 0;
             ((int*)stored)[1] = (int)((byte*)header - stored);
-            Int8Codes.Encode(rows.Row(row), rows.Inverses, rows.Zeros, _padded, (sbyte*)stored + Int8Codec.HeadBytes);
+            Int8Codes.Encode(rows.Row(row), rows.Inverses, rows.Zeros, _padded, (sbyte*)stored + KvInt8Codec.HeadBytes);
         }
     }
 

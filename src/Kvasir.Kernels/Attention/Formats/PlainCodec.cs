@@ -21,10 +21,10 @@ internal sealed unsafe class PlainCodec<TCodec>(double errorShare)
         new Span<byte>(stored.Codes + bytes, PartsOf(row.Length).CodeBytes - bytes).Clear();
     }
 
-    private protected override RowParts PartsOf(int dim)
+    private protected override RowSizes PartsOf(int dim)
     {
         var bytes = TCodec.RowBytes(RowBlocks.Count(dim) * RowBlocks.Elements);
-        return new RowParts(Math.Max(FewestBytes, (bytes + Granule - 1) / Granule * Granule), 0);
+        return new RowSizes(Math.Max(FewestBytes, (bytes + Granule - 1) / Granule * Granule), 0);
     }
 
     private static Variant<RowKernels> Widened(Variant<RowKernels> floats) => new(floats.Name, floats.IsSupported, new PlainKernels<TCodec>(floats.Run));

@@ -20,18 +20,18 @@ public abstract unsafe class RowCodec
     }
 
     /// <summary>4 bytes an element, as computed.</summary>
-    public static RowCodec F32 { get; } = new StoredCodec<F32Codec>(errorShare: 0);
+    public static RowCodec F32 { get; } = new StoredCodec<KvF32Codec>(errorShare: 0);
 
     /// <summary>2 bytes an element, rounded to nearest even.</summary>
-    public static RowCodec BF16 { get; } = new StoredCodec<Bf16Codec>(errorShare: 1.0 / 256, TileForm.AsStored);
+    public static RowCodec BF16 { get; } = new StoredCodec<KvBf16Codec>(errorShare: 1.0 / 256, TileForm.AsStored);
 
     /// <summary>8-bit integers in blocks of 32 with one scale each.</summary>
-    public static RowCodec Q8 { get; } = new StoredCodec<Q8Codec>(
+    public static RowCodec Q8 { get; } = new StoredCodec<KvQ8Codec>(
         errorShare: 0.5 / 127 * 129 / 128, TileForm.Narrowed, new Variant<RowKernels>("vnni", VnniScores.IsSupported && VnniValues.IsSupported, new VnniKernels()));
 
     /// <summary>8-bit integers between the least and the largest element of the row.</summary>
     [SuppressMessage("Naming", "CA1720", Justification = "It is the name of the format.")]
-    public static RowCodec Int8 { get; } = new StoredCodec<Int8Codec>(errorShare: 1.0 / 255);
+    public static RowCodec Int8 { get; } = new StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255);
 
     /// <summary>The same, between the least and the largest element of each channel of a page.</summary>
     public static RowCodec Int8Channel { get; } = new ChannelCodec();
@@ -82,7 +82,7 @@ public abstract unsafe class RowCodec
     }
 
     /// <summary>What is stored of a row of <paramref name="dim"/> elements.</summary>
-    internal RowParts Parts(int dim)
+    internal RowSizes Parts(int dim)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(dim, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
@@ -119,5 +119,5 @@ public abstract unsafe class RowCodec
         return _forms[index < 0 ? ^1 : index].Run;
     }
 
-    private protected abstract RowParts PartsOf(int dim);
+    private protected abstract RowSizes PartsOf(int dim);
 }

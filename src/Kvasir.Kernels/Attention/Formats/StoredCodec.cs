@@ -11,13 +11,13 @@ internal class StoredCodec<TCodec>(double errorShare, TileForm tiles = TileForm.
 {
     internal override void Encode(ReadOnlySpan<float> row, StoredRow stored) => TCodec.Encode(row, stored);
 
-    private protected override RowParts PartsOf(int dim) => TCodec.Parts(dim);
+    private protected override RowSizes PartsOf(int dim) => TCodec.Parts(dim);
 
     private static Variant<RowKernels>[] ByLanes() =>
     [
-        new("scalar", true, new LaneKernels<TCodec, Lanes1, float>()),
-        new("128", Vector128.IsHardwareAccelerated, new LaneKernels<TCodec, Lanes128, Vector128<float>>()),
-        new("256", Vector256.IsHardwareAccelerated, new LaneKernels<TCodec, Lanes256, Vector256<float>>()),
-        new("512", Vector512.IsHardwareAccelerated, new LaneKernels<TCodec, Lanes512, Vector512<float>>()),
+        new("scalar", true, new LaneKernels<TCodec, FloatLanes1, float>()),
+        new("128", Vector128.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes128, Vector128<float>>()),
+        new("256", Vector256.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes256, Vector256<float>>()),
+        new("512", Vector512.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes512, Vector512<float>>()),
     ];
 }

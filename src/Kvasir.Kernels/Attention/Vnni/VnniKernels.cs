@@ -5,7 +5,7 @@ using Kvasir.Kernels.Elementwise;
 namespace Kvasir.Kernels.Attention.Vnni;
 
 /// <summary>Kernels of q8 rows: those that meet few queries are multiplied in bytes.</summary>
-internal sealed unsafe class VnniKernels : LaneKernels<Q8Codec, Lanes512, Vector512<float>>
+internal sealed unsafe class VnniKernels : LaneKernels<KvQ8Codec, FloatLanes512, Vector512<float>>
 {
     public override void Score(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
     {

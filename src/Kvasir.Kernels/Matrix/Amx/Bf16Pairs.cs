@@ -35,7 +35,7 @@ internal static unsafe class Bf16Pairs
 
     /// <summary>Half-precision numbers, as many as lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Widen(byte* halves) => LaneHalves<Lanes512, Vector512<int>>.ToFloat(Lanes512.LoadHalves((ushort*)halves)).AsSingle();
+    public static Vector512<float> Widen(byte* halves) => LaneHalves<WordLanes512, Vector512<int>>.ToFloat(WordLanes512.LoadHalves((ushort*)halves)).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Scaled(Vector512<int> codes, Vector512<float> scale, Vector512<float> offset) =>

@@ -13,12 +13,12 @@ internal readonly unsafe struct BF16Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TLanes, TVector>(byte* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged => TLanes.ShiftLeft(TLanes.LoadHalves((ushort*)elements), 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         elements[0] = TLanes.ShiftLeft(word, 16);

@@ -13,12 +13,12 @@ internal readonly unsafe struct F16Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TLanes, TVector>(byte* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged => LaneHalves<TLanes, TVector>.ToFloat(TLanes.LoadHalves((ushort*)elements));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         elements[0] = LaneHalves<TLanes, TVector>.ToFloat(TLanes.And(word, TLanes.Fill(0xFFFF)));

@@ -13,11 +13,11 @@ internal readonly unsafe struct F32Codec : IFloatCodec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TLanes, TVector>(byte* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged => *(TVector*)elements;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Unpack<TLanes, TVector>(TVector word, TVector* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged => elements[0] = word;
 }

@@ -15,6 +15,6 @@ internal unsafe interface IBlock256Codec : IQuantCodec
     static abstract int VectorsPerSum { get; }
 
     static abstract void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged;
 }

@@ -16,6 +16,6 @@ internal unsafe interface IBlock32Codec : IQuantCodec
 
     /// <summary>One block of each row as eight vectors of four codes per lane.</summary>
     static abstract void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged;
 }

@@ -11,11 +11,11 @@ internal unsafe interface IFloatCodec
 
     /// <summary>As many consecutive elements as a vector has lanes.</summary>
     static abstract TVector Load<TLanes, TVector>(byte* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged;
 
     /// <summary>Four bytes per lane to one vector per element.</summary>
     static abstract void Unpack<TLanes, TVector>(TVector word, TVector* elements)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged;
 }

@@ -25,7 +25,7 @@ internal readonly unsafe struct Q4_0Codec : IBlock32Codec
     }
 
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged =>
         NibbleLanes<TLanes, TVector>.Unpack(rows, offset + HalfFloat.Bytes, codes);
 }

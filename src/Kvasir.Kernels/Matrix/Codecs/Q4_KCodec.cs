@@ -35,7 +35,7 @@ internal readonly unsafe struct Q4_KCodec : IBlock256Codec
     }
 
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         SixBitScales.Unpack<TLanes, TVector>(rows, offset, panel);

@@ -27,7 +27,7 @@ internal readonly unsafe struct Q5_1Codec : IBlock32Codec
     }
 
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, TVector* codes)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged =>
         NibbleLanes<TLanes, TVector>.UnpackFiveBits(rows, offset + 2 * HalfFloat.Bytes, codes);
 }

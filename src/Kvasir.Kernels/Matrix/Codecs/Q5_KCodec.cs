@@ -38,7 +38,7 @@ internal readonly unsafe struct Q5_KCodec : IBlock256Codec
     }
 
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         SixBitScales.Unpack<TLanes, TVector>(rows, offset, panel);
@@ -61,7 +61,7 @@ internal readonly unsafe struct Q5_KCodec : IBlock256Codec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Split<TLanes, TVector>(TVector word, TVector highBits, int bit, TVector* codes)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         var (ones, nibble) = (TLanes.Fill(0x01010101), TLanes.Fill(NibbleLanes<TLanes, TVector>.LowNibbles));

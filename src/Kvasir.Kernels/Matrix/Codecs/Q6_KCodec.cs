@@ -41,7 +41,7 @@ internal readonly unsafe struct Q6_KCodec : IBlock256Codec
     }
 
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         UnpackScales<TLanes, TVector>(rows, offset, panel);
@@ -64,7 +64,7 @@ internal readonly unsafe struct Q6_KCodec : IBlock256Codec
     }
 
     private static void UnpackScales<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         var words = stackalloc TVector[4];
@@ -81,7 +81,7 @@ internal readonly unsafe struct Q6_KCodec : IBlock256Codec
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Split<TLanes, TVector>(TVector word, TVector highPairs, int bit, TVector* codes)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         var (pairs, nibble) = (TLanes.Fill(0x03030303), TLanes.Fill(NibbleLanes<TLanes, TVector>.LowNibbles));

@@ -26,7 +26,7 @@ internal static unsafe class SixBitScales
 
     /// <summary>The first sixteen bytes of a block: two halves, the scale and its minimum, and the packed scales.</summary>
     public static void Unpack<TLanes, TVector>(TileRows rows, int offset, Panel<TVector> panel)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         TLanes.LoadWords(rows, offset, out var halves, out var word0, out var word1, out var word2);
@@ -45,13 +45,13 @@ internal static unsafe class SixBitScales
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector TopBits<TLanes, TVector>(TVector word)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged => TLanes.And(TLanes.ShiftRight(word, 2), TLanes.Fill(0x30303030));
 
     /// <summary>Byte i of every lane twice as 16 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SpreadScales<TLanes, TVector>(TVector bytes, TVector* scales)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         scales[0] = TLanes.PickBytes(bytes, unchecked((int)0x80008000));
@@ -63,7 +63,7 @@ internal static unsafe class SixBitScales
     /// <summary>Two neighbouring bytes of every lane as 16 bits each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SpreadPairs<TLanes, TVector>(TVector bytes, TVector* minimums)
-        where TLanes : struct, ILanes<TVector>
+        where TLanes : struct, IWordLanes<TVector>
         where TVector : unmanaged
     {
         minimums[0] = TLanes.PickBytes(bytes, unchecked((int)0x80018000));

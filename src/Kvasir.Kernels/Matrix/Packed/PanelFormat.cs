@@ -70,14 +70,14 @@ internal abstract unsafe class PanelFormat
     protected static void PackWords(TileRows rows, int offset, int bytes, byte* destination, int flipped = 0)
     {
         const int HalfRows = Rows / 2;
-        var flip = Lanes512.Fill(flipped);
+        var flip = WordLanes512.Fill(flipped);
         var second = new TileRows(rows.Row(HalfRows), rows.Stride);
         var target = (Vector512<int>*)destination;
         for (var i = 0; i < bytes; i += 16, target += 8)
         {
-            Lanes512.LoadWords(rows, offset + i, out var word0, out var word1, out var word2, out var word3);
+            WordLanes512.LoadWords(rows, offset + i, out var word0, out var word1, out var word2, out var word3);
             (target[0], target[2], target[4], target[6]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
-            Lanes512.LoadWords(second, offset + i, out word0, out word1, out word2, out word3);
+            WordLanes512.LoadWords(second, offset + i, out word0, out word1, out word2, out word3);
             (target[1], target[3], target[5], target[7]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
         }
     }

@@ -49,7 +49,7 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
             {
                 var (pair, shift) = (group / 2, group % 2);
                 var bytes = Avx512F.ConvertToVector512Int32(Vector128.Load(scales + ScalesAt + group * Rows + half * Rows / 2));
-                var minimums = Lanes512.LoadHalves((ushort*)(scales + MinimumsAt + pair * PairBytes + half * PairBytes / 2));
+                var minimums = WordLanes512.LoadHalves((ushort*)(scales + MinimumsAt + pair * PairBytes + half * PairBytes / 2));
                 var minimum = Vector512.ShiftRightLogical(minimums, 8 * shift) & Vector512.Create(0xFF);
                 var scale = Vector512.ConvertToSingle(bytes) * blockScale;
                 var offset = -(Vector512.ConvertToSingle(minimum) * blockMinimum);
@@ -123,14 +123,14 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void PackScales(TileRows rows, int offset, byte* scales, int half)
     {
-        Lanes512.LoadWords(rows, offset, out var halves, out var low, out var lowMinimums, out var high);
+        WordLanes512.LoadWords(rows, offset, out var halves, out var low, out var lowMinimums, out var high);
         Avx512F.ConvertToVector256UInt16(halves.AsUInt32()).Store((ushort*)(scales + half * HalvesBytes / 2));
         Avx512F.ConvertToVector256UInt16(halves.AsUInt32() >> 16).Store((ushort*)(scales + HalvesBytes + half * HalvesBytes / 2));
-        var (scaleTops, minimumTops) = ((low >> 2) & Lanes512.Fill(0x30303030), (lowMinimums >> 2) & Lanes512.Fill(0x30303030));
-        StoreScales(low & Lanes512.Fill(0x3F3F3F3F), scales + ScalesAt + half * Rows / 2);
-        StoreScales((high & Lanes512.Fill(0x0F0F0F0F)) | scaleTops, scales + ScalesAt + 4 * Rows + half * Rows / 2);
-        StorePairs(lowMinimums & Lanes512.Fill(0x3F3F3F3F), scales + MinimumsAt + half * PairBytes / 2);
-        StorePairs(((high >> 4) & Lanes512.Fill(0x0F0F0F0F)) | minimumTops, scales + MinimumsAt + 2 * PairBytes + half * PairBytes / 2);
+        var (scaleTops, minimumTops) = ((low >> 2) & WordLanes512.Fill(0x30303030), (lowMinimums >> 2) & WordLanes512.Fill(0x30303030));
+        StoreScales(low & WordLanes512.Fill(0x3F3F3F3F), scales + ScalesAt + half * Rows / 2);
+        StoreScales((high & WordLanes512.Fill(0x0F0F0F0F)) | scaleTops, scales + ScalesAt + 4 * Rows + half * Rows / 2);
+        StorePairs(lowMinimums & WordLanes512.Fill(0x3F3F3F3F), scales + MinimumsAt + half * PairBytes / 2);
+        StorePairs(((high >> 4) & WordLanes512.Fill(0x0F0F0F0F)) | minimumTops, scales + MinimumsAt + 2 * PairBytes + half * PairBytes / 2);
     }
 
     /// <summary>Byte i of every lane goes to group i.</summary>

@@ -7,7 +7,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 /// not needed, and widened once all of a panel's are stored: a vector load right behind would wait for its sixteen stores.
 /// </summary>
 internal static unsafe class BlockScales<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

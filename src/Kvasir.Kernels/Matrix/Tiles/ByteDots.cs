@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Products of unsigned codes with signed activations, four per lane and vector, summed in 16 bits.</summary>
 internal static unsafe class ByteDots<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
     /// <summary>Of an even number of vectors; two sums, since each addition waits for the one before.</summary>

@@ -5,7 +5,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Blocks of 32 small unsigned codes, multiplied as bytes and summed in 16 bits as long as they fit.</summary>
 internal readonly unsafe struct BytePanels<TLanes, TVector, TCodec> : IPanelKernel<TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
     where TCodec : struct, IBlock32Codec
 {

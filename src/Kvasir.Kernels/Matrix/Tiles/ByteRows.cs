@@ -21,7 +21,7 @@ internal static unsafe class ByteRows
 
     private static int BlockBytes => Q8_0Codec.BlockBytes;
 
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         for (var row = 0; row < product.RowCount; row++)
         {
@@ -72,7 +72,7 @@ internal static unsafe class ByteRows
     {
         var halves = Vector128.Create(
             Half(block, 0), Half(block, 1), Half(block, 2), Half(block, 3), Half(block, 4), Half(block, 5), Half(block, 6), Half(block, 7));
-        return LaneHalves<Lanes256, Vector256<int>>.ToFloat(Avx2.ConvertToVector256Int32(halves)).AsSingle();
+        return LaneHalves<WordLanes256, Vector256<int>>.ToFloat(Avx2.ConvertToVector256Int32(halves)).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

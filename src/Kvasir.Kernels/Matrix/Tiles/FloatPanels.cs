@@ -5,7 +5,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Float weights, a vector of rows per column: the loops are those of any matrix product in single precision.</summary>
 internal readonly unsafe struct FloatPanels<TLanes, TVector, TCodec> : IPanelKernel<TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
     where TCodec : struct, IFloatCodec
 {

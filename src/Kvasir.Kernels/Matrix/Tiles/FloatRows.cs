@@ -9,7 +9,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 /// activations for the four, and the next four are asked for meanwhile: a row is often a page, behind whose end the hardware does not look.
 /// </summary>
 internal static unsafe class FloatRows<TLanes, TVector, TCodec>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
     where TCodec : struct, IFloatCodec
 {
@@ -17,7 +17,7 @@ internal static unsafe class FloatRows<TLanes, TVector, TCodec>
     private const int CacheLineBytes = 64;
 
     [SkipLocalsInit]
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         var sums = stackalloc float[RowsAtOnce];
         for (var row = 0; row < product.RowCount; row += RowsAtOnce)
@@ -35,7 +35,7 @@ internal static unsafe class FloatRows<TLanes, TVector, TCodec>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Dot(in Product product, int row, float* activations, float* sums)
+    private static void Dot(in ProductArguments product, int row, float* activations, float* sums)
     {
         // Past the end the last row is repeated; Run does not store its sums.
         var last = product.RowCount - 1;
@@ -71,7 +71,7 @@ internal static unsafe class FloatRows<TLanes, TVector, TCodec>
         (sums[0], sums[1], sums[2], sums[3]) = (TLanes.SumFloats(a), TLanes.SumFloats(b), TLanes.SumFloats(c), TLanes.SumFloats(d));
     }
 
-    private static void AddTail(in Product product, int row, float* activations, float* sums)
+    private static void AddTail(in ProductArguments product, int row, float* activations, float* sums)
     {
         var first = product.Columns - product.Columns % TLanes.Count;
         for (var i = 0; i < Math.Min(RowsAtOnce, product.RowCount - row); i++)

@@ -19,7 +19,7 @@ internal static unsafe class FloatTileProduct<TCodec>
     public static bool IsSupported => AssembledKernel.IsAllowed;
 
     [SkipLocalsInit]
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         var scratch = stackalloc byte[(2 * PanelColumns + 1) * VectorBytes];
         var first = (Vector512<int>*)((nint)(scratch + VectorBytes - 1) & -VectorBytes);
@@ -40,7 +40,7 @@ internal static unsafe class FloatTileProduct<TCodec>
 
     /// <summary>Fewer rows than a tile: their bytes are copied to where a whole one may be read, and results by way of a copy too.</summary>
     [SkipLocalsInit]
-    private static void RunRest(in Product product, int row, Vector512<int>* panel)
+    private static void RunRest(in ProductArguments product, int row, Vector512<int>* panel)
     {
         var stride = PanelColumns * TCodec.ElementBytes;
         var copy = stackalloc byte[Rows * stride];
@@ -71,11 +71,11 @@ internal static unsafe class FloatTileProduct<TCodec>
 
     private static void Unpack(TileRows rows, int columns, Vector512<int>* panel)
     {
-        FloatPanels<Lanes512, Vector512<int>, TCodec>.Unpack(rows, columns, new Panel<Vector512<int>>(panel));
-        FloatPanels<Lanes512, Vector512<int>, TCodec>.Unpack(new TileRows(rows.Row(Rows / 2), rows.Stride), columns, new Panel<Vector512<int>>(panel + PanelColumns));
+        FloatPanels<WordLanes512, Vector512<int>, TCodec>.Unpack(rows, columns, new Panel<Vector512<int>>(panel));
+        FloatPanels<WordLanes512, Vector512<int>, TCodec>.Unpack(new TileRows(rows.Row(Rows / 2), rows.Stride), columns, new Panel<Vector512<int>>(panel + PanelColumns));
     }
 
-    private static void Multiply(in Product product, int row, (int First, int Count) columns, float* panel)
+    private static void Multiply(in ProductArguments product, int row, (int First, int Count) columns, float* panel)
     {
         var arguments = Arguments(product, columns, panel);
         for (var b = 0; b < product.Batch; b += FloatTileCode.MostRows)
@@ -89,7 +89,7 @@ internal static unsafe class FloatTileProduct<TCodec>
     private static delegate* unmanaged<FloatTileArguments*, void> Kernel(int rows) =>
         (delegate* unmanaged<FloatTileArguments*, void>)FloatTileCode.Kernels.Address(rows);
 
-    private static FloatTileArguments Arguments(in Product product, (int First, int Count) columns, float* panel) => new()
+    private static FloatTileArguments Arguments(in ProductArguments product, (int First, int Count) columns, float* panel) => new()
     {
         First = panel,
         Second = panel + PanelColumns * VectorBytes / sizeof(float),

@@ -5,7 +5,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Blocks of 256 with a scale per group: the integer scale is the factor that widens 16-bit sums to 32 bits, so it costs nothing.</summary>
 internal readonly unsafe struct GroupPanels<TLanes, TVector, TCodec> : IPanelKernel<TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
     where TCodec : struct, IBlock256Codec
 {

@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Half precision to single in every lane: .NET has no class for the instruction that does it.</summary>
 internal static class LaneHalves<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
     private const int Rebias = (127 - 15) << 23;

@@ -4,7 +4,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>Blocks of <see cref="Codecs.Nibbles"/> to unsigned bytes, four consecutive elements of a row per lane.</summary>
 internal static unsafe class NibbleLanes<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
     public const int LowNibbles = 0x0F0F0F0F;

@@ -8,7 +8,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 /// multiplied by a part of the batch that stays in the second cache level while all tiles pass.
 /// </summary>
 internal static unsafe class TileProduct<TLanes, TVector, TKernel>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
     where TKernel : struct, IPanelKernel<TVector>
 {
@@ -17,7 +17,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
     private const int CacheLineBytes = 64;
 
     [SkipLocalsInit]
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         if (product.RowCount < TLanes.Count)
         {
@@ -42,7 +42,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
 
     /// <summary>Fewer rows than lanes: each panel's bytes are copied to where a whole tile may be read.</summary>
     [SkipLocalsInit]
-    private static void RunPadded(in Product product)
+    private static void RunPadded(in ProductArguments product)
     {
         var scratch = stackalloc byte[(Panel<TVector>.Vectors + BatchPart + 1) * sizeof(TVector)];
         var panel = new Panel<TVector>((TVector*)(((nint)scratch + sizeof(TVector) - 1) & -sizeof(TVector)));
@@ -67,7 +67,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
         }
     }
 
-    private static void Tile(in Product product, TileRows rows, Panel<TVector> panel, BatchRange batch)
+    private static void Tile(in ProductArguments product, TileRows rows, Panel<TVector> panel, BatchRange batch)
     {
         Clear(panel, batch);
         for (var column = 0; column < product.Columns; column += Panel<TVector>.Columns)
@@ -80,7 +80,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
     }
 
     /// <summary>So many short streams are beyond what the hardware follows by itself. Past a row's end come the next tile's rows.</summary>
-    private static void Prefetch(in Product product, TileRows rows, int column)
+    private static void Prefetch(in ProductArguments product, TileRows rows, int column)
     {
         var source = rows.First + TKernel.WeightBytes(Math.Min(column, product.Columns));
         if (column >= product.Columns)
@@ -93,7 +93,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
         }
     }
 
-    private static void Multiply(in Product product, PanelPart part, Panel<TVector> panel, BatchRange batch)
+    private static void Multiply(in ProductArguments product, PanelPart part, Panel<TVector> panel, BatchRange batch)
     {
         var b = 0;
         for (; b + TKernel.BatchRows <= batch.Count; b += TKernel.BatchRows)
@@ -102,7 +102,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
             TKernel.Multiply(panel, part, product.ActivationRow(batch.First + b), Sums(panel) + b);
     }
 
-    private static void Store(in Product product, int row, int rows, Panel<TVector> panel, BatchRange batch)
+    private static void Store(in ProductArguments product, int row, int rows, Panel<TVector> panel, BatchRange batch)
     {
         for (var b = 0; b < batch.Count; b++)
             Unsafe.CopyBlockUnaligned(product.ResultRow(batch.First + b) + row, Sums(panel) + b, (uint)(rows * sizeof(float)));
@@ -111,7 +111,7 @@ internal static unsafe class TileProduct<TLanes, TVector, TKernel>
     private static void Clear(Panel<TVector> panel, BatchRange batch) =>
         Unsafe.InitBlock(Sums(panel), 0, (uint)(batch.Count * sizeof(TVector)));
 
-    private static PanelPart Part(in Product product, int column) =>
+    private static PanelPart Part(in ProductArguments product, int column) =>
         new(column, Math.Min(Panel<TVector>.Columns, product.Columns - column), product.Columns);
 
     /// <summary>One vector per row of the batch's part, behind the panel.</summary>

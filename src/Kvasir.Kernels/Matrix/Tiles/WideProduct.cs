@@ -4,10 +4,10 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 
 /// <summary>The product in vectors of one width: every type with the kernel of its family.</summary>
 internal static class WideProduct<TLanes, TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
-    public static void Run(in Product product)
+    public static void Run(in ProductArguments product)
     {
         switch (product.Type)
         {
@@ -27,20 +27,20 @@ internal static class WideProduct<TLanes, TVector>
         }
     }
 
-    private static void Floats<TCodec>(in Product product)
+    private static void Floats<TCodec>(in ProductArguments product)
         where TCodec : struct, IFloatCodec
     {
         if (product.Batch < FloatPanels<TLanes, TVector, TCodec>.SmallestBatch)
             FloatRows<TLanes, TVector, TCodec>.Run(product);
-        else if (TLanes.Count == Lanes512.Count && FloatTileProduct<TCodec>.IsSupported)
+        else if (TLanes.Count == WordLanes512.Count && FloatTileProduct<TCodec>.IsSupported)
             FloatTileProduct<TCodec>.Run(product);
         else
             TileProduct<TLanes, TVector, FloatPanels<TLanes, TVector, TCodec>>.Run(product);
     }
 
-    private static void Bytes<TCodec>(in Product product)
+    private static void Bytes<TCodec>(in ProductArguments product)
         where TCodec : struct, IBlock32Codec => TileProduct<TLanes, TVector, BytePanels<TLanes, TVector, TCodec>>.Run(product);
 
-    private static void Groups<TCodec>(in Product product)
+    private static void Groups<TCodec>(in ProductArguments product)
         where TCodec : struct, IBlock256Codec => TileProduct<TLanes, TVector, GroupPanels<TLanes, TVector, TCodec>>.Run(product);
 }

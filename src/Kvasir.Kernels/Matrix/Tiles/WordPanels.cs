@@ -8,7 +8,7 @@ namespace Kvasir.Kernels.Matrix.Tiles;
 /// bits does. Widened, -128 needs no thought.
 /// </summary>
 internal readonly unsafe struct WordPanels<TLanes, TVector> : IPanelKernel<TVector>
-    where TLanes : struct, ILanes<TVector>
+    where TLanes : struct, IWordLanes<TVector>
     where TVector : unmanaged
 {
     private const int Block = Q8Block32Row.BlockElements;

@@ -34,7 +34,7 @@ internal sealed class SequenceAttention
     /// <param name="interruption">Told of faults; ends the sequence's part in a step when somebody else cancels it.</param>
     /// <param name="takeBack">How far its generated rows may be taken back.</param>
     public SequenceAttention(
-        AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption, TakeBack takeBack = default)
+        AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption, TakeBackLimits takeBack = default)
     {
         (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (policy, shape, maxRows, audit, interruption, takeBack);
         (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
@@ -49,7 +49,7 @@ internal sealed class SequenceAttention
     public int MaxRows { get; }
 
     /// <summary>How far its generated rows may be taken back.</summary>
-    public TakeBack TakeBack { get; }
+    public TakeBackLimits TakeBack { get; }
 
     /// <summary>Rows with which other sequences begin too, whoever computes them: see <see cref="HeadPlace.PrefixRows"/>.</summary>
     public int PrefixRows { get; init; }

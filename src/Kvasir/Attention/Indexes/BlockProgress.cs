@@ -171,17 +171,17 @@ internal sealed class BlockProgress(int groupHeads)
         var best = Best;
         var places = Places;
         var keys = Keys[..more];
-        var threshold = Order.Rank(Order.Largest(best, _ranked + more));
+        var threshold = LargestNumbers.Rank(LargestNumbers.Largest(best, _ranked + more));
         var found = 0;
         for (var block = 0; block < _count; block++)
         {
-            if (places[block] == NotRanked && Order.Rank(best[block]) > threshold)
+            if (places[block] == NotRanked && LargestNumbers.Rank(best[block]) > threshold)
                 keys[found++] = Key(best[block], block);
         }
 
         for (var block = 0; found < more; block++)
         {
-            if (places[block] == NotRanked && Order.Rank(best[block]) == threshold)
+            if (places[block] == NotRanked && LargestNumbers.Rank(best[block]) == threshold)
                 keys[found++] = Key(best[block], block);
         }
 
@@ -195,7 +195,7 @@ internal sealed class BlockProgress(int groupHeads)
     }
 
     // Smaller for better blocks, and for the first of equal ones.
-    private static ulong Key(float score, int block) => (ulong)~Order.Rank(score) << 32 | (uint)block;
+    private static ulong Key(float score, int block) => (ulong)~LargestNumbers.Rank(score) << 32 | (uint)block;
 
     private static float LogSum(float x, float y)
     {

@@ -37,9 +37,9 @@ internal sealed class KeyAxes
         if (!file.TryFind(TensorName, out var tensor))
             throw new KvasirException(KvasirError.BadFile, $"{path}: there is no tensor {TensorName}; kvasir calibrate writes it");
         if (tensor.Type != WeightType.F32 || tensor.Shape is not [var layers, var heads, var rows, var dim] || rows != dim || layers * heads * dim == 0)
-            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} is {tensor.Type} {Shown.Shape(tensor.Shape)}; F32 [layers, KV heads, dim, dim] was expected");
+            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} is {tensor.Type} {MessageText.Shape(tensor.Shape)}; F32 [layers, KV heads, dim, dim] was expected");
         if (layers * heads * dim * dim > Array.MaxLength)
-            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} has the shape {Shown.Shape(tensor.Shape)}; the limit is {Array.MaxLength} elements");
+            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} has the shape {MessageText.Shape(tensor.Shape)}; the limit is {Array.MaxLength} elements");
         var axes = tensor.View.Span<float>(0, (int)(layers * heads * dim * dim)).ToArray();
         foreach (var x in axes)
         {
@@ -102,7 +102,7 @@ internal sealed class KeyAxes
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be written: {Shown.Line(problem.Message)}", problem);
+            throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be written: {MessageText.Line(problem.Message)}", problem);
         }
     }
 

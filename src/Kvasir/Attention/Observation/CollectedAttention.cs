@@ -53,7 +53,7 @@ internal abstract class CollectedAttention(HeadPlace place, int marks) : IDispos
         }
     }
 
-    /// <summary>Brings the sums up to date; <see cref="Above"/> reads them.</summary>
+    /// <summary>Brings the sums up to date; <see cref="NumbersAbove"/> reads them.</summary>
     public abstract void Settle(int windowRows);
 
     /// <summary>Lists the rows in [first, end) whose sums are above a limit, in ascending order, with their sums; says how many.</summary>
@@ -64,7 +64,7 @@ internal abstract class CollectedAttention(HeadPlace place, int marks) : IDispos
         {
             var page = Sums.From(row);
             page = page[..Math.Min(page.Length, among.End - row)];
-            count += Kernels.Elementwise.Above.Find(page, limit, row, rows[count..], sums[count..]);
+            count += Kernels.Elementwise.NumbersAbove.Find(page, limit, row, rows[count..], sums[count..]);
             row += page.Length;
         }
 

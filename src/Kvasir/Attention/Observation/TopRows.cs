@@ -38,7 +38,7 @@ internal sealed class TopRows
                 (above, between) = Split(sums[..found], float.PositiveInfinity, sums[most..]);
             count = Math.Min(count, found);
             if (count > 0)
-                Add(rows[..found], sums, count, Order.Largest(sums.Slice(most, between), count - above), selection);
+                Add(rows[..found], sums, count, LargestNumbers.Largest(sums.Slice(most, between), count - above), selection);
             return;
         }
     }

@@ -163,7 +163,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             if (alive <= kept)
                 return old;
             // Of rows with equal sums the oldest go first.
-            var (threshold, surplus) = (kept == 0 ? float.PositiveInfinity : Order.Largest(sums[..alive], kept), alive - kept);
+            var (threshold, surplus) = (kept == 0 ? float.PositiveInfinity : LargestNumbers.Largest(sums[..alive], kept), alive - kept);
             foreach (var x in sums[..alive])
                 surplus -= x < threshold ? 1 : 0;
             for (var first = middle.First; first < old;)

@@ -104,7 +104,7 @@ public sealed class Loki : SparsePolicy
             AttentionScores.Rows(_coordinates, PagedRows.Alone(_pages.Addresses, PageRows, RowCodec.BF16, _rank), rows, 1, scores, rows.Count);
         }
 
-        protected override float Threshold(Span<float> scores) => Order.Largest(scores, (int)MathF.Ceiling(share * scores.Length));
+        protected override float Threshold(Span<float> scores) => LargestNumbers.Largest(scores, (int)MathF.Ceiling(share * scores.Length));
 
         private void Project(ReadOnlySpan<float> vector, Span<float> coordinates)
         {

@@ -69,7 +69,7 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
             for (var head = 1; head < place.GroupHeads; head++)
                 VectorMath.Raise(scores.Slice(head * count, count), best);
             var wanted = Math.Min(count, Math.Max(FewestPages, (int)MathF.Ceiling(share * count)));
-            var threshold = Order.Largest(best, wanted);
+            var threshold = LargestNumbers.Largest(best, wanted);
             for (var page = 0; page < count && wanted > 0; page++)
             {
                 if (!(best[page] >= threshold))

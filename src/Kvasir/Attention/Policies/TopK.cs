@@ -23,6 +23,6 @@ public sealed class TopK(PolicySpec spec) : SparsePolicy(spec)
     private sealed class Best(ExactZones zones, HeadPlace place, float share) : ExactScoresSelector(zones, place)
     {
         // The score of the last row that is chosen.
-        protected override float Threshold(Span<float> scores) => Order.Largest(scores, (int)MathF.Ceiling(share * scores.Length));
+        protected override float Threshold(Span<float> scores) => LargestNumbers.Largest(scores, (int)MathF.Ceiling(share * scores.Length));
     }
 }

@@ -22,6 +22,6 @@ public sealed class TopP(PolicySpec spec) : SparsePolicy(spec)
 
     private sealed class Covering(ExactZones zones, HeadPlace place, float coverage) : ExactScoresSelector(zones, place)
     {
-        protected override float Threshold(Span<float> scores) => coverage >= 1 ? float.NegativeInfinity : Order.Covering(scores, coverage);
+        protected override float Threshold(Span<float> scores) => coverage >= 1 ? float.NegativeInfinity : LargestNumbers.Covering(scores, coverage);
     }
 }

@@ -6,9 +6,9 @@ namespace Kvasir.Jinja.Builtins;
 /// <summary>A filter, test, method or function that the language brings along, with the value that it is applied to.</summary>
 internal sealed class Builtin
 {
-    private readonly Func<Budget, object, Arguments, object> _body;
+    private readonly Func<RenderBudget, object, ArgumentValues, object> _body;
 
-    public Builtin(string name, Func<Budget, object, Arguments, object> body)
+    public Builtin(string name, Func<RenderBudget, object, ArgumentValues, object> body)
     {
         Name = name;
         _body = body;
@@ -17,7 +17,7 @@ internal sealed class Builtin
     /// <param name="name">As templates write it.</param>
     /// <param name="parameters">Names with blanks between; the optional ones end in a question mark and arrive as null when they are not given.</param>
     /// <param name="body">Takes the value that it is applied to and one argument per parameter.</param>
-    public Builtin(string name, string parameters, Func<Budget, object, object?[], object> body)
+    public Builtin(string name, string parameters, Func<RenderBudget, object, object?[], object> body)
     {
         Name = name;
         string[] names = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
@@ -29,7 +29,7 @@ internal sealed class Builtin
 
     public string Name { get; }
 
-    public object Apply(Budget budget, object self, Arguments arguments) => _body(budget, self, arguments);
+    public object Apply(RenderBudget budget, object self, ArgumentValues arguments) => _body(budget, self, arguments);
 
     public Function BoundTo(object self) => new(Name, (budget, arguments) => _body(budget, self, arguments));
 }

@@ -6,7 +6,7 @@ namespace Kvasir.Jinja.Builtins;
 /// <summary>Filters of single values: text, numbers, JSON, defaults. Those of sequences are in <see cref="SequenceFilters"/>.</summary>
 internal static class Filters
 {
-    private static readonly Dictionary<string, Builtin> Table = Members.Table(
+    private static readonly Dictionary<string, Builtin> Table = ValueMembers.Table(
         new("string", "", (budget, x, _) => PythonText.Str(budget, x)),
         new("safe", "", (budget, x, _) => PythonText.Str(budget, x)),
         new("upper", "", (budget, x, _) => Text(budget, x).Mapped(static text => text.ToUpperInvariant())),
@@ -15,12 +15,12 @@ internal static class Filters
         new("title", "", (budget, x, _) => Text(budget, x).Mapped(static text => StringMethods.Title(text, c => c is '-' or '(' or '{' or '[' or '<' || PythonText.IsSpace(c)))),
         new("trim", "chars?", (budget, x, a) => StringMethods.Strip(budget, Text(budget, x), a[0], start: true, end: true)),
         new("replace", "old new count?", (budget, x, a) =>
-            StringMethods.Replace(budget, Text(budget, x), PythonText.Str(budget, a[0]!), PythonText.Str(budget, a[1]!), Require.Integer(a[2], "replace", -1))),
-        new("indent", "width? first? blank?", (budget, x, a) => Indent(budget, Require.Text(x, "indent"), a[0] ?? 4L, Require.Flag(a[1]), Require.Flag(a[2]))),
+            StringMethods.Replace(budget, Text(budget, x), PythonText.Str(budget, a[0]!), PythonText.Str(budget, a[1]!), ArgumentTypes.Integer(a[2], "replace", -1))),
+        new("indent", "width? first? blank?", (budget, x, a) => Indent(budget, ArgumentTypes.Text(x, "indent"), a[0] ?? 4L, ArgumentTypes.Flag(a[1]), ArgumentTypes.Flag(a[2]))),
         new("escape", "", (budget, x, _) => Escape(budget, Text(budget, x))),
         new("e", "", (budget, x, _) => Escape(budget, Text(budget, x))),
         new("format", (budget, x, a) => PercentFormat.Apply(budget, Text(budget, x), a.Positional)),
-        new("int", "default? base?", (_, x, a) => Integer(x, a[0] ?? 0L, Require.Integer(a[1], "int", 10))),
+        new("int", "default? base?", (_, x, a) => Integer(x, a[0] ?? 0L, ArgumentTypes.Integer(a[1], "int", 10))),
         new("float", "default?", (_, x, a) => Real(x, a[0] ?? 0.0)),
         new("abs", "", (_, x, _) => x switch
         {
@@ -28,41 +28,41 @@ internal static class Filters
             long or bool when Operators.AsLong(x) != long.MinValue => Math.Abs(Operators.AsLong(x)),
             _ => throw new JinjaFailure($"abs does not take {Operators.TypeName(x)}"),
         }),
-        new("round", "precision? method?", (_, x, a) => Round(x, Require.Integer(a[0], "round", 0), Require.TextOrNull(a[1], "round") ?? "common")),
+        new("round", "precision? method?", (_, x, a) => Round(x, ArgumentTypes.Integer(a[0], "round", 0), ArgumentTypes.TextOrNull(a[1], "round") ?? "common")),
         new("default", "value? boolean?", Default),
         new("d", "value? boolean?", Default),
-        new("attr", "name", (_, x, a) => Members.Attribute(x, Require.Text(a[0], "attr"))),
+        new("attr", "name", (_, x, a) => ValueMembers.Attribute(x, ArgumentTypes.Text(a[0], "attr"))),
         new("tojson", "ensure_ascii? indent? separators? sort_keys?", ToJson),
-        new("from_json", "", (budget, x, _) => JsonText.Read(Text(budget, x))));
+        new("from_json", "", (budget, x, _) => JinjaJson.Read(Text(budget, x))));
 
     public static Builtin? Find(string name) => Table.GetValueOrDefault(name) ?? SequenceFilters.Find(name);
 
-    private static MarkedText Text(Budget budget, object value)
+    private static MarkedText Text(RenderBudget budget, object value)
     {
         var text = PythonText.Str(budget, value);
         budget.Characters(text.Length);
         return text;
     }
 
-    private static object Default(Budget budget, object value, object?[] arguments) =>
-        value is Undefined || (Require.Flag(arguments[1]) && !Operators.IsTrue(value)) ? arguments[0] ?? "" : value;
+    private static object Default(RenderBudget budget, object value, object?[] arguments) =>
+        value is Undefined || (ArgumentTypes.Flag(arguments[1]) && !Operators.IsTrue(value)) ? arguments[0] ?? "" : value;
 
-    private static MarkedText Indent(Budget budget, MarkedText text, object width, bool first, bool blank)
+    private static MarkedText Indent(RenderBudget budget, MarkedText text, object width, bool first, bool blank)
     {
-        var indent = MarkedText.Find(width) ?? Blanks(budget, Require.Integer(width, "indent"));
-        var lines = Splitting.Lines(budget, Arithmetic.Join(budget, text, "\n"), keepsEnds: false).Items;
+        var indent = MarkedText.Find(width) ?? Blanks(budget, ArgumentTypes.Integer(width, "indent"));
+        var lines = Splitting.Lines(budget, JinjaArithmetic.Join(budget, text, "\n"), keepsEnds: false).Items;
         for (int i = 0; i < lines.Count; i++)
         {
             var line = (MarkedText)lines[i];
             bool indented = i == 0 ? first : blank || line.Length > 0;
-            lines[i] = indented ? Arithmetic.Join(budget, indent, line) : line;
+            lines[i] = indented ? JinjaArithmetic.Join(budget, indent, line) : line;
         }
         return StringMethods.Join(budget, "\n", lines, line => (MarkedText)line);
     }
 
-    private static MarkedText Blanks(Budget budget, long count) => MarkedText.Find(Arithmetic.Apply(budget, "*", " ", count))!;
+    private static MarkedText Blanks(RenderBudget budget, long count) => MarkedText.Find(JinjaArithmetic.Apply(budget, "*", " ", count))!;
 
-    private static MarkedText Escape(Budget budget, MarkedText text)
+    private static MarkedText Escape(RenderBudget budget, MarkedText text)
     {
         (string, string)[] entities = [("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ("\"", "&#34;")];
         foreach (var (character, entity) in entities)
@@ -121,13 +121,13 @@ internal static class Filters
         };
     }
 
-    private static string ToJson(Budget budget, object value, object?[] arguments)
+    private static string ToJson(RenderBudget budget, object value, object?[] arguments)
     {
         string? indent = MarkedText.Plain(arguments[1]) switch
         {
             null or None => null,
             string text => text,
-            var width => Blanks(budget, Require.Integer(width, "tojson")),
+            var width => Blanks(budget, ArgumentTypes.Integer(width, "tojson")),
         };
         string itemSeparator = indent is null ? ", " : ",";
         string keySeparator = ": ";
@@ -135,6 +135,6 @@ internal static class Filters
             (itemSeparator, keySeparator) = (MarkedText.Find(item)!, MarkedText.Find(key)!);
         else if (arguments[2] is not (null or None))
             throw new JinjaFailure("tojson: separators must be two strings");
-        return JsonText.Write(budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, Require.Flag(arguments[0]), Require.Flag(arguments[3])));
+        return JinjaJson.Write(budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, ArgumentTypes.Flag(arguments[0]), ArgumentTypes.Flag(arguments[3])));
     }
 }

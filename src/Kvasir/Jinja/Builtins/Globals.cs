@@ -12,7 +12,7 @@ internal static class Globals
         Builtin[] functions =
         [
             new("raise_exception", "message", (budget, _, a) => throw new JinjaFailure(PythonText.Str(budget, a[0]!))),
-            new("strftime_now", "format", (budget, _, a) => Calendar.Format(clock.GetLocalNow(), Require.Text(a[0], "strftime_now"))),
+            new("strftime_now", "format", (budget, _, a) => Calendar.Format(clock.GetLocalNow(), ArgumentTypes.Text(a[0], "strftime_now"))),
             new("range", "start stop? step?", Range),
             new("namespace", Namespace),
             new("dict", Map),
@@ -21,12 +21,12 @@ internal static class Globals
             scope.Set(function.Name, function.BoundTo(None.Value));
     }
 
-    private static JinjaList Range(Budget budget, object self, object?[] arguments)
+    private static JinjaList Range(RenderBudget budget, object self, object?[] arguments)
     {
-        long first = Require.Integer(arguments[0], "range");
+        long first = ArgumentTypes.Integer(arguments[0], "range");
         long start = arguments[1] is null ? 0 : first;
-        long stop = arguments[1] is null ? first : Require.Integer(arguments[1], "range");
-        long step = Require.Integer(arguments[2], "range", 1);
+        long stop = arguments[1] is null ? first : ArgumentTypes.Integer(arguments[1], "range");
+        long step = ArgumentTypes.Integer(arguments[2], "range", 1);
         if (step == 0)
             throw new JinjaFailure("range cannot have the step 0");
         Int128 count = ((Int128)stop - start + step - Math.Sign(step)) / step;
@@ -39,27 +39,27 @@ internal static class Globals
         return new JinjaList(ListKind.List, numbers);
     }
 
-    private static JinjaNamespace Namespace(Budget budget, object self, Arguments arguments)
+    private static JinjaNamespace Namespace(RenderBudget budget, object self, ArgumentValues arguments)
     {
         var names = new JinjaNamespace();
         foreach (var (key, value) in MapOf(budget, "namespace", arguments).Entries)
-            names.Members[Require.Text(key, "namespace")] = value;
+            names.Members[ArgumentTypes.Text(key, "namespace")] = value;
         return names;
     }
 
-    private static JinjaMap Map(Budget budget, object self, Arguments arguments) => MapOf(budget, "dict", arguments);
+    private static JinjaMap Map(RenderBudget budget, object self, ArgumentValues arguments) => MapOf(budget, "dict", arguments);
 
     // A map or a list of pairs first, if any; then the named arguments.
-    private static JinjaMap MapOf(Budget budget, string function, Arguments arguments)
+    private static JinjaMap MapOf(RenderBudget budget, string function, ArgumentValues arguments)
     {
         if (arguments.Positional.Count > 1)
             throw new JinjaFailure($"{function} takes one map, not {arguments.Positional.Count}");
         var map = new JinjaMap();
         if (arguments.Positional is [var source])
         {
-            foreach (object pair in source is JinjaMap entries ? Sequences.Pairs(budget, entries) : Sequences.Items(budget, source))
+            foreach (object pair in source is JinjaMap entries ? ValueSequences.Pairs(budget, entries) : ValueSequences.Items(budget, source))
             {
-                if (Sequences.Items(budget, pair) is not [var key, var value])
+                if (ValueSequences.Items(budget, pair) is not [var key, var value])
                     throw new JinjaFailure($"{function} takes pairs of key and value");
                 map[key] = value;
             }

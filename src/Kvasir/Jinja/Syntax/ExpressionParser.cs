@@ -229,7 +229,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         int line = tokens.Line;
         bool negated = tokens.SkipName("not");
         string name = tokens.ExpectName();
-        var test = Tests.Find(name) ?? throw new JinjaFailure($"test '{name}' is not supported", line);
+        var test = JinjaTests.Find(name) ?? throw new JinjaFailure($"test '{name}' is not supported", line);
         var arguments = NoArguments;
         if (tokens.IsOperator("("))
             arguments = ParseArguments();

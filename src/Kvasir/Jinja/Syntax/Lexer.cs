@@ -9,7 +9,7 @@ namespace Kvasir.Jinja.Syntax;
 internal sealed class Lexer
 {
     private readonly string _source;
-    private readonly List<Token> _tokens = [];
+    private readonly List<TemplateToken> _tokens = [];
     private int _at;
     private int _line = 1;
     private int _countedTo;
@@ -17,7 +17,7 @@ internal sealed class Lexer
 
     private Lexer(string source) => _source = source;
 
-    public static List<Token> Read(string source)
+    public static List<TemplateToken> Read(string source)
     {
         source = source.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
         var lexer = new Lexer(source.EndsWith('\n') ? source[..^1] : source);
@@ -254,7 +254,7 @@ internal sealed class Lexer
 
     private void Add(TokenKind kind, string value) => Add(kind, value, _at);
 
-    private void Add(TokenKind kind, string value, int at) => _tokens.Add(new Token(kind, value, LineAt(at)));
+    private void Add(TokenKind kind, string value, int at) => _tokens.Add(new TemplateToken(kind, value, LineAt(at)));
 
     // Tokens come in order, so each newline is counted once; an earlier place (the start of a failed tag) is counted back.
     private int LineAt(int at)

@@ -3,7 +3,7 @@ using Kvasir.Jinja.Values;
 namespace Kvasir.Jinja.Syntax;
 
 /// <summary>The tokens of a template with the place that the parsers have reached.</summary>
-internal sealed class TokenStream(List<Token> tokens)
+internal sealed class TokenStream(List<TemplateToken> tokens)
 {
     // Real templates nest a dozen levels; the limit keeps parsing far from the end of any thread's stack.
     private const int MaxDepth = 100;
@@ -11,16 +11,16 @@ internal sealed class TokenStream(List<Token> tokens)
     private int _at;
     private int _depth;
 
-    public Token Current => tokens[_at];
+    public TemplateToken Current => tokens[_at];
 
-    public Token After => tokens[Math.Min(_at + 1, tokens.Count - 1)];
+    public TemplateToken After => tokens[Math.Min(_at + 1, tokens.Count - 1)];
 
     public int Line => Current.Line;
 
     /// <summary>Where the token before this one stands; the text after a tag may begin on the next line already.</summary>
     public int LineBefore => tokens[Math.Max(_at - 1, 0)].Line;
 
-    public Token Next()
+    public TemplateToken Next()
     {
         var token = tokens[_at];
         if (token.Kind != TokenKind.End)
@@ -52,7 +52,7 @@ internal sealed class TokenStream(List<Token> tokens)
     public void Expect(TokenKind kind)
     {
         if (Current.Kind != kind)
-            throw Unexpected(new Token(kind, "", 0).ToString());
+            throw Unexpected(new TemplateToken(kind, "", 0).ToString());
         Next();
     }
 

@@ -15,7 +15,7 @@ internal static class CodePoints
     }
 
     /// <summary>One string per code point; half a surrogate pair stands alone.</summary>
-    public static List<object> Split(Budget budget, MarkedText text)
+    public static List<object> Split(RenderBudget budget, MarkedText text)
     {
         budget.Items(text.Length);
         var points = new List<object>(text.Length);

@@ -39,7 +39,7 @@ internal static class Operators
         _ => false,
     };
 
-    public static bool AreEqual(Budget budget, object x, object y)
+    public static bool AreEqual(RenderBudget budget, object x, object y)
     {
         (x, y) = (MarkedText.Plain(x), MarkedText.Plain(y));
         if (x is string a && y is string b)
@@ -54,7 +54,7 @@ internal static class Operators
     }
 
     /// <summary>Negative, zero or positive; fails for values that have no order between them.</summary>
-    public static int Compare(Budget budget, object x, object y)
+    public static int Compare(RenderBudget budget, object x, object y)
     {
         budget.Step();
         (x, y) = (MarkedText.Plain(x), MarkedText.Plain(y));
@@ -73,7 +73,7 @@ internal static class Operators
         throw new JinjaFailure($"{TypeName(x)} and {TypeName(y)} cannot be compared");
     }
 
-    public static bool Ordered(Budget budget, string comparison, object x, object y)
+    public static bool Ordered(RenderBudget budget, string comparison, object x, object y)
     {
         // Nothing is less or greater than NaN, whereas CompareTo sorts it first.
         bool unordered = x is double.NaN || y is double.NaN;
@@ -87,7 +87,7 @@ internal static class Operators
         };
     }
 
-    public static bool Contains(Budget budget, object container, object wanted)
+    public static bool Contains(RenderBudget budget, object container, object wanted)
     {
         switch (MarkedText.Plain(container))
         {
@@ -119,7 +119,7 @@ internal static class Operators
 
     public static double AsDouble(object value) => value is double number ? number : AsLong(value);
 
-    private static bool ListsEqual(Budget budget, JinjaList x, JinjaList y)
+    private static bool ListsEqual(RenderBudget budget, JinjaList x, JinjaList y)
     {
         if (x.Kind != y.Kind || x.Items.Count != y.Items.Count)
             return false;
@@ -134,7 +134,7 @@ internal static class Operators
         return true;
     }
 
-    private static bool MapsEqual(Budget budget, JinjaMap x, JinjaMap y)
+    private static bool MapsEqual(RenderBudget budget, JinjaMap x, JinjaMap y)
     {
         if (x.Count != y.Count)
             return false;
@@ -149,7 +149,7 @@ internal static class Operators
         return true;
     }
 
-    private static int CompareLists(Budget budget, JinjaList x, JinjaList y)
+    private static int CompareLists(RenderBudget budget, JinjaList x, JinjaList y)
     {
         budget.Enter();
         int order = 0;

@@ -8,7 +8,7 @@ internal static class PercentFormat
 {
     private const int MaxWidth = 1000;
 
-    public static MarkedText Apply(Budget budget, MarkedText format, IReadOnlyList<object> values)
+    public static MarkedText Apply(RenderBudget budget, MarkedText format, IReadOnlyList<object> values)
     {
         var result = new MarkedTextBuilder();
         int next = 0;
@@ -43,7 +43,7 @@ internal static class PercentFormat
         return next == values.Count ? result.ToText() : throw new JinjaFailure("format has fewer conversions than values");
     }
 
-    private static MarkedText Convert(Budget budget, char conversion, object value, int precision)
+    private static MarkedText Convert(RenderBudget budget, char conversion, object value, int precision)
     {
         switch (conversion)
         {

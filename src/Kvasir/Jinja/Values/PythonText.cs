@@ -6,7 +6,7 @@ namespace Kvasir.Jinja.Values;
 /// <summary>Values as Python prints them.</summary>
 internal static class PythonText
 {
-    public static MarkedText Str(Budget budget, object value)
+    public static MarkedText Str(RenderBudget budget, object value)
     {
         switch (value)
         {
@@ -82,7 +82,7 @@ internal static class PythonText
 
     private static bool Belongs(char c, string? set) => set is null ? IsSpace(c) : set.Contains(c, StringComparison.Ordinal);
 
-    public static void Repr(Budget budget, object value, StringBuilder result)
+    public static void Repr(RenderBudget budget, object value, StringBuilder result)
     {
         budget.Enter();
         int before = result.Length;
@@ -119,7 +119,7 @@ internal static class PythonText
         budget.Leave();
     }
 
-    private static void ReprList(Budget budget, JinjaList list, StringBuilder result)
+    private static void ReprList(RenderBudget budget, JinjaList list, StringBuilder result)
     {
         var (open, close) = list.Kind switch
         {
@@ -137,7 +137,7 @@ internal static class PythonText
         result.Append(close);
     }
 
-    private static void ReprEntries(Budget budget, IEnumerable<KeyValuePair<object, object>> entries, StringBuilder result)
+    private static void ReprEntries(RenderBudget budget, IEnumerable<KeyValuePair<object, object>> entries, StringBuilder result)
     {
         result.Append('{');
         string separator = "";
@@ -152,7 +152,7 @@ internal static class PythonText
         result.Append('}');
     }
 
-    private static void Quote(Budget budget, string text, StringBuilder result)
+    private static void Quote(RenderBudget budget, string text, StringBuilder result)
     {
         budget.Characters(text.Length * 2L);
         char quote = text.Contains('\'', StringComparison.Ordinal) && !text.Contains('"', StringComparison.Ordinal) ? '"' : '\'';

@@ -8,7 +8,7 @@ namespace Kvasir.Jinja.Values;
 /// </summary>
 internal static class Sorting
 {
-    public static List<T> Sorted<T>(Budget budget, List<T> items, Comparison<T> compare)
+    public static List<T> Sorted<T>(RenderBudget budget, List<T> items, Comparison<T> compare)
     {
         budget.Items(items.Count);
         var from = items.ToArray();

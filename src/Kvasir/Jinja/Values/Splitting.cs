@@ -3,10 +3,10 @@ namespace Kvasir.Jinja.Values;
 /// <summary>The string methods that cut a string into parts.</summary>
 internal static class Splitting
 {
-    public static JinjaList Split(Budget budget, MarkedText text, object? separator, object? limit, bool fromEnd)
+    public static JinjaList Split(RenderBudget budget, MarkedText text, object? separator, object? limit, bool fromEnd)
     {
-        long most = Require.Integer(limit, "split", -1);
-        string? wanted = Require.TextOrNull(separator, "split");
+        long most = ArgumentTypes.Integer(limit, "split", -1);
+        string? wanted = ArgumentTypes.TextOrNull(separator, "split");
         if (wanted?.Length == 0)
             throw new JinjaFailure("split: the separator is empty");
         budget.Search(text, wanted ?? "");
@@ -21,7 +21,7 @@ internal static class Splitting
         return new JinjaList(ListKind.List, parts);
     }
 
-    public static JinjaList Lines(Budget budget, MarkedText text, bool keepsEnds)
+    public static JinjaList Lines(RenderBudget budget, MarkedText text, bool keepsEnds)
     {
         budget.Items(text.Length);
         var lines = new List<object>();
@@ -40,7 +40,7 @@ internal static class Splitting
         return new JinjaList(ListKind.List, lines);
     }
 
-    public static JinjaList Partition(Budget budget, MarkedText text, string separator, bool fromEnd)
+    public static JinjaList Partition(RenderBudget budget, MarkedText text, string separator, bool fromEnd)
     {
         if (separator.Length == 0)
             throw new JinjaFailure("partition: the separator is empty");

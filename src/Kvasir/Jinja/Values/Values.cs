@@ -91,9 +91,9 @@ internal sealed class JinjaNamespace
 }
 
 /// <summary>Anything that can be called: a global function, a macro, or a method with the value that it belongs to.</summary>
-internal sealed class Function(string name, Func<Budget, Arguments, object> body)
+internal sealed class Function(string name, Func<RenderBudget, ArgumentValues, object> body)
 {
     public string Name { get; } = name;
 
-    public object Invoke(Budget budget, Arguments arguments) => body(budget, arguments);
+    public object Invoke(RenderBudget budget, ArgumentValues arguments) => body(budget, arguments);
 }

@@ -30,7 +30,7 @@ internal static class GgufModelConfig
         {
             throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{file.Path}: the architecture {Shown.Name(architecture)} is not supported; supported in GGUF are {string.Join(", ", Architectures)}");
+                $"{file.Path}: the architecture {MessageText.Name(architecture)} is not supported; supported in GGUF are {string.Join(", ", Architectures)}");
         }
 
         foreach (var (key, neutral) in NeutralKeys)
@@ -51,7 +51,7 @@ internal static class GgufModelConfig
         return new ModelConfig
         {
             Architecture = architecture,
-            Name = Shown.Line(fields.Notes.Advice(() => fields.String("general.name"), null) is { Length: > 0 } name ? name : Path.GetFileNameWithoutExtension(file.Path)),
+            Name = MessageText.Line(fields.Notes.Advice(() => fields.String("general.name"), null) is { Length: > 0 } name ? name : Path.GetFileNameWithoutExtension(file.Path)),
             LayerCount = fields.RequiredCount($"{architecture}.block_count", ConfigFields.LayerLimit),
             Width = width,
             FeedForwardWidth = Uniform(fields, $"{architecture}.feed_forward_length", ConfigFields.WidthLimit)
@@ -104,7 +104,7 @@ internal static class GgufModelConfig
     private static int ReadVocabularySize(Gguf file, int width)
     {
         if (!file.TryFind(TensorNames.Gguf.Embedding, out var embedding))
-            throw new KvasirException(KvasirError.BadFile, $"{file.Path}: tensor {Shown.Name(TensorNames.Gguf.Embedding)} is missing");
+            throw new KvasirException(KvasirError.BadFile, $"{file.Path}: tensor {MessageText.Name(TensorNames.Gguf.Embedding)} is missing");
         // Whether its axes are the right ones is seen where it is read.
         var elements = embedding.Shape.Aggregate(1L, static (product, size) => product * size);
         var rows = elements % width == 0 ? elements / width : 0;
@@ -112,11 +112,11 @@ internal static class GgufModelConfig
         {
             throw new KvasirException(
                 KvasirError.BadFile,
-                $"{embedding.File}: tensor {Shown.Name(embedding.Name)} has the shape {Shown.Shape(embedding.Shape)}; [width, 1 to {ConfigFields.VocabularyLimit}] is expected");
+                $"{embedding.File}: tensor {MessageText.Name(embedding.Name)} has the shape {MessageText.Shape(embedding.Shape)}; [width, 1 to {ConfigFields.VocabularyLimit}] is expected");
         }
 
         if (file.Metadata.Count(TokensKey) is { } tokens && tokens != rows)
-            throw file.Metadata.Bad(TokensKey, $"has {tokens} tokens, and tensor {Shown.Name(embedding.Name)} {rows} rows");
+            throw file.Metadata.Bad(TokensKey, $"has {tokens} tokens, and tensor {MessageText.Name(embedding.Name)} {rows} rows");
         return (int)rows;
     }
 

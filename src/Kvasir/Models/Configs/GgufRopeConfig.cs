@@ -68,7 +68,7 @@ internal static class GgufRopeConfig
             "none" or "default" => (RopeScaling.None, 1),
             "linear" => factor == 1 ? (RopeScaling.None, 1) : (RopeScaling.Linear, factor),
             "yarn" => (RopeScaling.Yarn, factor),
-            _ => throw fields.Unsupported(key, $"is {Shown.Name(type)}; supported are none, linear, yarn"),
+            _ => throw fields.Unsupported(key, $"is {MessageText.Name(type)}; supported are none, linear, yarn"),
         };
     }
 
@@ -80,7 +80,7 @@ internal static class GgufRopeConfig
         foreach (var factor in factors)
         {
             if (factor <= 0)
-                throw new KvasirException(KvasirError.BadFile, $"{stored.File}: tensor {Shown.Name(stored.Name)} holds {factor}; frequency factors are above 0");
+                throw new KvasirException(KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} holds {factor}; frequency factors are above 0");
         }
 
         return factors;

@@ -32,11 +32,11 @@ internal static class JsonModelConfig
         var type = fields.String("model_type") ?? throw fields.Missing("model_type");
         var known = Array.Find(Architectures, entry => entry.Type == type);
         if (known.Type is null)
-            throw fields.Unsupported("model_type", $"is {Shown.Name(type)}; supported are {string.Join(", ", Architectures.Select(entry => entry.Type))}");
+            throw fields.Unsupported("model_type", $"is {MessageText.Name(type)}; supported are {string.Join(", ", Architectures.Select(entry => entry.Type))}");
         foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
         {
             if (!name.Equals(known.Class, StringComparison.OrdinalIgnoreCase))
-                throw fields.Unsupported("architectures", $"holds {Shown.Name(name)}; supported with {known.Type} is {known.Class}");
+                throw fields.Unsupported("architectures", $"holds {MessageText.Name(name)}; supported with {known.Type} is {known.Class}");
         }
 
         return known.Type;
@@ -47,7 +47,7 @@ internal static class JsonModelConfig
     {
         var activation = fields.String("hidden_act");
         if (activation is not (null or "" or "silu" or "swish"))
-            throw fields.Unsupported("hidden_act", $"is {Shown.Name(activation)}; only silu is supported");
+            throw fields.Unsupported("hidden_act", $"is {MessageText.Name(activation)}; only silu is supported");
         fields.RequireFalse("mlp_bias");
         fields.RequireFalse("rope_interleaved");
         fields.RequireNeutral("partial_rotary_factor", 1);
@@ -56,7 +56,7 @@ internal static class JsonModelConfig
         if (fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
         if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
-            throw fields.Unsupported("quantization_config", $"asks for {Shown.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+            throw fields.Unsupported("quantization_config", $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
     }
 
     private static ModelConfig ReadSizes(JsonFields fields, string architecture, string path)

@@ -32,7 +32,7 @@ internal static class JsonRopeConfig
             "linear" => plain with { Scaling = RopeScaling.Linear, Factor = scaling.RequiredFactor("factor") },
             "llama3" => ReadLlama3(scaling, plain),
             "yarn" => ReadYarn(scaling, plain, contextTokens),
-            var other => throw scaling.Unsupported(typeKey, $"is {Shown.Name(other)}; {Supported}"),
+            var other => throw scaling.Unsupported(typeKey, $"is {MessageText.Name(other)}; {Supported}"),
         };
     }
 

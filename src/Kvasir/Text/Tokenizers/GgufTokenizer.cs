@@ -39,7 +39,7 @@ internal sealed class GgufTokenizer
         {
             "gpt2" or "llama" => new GgufTokenizer(metadata, file),
             null => throw new KvasirException(KvasirError.BadFile, $"{file}: key {Prefix}model is missing"),
-            _ => throw new KvasirException(KvasirError.Unsupported, $"{file}: key {Prefix}model is {Shown.Name(kind)}; supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
+            _ => throw new KvasirException(KvasirError.Unsupported, $"{file}: key {Prefix}model is {MessageText.Name(kind)}; supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
         };
         return kind == "gpt2" ? reader.ReadByteLevel() : reader.ReadSentencePiece();
     }
@@ -48,7 +48,7 @@ internal sealed class GgufTokenizer
     {
         var name = _metadata.String(Prefix + "pre") ?? "";
         if (!WordPatternNames.TryGet(name, out var pattern))
-            throw new KvasirException(KvasirError.Unsupported, $"{_file}: key {Prefix}pre is {Shown.Name(name)}; supported are {WordPatternNames.List}");
+            throw new KvasirException(KvasirError.Unsupported, $"{_file}: key {Prefix}pre is {MessageText.Name(name)}; supported are {WordPatternNames.List}");
         return WithSpecialTokens(pattern.AddsBegin, new TokenizerModel
         {
             Kind = TokenizerKind.ByteLevel,

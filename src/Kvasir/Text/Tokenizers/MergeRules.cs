@@ -35,7 +35,7 @@ internal sealed class MergeRules(Dictionary<string, int> ids)
     public void Drop(ReadOnlySpan<char> what, string problem)
     {
         if (_droppedCount++ == 0)
-            _firstDropped = $"{Shown.Name(what.ToString())} at index {_rules.Count} {problem}";
+            _firstDropped = $"{MessageText.Name(what.ToString())} at index {_rules.Count} {problem}";
     }
 
     /// <summary>All rules, best first; a note when there were others.</summary>

@@ -69,11 +69,11 @@ internal sealed class TokenizerJson
     private void RequireBpe()
     {
         if (_model.Find("type") is { } type && type.Text() != "BPE")
-            throw type.Unsupported($"is {Shown.Name(type.Text())}; supported is BPE");
+            throw type.Unsupported($"is {MessageText.Name(type.Text())}; supported is BPE");
         foreach (var key in (ReadOnlySpan<string>)["continuing_subword_prefix", "end_of_word_suffix"])
         {
             if (_model.Find(key) is { } value && value.Text().Length > 0)
-                throw value.Unsupported($"is {Shown.Name(value.Text())}; supported is none");
+                throw value.Unsupported($"is {MessageText.Name(value.Text())}; supported is none");
         }
     }
 
@@ -96,7 +96,7 @@ internal sealed class TokenizerJson
     private int? ReadUnknown() => _model.Find("unk_token") is { } unknown ? _notes.Advice(() => IdOf(unknown), null) : null;
 
     private int? IdOf(JsonPlace name) =>
-        _vocabulary.Ids.TryGetValue(name.Text(), out var id) ? id : throw name.Bad($"is {Shown.Name(name.Text())}, which is not in the vocabulary");
+        _vocabulary.Ids.TryGetValue(name.Text(), out var id) ? id : throw name.Bad($"is {MessageText.Name(name.Text())}, which is not in the vocabulary");
 
     // [ids before the text, ids after it] of a TemplateProcessing, which may stand in a Sequence beside ByteLevel.
     private (int[] Prefix, int[] Suffix) ReadTemplate(JsonPlace? processor)
@@ -109,7 +109,7 @@ internal sealed class TokenizerJson
         if (type == "TemplateProcessing")
             return ReadTemplateItems(place.Get("single"));
         if (type != "Sequence")
-            throw place.Get("type").Unsupported($"is {Shown.Name(type)}; supported are ByteLevel, Sequence, TemplateProcessing");
+            throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are ByteLevel, Sequence, TemplateProcessing");
 
         (int[] Prefix, int[] Suffix) found = ([], []);
         foreach (var part in place.Get("processors").Items())

@@ -22,7 +22,7 @@ internal static class TokenizerJsonSteps
                 "NFC" => new ComposeStep(),
                 "Prepend" => new PrependStep(place.Get("prepend").Text()),
                 "Replace" => new ReplaceStep(Literal(place), place.Get("content").Text()),
-                _ => throw place.Get("type").Unsupported($"is {Shown.Name(type)}; supported are NFC, Prepend, Replace, Sequence"),
+                _ => throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are NFC, Prepend, Replace, Sequence"),
             });
         }
         return [.. steps];
@@ -40,7 +40,7 @@ internal static class TokenizerJsonSteps
                 "ByteLevel" => ReadByteLevel(place, rules),
                 "Metaspace" => ReadMetaspace(place),
                 "Digits" => rules,
-                _ => throw place.Get("type").Unsupported($"is {Shown.Name(type)}; supported are ByteLevel, Digits, Metaspace, Sequence, Split"),
+                _ => throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are ByteLevel, Digits, Metaspace, Sequence, Split"),
             };
             if (type == "Digits")
                 digitsAlone = ReadDigits(place, rules);
@@ -64,7 +64,7 @@ internal static class TokenizerJsonSteps
                 "Metaspace" => place.Find("prepend_scheme")?.Text() != "never",
                 "ByteLevel" or "ByteFallback" or "Fuse" => false,
                 "Replace" when Literal(place) == MarkText && place.Get("content").Text() == " " => false,
-                _ => throw place.Get("type").Unsupported($"is {Shown.Name(type)}; supported are ByteFallback, ByteLevel, Fuse, Metaspace, Replace of U+2581 by a blank, Sequence, Strip"),
+                _ => throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are ByteFallback, ByteLevel, Fuse, Metaspace, Replace of U+2581 by a blank, Sequence, Strip"),
             };
         }
         return drops;
@@ -94,10 +94,10 @@ internal static class TokenizerJsonSteps
             return before;
         var expression = pattern.Get("Regex");
         if (!SplitExpressions.TryGet(expression.Text(), out var known))
-            throw expression.Unsupported($"is not among the supported expressions (llama3, qwen2, gpt-2, tekken): {Shown.Line(expression.Text())}");
+            throw expression.Unsupported($"is not among the supported expressions (llama3, qwen2, gpt-2, tekken): {MessageText.Line(expression.Text())}");
         var inverted = place.Flag("invert");
         if ((behavior, inverted) is not (("Isolated", false) or ("Removed", true)))
-            throw place.Unsupported($"has behavior {Shown.Name(behavior)} with invert {inverted}; supported are Isolated without and Removed with it");
+            throw place.Unsupported($"has behavior {MessageText.Name(behavior)} with invert {inverted}; supported are Isolated without and Removed with it");
         return before == WordPattern.Whole ? known : throw place.Unsupported("is a second expression; one is supported");
     }
 
@@ -116,14 +116,14 @@ internal static class TokenizerJsonSteps
     {
         var mark = place.Find("replacement")?.Text() ?? MarkText;
         if (mark != MarkText)
-            throw place.Get("replacement").Unsupported($"is {Shown.Name(mark)}; supported is U+2581");
+            throw place.Get("replacement").Unsupported($"is {MessageText.Name(mark)}; supported is U+2581");
         var scheme = place.Find("prepend_scheme")?.Text() ?? (place.Flag("add_prefix_space", otherwise: true) ? "always" : "never");
         var prefix = scheme switch
         {
             "always" => SpacePrefix.Always,
             "first" => SpacePrefix.First,
             "never" => SpacePrefix.None,
-            _ => throw place.Get("prepend_scheme").Unsupported($"is {Shown.Name(scheme)}; supported are always, first, never"),
+            _ => throw place.Get("prepend_scheme").Unsupported($"is {MessageText.Name(scheme)}; supported are always, first, never"),
         };
         var pattern = place.Flag("split", otherwise: true) ? WordPattern.EachSpaceMark : WordPattern.Whole;
         return new WordRules(pattern, IsByteLevel: false, mark, prefix);
@@ -140,7 +140,7 @@ internal static class TokenizerJsonSteps
     {
         var (content, start, stop) = (place.Get("content").Text(), place.Get("start").Integer(), place.Get("stop").Integer());
         if (content != " " || start is not (0 or 1) || stop != 0)
-            throw place.Unsupported($"takes {start} and {stop} times {Shown.Name(content)}; supported is one blank at the start");
+            throw place.Unsupported($"takes {start} and {stop} times {MessageText.Name(content)}; supported is one blank at the start");
         return start == 1;
     }
 

@@ -51,7 +51,7 @@ internal sealed class TokenizerVocabulary
         if (id < 0)
             throw place.Bad($"is {id}; ids begin at 0");
         if (!owners.TryAdd(id, piece))
-            throw place.Bad($"is {id}, which is also the id of {Shown.Name(owners[id])}");
+            throw place.Bad($"is {id}, which is also the id of {MessageText.Name(owners[id])}");
         if (!Ids.TryAdd(piece, id))
             throw place.Bad($"is there twice, as {Ids[piece]} and as {id}");
     }
@@ -69,7 +69,7 @@ internal sealed class TokenizerVocabulary
             if (!Ids.TryGetValue(content, out var known))
                 Add(content, place.Get("id"), owners);
             else if (known != id || !seen.Add(id))
-                throw place.Get("id").Bad($"is {id}; {Shown.Name(content)} is already id {known}");
+                throw place.Get("id").Bad($"is {id}; {MessageText.Name(content)} is already id {known}");
             seen.Add(id);
             added.Add(ReadToken(place, id, content));
         }

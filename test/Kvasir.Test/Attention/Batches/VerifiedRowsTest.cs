@@ -99,7 +99,7 @@ public sealed class VerifiedRowsTest
         private readonly WorkerPool _pool;
         private readonly KvCache _cache;
         private readonly SharedIndexes _shared;
-        private readonly SparseAttention _attend;
+        private readonly BatchAttention _attend;
         private readonly Batch _batch = new(MaxBatch, 1, MostRows);
         private readonly ulong _seed;
         private readonly NativeBuffer _queries;
@@ -111,9 +111,9 @@ public sealed class VerifiedRowsTest
             (_shape, _seed, _pool) = (shape, seed, new WorkerPool(workers));
             _cache = new KvCache(kv, 1, shape.KvHeadCount, shape.Dim, 64 << 20);
             _shared = new SharedIndexes(shape, _cache.Pool);
-            _attend = new SparseAttention(shape, kv, _pool, 1, maxRows);
+            _attend = new BatchAttention(shape, kv, _pool, 1, maxRows);
             var parsed = KeyAxesFile.Parse(policy);
-            Attention = new SequenceAttention(parsed, shape, maxRows, null, new Interruption(), new TakeBack(MostRows - 1, MostRows - 1));
+            Attention = new SequenceAttention(parsed, shape, maxRows, null, new Interruption(), new TakeBackLimits(MostRows - 1, MostRows - 1));
             Attention.MakeIndexes(_shared.TryTake(parsed)!);
             (_queries, _outputs) = (new NativeBuffer(Bytes(shape.HeadCount)), new NativeBuffer(Bytes(shape.HeadCount)));
             (_keys, _values) = (new NativeBuffer(Bytes(shape.KvHeadCount)), new NativeBuffer(Bytes(shape.KvHeadCount)));

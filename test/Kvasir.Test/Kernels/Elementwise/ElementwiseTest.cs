@@ -44,7 +44,7 @@ public sealed class ElementwiseTest
     [Fact]
     public void AboveListsWhatAPlainLoopFinds()
     {
-        foreach (var variant in Above.Variants.Where(v => v.IsSupported))
+        foreach (var variant in NumbersAbove.Variants.Where(v => v.IsSupported))
         {
             foreach (var length in Lengths)
             {

@@ -38,10 +38,10 @@ public sealed unsafe class MachineTest
     }
 
     [Theory]
-    [InlineData(Arithmetic.F32)]
-    [InlineData(Arithmetic.BF16)]
-    [InlineData(Arithmetic.Bytes)]
-    public void MultiplyAddsAreMeasuredWhereThereAreAny(Arithmetic arithmetic)
+    [InlineData(MultiplyAddKind.F32)]
+    [InlineData(MultiplyAddKind.BF16)]
+    [InlineData(MultiplyAddKind.Bytes)]
+    public void MultiplyAddsAreMeasuredWhereThereAreAny(MultiplyAddKind arithmetic)
     {
         var sample = MultiplyAddProbe.Measure(arithmetic, threads: 1, runs: 1);
         var supported = MultiplyAddProbe.Loops(arithmetic).Where(static loop => loop.IsSupported).Select(static loop => loop.Form).ToArray();
@@ -53,7 +53,7 @@ public sealed unsafe class MachineTest
     }
 
     [Fact]
-    public void SinglePrecisionIsMeasuredEverywhere() => Assert.NotNull(MultiplyAddProbe.Measure(Arithmetic.F32, threads: 1, runs: 1));
+    public void SinglePrecisionIsMeasuredEverywhere() => Assert.NotNull(MultiplyAddProbe.Measure(MultiplyAddKind.F32, threads: 1, runs: 1));
 
     [Fact]
     public void TheProcessorHasAName() => Assert.NotEqual("", Processor.Name.Trim());

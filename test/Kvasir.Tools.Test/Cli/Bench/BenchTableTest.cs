@@ -65,9 +65,9 @@ public sealed class BenchTableTest
     [Fact]
     public void TheMedianStandsBetweenTheExtremes()
     {
-        Assert.Equal(new Spread(1, 3, 9), Spread.Of([9, 3, 1]));
-        Assert.Equal(new Spread(1, 2.5, 9), Spread.Of([9, 3, 1, 2]));
-        Assert.Equal(new Spread(7, 7, 7), Spread.Of([7]));
+        Assert.Equal(new MeasuredSpread(1, 3, 9), MeasuredSpread.Of([9, 3, 1]));
+        Assert.Equal(new MeasuredSpread(1, 2.5, 9), MeasuredSpread.Of([9, 3, 1, 2]));
+        Assert.Equal(new MeasuredSpread(7, 7, 7), MeasuredSpread.Of([7]));
     }
 
     private static string Written(Action<BenchReport, TextWriter> write)

@@ -1,0 +1,93 @@
+using Kvasir.Cache;
+using Kvasir.Cli.Shared;
+using Kvasir.Files;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
+using Kvasir.Text;
+
+namespace Kvasir.Cli.Inspect;
+
+/// <summary>Puts an <see cref="InspectReport"/> together.</summary>
+internal static class InspectedModel
+{
+    /// <param name="model">Null for a model that cannot run, for the reason in <paramref name="problem"/>.</param>
+    public static InspectReport Report(ModelContents contents, Model? model, string? problem, bool listsTensors) => new(
+        contents.Path,
+        contents.Format,
+        problem,
+        model?.Notes ?? [],
+        model is null ? null : Shape(model.Config, contents.Tensors),
+        model is null ? null : TokenizerOf(model.Tokenizer, contents.TokenizerKind),
+        model is null ? null : Template(model),
+        model is null ? null : Plan(model),
+        Types(contents.Tensors),
+        listsTensors ? [.. contents.Tensors.Select(static tensor => new TensorReport(tensor.Name, tensor.Type.ToString(), tensor.Shape, tensor.Bytes))] : null,
+        contents.Metadata);
+
+    private static ShapeReport Shape(ModelConfig config, IReadOnlyList<TensorLine> tensors) => new()
+    {
+        Name = config.Name,
+        Architecture = config.Architecture,
+        LayerCount = config.LayerCount,
+        Width = config.Width,
+        FeedForwardWidth = config.FeedForwardWidth,
+        HeadCount = config.HeadCount,
+        KvHeadCount = config.KvHeadCount,
+        HeadDim = config.HeadDim,
+        VocabularySize = config.VocabularySize,
+        ParameterCount = tensors.Sum(static tensor => tensor.Shape.Aggregate(1L, static (product, length) => product * length)),
+        ContextTokens = config.ContextTokens,
+        SlidingWindowTokens = config.SlidingWindowTokens,
+        TiedEmbedding = config.TiedEmbedding,
+        Rope = Rope(config.Rope),
+    };
+
+    private static RopeReport Rope(RopeConfig rope) => new(
+        rope.Base, rope.Dim, ReportJson.Name(rope.Order), ReportJson.Name(rope.Scaling), rope.Factor,
+        rope.OriginalContextTokens > 0 ? rope.OriginalContextTokens : null, rope.FrequencyFactors is not null);
+
+    private static TokenizerReport TokenizerOf(Tokenizer tokenizer, string kind) => new(
+        kind,
+        tokenizer.VocabularySize,
+        tokenizer.BeginToken is { } begin ? new NamedToken(begin, tokenizer.Piece(begin)) : null,
+        tokenizer.AddsBegin,
+        [.. tokenizer.EndTokens.Select(token => new NamedToken(token, tokenizer.Piece(token)))]);
+
+    private static TemplateReport Template(Model model)
+    {
+        try
+        {
+            return new TemplateReport(model.Template is not null, model.Template?.Name, null);
+        }
+        catch (KvasirException problem)
+        {
+            return new TemplateReport(true, null, problem.Message);
+        }
+    }
+
+    private static PlanReport Plan(Model model)
+    {
+        var (config, available) = (model.Config, ResidentMemory.AvailableBytes());
+        // As the engine decides where nothing is asked for.
+        var kvMemory = Math.Max(available / 2, 1 << 20);
+        return new PlanReport(model.Weights.Bytes, available, kvMemory, [.. KvFormat.Table.Select(kv => KvPlan(config, kv, kvMemory))]);
+    }
+
+    private static KvPlanReport KvPlan(ModelConfig config, KvFormat kv, long kvMemory)
+    {
+        var perToken = (long)config.LayerCount * config.KvHeadCount * kv.Page(config.HeadDim, PagePool.PageTokens).Bytes / PagePool.PageTokens;
+        // Every head holds whole pages.
+        var fit = kvMemory / (perToken * PagePool.PageTokens) * PagePool.PageTokens;
+        return new KvPlanReport(kv.Name, perToken, fit, perToken * config.ContextTokens);
+    }
+
+    private static TensorTypeReport[] Types(IReadOnlyList<TensorLine> tensors) =>
+    [
+        .. from tensor in tensors
+           group tensor by tensor.Type into kind
+           let bytes = kind.Sum(static tensor => tensor.Bytes)
+           orderby bytes descending
+           select new TensorTypeReport(kind.Key.ToString(), kind.Count(), bytes),
+    ];
+}

@@ -1,0 +1,257 @@
+using Kvasir.Attention.Heads;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Attention.Batches;
+
+/// <summary>
+/// The attention of a layer for a whole batch: finds the way in which each segment attends, and fans out over their items. Workers that find no more items help those who still
+/// attend the rows of a head.
+/// </summary>
+internal sealed class BatchAttention : ParallelJob, IDisposable
+{
+    private static readonly EachHead Selecting = new(readsAll: false);
+    private static readonly EachHead ReadingAll = new(readsAll: true);
+    private static readonly RowsTogether ReadingAllOnce = new();
+    private static readonly HeadsTogether Together = new();
+    private readonly AttentionShape _shape;
+    private readonly WorkerPool _pool;
+    private readonly AttentionScratch[] _scratch;
+    private readonly SelectionCounts[] _workerCounts;
+    private readonly SelectionCounts[] _layerCounts;
+    private readonly AppendJob _append;
+    private readonly ObserveJob _observe;
+    private readonly PromptTiles _tiles;
+    private readonly int[] _firstItems;
+    private readonly AttentionWay?[] _ways;
+    private readonly KvFormat _format;
+    private readonly int _maxRows;
+    private Batch _batch = null!;
+    private LayerWork _work;
+    private int _helpedItems;
+
+    /// <param name="format">How keys and values are stored.</param>
+    /// <param name="maxSegments">Sequences in a batch.</param>
+    /// <param name="maxRows">The most rows that a head will hold.</param>
+    public BatchAttention(AttentionShape shape, KvFormat format, WorkerPool pool, int maxSegments, int maxRows)
+    {
+        (_shape, _format, _pool, _maxRows) = (shape, format, pool, maxRows);
+        _scratch = new AttentionScratch[pool.WorkerCount];
+        for (var i = 0; i < _scratch.Length; i++)
+            _scratch[i] = new AttentionScratch(shape, format, maxRows);
+        (_firstItems, _ways) = (new int[maxSegments + 1], new AttentionWay?[maxSegments]);
+        (_workerCounts, _layerCounts) = (new SelectionCounts[pool.WorkerCount], new SelectionCounts[shape.LayerCount]);
+        _tiles = new PromptTiles(_scratch[0].TilePositions);
+        _append = new AppendJob(shape, _ways);
+        _observe = new ObserveJob(this);
+    }
+
+    /// <summary>Told each layer's queries, when its new keys are in the cache and before it attends; null but for studies.</summary>
+    public LayerCapture? Capture { get; set; }
+
+    public long ScratchBytes
+    {
+        get
+        {
+            var bytes = 0L;
+            foreach (var scratch in _scratch)
+                bytes += scratch.Bytes;
+            return bytes;
+        }
+    }
+
+    /// <summary>
+    /// Appends the batch's keys and values to layer <paramref name="layer"/> of the cache, indexes them, and attends.
+    /// </summary>
+    /// <param name="queries">[rows, heads, dim], rotated.</param>
+    /// <param name="rows">Keys, rotated, and values: each [rows, KV heads, dim].</param>
+    /// <param name="outputs">[rows, heads, dim]</param>
+    public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
+    {
+        (_batch, _work) = (batch, new LayerWork(layer, new HeadRows(queries, _shape), new NewRows(rows.Keys, rows.Values, _shape), new HeadRows(outputs, _shape)));
+        var segments = batch.Segments;
+        Prepare(segments);
+        _append.Run(_pool, batch, _work);
+        Capture?.Invoke(batch, layer, queries);
+        // The last items are help: whoever comes to one has found no other work.
+        var items = _firstItems[segments.Length];
+        _pool.Run(this, _helpedItems == 0 ? items : items + _pool.WorkerCount - 1);
+        _layerCounts[layer] = TakeCounts();
+        if (!IsToldOfPrompt(segments))
+            return;
+        _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
+        // What prompt rows read is nobody's choice.
+        TakeCounts();
+    }
+
+    /// <summary>Of all layers of the last step together.</summary>
+    /// <param name="layers">[layers]: takes what each of them read.</param>
+    public SelectionCounts Counts(Span<LayerReads> layers)
+    {
+        var counts = default(SelectionCounts);
+        for (var layer = 0; layer < _layerCounts.Length; layer++)
+            (counts, layers[layer]) = (counts + _layerCounts[layer], _layerCounts[layer].Reads);
+        return counts;
+    }
+
+    public override void Execute(int item, int worker)
+    {
+        var index = 0;
+        while (index < _batch.Segments.Length && item >= _firstItems[index + 1])
+            index++;
+        if (index == _batch.Segments.Length)
+        {
+            Help(_scratch[worker]);
+            return;
+        }
+
+        var (segment, way) = (_batch.Segments[index], _ways[index]!);
+        try
+        {
+            if (segment.Attention.Fault is null)
+                way.Run(_work, segment, item - _firstItems[index], _scratch[worker], ref _workerCounts[worker]);
+        }
+        catch (Exception fault)
+        {
+            segment.Attention.MarkFault(fault);
+        }
+        finally
+        {
+            if (way.TakesHelp)
+                Interlocked.Decrement(ref _helpedItems);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var scratch in _scratch)
+            scratch.Dispose();
+    }
+
+    // Attends rows of heads that others have chosen, until all of them are done.
+    private void Help(AttentionScratch own)
+    {
+        var spinner = default(SpinWait);
+        while (Volatile.Read(ref _helpedItems) > 0)
+        {
+            var helped = false;
+            foreach (var scratch in _scratch)
+                helped |= scratch.Parts.TryHelp(own);
+            if (helped)
+                spinner.Reset();
+            else
+                spinner.SpinOnce(sleep1Threshold: -1);
+        }
+    }
+
+    private void Prepare(ReadOnlySpan<Segment> segments)
+    {
+        var (observes, audits, together, helped, positions) = (false, false, false, 0, 1);
+        for (var i = 0; i < segments.Length; i++)
+        {
+            _ways[i] = WayOf(segments[i]);
+            var items = _ways[i]?.ItemCount(segments[i], _shape.KvHeadCount) ?? 0;
+            _firstItems[i + 1] = _firstItems[i] + items;
+            observes |= segments[i].IsPrompt ? segments[i].Attention.ObservedPromptRows > 0 : segments[i].Attention.ObservesDecode;
+            audits |= !segments[i].IsPrompt && segments[i].Attention.Audit is not null;
+            together |= _ways[i] == Together;
+            helped += _ways[i] is { TakesHelp: true } ? items : 0;
+            positions = _ways[i] == ReadingAllOnce ? Math.Max(positions, 1 + segments[i].Attention.TakeBack.Marks) : positions;
+        }
+
+        _helpedItems = helped;
+        foreach (var scratch in _scratch)
+        {
+            scratch.Parts.PrepareFor(positions);
+            if (together)
+                scratch.Layer ??= new LayerScratch(_shape, _format, _maxRows, scratch.Parts);
+            if (observes)
+                scratch.PrepareToObserve(_shape, _maxRows);
+            if (audits)
+                scratch.PrepareToCompare(_shape);
+        }
+    }
+
+    // Null for one that has nothing to attend any more.
+    private AttentionWay? WayOf(in Segment segment)
+    {
+        var attention = segment.Attention;
+        if (attention.Fault is not null)
+            return null;
+        if (segment.IsPrompt)
+            return _tiles;
+        try
+        {
+            if (ReadsEveryRow(segment))
+                return segment.Kind == SegmentKind.Verify ? ReadingAllOnce : ReadingAll;
+            return attention.DecidesByLayer ? Together : Selecting;
+        }
+        catch (Exception fault)
+        {
+            attention.MarkFault(fault);
+            return null;
+        }
+    }
+
+    private bool ReadsEveryRow(in Segment segment)
+    {
+        for (var position = segment.FirstPosition; position < segment.EndPosition; position++)
+        {
+            if (!segment.Attention.Policy.ReadsEveryRow(_work.Layer, _shape.Visible(position)))
+                return false;
+        }
+
+        return true;
+    }
+
+    // Whether somebody learns from prompt rows, or has to be told that a prompt is over.
+    private static bool IsToldOfPrompt(ReadOnlySpan<Segment> segments)
+    {
+        foreach (var segment in segments)
+        {
+            if (segment.IsPrompt && (segment.EndsPrompt || segment.EndPosition > segment.Attention.PromptEnd - segment.Attention.ObservedPromptRows))
+                return true;
+        }
+
+        return false;
+    }
+
+    private SelectionCounts TakeCounts()
+    {
+        var counts = default(SelectionCounts);
+        foreach (ref var own in _workerCounts.AsSpan())
+            (counts, own) = (counts + own, default);
+        return counts;
+    }
+
+    // The last prompt rows again, one by one, for the selectors that learn from their weights; then the prompt is over.
+    private void ObservePrompt(in Segment segment, int kvHead, AttentionScratch scratch)
+    {
+        if (!segment.IsPrompt)
+            return;
+        var (head, attention) = (segment.Attention.Head(_work.Layer, kvHead), segment.Attention);
+        var first = Math.Max(segment.FirstPosition, attention.PromptEnd - attention.ObservedPromptRows);
+        head.ObservePrompt(_work.Queries, segment.FirstRow - segment.FirstPosition, kvHead, (first, segment.EndPosition), scratch);
+        if (segment.EndsPrompt)
+            head.EndPrompt();
+    }
+
+    private sealed class ObserveJob(BatchAttention attention) : ParallelJob
+    {
+        public override void Execute(int item, int worker)
+        {
+            var segment = attention._batch.Segments[item / attention._shape.KvHeadCount];
+            if (segment.Attention.Fault is not null)
+                return;
+            try
+            {
+                attention.ObservePrompt(segment, item % attention._shape.KvHeadCount, attention._scratch[worker]);
+            }
+            catch (Exception fault)
+            {
+                segment.Attention.MarkFault(fault);
+            }
+        }
+    }
+}
