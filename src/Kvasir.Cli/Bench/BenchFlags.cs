@@ -121,7 +121,7 @@ internal static class BenchFlags
         ContextTokens = typed.FindValue(Context) ?? 0,
     };
 
-    private static bool TryParseTokens(string text, out int tokens) => SizeText.TryTokens(text, out tokens) || text == "0";
+    private static bool TryParseTokens(string text, out int tokens) => text == "0" ? (tokens = 0) == 0 : FlagValues.Tokens.Parser(text, out tokens);
 
     // Unknown ones are refused by name, with those that are known.
     private static bool TryParseShape(string text, out SyntheticShape shape)

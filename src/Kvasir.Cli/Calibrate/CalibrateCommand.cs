@@ -51,10 +51,7 @@ internal sealed class CalibrateCommand(Shell shell) : Verb
     {
         var (file, quiet) = (typed.Get(Text), typed.Is(OutputFlags.Quiet));
         var text = PromptText.Read(shell, null, file, keepsEnd: true);
-        if (string.IsNullOrWhiteSpace(text))
-            throw new KvasirException(
-                KvasirError.BadOption,
-                $"{(file == PromptText.StandardInput ? "the standard input" : Printable.Line(file))} has no text to measure keys on");
+        PromptText.RequireSome(text.Trim(), file);
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), new ModelOptions(), quiet);
         int[] tokens = [.. model.Tokenizer.Encode(text)];
         var count = Math.Min(Math.Min(tokens.Length, typed.FindValue(Tokens) ?? DefaultTokens), model.Config.ContextTokens - 1);

@@ -16,7 +16,7 @@ internal sealed class EvalCommand(Shell shell) : Verb
 
     public override IReadOnlyList<string> Examples =>
     [
-        "kvasir eval needle model --context 1k,4k --attention psa,quest,streaming --samples 20",
+        "kvasir eval needle needle --context 4k --attention psa,quest,streaming --min-context 0 --samples 20",
         "kvasir eval niah_single_1,vt model.gguf --context 16k --attention psa --sweep budget --protocol a,b --state run.jsonl --html run.html",
         "kvasir eval jsonl model.gguf --file questions.jsonl --attention magicpig --json results.json --csv results.csv",
     ];

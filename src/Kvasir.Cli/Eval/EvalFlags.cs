@@ -16,7 +16,7 @@ internal static class EvalFlags
         "TASK",
         $"Tasks or families, with commas between: {string.Join(", ", TaskCatalog.Entries.Select(static entry => entry.Family).Distinct())}, "
         + $"{string.Join(", ", TaskCatalog.Entries.Select(static entry => entry.Name))}",
-        new("TASK", "a task", TryParseTasks) { Choices = static () => [.. TaskCatalog.Entries.Select(static entry => entry.Name)] });
+        new("TASK", "a task", TryParseTasks) { Choices = static () => [.. TaskCatalog.Entries.Select(static entry => entry.Family).Concat(TaskCatalog.Entries.Select(static entry => entry.Name)).Distinct()] });
 
     public static readonly ValueFlag<string> File = new(
         "--file",

@@ -14,8 +14,7 @@ internal sealed class StudyRun(Shell shell, TypedCommand typed)
         shell.RequireOutput();
         var file = typed.Get(StudyFlags.PromptFile);
         var text = PromptText.Read(shell, null, file, keepsEnd: false);
-        if (text.Length == 0)
-            throw new KvasirException(KvasirError.BadOption, $"{(file == PromptText.StandardInput ? "the standard input" : file)} has no text for a prompt");
+        PromptText.RequireSome(text, file);
         // Before anything is computed: a page that cannot be written is known at once.
         var page = typed.Find(StudyFlags.Page);
         if (page is not null)

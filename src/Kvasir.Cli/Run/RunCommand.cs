@@ -60,6 +60,8 @@ internal sealed class RunCommand(Shell shell) : Verb
             return "a prompt and --file were given; one of them is allowed";
         if (prompt is null && file is null && shell.InputIsTerminal)
             return "no prompt: give PROMPT, or --file PATH, or pipe it in";
+        if (prompt is "" && !typed.Is(Raw))
+            return "the prompt is empty; with --raw a text begins from nothing";
         return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : GenerationFlags.Refusal(typed, Json);
     }
 
@@ -67,6 +69,8 @@ internal sealed class RunCommand(Shell shell) : Verb
     {
         var (isJson, quiet, isRaw) = (typed.Is(Json), typed.Is(OutputFlags.Quiet), typed.Is(Raw));
         var text = PromptText.Read(shell, typed.Find(Prompt), typed.Find(File), isRaw);
+        if (!isRaw)
+            PromptText.RequireSome(text, typed.Find(File));
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), quiet);
         shell.RequireOutput();
         var prompt = Encode(model, text, typed.Find(System), isRaw);

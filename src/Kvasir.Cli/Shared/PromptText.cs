@@ -1,3 +1,4 @@
+using Kvasir.Cli.Terminal;
 using Kvasir.Files;
 
 namespace Kvasir.Cli.Shared;
@@ -20,5 +21,14 @@ internal static class PromptText
             return typed;
         var text = file is null or StandardInput ? shell.Input.ReadToEnd() : PlainText.ReadFile(file, LimitBytes);
         return keepsEnd ? text : text.EndsWith("\r\n", StringComparison.Ordinal) ? text[..^2] : text.EndsWith('\n') ? text[..^1] : text;
+    }
+
+    /// <summary>Refuses a text that nothing can be done with.</summary>
+    /// <param name="file">As for <see cref="Read"/>.</param>
+    /// <exception cref="KvasirException">It is empty.</exception>
+    public static void RequireSome(string text, string? file)
+    {
+        if (text.Length == 0)
+            throw new KvasirException(KvasirError.BadOption, $"{(file is null or StandardInput ? "the standard input" : Printable.Line(file))} is empty");
     }
 }

@@ -8,7 +8,9 @@ internal sealed class TextSections(TextWriter output)
     private const int Gap = 2;
     private bool _hasSection;
 
-    /// <param name="rows">Of equal length; a cell that begins with a digit stands to the right, unless its column is the last.</param>
+    /// <param name="rows">
+    /// Of equal length; a cell that begins with a digit stands to the right, unless its column is the last, or has words below its first row.
+    /// </param>
     public void Write(string heading, IReadOnlyList<string[]> rows)
     {
         if (_hasSection)
@@ -17,20 +19,23 @@ internal sealed class TextSections(TextWriter output)
         output.WriteLine(heading);
         if (rows.Count == 0)
             return;
-        var widths = new int[rows[0].Length];
+        var (widths, hasWords) = (new int[rows[0].Length], new bool[rows[0].Length]);
         foreach (var row in rows)
         {
             for (var i = 0; i < row.Length; i++)
+            {
                 widths[i] = Math.Max(widths[i], CellWidth.Of(row[i]));
+                hasWords[i] |= row != rows[0] && row[i] is [var first, ..] && char.IsAsciiLetter(first);
+            }
         }
 
         foreach (var row in rows)
-            output.WriteLine($"  {string.Join(new string(' ', Gap), row.Select((cell, i) => Aligned(cell, widths[i], isFirst: i == 0, isLast: i == row.Length - 1)))}");
+            output.WriteLine($"  {string.Join(new string(' ', Gap), row.Select((cell, i) => Aligned(cell, widths[i], isText: i == 0 || hasWords[i], isLast: i == row.Length - 1)))}");
     }
 
-    private static string Aligned(string cell, int width, bool isFirst, bool isLast)
+    private static string Aligned(string cell, int width, bool isText, bool isLast)
     {
         var space = new string(' ', width - CellWidth.Of(cell));
-        return !isFirst && cell.Length > 0 && char.IsAsciiDigit(cell[0]) && (!isLast || space.Length < width / 2) ? space + cell : isLast ? cell : cell + space;
+        return !isText && cell.Length > 0 && char.IsAsciiDigit(cell[0]) && (!isLast || space.Length < width / 2) ? space + cell : isLast ? cell : cell + space;
     }
 }

@@ -35,13 +35,50 @@ internal static class UsageFault
         if (verb.Length == 0)
             return WithoutVerb(parsed);
         if (unknown is not null)
-            return $"option '{Printable.Line(unknown)}' is unknown{MeantOption(parsed, unknown)} (a prompt that begins with a dash goes after --)";
+            return $"option '{Printable.Line(unknown)}' is unknown{MeantOption(parsed, unknown)}{TextWithDash(parsed)}";
         if (SurplusBehindDashes(parsed) is { } surplus)
             return surplus;
-        return parsed.UnmatchedTokens is [var first, ..] && IsLikeOption(first)
-            ? $"option '{Printable.Line(first)}' is unknown{MeantOption(parsed, first)}"
-            : Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
+        if (parsed.UnmatchedTokens is [var first, ..])
+        {
+            return IsLikeOption(first)
+                ? $"option '{Printable.Line(first)}' is unknown{MeantOption(parsed, first)}"
+                : $"'{Printable.Line(first)}' is one too many: {VerbOf(parsed)!.Usage}";
+        }
+
+        // What is left was said by whoever parses a value.
+        return OfCounts(parsed.CommandResult, VerbOf(parsed)!) ?? Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
     }
+
+    // What is missing, or there too often.
+    private static string? OfCounts(CommandResult typed, Verb verb)
+    {
+        foreach (var result in typed.Children.OfType<OptionResult>())
+        {
+            if (result.Implicit || verb.AllFlags.FirstOrDefault(flag => flag.Name == result.Option.Name) is not { ValueName: { } value } flag)
+                continue;
+            if (result.Tokens.Count == 0)
+                return $"{flag.Name} has no value: {flag.Name} {value}";
+            if (result.Tokens.Count > result.Option.Arity.MaximumNumberOfValues)
+                return $"{flag.Name} is given {result.Tokens.Count} times, and takes one {value}";
+        }
+
+        foreach (var (operand, argument) in verb.Operands.Zip(typed.Command.Arguments))
+        {
+            if (!operand.IsOptional && typed.GetResult(argument) is not { Tokens.Count: > 0 })
+                return $"{operand.Name} is missing: {verb.Usage}";
+        }
+
+        return verb.AllFlags.FirstOrDefault(flag => flag.IsRequired && !typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == flag.Name)) is { } missing
+            ? $"{missing.Name} {missing.ValueName} is missing"
+            : null;
+    }
+
+    // Only of what is text may one begin with a dash.
+    private static string TextWithDash(ParseResult parsed) => VerbOf(parsed)!.Operands.FirstOrDefault(static operand => operand.Value == FlagValues.Text) is { } text
+        ? $" (a {text.Name} that begins with a dash goes after --)"
+        : "";
+
+    private static Verb? VerbOf(ParseResult parsed) => (parsed.CommandResult.Command as VerbCommand)?.Verb;
 
     // What looks like an option, but is none: the parser takes it for the prompt.
     private static string? UnknownOption(ParseResult parsed)
@@ -94,7 +131,7 @@ internal static class UsageFault
     private static string WithoutVerb(ParseResult parsed)
     {
         if (parsed.UnmatchedTokens is not [var first, ..])
-            return Printable.Line(parsed.Errors[0].Message.TrimEnd('.'));
+            return $"a command is missing; there are {string.Join(", ", parsed.RootCommandResult.Command.Subcommands.Select(static command => command.Name))}";
         return IsBehindDashes(parsed)
             ? $"what stands behind -- is text, and a command comes before it: '{Printable.Line(first)}' is none there"
             : UnknownVerb(parsed, first);

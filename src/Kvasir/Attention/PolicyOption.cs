@@ -9,7 +9,7 @@ public sealed class PolicyOption
 
     private PolicyOption(string name, string fallback, string range, string summary, Func<string, bool> accepts)
     {
-        (Name, Default, Range, Summary) = (name, fallback, range, summary);
+        (Name, Default, Range, Bounds, Summary) = (name, fallback, range, range, summary);
         _accepts = accepts;
     }
 
@@ -22,13 +22,19 @@ public sealed class PolicyOption
     /// <summary>What it may be, in words that end a sentence: "1 to 16".</summary>
     public string Range { get; }
 
+    /// <summary>The same with the number where there is no bound but what a number holds.</summary>
+    internal string Bounds { get; private init; }
+
     /// <summary>One line for a list.</summary>
     public string Summary { get; }
 
     /// <summary>A whole number.</summary>
     public static PolicyOption Whole(string name, int fallback, int least, int most, string summary) => new(
         name, $"{fallback}", most == int.MaxValue ? $"{least} or more" : $"{least} to {most}", summary,
-        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most);
+        text => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
+    {
+        Bounds = $"{least} to {most}",
+    };
 
     /// <summary>A number in (<paramref name="above"/>, <paramref name="most"/>].</summary>
     public static PolicyOption Real(string name, double fallback, double above, double most, string summary) => new(

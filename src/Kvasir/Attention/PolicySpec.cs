@@ -50,7 +50,7 @@ public sealed class PolicySpec : IEquatable<PolicySpec>
         ArgumentNullException.ThrowIfNull(value);
         var option = Find(name) ?? throw Unknown(name);
         if (!option.Accepts(value))
-            throw Refusal($"takes {option.Name} {option.Range}, not '{value}'");
+            throw Refusal($"takes {option.Name} {option.Bounds}, not '{value}'");
         return new PolicySpec(Entry, new Dictionary<string, string>(_set, StringComparer.Ordinal) { [name] = value });
     }
 

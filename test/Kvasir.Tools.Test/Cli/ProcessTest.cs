@@ -22,7 +22,7 @@ public sealed class ProcessTest : IDisposable
         var (exitCode, output, error) = Run("Once upon a time\n", "run", "stories260K", "--temperature", "0", "--max-tokens", "12");
         Assert.Equal((0, ", there was a little girl named Lily. She\n"), (exitCode, output));
         Assert.Contains("decode 12 tokens", error, StringComparison.Ordinal);
-        var missing = Run("", "run", "nothing-here");
+        var missing = Run("hi", "run", "nothing-here");
         Assert.Equal((1, "", "kvasir: nothing-here is neither a GGUF file, nor a folder with a model, nor a bundled model (needle, stories260K)\n"), missing);
     }
 

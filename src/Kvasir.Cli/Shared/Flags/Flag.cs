@@ -16,6 +16,9 @@ internal abstract record Flag(string Name, string Help)
     /// <summary>What other tools call it. Whoever types that is told this name.</summary>
     public IReadOnlyList<string> Elsewhere { get; init; } = [];
 
+    /// <summary>Whether a command line without it is none.</summary>
+    public bool IsRequired { get; init; }
+
     /// <summary>A word in capitals for its value; null where it takes none.</summary>
     public virtual string? ValueName => null;
 

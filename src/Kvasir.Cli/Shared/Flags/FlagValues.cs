@@ -22,18 +22,22 @@ internal static class FlagValues
     public static readonly FlagValue<string> WrittenFile = File with { IsWritten = true };
 
     /// <summary>As 4096, 32k or 1M; at least 1.</summary>
-    public static readonly FlagValue<int> Tokens = new("TOKENS", "a number of tokens such as 4096, 32k or 1M", SizeText.TryTokens);
+    public static readonly FlagValue<int> Tokens = new("TOKENS", "a number of tokens such as 4096, 32k or 1M", static (text, out value) =>
+        SizeText.TryTokens(text, out value) || IsBeyond(SizeText.IsTokens(text), text, $"1 to {int.MaxValue}"));
 
     /// <summary>As 512M, 2G or 1.5GiB.</summary>
-    public static readonly FlagValue<long> Bytes = new("SIZE", "a size such as 512M, 2G or 1.5GiB", SizeText.TryBytes);
+    public static readonly FlagValue<long> Bytes = new("SIZE", "a size such as 512M, 2G or 1.5GiB", static (text, out value) =>
+        SizeText.TryBytes(text, out value) || IsBeyond(SizeText.IsBytes(text), text, $"1 to {long.MaxValue} bytes"));
 
     public static readonly FlagValue<ulong> Seed = new(
-        "N", "a whole number from 0 to 2^64 - 1", static (text, out value) => ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value));
+        "N", "a whole number from 0 to 2^64 - 1", static (text, out value) =>
+            ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) || IsBeyond(IsWhole(text), text, "0 to 2^64 - 1"));
 
     public static FlagValue<int> Whole(int least, int most = int.MaxValue) => new(
         "N",
         most == int.MaxValue ? $"a whole number from {least}" : $"a whole number from {least} to {most}",
-        (text, out value) => int.TryParse(text, Signed, CultureInfo.InvariantCulture, out value) && value >= least && value <= most)
+        (text, out value) => int.TryParse(text, Signed, CultureInfo.InvariantCulture, out value) && value >= least && value <= most
+            || IsBeyond(IsWhole(text), text, $"{least} to {most}"))
     {
         Limits = most == int.MaxValue ? $"{least} or more" : $"{least} to {most}",
     };
@@ -42,10 +46,17 @@ internal static class FlagValues
     public static FlagValue<double> Number(double least, double most, string? limits = null) => new(
         "N",
         Invariant($"a number from {least} to {most}"),
-        (text, out value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && value >= least && value <= most)
+        (text, out value) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && value >= least && value <= most
+            || IsBeyond(!double.IsNaN(value) && text.Any(char.IsAsciiDigit) && IsReal(text), text, limits ?? Invariant($"{least} to {most}")))
     {
         Limits = limits ?? Invariant($"{least} to {most}"),
     };
+
+    /// <summary>False for a text that is no such value at all.</summary>
+    /// <param name="isOfKind">Whether the text is of the right kind: then it is out of range.</param>
+    /// <exception cref="KvasirException">It is of the kind; the message says the range.</exception>
+    public static bool IsBeyond(bool isOfKind, string text, string range) =>
+        isOfKind ? throw new KvasirException(KvasirError.BadOption, $"'{text}' is out of range: {range}") : false;
 
     /// <summary>One of a few words, whatever their case.</summary>
     public static FlagValue<T> OneOf<T>(string name, params (string Text, T Value)[] choices)
@@ -91,6 +102,10 @@ internal static class FlagValues
         words.Count == 1 ? words[0] : $"{string.Join(", ", words.Take(words.Count - 1))} or {words[^1]}";
 
     public static string Invariant(FormattableString text) => FormattableString.Invariant(text);
+
+    private static bool IsWhole(string text) => text.Length > 0 && (text[0] is '+' or '-' ? text[1..] : text) is { Length: > 0 } digits && digits.All(char.IsAsciiDigit);
+
+    private static bool IsReal(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
 
     private static bool Same(string text, out string value)
     {

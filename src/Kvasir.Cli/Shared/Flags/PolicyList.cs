@@ -26,6 +26,12 @@ internal static class PolicyList
 
     private static bool TryParse(string text, [MaybeNullWhen(false)] out AttentionPolicy[] policies)
     {
+        policies = [.. Pieces(text).Select(One).DistinctBy(static policy => policy.Name)];
+        return true;
+    }
+
+    private static List<string> Pieces(string text)
+    {
         var pieces = new List<string>();
         foreach (var part in text.Split(',', StringSplitOptions.TrimEntries))
         {
@@ -36,8 +42,7 @@ internal static class PolicyList
                 pieces.Add(part);
         }
 
-        policies = [.. pieces.Select(One).DistinctBy(static policy => policy.Name)];
-        return true;
+        return pieces;
     }
 
     private static AttentionPolicy[] Joined(AttentionPolicy[] first, AttentionPolicy[] more) =>
@@ -45,6 +50,8 @@ internal static class PolicyList
 
     private static bool TryParseOne(string text, [MaybeNullWhen(false)] out AttentionPolicy[] policies)
     {
+        if (!text.StartsWith(FileSign) && Pieces(text) is [_, _, ..] several && several.TrueForAll(static piece => Names().Contains(PolicySpec.Family(piece))))
+            throw new KvasirException(KvasirError.BadOption, $"one policy is taken here, and '{text}' is {several.Count}");
         policies = text == AutoAttention.Name ? [] : [One(text)];
         return true;
     }
@@ -52,6 +59,12 @@ internal static class PolicyList
     // The policy of a text such as psa:coverage=0.9, or of the file that @mine.policy names.
     private static AttentionPolicy One(string text)
     {
+        if (PolicySpec.Family(text) == AutoAttention.Name)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, $"'{AutoAttention.Name}' is no policy but chooses one, where a model answers; it has no options and stands in no list");
+        }
+
         if (!text.StartsWith(FileSign))
             return PolicyCatalog.Parse(text);
         return text.Length > 1 ? PolicyFile.Read(text[1..]) : throw new KvasirException(KvasirError.BadOption, $"'{FileSign}' names no file; {FileSign}mine.policy reads a policy from one");

@@ -18,10 +18,15 @@ internal static class SizeText
     /// <summary>From 1 to 2^63 - 1.</summary>
     public static bool TryBytes(string text, out long bytes)
     {
-        var number = text.EndsWith("iB", StringComparison.OrdinalIgnoreCase) ? text[..^2] : text.TrimEnd('b', 'B');
-        bytes = text.Length - number.Length <= 2 && TryScaled(number, out var value) && value is >= 1 and <= long.MaxValue ? (long)value : 0;
+        bytes = TryByteCount(text, out var value) && value is >= 1 and <= long.MaxValue ? (long)value : 0;
         return bytes > 0;
     }
+
+    /// <summary>Whether it is spelled as a number of tokens, if one that is out of range.</summary>
+    public static bool IsTokens(string text) => TryScaled(text, out _);
+
+    /// <summary>Whether it is spelled as a size in bytes, if one that is out of range.</summary>
+    public static bool IsBytes(string text) => TryByteCount(text, out _);
 
     /// <summary>As 640 B, 1.0 MiB, 12.3 GiB.</summary>
     public static string Bytes(long bytes)
@@ -38,13 +43,26 @@ internal static class SizeText
     /// <summary>As 1 token, 2,048 tokens.</summary>
     public static string TokenCount(long tokens) => $"{Count(tokens)} {(tokens == 1 ? "token" : "tokens")}";
 
+    private static bool TryByteCount(string text, out decimal value)
+    {
+        var number = text.EndsWith("iB", StringComparison.OrdinalIgnoreCase) ? text[..^2] : text.TrimEnd('b', 'B');
+        value = 0;
+        return text.Length - number.Length <= 2 && TryScaled(number, out value);
+    }
+
     private static bool TryScaled(string text, out decimal value)
     {
         var scale = text.Length > 0 ? Scales.IndexOf(char.ToUpperInvariant(text[^1]), StringComparison.Ordinal) : -1;
         var digits = scale < 0 ? text : text[..^1];
-        if (!decimal.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) || value > long.MaxValue >> 40)
-            return scale < 0 && decimal.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out value) && value <= long.MaxValue;
-        value *= 1L << (10 * (scale + 1));
+        if (!decimal.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value))
+        {
+            // More digits than a number holds are a number all the same.
+            value = decimal.MaxValue;
+            return digits.Length > 0 && digits.All(char.IsAsciiDigit);
+        }
+
+        var unit = 1L << (10 * (scale + 1));
+        value = value > decimal.MaxValue / unit ? decimal.MaxValue : value * unit;
         return value == decimal.Truncate(value);
     }
 }

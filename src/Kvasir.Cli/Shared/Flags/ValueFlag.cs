@@ -13,8 +13,6 @@ internal sealed record ValueFlag<T>(string Name, string Help, FlagValue<T> Value
     /// <summary>What happens where none is typed, in words, for flags without a <see cref="Default"/>.</summary>
     public string? Otherwise { get; init; }
 
-    public bool IsRequired { get; init; }
-
     public override string? ValueName => Value.Name;
 
     public override IReadOnlyList<string> Choices => Value.Choices();

@@ -98,11 +98,11 @@ public sealed class DemoCommandTest
     }
 
     [Theory]
-    [InlineData("--questions: '0' is not a whole number from 1 to 32", "--questions", "0")]
-    [InlineData("--questions: '33' is not a whole number from 1 to 32", "--questions", "33")]
-    [InlineData("--context: '0' is not a number of tokens such as 4096, 32k or 1M", "--context", "0")]
+    [InlineData("--questions: '0' is out of range: 1 to 32", "--questions", "0")]
+    [InlineData("--questions: '33' is out of range: 1 to 32", "--questions", "33")]
+    [InlineData("--context: '0' is out of range: 1 to 2147483647", "--context", "0")]
     [InlineData("--attention: attention policy 'x' is unknown; known: dense, magicpig", "--attention", "dense,x")]
-    [InlineData("--seed: '-1' is not a whole number from 0 to 2^64 - 1", "--seed", "-1")]
+    [InlineData("--seed: '-1' is out of range: 0 to 2^64 - 1", "--seed", "-1")]
     public void BadCommandLinesAreOneLine(string message, params string[] args)
     {
         var run = CliRun.Of(["demo", .. args]);

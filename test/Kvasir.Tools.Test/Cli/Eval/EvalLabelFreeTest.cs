@@ -102,10 +102,10 @@ public sealed class EvalLabelFreeTest : IDisposable
     [Theory]
     [InlineData("agree", "prompts are missing: --prompts FILE with one a line as JSON, or --prompt-file FILE")]
     [InlineData("agree", "--prompts and --prompt-file were given; one of them is allowed", "--prompts", "a", "--prompt-file", "b")]
-    [InlineData("agree", "--tokens: '1' is not a whole number from 2 to 1024", "--prompts", "a", "--tokens", "1")]
-    [InlineData("agree", "--question-tokens: '0' is not a whole number from 1", "--prompts", "a", "--question-tokens", "0")]
-    [InlineData("ppl", "Option '--file' is required")]
-    [InlineData("ppl", "--windows: '0' is not a whole number from 1 to 1000000", "--file", "a", "--windows", "0")]
+    [InlineData("agree", "--tokens: '1' is out of range: 2 to 1024", "--prompts", "a", "--tokens", "1")]
+    [InlineData("agree", "--question-tokens: '0' is out of range: 1 to 2147483647", "--prompts", "a", "--question-tokens", "0")]
+    [InlineData("ppl", "--file PATH is missing")]
+    [InlineData("ppl", "--windows: '0' is out of range: 1 to 1000000", "--file", "a", "--windows", "0")]
     [InlineData("ppl", "--context: 'x' is not a list of token counts such as 4096,16k", "--file", "a", "--context", "x")]
     public void BadCommandLinesAreOneLine(string verb, string message, params string[] args) =>
         CliRun.Of(["eval", verb, "stories260K", .. args]).AssertFails(2, $"kvasir: {message}; see kvasir eval {verb} --help");

@@ -96,7 +96,7 @@ public sealed class InspectAttentionTest : IDisposable
     public void WhatCannotBeDoneIsOneLine()
     {
         Inspect("--policies", "dense,densest").AssertFails(2, $"kvasir: --policies: attention policy 'densest' is unknown; known: {string.Join(", ", PolicyCatalog.Entries.Select(static entry => entry.Name))}; see kvasir inspect --help");
-        Inspect("--queries", "0").AssertFails(2, "kvasir: --queries: '0' is not a whole number from 1 to 256; see kvasir inspect --help");
+        Inspect("--queries", "0").AssertFails(2, "kvasir: --queries: '0' is out of range: 1 to 256; see kvasir inspect --help");
         Inspect("--tensors").AssertFails(2, "kvasir: --tensors and --attention were given; one of them is allowed; see kvasir inspect --help");
         CliRun.Of("inspect", "--attention", "stories260K").AssertFails(2, "kvasir: --attention needs a prompt: --prompt-file PATH; see kvasir inspect --help");
         CliRun.Of("inspect", "stories260K", "--html", "x.html").AssertFails(2, "kvasir: --html has a meaning with --attention only; see kvasir inspect --help");
@@ -104,7 +104,7 @@ public sealed class InspectAttentionTest : IDisposable
         Inspect("--context", "64").AssertOneLine("longer than the context of 64");
         Inspect("--policies", "streaming:dense-layers=7").AssertOneLine("names layer 7");
         File.WriteAllText(_prompt, "\n");
-        Inspect().AssertFails(1, $"kvasir: {_prompt} has no text for a prompt");
+        Inspect().AssertFails(1, $"kvasir: {_prompt} is empty");
         File.WriteAllText(_prompt, "Once");
         Inspect().AssertOneLine("too short for 16 queries; they need 17 tokens");
     }

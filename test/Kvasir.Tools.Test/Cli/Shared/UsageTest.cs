@@ -1,4 +1,5 @@
 using Kvasir.Attention.Policies;
+using Kvasir.Cli;
 using Kvasir.Cli.Shared;
 
 namespace Kvasir.Tools.Test.Cli.Shared;
@@ -8,25 +9,14 @@ public sealed class UsageTest
     [Theory]
     [InlineData("--temperature", "abc", "a number from 0 to 100")]
     [InlineData("--temperature", "NaN", "a number from 0 to 100")]
-    [InlineData("--temperature", "-1", "a number from 0 to 100")]
-    [InlineData("--top-p", "0", "a number from 1E-06 to 1")]
     [InlineData("--top-k", "1.5", "a whole number from 0")]
-    [InlineData("--min-p", "2", "a number from 0 to 1")]
-    [InlineData("--repeat-penalty", "0", "a number from 0.001 to 100")]
-    [InlineData("--presence-penalty", "3", "a number from -2 to 2")]
     [InlineData("--frequency-penalty", "x", "a number from -2 to 2")]
     [InlineData("--logit-bias", "5", "of the form ID=VALUE with a token's id and a number from -100 to 100")]
-    [InlineData("--logit-bias", "5=101", "of the form ID=VALUE with a token's id and a number from -100 to 100")]
-    [InlineData("--seed", "-1", "a whole number from 0 to 2^64 - 1")]
-    [InlineData("--max-tokens", "0", "a whole number from 1")]
     [InlineData("--stop", "", "a text of 1 to 256 bytes")]
     [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel or f32, or keys=FORMAT,values=FORMAT")]
     [InlineData("--kv-keys", "q9", "bf16, q8, int8, int8-channel or f32")]
     [InlineData("--kv-values", "keys=q8,values=bf16", "bf16, q8, int8, int8-channel or f32")]
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
-    [InlineData("--context", "0", "a number of tokens such as 4096, 32k or 1M")]
-    [InlineData("--threads", "0", "a whole number from 1 to 1024")]
-    [InlineData("--audit", "1.5", "a number from 0 to 1")]
     [InlineData("--audit", "NaN", "a number from 0 to 1")]
     public void ABadValueIsOneLineWithOptionValueAndWhatIsAllowed(string option, string value, string allowed)
     {
@@ -45,9 +35,9 @@ public sealed class UsageTest
     [Fact]
     public void AMistypedOptionIsNoPrompt()
     {
-        CliRun.Of("run", "stories260K", "--jsno").AssertFails(2, "kvasir: option '--jsno' is unknown; did you mean --json? (a prompt that begins with a dash goes after --); see kvasir run --help");
+        CliRun.Of("run", "stories260K", "--jsno").AssertFails(2, "kvasir: option '--jsno' is unknown; did you mean --json? (a PROMPT that begins with a dash goes after --); see kvasir run --help");
         CliRun.Of("run", "stories260K", "--tempersture", "3").AssertFails(
-            2, "kvasir: option '--tempersture' is unknown; did you mean --temperature? (a prompt that begins with a dash goes after --); see kvasir run --help");
+            2, "kvasir: option '--tempersture' is unknown; did you mean --temperature? (a PROMPT that begins with a dash goes after --); see kvasir run --help");
         var dashed = CliRun.Of("run", "stories260K", "-q", "--max-tokens", "1", "--", "--jsno");
         Assert.Equal((0, ""), (dashed.ExitCode, dashed.Error));
     }
@@ -99,10 +89,98 @@ public sealed class UsageTest
     {
         CliRun.Of("run", "stories260K", "hi", "--file", "x").AssertFails(2, "kvasir: a prompt and --file were given; one of them is allowed; see kvasir run --help");
         CliRun.Of("run", "stories260K", "hi", "--logprobs", "1").AssertFails(2, "kvasir: --logprobs has no place in plain text; it needs --json; see kvasir run --help");
-        Assert.Equal("kvasir: --logprobs: '21' is not a whole number from 0 to 20; see kvasir run --help\n", CliRun.Of("run", "stories260K", "hi", "--logprobs", "21", "--json").Error);
+        Assert.Equal("kvasir: --logprobs: '21' is out of range: 0 to 20; see kvasir run --help\n", CliRun.Of("run", "stories260K", "hi", "--logprobs", "21", "--json").Error);
         CliRun.Of("run", "stories260K", "hi", "--raw", "--system", "x").AssertFails(2, "kvasir: --system needs the chat template that --raw leaves out; see kvasir run --help");
         var shell = new Shell(new StringReader(""), new StringWriter(), new StringWriter()) { InputIsTerminal = true };
         CliRun.With(shell, "run", "stories260K").AssertFails(2, "kvasir: no prompt: give PROMPT, or --file PATH, or pipe it in; see kvasir run --help");
+    }
+
+    [Theory]
+    [InlineData("--max-tokens", "99999999999999", "1 to 2147483647")]
+    [InlineData("--max-tokens", "0", "1 to 2147483647")]
+    [InlineData("--seed", "-1", "0 to 2^64 - 1")]
+    [InlineData("--threads", "0", "1 to 1024")]
+    [InlineData("--temperature", "-1", "0 to 100")]
+    [InlineData("--min-p", "2", "0 to 1")]
+    [InlineData("--repeat-penalty", "0", "0.001 to 100")]
+    [InlineData("--presence-penalty", "3", "-2 to 2")]
+    [InlineData("--audit", "1.5", "0 to 1")]
+    [InlineData("--context", "0", "1 to 2147483647")]
+    [InlineData("--seed", "18446744073709551616", "0 to 2^64 - 1")]
+    [InlineData("--threads", "1025", "1 to 1024")]
+    [InlineData("--temperature", "1e999", "0 to 100")]
+    [InlineData("--top-p", "0", "above 0 to 1")]
+    [InlineData("--context", "99999999999999999999999999999999", "1 to 2147483647")]
+    [InlineData("--context", "4G", "1 to 2147483647")]
+    [InlineData("--kv-memory", "99999999999T", "1 to 9223372036854775807 bytes")]
+    [InlineData("--kv-memory", "0", "1 to 9223372036854775807 bytes")]
+    [InlineData("--logit-bias", "5=200", "-100 to 100")]
+    public void ANumberThatIsTooLargeOrTooSmallIsToldTheRange(string flag, string number, string range)
+    {
+        CliRun.Of("run", "stories260K", "hi", flag, number).AssertFails(2, $"kvasir: {flag}: '{number}' is out of range: {range}; see kvasir run --help");
+        CliRun.Of("chat", "stories260K", flag, number).AssertFails(2, $"kvasir: {flag}: '{number}' is out of range: {range}; see kvasir chat --help");
+    }
+
+    [Theory]
+    [InlineData("--max-tokens", "9.5", "is not a whole number from 1")]
+    [InlineData("--max-tokens", "", "is not a whole number from 1")]
+    [InlineData("--temperature", "NaN", "is not a number from 0 to 100")]
+    [InlineData("--context", "5B", "is not a number of tokens such as 4096, 32k or 1M")]
+    [InlineData("--kv-memory", "5bbbb", "is not a size such as 512M, 2G or 1.5GiB")]
+    public void WhatIsNoSuchNumberIsToldTheKind(string flag, string text, string kind) =>
+        CliRun.Of("run", "stories260K", "hi", flag, text).AssertFails(2, $"kvasir: {flag}: '{text}' {kind}; see kvasir run --help");
+
+    [Theory]
+    [InlineData("run: MODEL is missing: kvasir run MODEL [PROMPT]", "run")]
+    [InlineData("eval: TASK is missing: kvasir eval TASK MODEL", "eval")]
+    [InlineData("eval agree: MODEL is missing: kvasir eval agree MODEL", "eval", "agree")]
+    [InlineData("calibrate: --text FILE is missing", "calibrate", "stories260K")]
+    [InlineData("run: --max-tokens has no value: --max-tokens N", "run", "stories260K", "hi", "--max-tokens")]
+    [InlineData("run: --seed is given 2 times, and takes one N", "run", "stories260K", "hi", "--seed", "1", "--seed", "2")]
+    [InlineData("run: 'there' is one too many: kvasir run MODEL [PROMPT]", "run", "stories260K", "hi", "there")]
+    [InlineData("run: 'hi' is one too many: kvasir run MODEL [PROMPT]", "run", "stories260K", "-q", "true", "hi")]
+    [InlineData("bench: option '--dept' is unknown; did you mean --depth?", "bench", "--dept", "4")]
+    [InlineData("run: the prompt is empty; with --raw a text begins from nothing", "run", "stories260K", "")]
+    [InlineData("run: --attention: one policy is taken here, and 'quest,psa' is 2", "run", "stories260K", "hi", "--attention", "quest,psa")]
+    [InlineData(
+        "run: --attention: 'auto' is no policy but chooses one, where a model answers; it has no options and stands in no list",
+        "run", "stories260K", "hi", "--attention", "auto:from=3")]
+    public void WhatIsMissingOrTooMuchIsOneLineInOurWords(string said, params string[] args)
+    {
+        var verb = said[..said.IndexOf(':', StringComparison.Ordinal)];
+        CliRun.Of(args).AssertFails(2, $"kvasir: {said[(verb.Length + 2)..]}; see kvasir {verb} --help");
+    }
+
+    [Fact]
+    public void NoVerbSaysAnythingInTheParsersWords()
+    {
+        var shell = new Shell(new StringReader(""), new StringWriter(), new StringWriter());
+        string[] foreign = ["Required ", "Unrecognized", "expects a", "Cannot parse", "Option '", "for command"];
+        foreach (var verb in Verbs.All(shell))
+        {
+            string[] name = verb.Name.Split(' ');
+            string[] operands = [.. verb.Operands.Select(static operand => operand.Choices is [var first, ..] ? first : "stories260K")];
+            List<string[]> lines = [name, [.. name, .. operands, "more"], [.. name, "--", .. operands, "more"]];
+            foreach (var flag in verb.AllFlags)
+                lines.AddRange([[.. name, .. operands, flag.Name], [.. name, flag.Name], [.. name, .. operands, flag.Name, "1", flag.Name, "1"], [.. name, .. operands, $"{flag.Name}=x"]]);
+            foreach (var line in lines)
+            {
+                var fault = Verbs.Fault(line, shell) ?? "";
+                Assert.False(Array.Exists(foreign, words => fault.Contains(words, StringComparison.Ordinal)), $"{string.Join(' ', line)}: {fault}");
+            }
+        }
+    }
+
+    [Fact]
+    public void AnEmptyPromptIsRefusedUnlessItIsRaw()
+    {
+        using var folder = new TempFolder();
+        var empty = folder.Write("empty.txt", "\n");
+        CliRun.Of("run", "stories260K", "--file", empty).AssertFails(1, $"kvasir: {empty} is empty");
+        CliRun.With(new Shell(new StringReader(""), new StringWriter(), new StringWriter()), "run", "stories260K").AssertFails(1, "kvasir: the standard input is empty");
+        var raw = CliRun.Of("run", "stories260K", "", "--raw", "-q", "--max-tokens", "3", "--temperature", "0");
+        Assert.Equal((0, ""), (raw.ExitCode, raw.Error));
+        Assert.NotEqual("\n", raw.Output);
     }
 
     [Fact]
@@ -165,7 +243,7 @@ public sealed class UsageTest
     public void UsageErrorsAreJsonToo()
     {
         var run = CliRun.Of("inspect", "stories260K", "extra", "--json");
-        Assert.Equal("""{"error":{"kind":"usage","message":"Unrecognized command or argument 'extra'; see kvasir inspect --help"},"exitCode":2}""" + "\n", run.Output);
+        Assert.Equal("""{"error":{"kind":"usage","message":"'extra' is one too many: kvasir inspect MODEL; see kvasir inspect --help"},"exitCode":2}""" + "\n", run.Output);
         Assert.Equal(2, run.ExitCode);
     }
 

@@ -86,7 +86,7 @@ public sealed class TuneCommandTest : IDisposable
     [InlineData("--target: '0' is not a share above 0 and at most 1, such as 99% or 0.99", "--prompts", "a", "--target", "0")]
     [InlineData("--target: '101%' is not a share above 0 and at most 1, such as 99% or 0.99", "--prompts", "a", "--target", "101%")]
     [InlineData("--by: 'money' is not keys or time", "--prompts", "a", "--by", "money")]
-    [InlineData("--steps: '21' is not a whole number from 0 to 20", "--prompts", "a", "--steps", "21")]
+    [InlineData("--steps: '21' is out of range: 0 to 20", "--prompts", "a", "--steps", "21")]
     [InlineData("--protocol: 'a,b' is not a or b", "--prompts", "a", "--protocol", "a,b")]
     [InlineData("--context has a meaning with --task NAME only", "--prompts", "a", "--context", "4k")]
     [InlineData("prompts and --task were given; one of them is allowed", "--prompts", "a", "--task", "vt")]
