@@ -1,4 +1,3 @@
-using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 
 namespace Kvasir.Attention;
@@ -6,13 +5,16 @@ namespace Kvasir.Attention;
 /// <summary>The KV heads of one layer of a sequence whose prompt is over: what each has learnt, and what it gives up.</summary>
 public readonly ref struct LayerHeads
 {
-    private readonly SequenceAttention _attention;
+    private readonly SequenceCache _rows;
+    private readonly ReadOnlySpan<Selector> _selectors;
     private readonly ReadOnlySpan<RowEdit> _edits;
 
+    /// <param name="selectors">[KV heads]</param>
     /// <param name="edits">[KV heads], begun.</param>
-    internal LayerHeads(SequenceAttention attention, int layer, (int First, int End) visible, ReadOnlySpan<RowEdit> edits)
+    internal LayerHeads(SequenceCache rows, int layer, (int First, int End) visible, ReadOnlySpan<Selector> selectors, ReadOnlySpan<RowEdit> edits)
     {
-        (_attention, Layer, Visible) = (attention, layer, visible);
+        (_rows, Layer, Visible) = (rows, layer, visible);
+        _selectors = selectors;
         _edits = edits;
     }
 
@@ -24,9 +26,9 @@ public readonly ref struct LayerHeads
     /// <summary>The positions in sight of the next query, the first generated one.</summary>
     public (int First, int End) Visible { get; }
 
-    public KvHead Rows(int kvHead) => _attention.Head(Layer, kvHead).Rows;
+    public KvHead Rows(int kvHead) => _rows.Head(Layer, kvHead);
 
-    public Selector Selector(int kvHead) => _attention.Head(Layer, kvHead).Selector;
+    public Selector Selector(int kvHead) => _selectors[kvHead];
 
     /// <summary>Takes the answer for a head.</summary>
     public RowEdit Edit(int kvHead) => _edits[kvHead];

@@ -1,11 +1,10 @@
 using System.Globalization;
-using Kvasir.Attention.Policies;
 
 namespace Kvasir.Attention;
 
 /// <summary>
 /// A policy as a value: a row of the catalogue and the options that somebody set. It is immutable, and equal to any other that makes the same policy. Text is
-/// parsed where it enters (<see cref="PolicyCatalog.Spec"/>) and printed where it leaves (<see cref="ToString"/>); in between nobody looks into it.
+/// parsed where it enters (<see cref="Kvasir.Attention.Policies.PolicyCatalog.Spec"/>) and printed where it leaves (<see cref="ToString"/>); in between nobody looks into it.
 /// </summary>
 public sealed class PolicySpec : IEquatable<PolicySpec>
 {

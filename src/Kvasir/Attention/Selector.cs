@@ -11,6 +11,9 @@ namespace Kvasir.Attention;
 /// </summary>
 public abstract class Selector : IDisposable
 {
+    /// <summary>The most rows that <see cref="Reweight"/> is given at a time.</summary>
+    internal const int MostReweighted = 512;
+
     /// <summary>Bytes that the index holds now.</summary>
     public virtual long IndexBytes => 0;
 

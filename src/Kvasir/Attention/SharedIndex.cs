@@ -1,4 +1,3 @@
-using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 using Kvasir.Ground;
 
@@ -25,16 +24,16 @@ internal sealed class SharedIndex(SharedIndexes owner, string policy, SharedRows
     public bool IsComplete { get; private set; } = rows is null;
 
     /// <summary>Which of its users builds it, as long as it is not complete; null for nobody yet.</summary>
-    private SequenceAttention? Builder { get; set; }
+    private object? Builder { get; set; }
 
     public void Enter() => UseCount++;
 
     /// <summary>Whether a user is to build what is not complete: one of them alone.</summary>
-    public bool IsBuiltBy(SequenceAttention user) => (Builder ??= user) == user;
+    public bool IsBuiltBy(object user) => (Builder ??= user) == user;
 
     public void Complete() => (IsComplete, Builder) = (true, null);
 
-    public void Leave(SequenceAttention user)
+    public void Leave(object user)
     {
         Builder = Builder == user ? null : Builder;
         UseCount--;

@@ -1,10 +1,9 @@
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
-using Kvasir.Models;
 
 namespace Kvasir.Files;
 
-/// <summary>A container of tensors, as <see cref="Weights"/> sees <see cref="Gguf"/> and <see cref="Safetensors"/>.</summary>
+/// <summary>A container of tensors, as <see cref="Kvasir.Models.Weights"/> sees <see cref="Gguf"/> and <see cref="Safetensors"/>.</summary>
 internal interface ITensorSource : IDisposable
 {
     string Path { get; }

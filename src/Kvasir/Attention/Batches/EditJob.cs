@@ -101,7 +101,7 @@ internal sealed class EditJob : ParallelJob
             edits[kvHead].Begin(attention.Head(layer, kvHead).Rows.RowCount);
         }
 
-        attention.Policy.EndPrompt(new LayerHeads(attention, layer, visible, edits));
+        attention.Policy.EndPrompt(new LayerHeads(attention.Cache!, layer, visible, attention.Selectors(layer), edits));
         for (var kvHead = 0; kvHead < edits.Length; kvHead++)
         {
             if (edits[kvHead].DroppedCount >= LeastRows)

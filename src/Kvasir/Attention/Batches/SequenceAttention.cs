@@ -166,6 +166,9 @@ internal sealed class SequenceAttention
         return false;
     }
 
+    /// <summary>Those of a layer, [KV heads].</summary>
+    public ReadOnlySpan<Selector> Selectors(int layer) => _selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount);
+
     public AttentionHead Head(int layer, int kvHead) => new(Cache!.Head(layer, kvHead), _selectors[(layer * _shape.KvHeadCount) + kvHead]);
 
     /// <summary>Counts rows that a step has computed.</summary>

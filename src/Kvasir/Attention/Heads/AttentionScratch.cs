@@ -11,7 +11,7 @@ namespace Kvasir.Attention.Heads;
 internal sealed class AttentionScratch : IDisposable
 {
     /// <summary>Rows that are scored at a time for one position: the scores of a group stay in the first-level cache.</summary>
-    public const int DecodeRows = 512;
+    public const int DecodeRows = Attention.Selector.MostReweighted;
 
     /// <summary>Rows that are scored at a time for a tile of prompt positions.</summary>
     public const int TileRows = 128;

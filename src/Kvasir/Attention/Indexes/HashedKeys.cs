@@ -1,4 +1,3 @@
-using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 using Kvasir.Ground;
 using Kvasir.Kernels.Hashing;

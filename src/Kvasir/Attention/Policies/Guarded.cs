@@ -1,4 +1,3 @@
-using Kvasir.Attention.Heads;
 using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Marks;
 using Kvasir.Cache;
@@ -121,7 +120,7 @@ public sealed class Guarded : SparsePolicy
         {
             if (!_drew)
                 return;
-            Span<float> logs = stackalloc float[AttentionScratch.DecodeRows];
+            Span<float> logs = stackalloc float[MostReweighted];
             logs = logs[..rows.Count];
             _chances.LogWeights(rows, logs);
             for (var head = 0; head < place.GroupHeads; head++)

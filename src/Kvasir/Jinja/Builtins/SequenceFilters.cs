@@ -1,4 +1,3 @@
-using Kvasir.Jinja.Syntax;
 using Kvasir.Jinja.Values;
 
 namespace Kvasir.Jinja.Builtins;

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Kvasir.Jinja.Syntax;
 
 namespace Kvasir.Jinja.Values;
 

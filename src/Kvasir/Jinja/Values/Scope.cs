@@ -1,5 +1,3 @@
-using Kvasir.Jinja.Syntax;
-
 namespace Kvasir.Jinja.Values;
 
 /// <summary>Variables by name, over those of the scope outside.</summary>

@@ -1,6 +1,3 @@
-using Kvasir.Jinja.Builtins;
-using Kvasir.Jinja.Syntax;
-
 namespace Kvasir.Jinja.Values;
 
 // A template's value is one of: None, Undefined, bool, long, double, string or MarkedText, JinjaList, JinjaMap, JinjaNamespace, LoopState, Function.

@@ -66,7 +66,7 @@ internal sealed class GgufTokenizer
         if (scores.Length != _pieces.Length)
             throw Bad("scores", $"has {scores.Length} entries; {Prefix}tokens has {_pieces.Length}");
         var addsSpace = _metadata.Notes.Advice(() => _metadata.Boolean(Prefix + "add_space_prefix"), null) ?? true;
-        var mark = PieceOutput.SpaceMark.ToString();
+        var mark = SpaceMarks.Mark.ToString();
         NormalizerStep[] steps = [new ReplaceStep(" ", mark)];
         return WithSpecialTokens(addsBegin: true, new TokenizerModel
         {

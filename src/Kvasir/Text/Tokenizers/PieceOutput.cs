@@ -1,12 +1,11 @@
 using System.Text;
+using Kvasir.Text.Words;
 
 namespace Kvasir.Text.Tokenizers;
 
 /// <summary>What pieces stand for: the bytes that a token writes, and the bytes by which a piece is found.</summary>
 internal static class PieceOutput
 {
-    public const char SpaceMark = '\u2581';
-
     /// <summary>Output bytes by id.</summary>
     public static byte[][] OfAll(TokenizerModel model)
     {
@@ -47,6 +46,6 @@ internal static class PieceOutput
             return ByteAlphabet.TryBytes(piece, out var bytes) ? bytes : Encoding.UTF8.GetBytes(piece);
         if (type == PieceType.Byte && ByteTokens.TryParse(piece, out var value))
             return [value];
-        return Encoding.UTF8.GetBytes(piece.Replace(SpaceMark, ' '));
+        return Encoding.UTF8.GetBytes(piece.Replace(SpaceMarks.Mark, ' '));
     }
 }

@@ -1,5 +1,4 @@
 using Kvasir.Ground;
-using Kvasir.Text.Tokenizers;
 
 namespace Kvasir.Text.Words;
 
@@ -73,14 +72,14 @@ internal static class WordSplitter
     private static int MarkedWord(ReadOnlySpan<char> text, int start)
     {
         var i = start;
-        while (i < text.Length && text[i] == PieceOutput.SpaceMark)
+        while (i < text.Length && text[i] == SpaceMarks.Mark)
             i++;
         return i == text.Length ? i : NextMark(text, i);
     }
 
     private static int NextMark(ReadOnlySpan<char> text, int start)
     {
-        var rest = text[start..].IndexOf(PieceOutput.SpaceMark);
+        var rest = text[start..].IndexOf(SpaceMarks.Mark);
         return rest < 0 ? text.Length : start + rest;
     }
 
