@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.IO.Enumeration;
 using System.Text.RegularExpressions;
 using Kvasir.Cli;
 using Kvasir.Cli.Shared;
@@ -31,6 +32,19 @@ public sealed class DocumentsTest
 
     [Fact]
     public void TheIndexOfTypesIsThatOfTheAssemblies() => Hold("docs/api.md", static text => text, ApiIndex.Text());
+
+    [Fact]
+    public void ThePublicApiIsAsWrittenDown() => Hold("docs/public-api.txt", static text => text, PublicApi.Text());
+
+    [Fact]
+    public void EveryFixtureIsInTheirReadme()
+    {
+        var folder = Path.Combine(Root, "test", "Kvasir.Test", "Fixtures");
+        string[] files = [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).Where(static file => file != "README.md")];
+        string[] rows = [.. Regex.Matches(File.ReadAllText(Path.Combine(folder, "README.md")), @"^\| `([^`]+)`", RegexOptions.Multiline).Select(static match => match.Groups[1].Value)];
+        Assert.All(files, file => Assert.Contains(rows, row => FileSystemName.MatchesSimpleExpression(row, file)));
+        Assert.All(rows, row => Assert.Contains(files, file => FileSystemName.MatchesSimpleExpression(row, file)));
+    }
 
     [Theory]
     [MemberData(nameof(Documents))]
