@@ -1,3 +1,4 @@
+using CsCheck;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 
@@ -16,6 +17,21 @@ public sealed class KvFormatTest
             // A bound that nothing comes near would hold for any codec.
             Assert.True(format.Keys.ErrorShare == 0 || used > 0.5, $"{format}: the largest error is {used} of what is stated");
         }
+    }
+
+    // Numbers of any size beside each other, zeros, and rows that are nothing else.
+    [Fact]
+    public void RowsOfAnyNumbersComeBackWithinTheStatedError()
+    {
+        var number = Gen.OneOf(Gen.Float[-1, 1], Gen.Float[-30_000, 30_000], Gen.Float[-1e-3f, 1e-3f], Gen.Const(0f), Gen.Const(-0f));
+        var row = Gen.OneOf(number.Array[33], number.Array[33], Gen.Const(new float[33]));
+        row.Array[1, PagePool.PageTokens + 3].Sample(
+            static rows =>
+            {
+                foreach (var format in KvFormat.Table)
+                    Assert.True(Check(format, values: false, rows) <= 1.001 && Check(format, values: true, rows) <= 1.001, $"{format}");
+            },
+            iter: 100);
     }
 
     [Fact]
@@ -82,30 +98,37 @@ public sealed class KvFormatTest
     private static double Check(KvFormat format, bool values)
     {
         const int RowCount = PagePool.PageTokens + 7;
-        var (most, codec) = (0.0, values ? format.Values : format.Keys);
+        var most = 0.0;
         foreach (var dim in Dims)
         {
             var random = new Random(dim);
-            float[][] rows = [.. Enumerable.Range(0, RowCount).Select(_ => AttentionCase.Normal(random, dim))];
-            using var cache = new KvCache(format, 1, 1, dim, 4 << 20);
-            var sequence = cache.Open(RowCount);
-            Assert.True(sequence.TryReserve(RowCount));
-            foreach (var row in rows)
-                sequence.Head(0, 0).Append(row, row);
-            var seen = new float[dim];
-            for (var i = 0; i < RowCount; i++)
+            most = Math.Max(most, Check(format, values, [.. Enumerable.Range(0, RowCount).Select(_ => AttentionCase.Normal(random, dim))]));
+        }
+
+        return most;
+    }
+
+    private static double Check(KvFormat format, bool values, float[][] rows)
+    {
+        var (most, dim, codec) = (0.0, rows[0].Length, values ? format.Values : format.Keys);
+        using var cache = new KvCache(format, 1, 1, dim, 4 << 20);
+        var sequence = cache.Open(rows.Length);
+        Assert.True(sequence.TryReserve(rows.Length));
+        foreach (var row in rows)
+            sequence.Head(0, 0).Append(row, row);
+        var seen = new float[dim];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            (values ? sequence.Head(0, 0).Values : sequence.Head(0, 0).Keys).Decode(i, seen);
+            var first = i / PagePool.PageTokens * PagePool.PageTokens;
+            var together = codec.SealsPages ? rows[first..Math.Min(rows.Length, first + PagePool.PageTokens)] : [rows[i]];
+            var bound = codec.ErrorShare * together.Max(row => row.Max(MathF.Abs));
+            for (var d = 0; d < dim; d++)
             {
-                (values ? sequence.Head(0, 0).Values : sequence.Head(0, 0).Keys).Decode(i, seen);
-                var first = i / PagePool.PageTokens * PagePool.PageTokens;
-                var together = codec.SealsPages ? rows[first..Math.Min(RowCount, first + PagePool.PageTokens)] : [rows[i]];
-                var bound = codec.ErrorShare * together.Max(row => row.Max(MathF.Abs));
-                for (var d = 0; d < dim; d++)
-                {
-                    var error = Math.Abs((double)seen[d] - rows[i][d]);
-                    // What is computed in floats, of numbers of this size, may be off by a few of their last bits.
-                    Assert.True(error <= bound + 1e-6 * Math.Abs(rows[i][d]), $"{format}, values {values}, dim {dim}, row {i}: {seen[d]} for {rows[i][d]}, bound {bound}");
-                    most = Math.Max(most, bound > 0 ? error / bound : 0);
-                }
+                var error = Math.Abs((double)seen[d] - rows[i][d]);
+                // What is computed in floats, of numbers of this size, may be off by a few of their last bits.
+                Assert.True(error <= bound + 1e-6 * Math.Abs(rows[i][d]), $"{format}, values {values}, dim {dim}, row {i}: {seen[d]} for {rows[i][d]}, bound {bound}");
+                most = Math.Max(most, bound > 0 ? error / bound : 0);
             }
         }
 
