@@ -55,8 +55,8 @@ internal sealed class Sampler
         {
             // Log-probabilities are the model's own, so they are taken before anything shifts the logits.
             logits.CopyTo(_raw);
-            logSum = LogSumExp(logits, largest);
-            top = wanted > 0 ? MostProbable(logits, logSum, wanted) : null;
+            logSum = Logprobs.LogSumExp(logits, largest);
+            top = wanted > 0 ? Logprobs.MostProbable(logits, logSum, wanted) : null;
         }
 
         if (_bias.Length > 0 || _options.HasPenalties)
@@ -189,38 +189,6 @@ internal sealed class Sampler
         foreach (var key in _keys.AsSpan(0, count))
             mass += key;
         return mass;
-    }
-
-    private static float LogSumExp(ReadOnlySpan<float> logits, float max)
-    {
-        var sum = 0.0;
-        foreach (var logit in logits)
-            sum += Math.Exp(logit - max);
-        return max + (float)Math.Log(sum);
-    }
-
-    // Fewer where fewer tokens can be: a logit of minus infinity has no logarithm of a probability.
-    private static TokenLogprob[] MostProbable(ReadOnlySpan<float> logits, float logSum, int count)
-    {
-        var best = new PriorityQueue<int, float>(count + 1);
-        for (var token = 0; token < logits.Length; token++)
-        {
-            if (float.IsNegativeInfinity(logits[token]))
-                continue;
-            if (best.Count < count)
-                best.Enqueue(token, logits[token]);
-            else if (best.TryPeek(out _, out var least) && logits[token] > least)
-                best.DequeueEnqueue(token, logits[token]);
-        }
-
-        var result = new TokenLogprob[best.Count];
-        for (var i = result.Length - 1; i >= 0; i--)
-        {
-            var token = best.Dequeue();
-            result[i] = new TokenLogprob(token, logits[token] - logSum);
-        }
-
-        return result;
     }
 
     // Counter-based: no state to save when a sequence is preempted.

@@ -87,7 +87,7 @@ public sealed class ChatTemplate
             foreach (var message in messages)
                 turns.Add(ChatValues.Turn(message));
             variables.Set("messages", new JinjaList(ListKind.List, turns));
-            variables.Set("add_generation_prompt", options.AddsGenerationPrompt);
+            variables.Set("add_generation_prompt", options.AddsGenerationPrompt && !options.ContinuesLastMessage);
             variables.Set("tools", ChatValues.Json(options.Tools));
             variables.Set("documents", ChatValues.Json(options.Documents));
             if (options.BeginText is not null)
@@ -96,12 +96,25 @@ public sealed class ChatTemplate
                 variables.Set("eos_token", MarkedText.OfTemplate(options.EndText));
             foreach (var (name, value) in options.Variables ?? [])
                 variables.Set(name, ChatValues.Json(value));
-            return Renderer.Render(_body, new Scope(variables), new RenderBudget());
+            var text = Renderer.Render(_body, new Scope(variables), new RenderBudget());
+            return options.ContinuesLastMessage ? LeftOpen(text, messages) : text;
         }
         catch (JinjaFailure failure)
         {
             throw Explained(Name, failure);
         }
+    }
+
+    // What the template puts behind the last message is left out. Templates may cut white space at its ends; what it ends with is where the answer goes on.
+    private MarkedText LeftOpen(MarkedText text, IReadOnlyList<ChatTurn> messages)
+    {
+        var content = messages is [.., { Content: { } last }] ? last.TrimStart() : "";
+        var trimmed = content.TrimEnd();
+        var start = trimmed.Length == 0 ? -1 : text.Value.LastIndexOf(trimmed, StringComparison.Ordinal);
+        if (start < 0)
+            throw new KvasirException(KvasirError.BadTemplate, $"{Name}: the last message is not in the rendered text as it is, so it cannot be continued");
+        var isWhole = string.CompareOrdinal(text.Value, start, content, 0, content.Length) == 0;
+        return text.Slice(0, start + (isWhole ? content.Length : trimmed.Length));
     }
 
     private static KvasirException Explained(string name, JinjaFailure failure) =>
