@@ -1,6 +1,7 @@
 using Kvasir.Server.Answers;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.OpenAi;
+using Kvasir.Server.Reading;
 using Kvasir.Server.Routes;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
@@ -42,11 +43,13 @@ public static class KvasirServices
         services.AddSingleton<ServedModels>();
         services.AddSingleton(static provider => new KvasirStart(provider.GetRequiredService<ServedModels>()));
         services.AddSingleton<RequestGate>();
+        services.AddSingleton<RequestReader>();
         services.AddSingleton<PromptEncoder>();
         services.AddSingleton<AnswerPath>();
         services.AddSingleton<RouteHandling>();
         services.AddSingleton<StateRoutes>();
         services.AddSingleton<ModelRoutes>();
+        services.AddSingleton<TokenRoutes>();
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
         services.AddSingleton<IChatClient, ServedChatClient>();

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Kvasir.Server.Reading;
 using Microsoft.AspNetCore.Http;
 
 namespace Kvasir.Server.Answers;
@@ -8,13 +7,11 @@ namespace Kvasir.Server.Answers;
 internal static class AnswerHeaders
 {
     /// <summary>What is known when the request is accepted.</summary>
-    public static void Write(HttpResponse response, ServedAnswer answer, IgnoredFields ignored)
+    public static void Write(HttpResponse response, ServedAnswer answer)
     {
         var headers = response.Headers;
         headers["x-kvasir-model"] = Printable(answer.Model.Id);
         headers["x-kvasir-attention"] = Printable(AttentionOf(answer));
-        if (ignored.ToString() is { Length: > 0 } paths)
-            headers["x-kvasir-ignored"] = paths;
     }
 
     /// <summary>What is known when it has ended.</summary>

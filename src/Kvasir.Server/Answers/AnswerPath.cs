@@ -13,7 +13,7 @@ namespace Kvasir.Server.Answers;
 /// sequences in each of these.
 /// </summary>
 internal sealed partial class AnswerPath(
-    ServedModels models, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
+    RequestReader reader, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly TimeSpan _keepAlive = TimeSpan.FromSeconds(options.Value.KeepAliveSeconds);
@@ -23,15 +23,14 @@ internal sealed partial class AnswerPath(
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
     {
         using var visit = gate.Enter();
-        var ignored = new IgnoredFields(options.Value.Strict);
-        var request = await ReadAsync(context.Request, route, ignored).ConfigureAwait(false);
+        var request = await reader.ReadAsync(context, route.Read).ConfigureAwait(false);
         var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
         var answer = NewAnswer(request, prompts);
         using var leaving = context.RequestAborted.Register(answer.Cancel);
         try
         {
             await SubmitAsync(answer).ConfigureAwait(false);
-            AnswerHeaders.Write(context.Response, answer, ignored);
+            AnswerHeaders.Write(context.Response, answer);
             using var frames = request.Streams ? route.NewFrames(context, clock, _writeLimit) : null;
             var writer = frames is null ? new WholeWriter(context, route, answer) : route.NewWriter(answer, frames);
             await WriteAsync(answer, writer, context.RequestAborted).ConfigureAwait(false);
@@ -41,16 +40,6 @@ internal sealed partial class AnswerPath(
             // Whatever ended it: nobody waits for the rest.
             answer.Cancel();
         }
-    }
-
-    private async Task<AnswerRequest> ReadAsync(HttpRequest request, AnswerRoute route, IgnoredFields ignored)
-    {
-        using var body = await RequestBody.ReadAsync(request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
-        var fields = body.Root.Object();
-        var model = await models.FindAsync(fields.Find("model")?.Text(), request.HttpContext.RequestAborted).ConfigureAwait(false);
-        var read = route.Read(fields, model);
-        fields.IgnoreRest();
-        return read;
     }
 
     // Choice i of a prompt has the seed + i, or they would all be the same.
@@ -63,11 +52,18 @@ internal sealed partial class AnswerPath(
             for (var i = 0; i < request.ChoiceCount; i++)
             {
                 var own = request.Options with { Sampling = request.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
-                choices.Add(new Choice(choices.Count, new Sequence(prompt, own)));
+                choices.Add(NewChoice(choices.Count, request, prompt, own));
             }
         }
 
         return new ServedAnswer(request, choices, clock.GetUtcNow());
+    }
+
+    private static Choice NewChoice(int index, AnswerRequest request, int[] prompt, GenerationOptions options)
+    {
+        var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
+        var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
+        return new Choice(index, scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options)), echo);
     }
 
     private static async Task SubmitAsync(ServedAnswer answer)

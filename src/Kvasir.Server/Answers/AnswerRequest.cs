@@ -24,4 +24,7 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
 
     /// <summary>Whether the answer's text begins with the prompt.</summary>
     public bool EchoesPrompt { get; init; }
+
+    /// <summary>Whether the prompt's own tokens have log-probabilities, or nothing is to be generated behind them.</summary>
+    public bool ScoresPrompt => EchoesPrompt && (Options.TopLogprobs is not null || Options.MaxTokens == 0);
 }

@@ -5,10 +5,12 @@ namespace Kvasir.Server.Answers;
 /// <summary>One choice of an answer: a sequence, and what was read of it.</summary>
 /// <param name="index">Among all choices of the request.</param>
 /// <param name="sequence">Read by nobody else.</param>
-internal sealed class Choice(int index, Sequence sequence)
+/// <param name="echo">What it begins with; null for nothing.</param>
+internal sealed class Choice(int index, Sequence sequence, Echo? echo = null)
 {
     private readonly StringBuilder _text = new();
     private readonly List<GeneratedToken> _tokens = [];
+    private bool _hasEcho;
     private Task<bool> _waiting = Task.FromResult(true);
 
     public int Index => index;
@@ -17,6 +19,12 @@ internal sealed class Choice(int index, Sequence sequence)
 
     /// <summary>All of the text so far.</summary>
     public string Text => _text.ToString();
+
+    /// <summary>Tokens of the prompt, computed or not.</summary>
+    public int PromptTokens => sequence.PromptCount + sequence.Options.GivenTokens.Length;
+
+    /// <summary>Rows of the prompt that are in the cache now.</summary>
+    public int ComputedPromptTokens => Math.Min(sequence.CachedCount, PromptTokens);
 
     /// <summary>All tokens so far, where log-probabilities were asked for; else none.</summary>
     public IReadOnlyList<GeneratedToken> Tokens => _tokens;
@@ -44,13 +52,17 @@ internal sealed class Choice(int index, Sequence sequence)
         // Looked at first: what is read behind it is all there will be.
         HasEnded = sequence.Finish != FinishReason.None;
         var (start, first) = (_text.Length, _tokens.Count);
+        // Behind the prompt's last logits, when all is known of it.
         while (sequence.TryRead(out var token))
         {
+            BeginWithEcho();
             _text.Append(token.Text);
             if (token.Token >= 0 && sequence.Options.TopLogprobs is not null)
                 _tokens.Add(token);
         }
 
+        if (HasEnded)
+            BeginWithEcho();
         if (_text.Length == start && _tokens.Count == first)
             return null;
         return new AnswerPiece(PieceKind.Text, _text.ToString(start, _text.Length - start), _tokens.GetRange(first, _tokens.Count - first));
@@ -58,4 +70,13 @@ internal sealed class Choice(int index, Sequence sequence)
 
     /// <summary>Notes that a piece of it was written.</summary>
     public void MarkBegun() => HasBegun = true;
+
+    private void BeginWithEcho()
+    {
+        if (echo is null || _hasEcho)
+            return;
+        _hasEcho = true;
+        _text.Append(echo.Text);
+        _tokens.AddRange(echo.Scores?.Tokens ?? []);
+    }
 }

@@ -19,13 +19,13 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     public bool HasEnded => choices.All(static choice => choice.HasEnded);
 
     /// <summary>Of all prompts, each once however many choices it has.</summary>
-    public int PromptTokens => Prompts.Sum(static choice => choice.Sequence.PromptCount + choice.Sequence.Options.GivenTokens.Length);
+    public int PromptTokens => Prompts.Sum(static choice => choice.PromptTokens);
 
     /// <summary>Tokens of the prompts that were not computed, since they were there.</summary>
     public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.ReusedCount);
 
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
-    public int ComputedPromptTokens => Prompts.Sum(static choice => Math.Min(choice.Sequence.CachedCount, choice.Sequence.PromptCount));
+    public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);
 
     /// <summary>Generated so far.</summary>
     public int CompletionTokens => choices.Sum(static choice => choice.Sequence.GeneratedCount);

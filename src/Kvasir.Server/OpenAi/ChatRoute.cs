@@ -40,9 +40,12 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
     {
         if (model.Template is null)
             throw new RequestException(ErrorKind.Unsupported, $"{model.Id} has no chat template, so it completes text only: POST /v1/completions");
-        return new ConversationPrompt(MessageFields.Read(body.Require("messages")), new ChatTemplateOptions
+        var turns = MessageFields.Read(body.Require("messages"));
+        var continues = Continues(body, turns);
+        return new ConversationPrompt(turns, new ChatTemplateOptions
         {
-            AddsGenerationPrompt = body.Find("add_generation_prompt")?.Flag() ?? true,
+            AddsGenerationPrompt = body.Find("add_generation_prompt")?.Flag() ?? !continues,
+            ContinuesLastMessage = continues,
             Variables = Variables(body),
         });
     }
@@ -50,6 +53,17 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
     public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new ChatStream(answer, (SseFrames)frames);
 
     public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => ChatBody.Write(json, answer);
+
+    private static bool Continues(RequestFields body, List<ChatTurn> turns)
+    {
+        if (body.Find("continue_final_message") is not { } continues || !continues.Flag())
+            return false;
+        if (body.Find("add_generation_prompt")?.Flag() is true)
+            throw continues.Refused($"{continues.Path} and add_generation_prompt are both true; an answer either goes on or begins");
+        if (turns[^1] is not { Role: "assistant", Content.Length: > 0 })
+            throw continues.Refused($"{continues.Path} is true, and the last message is not an assistant's text");
+        return true;
+    }
 
     private static void RefuseMissing(RequestFields body)
     {
@@ -64,8 +78,6 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
             throw type.Unsupported($"{type.Path} is '{RequestValue.Short(type.Text())}'; only text is written here");
         if (body.Find("tools") is { } tools && tools.Items(1024) is { Count: > 0 } items && items.FirstOrDefault(IsFunction) is { } function)
             throw function.Unsupported($"{function.Path} is a function; this server does not support tools");
-        if (body.Find("continue_final_message") is { } continues && continues.Flag())
-            throw continues.Unsupported($"{continues.Path}: the last message cannot be continued here");
     }
 
     private static bool IsFunction(RequestValue tool)

@@ -16,7 +16,7 @@ internal static class CompletionBody
             json.WriteStartObject();
             json.WriteNumber("index", choice.Index);
             json.WriteString("text", choice.Text);
-            new CompletionLogprobs(answer.Model.Model.Tokenizer).Write(json, choice.Tokens);
+            new CompletionLogprobs(answer.Model.Model.Tokenizer, answer.Request.EchoesPrompt).Write(json, choice.Tokens);
             json.WriteString("finish_reason", FiguresJson.Finish(choice));
             json.WriteEndObject();
         }

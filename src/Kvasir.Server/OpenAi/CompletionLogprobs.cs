@@ -5,8 +5,11 @@ using Kvasir.Text;
 namespace Kvasir.Server.OpenAi;
 
 /// <summary>Log-probabilities as completions have them: lists side by side, and where in the text each token begins.</summary>
-internal sealed class CompletionLogprobs(Tokenizer tokenizer)
+/// <param name="tokenizer">Of the model.</param>
+/// <param name="hasPrompt">Whether the first of them begins the prompt.</param>
+internal sealed class CompletionLogprobs(Tokenizer tokenizer, bool hasPrompt)
 {
+    private readonly TokenDecoder _decoder = tokenizer.CreateDecoder(continues: !hasPrompt);
     private int _offset;
 
     /// <param name="tokens">Those behind the last call's. None writes null.</param>
@@ -35,7 +38,7 @@ internal sealed class CompletionLogprobs(Tokenizer tokenizer)
         foreach (var token in tokens)
         {
             json.WriteNumberValue(_offset);
-            _offset += tokenizer.IsControl(token.Token) ? 0 : Encoding.UTF8.GetCharCount(tokenizer.Bytes(token.Token));
+            _offset += _decoder.Push(token.Token).Length;
         }
 
         json.WriteEndArray();

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvasir.Attention.Policies;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
@@ -20,10 +21,15 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
     {
         var choices = SamplingFields.Choices(body, options.Value.MaxChoices);
         RefuseMissing(body, choices);
-        var settings = SamplingFields.Read(body, model, Limit(body)) with { TopLogprobs = (int?)body.Find("logprobs")?.Whole(0, 20) };
+        var echoes = body.Find("echo")?.Flag() ?? false;
+        var settings = SamplingFields.Read(body, model, Limit(body, echoes)) with { TopLogprobs = (int?)body.Find("logprobs")?.Whole(0, 20) };
+        // What is scored is the model's, not a policy's: unless one is named, a prompt that is fed token by token is attended as prompts are.
+        if (echoes && settings.TopLogprobs is not null)
+            settings = settings with { Attention = settings.Attention ?? PolicyCatalog.Dense };
         return new AnswerRequest(model, Prompts(body.Require("prompt"), model), settings)
         {
             ChoiceCount = choices,
+            EchoesPrompt = echoes,
             Streams = body.Find("stream")?.Flag() ?? false,
             IncludesUsage = StreamFields.IncludesUsage(body),
             IncludesProgress = body.Find("return_progress")?.Flag() ?? false,
@@ -35,15 +41,14 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
 
     public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => CompletionBody.Write(json, answer);
 
-    private static int? Limit(RequestFields body) => body.Find("max_tokens") is { } limit ? SamplingFields.Limit(limit, least: 1) : UsualTokens;
+    // Nothing is generated only where there is something else to tell.
+    private static int? Limit(RequestFields body, bool echoes) => body.Find("max_tokens") is { } limit ? SamplingFields.Limit(limit, least: echoes ? 0 : 1) : UsualTokens;
 
     private static void RefuseMissing(RequestFields body, int choices)
     {
         if (body.Find("best_of") is { } best && best.Whole(1, 128) != choices)
             throw best.Unsupported($"{best.Path} is {best.Whole(1, 128)}; only n, which is {choices}, is honoured");
         body.Refuse("suffix", "this model fills no gaps");
-        if (body.Find("echo") is { } echo && echo.Flag())
-            throw echo.Unsupported($"{echo.Path}: the prompt is not repeated here");
     }
 
     private static PromptSource Prompts(RequestValue prompt, ServedModel model)

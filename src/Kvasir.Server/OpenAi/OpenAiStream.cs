@@ -22,7 +22,7 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
     public override Task BeginAsync() => frames.StartAsync();
 
     public override Task KeepAliveAsync() =>
-        frames.KeepAliveAsync(Answer.IsInPrefill ? FormattableString.Invariant($"prefill {Answer.ComputedPromptTokens}/{Answer.PromptTokens}") : "ping");
+        frames.KeepAliveAsync(Answer.IsInPrefill && Answer.ComputedPromptTokens > 0 ? FormattableString.Invariant($"prefill {Answer.ComputedPromptTokens}/{Answer.PromptTokens}") : "ping");
 
     public override Task ProgressAsync()
     {

@@ -3,11 +3,14 @@ using Kvasir.Server.OpenAi;
 namespace Kvasir.Server.Routes;
 
 /// <summary>Routes that are no dialect's.</summary>
-internal sealed class OwnRoutes(StateRoutes state) : IDialectRoutes
+internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens) : IDialectRoutes
 {
     public void Map(RouteTable routes)
     {
         routes.Get(OpenAiErrors.Shape, StateRoutes.HealthAsync, "/health");
         routes.Get(OpenAiErrors.Shape, state.ReadyAsync, "/ready", "/v1/health");
+        routes.Post(OpenAiErrors.Shape, tokens.TokenizeAsync, "/tokenize");
+        routes.Post(OpenAiErrors.Shape, tokens.DetokenizeAsync, "/detokenize");
+        routes.Post(OpenAiErrors.Shape, tokens.ApplyTemplateAsync, "/apply-template");
     }
 }
