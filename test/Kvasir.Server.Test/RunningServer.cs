@@ -1,9 +1,12 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using System.Text.RegularExpressions;
+using Kvasir.Server.Hosting;
 using Kvasir.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -34,7 +37,13 @@ internal sealed class RunningServer : IAsyncDisposable
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(static kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+        builder.WebHost.ConfigureKestrel(static kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, 0);
+            // Readers that do not read are the server's own to find.
+            kestrel.Limits.MinResponseDataRate = null;
+        });
+        builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = SmallSocket);
         if (clock is not null)
             builder.Services.AddSingleton(clock);
         builder.AddKvasir(options =>
@@ -64,6 +73,30 @@ internal sealed class RunningServer : IAsyncDisposable
         return Steady(await response.Content.ReadAsStringAsync());
     }
 
+    /// <summary>The body of an answer, as it is.</summary>
+    public async Task<string> BodyJsonAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json);
+        return await response.Content.ReadAsStringAsync();
+    }
+
+    /// <summary>Asks again until the answer has a status; fails after 10 s.</summary>
+    public async Task<HttpResponseMessage> UntilStatusAsync(string path, HttpStatusCode status)
+    {
+        var end = Environment.TickCount64 + 10_000;
+        while (true)
+        {
+            var response = await Client.GetAsync(new Uri(path, UriKind.Relative));
+            if (response.StatusCode == status)
+                return response;
+            Assert.True(Environment.TickCount64 < end, $"{path} is still {response.StatusCode}");
+            response.Dispose();
+            await Task.Delay(2);
+        }
+    }
+
+    public Task StopAsync() => _app.StopAsync();
+
     public static string Steady(string body)
     {
         body = Regex.Replace(body, "(chatcmpl|cmpl)-[0-9A-Za-z]{24}", "$1-I");
@@ -87,7 +120,12 @@ internal sealed class RunningServer : IAsyncDisposable
     public async Task AssertQuietAsync()
     {
         await UntilAsync(static engine => engine.RunningCount + engine.WaitingCount == 0 && engine.KvBytesInUse == 0);
-        Engine.Verify();
+        // On the engine's own thread, since the pool is its own: a sequence brings the call along.
+        var engine = Engine;
+        var probe = new Sequence([1], new GenerationOptions { MaxTokens = 1, Logits = (_, _) => engine.Verify() });
+        await Services.GetRequiredService<ServedModels>().Ready!.Loop.SubmitAsync(probe);
+        await foreach (var token in probe.ReadAllAsync())
+            Assert.InRange(token.Token, -1, int.MaxValue);
     }
 
     public async ValueTask DisposeAsync()
@@ -95,5 +133,13 @@ internal sealed class RunningServer : IAsyncDisposable
         Client.Dispose();
         await _app.StopAsync();
         await _app.DisposeAsync();
+    }
+
+    // Its connections inherit the size: a reader that does not read is felt after a few answers' worth of bytes.
+    private static Socket SmallSocket(EndPoint endpoint)
+    {
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        socket.SendBufferSize = 16 << 10;
+        return socket;
     }
 }

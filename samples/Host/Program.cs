@@ -1,0 +1,15 @@
+// Kvasir in a host of your own, beside its own routes:
+//     dotnet run -c Release --project samples/Host -- --Kvasir:Model=path/to/model --urls http://localhost:5000
+//     curl localhost:5000/v1/completions -d '{"prompt":"Once upon a time"}'
+//     curl localhost:5000/story
+using Kvasir.Server;
+using Kvasir.Text;
+using Microsoft.Extensions.AI;
+
+var builder = WebApplication.CreateBuilder(args);
+builder.Configuration["Kvasir:Model"] ??= "stories260K";
+builder.AddKvasir(options => options.UseTemplate(ChatTemplate.Parse("{{ messages[-1].content }}", "plain")));
+var app = builder.Build();
+app.MapKvasir();
+app.MapGet("/story", async (IChatClient model) => (await model.GetResponseAsync("One day, a little cat", new() { MaxOutputTokens = 60 })).Text);
+app.Run();

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+
+namespace Kvasir.Server.Test.Hosting;
+
+/// <summary>The server as its users start it: the tool, and a host of their own.</summary>
+public sealed class ProcessesTest
+{
+    [Theory]
+    [InlineData("TERM", 143)]
+    [InlineData("INT", 130)]
+    public async Task ServeStopsCleanlyAndSaysWhichSignalItWas(string signal, int exitCode)
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--drain-seconds", "1");
+        var address = await process.LineAsync("^serving stories260K at (.+)$");
+        using var running = new RawConnection(new Uri(address));
+        await running.PostAsync("/v1/completions", "{\"prompt\":\"Once\",\"ignore_eos\":true,\"stream\":true}");
+        Assert.True(await running.ReadUntilAsync("data:"));
+        process.Signal(signal);
+        Assert.Equal(exitCode, await process.ExitCodeAsync());
+        await running.ReadToEndAsync();
+        Assert.Contains("[DONE]", running.Received);
+    }
+
+    [Fact]
+    public async Task TheCommandThatServePrintsWorksAsPrinted()
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense");
+        var command = await process.LineAsync("^try: (curl .+)$");
+        using var curl = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var answer = await curl.StandardOutput.ReadToEndAsync();
+        Assert.Contains("\"object\":\"chat.completion\"", answer);
+        Assert.Contains("\"finish_reason\":\"", answer);
+    }
+
+    [Fact]
+    public async Task AModelThatIsNotThereEndsServeWithOneLine()
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "no-such-model", "--port", "0");
+        Assert.Equal(1, await process.ExitCodeAsync());
+    }
+
+    [Fact]
+    public async Task AHostOfOnesOwnAnswersBesideItsOwnRoutes()
+    {
+        using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:Attention=dense");
+        using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("Now listening on: (.+)$")) };
+        Assert.NotEmpty(await client.GetStringAsync(new Uri("/story", UriKind.Relative)));
+        using var answer = await client.PostAsync(new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"prompt\":\"Once upon a time\",\"temperature\":0,\"max_tokens\":3}"));
+        Assert.Contains("\"text\":\", there was\"", await answer.Content.ReadAsStringAsync());
+        process.Signal("TERM");
+        Assert.Equal(0, await process.ExitCodeAsync());
+    }
+
+    [Fact]
+    public async Task AHostWithAWrongOptionDoesNotStart()
+    {
+        using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:KeepAliveSeconds=90", "--Kvasir:Kv=nope");
+        Assert.NotEqual(0, await process.ExitCodeAsync());
+    }
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Net.Sockets;
+using System.Text;
+
+namespace Kvasir.Server.Test;
+
+/// <summary>A connection as bytes: for what a client library would hide.</summary>
+internal sealed class RawConnection : IDisposable
+{
+    private readonly Socket _socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly byte[] _buffer = new byte[16 << 10];
+    private readonly StringBuilder _read = new();
+
+    /// <param name="receiveBytes">What the system keeps for a reader that does not read.</param>
+    public RawConnection(Uri address, int receiveBytes = 64 << 10)
+    {
+        _socket.ReceiveBufferSize = receiveBytes;
+        _socket.Connect(address.Host, address.Port);
+    }
+
+    public string Received => _read.ToString();
+
+    public Task PostAsync(string path, string body) => SendAsync(
+        string.Create(CultureInfo.InvariantCulture, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
+
+    public async Task SendAsync(string text) => await _socket.SendAsync(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Reads until the text has come, or the end.</summary>
+    /// <returns>Whether it has come.</returns>
+    public async Task<bool> ReadUntilAsync(string text)
+    {
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!Received.Contains(text, StringComparison.Ordinal))
+        {
+            if (!await ReadOnceAsync(late.Token))
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>Reads to the end.</summary>
+    public async Task ReadToEndAsync()
+    {
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (await ReadOnceAsync(late.Token))
+        {
+        }
+    }
+
+    public void Dispose() => _socket.Dispose();
+
+    private async Task<bool> ReadOnceAsync(CancellationToken late)
+    {
+        try
+        {
+            var count = await _socket.ReceiveAsync(_buffer, late);
+            _read.Append(Encoding.UTF8.GetString(_buffer, 0, count));
+            return count > 0;
+        }
+        catch (SocketException)
+        {
+            // Reset: the other side has closed it without an end.
+            return false;
+        }
+    }
+}
