@@ -7,8 +7,14 @@ using Kvasir.Text;
 using Microsoft.Extensions.AI;
 
 var builder = WebApplication.CreateBuilder(args);
-builder.Configuration["Kvasir:Model"] ??= "stories260K";
-builder.AddKvasir(options => options.UseTemplate(ChatTemplate.Parse("{{ messages[-1].content }}", "plain")));
+builder.AddKvasir(options =>
+{
+    if (options.Model.Length > 0)
+        return;
+    // Nobody named one: the bundled model, which only tells stories, so it is given the words as they are.
+    options.Model = "stories260K";
+    options.UseTemplate(ChatTemplate.Parse("{{ messages[-1].content }}", "plain"));
+});
 var app = builder.Build();
 app.MapKvasir();
 app.MapGet("/story", async (IChatClient model) => (await model.GetResponseAsync("One day, a little cat", new() { MaxOutputTokens = 60 })).Text);
