@@ -63,6 +63,9 @@ public sealed class KvasirOptions
     /// <summary>A stream is silent for no longer than this many seconds.</summary>
     public int KeepAliveSeconds { get; set; } = 10;
 
+    /// <summary>An answer that is not streamed is preceded by blanks as often; 0 keeps it one body whose status is known when it is sent.</summary>
+    public int JsonKeepAliveSeconds { get; set; }
+
     /// <summary>How many seconds a reader may take nothing before its connection is closed.</summary>
     public int WriteTimeoutSeconds { get; set; } = 30;
 

@@ -26,6 +26,10 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> KeepAlive = new("--keepalive", "Seconds for which a stream is silent at most", FlagValues.Whole(1, 60)) { Default = "10" };
 
+    public static readonly ValueFlag<int> JsonKeepAlive = new(
+        "--json-keepalive", "Seconds of silence after which an answer that is not streamed is preceded by a blank; errors then have status 200; 0 for none", FlagValues.Whole(0, 3600))
+    { Default = "0" };
+
     public static readonly ValueFlag<int> WriteTimeout = new(
         "--write-timeout", "Seconds for which a client may take nothing before its connection is closed", FlagValues.Whole(1, 3600))
     { Default = "30" };
@@ -34,5 +38,5 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Listening = new("Listening", Port, Alias, AnyModel, ChatTemplate);
 
-    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepAlive, WriteTimeout, DrainSeconds);
+    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

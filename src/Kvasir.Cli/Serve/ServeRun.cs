@@ -83,6 +83,7 @@ internal static class ServeRun
         options.Repack = ModelFlags.Read(typed).Repack;
         options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
         options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);
+        options.JsonKeepAliveSeconds = typed.Get(ServeFlags.JsonKeepAlive);
         options.WriteTimeoutSeconds = typed.Get(ServeFlags.WriteTimeout);
         options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
         options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;

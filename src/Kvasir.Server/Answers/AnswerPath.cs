@@ -16,8 +16,8 @@ internal sealed partial class AnswerPath(
     RequestReader reader, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
 {
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
-    private readonly TimeSpan _keepAlive = TimeSpan.FromSeconds(options.Value.KeepAliveSeconds);
-    private readonly TimeSpan _writeLimit = TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds);
+    private readonly FrameTimes _times = new(clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds), TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
+    private readonly TimeSpan? _wholeKeepAlive = options.Value.JsonKeepAliveSeconds > 0 ? TimeSpan.FromSeconds(options.Value.JsonKeepAliveSeconds) : null;
 
     /// <exception cref="RequestException">Nothing was written, and the error is to be.</exception>
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
@@ -31,14 +31,15 @@ internal sealed partial class AnswerPath(
         {
             await SubmitAsync(answer).ConfigureAwait(false);
             AnswerHeaders.Write(context.Response, answer);
-            using var frames = request.Streams ? route.NewFrames(context, clock, _writeLimit) : null;
-            var writer = frames is null ? new WholeWriter(context, route, answer) : route.NewWriter(answer, frames);
+            using var frames = request.Streams ? route.NewFrames(context, _times) : null;
+            var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, clock) : route.NewWriter(answer, frames);
             await WriteAsync(answer, writer, context.RequestAborted).ConfigureAwait(false);
         }
         finally
         {
             // Whatever ended it: nobody waits for the rest.
             answer.Cancel();
+            gate.NoteDuration(clock.GetUtcNow() - answer.CreatedAt);
         }
     }
 
@@ -66,10 +67,22 @@ internal sealed partial class AnswerPath(
         return new Choice(index, scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options)), echo);
     }
 
-    private static async Task SubmitAsync(ServedAnswer answer)
+    private async Task SubmitAsync(ServedAnswer answer)
     {
         foreach (var choice in answer.Choices)
-            await answer.Model.Loop.SubmitAsync(choice.Sequence).ConfigureAwait(false);
+        {
+            try
+            {
+                await answer.Model.Loop.SubmitAsync(choice.Sequence).ConfigureAwait(false);
+            }
+            catch (KvasirException refusal) when (refusal.Error is KvasirError.KvMemoryExceeded or KvasirError.QueueFull)
+            {
+                var error = EngineErrors.Of(refusal, isRunning: false);
+                throw new RequestException(refusal.Error == KvasirError.QueueFull
+                    ? error with { RetryAfterSeconds = gate.SecondsUntilPlace(answer.Model.Engine.RunningCount) }
+                    : error with { Overflow = EngineErrors.MemoryOverflow(answer.Model.Engine, choice.PromptTokens) });
+            }
+        }
     }
 
     private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
@@ -134,7 +147,7 @@ internal sealed partial class AnswerPath(
                 break;
             if (answer.Request.IncludesProgress && answer.IsInPrefill)
                 await writer.ProgressAsync().ConfigureAwait(false);
-            if (writer.Silence >= _keepAlive)
+            if (writer.UntilKeepAlive <= TimeSpan.Zero)
                 await writer.KeepAliveAsync().ConfigureAwait(false);
         }
 
@@ -144,9 +157,8 @@ internal sealed partial class AnswerPath(
 
     private Task Pause(ServedAnswer answer, AnswerWriter writer, CancellationToken end)
     {
-        if (writer.Silence is not { } silence)
+        if (writer.UntilKeepAlive is not { } left)
             return Task.Delay(Timeout.InfiniteTimeSpan, clock, end);
-        var left = _keepAlive - silence;
         if (answer.Request.IncludesProgress && answer.IsInPrefill && left > ProgressInterval)
             left = ProgressInterval;
         return Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock, end);

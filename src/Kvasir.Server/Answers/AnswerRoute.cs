@@ -14,7 +14,7 @@ internal abstract class AnswerRoute
     public abstract ErrorShape Errors { get; }
 
     /// <summary>How its streams are cut into frames.</summary>
-    public virtual FrameWriter NewFrames(HttpContext context, TimeProvider clock, TimeSpan limit) => new SseFrames(context, clock, limit);
+    public virtual FrameWriter NewFrames(HttpContext context, FrameTimes times) => new SseFrames(context, times);
 
     /// <summary>Reads and checks a request for a model.</summary>
     /// <exception cref="RequestException">It asks for what is not there, or is out of range.</exception>

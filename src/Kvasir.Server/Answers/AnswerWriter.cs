@@ -28,8 +28,8 @@ internal abstract class AnswerWriter(ServedAnswer answer)
     /// <exception cref="RequestException">Nothing was written yet, so that the error can have its status.</exception>
     public abstract Task FailAsync(RequestError error);
 
-    /// <summary>How long nothing was written; null for an answer that is written at once.</summary>
-    public abstract TimeSpan? Silence { get; }
+    /// <summary>Until <see cref="KeepAliveAsync"/> is due, if nothing else is written; null for never.</summary>
+    public abstract TimeSpan? UntilKeepAlive { get; }
 
     /// <summary>Writes that the server is alive.</summary>
     public abstract Task KeepAliveAsync();

@@ -4,10 +4,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kvasir.Server.Answers;
 
-/// <summary>An answer that is not streamed: one body at the end, whose status is known by then.</summary>
-internal sealed class WholeWriter(HttpContext context, AnswerRoute route, ServedAnswer answer) : AnswerWriter(answer)
+/// <summary>
+/// An answer that is not streamed: one body at the end, whose status is known by then. Where the server is told to keep such answers alive too, the status goes
+/// out before and blanks follow it, which JSON allows before a body; an error then has status 200 as well.
+/// </summary>
+/// <param name="keepAlive">The longest silence; null for any.</param>
+internal sealed class WholeWriter(HttpContext context, AnswerRoute route, ServedAnswer answer, TimeSpan? keepAlive, TimeProvider clock) : AnswerWriter(answer)
 {
-    public override TimeSpan? Silence => null;
+    private long _lastWrite = clock.GetTimestamp();
+
+    public override TimeSpan? UntilKeepAlive => keepAlive - clock.GetElapsedTime(_lastWrite);
 
     public override Task BeginAsync() => Task.CompletedTask;
 
@@ -17,13 +23,22 @@ internal sealed class WholeWriter(HttpContext context, AnswerRoute route, Served
 
     public override Task EndAsync(Choice choice) => Task.CompletedTask;
 
-    public override Task KeepAliveAsync() => Task.CompletedTask;
+    public override async Task KeepAliveAsync()
+    {
+        if (!context.Response.HasStarted)
+            context.Response.ContentType = WholeBody.ContentType;
+        await context.Response.BodyWriter.WriteAsync(" "u8.ToArray(), context.RequestAborted).ConfigureAwait(false);
+        _lastWrite = clock.GetTimestamp();
+    }
 
-    public override Task FailAsync(RequestError error) => throw new RequestException(error);
+    public override Task FailAsync(RequestError error) => context.Response.HasStarted
+        ? WholeBody.SendAsync(context, json => route.Errors.Write(json, error, context.TraceIdentifier, isInStream: true))
+        : throw new RequestException(error);
 
     public override Task FinishAsync()
     {
-        AnswerHeaders.WriteFigures(context.Response, Answer);
+        if (!context.Response.HasStarted)
+            AnswerHeaders.WriteFigures(context.Response, Answer);
         return WholeBody.SendAsync(context, json => route.WriteWhole(json, Answer));
     }
 }

@@ -14,6 +14,12 @@ internal static class EngineErrors
         _ => new RequestError(ErrorKind.EngineFailed, Fixed),
     };
 
+    /// <summary>A prompt that never fits the KV memory, in tokens and bytes.</summary>
+    public static Overflow MemoryOverflow(Engine engine, int promptTokens) => new(promptTokens, engine.Plan.TokensThatFit)
+    {
+        Bytes = (promptTokens * (engine.Plan.KvBytesPerToken + engine.Plan.IndexBytesPerToken), engine.Plan.KvMemoryBytes),
+    };
+
     private static RequestError Unavailable => new(ErrorKind.ModelUnavailable, "the model was unloaded before the answer was complete");
 
     private static RequestError Of(KvasirException refusal, bool isRunning) => refusal.Error switch

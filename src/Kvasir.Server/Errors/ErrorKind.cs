@@ -22,14 +22,18 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind Overloaded = new(503, "server_error", "overloaded", "overloaded_error") { AnthropicStatus = 529, MayBeRetried = true };
     public static readonly ErrorKind ModelUnavailable = new(503, "server_error", "model_unavailable", "overloaded_error") { MayBeRetried = true };
     public static readonly ErrorKind Draining = new(503, "server_error", "draining", "overloaded_error") { MayBeRetried = true, ClosesConnection = true };
+    public static readonly ErrorKind DeadlineExceeded = new(504, "timeout_error", "deadline_exceeded", "timeout_error") { IsFinal = true };
     public static readonly ErrorKind EngineFailed = new(500, "server_error", "engine_failed", "api_error");
-    public static readonly ErrorKind NumericFault = new(500, "server_error", "numeric_fault", "api_error");
+    public static readonly ErrorKind NumericFault = new(500, "server_error", "numeric_fault", "api_error") { IsFinal = true };
 
     /// <summary>Of HTTP in Anthropic's dialect, where it differs.</summary>
     public int? AnthropicStatus { get; init; }
 
     /// <summary>Whether retry-after says when it is worth another try.</summary>
     public bool MayBeRetried { get; init; }
+
+    /// <summary>Whether another try ends the same, though clients retry its status on their own.</summary>
+    public bool IsFinal { get; init; }
 
     /// <summary>Whether the connection is closed behind the answer.</summary>
     public bool ClosesConnection { get; init; }

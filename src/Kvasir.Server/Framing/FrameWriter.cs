@@ -16,22 +16,20 @@ internal abstract class FrameWriter : IDisposable
     public static readonly JsonWriterOptions Style = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly HttpContext _context;
-    private readonly TimeProvider _clock;
-    private readonly TimeSpan _limit;
+    private readonly FrameTimes _times;
     private readonly ArrayBufferWriter<byte> _frame = new(1024);
     private readonly Utf8JsonWriter _json;
     private long _lastWrite;
 
-    /// <param name="limit">The most that a flush may be pending.</param>
-    protected FrameWriter(HttpContext context, TimeProvider clock, TimeSpan limit)
+    protected FrameWriter(HttpContext context, FrameTimes times)
     {
-        (_context, _clock, _limit) = (context, clock, limit);
+        (_context, _times) = (context, times);
         _json = new Utf8JsonWriter(_frame, Style);
-        _lastWrite = clock.GetTimestamp();
+        _lastWrite = times.Clock.GetTimestamp();
     }
 
-    /// <summary>Since the last byte was written.</summary>
-    public TimeSpan Silence => _clock.GetElapsedTime(_lastWrite);
+    /// <summary>Until something has to be written, whatever it is.</summary>
+    public TimeSpan UntilKeepAlive => _times.KeepAlive - _times.Clock.GetElapsedTime(_lastWrite);
 
     protected ArrayBufferWriter<byte> Frame => _frame;
 
@@ -86,14 +84,14 @@ internal abstract class FrameWriter : IDisposable
         try
         {
             if (!flush.IsCompletedSuccessfully)
-                await flush.WaitAsync(_limit, _clock, aborted).ConfigureAwait(false);
+                await flush.WaitAsync(_times.WriteLimit, _times.Clock, aborted).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
             _context.Abort();
-            throw new OperationCanceledException($"the client took nothing for {_limit.TotalSeconds:F0} s", aborted);
+            throw new OperationCanceledException($"the client took nothing for {_times.WriteLimit.TotalSeconds:F0} s", aborted);
         }
 
-        _lastWrite = _clock.GetTimestamp();
+        _lastWrite = _times.Clock.GetTimestamp();
     }
 }

@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Http;
 namespace Kvasir.Server.Framing;
 
 /// <summary>A JSON value to a line. A blank before the next value keeps a stream alive: white space of JSON, where an empty line would be no value.</summary>
-internal sealed class NdjsonFrames(HttpContext context, TimeProvider clock, TimeSpan limit) : FrameWriter(context, clock, limit)
+internal sealed class NdjsonFrames(HttpContext context, FrameTimes times) : FrameWriter(context, times)
 {
     protected override string ContentType => "application/x-ndjson";
 

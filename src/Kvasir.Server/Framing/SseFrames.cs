@@ -5,7 +5,7 @@ using Microsoft.AspNetCore.Http;
 namespace Kvasir.Server.Framing;
 
 /// <summary>Server-sent events: <c>[event: NAME LF] data: JSON LF LF</c>. Comments keep a stream alive.</summary>
-internal sealed class SseFrames(HttpContext context, TimeProvider clock, TimeSpan limit) : FrameWriter(context, clock, limit)
+internal sealed class SseFrames(HttpContext context, FrameTimes times) : FrameWriter(context, times)
 {
     protected override string ContentType => "text/event-stream";
 

@@ -7,13 +7,19 @@ namespace Kvasir.Server.Framing;
 /// <summary>A JSON body that is sent at once, with its length.</summary>
 internal static class WholeBody
 {
+    public const string ContentType = "application/json";
+
     public static async Task SendAsync(HttpContext context, Action<Utf8JsonWriter> write)
     {
         var body = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(body, FrameWriter.Style))
             write(json);
-        context.Response.ContentType = "application/json";
-        context.Response.ContentLength = body.WrittenCount;
+        if (!context.Response.HasStarted)
+        {
+            context.Response.ContentType = ContentType;
+            context.Response.ContentLength = body.WrittenCount;
+        }
+
         await context.Response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted).ConfigureAwait(false);
     }
 }

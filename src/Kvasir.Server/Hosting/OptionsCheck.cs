@@ -14,6 +14,7 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
             options.Model.Length == 0 ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model" : null,
             Range(options.MaxChoices, 1, 128, nameof(options.MaxChoices)),
             Range(options.KeepAliveSeconds, 1, 60, nameof(options.KeepAliveSeconds)),
+            Range(options.JsonKeepAliveSeconds, 0, 3600, nameof(options.JsonKeepAliveSeconds)),
             Range(options.WriteTimeoutSeconds, 1, 3600, nameof(options.WriteTimeoutSeconds)),
             Range(options.DrainSeconds, 0, 3600, nameof(options.DrainSeconds)),
             Range(options.MaxBodyBytes, 1024, 1 << 30, nameof(options.MaxBodyBytes)),

@@ -13,7 +13,7 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
 {
     private readonly AnswerName _name = new(answer.CreatedAt);
 
-    public override TimeSpan? Silence => frames.Silence;
+    public override TimeSpan? UntilKeepAlive => frames.UntilKeepAlive;
 
     protected abstract string IdPrefix { get; }
 

@@ -56,6 +56,8 @@ internal sealed partial class RouteHandling(ILogger<RouteHandling> log)
         response.StatusCode = errors.Status(error);
         if (error.Kind.MayBeRetried)
             response.Headers.RetryAfter = error.RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
+        if (error.Kind.IsFinal)
+            response.Headers["x-should-retry"] = "false";
         if (error.Kind.ClosesConnection)
             response.Headers.Connection = "close";
         if (error.Allow is { } methods)

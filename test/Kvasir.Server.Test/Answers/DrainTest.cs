@@ -1,4 +1,5 @@
 using System.Net;
+using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.Answers;
 

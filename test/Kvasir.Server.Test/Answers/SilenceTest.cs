@@ -1,3 +1,4 @@
+using Kvasir.Server.Test.Support;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Kvasir.Server.Test.Answers;
@@ -29,6 +30,25 @@ public sealed class SilenceTest
         }
 
         Assert.DoesNotContain("data:", second.Received);
+    }
+
+    [Fact]
+    public async Task AWholeAnswerIsKeptAliveByBlanksWhereTheServerIsToldTo()
+    {
+        var clock = new FakeTimeProvider();
+        await using var server = await RunningServer.StartAsync(
+            static options => (options.MaxSequences, options.JsonKeepAliveSeconds, options.ContextTokens, options.KvMemoryBytes) = (1, 5, 200_000, 1L << 30), clock);
+        using var first = new RawConnection(server.Address);
+        await first.PostAsync("/v1/chat/completions", Endless);
+        Assert.True(await first.ReadUntilAsync("delta"));
+        using var second = new RawConnection(server.Address);
+        await second.PostAsync("/v1/completions", "{\"prompt\":\"Once upon a time\",\"max_tokens\":2,\"temperature\":0}");
+        var seen = second.ReadUntilAsync("\r\n1\r\n \r\n1\r\n \r\n");
+        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
+            clock.Advance(TimeSpan.FromSeconds(5));
+        Assert.True(await seen);
+        first.Dispose();
+        Assert.True(await second.ReadUntilAsync("\"text\":\", there\""));
     }
 
     [Fact]

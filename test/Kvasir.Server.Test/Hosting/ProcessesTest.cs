@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.Hosting;
 

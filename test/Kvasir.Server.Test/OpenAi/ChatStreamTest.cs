@@ -1,3 +1,5 @@
+using Kvasir.Server.Test.Support;
+
 namespace Kvasir.Server.Test.OpenAi;
 
 /// <summary>Bytes of streams, against what is written here by hand.</summary>

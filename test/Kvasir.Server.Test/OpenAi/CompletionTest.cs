@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.OpenAi;
 

@@ -1,4 +1,5 @@
 using System.ClientModel;
+using Kvasir.Server.Test.Support;
 using Microsoft.Extensions.AI;
 using OpenAI;
 using OpenAI.Chat;

@@ -2,7 +2,7 @@ using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
 
-namespace Kvasir.Server.Test;
+namespace Kvasir.Server.Test.Support;
 
 /// <summary>A connection as bytes: for what a client library would hide.</summary>
 internal sealed class RawConnection : IDisposable

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 
-namespace Kvasir.Server.Test;
+namespace Kvasir.Server.Test.Support;
 
 /// <summary>A program of this repository in a process of its own, as its users start it.</summary>
 internal sealed class ServerProcess : IDisposable
