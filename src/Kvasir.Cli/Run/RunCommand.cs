@@ -39,7 +39,7 @@ internal sealed class RunCommand(Shell shell) : Verb
     public override IReadOnlyList<Operand> Operands => [ModelFlags.Model, Prompt];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [new("Prompt", File, System, Raw), .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+        [new("Prompt", File, System, Raw), FormFlags.Group, .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
 
     public override IReadOnlyList<string> Examples =>
     [
@@ -47,6 +47,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         "kvasir run model.gguf --file question.txt --context 32k --kv q8",
         "git diff | kvasir run model.gguf --system \"Write a commit message for this change\"",
         "kvasir run model.gguf \"Name three rivers\" --json | jq -r .text",
+        "kvasir run model.gguf \"Three rivers and their lengths\" --json-schema rivers.json | jq",
     ];
 
     public override string Notes => """
@@ -62,7 +63,7 @@ internal sealed class RunCommand(Shell shell) : Verb
             return "no prompt: give PROMPT, or --file PATH, or pipe it in";
         if (prompt is "" && !typed.Is(Raw))
             return "the prompt is empty; with --raw a text begins from nothing";
-        return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : GenerationFlags.Refusal(typed, Json);
+        return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
     }
 
     public override int Run(TypedCommand typed)
@@ -74,8 +75,11 @@ internal sealed class RunCommand(Shell shell) : Verb
         using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), quiet);
         shell.RequireOutput();
         var prompt = Encode(model, text, typed.Find(System), isRaw);
+        var constraint = FormFlags.Read(typed, model);
         using var started = ModelSetup.Start(shell, model, typed, quiet);
-        var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)));
+        var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)) with { Constraint = constraint });
+        if (!quiet && FormFlags.Note(constraint) is { } note)
+            shell.Note(note);
         // Where a person reads both streams in one place, an empty line stands around the answer.
         var isMixed = !quiet && !isJson && shell is { OutputIsTerminal: true, ErrorIsTerminal: true };
         if (isMixed)

@@ -3,6 +3,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Structure;
 using Kvasir.Synthetic;
 using Kvasir.Text;
 
@@ -16,6 +17,7 @@ namespace Kvasir;
 public sealed class Model : IDisposable
 {
     private readonly Lazy<ChatTemplate?> _template;
+    private readonly Lazy<JsonConstraints> _constraints;
     private readonly Notes _notes;
 
     private Model(string path, ModelConfig config, Weights weights, (string Source, string Name)? template, Notes notes)
@@ -24,6 +26,7 @@ public sealed class Model : IDisposable
         Path = path;
         Config = config;
         Weights = weights;
+        _constraints = new Lazy<JsonConstraints>(() => new JsonConstraints(Tokenizer!));
         _template = new Lazy<ChatTemplate?>(() => template is var (source, name) ? ChatTemplate.Parse(source, name) : null);
     }
 
@@ -42,6 +45,9 @@ public sealed class Model : IDisposable
     /// </summary>
     /// <exception cref="KvasirException">The template is damaged or uses what is not supported.</exception>
     public ChatTemplate? Template => _template.Value;
+
+    /// <summary>Makes what answers can be held to, and keeps it for the next request.</summary>
+    public JsonConstraints Constraints => _constraints.Value;
 
     /// <summary>How the model's makers want it sampled.</summary>
     public required GenerationDefaults Defaults { get; init; }

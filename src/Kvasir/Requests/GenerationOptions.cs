@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Requests;
+using Kvasir.Structure;
 
 namespace Kvasir;
 
@@ -31,6 +32,12 @@ public sealed record GenerationOptions
 
     /// <summary>Alternatives to report with each token: null for no log-probabilities, 0 for the chosen token's only, at most 20.</summary>
     public int? TopLogprobs { get; init; }
+
+    /// <summary>
+    /// What the answer may say, token by token; null for anything. Where it allows nothing more, the answer ends: <see cref="FinishReason.End"/>. Given tokens are not
+    /// held to it. Log-probabilities are the model's own, before it.
+    /// </summary>
+    public AnswerConstraint? Constraint { get; init; }
 
     /// <summary>Whether end-of-generation tokens are generated like any other, as benchmarks want.</summary>
     public bool IgnoreEnd { get; init; }
@@ -64,6 +71,8 @@ public sealed record GenerationOptions
         if (Stop.Count > StopMatcher.MaxStops)
             throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
         var own = this with { GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        if (Constraint?.VocabularySize > vocabularySize)
+            throw new KvasirException(KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
         own.Validate();
         return own;
     }

@@ -7,6 +7,7 @@ using Kvasir.Ground;
 using Kvasir.Models.Configs;
 using Kvasir.Requests;
 using Kvasir.Sampling;
+using Kvasir.Structure;
 
 namespace Kvasir;
 
@@ -112,6 +113,9 @@ public sealed class Sequence
 
     internal Sampler? Sampler { get; private set; }
 
+    /// <summary>How far the answer has come under its constraint; null for none.</summary>
+    internal ConstraintCursor? Constraint { get; private set; }
+
     /// <summary>What was thrown in this sequence's own part of a step, which ends it; null for nothing.</summary>
     internal Exception? Fault => _interruption.Fault;
 
@@ -216,6 +220,7 @@ public sealed class Sequence
         if (Sampler is not null)
             return;
         Sampler = new Sampler(Options.Sampling with { Seed = Seed }, Options.TopLogprobs, _vocabularySize);
+        Constraint = Options.Constraint?.Begin();
         _text = new StopMatcher(Options.Stop, TextBytesPerToken * Math.Min(LeastRoom, TokenLimit - AnswerStart));
         Grow(0);
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
@@ -266,6 +271,7 @@ public sealed class Sequence
         _textEnds[i] = _text.ReleasedBytes;
         if (_logprobs.Length > 0)
             (_logprobs[i], _topLogprobs[i]) = (sampled.Logprob, sampled.TopLogprobs ?? NoLogprobs);
+        Constraint?.Advance(token);
         Volatile.Write(ref _publishedCount, i + 1);
         Signal();
         return stopped;

@@ -57,11 +57,13 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
             return FinishReason.None;
         if (sequence.Options.MaxTokens == 0)
             return FinishReason.Length;
-        var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart);
+        var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart, sequence.Constraint?.Allowed);
         if (tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
             return sequence.StopsAtEnd(tokenizer.ControlName(sampled.Token)) ? FinishReason.Stop : FinishReason.End;
         if (sequence.CommitToken(sampled.Token, tokenizer.Bytes(sampled.Token), sampled, tokenizer.ControlName(sampled.Token)))
             return FinishReason.Stop;
+        if (sequence.Constraint?.IsOver == true)
+            return FinishReason.End;
         if (sequence.TokenCount < sequence.TokenLimit)
             return FinishReason.None;
         return sequence.GeneratedCount == sequence.Options.MaxTokens ? FinishReason.Length : FinishReason.ContextFull;

@@ -1,6 +1,7 @@
 using Kvasir.Ground;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Structure;
 
 namespace Kvasir.Sampling;
 
@@ -43,12 +44,13 @@ internal sealed class Sampler
     public ulong Seed { get; }
 
     /// <summary>Picks the next token.</summary>
-    /// <param name="logits">[vocabulary]; changed by bias and penalties.</param>
+    /// <param name="logits">[vocabulary]; changed by bias, penalties and what is allowed.</param>
     /// <param name="largest">Of them, as <see cref="LogitRow.Largest"/> found it: finite.</param>
     /// <param name="tokens">Prompt and answer so far.</param>
     /// <param name="promptCount">Tokens of the prompt.</param>
-    /// <exception cref="KvasirException">Bias and penalties leave no token that could be drawn.</exception>
-    public SampledToken Pick(Span<float> logits, float largest, ReadOnlySpan<int> tokens, int promptCount)
+    /// <param name="allowed">The only ones that may be drawn; null for all.</param>
+    /// <exception cref="KvasirException">Bias, penalties and what is allowed leave no token that could be drawn.</exception>
+    public SampledToken Pick(Span<float> logits, float largest, ReadOnlySpan<int> tokens, int promptCount, TokenMask? allowed = null)
     {
         var (logSum, top) = (0f, (TokenLogprob[]?)null);
         if (_topLogprobs is { } wanted)
@@ -59,8 +61,8 @@ internal sealed class Sampler
             top = wanted > 0 ? Logprobs.MostProbable(logits, logSum, wanted) : null;
         }
 
-        if (_bias.Length > 0 || _options.HasPenalties)
-            largest = Shift(logits, tokens, promptCount);
+        if (_bias.Length > 0 || _options.HasPenalties || allowed is not null)
+            largest = Shift(logits, tokens, promptCount, allowed);
         // The first among equals where it is certain.
         var isCertain = _candidates.Length == 0 || MathF.Abs(largest) * _sharpness >= CertainFrom;
         var token = isCertain ? logits.IndexOf(largest) : Draw(logits, largest, tokens.Length - promptCount);
@@ -68,15 +70,16 @@ internal sealed class Sampler
     }
 
     /// <returns>The largest logit that is left.</returns>
-    private float Shift(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)
+    private float Shift(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount, TokenMask? allowed)
     {
         foreach (var (token, bias) in _bias)
             logits[token] = bias <= -100 ? float.NegativeInfinity : logits[token] + bias;
         if (_options.HasPenalties)
             Penalise(logits, tokens, promptCount);
+        allowed?.Apply(logits);
         var largest = VectorMath.MaxOrNaN(logits);
         return float.IsFinite(largest) ? largest : throw new KvasirException(
-            KvasirError.BadOption, $"logit bias and penalties leave no token that could be drawn: the largest of {logits.Length} logits is {LogitRow.Shown(largest)}");
+            KvasirError.BadOption, $"{(allowed is null ? "logit bias and penalties leave" : $"logit bias, penalties and a constraint that allows {allowed.Count} tokens here leave")} no token that could be drawn: the largest of {logits.Length} logits is {LogitRow.Shown(largest)}");
     }
 
     private void Penalise(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)

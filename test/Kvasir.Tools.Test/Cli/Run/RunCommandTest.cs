@@ -52,6 +52,32 @@ public sealed class RunCommandTest : IDisposable
     }
 
     [Fact]
+    public void AnswersFitTheSchemaOfAFile()
+    {
+        var file = Path.Combine(_folder.Path, "schema.json");
+        File.WriteAllText(file, """{"type":"object","properties":{"name":{"type":"string","maxLength":9,"format":"hostname"},"age":{"type":"integer","minimum":1,"maximum":9}},"required":["name","age"]}""");
+        var run = CliRun.Of("run", "stories260K", "Lily", "--json-schema", file, "--seed", "3");
+        Assert.Equal(0, run.ExitCode);
+        var answer = run.Json[0];
+        Assert.InRange(answer["age"]!.GetValue<int>(), 1, 9);
+        Assert.InRange(answer["name"]!.GetValue<string>().Length, 0, 9);
+        Assert.Contains("note: the schema's keyword /properties/name/format is not supported, and the answer may break it", run.Error, StringComparison.Ordinal);
+        Assert.StartsWith("{", CliRun.Of("run", "stories260K", "Lily", "--json-object", "--max-tokens", "5", "-q").Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASchemaThatCannotBeFollowedIsRefused()
+    {
+        var file = Path.Combine(_folder.Path, "schema.json");
+        File.WriteAllText(file, """{"type":"string","pattern":"(?=x)"}""");
+        var run = CliRun.Of("run", "stories260K", "Lily", "--json-schema", file, "-q");
+        Assert.Equal((ExitCode.Failed, ""), (run.ExitCode, run.Output));
+        Assert.Contains($"{file}: schema: the root: the pattern '(?=x)' has look-ahead", run.Error, StringComparison.Ordinal);
+        Assert.Contains("does not exist", CliRun.Of("run", "stories260K", "Lily", "--json-schema", file + "x", "-q").Error, StringComparison.Ordinal);
+        Assert.Contains("one of them is allowed", CliRun.Of("run", "stories260K", "Lily", "--json-schema", file, "--json-object").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void SeedsRepeatAnswersAndFreshOnesAreReported()
     {
         string[] args = ["run", "stories260K", "Once", "--temperature", "1.5", "--max-tokens", "30", "--json"];
