@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention.Policies;
+using Kvasir.Calls;
 using Kvasir.Files;
 using Kvasir.Ground;
+using Kvasir.Structure;
 using Kvasir.Text;
 using Microsoft.Extensions.AI;
 
@@ -12,17 +14,20 @@ namespace Kvasir;
 /// A model behind <see cref="IChatClient"/>: stateless; streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
 /// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request, and <c>["kvasir.audit"]</c>
 /// the share of its attention that is audited; what that found is in the last update's <c>AdditionalProperties["kvasir.audit"]</c>, and so in the
-/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited. What a request asks for and would not get (tools, a JSON format,
-/// a stored conversation, content that is no text) is a <see cref="KvasirException"/>, as is an option outside its range. Client and model may be disposed while
+/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited. Answers are held to a JSON format or schema, whose keywords that could not be followed are in the last
+/// update's <c>["kvasir.ignored"]</c>; tools are called as the model's template has them, and what the model thinks first is reasoning. What a request asks for and would
+/// not get (tools that the template does not know, a stored conversation, content that is no text) is a <see cref="KvasirException"/>, as is an option outside its range. Client and model may be disposed while
 /// answers stream: those then end with <see cref="ObjectDisposedException"/>, and so do later calls.
 /// </summary>
 public sealed class KvasirChatClient : IChatClient
 {
     private const string AuditKey = "kvasir.audit";
+    private const string IgnoredKey = "kvasir.ignored";
     private const string AuditedHeadsKey = "kvasir.audit.heads";
     private readonly EngineLoop _loop;
     private readonly Model _model;
     private readonly ChatTemplate _template;
+    private readonly AnswerFormat _format;
     private readonly ChatClientMetadata _metadata;
     private readonly bool _ownsLoop;
 
@@ -34,6 +39,7 @@ public sealed class KvasirChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(model);
         (_model, _template) = (model, Required(model, template));
+        _format = AnswerFormat.Of(_template, model.Tokenizer);
         _metadata = new ChatClientMetadata("kvasir", defaultModelId: model.Config.Name);
         (_loop, _ownsLoop) = (new EngineLoop(new Engine(model, options)), true);
     }
@@ -45,6 +51,7 @@ public sealed class KvasirChatClient : IChatClient
         ArgumentNullException.ThrowIfNull(loop);
         (_loop, _model) = (loop, loop.Engine.Model);
         _template = Required(_model, template);
+        _format = AnswerFormat.Of(_template, _model.Tokenizer);
         _metadata = new ChatClientMetadata("kvasir", defaultModelId: _model.Config.Name);
     }
 
@@ -87,17 +94,26 @@ public sealed class KvasirChatClient : IChatClient
     private async IAsyncEnumerable<ChatResponseUpdate> Stream(
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var prompt = _model.EncodeChat(FairLock(messages, options), template: _template);
-        var sequence = new Sequence(prompt, Generation(options));
+        var tools = ChatTools.Of(options, _format, _model.Path);
+        var turns = _format.Fitted(ChatMessages.Turns(messages, options));
+        var prompt = _model.EncodeChat(turns, new ChatTemplateOptions { Tools = tools.Descriptions }, _template);
+        var thinks = _format.OpensReasoning(prompt, _model.Tokenizer);
+        var sequence = new Sequence(prompt, Generation(options, tools, thinks));
         await _loop.SubmitAsync(sequence).ConfigureAwait(false);
         var responseId = $"kvasir-{Guid.NewGuid():N}";
+        var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks));
         try
         {
             await foreach (var token in sequence.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
-                if (token.Text.Length > 0)
-                    yield return Update(responseId, [new TextContent(token.Text)]);
+                foreach (var content in contents.Push(token.Text))
+                    yield return Update(responseId, [content]);
+                if (contents.IsOver)
+                    break;
             }
+
+            foreach (var content in contents.Finish())
+                yield return Update(responseId, [content]);
         }
         finally
         {
@@ -109,7 +125,10 @@ public sealed class KvasirChatClient : IChatClient
         var last = Update(responseId, [new UsageContent(Usage(sequence))]);
         if (sequence.AuditFigures is { } audit)
             last.AdditionalProperties = new AdditionalPropertiesDictionary { [AuditKey] = audit };
-        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? ChatFinishReason.Length : ChatFinishReason.Stop;
+        if (sequence.Options.Constraint is JsonConstraint { IgnoredKeywords: [_, ..] ignored })
+            (last.AdditionalProperties ??= [])[IgnoredKey] = ignored;
+        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? ChatFinishReason.Length
+            : contents.HasCalls ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop;
         yield return last;
     }
 
@@ -122,38 +141,9 @@ public sealed class KvasirChatClient : IChatClient
         AdditionalCounts = sequence.AuditFigures is { } audit ? new AdditionalPropertiesDictionary<long> { [AuditedHeadsKey] = audit.HeadCount } : null,
     };
 
-    private static List<ChatTurn> FairLock(IEnumerable<ChatMessage> messages, ChatOptions? options)
-    {
-        var turns = new List<ChatTurn>();
-        if (!string.IsNullOrEmpty(options?.Instructions))
-            turns.Add(new ChatTurn("system", options.Instructions));
-        var index = 0;
-        foreach (var message in messages)
-        {
-            if (message is null)
-                throw new ArgumentException($"message {index} is null", nameof(messages));
-            if (string.IsNullOrEmpty(message.Role.Value))
-                throw new KvasirException(KvasirError.BadOption, $"message {index} has no role");
-            foreach (var content in message.Contents)
-            {
-                if (content is not TextContent)
-                    throw new KvasirException(KvasirError.Unsupported, $"message {index} has {content?.GetType().Name ?? "a content that is null"}; only text is supported");
-            }
-
-            index++;
-            turns.Add(new ChatTurn(message.Role.Value, message.Text) { Name = message.AuthorName });
-        }
-
-        return turns;
-    }
-
     // What a request asks for and would not get is refused, not ignored.
-    private GenerationOptions Generation(ChatOptions? options)
+    private GenerationOptions Generation(ChatOptions? options, ChatTools tools, bool thinks)
     {
-        if (options?.Tools is { Count: > 0 })
-            throw new KvasirException(KvasirError.Unsupported, $"{options.Tools.Count} tools were given; tool calls are not supported");
-        if (options?.ResponseFormat is ChatResponseFormatJson)
-            throw new KvasirException(KvasirError.Unsupported, "a JSON response format was asked for; structured output is not supported");
         if (options?.ConversationId is { } conversation)
             throw new KvasirException(KvasirError.Unsupported, $"conversation '{MessageText.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
         var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
@@ -163,8 +153,25 @@ public sealed class KvasirChatClient : IChatClient
             Stop = options?.StopSequences is { } stops ? [.. stops] : [],
             Attention = policy,
             AuditShare = options?.AdditionalProperties?.TryGetValue(AuditKey, out var share) == true ? AuditShare(share) : null,
-            Sampling = Sampling(options),
+            Sampling = Sampling(options, tools),
+            Constraint = Constraint(options, tools, thinks),
+            ShownControls = _format.ShownControls,
         };
+    }
+
+    private JsonConstraint? Constraint(ChatOptions? options, ChatTools tools, bool thinks)
+    {
+        var json = options?.ResponseFormat as ChatResponseFormatJson;
+        if (json is null && !tools.MustBeCalled)
+            return null;
+        return _model.Constraints.Answer(new AnswerDemand
+        {
+            Schema = tools.MustBeCalled ? null : json!.Schema?.GetRawText() ?? AnswerDemand.AnyObject.Schema,
+            Tools = tools.Allowed,
+            IsParallel = tools.IsParallel,
+            Format = _format,
+            BeginsInReasoning = thinks,
+        });
     }
 
     private static double AuditShare(object? share) =>
@@ -172,7 +179,7 @@ public sealed class KvasirChatClient : IChatClient
             ? value
             : throw new KvasirException(KvasirError.BadOption, $"{AuditKey} '{share}' is not a number from 0 to 1");
 
-    private SamplingOptions Sampling(ChatOptions? options)
+    private SamplingOptions Sampling(ChatOptions? options, ChatTools tools)
     {
         var defaults = SamplingOptions.For(_model.Defaults);
         return defaults with
@@ -182,6 +189,7 @@ public sealed class KvasirChatClient : IChatClient
             TopK = options?.TopK ?? defaults.TopK,
             FrequencyPenalty = options?.FrequencyPenalty ?? 0,
             PresencePenalty = options?.PresencePenalty ?? 0,
+            LogitBias = tools.AreBanned && _format.OpeningToken is { } opening ? new Dictionary<int, float> { [opening] = -100 } : defaults.LogitBias,
             Seed = options?.Seed is { } seed ? (ulong)seed : null,
         };
     }

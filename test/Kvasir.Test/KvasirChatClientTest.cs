@@ -124,7 +124,6 @@ public sealed class KvasirChatClientTest : IDisposable
     {
         var tools = new ChatOptions { Tools = [AIFunctionFactory.Create(() => 1, "one")] };
         await AssertRefused(KvasirError.Unsupported, Generation.Opening, tools);
-        await AssertRefused(KvasirError.Unsupported, Generation.Opening, new ChatOptions { ResponseFormat = ChatResponseFormat.Json });
         await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { Temperature = -1 });
         await AssertRefused(KvasirError.BadOption, Generation.Opening, new ChatOptions { AdditionalProperties = new() { ["kvasir.attention"] = "densest" } });
         await AssertRefused(KvasirError.ContextExceeded, string.Concat(Enumerable.Repeat("Lily ", 600)), Greedy);

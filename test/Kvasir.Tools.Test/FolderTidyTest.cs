@@ -15,6 +15,7 @@ public sealed partial class FolderTidyTest
         "Ground", "Files",
         "Jinja/Values", "Jinja/Builtins", "Jinja/Syntax", "Jinja",
         "Text/Words", "Text/Tokenizers", "Text",
+        "Structure/Patterns", "Structure", "Structure/Schemas", "Calls",
         "Models/Configs", "Synthetic", "Models",
         "Cache",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",

@@ -1,9 +1,9 @@
 using System.Diagnostics;
+using Kvasir.Calls;
 using Kvasir.Files;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
-using Kvasir.Structure;
 using Kvasir.Synthetic;
 using Kvasir.Text;
 

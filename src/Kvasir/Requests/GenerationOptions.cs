@@ -39,6 +39,9 @@ public sealed record GenerationOptions
     /// </summary>
     public AnswerConstraint? Constraint { get; init; }
 
+    /// <summary>Control tokens whose names are part of the text: marks that whoever reads it needs, as around calls of tools.</summary>
+    public IReadOnlyList<int> ShownControls { get; init; } = [];
+
     /// <summary>Whether end-of-generation tokens are generated like any other, as benchmarks want.</summary>
     public bool IgnoreEnd { get; init; }
 
@@ -70,7 +73,9 @@ public sealed record GenerationOptions
         // Before they are copied: a list may say that it is longer than memory.
         if (Stop.Count > StopMatcher.MaxStops)
             throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
-        var own = this with { GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        if (ShownControls is null)
+            throw new KvasirException(KvasirError.BadOption, "the list of control tokens that are shown is null; an empty one stands for none");
+        var own = this with { ShownControls = [.. ShownControls], GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
         if (Constraint?.VocabularySize > vocabularySize)
             throw new KvasirException(KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
         own.Validate();

@@ -60,7 +60,9 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
         var sampled = sequence.Sampler!.Pick(logits, largest, sequence.Tokens, sequence.AnswerStart, sequence.Constraint?.Allowed);
         if (tokenizer.IsEnd(sampled.Token) && !sequence.Options.IgnoreEnd)
             return sequence.StopsAtEnd(tokenizer.ControlName(sampled.Token)) ? FinishReason.Stop : FinishReason.End;
-        if (sequence.CommitToken(sampled.Token, tokenizer.Bytes(sampled.Token), sampled, tokenizer.ControlName(sampled.Token)))
+        var name = tokenizer.ControlName(sampled.Token);
+        var isShown = !name.IsEmpty && sequence.Options.ShownControls.Contains(sampled.Token);
+        if (isShown ? sequence.CommitToken(sampled.Token, name, sampled) : sequence.CommitToken(sampled.Token, tokenizer.Bytes(sampled.Token), sampled, name))
             return FinishReason.Stop;
         if (sequence.Constraint?.IsOver == true)
             return FinishReason.End;

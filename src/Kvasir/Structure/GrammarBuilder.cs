@@ -1,3 +1,5 @@
+using Kvasir.Structure.Patterns;
+
 namespace Kvasir.Structure;
 
 /// <summary>Collects the steps of a grammar, from the end: each is told what comes after it. Equal steps are one.</summary>
@@ -76,6 +78,28 @@ internal sealed class GrammarBuilder
         return step;
     }
 
+    /// <summary>Any bytes up to a text, and behind it what follows.</summary>
+    public int Until(ReadOnlySpan<byte> text, int next)
+    {
+        var steps = new int[text.Length + 1];
+        for (var matched = 0; matched < text.Length; matched++)
+            steps[matched] = Reserve();
+        steps[^1] = next;
+        for (var matched = 0; matched < text.Length; matched++)
+        {
+            var sets = new Dictionary<int, ByteSet>();
+            for (var value = 0; value < 256; value++)
+            {
+                var target = steps[Matched(text, matched, (byte)value)];
+                sets[target] = sets.GetValueOrDefault(target).Union(ByteSet.Of((byte)value));
+            }
+
+            Set(steps[matched], Branch(sets.Select(pair => Bytes(pair.Value, pair.Key))));
+        }
+
+        return steps[0];
+    }
+
     /// <summary>A step that is decided later.</summary>
     public int Reserve()
     {
@@ -93,6 +117,18 @@ internal sealed class GrammarBuilder
     }
 
     public GrammarProgram ToProgram(int start) => new([.. _steps], [.. _sets], [.. _targets], [.. _repetitions], start);
+
+    // How much of the text is there when a byte follows what was: the longest of its beginnings that the bytes end with.
+    private static int Matched(ReadOnlySpan<byte> text, int matched, byte value)
+    {
+        for (var length = matched; length >= 0; length--)
+        {
+            if (text[length] == value && text[..length].SequenceEqual(text.Slice(matched - length, length)))
+                return length + 1;
+        }
+
+        return 0;
+    }
 
     private int Add(GrammarStep step)
     {

@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
+using Kvasir.Calls;
 using Kvasir.Structure;
 
 namespace Kvasir.Test.Structure;

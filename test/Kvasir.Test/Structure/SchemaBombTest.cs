@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using Kvasir.Calls;
 using Kvasir.Structure;
+using Kvasir.Structure.Patterns;
 
 namespace Kvasir.Test.Structure;
 
@@ -56,9 +58,9 @@ public sealed class SchemaBombTest
     {
         var constraints = new JsonConstraints(Kvasir.Text.Tokenizer.OfBytes());
         const string Schema = """{"type":"object","properties":{"name":{"type":"string"}}}""";
-        Assert.NotNull(constraints.Compile(Schema, isStrict: false, isCompact: false, new CompileBudget(states: 500)));
-        Assert.Contains("20 states", Assert.Throws<KvasirException>(() => constraints.Compile(Schema, isStrict: false, isCompact: false, new CompileBudget(states: 20))).Message, StringComparison.Ordinal);
-        Assert.Contains("100 units", Assert.Throws<KvasirException>(() => constraints.Compile(Schema.Replace("name", new string('n', 400), StringComparison.Ordinal), isStrict: false, isCompact: false, new CompileBudget(work: 100))).Message, StringComparison.Ordinal);
+        Assert.NotNull(constraints.Compile(new AnswerDemand { Schema = Schema }, isCompact: false, new CompileBudget(states: 500)));
+        Assert.Contains("20 states", Assert.Throws<KvasirException>(() => constraints.Compile(new AnswerDemand { Schema = Schema }, isCompact: false, new CompileBudget(states: 20))).Message, StringComparison.Ordinal);
+        Assert.Contains("100 units", Assert.Throws<KvasirException>(() => constraints.Compile(new AnswerDemand { Schema = Schema.Replace("name", new string('n', 400), StringComparison.Ordinal) }, isCompact: false, new CompileBudget(work: 100))).Message, StringComparison.Ordinal);
     }
 
     // States made while answers are written are bounded too, and so are their masks: an answer of many states forgets the first.

@@ -1,4 +1,5 @@
 using System.Text;
+using Kvasir.Calls;
 using Kvasir.Structure;
 
 namespace Kvasir.Test.Structure;

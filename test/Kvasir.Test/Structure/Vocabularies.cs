@@ -1,3 +1,4 @@
+using Kvasir.Calls;
 using Kvasir.Structure;
 using Kvasir.Text;
 

@@ -1,6 +1,6 @@
+using Kvasir.Calls;
 using Kvasir.Cli.Terminal;
 using Kvasir.Files;
-using Kvasir.Structure;
 
 namespace Kvasir.Cli.Shared.Flags;
 
@@ -17,7 +17,7 @@ internal static class FormFlags
     public static readonly FlagGroup Group = new("Form", JsonSchema, JsonObject);
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
-    public static string? Refusal(Typed typed)
+    public static string? Refusal(TypedCommand typed)
     {
         if (typed.Has(JsonSchema) && typed.Is(JsonObject))
             return "--json-schema and --json-object were given; one of them is allowed";
@@ -26,7 +26,7 @@ internal static class FormFlags
 
     /// <summary>Null where any text will do.</summary>
     /// <exception cref="KvasirException">The file cannot be read, or the schema is damaged, or asks for what is not supported.</exception>
-    public static JsonConstraint? Read(Typed typed, Model model)
+    public static JsonConstraint? Read(TypedCommand typed, Model model)
     {
         if (typed.Is(JsonObject))
             return model.Constraints.AnyObject();

@@ -114,7 +114,7 @@ internal sealed class PatternParser(string pattern, string place)
         while (!IsAtEnd && char.IsAsciiDigit(pattern[_at]))
             _at++;
         if (!int.TryParse(pattern.AsSpan(start, _at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value > MostRepeats)
-            throw Bad($"'{Shown.Line(pattern[start.._at])}' is no repetition from 0 to {MostRepeats}");
+            throw Bad($"'{MessageText.Line(pattern[start.._at])}' is no repetition from 0 to {MostRepeats}");
         return value;
     }
 
@@ -260,7 +260,7 @@ internal sealed class PatternParser(string pattern, string place)
             throw Bad("'\\p' names no category");
         var name = pattern[_at..close];
         _at = close + 1;
-        return CodePointSet.OfCategory(name) ?? throw Unsupported($"the category '{Shown.Line(name)}'");
+        return CodePointSet.OfCategory(name) ?? throw Unsupported($"the category '{MessageText.Line(name)}'");
     }
 
     private CodePointSet One(int c) => c is >= 0xD800 and <= 0xDFFF ? throw Bad("half of a surrogate pair") : CodePointSet.Of((c, c));
@@ -284,8 +284,8 @@ internal sealed class PatternParser(string pattern, string place)
     }
 
     private KvasirException Bad(string problem) =>
-        new(KvasirError.BadOption, $"{place}: the pattern '{Shown.Line(pattern)}' cannot be read: {problem} (character {_at})");
+        new(KvasirError.BadOption, $"{place}: the pattern '{MessageText.Line(pattern)}' cannot be read: {problem} (character {_at})");
 
     private KvasirException Unsupported(string what) =>
-        new(KvasirError.Unsupported, $"{place}: the pattern '{Shown.Line(pattern)}' has {what} (character {_at}), which is not supported");
+        new(KvasirError.Unsupported, $"{place}: the pattern '{MessageText.Line(pattern)}' has {what} (character {_at}), which is not supported");
 }

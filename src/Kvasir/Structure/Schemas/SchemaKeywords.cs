@@ -67,9 +67,9 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
     public static string Below(string pointer, string name) =>
         $"{pointer}/{name.Replace("~", "~0", StringComparison.Ordinal).Replace("/", "~1", StringComparison.Ordinal)}";
 
-    public static KvasirException Bad(string pointer, string problem) => new(KvasirError.BadOption, $"schema: {Shown.Line(Named(pointer))} {problem}");
+    public static KvasirException Bad(string pointer, string problem) => new(KvasirError.BadOption, $"schema: {MessageText.Line(Named(pointer))} {problem}");
 
-    public static KvasirException Unsupported(string pointer, string problem) => new(KvasirError.Unsupported, $"schema: {Shown.Line(Named(pointer))} {problem}");
+    public static KvasirException Unsupported(string pointer, string problem) => new(KvasirError.Unsupported, $"schema: {MessageText.Line(Named(pointer))} {problem}");
 
     private static string Named(string pointer) => pointer.Length == 0 ? "the root" : pointer;
 
@@ -102,7 +102,7 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
         "string" => JsonKinds.String,
         "array" => JsonKinds.Array,
         "object" => JsonKinds.Object,
-        var name => throw Bad(type.Pointer, $"has '{Shown.Line(name)}', which is no type"),
+        var name => throw Bad(type.Pointer, $"has '{MessageText.Line(name)}', which is no type"),
     };
 
     private static List<(string, SchemaParts)> Properties(in SchemaPlace place)

@@ -1,11 +1,13 @@
 using System.Text;
 using System.Text.Json;
+using Kvasir.Structure.Patterns;
 
 namespace Kvasir.Structure.Schemas;
 
 /// <summary>Takes a JSON schema apart into rules: references followed, alternatives side by side, what has to hold together joined.</summary>
 internal sealed class SchemaReader : IDisposable
 {
+    public const int MostBytes = 256 << 10;
     private const int MostDepth = 64;
     private const int MostAlternatives = 1000;
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = MostDepth, AllowDuplicateProperties = false };
@@ -21,8 +23,8 @@ internal sealed class SchemaReader : IDisposable
     /// <exception cref="KvasirException">The text is too long, no JSON, or nested too deep.</exception>
     public SchemaReader(string schema, bool isStrict, CompileBudget budget)
     {
-        if (Encoding.UTF8.GetByteCount(schema) is var bytes && bytes > JsonConstraints.MostSchemaBytes)
-            throw new KvasirException(KvasirError.BadOption, $"the schema has {bytes} bytes, above the limit of {JsonConstraints.MostSchemaBytes}");
+        if (Encoding.UTF8.GetByteCount(schema) is var bytes && bytes > MostBytes)
+            throw new KvasirException(KvasirError.BadOption, $"the schema has {bytes} bytes, above the limit of {MostBytes}");
         try
         {
             _document = JsonDocument.Parse(schema, Options);

@@ -1,7 +1,9 @@
+using Kvasir.Structure;
+using Kvasir.Structure.Patterns;
 using Kvasir.Structure.Schemas;
 using Kvasir.Text;
 
-namespace Kvasir.Structure;
+namespace Kvasir.Calls;
 
 /// <summary>
 /// Makes constraints for the answers of one tokenizer's models, and keeps the newest 64. Compiling takes at most half a second, plus a tenth once for a
@@ -10,7 +12,7 @@ namespace Kvasir.Structure;
 public sealed class JsonConstraints
 {
     /// <summary>The most bytes of a schema.</summary>
-    public const int MostSchemaBytes = 256 << 10;
+    public const int MostSchemaBytes = SchemaReader.MostBytes;
 
     private const int MostKept = 64;
     private readonly Lazy<VocabularyTrie> _vocabulary;
@@ -27,7 +29,7 @@ public sealed class JsonConstraints
     internal VocabularyTrie Vocabulary => _vocabulary.Value;
 
     /// <summary>Any JSON object.</summary>
-    public JsonConstraint AnyObject() => Schema("""{"type":"object"}""");
+    public JsonConstraint AnyObject() => Answer(AnswerDemand.AnyObject);
 
     /// <summary>JSON that a schema allows. Properties come in the schema's order; between tokens there is nothing, a blank, or a line break with at most 32 blanks, and nothing behind the value.</summary>
     /// <param name="schema">A JSON schema, at most 256 KiB, nested at most 64 deep.</param>
@@ -39,17 +41,21 @@ public sealed class JsonConstraints
     public JsonConstraint Schema(string schema, bool isStrict = false)
     {
         ArgumentNullException.ThrowIfNull(schema);
-        return Kept($"{(isStrict ? "strict" : "free")} {schema}", () => Compile(schema, isStrict, isCompact: false, new CompileBudget()));
+        return Answer(new AnswerDemand { Schema = schema, IsStrict = isStrict });
     }
 
-    internal JsonConstraint Compile(string schema, bool isStrict, bool isCompact, CompileBudget budget)
+    /// <summary>JSON of a schema or calls of tools, or either, behind what the model thinks first.</summary>
+    /// <exception cref="KvasirException">As <see cref="Schema"/>, of the schema and of the tools' parameters; or the model's calls are not known.</exception>
+    public JsonConstraint Answer(AnswerDemand demand)
     {
-        using var reader = new SchemaReader(schema, isStrict, budget);
-        var root = reader.Root();
-        reader.ReadAll();
-        var grammar = new GrammarBuilder(budget);
-        var start = new SchemaGrammar(reader, grammar, isCompact).Root(root);
-        return new JsonConstraint(grammar.ToProgram(start), Vocabulary, [.. reader.Ignored]);
+        ArgumentNullException.ThrowIfNull(demand);
+        return Kept(demand.Key(), () => Compile(demand, isCompact: false, new CompileBudget()));
+    }
+
+    internal JsonConstraint Compile(AnswerDemand demand, bool isCompact, CompileBudget budget)
+    {
+        var grammar = new DemandGrammar(Vocabulary.Tokenizer, new GrammarBuilder(budget), isCompact);
+        return new JsonConstraint(grammar.Program(demand), Vocabulary, grammar.Ignored);
     }
 
     /// <summary>What was made of this before, or is made now. Two threads may make it twice; one of them is kept.</summary>

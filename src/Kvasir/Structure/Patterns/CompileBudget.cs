@@ -1,4 +1,4 @@
-namespace Kvasir.Structure;
+namespace Kvasir.Structure.Patterns;
 
 /// <summary>
 /// What one schema may cost before it is refused: steps of its grammar and states of its patterns, and work. Counted where it is done, so that nothing grows past it. Work is

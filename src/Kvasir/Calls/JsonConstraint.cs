@@ -1,4 +1,6 @@
-namespace Kvasir.Structure;
+using Kvasir.Structure;
+
+namespace Kvasir.Calls;
 
 /// <summary>Answers that a grammar allows: JSON of a schema, or calls of tools. <see cref="JsonConstraints"/> makes them.</summary>
 public sealed class JsonConstraint : AnswerConstraint

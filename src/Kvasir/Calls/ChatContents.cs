@@ -1,0 +1,54 @@
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.AI;
+
+namespace Kvasir.Calls;
+
+/// <summary>Parts of an answer as a chat client has them: text and reasoning as they come, calls when they are complete.</summary>
+internal sealed class ChatContents(AnswerSplitter splitter)
+{
+    private readonly StringBuilder _arguments = new();
+    private AnswerPart _call;
+
+    public bool IsOver => splitter.IsOver;
+
+    /// <summary>Whether there were calls, and all are complete.</summary>
+    public bool HasCalls => splitter is { CallCount: > 0, CallsAreComplete: true };
+
+    public IEnumerable<AIContent> Push(string text) => splitter.Push(text).Select(Content).OfType<AIContent>();
+
+    /// <summary>The rest; of a call that was cut, its arguments as far as they came, as text that nobody takes for a call.</summary>
+    public IEnumerable<AIContent> Finish()
+    {
+        foreach (var content in splitter.Finish().Select(Content).OfType<AIContent>())
+            yield return content;
+        if (!splitter.CallsAreComplete)
+            yield return new TextContent(_arguments.ToString()) { AdditionalProperties = new AdditionalPropertiesDictionary { ["kvasir.cut_call"] = _call.Text } };
+    }
+
+    private AIContent? Content(AnswerPart part)
+    {
+        switch (part.Kind)
+        {
+            case AnswerPartKind.Content:
+                return new TextContent(part.Text);
+            case AnswerPartKind.Reasoning:
+                return new TextReasoningContent(part.Text);
+            case AnswerPartKind.CallBegin:
+                _arguments.Clear();
+                _call = part;
+                return null;
+            case AnswerPartKind.CallArguments:
+                _arguments.Append(part.Text);
+                return null;
+            default:
+                return FunctionCallContent.CreateFromParsedArguments(_arguments.ToString(), _call.CallId!, _call.Text, Parsed);
+        }
+    }
+
+    private static Dictionary<string, object?> Parsed(string arguments)
+    {
+        using var document = JsonDocument.Parse(arguments);
+        return document.RootElement.EnumerateObject().ToDictionary(static property => property.Name, static property => (object?)property.Value.Clone());
+    }
+}
