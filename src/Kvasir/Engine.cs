@@ -10,6 +10,7 @@ using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Threads;
 using Kvasir.Models.Configs;
 using Kvasir.Requests;
+using Kvasir.Requests.Scheduling;
 using Kvasir.Sampling;
 
 namespace Kvasir;
@@ -28,12 +29,11 @@ public sealed class Engine : IDisposable
     private readonly KvCache _cache;
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
-    private readonly TokenDraw _draw;
+    private readonly EngineStep _step;
     private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
     private readonly int _mostTokens;
     private readonly UseCount _uses = new();
-    private KvasirException? _broken;
     private int _stepping;
 
     /// <param name="model">Shared with other engines, and disposed by whoever loaded it.</param>
@@ -58,11 +58,11 @@ public sealed class Engine : IDisposable
         _pool = _options.Workers ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
         _pass = NewPass(model);
-        _draw = new TokenDraw(_pass, model.Tokenizer);
         // Of a budget that is shared, scratch is a part.
         var kvBytes = Math.Min(_memory.LimitBytes, _options.Memory?.LimitBytes ?? long.MaxValue) - _pass.ScratchBytes;
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
         _scheduler = new Scheduler(_cache, _pass.Shared, bytes, _options);
+        _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _memory, _options.Time);
         _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
@@ -86,6 +86,9 @@ public sealed class Engine : IDisposable
     /// <summary>How keys and values are stored.</summary>
     public KvFormat Kv => _options.Kv;
 
+    /// <summary>What goes on, for any thread at any time.</summary>
+    public EngineFigures Figures => _scheduler.Figures(_step.FaultCount);
+
     /// <summary>Sequences that wait.</summary>
     public int WaitingCount => _scheduler.WaitingCount;
 
@@ -98,6 +101,12 @@ public sealed class Engine : IDisposable
     /// <summary>Bytes that the engine has taken beside the model's weights: what it may take of <see cref="EngineOptions.Memory"/> or of a budget of its own.</summary>
     public MemoryFigures Memory => _memory.Figures;
 
+    /// <summary>What time it is.</summary>
+    internal TimeProvider Time => _options.Time;
+
+    /// <inheritdoc cref="EngineStep.IsFailing"/>
+    internal bool IsFailing => _step.IsFailing;
+
     /// <summary>What engines share; null for nothing.</summary>
     internal MemoryBudget? SharedMemory => _options.Memory;
 
@@ -105,7 +114,7 @@ public sealed class Engine : IDisposable
     internal bool AwaitsMemory => _scheduler.AwaitsMemory;
 
     /// <summary>Where the time of the last <see cref="Step"/> that computed something went.</summary>
-    public StepTimings LastStep { get; private set; }
+    public StepTimings LastStep => _step.Last;
 
     /// <summary>[layers]: what generated tokens read in that <see cref="Step"/>; to be looked at before the next.</summary>
     public ReadOnlySpan<LayerReads> LastStepLayers => _pass.LastReads;
@@ -157,9 +166,9 @@ public sealed class Engine : IDisposable
     {
         ArgumentNullException.ThrowIfNull(sequence);
         using var use = Use();
-        if (_broken is not null)
-            throw _broken;
-        sequence.BeginSubmission(Model.Config.VocabularySize);
+        if (_step.Broken is { } broken)
+            throw broken;
+        sequence.BeginSubmission(Model.Config.VocabularySize, _options.Time);
         try
         {
             Accept(sequence);
@@ -176,10 +185,25 @@ public sealed class Engine : IDisposable
     internal void Enqueue(Sequence sequence)
     {
         using var use = Use();
-        if (_scheduler.TryEnqueue(sequence))
-            return;
-        sequence.AbandonSubmission();
-        throw new KvasirException(KvasirError.QueueFull, $"{_options.QueueLimit} sequences are waiting, and the queue holds no more");
+        try
+        {
+            _scheduler.Waiting.Add(sequence);
+        }
+        catch
+        {
+            sequence.AbandonSubmission();
+            throw;
+        }
+    }
+
+    /// <summary>Refuses whatever comes from now on.</summary>
+    internal void Close(KvasirException reason) => _scheduler.Waiting.Close(reason);
+
+    /// <summary>Ends all that there is, on the thread that steps.</summary>
+    internal void EndAll(KvasirException failure)
+    {
+        using var use = Use();
+        _scheduler.FailAll(failure);
     }
 
     /// <summary>Keeps engine and model from being freed until the use is disposed.</summary>
@@ -273,6 +297,8 @@ public sealed class Engine : IDisposable
         _limits.Require(sequence, options.Attention ?? _policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, seed) = (options.Attention ?? _policy, options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
+        var deadline = Math.Min(options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
+        sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
         sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed));
     }
 
@@ -281,10 +307,8 @@ public sealed class Engine : IDisposable
         var hasWeights = Model.Weights.TryEnter();
         try
         {
-            if (_broken is not null)
-                throw _broken;
             if (hasWeights)
-                return TryCompute();
+                return _step.Run();
             _scheduler.FailAll(Closed(Model));
             throw new ObjectDisposedException(typeof(Model).FullName);
         }
@@ -293,90 +317,6 @@ public sealed class Engine : IDisposable
             if (hasWeights)
                 Model.Weights.Leave();
             Volatile.Write(ref _stepping, 0);
-        }
-    }
-
-    private bool TryCompute()
-    {
-        try
-        {
-            return Compute();
-        }
-        catch (Exception fault)
-        {
-            // In work that all share: whose fault it is cannot be said.
-            _pass.Batch.Clear();
-            _scheduler.FailRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
-            RequireBalance(fault);
-            return true;
-        }
-    }
-
-    private bool Compute()
-    {
-        var start = Stopwatch.GetTimestamp();
-        _scheduler.Next(_pass.Batch);
-        var computes = _pass.Batch.RowCount > 0;
-        var isComplete = computes && _pass.TryRun();
-        if (isComplete)
-        {
-            Sample();
-            _pass.DropRows();
-        }
-
-        // Behind the tokens: whose prompt has just ended has the first of them.
-        var indexStart = Stopwatch.GetTimestamp();
-        _scheduler.AddIndexing(_pass.Indexing);
-        if (_pass.Indexing.Run(isAlone: !computes) || isComplete)
-            LastStep = (isComplete ? _pass.LastStep : default) with { TotalMs = Ms(start), IndexMs = Ms(indexStart) };
-        if (computes)
-            _scheduler.DropOver();
-        GiveBack();
-        return computes || _scheduler.RunningCount + _scheduler.WaitingCount > 0;
-    }
-
-    private static double Ms(long start) => Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-
-    // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.
-    private void GiveBack()
-    {
-        if (_scheduler.RunningCount == 0 || _memory.IsWanted)
-            _cache.Pool.Trim();
-        if (_scheduler.RunningCount == 0 && _memory.IsWanted)
-            _pass.Shared.Trim();
-        _memory.AddBeside(MemoryUse.Scratch, _pass.ScratchBytes - _memory.Figures.ScratchBytes);
-    }
-
-    private void RequireBalance(Exception fault)
-    {
-        try
-        {
-            Verify();
-        }
-        catch (UnreachableException imbalance)
-        {
-            _broken = new KvasirException(KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
-            _scheduler.FailAll(_broken);
-            throw _broken;
-        }
-    }
-
-    private void Sample()
-    {
-        var logitIndex = 0;
-        var chosen = _scheduler.Chosen;
-        for (var i = 0; i < chosen.Length; i++)
-        {
-            var (sequence, segment) = (chosen[i], _pass.Batch.Segments[i]);
-            if (segment.LogitCount == 0)
-                continue;
-            var finish = _draw.TryCommit(sequence, segment, logitIndex);
-            logitIndex += segment.LogitCount;
-            sequence.LeaveShared();
-            if (finish == FinishReason.None)
-                continue;
-            _scheduler.Remove(sequence);
-            sequence.End(finish);
         }
     }
 }

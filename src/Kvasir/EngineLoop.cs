@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 
 namespace Kvasir;
@@ -12,10 +11,13 @@ public sealed class EngineLoop : IDisposable
     // Others tell when memory comes back; a sequence that is cancelled meanwhile is looked for.
     private const int MemoryWaitMs = 100;
     private readonly Engine _engine;
-    private readonly ConcurrentQueue<(Sequence Sequence, TaskCompletionSource Accepted)> _submissions = new();
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _wake = new(0);
     private readonly Thread _thread;
     private Exception? _closingFault;
+    private ITimer? _drainTimer;
+    private bool _isDraining;
+    private volatile bool _drainIsOver;
     private volatile bool _stopping;
 
     /// <param name="engine">Owned from now on: nobody else may step it, and it is disposed with the loop.</param>
@@ -32,29 +34,49 @@ public sealed class EngineLoop : IDisposable
     /// <summary>The engine, for its plan and counters.</summary>
     public Engine Engine => _engine;
 
-    /// <summary>Checks a sequence on this thread and hands it to the engine; completes when it is accepted into the queue.</summary>
+    /// <summary>Whether it serves.</summary>
+    public EngineState State =>
+        _stopping ? EngineState.Closed : _engine.IsFailing ? EngineState.Failing : Volatile.Read(ref _isDraining) ? EngineState.Draining : EngineState.Serving;
+
+    /// <summary>Checks a sequence and puts it into the engine's queue, on this thread; a step in progress is not waited for.</summary>
     /// <exception cref="KvasirException">The engine refuses it, as <see cref="Engine.Submit"/> says.</exception>
     /// <exception cref="ObjectDisposedException">The loop, the engine or its model was disposed.</exception>
     public Task SubmitAsync(Sequence sequence)
     {
         ArgumentNullException.ThrowIfNull(sequence);
-        var accepted = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         try
         {
             ObjectDisposedException.ThrowIf(_stopping, this);
-            _engine.Prepare(sequence);
+            _engine.Submit(sequence);
         }
         catch (Exception refusal)
         {
             return Task.FromException(refusal);
         }
 
-        _submissions.Enqueue((sequence, accepted));
         _wake.Release();
-        // The loop may have ended between the look and the enqueuing; then nobody will take it out.
-        if (_stopping)
-            accepted.TrySetException(Closed());
-        return accepted.Task;
+        return Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// Takes no more requests, and completes when those that it has are answered, or ended with <see cref="KvasirError.Draining"/> because the time was over. Asked
+    /// again, it ends them at once. The loop is still to be disposed.
+    /// </summary>
+    /// <param name="timeout">Not negative, and at most 24 days; or infinite.</param>
+    public Task DrainAsync(TimeSpan timeout)
+    {
+        if (timeout != Timeout.InfiniteTimeSpan && (timeout < TimeSpan.Zero || timeout > TimeSpan.FromDays(24)))
+            throw new ArgumentOutOfRangeException(nameof(timeout), timeout, "is negative or more than 24 days");
+        if (Interlocked.Exchange(ref _isDraining, true))
+        {
+            EndDrain();
+            return _drained.Task;
+        }
+
+        _engine.Close(new KvasirException(KvasirError.Draining, "the engine is shutting down and takes no more requests"));
+        _drainTimer = _engine.Time.CreateTimer(static loop => ((EngineLoop)loop!).EndDrain(), this, timeout, Timeout.InfiniteTimeSpan);
+        _wake.Release();
+        return _drained.Task;
     }
 
     /// <summary>Ends the step in progress, fails what has no end yet, and disposes the engine. From a callback of the engine's own thread it does so when that returns.</summary>
@@ -69,14 +91,13 @@ public sealed class EngineLoop : IDisposable
             ExceptionDispatchInfo.Throw(fault);
     }
 
-    private static ObjectDisposedException Closed() => new(typeof(EngineLoop).FullName);
-
     private void Run()
     {
         while (!_stopping)
         {
-            Accept();
-            if (!TryStep())
+            var computes = TryStep();
+            Drain(computes);
+            if (!computes)
                 _wake.Wait();
             else if (_engine.AwaitsMemory)
                 _wake.Wait(MemoryWaitMs);
@@ -85,26 +106,27 @@ public sealed class EngineLoop : IDisposable
         if (_engine.SharedMemory is { } memory)
             memory.Returned -= Wake;
         Close();
-        while (_submissions.TryDequeue(out var late))
-            late.Accepted.TrySetException(Closed());
+        _drainTimer?.Dispose();
+        _drained.TrySetResult();
     }
 
     private void Wake() => _wake.Release();
 
-    private void Accept()
+    private void EndDrain()
     {
-        while (_submissions.TryDequeue(out var submission))
-        {
-            try
-            {
-                _engine.Enqueue(submission.Sequence);
-                submission.Accepted.TrySetResult();
-            }
-            catch (Exception refusal)
-            {
-                submission.Accepted.TrySetException(refusal);
-            }
-        }
+        _drainIsOver = true;
+        _wake.Release();
+    }
+
+    // What is left when the time is over ends here, and its pages are back before whoever drains is told.
+    private void Drain(bool computes)
+    {
+        if (!Volatile.Read(ref _isDraining))
+            return;
+        if (computes && _drainIsOver)
+            _engine.EndAll(new KvasirException(KvasirError.Draining, "the engine shuts down, and the time that it gives to answers under way is over"));
+        if (!computes || _drainIsOver)
+            _drained.TrySetResult();
     }
 
     // The sequences of a step that fails are told by the engine. One that cannot go on waits here to be disposed, and refuses what comes.

@@ -127,7 +127,7 @@ public sealed class KvasirChatClient : IChatClient
             last.AdditionalProperties = new AdditionalPropertiesDictionary { [AuditKey] = audit };
         if (sequence.Options.Constraint is JsonConstraint { IgnoredKeywords: [_, ..] ignored })
             (last.AdditionalProperties ??= [])[IgnoredKey] = ignored;
-        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? ChatFinishReason.Length
+        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull ? ChatFinishReason.Length
             : contents.HasCalls ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop;
         yield return last;
     }

@@ -197,7 +197,7 @@ public sealed class EngineFaultTest : IDisposable
     [Fact]
     public void ASequenceIsSubmittedOnce()
     {
-        using var engine = new Engine(_model, Exact with { QueueLimit = 1 });
+        using var engine = new Engine(_model, Exact with { Queue = new QueueLimits { Sequences = 1 } });
         var (first, second) = (new Sequence(Prompt(5), Generation.Greedy(3)), new Sequence(Prompt(6), Generation.Greedy(3)));
         engine.Submit(first);
         Assert.Contains("submitted before", Assert.Throws<KvasirException>(() => engine.Submit(first)).Message, StringComparison.Ordinal);

@@ -8,7 +8,7 @@ public sealed class EngineLoopTest : IDisposable
 {
     private const int AnswerCount = 30;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private static readonly EngineOptions Small = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 8 << 20, MaxSequences = 3, BatchTokens = 32, QueueLimit = 64 };
+    private static readonly EngineOptions Small = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 8 << 20, MaxSequences = 3, BatchTokens = 32, Queue = new QueueLimits { Sequences = 64 } };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
     private readonly int[][] _alone;

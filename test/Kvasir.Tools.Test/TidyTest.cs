@@ -18,9 +18,9 @@ public sealed class TidyTest
     // What a user of the library types first has no second namespace to be remembered, whichever folder it lies in.
     private static readonly string[] TypedFirst =
     [
-        "AuditFigures", "AutoAttention", "AutoChoice", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
-        "LogitsObserver", "Model", "ModelOptions", "Notes", "ParallelJob", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
-        "TokenLogprob", "WorkerPool",
+        "AuditFigures", "AutoAttention", "AutoChoice", "ClientFigures", "EngineFigures", "EngineOptions", "EngineState", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
+        "LogitsObserver", "Model", "ModelOptions", "Notes", "ParallelJob", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
+        "TokenLogprob", "WaitReason", "WorkerPool",
     ];
 
     internal static readonly string Root = FindRoot();

@@ -60,7 +60,7 @@ internal sealed class CalibrateCommand(Shell shell) : Verb
             Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
             ContextTokens = Math.Min(count + 2, model.Config.ContextTokens),
             MaxSequences = 1,
-            QueueLimit = 1,
+            Queue = QueueLimits.None,
         };
         using var engine = ModelSetup.Start(shell, model, options, quiet);
         var path = typed.Get(Output);

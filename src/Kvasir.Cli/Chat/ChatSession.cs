@@ -168,6 +168,11 @@ internal sealed class ChatSession(Shell shell, StartedEngine started, Generation
             shell.Error.WriteLine(
                 $"kvasir: the context of {started.Engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --context allows a longer one");
         }
+        else if (sequence.Finish == FinishReason.KvFull)
+        {
+            shell.Error.WriteLine(
+                $"kvasir: the KV memory of {started.Engine.Plan.KvMemoryBytes} bytes is full ({sequence.PromptCount} tokens of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --kv-memory allows more");
+        }
         else if (sequence.Finish == FinishReason.Cancelled)
         {
             shell.Note("interrupted; the answer is kept as far as it came");

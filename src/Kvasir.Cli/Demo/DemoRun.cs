@@ -42,7 +42,7 @@ internal sealed class DemoRun : IDisposable
         var own = Math.Max(DensePart.LeastOwnTokens, Policies.Max(static policy => policy.ObservedPromptRows));
         var sharedTokens = Math.Max(0, TextTokens - own) / SharedPrompt.UnitTokens * SharedPrompt.UnitTokens;
         _shared = sharedTokens == 0 ? null : new SharedPrompt([.. _prompts[0].Tokens.Take(sharedTokens)]);
-        _engine = new Engine(model, new EngineOptions { Threads = plan.Threads, Kv = plan.Kv, ContextTokens = plan.ContextTokens, MaxSequences = 1, QueueLimit = 1, PromptsFirst = true });
+        _engine = new Engine(model, new EngineOptions { Threads = plan.Threads, Kv = plan.Kv, ContextTokens = plan.ContextTokens, MaxSequences = 1, Queue = QueueLimits.None, PromptsFirst = true });
         if (_engine.Plan.TokensThatFit >= plan.ContextTokens)
             return;
         var memory = _engine.Plan;

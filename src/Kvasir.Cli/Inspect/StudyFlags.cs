@@ -60,7 +60,7 @@ internal static class StudyFlags
             ContextTokens = typed.FindValue(EngineFlags.Context) ?? 0,
             Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
             MaxSequences = 1,
-            QueueLimit = 1,
+            Queue = QueueLimits.None,
             BatchTokens = Math.Max(defaults.BatchTokens, typed.Get(Queries) + Policies(typed).Max(static policy => policy.ObservedPromptRows)),
         };
     }

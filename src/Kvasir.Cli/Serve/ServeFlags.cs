@@ -20,7 +20,7 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> MaxSequences = new("--max-sequences", "Sequences that compute side by side", FlagValues.Whole(1, 512)) { Default = "16", Elsewhere = ["-np", "--parallel", "--max-num-seqs"] };
 
-    public static readonly ValueFlag<int> MaxQueue = new("--max-queue", "Sequences that may wait; more are refused", FlagValues.Whole(1, 1_000_000)) { Default = "128" };
+    public static readonly ValueFlag<int> MaxQueue = new("--max-queue", "Sequences that may wait; more are refused", FlagValues.Whole(1, 65_536)) { Default = "128" };
 
     public static readonly ValueFlag<int> MaxChoices = new("--max-n", "Choices that a request may ask for", FlagValues.Whole(1, 128)) { Default = "8" };
 

@@ -94,6 +94,7 @@ internal static class AnswerFigures
         FinishReason.Stop => "ended by a stop text",
         FinishReason.Length => "ended by --max-tokens",
         FinishReason.ContextFull => $"ended by the context of {SizeText.TokenCount(engine.ContextTokens)}",
+        FinishReason.KvFull => $"ended by the KV memory of {SizeText.Bytes(engine.Plan.KvMemoryBytes)}",
         FinishReason.Cancelled => "interrupted",
         _ => "failed",
     };

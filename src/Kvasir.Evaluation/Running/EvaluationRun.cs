@@ -49,7 +49,7 @@ public sealed class EvaluationRun : IDisposable
             KvMemoryBytes = plan.KvMemoryBytes,
             ContextTokens = longest,
             MaxSequences = plan.BatchSequences,
-            QueueLimit = plan.BatchSequences,
+            Queue = QueueLimits.None,
             PromptsFirst = true,
             // Each request names its policy; this is the one that memory is planned with.
             Attention = _policies.MaxBy(policy => policy.IndexBytesPerToken(config.HeadDim))!,

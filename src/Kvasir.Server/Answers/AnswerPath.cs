@@ -39,7 +39,6 @@ internal sealed partial class AnswerPath(
         {
             // Whatever ended it: nobody waits for the rest.
             answer.Cancel();
-            gate.NoteDuration(clock.GetUtcNow() - answer.CreatedAt);
         }
     }
 
@@ -67,7 +66,7 @@ internal sealed partial class AnswerPath(
         return new Choice(index, scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options)), echo);
     }
 
-    private async Task SubmitAsync(ServedAnswer answer)
+    private static async Task SubmitAsync(ServedAnswer answer)
     {
         foreach (var choice in answer.Choices)
         {
@@ -75,12 +74,10 @@ internal sealed partial class AnswerPath(
             {
                 await answer.Model.Loop.SubmitAsync(choice.Sequence).ConfigureAwait(false);
             }
-            catch (KvasirException refusal) when (refusal.Error is KvasirError.KvMemoryExceeded or KvasirError.QueueFull)
+            catch (KvasirException refusal) when (refusal.Error == KvasirError.KvMemoryExceeded)
             {
                 var error = EngineErrors.Of(refusal, isRunning: false);
-                throw new RequestException(refusal.Error == KvasirError.QueueFull
-                    ? error with { RetryAfterSeconds = gate.SecondsUntilPlace(answer.Model.Engine.RunningCount) }
-                    : error with { Overflow = EngineErrors.MemoryOverflow(answer.Model.Engine, choice.PromptTokens) });
+                throw new RequestException(error with { Overflow = EngineErrors.MemoryOverflow(answer.Model.Engine, choice.PromptTokens) });
             }
         }
     }

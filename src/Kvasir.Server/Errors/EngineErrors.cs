@@ -9,7 +9,7 @@ internal static class EngineErrors
     public static RequestError Of(Exception problem, bool isRunning) => problem switch
     {
         RequestException known => known.Error,
-        KvasirException refusal => Of(refusal, isRunning),
+        KvasirException refusal => Of(refusal, isRunning) with { RetryAfterSeconds = Seconds(refusal.RetryAfter) },
         ObjectDisposedException => Unavailable,
         _ => new RequestError(ErrorKind.EngineFailed, Fixed),
     };
@@ -19,6 +19,9 @@ internal static class EngineErrors
     {
         Bytes = (promptTokens * (engine.Plan.KvBytesPerToken + engine.Plan.IndexBytesPerToken), engine.Plan.KvMemoryBytes),
     };
+
+    // Clients take more for no answer, and come back at once.
+    private static int Seconds(TimeSpan? time) => (int)Math.Clamp(Math.Ceiling(time?.TotalSeconds ?? 1), 1, 60);
 
     private static RequestError Unavailable => new(ErrorKind.ModelUnavailable, "the model was unloaded before the answer was complete");
 
@@ -30,7 +33,10 @@ internal static class EngineErrors
         KvasirError.BadTemplate => new(ErrorKind.TemplateRefused, refusal.InnerException?.Message ?? refusal.Message),
         KvasirError.ContextExceeded => new(ErrorKind.ContextExceeded, refusal.Message),
         KvasirError.KvMemoryExceeded => new(isRunning ? ErrorKind.Overloaded : ErrorKind.KvMemoryExceeded, refusal.Message),
-        KvasirError.QueueFull => new(ErrorKind.Overloaded, refusal.Message),
+        KvasirError.QueueFull or KvasirError.QueueTokensFull or KvasirError.QueueBytesFull or KvasirError.QueueTimeout => new(ErrorKind.Overloaded, refusal.Message),
+        KvasirError.ClientQueueFull => new(ErrorKind.ClientLimit, refusal.Message),
+        KvasirError.DeadlineExceeded => new(ErrorKind.DeadlineExceeded, refusal.Message),
+        KvasirError.Draining => new(ErrorKind.Draining, refusal.Message),
         KvasirError.Closed => Unavailable,
         KvasirError.NotFinite => new(ErrorKind.NumericFault, refusal.Message),
         _ => new(ErrorKind.EngineFailed, Fixed),

@@ -19,6 +19,7 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind ModelNotFound = new(404, "not_found_error", "model_not_found", "not_found_error");
     public static readonly ErrorKind MethodNotAllowed = new(405, Invalid, "method_not_allowed", Invalid);
     public static readonly ErrorKind TooLarge = new(413, Invalid, "request_too_large", "request_too_large") { ClosesConnection = true };
+    public static readonly ErrorKind ClientLimit = new(429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error") { MayBeRetried = true };
     public static readonly ErrorKind Overloaded = new(503, "server_error", "overloaded", "overloaded_error") { AnthropicStatus = 529, MayBeRetried = true };
     public static readonly ErrorKind ModelUnavailable = new(503, "server_error", "model_unavailable", "overloaded_error") { MayBeRetried = true };
     public static readonly ErrorKind Draining = new(503, "server_error", "draining", "overloaded_error") { MayBeRetried = true, ClosesConnection = true };

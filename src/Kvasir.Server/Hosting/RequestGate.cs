@@ -11,8 +11,6 @@ internal sealed class RequestGate : IDisposable
     private int _count;
     private bool _isDraining;
 
-    private double _meanSeconds = 1;
-
     public bool IsDraining => Volatile.Read(ref _isDraining);
 
     /// <summary>Requests inside.</summary>
@@ -35,17 +33,6 @@ internal sealed class RequestGate : IDisposable
         }
 
         return new Visit(this);
-    }
-
-    /// <summary>When a place in a full queue is likely to be free: as long as recent requests took, divided by how many go on side by side.</summary>
-    /// <returns>1 to 60: clients take more for no answer, and come back at once.</returns>
-    public int SecondsUntilPlace(int running) => (int)Math.Clamp(Math.Ceiling(Volatile.Read(ref _meanSeconds) / Math.Max(1, running)), 1, 60);
-
-    /// <summary>Notes how long a request took; the last ten or so count.</summary>
-    public void NoteDuration(TimeSpan time)
-    {
-        lock (_lock)
-            _meanSeconds += (time.TotalSeconds - _meanSeconds) / 10;
     }
 
     /// <summary>Lets nobody in any more, waits for those inside, and tells those that are left after <paramref name="patience"/> to end.</summary>

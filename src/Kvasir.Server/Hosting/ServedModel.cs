@@ -57,7 +57,7 @@ internal sealed class ServedModel : IDisposable
         ContextTokens = options.ContextTokens,
         Threads = options.Threads,
         MaxSequences = options.MaxSequences,
-        QueueLimit = options.MaxQueue,
+        Queue = new QueueLimits { Sequences = options.MaxQueue },
     };
 
     /// <summary>Loads a model and gives it an engine.</summary>

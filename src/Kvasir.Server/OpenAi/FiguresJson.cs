@@ -58,7 +58,7 @@ internal static class FiguresJson
     }
 
     /// <summary>How a choice ended, in OpenAI's words.</summary>
-    public static string Finish(Choice choice) => choice.Sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? "length" : "stop";
+    public static string Finish(Choice choice) => choice.Sequence.Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull ? "length" : "stop";
 
     private static void WriteStage(Utf8JsonWriter json, string name, int tokens, double ms)
     {
@@ -75,6 +75,7 @@ internal static class FiguresJson
         json.WriteString("finish", choice.Sequence.Finish switch
         {
             FinishReason.ContextFull => "context_full",
+            FinishReason.KvFull => "kv_full",
             var reason => JsonNamingPolicy.SnakeCaseLower.ConvertName(reason.ToString()),
         });
         if (choice.Sequence.MatchedStop is { } stop)

@@ -21,8 +21,26 @@ public enum KvasirError
     /// <summary>The KV cache has no memory for the request.</summary>
     KvMemoryExceeded,
 
-    /// <summary>The waiting queue is full.</summary>
+    /// <summary>As many sequences wait as may.</summary>
     QueueFull,
+
+    /// <summary>Prompts of as many tokens wait as may.</summary>
+    QueueTokensFull,
+
+    /// <summary>Prompts of as many bytes wait as may.</summary>
+    QueueBytesFull,
+
+    /// <summary>As many sequences of one client wait as may.</summary>
+    ClientQueueFull,
+
+    /// <summary>The request waited for as long as it may, and nothing of it was computed.</summary>
+    QueueTimeout,
+
+    /// <summary>The request's own time is over, or the most that the engine gives to any.</summary>
+    DeadlineExceeded,
+
+    /// <summary>The engine takes no requests any more and ends those that it has.</summary>
+    Draining,
 
     /// <summary>A chat template failed or uses what the evaluator does not know.</summary>
     BadTemplate,

@@ -11,4 +11,7 @@ public sealed class KvasirException : Exception
 
     /// <summary>The kind, for callers that answer in codes.</summary>
     public KvasirError Error { get; }
+
+    /// <summary>After what time the same request may be accepted, 1 to 60 s, where a queue refused it; null where time changes nothing.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }

@@ -18,6 +18,9 @@ public enum FinishReason
     /// <summary>The context window is full.</summary>
     ContextFull,
 
+    /// <summary>The KV memory is full, and nobody else has any of it; the answer so far is sound.</summary>
+    KvFull,
+
     /// <summary>The caller cancelled.</summary>
     Cancelled,
 

@@ -10,6 +10,9 @@ public sealed record GenerationOptions
     /// <summary>The most that <see cref="SpeculativeTokens"/> may be.</summary>
     public const int MostSpeculativeTokens = 16;
 
+    private const int MostClientChars = 256;
+    private const int MostPriority = 100;
+
     /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
     public int? MaxTokens { get; init; }
 
@@ -44,6 +47,18 @@ public sealed record GenerationOptions
 
     /// <summary>Whether end-of-generation tokens are generated like any other, as benchmarks want.</summary>
     public bool IgnoreEnd { get; init; }
+
+    /// <summary>
+    /// Whose request it is, in at most 256 characters: clients that wait are served by turns, and what each may have in an engine is limited
+    /// (<see cref="QueueLimits.SequencesPerClient"/>, <see cref="EngineOptions.MaxSequencesPerClient"/>). Null for nobody's: these are one client without such limits.
+    /// </summary>
+    public string? Client { get; init; }
+
+    /// <summary>From -100 to 100; lower goes first, and gives its memory up last. 30 seconds of waiting count as 1 less, so that nobody starves.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>How long after its submission the answer is worth nothing any more, from 1 ms to 24 days: it fails then, computed or not. Null for never.</summary>
+    public TimeSpan? Deadline { get; init; }
 
     /// <summary>The policy for this sequence; null takes the engine's.</summary>
     public AttentionPolicy? Attention { get; init; }
@@ -92,6 +107,11 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"top logprobs {TopLogprobs} is outside 0 to 20");
         if (AuditShare is not (null or (>= 0 and <= 1)))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
+        if (Client?.Length > MostClientChars)
+            throw new KvasirException(KvasirError.BadOption, $"the client's name has {Client.Length} characters, and at most {MostClientChars} are allowed");
+        if (Priority is < -MostPriority or > MostPriority)
+            throw new KvasirException(KvasirError.BadOption, $"priority {Priority} is outside -{MostPriority} to {MostPriority}");
+        EngineOptions.Require(Deadline, "deadline");
         for (var i = 0; i < Stop.Count; i++)
             StopMatcher.Validate(Stop[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {Stop.Count} is null"));
     }

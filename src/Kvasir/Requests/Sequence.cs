@@ -99,8 +99,17 @@ public sealed class Sequence
     /// <summary>Rows before this one are attended as a prompt. Grows when a preempted sequence computes its own answer again.</summary>
     internal int PrefillCount { get; private set; }
 
-    /// <summary>Rows for which it gave its memory back while nobody else had any.</summary>
-    internal int GaveWayRows { get; set; }
+    /// <summary>Where it stands in the queue, and what it waits for; null while it does not wait. For any thread.</summary>
+    public QueuePlace? Place => Ticket.Queue?.PlaceOf(this);
+
+    /// <summary>What the scheduler knows of it.</summary>
+    internal Ticket Ticket { get; set; } = new();
+
+    /// <summary>Whether rows of its prompt are to be computed next.</summary>
+    internal bool IsPrefilling => Attention is { Cache: not null, IsIndexing: false } && CachedCount < PrefillCount;
+
+    /// <summary>Whether its newest token is to be computed next.</summary>
+    internal bool IsDecoding => Attention is { Cache: not null, IsIndexing: false } && CachedCount >= PrefillCount;
 
     /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
@@ -122,8 +131,14 @@ public sealed class Sequence
     /// <summary>Whether nobody waits for more of it.</summary>
     internal bool IsOver => _interruption.IsOver;
 
-    /// <summary>Asks the engine to stop; it frees the pages within one step, or within one layer of a long one.</summary>
-    public void Cancel() => _interruption.Cancel();
+    /// <summary>Asks the engine to stop: one that waits has ended when this returns; one that computes frees its pages within a step, or within a layer of a long one.</summary>
+    public void Cancel()
+    {
+        _interruption.Cancel();
+        // Whoever queues it meanwhile sees that, or is seen here.
+        Interlocked.MemoryBarrier();
+        Ticket.Queue?.Drop(this);
+    }
 
     /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it was accepted. For between steps, or after the end.</summary>
     public LayerReads[] ReadsByLayer() => Attention?.ReadsByLayer() ?? [];
@@ -185,13 +200,14 @@ public sealed class Sequence
 
     /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
     /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
-    internal void BeginSubmission(int vocabularySize)
+    internal void BeginSubmission(int vocabularySize, TimeProvider time)
     {
         if (Interlocked.Exchange(ref _submitted, 1) != 0)
             throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
         try
         {
             _vocabularySize = vocabularySize;
+            Timings.Begin(time);
             Options = Options.Checked(vocabularySize);
         }
         catch

@@ -1,11 +1,10 @@
-using System.Diagnostics;
-
 namespace Kvasir;
 
 /// <summary>When a sequence reached each stage, in milliseconds from its submission; NaN for a stage not reached.</summary>
 public sealed class SequenceTimings
 {
-    private readonly long _created = Stopwatch.GetTimestamp();
+    private TimeProvider _time = TimeProvider.System;
+    private long _submitted = TimeProvider.System.GetTimestamp();
     private bool _isIndexing;
 
     /// <summary>The first prompt row was computed.</summary>
@@ -34,6 +33,9 @@ public sealed class SequenceTimings
     /// <summary>Those of them that were right, and took no step of their own.</summary>
     public int AcceptedTokens { get; private set; }
 
+    /// <summary>It is submitted.</summary>
+    internal void Begin(TimeProvider time) => (_time, _submitted) = (time, time.GetTimestamp());
+
     internal void CountGuess(int tokens) => GuessedTokens += tokens;
 
     internal void CountAccepted() => AcceptedTokens++;
@@ -52,5 +54,5 @@ public sealed class SequenceTimings
 
     internal void MarkEnd() => EndMs = Now();
 
-    private double Now() => Stopwatch.GetElapsedTime(_created).TotalMilliseconds;
+    private double Now() => _time.GetElapsedTime(_submitted).TotalMilliseconds;
 }

@@ -31,6 +31,8 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
     // have been drawn one by one, since a draw depends on seed, step and logits alone. Rows from the first wrong candidate on are taken back.
     private FinishReason Commit(Sequence sequence, in Segment segment, int logitIndex)
     {
+        if (sequence.TokenCount >= sequence.AnswerStart)
+            sequence.Timings.CountGuess(segment.LogitCount - 1);
         var tokens = pass.Batch.Tokens.Slice(segment.FirstRow + segment.RowCount - segment.LogitCount, segment.LogitCount);
         for (var row = 0; row < tokens.Length; row++)
         {

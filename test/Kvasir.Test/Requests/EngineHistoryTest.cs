@@ -24,7 +24,7 @@ public sealed class EngineHistoryTest : IDisposable
         ContextTokens = 256,
         BatchTokens = 24,
         MaxSequences = 3,
-        QueueLimit = QueueLimit,
+        Queue = new QueueLimits { Sequences = QueueLimit },
         KvMemoryBytes = 10 * ColumnBytes,
     };
 

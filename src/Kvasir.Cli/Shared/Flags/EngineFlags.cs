@@ -65,7 +65,7 @@ internal static class EngineFlags
             ContextTokens = typed.FindValue(Context) ?? 0,
             Threads = typed.FindValue(Threads) ?? 0,
             MaxSequences = 1,
-            QueueLimit = 1,
+            Queue = QueueLimits.None,
         };
     }
 }

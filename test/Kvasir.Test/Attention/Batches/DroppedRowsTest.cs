@@ -120,10 +120,10 @@ public sealed class DroppedRowsTest : IDisposable
     [Fact]
     public void ThePreemptedComputeAllRowsAgainAndDropThemAgain()
     {
-        // The older grows to 16 pages a head, the younger has three or four of the seven that its prompt took.
-        using var engine = new Engine(_model, Options(KvFormat.F32) with { KvMemoryBytes = Bytes(18), MaxSequences = 2 });
-        var older = new Sequence(_text.AsSpan(0, 320), Generation.Greedy(180));
-        var younger = new Sequence(_text.AsSpan(0, 200), Generation.Greedy(220) with { Attention = PolicyCatalog.Parse(Streaming) });
+        // The older grows to 27 pages a head, the younger has three or four of the seven that its prompt took.
+        using var engine = new Engine(_model, Options(KvFormat.F32) with { KvMemoryBytes = Bytes(27), MaxSequences = 2, ContextTokens = 1024 });
+        var older = new Sequence(_text.AsSpan(0, 320), Generation.Greedy(524));
+        var younger = new Sequence(_text.AsSpan(0, 200), Generation.Greedy(500) with { Attention = PolicyCatalog.Parse(Streaming) });
         engine.Submit(older);
         engine.Submit(younger);
         var preempted = false;
@@ -131,12 +131,12 @@ public sealed class DroppedRowsTest : IDisposable
         {
             engine.Verify();
             preempted |= younger is { CachedCount: 0, GeneratedCount: > 0, Finish: FinishReason.None };
-            if (older.Finish != FinishReason.None && younger.Finish == FinishReason.None && younger.CachedCount > 0)
+            if (older.Finish != FinishReason.None && younger.Finish == FinishReason.None && younger.CachedCount >= younger.PrefillCount)
                 Assert.True(engine.KvBytesInUse <= Bytes(4), $"{engine.KvBytesInUse} bytes");
         }
 
         Assert.True(preempted);
-        Assert.Equal((FinishReason.Length, 220), (younger.Finish, younger.GeneratedCount));
+        Assert.Equal((FinishReason.Length, 500), (younger.Finish, younger.GeneratedCount));
     }
 
     [Fact]

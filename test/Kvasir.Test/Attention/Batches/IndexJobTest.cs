@@ -130,11 +130,12 @@ public sealed class IndexJobTest : IDisposable
         var (index, planes) = (counted.IndexBytesAt(shape, PromptTokens, PromptTokens + 30, PromptTokens + 30), counted.SharedIndexBytes(shape));
         var options = Options with { BatchTokens = 16, MaxSequences = 2, KvMemoryBytes = end == "preempt" ? (index + planes) * 32 / 25 : 64 << 20 };
         var request = Generation.Greedy(200);
-        var alone = Generation.Run(_model, options, Prompt(215), request);
+        var alone = Generation.Run(_model, options, Prompt(230), request);
         using var engine = new Engine(_model, options);
-        var (dense, indexed) = (new Sequence(Prompt(215), request), new Sequence(Prompt(PromptTokens), Generation.Greedy(30) with { Attention = counted }));
-        engine.Submit(dense);
+        var (dense, indexed) = (new Sequence(Prompt(230), request), new Sequence(Prompt(PromptTokens), Generation.Greedy(16) with { Attention = counted, Priority = 1 }));
         engine.Submit(indexed);
+        engine.Step();
+        engine.Submit(dense);
         var wasPreempted = false;
         while (engine.Step())
         {

@@ -41,8 +41,26 @@ public sealed record EngineOptions
     /// </summary>
     public bool PromptsFirst { get; init; }
 
-    /// <summary>The most sequences that wait for their turn, from 1 to 1,000,000.</summary>
-    public int QueueLimit { get; init; } = 1024;
+    /// <summary>
+    /// How many milliseconds a step may take with the rows of prompts that are computed beside answers, from 1 to 60,000: running answers stall no longer. 64 rows are
+    /// computed whatever they take, and all of <see cref="BatchTokens"/> when no answer runs.
+    /// </summary>
+    public int StepMs { get; init; } = 300;
+
+    /// <summary>The most unfinished prompts that hold memory, from 1 to 1024; those that the next step finishes do not count.</summary>
+    public int MaxPrefills { get; init; } = 4;
+
+    /// <summary>The most sequences of one <see cref="GenerationOptions.Client"/> that compute side by side, from 1 to 1024.</summary>
+    public int MaxSequencesPerClient { get; init; } = 8;
+
+    /// <summary>How much may wait.</summary>
+    public QueueLimits Queue { get; init; } = new();
+
+    /// <summary>The most time from submission to the end of any answer, from 1 ms to 24 days: as <see cref="GenerationOptions.Deadline"/>. Null for no limit.</summary>
+    public TimeSpan? RequestTimeout { get; init; }
+
+    /// <summary>What tells the time, for deadlines and for how long steps take.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>
     public AttentionPolicy Attention { get; init; } = PolicyCatalog.Dense;
@@ -59,13 +77,23 @@ public sealed record EngineOptions
         Require(BatchTokens, 1, 8192, "batch tokens");
         Require(MaxSequences, 1, 1024, "sequences");
         Require(MaxSequences, 1, BatchTokens, "sequences, which may not be more than the tokens of a batch,");
-        Require(QueueLimit, 1, 1_000_000, "queue limit");
+        Require(StepMs, 1, 60_000, "step milliseconds");
+        Require(MaxPrefills, 1, 1024, "unfinished prompts");
+        Require(MaxSequencesPerClient, 1, 1024, "sequences of a client");
+        Require(RequestTimeout, "request timeout");
+        Queue.Validate();
         // Written so that NaN fails.
         if (!(AuditShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
     }
 
-    private static void Require(long value, long least, long most, string name)
+    internal static void Require(TimeSpan? time, string name)
+    {
+        if (time is { } given && (given < TimeSpan.FromMilliseconds(1) || given > TimeSpan.FromDays(24)))
+            throw new KvasirException(KvasirError.BadOption, $"{name} {given} is outside 1 ms to 24 days");
+    }
+
+    internal static void Require(long value, long least, long most, string name)
     {
         if (value < least || value > most)
             throw new KvasirException(KvasirError.BadOption, $"{name} {value} is outside {least} to {most}");

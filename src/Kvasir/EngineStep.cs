@@ -1,0 +1,127 @@
+using System.Diagnostics;
+using Kvasir.Cache;
+using Kvasir.Forward;
+using Kvasir.Requests;
+using Kvasir.Requests.Scheduling;
+
+namespace Kvasir;
+
+/// <summary>One step of an engine: rows are chosen and computed, tokens drawn, indexes built, and what a fault leaves is cleared away.</summary>
+internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDraw draw, MemoryBudget memory, TimeProvider time)
+{
+    private const int MostFaults = 3;
+    private static readonly TimeSpan FaultWindow = TimeSpan.FromSeconds(60);
+    private readonly long[] _faults = new long[MostFaults];
+    private long _faultCount;
+
+    /// <summary>Where the time of the last step that computed something went.</summary>
+    public StepTimings Last { get; private set; }
+
+    /// <summary>Why the engine cannot go on; null while it can.</summary>
+    public KvasirException? Broken { get; private set; }
+
+    /// <summary>Faults that ended a step.</summary>
+    public long FaultCount => Volatile.Read(ref _faultCount);
+
+    /// <summary>Whether three steps failed within a minute once, or the engine cannot go on.</summary>
+    public bool IsFailing { get; private set; }
+
+    /// <summary>Computes it. False when there was nothing to do.</summary>
+    /// <exception cref="KvasirException">The cache does not balance after a fault, and the engine cannot go on.</exception>
+    public bool Run()
+    {
+        if (Broken is not null)
+            throw Broken;
+        try
+        {
+            return Compute();
+        }
+        catch (Exception fault)
+        {
+            // In work that all share: whose fault it is cannot be said.
+            pass.Batch.Clear();
+            CountFault();
+            scheduler.FailRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
+            RequireBalance(fault);
+            return true;
+        }
+    }
+
+    private bool Compute()
+    {
+        var start = time.GetTimestamp();
+        scheduler.Next(pass.Batch);
+        var computes = pass.Batch.RowCount > 0;
+        var isComplete = computes && pass.TryRun();
+        if (isComplete)
+        {
+            scheduler.Count(pass.Batch);
+            Sample();
+            pass.DropRows();
+            scheduler.Observe(Ms(start));
+        }
+
+        // Behind the tokens: whose prompt has just ended has the first of them.
+        var indexStart = time.GetTimestamp();
+        scheduler.AddIndexing(pass.Indexing);
+        if (pass.Indexing.Run(isAlone: !computes) || isComplete)
+            Last = (isComplete ? pass.LastStep : default) with { TotalMs = Ms(start), IndexMs = Ms(indexStart) };
+        if (computes)
+            scheduler.DropOver();
+        GiveBack();
+        return computes || scheduler.RunningCount + scheduler.WaitingCount > 0;
+    }
+
+    private double Ms(long start) => time.GetElapsedTime(start).TotalMilliseconds;
+
+    private void Sample()
+    {
+        var logitIndex = 0;
+        var chosen = scheduler.Chosen;
+        for (var i = 0; i < chosen.Length; i++)
+        {
+            var (sequence, segment) = (chosen[i], pass.Batch.Segments[i]);
+            if (segment.LogitCount == 0)
+                continue;
+            var finish = draw.TryCommit(sequence, segment, logitIndex);
+            logitIndex += segment.LogitCount;
+            sequence.LeaveShared();
+            if (finish != FinishReason.None)
+                scheduler.End(sequence, finish);
+        }
+    }
+
+    // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.
+    private void GiveBack()
+    {
+        if (scheduler.RunningCount == 0 || memory.IsWanted)
+            pass.Cache.Pool.Trim();
+        if (scheduler.RunningCount == 0 && memory.IsWanted)
+            pass.Shared.Trim();
+        memory.AddBeside(MemoryUse.Scratch, pass.ScratchBytes - memory.Figures.ScratchBytes);
+    }
+
+    private void CountFault()
+    {
+        var now = time.GetTimestamp();
+        _faults[_faultCount % MostFaults] = now;
+        Volatile.Write(ref _faultCount, _faultCount + 1);
+        IsFailing |= _faultCount >= MostFaults && time.GetElapsedTime(_faults[_faultCount % MostFaults], now) <= FaultWindow;
+    }
+
+    private void RequireBalance(Exception fault)
+    {
+        try
+        {
+            pass.Cache.Pool.Verify();
+        }
+        catch (UnreachableException imbalance)
+        {
+            Broken = new KvasirException(KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
+            IsFailing = true;
+            scheduler.Waiting.Close(Broken);
+            scheduler.FailAll(Broken);
+            throw Broken;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+namespace Kvasir;
+
+/// <summary>What goes on in an engine, read at any time by any thread without waiting for a step. What counts up never goes down.</summary>
+public sealed record EngineFigures
+{
+    /// <summary>Sequences that compute.</summary>
+    public required int Running { get; init; }
+
+    /// <summary>Sequences that wait and have not begun.</summary>
+    public required int Waiting { get; init; }
+
+    /// <summary>Sequences that have begun, gave their memory back and wait.</summary>
+    public required int Preempted { get; init; }
+
+    /// <summary>Tokens of the prompts that wait.</summary>
+    public required long WaitingTokens { get; init; }
+
+    /// <summary>Rows of the last step that were generated, guesses among them.</summary>
+    public required int LastDecodeRows { get; init; }
+
+    /// <summary>Rows of prompts in the last step.</summary>
+    public required int LastPromptRows { get; init; }
+
+    /// <summary>How long the last step took, without the building of indexes.</summary>
+    public required double LastStepMs { get; init; }
+
+    /// <summary>Rows of prompts that the last step had time for.</summary>
+    public required int PromptRowsBudget { get; init; }
+
+    /// <summary>Steps so far.</summary>
+    public required long Steps { get; init; }
+
+    /// <summary>Time in steps so far, without the building of indexes.</summary>
+    public required double StepMs { get; init; }
+
+    /// <summary>Generated rows so far, guesses among them.</summary>
+    public required long DecodeRows { get; init; }
+
+    /// <summary>Rows of prompts so far.</summary>
+    public required long PromptRows { get; init; }
+
+    /// <summary>How often a sequence gave its memory back to others, so far.</summary>
+    public required long Preemptions { get; init; }
+
+    /// <summary>Rows that were computed again for that, so far.</summary>
+    public required long RecomputedRows { get; init; }
+
+    /// <summary>Sequences whose time was over while they waited, so far.</summary>
+    public required long LateWaiting { get; init; }
+
+    /// <summary>Sequences whose time was over while they computed, so far.</summary>
+    public required long LateRunning { get; init; }
+
+    /// <summary>Faults that ended a step and all in it, so far.</summary>
+    public required long StepFaults { get; init; }
+
+    /// <summary>Clients that have a sequence here.</summary>
+    public required IReadOnlyList<ClientFigures> Clients { get; init; }
+}

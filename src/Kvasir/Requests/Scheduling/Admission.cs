@@ -1,0 +1,77 @@
+using Kvasir.Attention.Batches;
+using Kvasir.Attention;
+using Kvasir.Cache;
+
+namespace Kvasir.Requests.Scheduling;
+
+/// <summary>Whether there is memory for a sequence to begin with, and how it begins.</summary>
+/// <param name="shared">What the indexes of all sequences share.</param>
+internal sealed class Admission(KvCache cache, SharedIndexes shared)
+{
+    /// <summary>Rows of each running sequence's answer that are kept free when another enters, so that they do not give way to each other soon.</summary>
+    private const int RowsAhead = 256;
+
+    /// <summary>Rows that are free beyond its own when a preempted sequence comes again.</summary>
+    private const int RowsAfterPreemption = 64;
+
+    /// <summary>
+    /// Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What is
+    /// held by nobody who computes makes room. Pages for an answer are not kept: it may end early.
+    /// </summary>
+    public bool HasRoom(Sequence sequence, List<Sequence> running)
+    {
+        var (attention, reused) = (sequence.Attention!, ReusableRows(sequence));
+        var rows = RowsToEnter(sequence, isAlone: running.Count == 0);
+        var prefixRows = reused > 0 ? sequence.Shared!.Rows : null;
+        var pages = (long)cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused));
+        var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: reused > 0);
+        foreach (var other in running)
+        {
+            var ahead = (int)Math.Min(other.TokenCount + (long)RowsAhead, Math.Max(other.TokenCount, other.TokenLimit));
+            pages += other.Attention!.Cache!.PagesMissing(ahead);
+            bytes += other.Attention.IndexBytesMissing(ahead);
+        }
+
+        return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefixRows))
+            || (shared.Trim() && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefixRows)));
+    }
+
+    /// <summary>Begins. False, with nothing taken, when memory is short.</summary>
+    public bool TryStart(Sequence sequence, bool isAlone)
+    {
+        var attention = sequence.Attention!;
+        var prefixRows = ReusableRows(sequence) > 0 ? sequence.Shared!.Rows : null;
+        if (shared.TryTake(attention.Policy) is not { } own)
+            return false;
+        var prefix = prefixRows is null ? null : shared.TryTake(attention.Policy, prefixRows, own);
+        if (prefixRows is not null && prefix is null)
+            return false;
+        // First, since a policy may fail, and then what is shared stays where it is.
+        attention.MakeIndexes(own, prefix);
+        if (cache.TryOpen(sequence.TokenLimit) is not { } opened)
+        {
+            attention.DropIndexes();
+            return false;
+        }
+
+        sequence.Enter();
+        if (prefixRows is not null)
+            opened.Adopt(prefixRows);
+        attention.Begin(opened, sequence.PrefillCount, prefixRows?.RowCount ?? 0);
+        if (isAlone || !sequence.Ticket.StaysToItsEnd || attention.TryReserve(RowsToEnter(sequence, isAlone: false)))
+            return true;
+        sequence.Release();
+        return false;
+    }
+
+    // Who gave way three times takes all that it may come to, and gives way no more.
+    private static int RowsToEnter(Sequence sequence, bool isAlone)
+    {
+        var most = Math.Max(sequence.TokenCount, sequence.TokenLimit);
+        var ahead = isAlone || !sequence.Ticket.HasBegun ? 1 : sequence.Ticket.StaysToItsEnd ? most : RowsAfterPreemption;
+        return (int)Math.Min(most, sequence.TokenCount + (long)ahead);
+    }
+
+    private int ReusableRows(Sequence sequence) =>
+        sequence.Shared is { } rows && !rows.IsElsewhere(cache) && rows.HasRowsFor(sequence) ? rows.TokenCount : 0;
+}
