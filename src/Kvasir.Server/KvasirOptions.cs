@@ -57,6 +57,12 @@ public sealed class KvasirOptions
     /// <summary>Whether a field that nobody knows is refused, in place of being ignored and named in a header.</summary>
     public bool Strict { get; set; }
 
+    /// <summary>
+    /// Whether a line <c>x-anthropic-billing-header:</c> at the head of the system's text stays in the prompt. Claude Code sends one that differs in
+    /// every request, so that no request would find what the one before has computed.
+    /// </summary>
+    public bool KeepBillingHeader { get; set; }
+
     /// <summary>The most bytes of a request's body.</summary>
     public long MaxBodyBytes { get; set; } = 32 << 20;
 

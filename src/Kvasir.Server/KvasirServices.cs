@@ -1,3 +1,4 @@
+using Kvasir.Server.Anthropic;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.OpenAi;
@@ -52,6 +53,7 @@ public static class KvasirServices
         services.AddSingleton<TokenRoutes>();
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
+        services.AddSingleton<IDialectRoutes, AnthropicRoutes>();
         services.AddSingleton<IChatClient, ServedChatClient>();
         services.AddHostedService<EngineHost>();
         return services;

@@ -16,6 +16,8 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag AnyModel = new("--any-model", "Answer under any model's name that a client gives");
 
+    public static readonly SwitchFlag KeepBillingHeader = new("--keep-billing-header", "Leave the line by which Claude Code's prompts differ from request to request");
+
     public static readonly SwitchFlag Strict = new("--strict", "Refuse fields of requests that would be ignored");
 
     public static readonly ValueFlag<int> MaxSequences = new("--max-sequences", "Sequences that compute side by side", FlagValues.Whole(1, 512)) { Default = "16", Elsewhere = ["-np", "--parallel", "--max-num-seqs"] };
@@ -38,5 +40,5 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Listening = new("Listening", Port, Alias, AnyModel, ChatTemplate);
 
-    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
+    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

@@ -80,6 +80,7 @@ internal static class ServeRun
         if (model is null && options.ChatTemplate is null)
             options.UseTemplate(ChatTemplate.Parse(PlainTemplate, "plain"));
         options.Strict = typed.Is(ServeFlags.Strict);
+        options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         options.Repack = ModelFlags.Read(typed).Repack;
         options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
         options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);

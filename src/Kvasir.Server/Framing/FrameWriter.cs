@@ -28,6 +28,9 @@ internal abstract class FrameWriter : IDisposable
         _lastWrite = times.Clock.GetTimestamp();
     }
 
+    /// <summary>Of the request that is answered.</summary>
+    public string RequestId => _context.TraceIdentifier;
+
     /// <summary>Until something has to be written, whatever it is.</summary>
     public TimeSpan UntilKeepAlive => _times.KeepAlive - _times.Clock.GetElapsedTime(_lastWrite);
 

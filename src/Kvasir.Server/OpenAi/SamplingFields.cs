@@ -80,7 +80,8 @@ internal static class SamplingFields
         return biases;
     }
 
-    private static string[] Stops(RequestValue? value)
+    /// <summary>A text, or a list of them; none for null and an empty one.</summary>
+    public static string[] Stops(RequestValue? value)
     {
         if (value is null || (value.IsText && value.Text().Length == 0))
             return [];

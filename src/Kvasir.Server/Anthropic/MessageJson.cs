@@ -1,0 +1,68 @@
+using System.Text.Json;
+using Kvasir.Server.Answers;
+using Kvasir.Server.OpenAi;
+
+namespace Kvasir.Server.Anthropic;
+
+/// <summary>A message whole, and the parts that a stream has in common with it.</summary>
+internal static class MessageJson
+{
+    public static string NewId() => $"msg_{AnswerName.Fresh()}";
+
+    public static void WriteWhole(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        var choice = answer.Choices[0];
+        json.WriteStartObject();
+        WriteHead(json, NewId(), answer);
+        json.WriteStartArray("content");
+        if (choice.Text.Length > 0)
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "text");
+            json.WriteString("text", choice.Text);
+            json.WriteNull("citations");
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        WriteStop(json, choice, hasCalls: false);
+        json.WriteNull("container");
+        WriteUsage(json, answer, answer.CompletionTokens);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Up to the content.</summary>
+    public static void WriteHead(Utf8JsonWriter json, string id, ServedAnswer answer)
+    {
+        json.WriteString("id", id);
+        json.WriteString("type", "message");
+        json.WriteString("role", "assistant");
+        json.WriteString("model", answer.Model.Id);
+    }
+
+    /// <param name="choice">Null while it goes on.</param>
+    public static void WriteStop(Utf8JsonWriter json, Choice? choice, bool hasCalls)
+    {
+        json.WriteString("stop_reason", choice?.Sequence.Finish switch
+        {
+            null => null,
+            FinishReason.Length => "max_tokens",
+            FinishReason.ContextFull => "model_context_window_exceeded",
+            FinishReason.Stop => "stop_sequence",
+            _ => hasCalls ? "tool_use" : "end_turn",
+        });
+        json.WriteString("stop_sequence", choice?.Sequence.MatchedStop);
+        json.WriteNull("stop_details");
+    }
+
+    /// <summary>Here tokens that were cached are no input tokens.</summary>
+    public static void WriteUsage(Utf8JsonWriter json, ServedAnswer answer, int outputTokens)
+    {
+        json.WriteStartObject("usage");
+        json.WriteNumber("input_tokens", answer.PromptTokens - answer.CachedTokens);
+        json.WriteNumber("output_tokens", outputTokens);
+        json.WriteNumber("cache_read_input_tokens", answer.CachedTokens);
+        json.WriteNumber("cache_creation_input_tokens", 0);
+        json.WriteEndObject();
+    }
+}
