@@ -1,6 +1,7 @@
 using Kvasir.Server.Anthropic;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Hosting;
+using Kvasir.Server.Ollama;
 using Kvasir.Server.OpenAi;
 using Kvasir.Server.Reading;
 using Kvasir.Server.Routes;
@@ -54,6 +55,8 @@ public static class KvasirServices
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
         services.AddSingleton<IDialectRoutes, AnthropicRoutes>();
+        services.AddSingleton<OllamaModels>();
+        services.AddSingleton<IDialectRoutes, OllamaRoutes>();
         services.AddSingleton<IChatClient, ServedChatClient>();
         services.AddHostedService<EngineHost>();
         return services;

@@ -52,6 +52,8 @@ internal sealed partial class AnswerPath(
             for (var i = 0; i < request.ChoiceCount; i++)
             {
                 var own = request.Options with { Sampling = request.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
+                if (request.ContextTokens is { } most)
+                    own = own with { MaxTokens = Math.Min(own.MaxTokens ?? most, most - prompt.Length) };
                 choices.Add(NewChoice(choices.Count, request, prompt, own));
             }
         }

@@ -11,6 +11,9 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
     /// <summary>Choices for each prompt.</summary>
     public int ChoiceCount { get; init; } = 1;
 
+    /// <summary>The most tokens of prompt and answer; null for as many as the engine takes.</summary>
+    public int? ContextTokens { get; init; }
+
     public bool Streams { get; init; }
 
     /// <summary>Whether a stream ends with what the request used.</summary>

@@ -13,7 +13,7 @@ internal sealed class PromptEncoder : IDisposable
     /// <exception cref="RequestException">The template refuses, or a prompt does not fit.</exception>
     public async Task<IReadOnlyList<int[]>> EncodeAsync(AnswerRequest request, ErrorShape errors, CancellationToken cancellation)
     {
-        var (model, limit) = (request.Model, request.Model.Engine.ContextTokens);
+        var (model, limit) = (request.Model, request.ContextTokens ?? request.Model.Engine.ContextTokens);
         // No tokeniser makes fewer tokens of it, and none has to try.
         if (request.Prompt.TextBytes > (limit + 1L) * model.LongestPieceBytes)
             throw TooLong(new Overflow((int)Math.Min(int.MaxValue, request.Prompt.TextBytes / model.LongestPieceBytes), limit), errors);

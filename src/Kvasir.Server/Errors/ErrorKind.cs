@@ -24,6 +24,7 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind ModelUnavailable = new(503, "server_error", "model_unavailable", "overloaded_error") { MayBeRetried = true };
     public static readonly ErrorKind Draining = new(503, "server_error", "draining", "overloaded_error") { MayBeRetried = true, ClosesConnection = true };
     public static readonly ErrorKind DeadlineExceeded = new(504, "timeout_error", "deadline_exceeded", "timeout_error") { IsFinal = true };
+    public static readonly ErrorKind NotBuilt = new(501, Invalid, "not_built", Invalid) { IsFinal = true };
     public static readonly ErrorKind EngineFailed = new(500, "server_error", "engine_failed", "api_error");
     public static readonly ErrorKind NumericFault = new(500, "server_error", "numeric_fault", "api_error") { IsFinal = true };
 

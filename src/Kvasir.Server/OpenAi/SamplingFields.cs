@@ -50,7 +50,7 @@ internal static class SamplingFields
             TopK = TopK(body.Find("top_k")) ?? defaults.TopK,
             MinP = Number(body.Find("min_p"), 0, 1) ?? defaults.MinP,
             RepetitionPenalty = Number(body.Find("repetition_penalty", "repeat_penalty"), 1e-3, 100) ?? defaults.RepetitionPenalty,
-            RepetitionWindow = (int?)body.Find("repetition_window", "repeat_last_n")?.Whole(0, int.MaxValue) ?? defaults.RepetitionWindow,
+            RepetitionWindow = (int?)body.Find("repetition_window", "repeat_last_n")?.Whole(-1, int.MaxValue) is { } window ? Math.Max(0, window) : defaults.RepetitionWindow,
             PresencePenalty = Number(body.Find("presence_penalty"), -2, 2) ?? defaults.PresencePenalty,
             FrequencyPenalty = Number(body.Find("frequency_penalty"), -2, 2) ?? defaults.FrequencyPenalty,
             LogitBias = Bias(body.Find("logit_bias"), model),

@@ -15,6 +15,13 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     /// <inheritdoc cref="Get"/>
     public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Post, errors, handler, paths);
 
+    /// <summary>Whatever the method.</summary>
+    public void All(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths)
+    {
+        foreach (var path in paths)
+            endpoints.Map(path, context => handling.RunAsync(context, errors, handler));
+    }
+
     /// <summary>A route that a model answers.</summary>
     public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) => Post(route.Errors, context => path.ServeAsync(context, route), paths);
 

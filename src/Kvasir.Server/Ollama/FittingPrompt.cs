@@ -1,0 +1,43 @@
+using Kvasir.Server.Answers;
+using Kvasir.Server.Hosting;
+using Kvasir.Text;
+
+namespace Kvasir.Server.Ollama;
+
+/// <summary>
+/// A conversation whose oldest turns go, with all that was answered to them, until the rest leaves room for an answer. The system's text and the newest turn stay.
+/// </summary>
+internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateOptions options, int contextTokens) : PromptSource
+{
+    /// <summary>Messages that are not in the prompt; known when it is encoded.</summary>
+    public int DroppedCount { get; private set; }
+
+    // However long it is, it may fit in the end.
+    public override long TextBytes => 0;
+
+    public override IReadOnlyList<int[]> Encode(ServedModel model)
+    {
+        var fixedCount = turns[0].Role == "system" ? 1 : 0;
+        List<int> starts = [fixedCount, .. Enumerable.Range(fixedCount, turns.Count - fixedCount).Where(i => i > fixedCount && turns[i].Role == "user")];
+        var whole = Tokens(model, fixedCount, fixedCount);
+        if (whole.Length < contextTokens)
+            return [whole];
+        // Fewer turns never take more tokens, so the first that fits is found by halves.
+        var (low, high) = (1, starts.Count - 1);
+        while (low < high)
+        {
+            var middle = (low + high) / 2;
+            if (Tokens(model, fixedCount, starts[middle]).Length < contextTokens)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+
+        var from = starts[Math.Max(0, high)];
+        DroppedCount = from - fixedCount;
+        return [Tokens(model, fixedCount, from)];
+    }
+
+    private int[] Tokens(ServedModel model, int fixedCount, int from) =>
+        model.Model.EncodeChat([.. turns.Take(fixedCount), .. turns.Skip(from)], options, model.Template);
+}

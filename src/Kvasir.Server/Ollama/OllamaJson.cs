@@ -1,0 +1,59 @@
+using System.Globalization;
+using System.Text.Json;
+using Kvasir.Server.Answers;
+
+namespace Kvasir.Server.Ollama;
+
+/// <summary>What lines and whole answers are made of.</summary>
+internal static class OllamaJson
+{
+    private const double NanosecondsPerMs = 1e6;
+
+    public static void WriteHead(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        json.WriteString("model", answer.Model.Id);
+        json.WriteString("created_at", Time(answer.CreatedAt));
+    }
+
+    public static void WriteText(Utf8JsonWriter json, bool hasMessages, string text, bool isReasoning)
+    {
+        if (hasMessages)
+        {
+            json.WriteStartObject("message");
+            json.WriteString("role", "assistant");
+            json.WriteString("content", isReasoning ? "" : text);
+        }
+        else
+        {
+            json.WriteString("response", isReasoning ? "" : text);
+        }
+
+        if (isReasoning)
+            json.WriteString("thinking", text);
+        if (hasMessages)
+            json.WriteEndObject();
+    }
+
+    /// <summary>How it ended, and what it took, in nanoseconds.</summary>
+    public static void WriteEnd(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        var timings = AnswerTimings.Of(answer);
+        json.WriteBoolean("done", true);
+        json.WriteString("done_reason", answer.Choices[0].Sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? "length" : "stop");
+        json.WriteNumber("total_duration", Nanoseconds(answer.ElapsedMs));
+        json.WriteNumber("load_duration", 0);
+        json.WriteNumber("prompt_eval_count", answer.PromptTokens);
+        json.WriteNumber("prompt_eval_duration", Nanoseconds(timings.PromptMs));
+        json.WriteNumber("eval_count", answer.CompletionTokens);
+        json.WriteNumber("eval_duration", Nanoseconds(timings.PredictedMs));
+        if (answer.Request.Prompt is not FittingPrompt { DroppedCount: > 0 and var dropped })
+            return;
+        json.WriteStartObject("kvasir");
+        json.WriteNumber("dropped_messages", dropped);
+        json.WriteEndObject();
+    }
+
+    public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+
+    private static long Nanoseconds(double ms) => (long)(ms * NanosecondsPerMs);
+}

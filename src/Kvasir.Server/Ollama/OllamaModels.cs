@@ -1,0 +1,126 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.Reading;
+using Microsoft.AspNetCore.Http;
+
+namespace Kvasir.Server.Ollama;
+
+/// <summary>What there is, as Ollama's clients list it.</summary>
+internal sealed class OllamaModels(ServedModels models, RequestReader reader)
+{
+    // Clients refuse a version that is no number, or too old for what they send.
+    private const string OllamaVersion = "0.18.0";
+    // Models that were named when the server started stay.
+    private const string Never = "2318-01-01T00:00:00Z";
+
+    public static Task VersionAsync(HttpContext context) => WholeBody.SendAsync(context, static json =>
+    {
+        json.WriteStartObject();
+        json.WriteString("version", OllamaVersion);
+        json.WriteString("kvasir", ServedModel.Version);
+        json.WriteEndObject();
+    });
+
+    public Task TagsAsync(HttpContext context) => ListAsync(context, static (json, model) =>
+    {
+        json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
+        WriteCapabilities(json);
+    });
+
+    public Task RunningAsync(HttpContext context) => ListAsync(context, static (json, model) =>
+    {
+        json.WriteString("expires_at", Never);
+        json.WriteNumber("size_vram", 0);
+        json.WriteNumber("context_length", model.Engine.ContextTokens);
+        json.WriteStartObject("kvasir");
+        json.WriteNumber("kv_bytes", model.Engine.KvBytesInUse);
+        json.WriteNumber("kv_limit", model.Engine.Plan.KvMemoryBytes);
+        json.WriteNumber("running", model.Engine.RunningCount);
+        json.WriteNumber("waiting", model.Engine.WaitingCount);
+        json.WriteString("policy", model.Engine.Policy.Name);
+        json.WriteEndObject();
+    });
+
+    public async Task ShowAsync(HttpContext context)
+    {
+        var model = await reader.ReadAsync(context, static (body, model) =>
+        {
+            body.Find("verbose");
+            // An older name for the same.
+            if (body.Find("name")?.Text() is { Length: > 0 } name && body.Find("model") is null && !model.IsNamed(name))
+                throw new RequestException(ErrorKind.ModelNotFound, $"there is no model '{RequestValue.Short(name)}' here; there is {model.Id}", "name");
+            return model;
+        }).ConfigureAwait(false);
+        await WholeBody.SendAsync(context, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("modelfile", "");
+            json.WriteString("parameters", "");
+            json.WriteString("template", "");
+            WriteDetails(json, model);
+            WriteModelInfo(json, model);
+            WriteCapabilities(json);
+            json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
+            json.WriteEndObject();
+        }).ConfigureAwait(false);
+    }
+
+    private Task ListAsync(HttpContext context, Action<Utf8JsonWriter, ServedModel> more) => WholeBody.SendAsync(context, json =>
+    {
+        json.WriteStartObject();
+        json.WriteStartArray("models");
+        if (models.Ready is { } model)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", model.Id);
+            json.WriteString("model", model.Id);
+            json.WriteNumber("size", model.Model.Weights.Bytes);
+            json.WriteString("digest", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Id}|{model.Fingerprint}"))));
+            WriteDetails(json, model);
+            more(json, model);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    });
+
+    private static void WriteDetails(Utf8JsonWriter json, ServedModel model)
+    {
+        json.WriteStartObject("details");
+        json.WriteString("parent_model", "");
+        json.WriteString("format", "gguf");
+        json.WriteString("family", model.Model.Config.Architecture);
+        json.WriteStartArray("families");
+        json.WriteStringValue(model.Model.Config.Architecture);
+        json.WriteEndArray();
+        json.WriteString("parameter_size", "");
+        json.WriteString("quantization_level", "");
+        json.WriteEndObject();
+    }
+
+    private static void WriteModelInfo(Utf8JsonWriter json, ServedModel model)
+    {
+        var config = model.Model.Config;
+        json.WriteStartObject("model_info");
+        json.WriteString("general.architecture", config.Architecture);
+        json.WriteString("general.basename", config.Name);
+        json.WriteNumber($"{config.Architecture}.context_length", model.Engine.ContextTokens);
+        json.WriteNumber($"{config.Architecture}.embedding_length", config.Width);
+        json.WriteNumber($"{config.Architecture}.block_count", config.LayerCount);
+        json.WriteNumber($"{config.Architecture}.attention.head_count", config.HeadCount);
+        json.WriteNumber($"{config.Architecture}.attention.head_count_kv", config.KvHeadCount);
+        json.WriteEndObject();
+    }
+
+    private static void WriteCapabilities(Utf8JsonWriter json)
+    {
+        json.WriteStartArray("capabilities");
+        json.WriteStringValue("completion");
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Kvasir.Server.Answers;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.OpenAi;
+using Kvasir.Server.Reading;
+using Kvasir.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Kvasir.Server.Ollama;
+
+/// <summary>What chat and generate have in common: options, streams by default, and lines of JSON.</summary>
+internal abstract class OllamaRoute : AnswerRoute
+{
+    private const int MostTools = 1024;
+    private static readonly JsonElement Empty = JsonDocument.Parse("{}").RootElement;
+
+    public override ErrorShape Errors => OllamaErrors.Shape;
+
+    /// <summary>Whether the text stands in a message, or in <c>response</c>.</summary>
+    protected abstract bool HasMessages { get; }
+
+    public override AnswerRequest Read(RequestFields body, ServedModel model)
+    {
+        RefuseMissing(body);
+        var options = body.Find("options")?.Object() ?? new RequestFields(Empty, body.Path.Member("options"), body.Ignored);
+        var settings = SamplingFields.Read(options, model, Limit(options.Find("num_predict")));
+        // Here 0 looks at no token, and -1 at all.
+        if (options.Find("repeat_last_n")?.Whole(-1, int.MaxValue) == 0)
+            settings = settings with { Sampling = settings.Sampling with { RepetitionPenalty = 1 } };
+        var context = Context(options.Find("num_ctx"), model);
+        options.IgnoreRest();
+        var truncates = body.Find("truncate")?.Flag() ?? false;
+        return new AnswerRequest(model, Prompt(body, model, truncates ? context : null), settings)
+        {
+            Streams = body.Find("stream")?.Flag() ?? true,
+            ContextTokens = context,
+        };
+    }
+
+    public override FrameWriter NewFrames(HttpContext context, FrameTimes times) => new NdjsonFrames(context, times);
+
+    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new OllamaStream(answer, frames, HasMessages);
+
+    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        json.WriteStartObject();
+        OllamaJson.WriteHead(json, answer);
+        OllamaJson.WriteText(json, HasMessages, answer.Choices[0].Text, isReasoning: false);
+        OllamaJson.WriteEnd(json, answer);
+        json.WriteEndObject();
+    }
+
+    /// <param name="fits">Tokens that oldest turns are dropped for; null for none.</param>
+    protected abstract PromptSource Prompt(RequestFields body, ServedModel model, int? fits);
+
+    protected static ChatTemplateOptions TemplateOptions(RequestFields body, bool continues) => new()
+    {
+        AddsGenerationPrompt = !continues,
+        ContinuesLastMessage = continues,
+        Variables = Thinking(body.Find("think")),
+    };
+
+    private static void RefuseMissing(RequestFields body)
+    {
+        body.Refuse("template", "templates come from the model's files");
+        body.Refuse("suffix", "no text is filled in between here");
+        if (body.Find("format") is { } format && !(format.IsText && format.Text().Length == 0))
+            throw format.Unsupported($"{format.Path}: only text is written here");
+        if (body.Find("tools") is { } tools && tools.Items(MostTools).Count > 0)
+            throw tools.Unsupported($"{tools.Path} has functions; this server does not support tools");
+        if (body.Find("logprobs") is { } logprobs && logprobs.Flag())
+            throw logprobs.Unsupported($"{logprobs.Path}: log-probabilities are told by /v1/chat/completions");
+        RefuseImages(body);
+    }
+
+    protected static void RefuseImages(RequestFields fields)
+    {
+        if (fields.Find("images") is { } images && images.Items(int.MaxValue).Count > 0)
+            throw images.Unsupported($"{images.Path}: no model here sees pictures");
+    }
+
+    private static int? Limit(RequestValue? tokens) =>
+        tokens is null || tokens.Whole(-2, long.MaxValue) < 0 ? null : (int)Math.Min(int.MaxValue, tokens.Whole(1, long.MaxValue));
+
+    // A cap: no model is loaded anew for it. What is above the server's own is cut, and said to be.
+    private static int Context(RequestValue? tokens, ServedModel model)
+    {
+        var most = model.Engine.ContextTokens;
+        if (tokens is null)
+            return most;
+        var wanted = tokens.Whole(1, int.MaxValue);
+        if (wanted > most)
+            tokens.Ignore();
+        return (int)Math.Min(wanted, most);
+    }
+
+    private static JsonObject? Thinking(RequestValue? think) => think switch
+    {
+        null => null,
+        { IsText: true } => new JsonObject { ["enable_thinking"] = true, ["reasoning_effort"] = think.Word("low", "medium", "high", "max") },
+        _ => new JsonObject { ["enable_thinking"] = think.Flag() },
+    };
+}

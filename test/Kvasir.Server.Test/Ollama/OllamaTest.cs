@@ -1,0 +1,92 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Kvasir.Server.Test.Support;
+using Kvasir.Text;
+
+namespace Kvasir.Server.Test.Ollama;
+
+/// <summary>Lines and bodies as Ollama's clients read them, against what is written here by hand.</summary>
+public sealed partial class OllamaTest
+{
+    private const string Head = "{\"model\":\"stories260K\",\"created_at\":\"T\",";
+    private const string End = "\"total_duration\":D,\"load_duration\":0,\"prompt_eval_count\":5,\"prompt_eval_duration\":D,\"eval_count\":1,\"eval_duration\":D}";
+    private const string Chat = "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}],\"options\":{\"temperature\":0,\"num_predict\":1}";
+    private const string Question = "{\"role\":\"user\",\"content\":\"Once upon a time\"}";
+
+    [Fact]
+    public async Task AChatIsLinesUnlessItIsAskedForWhole()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var response = await server.PostAsync("/api/chat", $"{{{Chat}}}");
+        Assert.Equal("application/x-ndjson", response.Content.Headers.ContentType!.ToString());
+        Assert.Equal(
+            Head + "\"message\":{\"role\":\"assistant\",\"content\":\",\"},\"done\":false}\n"
+            + Head + "\"message\":{\"role\":\"assistant\",\"content\":\"\"},\"done\":true,\"done_reason\":\"length\"," + End + "\n",
+            Steady(await response.Content.ReadAsStringAsync()));
+        Assert.Equal(
+            Head + "\"message\":{\"role\":\"assistant\",\"content\":\",\"},\"done\":true,\"done_reason\":\"length\"," + End,
+            Steady(await server.BodyJsonAsync("/api/chat", $"{{{Chat},\"stream\":false}}")));
+        Assert.Equal(
+            Head + "\"response\":\",\",\"done\":true,\"done_reason\":\"length\"," + End,
+            Steady(await server.BodyJsonAsync("/api/generate", "{\"prompt\":\"Once upon a time\",\"stream\":false,\"options\":{\"temperature\":0,\"num_predict\":1}}")));
+    }
+
+    [Theory]
+    [InlineData("/api/chat", "{}", 400, "messages is missing")]
+    [InlineData("/api/chat", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"images\":[\"eA==\"]}]}", 400, "messages[0].images")]
+    [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"tools\":[{\"type\":\"function\"}]}", 400, "does not support tools")]
+    [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"format\":\"json\"}", 400, "format")]
+    [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"options\":{\"temperature\":-1}}", 400, "options.temperature is -1")]
+    [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"options\":{\"num_ctx\":4}}", 400, "prompt too long; exceeded max context length by 2 tokens")]
+    [InlineData("/api/generate", "{\"prompt\":\"a\",\"template\":\"b\"}", 400, "template")]
+    [InlineData("/api/generate", "{\"prompt\":\"a\",\"model\":\"nope\"}", 404, "nope")]
+    [InlineData("/api/pull", "{\"model\":\"nope\"}", 501, "models are files in the models folder")]
+    [InlineData("/api/embed", "{\"input\":\"a\"}", 501, "no model here embeds")]
+    public async Task AnErrorIsAText(string path, string body, int status, string words)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var response = await server.PostAsync(path, body);
+        using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal(status, (int)response.StatusCode);
+        Assert.Contains(words, json.RootElement.GetProperty("error").GetString());
+    }
+
+    [Fact]
+    public async Task AContextSizeIsACapAndOldestTurnsGoOnlyWhereThatIsAskedFor()
+    {
+        const string all = "{% for m in messages %}{{ m.content }}{% endfor %}";
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(all, "all")));
+        var turns = "{\"role\":\"system\",\"content\":\"Once\"}," + string.Join(',', Enumerable.Repeat(Question + ",{\"role\":\"assistant\",\"content\":\" there was\"}", 20)) + "," + Question;
+        var body = $"\"messages\":[{turns}],\"stream\":false,\"options\":{{\"temperature\":0,\"num_ctx\":32}}";
+        Assert.Contains("prompt too long", await server.BodyJsonAsync("/api/chat", $"{{{body}}}"));
+        using var fitted = JsonDocument.Parse(await server.BodyJsonAsync("/api/chat", $"{{{body},\"truncate\":true}}"));
+        var (prompt, answer) = (fitted.RootElement.GetProperty("prompt_eval_count").GetInt32(), fitted.RootElement.GetProperty("eval_count").GetInt32());
+        Assert.Equal(("length", 32), (fitted.RootElement.GetProperty("done_reason").GetString(), prompt + answer));
+        Assert.InRange(fitted.RootElement.GetProperty("kvasir").GetProperty("dropped_messages").GetInt32(), 34, 40);
+        using var large = await server.PostAsync("/api/chat", $"{{\"messages\":[{Question}],\"stream\":false,\"options\":{{\"num_predict\":1,\"num_ctx\":100000}}}}");
+        Assert.Equal((200, "options.num_ctx"), ((int)large.StatusCode, large.Headers.GetValues("x-kvasir-ignored").Single()));
+    }
+
+    [Fact]
+    public async Task ModelsAreListedWithWhatClientsLookFor()
+    {
+        await using var server = await RunningServer.StartAsync();
+        Assert.Equal("Ollama is running", await server.Client.GetStringAsync(server.Address));
+        using var version = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri(server.Address, "/api/version")));
+        Assert.Matches("^[0-9]+\\.[0-9]+\\.[0-9]+$", version.RootElement.GetProperty("version").GetString());
+        using var show = JsonDocument.Parse(await server.BodyJsonAsync("/api/show", "{\"model\":\"stories260K:latest\"}"));
+        var facts = show.RootElement.GetProperty("model_info");
+        Assert.Equal(512, facts.GetProperty($"{facts.GetProperty("general.architecture").GetString()}.context_length").GetInt32());
+        Assert.Equal("completion", show.RootElement.GetProperty("capabilities")[0].GetString());
+        using var running = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri(server.Address, "/api/ps")));
+        Assert.Equal(512, running.RootElement.GetProperty("models")[0].GetProperty("context_length").GetInt32());
+    }
+
+    private static string Steady(string body) => Duration().Replace(Time().Replace(body, "\"created_at\":\"T\""), "$1:D");
+
+    [GeneratedRegex("\"created_at\":\"[^\"]*\"")]
+    private static partial Regex Time();
+
+    [GeneratedRegex("(\"(?:total|prompt_eval|eval)_duration\"):[0-9]+")]
+    private static partial Regex Duration();
+}
