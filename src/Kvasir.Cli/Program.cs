@@ -15,7 +15,7 @@ internal static class Program
     {
         var interrupts = new Interrupts();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal => signal.Cancel = interrupts.Raise(ExitCode.Interrupted));
-        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal => signal.Cancel = interrupts.Raise(ExitCode.HungUp));
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, signal => signal.Cancel = interrupts.RaiseHangUp());
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal => signal.Cancel = interrupts.Raise(ExitCode.Terminated));
         using var quit = PosixSignalRegistration.Create(PosixSignal.SIGQUIT, signal => signal.Cancel = interrupts.Abandon());
         return Verbs.Run(args, OpenShell(interrupts));

@@ -1,6 +1,7 @@
 using Kvasir.Server.Errors;
 using Kvasir.Server.OpenAi;
 using Kvasir.Server.Routes;
+using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -27,7 +28,7 @@ public static class KvasirEndpoints
     {
         ArgumentNullException.ThrowIfNull(app);
         var handling = app.ApplicationServices.GetRequiredService<RouteHandling>();
-        return app.Use((context, next) => context.GetEndpoint() is not null ? next(context) : handling.RunAsync(context, OpenAiErrors.Shape, static unknown =>
+        return app.Use((context, next) => context.GetEndpoint() is not null ? next(context) : handling.RunAsync(context, OpenAiErrors.Shape, RouteAccess.Key, static unknown =>
             throw new RequestException(ErrorKind.RouteNotFound, $"there is no route {unknown.Request.Method} {unknown.Request.Path}")));
     }
 }

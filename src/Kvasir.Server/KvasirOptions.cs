@@ -54,6 +54,15 @@ public sealed class KvasirOptions
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 
+    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [tenant=T] [admin]</c>; null lets in whoever reaches the server.</summary>
+    public string? KeyFile { get; set; }
+
+    /// <summary>Names by which clients may ask the server, beside those of this machine.</summary>
+    public IList<string> AllowedHosts { get; } = [];
+
+    /// <summary>Web pages that may use the server, as <c>scheme://host:port</c>, or <c>:*</c> for any port; empty takes the pages of this machine.</summary>
+    public IList<string> CorsOrigins { get; } = [];
+
     /// <summary>Whether a field that nobody knows is refused, in place of being ignored and named in a header.</summary>
     public bool Strict { get; set; }
 

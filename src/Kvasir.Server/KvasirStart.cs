@@ -1,4 +1,5 @@
 using Kvasir.Server.Hosting;
+using Kvasir.Server.Security;
 
 namespace Kvasir.Server;
 
@@ -6,11 +7,16 @@ namespace Kvasir.Server;
 public sealed class KvasirStart
 {
     private readonly ServedModels _models;
+    private readonly KeyRing _keys;
 
-    internal KvasirStart(ServedModels models) => _models = models;
+    internal KvasirStart(ServedModels models, KeyRing keys) => (_models, _keys) = (models, keys);
 
     /// <summary>Completes when the model is there; fails as its loading does.</summary>
     public Task Loaded => _models.Loaded;
+
+    /// <summary>Reads the key file again.</summary>
+    /// <returns>Why the keys stay as they were; null where they do not.</returns>
+    public string? ReloadKeys() => _keys.Reload();
 
     /// <summary>The model's name for clients; null while it loads.</summary>
     public string? ModelId => _models.Ready?.Id;

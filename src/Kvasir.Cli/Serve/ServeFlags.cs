@@ -8,6 +8,26 @@ internal static class ServeFlags
 {
     public static readonly ValueFlag<int> Port = new("--port", "The port on 127.0.0.1 and [::1]; 0 takes one that is free", FlagValues.Whole(0, 65_535)) { Default = "8080", Elsewhere = ["-p"] };
 
+    public static readonly ValueFlag<string> Host = new("--host", "The address to listen on, in place of this machine's own", FlagValues.Text) { Otherwise = "127.0.0.1 and [::1]" };
+
+    public static readonly SwitchFlag Insecure = new("--insecure", "Listen on an address of the network without keys");
+
+    public static readonly ValueFlag<string> Socket = new("--socket", "A Unix socket to listen on too, for this user alone", FlagValues.WrittenFile);
+
+    public static readonly ValueFlag<int> OllamaPort = new("--ollama-port", "A second port, where clients of Ollama look: 11434", FlagValues.Whole(1, 65_535));
+
+    public static readonly ValueFlag<int> ClearHttp2Port = new("--h2c-port", "A port for HTTP/2 without TLS", FlagValues.Whole(1, 65_535));
+
+    public static readonly ValueFlag<string> Keys = new(
+        "--api-key-file", "Keys, a line each: name key [models=a,b] [priority=N] [tenant=T] [admin]; read again on SIGHUP", FlagValues.File);
+
+    public static readonly ValueFlag<string> AllowedHosts = new(
+        "--allowed-hosts", "Names by which clients may ask, with commas between, beside localhost and 127.0.0.1", FlagValues.Text);
+
+    public static readonly ValueFlag<string> CorsOrigins = new(
+        "--cors-origins", "Web pages that may use the server, with commas between, as https://chat.example or http://localhost:*", FlagValues.Text)
+    { Otherwise = "pages of this machine" };
+
     public static readonly ValueFlag<string> ChatTemplate = new(
         "--chat-template", "A Jinja template in place of the model's own, or for a model that has none", FlagValues.File)
     { Elsewhere = ["--chat-template-file"] };
@@ -38,7 +58,11 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> DrainSeconds = new("--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600)) { Default = "25" };
 
-    public static readonly FlagGroup Listening = new("Listening", Port, Alias, AnyModel, ChatTemplate);
+    public static readonly FlagGroup Listening = new("Listening", Port, Host, Socket, OllamaPort, ClearHttp2Port);
+
+    public static readonly FlagGroup Access = new("Access", Keys, Insecure, AllowedHosts, CorsOrigins);
+
+    public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate);
 
     public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

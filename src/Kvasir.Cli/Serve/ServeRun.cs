@@ -30,8 +30,12 @@ internal static class ServeRun
     private static async Task RunAsync(Shell shell, TypedCommand typed, string? model, CancellationToken stopping)
     {
         var quiet = typed.Is(OutputFlags.Quiet);
+        ServeListeners.Check(typed);
+        ServeListeners.ClearSocket(typed);
         await using var app = Build(shell, typed, model);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
+        ServeListeners.CloseSocketToOthers(typed);
+        using var reload = typed.Has(ServeFlags.Keys) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
         try
         {
             var name = model ?? ServeCommand.Bundled;
@@ -55,15 +59,7 @@ internal static class ServeRun
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
-        builder.WebHost.ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = 32 << 20;
-            if (typed.Get(ServeFlags.Port) is > 0 and var port)
-                kestrel.ListenLocalhost(port);
-            else
-                kestrel.Listen(IPAddress.Loopback, 0);
-        });
+        builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
         builder.AddKvasir(options => Configure(options, typed, model));
         var app = builder.Build();
         app.UseKvasirErrors();
@@ -79,6 +75,9 @@ internal static class ServeRun
         options.ChatTemplate = typed.Find(ServeFlags.ChatTemplate);
         if (model is null && options.ChatTemplate is null)
             options.UseTemplate(ChatTemplate.Parse(PlainTemplate, "plain"));
+        options.KeyFile = typed.Find(ServeFlags.Keys);
+        AddAll(options.AllowedHosts, typed.Find(ServeFlags.AllowedHosts));
+        AddAll(options.CorsOrigins, typed.Find(ServeFlags.CorsOrigins));
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         options.Repack = ModelFlags.Read(typed).Repack;
@@ -89,6 +88,15 @@ internal static class ServeRun
         options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
         options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;
         options.UseEngine(EngineFlags.Read(typed) with { MaxSequences = typed.Get(ServeFlags.MaxSequences), Queue = new QueueLimits { Sequences = typed.Get(ServeFlags.MaxQueue) } });
+    }
+
+    private static void Reload(Shell shell, WebApplication app) =>
+        shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem ? $"the keys stay as they were: {problem}" : "the keys were read again");
+
+    private static void AddAll(IList<string> list, string? text)
+    {
+        foreach (var item in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            list.Add(item);
     }
 
     private static void Greet(Shell shell, WebApplication app, bool quiet)

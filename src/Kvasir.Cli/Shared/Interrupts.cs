@@ -8,6 +8,7 @@ internal sealed class Interrupts
 {
     private Action? _stop;
     private Action? _leave;
+    private Action? _reload;
 
     /// <summary>The exit code of the last interrupt; 0 while there was none.</summary>
     public int Code { get; private set; }
@@ -19,6 +20,22 @@ internal sealed class Interrupts
         var stop = Interlocked.Exchange(ref _stop, null);
         stop?.Invoke();
         return stop is not null || Abandon();
+    }
+
+    /// <summary>Called from the signal's thread when the terminal is gone; those who run without one take it for a wish to read their files again.</summary>
+    public bool RaiseHangUp()
+    {
+        if (Volatile.Read(ref _reload) is not { } reload)
+            return Raise(ExitCode.HungUp);
+        reload();
+        return true;
+    }
+
+    /// <summary>Until the result is disposed of, a hang-up calls this and ends nothing.</summary>
+    public IDisposable Reloading(Action reload)
+    {
+        Volatile.Write(ref _reload, reload);
+        return new Unloaded(this);
     }
 
     /// <summary>Called from the signal's thread when the process ends whatever anybody says. Always false: nobody answers.</summary>
@@ -49,6 +66,11 @@ internal sealed class Interrupts
         {
             Volatile.Write(ref _stop, null);
         }
+    }
+
+    private sealed class Unloaded(Interrupts interrupts) : IDisposable
+    {
+        public void Dispose() => Volatile.Write(ref interrupts._reload, null);
     }
 
     private sealed class Left(Interrupts interrupts, Action? earlier) : IDisposable

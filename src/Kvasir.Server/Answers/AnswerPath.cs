@@ -2,6 +2,7 @@ using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
+using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -24,6 +25,8 @@ internal sealed partial class AnswerPath(
     {
         using var visit = gate.Enter();
         var request = await reader.ReadAsync(context, route.Read).ConfigureAwait(false);
+        if (AccessKey.Of(context) is { } key)
+            request = request with { Options = key.Own(request.Options) };
         var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
         var answer = NewAnswer(request, prompts);
         using var leaving = context.RequestAborted.Register(answer.Cancel);

@@ -15,21 +15,27 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind TemplateRefused = new(400, Invalid, "template_refused", Invalid);
     public static readonly ErrorKind ContextExceeded = new(400, Invalid, "context_length_exceeded", Invalid);
     public static readonly ErrorKind KvMemoryExceeded = new(400, Invalid, "kv_memory_exceeded", Invalid);
+    public static readonly ErrorKind Unauthorized = new(401, "authentication_error", "invalid_api_key", "authentication_error") { Challenge = "Bearer" };
+    public static readonly ErrorKind Forbidden = new(403, "permission_error", "forbidden", "permission_error");
     public static readonly ErrorKind RouteNotFound = new(404, "not_found_error", "route_not_found", "not_found_error");
     public static readonly ErrorKind ModelNotFound = new(404, "not_found_error", "model_not_found", "not_found_error");
     public static readonly ErrorKind MethodNotAllowed = new(405, Invalid, "method_not_allowed", Invalid);
     public static readonly ErrorKind TooLarge = new(413, Invalid, "request_too_large", "request_too_large") { ClosesConnection = true };
+    public static readonly ErrorKind WrongMediaType = new(415, Invalid, "unsupported_media_type", Invalid);
     public static readonly ErrorKind ClientLimit = new(429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error") { MayBeRetried = true };
+    public static readonly ErrorKind NotBuilt = new(501, Invalid, "not_built", Invalid) { IsFinal = true };
     public static readonly ErrorKind Overloaded = new(503, "server_error", "overloaded", "overloaded_error") { AnthropicStatus = 529, MayBeRetried = true };
     public static readonly ErrorKind ModelUnavailable = new(503, "server_error", "model_unavailable", "overloaded_error") { MayBeRetried = true };
     public static readonly ErrorKind Draining = new(503, "server_error", "draining", "overloaded_error") { MayBeRetried = true, ClosesConnection = true };
     public static readonly ErrorKind DeadlineExceeded = new(504, "timeout_error", "deadline_exceeded", "timeout_error") { IsFinal = true };
-    public static readonly ErrorKind NotBuilt = new(501, Invalid, "not_built", Invalid) { IsFinal = true };
     public static readonly ErrorKind EngineFailed = new(500, "server_error", "engine_failed", "api_error");
     public static readonly ErrorKind NumericFault = new(500, "server_error", "numeric_fault", "api_error") { IsFinal = true };
 
     /// <summary>Of HTTP in Anthropic's dialect, where it differs.</summary>
     public int? AnthropicStatus { get; init; }
+
+    /// <summary>How a client may say who it is, where that is what was missing.</summary>
+    public string? Challenge { get; init; }
 
     /// <summary>Whether retry-after says when it is worth another try.</summary>
     public bool MayBeRetried { get; init; }

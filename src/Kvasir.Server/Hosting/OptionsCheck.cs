@@ -1,5 +1,6 @@
 using Kvasir.Attention.Policies;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Server.Security;
 using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Hosting;
@@ -18,6 +19,8 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
             Range(options.WriteTimeoutSeconds, 1, 3600, nameof(options.WriteTimeoutSeconds)),
             Range(options.DrainSeconds, 0, 3600, nameof(options.DrainSeconds)),
             Range(options.MaxBodyBytes, 1024, 1 << 30, nameof(options.MaxBodyBytes)),
+            options.KeyFile is { } keys ? Refusal(() => KeyFile.Read(keys)) : null,
+            options.CorsOrigins.Select(OriginRule.Fault).FirstOrDefault(static fault => fault is not null) is { } origin ? $"{nameof(options.CorsOrigins)}: {origin}" : null,
             KvFormat.Find(options.Kv) is null ? $"Kv is '{options.Kv}'; {KvFormat.Names} are known" : null,
             Policy(options.Attention),
             Engine(options),

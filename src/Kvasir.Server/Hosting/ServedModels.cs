@@ -1,5 +1,7 @@
 using Kvasir.Server.Errors;
 using Kvasir.Server.Reading;
+using Kvasir.Server.Security;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Hosting;
@@ -14,6 +16,9 @@ internal sealed class ServedModels(IOptions<KvasirOptions> options)
 
     /// <summary>The model, once it is there.</summary>
     public ServedModel? Ready => _loading.Task.IsCompletedSuccessfully ? _loading.Task.Result : null;
+
+    /// <summary>The model, once it is there, if the request's key may use it.</summary>
+    public ServedModel? ReadyFor(HttpContext context) => Ready is { } model && (AccessKey.Of(context)?.MayUse(model.Id) ?? true) ? model : null;
 
     public void SetLoaded(ServedModel model) => _loading.TrySetResult(model);
 

@@ -73,7 +73,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
     {
         json.WriteStartObject();
         json.WriteStartArray("models");
-        if (models.Ready is { } model)
+        if (models.ReadyFor(context) is { } model)
         {
             json.WriteStartObject();
             json.WriteString("name", model.Id);

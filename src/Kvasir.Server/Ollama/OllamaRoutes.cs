@@ -17,7 +17,7 @@ internal sealed class OllamaRoutes(AnswerPath path, OllamaModels models) : IDial
         routes.Get(errors, models.RunningAsync, "/api/ps");
         routes.Get(errors, OllamaModels.VersionAsync, "/api/version");
         routes.Post(errors, models.ShowAsync, "/api/show");
-        routes.Get(errors, static context => context.Response.WriteAsync("Ollama is running", context.RequestAborted), "/");
+        routes.GetOpen(errors, static context => context.Response.WriteAsync("Ollama is running", context.RequestAborted), "/");
         routes.All(
             errors,
             static context => throw new RequestException(ErrorKind.NotBuilt, $"{context.Request.Path} is not built: models are files in the models folder"),

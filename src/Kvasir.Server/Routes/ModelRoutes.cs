@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Kvasir.Server.Framing;
+using Kvasir.Server.Errors;
 using Kvasir.Server.Hosting;
 using Microsoft.AspNetCore.Http;
 
@@ -13,7 +14,7 @@ internal sealed class ModelRoutes(ServedModels models)
         json.WriteStartObject();
         json.WriteString("object", "list");
         json.WriteStartArray("data");
-        if (models.Ready is { } model)
+        if (models.ReadyFor(context) is { } model)
             Write(json, model);
         json.WriteEndArray();
         json.WriteEndObject();
@@ -22,6 +23,8 @@ internal sealed class ModelRoutes(ServedModels models)
     public async Task FindAsync(HttpContext context)
     {
         var model = await models.FindAsync((string?)context.Request.RouteValues["id"], context.RequestAborted).ConfigureAwait(false);
+        if (models.ReadyFor(context) != model)
+            throw new RequestException(ErrorKind.Forbidden, $"this key may not use the model {model.Id}");
         await WholeBody.SendAsync(context, json => Write(json, model)).ConfigureAwait(false);
     }
 

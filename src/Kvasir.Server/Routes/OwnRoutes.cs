@@ -7,8 +7,8 @@ internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens) : IDialec
 {
     public void Map(RouteTable routes)
     {
-        routes.Get(OpenAiErrors.Shape, StateRoutes.HealthAsync, "/health");
-        routes.Get(OpenAiErrors.Shape, state.ReadyAsync, "/ready", "/v1/health");
+        routes.GetOpen(OpenAiErrors.Shape, StateRoutes.HealthAsync, "/health");
+        routes.GetOpen(OpenAiErrors.Shape, state.ReadyAsync, "/ready", "/v1/health");
         routes.Post(OpenAiErrors.Shape, tokens.TokenizeAsync, "/tokenize");
         routes.Post(OpenAiErrors.Shape, tokens.DetokenizeAsync, "/detokenize");
         routes.Post(OpenAiErrors.Shape, tokens.ApplyTemplateAsync, "/apply-template");

@@ -1,19 +1,20 @@
 using System.Globalization;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
+using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Kvasir.Server.Routes;
 
-/// <summary>What surrounds the handler of every route: the request's id, and errors, each as its dialect says it.</summary>
-internal sealed partial class RouteHandling(ILogger<RouteHandling> log)
+/// <summary>What surrounds the handler of every route: the request's id, the border, and errors, each as its dialect says it.</summary>
+internal sealed partial class RouteHandling(Border border, ILogger<RouteHandling> log)
 {
     // What nginx says of a client that went away; nobody reads it but logs.
     private const int ClientClosed = 499;
     private const int MostIdCharacters = 64;
 
-    public async Task RunAsync(HttpContext context, ErrorShape errors, RequestDelegate handler)
+    public async Task RunAsync(HttpContext context, ErrorShape errors, RouteAccess access, RequestDelegate handler)
     {
         var id = RequestId(context.Request);
         context.TraceIdentifier = id;
@@ -21,7 +22,8 @@ internal sealed partial class RouteHandling(ILogger<RouteHandling> log)
         context.Response.Headers["request-id"] = id;
         try
         {
-            await handler(context).ConfigureAwait(false);
+            if (await border.EnterAsync(context, access).ConfigureAwait(false))
+                await handler(context).ConfigureAwait(false);
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
@@ -60,6 +62,8 @@ internal sealed partial class RouteHandling(ILogger<RouteHandling> log)
             response.Headers["x-should-retry"] = "false";
         if (error.Kind.ClosesConnection)
             response.Headers.Connection = "close";
+        if (error.Kind.Challenge is { } challenge)
+            response.Headers.WWWAuthenticate = challenge;
         if (error.Allow is { } methods)
             response.Headers.Allow = methods;
         LogRefused(context.TraceIdentifier, response.StatusCode, error.Kind.Code);

@@ -1,5 +1,6 @@
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
+using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -10,30 +11,33 @@ namespace Kvasir.Server.Routes;
 internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling handling)
 {
     /// <param name="paths">Names for the same.</param>
-    public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, handler, paths);
+    public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, RouteAccess.Key, handler, paths);
+
+    /// <summary>A route that needs no key.</summary>
+    public void GetOpen(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, RouteAccess.Open, handler, paths);
 
     /// <inheritdoc cref="Get"/>
-    public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Post, errors, handler, paths);
+    public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Post, errors, RouteAccess.Key, handler, paths);
 
     /// <summary>Whatever the method.</summary>
     public void All(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths)
     {
         foreach (var path in paths)
-            endpoints.Map(path, context => handling.RunAsync(context, errors, handler));
+            endpoints.Map(path, context => handling.RunAsync(context, errors, RouteAccess.Key, handler));
     }
 
     /// <summary>A route that a model answers.</summary>
     public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) => Post(route.Errors, context => path.ServeAsync(context, route), paths);
 
-    private void Map(string method, ErrorShape errors, RequestDelegate handler, ReadOnlySpan<string> paths)
+    private void Map(string method, ErrorShape errors, RouteAccess access, RequestDelegate handler, ReadOnlySpan<string> paths)
     {
         foreach (var path in paths)
         {
             // HEAD is a GET whose body stays away.
             string[] methods = method == HttpMethods.Get ? [HttpMethods.Get, HttpMethods.Head] : [method];
-            endpoints.MapMethods(path, methods, context => handling.RunAsync(context, errors, handler));
-            // OPTIONS is not here: whoever allows origins answers it.
-            endpoints.Map(path, context => handling.RunAsync(context, errors, inner => throw NotAllowed(inner.Request, methods)));
+            endpoints.MapMethods(path, methods, context => handling.RunAsync(context, errors, access, handler));
+            // The border answers OPTIONS of browsers.
+            endpoints.Map(path, context => handling.RunAsync(context, errors, access, inner => throw NotAllowed(inner.Request, methods)));
         }
     }
 

@@ -53,7 +53,7 @@ public sealed class VerbTest
     public void FlagsAreDistinctAndSpelledAlike(string name)
     {
         var flags = Find(name).Flags;
-        Assert.All(flags, static flag => Assert.Matches("^--[a-z]+(-[a-z]+)*$", flag.Name));
+        Assert.All(flags, static flag => Assert.Matches("^--[a-z][a-z0-9]*(-[a-z]+)*$", flag.Name));
         Assert.All(flags, static flag => Assert.Matches("^(-[a-z])?$", flag.Letter ?? ""));
         string[] typed = [.. flags.SelectMany(static flag => flag.Letter is { } letter ? (string[])[flag.Name, letter] : [flag.Name])];
         Assert.Equal(typed.Distinct(), typed);

@@ -1,0 +1,87 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Kvasir.Cli.Shared;
+using Kvasir.Ground;
+using Kvasir.Server;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace Kvasir.Cli.Serve;
+
+/// <summary>Where <c>kvasir serve</c> listens: on this machine alone unless it is told otherwise, and on no network without keys.</summary>
+internal static class ServeListeners
+{
+    /// <exception cref="KvasirException">The address is none, or is one of the network while there are no keys.</exception>
+    public static void Check(TypedCommand typed)
+    {
+        if (typed.Find(ServeFlags.Host) is { } host && !IPAddress.IsLoopback(Address(host)) && typed.Find(ServeFlags.Keys) is null && !typed.Is(ServeFlags.Insecure))
+            throw new KvasirException(KvasirError.BadOption, $"{host} is reached from other machines, and there are no keys: give {ServeFlags.Keys.Name}, or {ServeFlags.Insecure.Name}");
+    }
+
+    public static void Add(KestrelServerOptions kestrel, TypedCommand typed)
+    {
+        kestrel.UseKvasirLimits();
+        var host = typed.Find(ServeFlags.Host);
+        Listen(kestrel, host, typed.Get(ServeFlags.Port), HttpProtocols.Http1AndHttp2);
+        if (typed.FindValue(ServeFlags.OllamaPort) is { } ollama)
+            Listen(kestrel, host, ollama, HttpProtocols.Http1AndHttp2);
+        if (typed.FindValue(ServeFlags.ClearHttp2Port) is { } clear)
+            Listen(kestrel, host, clear, HttpProtocols.Http2);
+        if (typed.Find(ServeFlags.Socket) is { } socket)
+            kestrel.ListenUnixSocket(Path.GetFullPath(socket));
+    }
+
+    /// <summary>Clears away the socket that a server has left behind which did not end by itself.</summary>
+    /// <exception cref="KvasirException">Something else is there, or a server that answers.</exception>
+    public static void ClearSocket(TypedCommand typed)
+    {
+        if (typed.Find(ServeFlags.Socket) is not { } path || !File.Exists(path))
+            return;
+        if (IsAnswered(path))
+            throw new KvasirException(KvasirError.BadOption, $"a server listens at {path} already");
+        if ((File.GetAttributes(path) & (FileAttributes.Directory | FileAttributes.ReparsePoint)) != 0 || new FileInfo(path).Length > 0)
+            throw new KvasirException(KvasirError.BadOption, $"{path} is there, and is no socket");
+        File.Delete(path);
+    }
+
+    /// <summary>The socket is this user's alone.</summary>
+    public static void CloseSocketToOthers(TypedCommand typed)
+    {
+        if (typed.Find(ServeFlags.Socket) is { } path && !OperatingSystem.IsWindows())
+            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+
+    private static bool IsAnswered(string path)
+    {
+        using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            probe.Connect(new UnixDomainSocketEndPoint(path));
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, string? host, int port, HttpProtocols protocols)
+    {
+        if (host is not null)
+            kestrel.Listen(Address(host), port, endpoint => endpoint.Protocols = protocols);
+        else if (port > 0)
+            kestrel.ListenLocalhost(port, endpoint => endpoint.Protocols = protocols);
+        else
+            kestrel.Listen(IPAddress.Loopback, 0, endpoint => endpoint.Protocols = protocols);
+    }
+
+    private static IPAddress Address(string host) => host switch
+    {
+        "localhost" => IPAddress.Loopback,
+        "*" => IPAddress.Any,
+        _ => IPAddress.TryParse(host.Trim('[', ']'), out var address)
+            ? address
+            : throw new KvasirException(KvasirError.BadOption, string.Create(CultureInfo.InvariantCulture, $"{ServeFlags.Host.Name} is '{host}'; an address such as 127.0.0.1, 0.0.0.0 or [::] is wanted")),
+    };
+}
