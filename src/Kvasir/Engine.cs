@@ -29,6 +29,7 @@ public sealed class Engine : IDisposable
     private readonly KvCache _cache;
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
+    private readonly PrefixReuse _prefixes;
     private readonly EngineStep _step;
     private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
@@ -61,8 +62,9 @@ public sealed class Engine : IDisposable
         // Of a budget that is shared, scratch is a part.
         var kvBytes = Math.Min(_memory.LimitBytes, _options.Memory?.LimitBytes ?? long.MaxValue) - _pass.ScratchBytes;
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
+        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers);
         _scheduler = new Scheduler(_cache, _pass.Shared, bytes, _options);
-        _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _memory, _options.Time);
+        _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
         _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
@@ -97,6 +99,9 @@ public sealed class Engine : IDisposable
 
     /// <summary>Bytes of cache pages in use.</summary>
     public long KvBytesInUse => (long)_cache.Pool.PagesInUse * _cache.Pool.PageBytes;
+
+    /// <summary>What the prefix cache holds, which is among the pages in use, and what it has been good for. For between steps.</summary>
+    public PrefixFigures Prefixes => _cache.Prefixes.Figures;
 
     /// <summary>Bytes that the engine has taken beside the model's weights: what it may take of <see cref="EngineOptions.Memory"/> or of a budget of its own.</summary>
     public MemoryFigures Memory => _memory.Figures;
@@ -154,7 +159,11 @@ public sealed class Engine : IDisposable
     }
 
     /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
-    public void Verify() => _cache.Pool.Verify();
+    public void Verify()
+    {
+        _cache.Pool.Verify();
+        _cache.Prefixes.Verify();
+    }
 
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
@@ -300,6 +309,7 @@ public sealed class Engine : IDisposable
         var deadline = Math.Min(options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
         sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed));
+        _prefixes.Accept(sequence);
     }
 
     private bool StepAlone()

@@ -26,7 +26,12 @@ public sealed class EngineLoop : IDisposable
         ArgumentNullException.ThrowIfNull(engine);
         _engine = engine;
         if (engine.SharedMemory is { } memory)
+        {
             memory.Returned += Wake;
+            // Rows that nobody computes with are given back by a step, even of an engine that rests.
+            memory.Wanted += Wake;
+        }
+
         _thread = new Thread(Run) { IsBackground = true, Name = "kvasir engine" };
         _thread.Start();
     }
@@ -104,7 +109,11 @@ public sealed class EngineLoop : IDisposable
         }
 
         if (_engine.SharedMemory is { } memory)
+        {
             memory.Returned -= Wake;
+            memory.Wanted -= Wake;
+        }
+
         Close();
         _drainTimer?.Dispose();
         _drained.TrySetResult();

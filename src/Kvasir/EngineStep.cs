@@ -7,7 +7,7 @@ using Kvasir.Requests.Scheduling;
 namespace Kvasir;
 
 /// <summary>One step of an engine: rows are chosen and computed, tokens drawn, indexes built, and what a fault leaves is cleared away.</summary>
-internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDraw draw, MemoryBudget memory, TimeProvider time)
+internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDraw draw, PrefixReuse prefixes, MemoryBudget memory, TimeProvider time)
 {
     private const int MostFaults = 3;
     private static readonly TimeSpan FaultWindow = TimeSpan.FromSeconds(60);
@@ -57,6 +57,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         {
             scheduler.Count(pass.Batch);
             Sample();
+            prefixes.LeaveToDrop(scheduler.Chosen, pass.Batch);
             pass.DropRows();
             scheduler.Observe(Ms(start));
         }
@@ -81,11 +82,11 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         for (var i = 0; i < chosen.Length; i++)
         {
             var (sequence, segment) = (chosen[i], pass.Batch.Segments[i]);
-            if (segment.LogitCount == 0)
-                continue;
-            var finish = draw.TryCommit(sequence, segment, logitIndex);
+            var finish = segment.LogitCount == 0 ? FinishReason.None : draw.TryCommit(sequence, segment, logitIndex);
             logitIndex += segment.LogitCount;
-            sequence.LeaveShared();
+            if (segment.LogitCount > 0)
+                sequence.LeaveShared();
+            prefixes.Add(sequence, segment.EndsPrompt);
             if (finish != FinishReason.None)
                 scheduler.End(sequence, finish);
         }
@@ -94,6 +95,9 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.
     private void GiveBack()
     {
+        // What nobody computes with is for engines that would.
+        if (memory.IsShared && memory.IsWanted)
+            pass.Cache.Prefixes.Clear();
         if (scheduler.RunningCount == 0 || memory.IsWanted)
             pass.Cache.Pool.Trim();
         if (scheduler.RunningCount == 0 && memory.IsWanted)
@@ -114,6 +118,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         try
         {
             pass.Cache.Pool.Verify();
+            pass.Cache.Prefixes.Verify();
         }
         catch (UnreachableException imbalance)
         {

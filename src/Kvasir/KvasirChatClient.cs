@@ -41,7 +41,10 @@ public sealed class KvasirChatClient : IChatClient
         (_model, _template) = (model, Required(model, template));
         _format = AnswerFormat.Of(_template, model.Tokenizer);
         _metadata = new ChatClientMetadata("kvasir", defaultModelId: model.Config.Name);
-        (_loop, _ownsLoop) = (new EngineLoop(new Engine(model, options)), true);
+        options ??= new EngineOptions();
+        // The next turn repeats this one.
+        var engine = new Engine(model, options with { PrefixCache = options.PrefixCache ?? true });
+        (_loop, _ownsLoop) = (new EngineLoop(engine), true);
     }
 
     /// <summary>A client of an engine that others use too, and that whoever made it disposes of.</summary>
@@ -137,7 +140,7 @@ public sealed class KvasirChatClient : IChatClient
         InputTokenCount = sequence.PromptCount,
         OutputTokenCount = sequence.GeneratedCount,
         TotalTokenCount = sequence.TokenCount,
-        CachedInputTokenCount = 0,
+        CachedInputTokenCount = sequence.CachedTokens,
         AdditionalCounts = sequence.AuditFigures is { } audit ? new AdditionalPropertiesDictionary<long> { [AuditedHeadsKey] = audit.HeadCount } : null,
     };
 

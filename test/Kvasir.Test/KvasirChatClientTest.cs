@@ -45,6 +45,18 @@ public sealed class KvasirChatClientTest : IDisposable
     }
 
     [Fact]
+    public async Task TheUsageSaysWhatAnEarlierTurnHadComputed()
+    {
+        var story = string.Concat(Enumerable.Repeat("Tom and Lily went to the park. ", 12));
+        var count = _model.Tokenizer.Encode(story).Length;
+        Assert.Equal(0, (await _client.GetResponseAsync(story, Greedy)).Usage!.CachedInputTokenCount);
+        Assert.Equal(count / 32 * 32, (await _client.GetResponseAsync(story + "They saw a dog.", Greedy)).Usage!.CachedInputTokenCount);
+        using var without = new KvasirChatClient(_model, new EngineOptions { Threads = 1, PrefixCache = false }, Plain);
+        await without.GetResponseAsync(story, Greedy);
+        Assert.Equal(0, (await without.GetResponseAsync(story, Greedy)).Usage!.CachedInputTokenCount);
+    }
+
+    [Fact]
     public async Task AnAuditIsReportedWithTheUsage()
     {
         var audited = new ChatOptions
@@ -231,6 +243,6 @@ public sealed class KvasirChatClientTest : IDisposable
     {
         await _client.GetResponseAsync("The", new ChatOptions { MaxOutputTokens = 1 });
         var engine = _client.GetService<Engine>()!;
-        Assert.Equal(0, engine.KvBytesInUse);
+        Assert.Equal(engine.Prefixes.IdleBytes, engine.KvBytesInUse);
     }
 }

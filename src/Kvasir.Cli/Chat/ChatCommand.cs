@@ -45,7 +45,7 @@ internal sealed class ChatCommand(Shell shell) : Verb
             throw new KvasirException(
                 KvasirError.BadTemplate,
                 $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
-        using var started = ModelSetup.Start(shell, model, typed, quiet);
+        using var started = ModelSetup.Start(shell, model, typed, quiet, isConversation: true);
         var session = new ChatSession(shell, started, GenerationFlags.Read(typed, model), typed.Is(Json), quiet) { Instructions = typed.Find(System) };
         return session.Run();
     }

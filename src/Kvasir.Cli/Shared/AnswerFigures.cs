@@ -18,7 +18,10 @@ internal static class AnswerFigures
             sequence.Tokens[sequence.PromptCount..].ToArray(),
             answer.Logprobs,
             ReportJson.Name(sequence.Finish),
-            new UsageReport(sequence.PromptCount, sequence.GeneratedCount, sequence.TokenCount, engine.ContextTokens),
+            new UsageReport(sequence.PromptCount, sequence.GeneratedCount, sequence.TokenCount, engine.ContextTokens)
+            {
+                CachedTokens = sequence.CachedTokens > 0 ? sequence.CachedTokens : null,
+            },
             Timings(model, sequence),
             new SamplingReport(
                 sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP, sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
@@ -38,6 +41,8 @@ internal static class AnswerFigures
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
         yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
+        if (sequence.CachedTokens > 0)
+            yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn";
         if (timings.GuessedTokens is { } guessed and > 0)
             yield return $"guessed {SizeText.TokenCount(guessed)}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
         if (AuditLine(engine, sequence) is { } audit)
@@ -69,7 +74,7 @@ internal static class AnswerFigures
         // The first token comes out of the prefill. The step that gave the end of the text counts, though no token of it is kept.
         var decoded = sequence.GeneratedCount - 1 + (sequence.Finish == FinishReason.End ? 1 : 0);
         return new TimingsReport(
-            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs))
+            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount - sequence.CachedTokens, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs))
         {
             GuessedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.GuessedTokens : null,
             AcceptedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.AcceptedTokens : null,

@@ -16,7 +16,11 @@ internal sealed record AnswerReport(
 
 internal sealed record ModelReport(string Name, string Path, string Architecture);
 
-internal sealed record UsageReport(int PromptTokens, int GeneratedTokens, int TotalTokens, int ContextTokens);
+internal sealed record UsageReport(int PromptTokens, int GeneratedTokens, int TotalTokens, int ContextTokens)
+{
+    /// <summary>Tokens of the prompt that were not computed, since an earlier turn had; null where none was.</summary>
+    public int? CachedTokens { get; init; }
+}
 
 /// <summary>Times in milliseconds; null for a stage that was not reached, or a rate over no time.</summary>
 internal sealed record TimingsReport(

@@ -26,9 +26,10 @@ internal static class ModelSetup
 
     /// <summary>An engine whose attention is chosen by the machine where the user named no policy.</summary>
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
-    public static StartedEngine Start(Shell shell, Model model, TypedCommand typed, bool quiet)
+    /// <param name="isConversation">Whether one prompt repeats another.</param>
+    public static StartedEngine Start(Shell shell, Model model, TypedCommand typed, bool quiet, bool isConversation = false)
     {
-        var options = EngineFlags.Read(typed);
+        var options = EngineFlags.Read(typed) with { PrefixCache = isConversation };
         var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
         return new StartedEngine(Start(shell, model, choice is null ? options : options with { Attention = choice.Attention.Create() }, quiet), choice);
     }

@@ -22,7 +22,7 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     public int PromptTokens => Prompts.Sum(static choice => choice.PromptTokens);
 
     /// <summary>Tokens of the prompts that were not computed, since they were there.</summary>
-    public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.ReusedCount);
+    public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.CachedTokens);
 
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
     public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);

@@ -72,6 +72,8 @@ internal sealed class ServedModel : IDisposable
             if (options.Attention == AutoAttention.Name)
                 engine = engine with { Attention = AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens).Attention.Create() };
             var template = options.GivenTemplate() ?? TemplateIn(options.ChatTemplate) ?? model.Template;
+            // The next turn repeats this one.
+            engine = engine with { PrefixCache = engine.PrefixCache ?? true };
             return new ServedModel(options.ModelId ?? NameOf(options.Model), model, new EngineLoop(new Engine(model, engine)), template, clock.GetUtcNow());
         }
         catch

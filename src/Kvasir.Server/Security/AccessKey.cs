@@ -25,7 +25,7 @@ internal sealed record AccessKey(string Name, byte[] Hash)
     public static AccessKey? Of(HttpContext context) => context.Items[typeof(AccessKey)] as AccessKey;
 
     /// <summary>Options of a request of this key: its turn, its priority at best, and whose rows it finds.</summary>
-    public GenerationOptions Own(GenerationOptions options) => options with { Client = Name, Priority = Math.Max(Priority, options.Priority) };
+    public GenerationOptions Own(GenerationOptions options) => options with { Client = Name, Priority = Math.Max(Priority, options.Priority), Tenant = Tenant };
 
     internal void Join(HttpContext context) => context.Items[typeof(AccessKey)] = this;
 }

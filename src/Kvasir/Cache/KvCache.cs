@@ -23,6 +23,8 @@ public sealed class KvCache : IDisposable
     {
         (_layerCount, _kvHeadCount) = (shape.LayerCount, shape.KvHeadCount);
         Pool = new PagePool(new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens), memory);
+        Prefixes = new PrefixCache(Pool, HeadCount);
+        Pool.Prefixes = Prefixes;
         var (limitBytes, needed) = (memory.LimitBytes, PageBytes(1) + OpenPageBytes);
         if (limitBytes >= needed)
             return;
@@ -33,6 +35,9 @@ public sealed class KvCache : IDisposable
     }
 
     public PagePool Pool { get; }
+
+    /// <summary>Rows that were computed once, for those who begin with the same tokens.</summary>
+    internal PrefixCache Prefixes { get; }
 
     /// <summary>Layers times KV heads.</summary>
     public int HeadCount => _layerCount * _kvHeadCount;

@@ -142,6 +142,21 @@ public sealed class KvHead
         (RowCount, NextPosition) = (rowCount, rowCount);
     }
 
+    /// <summary>Goes on with a page of rows that others have, by reference; it has whole pages and no other.</summary>
+    internal void Adopt(int page)
+    {
+        Invariant.Holds(RowCount == _table.Count * PageRows && IsWhole);
+        _table.Adopt([page]);
+        (RowCount, NextPosition) = (RowCount + PageRows, NextPosition + PageRows);
+    }
+
+    /// <summary>Gives a full page up for one of others that has the same rows.</summary>
+    internal void Exchange(int index, int page)
+    {
+        Invariant.Holds((index + 1) * PageRows <= RowCount && IsWhole);
+        _table.Exchange(index, page);
+    }
+
     /// <summary>Takes over the rows of another head of the same shape; this one is empty and has reserved as many.</summary>
     internal void CopyRows(KvHead source)
     {
@@ -199,12 +214,12 @@ public sealed class KvHead
         return true;
     }
 
-    // Rows in pages that others keep are copied when they move, which may take more than it frees.
+    // Rows in pages that others compute with are copied when they move, which may take more than it frees.
     private bool Frees(RowEdit edit)
     {
         var shared = 0;
         for (var page = 0; page < _table.Count; page++)
-            shared += _table.IsShared(page) ? 1 : 0;
+            shared += _table.HasOtherUsers(page) ? 1 : 0;
         return shared == 0 || PagesFor(RowCount - edit.DroppedCount) < _table.Count - shared;
     }
 

@@ -30,6 +30,9 @@ public sealed class MemoryBudget
     /// <summary>Says that memory came back after somebody had been refused some. Told on the thread that gives it.</summary>
     public event Action? Returned;
 
+    /// <summary>Says that somebody was refused memory, once until some comes back: for those who have some that nobody computes with.</summary>
+    internal event Action? Wanted;
+
     public long LimitBytes => Volatile.Read(ref _limitBytes);
 
     public long TakenBytes => Volatile.Read(ref _takenBytes);
@@ -49,6 +52,9 @@ public sealed class MemoryBudget
 
     /// <summary>Whether somebody was refused and nothing has come back since.</summary>
     internal bool IsWanted => Volatile.Read(ref _isWanted) != 0 || _parent?.IsWanted == true;
+
+    /// <summary>Whether it is a part of a budget that engines share.</summary>
+    internal bool IsShared => _parent is not null;
 
     /// <summary>Whether others have taken something of the memory that this budget is a part of.</summary>
     internal bool IsHeldElsewhere => _parent is { } parent && parent.TakenBytes > TakenBytes;
@@ -95,9 +101,10 @@ public sealed class MemoryBudget
     /// <summary>Says that memory is wanted which cannot be had, whatever the limit allows.</summary>
     internal void MarkWanted()
     {
-        Volatile.Write(ref _isWanted, 1);
+        var isNew = Interlocked.Exchange(ref _isWanted, 1) == 0;
         _parent?.MarkWanted();
-        Interlocked.MemoryBarrier();
+        if (isNew)
+            Wanted?.Invoke();
     }
 
     /// <summary>Counts what is held already and was not asked for: what comes next may be refused for it.</summary>

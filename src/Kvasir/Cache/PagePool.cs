@@ -29,6 +29,9 @@ public sealed class PagePool : IDisposable
     // [pages]: how many heads read a page, or have it to write to; 0 for a free one.
     private readonly int[] _owners;
 
+    // [pages]: whether the prefix cache is one of them.
+    private readonly bool[] _isKept;
+
     // [slabs]: pages in use.
     private readonly int[] _slabUse;
     private int _freeCount;
@@ -65,6 +68,7 @@ public sealed class PagePool : IDisposable
         _arena = new NativeArena(_slabUse.Length);
         _free = new int[PageLimit];
         _owners = new int[PageLimit];
+        _isKept = new bool[PageLimit];
     }
 
     /// <summary>Where rows lie in a page.</summary>
@@ -93,6 +97,9 @@ public sealed class PagePool : IDisposable
 
     /// <summary>What slabs are taken from.</summary>
     internal MemoryBudget Memory => _memory;
+
+    /// <summary>What has pages that nobody computes with, and gives them back when memory is short; null for nothing.</summary>
+    internal PrefixCache? Prefixes { get; set; }
 
     /// <summary>Bytes that lie free in slabs of which others are in use.</summary>
     internal long HoleBytes => (long)(_freeCount - (_emptySlabs * _slabPages)) * PageBytes;
@@ -127,6 +134,25 @@ public sealed class PagePool : IDisposable
     /// <summary>Whether a page has more than one owner.</summary>
     public bool IsShared(int page) => _owners[page] > 1;
 
+    /// <summary>Whether somebody else computes with a page too: the prefix cache does not.</summary>
+    internal bool HasOtherUsers(int page) => _owners[page] > (_isKept[page] ? 2 : 1);
+
+    /// <summary>As <see cref="Share"/>, for the prefix cache.</summary>
+    internal void Keep(int page)
+    {
+        Share(page);
+        Invariant.Holds(!_isKept[page]);
+        _isKept[page] = true;
+    }
+
+    /// <summary>As <see cref="Return"/>, for the prefix cache.</summary>
+    internal void LetGo(int page)
+    {
+        Invariant.Holds(_isKept[page]);
+        _isKept[page] = false;
+        Return(page);
+    }
+
     /// <summary>Takes one owner from a page; the last one's is free.</summary>
     public void Return(int page)
     {
@@ -146,17 +172,19 @@ public sealed class PagePool : IDisposable
     /// <summary>A part of a page, for writing it.</summary>
     public Span<byte> Bytes(int page, int offset, int length) => _arena.Span(page / _slabPages, (page % _slabPages * PageBytes) + offset, length);
 
-    /// <summary>Whether so many pages, and so much memory beside them, can be taken now.</summary>
+    /// <summary>Whether so many pages, and so much memory beside them, can be taken now. What nobody computes with makes room, if that is enough.</summary>
     internal bool HasRoom(long pages, long besideBytes)
     {
-        if (besideBytes > 0 && GrowthBytes(pages) + besideBytes > _memory.LeftBytes)
-            Trim();
+        while (!IsRoom(pages, besideBytes) && Prefixes?.TryEvict(PagesShort(pages, besideBytes)) == true)
+        {
+        }
+
         var bytes = GrowthBytes(pages) + besideBytes;
         return pages - _freeCount <= PageLimit - _pageCount && (bytes == 0 || _memory.HasRoom(bytes));
     }
 
     /// <summary>Takes memory that is no page from the budget; empty slabs are given back for it. False, with nothing taken, when it is short.</summary>
-    internal bool TryTakeBeside(MemoryUse use, long bytes) => bytes == 0 || _memory.TryTake(use, bytes) || (Trim() && _memory.TryTake(use, bytes));
+    internal bool TryTakeBeside(MemoryUse use, long bytes) => bytes == 0 || _memory.TryTake(use, bytes) || (TryMakeRoom(bytes) && _memory.TryTake(use, bytes));
 
     /// <summary>Gives slabs without pages in use back to the system and the budget. False when there is none.</summary>
     internal bool Trim()
@@ -222,7 +250,7 @@ public sealed class PagePool : IDisposable
         var seen = new bool[PageLimit];
         for (var i = 0; i < _freeCount; i++)
         {
-            Invariant.Holds(!seen[_free[i]] && _owners[_free[i]] == 0 && _arena.Has(_free[i] / _slabPages));
+            Invariant.Holds(!seen[_free[i]] && _owners[_free[i]] == 0 && !_isKept[_free[i]] && _arena.Has(_free[i] / _slabPages));
             seen[_free[i]] = true;
         }
 
@@ -249,6 +277,22 @@ public sealed class PagePool : IDisposable
 
     /// <summary>Frees all pages, whoever has them.</summary>
     public void Dispose() => _arena.Dispose();
+
+    private bool TryMakeRoom(long bytes) => (Trim() || Prefixes is { IdlePages: > 0 }) && HasRoom(0, bytes);
+
+    private bool IsRoom(long pages, long besideBytes)
+    {
+        if (besideBytes > 0 && GrowthBytes(pages) + besideBytes > _memory.LeftBytes)
+            Trim();
+        return pages - _freeCount <= PageLimit - _pageCount && GrowthBytes(pages) + besideBytes <= _memory.LeftBytes;
+    }
+
+    // At least one; what lies free between pages in use is of no use to others.
+    private long PagesShort(long pages, long besideBytes)
+    {
+        var (wanted, left) = ((pages * PageBytes) + besideBytes, ((long)_freeCount * PageBytes) + _memory.LeftBytes);
+        return Math.Max(1, Math.Max((wanted - left + PageBytes - 1) / PageBytes, pages - _freeCount - (PageLimit - _pageCount)));
+    }
 
     private int PagesIn(int slab) => Math.Min(_slabPages, PageLimit - (slab * _slabPages));
 

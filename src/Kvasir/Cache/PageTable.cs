@@ -62,6 +62,17 @@ internal sealed class PageTable
         }
     }
 
+    /// <summary>Whether somebody else computes with the page too: <see cref="PagePool.HasOtherUsers"/>.</summary>
+    public bool HasOtherUsers(int index) => _pool.HasOtherUsers(_pages[index]);
+
+    /// <summary>Gives a page up for one of others that has the same rows.</summary>
+    public void Exchange(int index, int page)
+    {
+        _pool.Share(page);
+        _pool.Return(_pages[index]);
+        Set(index, page);
+    }
+
     /// <summary>Makes a page this table's alone: copies it if others have it too. False when the pool is short.</summary>
     public bool TryOwn(int index)
     {

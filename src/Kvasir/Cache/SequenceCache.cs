@@ -109,6 +109,36 @@ public sealed class SequenceCache
         ReservedRows = shared.RowCount;
     }
 
+    /// <summary>Goes on with columns of the prefix cache; it has whole pages and no other.</summary>
+    internal void Adopt(ReadOnlySpan<PrefixColumn> columns)
+    {
+        for (var i = 0; i < _heads.Length; i++)
+        {
+            foreach (var column in columns)
+                _heads[i].Adopt(column.Pages[i]);
+        }
+
+        ReservedRows = _heads[0].RowCount;
+    }
+
+    /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner of theirs from now on.</summary>
+    internal void KeepColumn(int column, Span<int> pages)
+    {
+        for (var i = 0; i < _heads.Length; i++)
+        {
+            Invariant.Holds(_heads[i].IsWhole && (column + 1) * PagePool.PageTokens <= _heads[i].RowCount);
+            pages[i] = _heads[i].Pages[column];
+            _pool.Keep(pages[i]);
+        }
+    }
+
+    /// <summary>Gives a full column up for the pages of one that has the same rows.</summary>
+    internal void ExchangeColumn(int column, ReadOnlySpan<int> pages)
+    {
+        for (var i = 0; i < _heads.Length; i++)
+            _heads[i].Exchange(column, pages[i]);
+    }
+
     /// <summary>Forgets rows from <paramref name="rows"/> on in every head, and returns their pages.</summary>
     public void Truncate(int rows)
     {

@@ -80,6 +80,8 @@ public sealed class Gguf : ITensorSource
         return true;
     }
 
+    string? ITensorSource.Origin => null;
+
     void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
 
     void ITensorSource.ReadAhead()

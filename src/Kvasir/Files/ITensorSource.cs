@@ -8,6 +8,9 @@ internal interface ITensorSource : IDisposable
 {
     string Path { get; }
 
+    /// <summary>What its numbers follow from, where they were made; null where they are what a file holds.</summary>
+    string? Origin { get; }
+
     IEnumerable<string> TensorNames { get; }
 
     bool TryFind(string name, out StoredTensor stored);

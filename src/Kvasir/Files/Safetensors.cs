@@ -61,6 +61,8 @@ public sealed class Safetensors : ITensorSource
         return found;
     }
 
+    string? ITensorSource.Origin => null;
+
     void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
 
     void ITensorSource.ReadAhead()

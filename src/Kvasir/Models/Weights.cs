@@ -19,6 +19,7 @@ public sealed class Weights : IDisposable
     private readonly LayerWeights[] _layers;
     private readonly ITensorSource _source;
     private readonly WeightPacker _packer;
+    private readonly Lazy<string> _fingerprint;
 
     private Weights(ITensorSource source, WeightPacker packer, TensorNames names, ModelConfig config)
     {
@@ -32,6 +33,7 @@ public sealed class Weights : IDisposable
             layers.Add(reader.Layer(i));
         _layers = [.. layers];
         reader.RequireAllRead();
+        _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
         Bytes = reader.Bytes;
         StepBytes = _output.Bytes;
         foreach (var layer in _layers)
@@ -71,6 +73,9 @@ public sealed class Weights : IDisposable
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) => Load(tensors, TensorNames.Gguf, config, options);
+
+    /// <summary>As <see cref="ModelFingerprint"/> says; computed when it is first asked for, by somebody who has entered.</summary>
+    internal string Fingerprint => _fingerprint.Value;
 
     /// <summary>Whether somebody has disposed them.</summary>
     internal bool IsDisposed => _uses.IsClosed;

@@ -62,6 +62,19 @@ public sealed record EngineOptions
     /// <summary>What tells the time, for deadlines and for how long steps take.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
+    /// <summary>
+    /// Whether rows stay in the KV memory that nobody else uses, so that a prompt that begins as an earlier one computes only what is behind that. Null is for
+    /// whoever makes the engine: on where conversations are, as in <see cref="KvasirChatClient"/> and <c>kvasir chat</c>, whose turns repeat what was said; off
+    /// in an engine by itself, which then answers a request alike whatever came before. A warm answer is a cold one within rounding.
+    /// </summary>
+    public bool? PrefixCache { get; init; }
+
+    /// <summary>
+    /// Whether rows that a sparse policy has decoded stay as well, for sequences under that very policy: a conversation then does not compute its own answers
+    /// again, and what the policy loses adds up from turn to turn. Otherwise only rows stay that were attended densely, as those of prompts are.
+    /// </summary>
+    public bool ReusesSparseAnswers { get; init; }
+
     /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>
     public AttentionPolicy Attention { get; init; } = PolicyCatalog.Dense;
 

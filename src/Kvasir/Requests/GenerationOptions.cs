@@ -1,3 +1,4 @@
+using System.Text;
 using Kvasir.Attention;
 using Kvasir.Requests;
 using Kvasir.Structure;
@@ -12,6 +13,7 @@ public sealed record GenerationOptions
 
     private const int MostClientChars = 256;
     private const int MostPriority = 100;
+    private const int MostNameBytes = 256;
 
     /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
     public int? MaxTokens { get; init; }
@@ -60,6 +62,18 @@ public sealed record GenerationOptions
     /// <summary>How long after its submission the answer is worth nothing any more, from 1 ms to 24 days: it fails then, computed or not. Null for never.</summary>
     public TimeSpan? Deadline { get; init; }
 
+    /// <summary>Whether rows that are there already are taken, and its own left to others, where <see cref="EngineOptions.PrefixCache"/> keeps any.</summary>
+    public bool Cache { get; init; } = true;
+
+    /// <summary>
+    /// Whose request it is, in at most 256 bytes of UTF-8: rows are shared within a tenant alone, for how fast a prompt is answered tells whether somebody
+    /// asked it before.
+    /// </summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>What narrows that further, in 1 to 256 bytes of UTF-8: rows are shared among requests of a tenant with the same salt.</summary>
+    public string? CacheSalt { get; init; }
+
     /// <summary>The policy for this sequence; null takes the engine's.</summary>
     public AttentionPolicy? Attention { get; init; }
 
@@ -97,6 +111,8 @@ public sealed record GenerationOptions
         return own;
     }
 
+    private static int Bytes(string? name) => name is null ? 0 : Encoding.UTF8.GetByteCount(name);
+
     private void Validate()
     {
         if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
@@ -112,6 +128,10 @@ public sealed record GenerationOptions
         if (Priority is < -MostPriority or > MostPriority)
             throw new KvasirException(KvasirError.BadOption, $"priority {Priority} is outside -{MostPriority} to {MostPriority}");
         EngineOptions.Require(Deadline, "deadline");
+        if (Bytes(Tenant) > MostNameBytes)
+            throw new KvasirException(KvasirError.BadOption, $"the tenant has {Bytes(Tenant)} bytes, and at most {MostNameBytes} are allowed");
+        if (CacheSalt is not null && Bytes(CacheSalt) is < 1 or > MostNameBytes)
+            throw new KvasirException(KvasirError.BadOption, $"the cache salt has {Bytes(CacheSalt)} bytes; 1 to {MostNameBytes} are allowed");
         for (var i = 0; i < Stop.Count; i++)
             StopMatcher.Validate(Stop[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {Stop.Count} is null"));
     }

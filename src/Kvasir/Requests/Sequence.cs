@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
 using Kvasir.Attention.Batches;
+using Kvasir.Cache;
 using Kvasir.Ground;
 using Kvasir.Models.Configs;
 using Kvasir.Requests;
@@ -39,6 +40,7 @@ public sealed class Sequence
     private int _publishedCount;
     private int _finish;
     private bool _leftShared;
+    private bool _gaveBack;
 
     /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
@@ -76,6 +78,15 @@ public sealed class Sequence
 
     /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
     public int ReusedCount => Attention?.ReusedCount ?? 0;
+
+    /// <summary>Tokens of the prompt whose rows were there, and that it did not compute.</summary>
+    public int CachedTokens { get; private set; }
+
+    /// <summary>
+    /// The first token at which the prompt left everything that the prefix cache had behind <see cref="CachedTokens"/>; null where it did not, or nothing was
+    /// there to be left.
+    /// </summary>
+    public int? DivergedAt { get; private set; }
 
     /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>
     public int TokenLimit { get; private set; }
@@ -116,6 +127,9 @@ public sealed class Sequence
 
     /// <summary>How far guesses may be taken back.</summary>
     internal TakeBackLimits TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
+
+    /// <summary>Its place in the prefix cache; null where it has none.</summary>
+    internal PrefixPath? Prefix { get; private set; }
 
     /// <summary>What it attends with; null before it was accepted.</summary>
     internal SequenceAttention? Attention { get; private set; }
@@ -242,11 +256,35 @@ public sealed class Sequence
         Options.GivenTokens.Span.CopyTo(_tokens.AsSpan(PromptCount));
     }
 
+    /// <summary>Gives it a place in the prefix cache, before it is queued.</summary>
+    internal void Accept(PrefixPath prefix)
+    {
+        Prefix = prefix;
+        prefix.NameAll(_prompt);
+    }
+
+    /// <summary>Says that it has got so many rows more that were there.</summary>
+    internal void MarkFound(int rows)
+    {
+        // What it finds again after it gave its memory back it had computed itself.
+        Prefix?.CountHits(rows, _gaveBack);
+        if (!_gaveBack)
+            (CachedTokens, DivergedAt) = (CachedTokens + rows, Prefix?.DivergedAt);
+    }
+
+    /// <summary>Says that its prompt is computed.</summary>
+    internal void MarkPromptEnd()
+    {
+        if (!_gaveBack)
+            Prefix?.CountMisses(PromptCount - CachedTokens);
+    }
+
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()
     {
         Attention?.Release();
-        PrefillCount = TokenCount;
+        Prefix?.Leave(isFaulty: Fault is not null);
+        (PrefillCount, _gaveBack) = (TokenCount, true);
     }
 
     /// <summary>Puts candidates behind the tokens: what is given next, or else a guess.</summary>

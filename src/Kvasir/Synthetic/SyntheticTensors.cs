@@ -33,6 +33,8 @@ internal sealed class SyntheticTensors : ITensorSource
 
     public string Path { get; }
 
+    public string? Origin => $"{Path}, seed {_seed}";
+
     public IEnumerable<string> TensorNames => _shapes.Keys;
 
     /// <summary>Bytes of all tensors together.</summary>

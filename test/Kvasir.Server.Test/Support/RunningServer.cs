@@ -120,7 +120,7 @@ internal sealed class RunningServer : IAsyncDisposable
     /// <param name="probes">Whether the model computes numbers, so that the pool can be looked at.</param>
     public async Task AssertQuietAsync(bool probes = true)
     {
-        await UntilAsync(static engine => engine.RunningCount + engine.WaitingCount == 0 && engine.KvBytesInUse == 0);
+        await UntilAsync(static engine => engine.RunningCount + engine.WaitingCount == 0 && engine.KvBytesInUse == engine.Prefixes.IdleBytes);
         if (!probes)
             return;
         // On the engine's own thread, since the pool is its own: a sequence brings the call along.

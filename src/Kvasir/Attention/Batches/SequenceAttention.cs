@@ -75,7 +75,7 @@ internal sealed class SequenceAttention
     /// <summary>Rows before this one are attended as a prompt.</summary>
     public int PromptEnd { get; private set; }
 
-    /// <summary>Rows that the cache had at the beginning; they are indexed before new ones come.</summary>
+    /// <summary>Rows that were there and that it did not compute; they are indexed before new ones come.</summary>
     public int ReusedCount { get; private set; }
 
     /// <summary>Tokens that were attended under the policy, and not taken back.</summary>
@@ -126,6 +126,16 @@ internal sealed class SequenceAttention
         (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
         (_memory, _toldRows, _tellingEnd) = (cache.Pool.Memory, 0, reusedCount);
         (_waitingRows, _waitingHeads) = (reusedCount, _selectors.Length);
+        if (Policy.AppendRowCost(_shape.Dim) == 0)
+            TellAll();
+    }
+
+    /// <summary>Says that the cache has got rows of the prompt from elsewhere, up to <paramref name="rows"/>: they are indexed before new ones come.</summary>
+    public void Skip(int rows)
+    {
+        Invariant.Holds(!IsIndexing && rows < PromptEnd);
+        (_toldRows, _tellingEnd, ReusedCount, RowCount) = (RowCount, rows, ReusedCount + rows - RowCount, rows);
+        (_waitingRows, _waitingHeads) = (rows - _toldRows, _selectors.Length);
         if (Policy.AppendRowCost(_shape.Dim) == 0)
             TellAll();
     }
@@ -222,6 +232,19 @@ internal sealed class SequenceAttention
             _prefix?.Complete();
     }
 
+    /// <summary>
+    /// How many rows from the first have been attended densely, of the first <paramref name="rows"/>: those of the prompt, and generated ones of which every
+    /// layer read all that was in sight.
+    /// </summary>
+    /// <param name="known">As many were asked about before.</param>
+    public int DenseRows(int known, int rows)
+    {
+        var dense = Math.Min(rows, Math.Max(known, PromptEnd));
+        while (dense < rows && ReadsEveryRow(_shape.Visible(dense)))
+            dense++;
+        return dense;
+    }
+
     /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
     public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += reads;
 
@@ -304,12 +327,23 @@ internal sealed class SequenceAttention
         CountIndexes();
     }
 
+    private bool ReadsEveryRow((int First, int End) visible)
+    {
+        for (var layer = 0; layer < _shape.LayerCount; layer++)
+        {
+            if (!Policy.ReadsEveryRow(layer, visible))
+                return false;
+        }
+
+        return true;
+    }
+
     // Of an index that costs nothing.
     private void TellAll()
     {
-        for (var head = 0; head < _selectors.Length && ReusedCount > 0; head++)
-            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(0, ReusedCount);
-        (_toldRows, _waitingRows) = (ReusedCount, 0);
+        for (var head = 0; head < _selectors.Length && _tellingEnd > _toldRows; head++)
+            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(_toldRows, _tellingEnd - _toldRows);
+        (_toldRows, _waitingRows) = (_tellingEnd, 0);
     }
 
     // Which rows wait, and memory beyond what was asked for, positions beside dropped rows among it.

@@ -20,11 +20,11 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
     /// </summary>
     public bool HasRoom(Sequence sequence, List<Sequence> running)
     {
-        var (attention, reused) = (sequence.Attention!, ReusableRows(sequence));
+        var (attention, prefixRows) = (sequence.Attention!, SharedRows(sequence));
+        var reused = prefixRows?.RowCount ?? sequence.Prefix?.RowCount ?? 0;
         var rows = RowsToEnter(sequence, isAlone: running.Count == 0);
-        var prefixRows = reused > 0 ? sequence.Shared!.Rows : null;
         var pages = (long)cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused));
-        var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: reused > 0);
+        var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: prefixRows is not null);
         foreach (var other in running)
         {
             var ahead = (int)Math.Min(other.TokenCount + (long)RowsAhead, Math.Max(other.TokenCount, other.TokenLimit));
@@ -40,7 +40,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
     public bool TryStart(Sequence sequence, bool isAlone)
     {
         var attention = sequence.Attention!;
-        var prefixRows = ReusableRows(sequence) > 0 ? sequence.Shared!.Rows : null;
+        var prefixRows = SharedRows(sequence);
         if (shared.TryTake(attention.Policy) is not { } own)
             return false;
         var prefix = prefixRows is null ? null : shared.TryTake(attention.Policy, prefixRows, own);
@@ -57,7 +57,10 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
         sequence.Enter();
         if (prefixRows is not null)
             opened.Adopt(prefixRows);
-        attention.Begin(opened, sequence.PrefillCount, prefixRows?.RowCount ?? 0);
+        else if (sequence.Prefix is { } path)
+            opened.Adopt(path.Columns);
+        attention.Begin(opened, sequence.PrefillCount, opened.ReservedRows);
+        sequence.MarkFound(opened.ReservedRows);
         if (isAlone || !sequence.Ticket.StaysToItsEnd || attention.TryReserve(RowsToEnter(sequence, isAlone: false)))
             return true;
         sequence.Release();
@@ -72,6 +75,6 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
         return (int)Math.Min(most, sequence.TokenCount + (long)ahead);
     }
 
-    private int ReusableRows(Sequence sequence) =>
-        sequence.Shared is { } rows && !rows.IsElsewhere(cache) && rows.HasRowsFor(sequence) ? rows.TokenCount : 0;
+    private SharedRows? SharedRows(Sequence sequence) =>
+        sequence.Shared is { } prompt && !prompt.IsElsewhere(cache) && prompt.HasRowsFor(sequence) ? prompt.Rows : null;
 }

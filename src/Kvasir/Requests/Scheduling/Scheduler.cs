@@ -202,12 +202,15 @@ internal sealed class Scheduler
     {
         try
         {
+            PrefixReuse.Enter(sequence);
             if (_admission.HasRoom(sequence, _running) && _admission.TryStart(sequence, isAlone: _running.Count == 0))
             {
                 Waiting.Admit();
                 _running.Add(sequence);
                 return true;
             }
+
+            sequence.Prefix?.Leave();
         }
         catch (Exception fault)
         {
@@ -279,7 +282,14 @@ internal sealed class Scheduler
 
     private void AddPrompts(Batch batch, bool preempts)
     {
+        foreach (var sequence in _running)
+        {
+            if (sequence.IsPrefilling)
+                PrefixReuse.TrySkip(sequence);
+        }
+
         _prompts.Collect(_running, Waiting.NowMs);
+        _prompts.HoldBack();
         _prompts.Divide(batch.RowsLeft, besideDecoding: batch.RowCount > 0);
         Counts.PromptRowsBudget = _prompts.RowsAllowed;
         for (var i = 0; i < _prompts.Count; i++)

@@ -49,6 +49,18 @@ internal sealed class StepPrompts
         }
     }
 
+    /// <summary>Leaves those out that wait for rows which one before them is about to compute: two would compute the same.</summary>
+    public void HoldBack()
+    {
+        for (var i = 1; i < _prompts.Count;)
+        {
+            if (IsComputedBefore(i))
+                _prompts.RemoveAt(i);
+            else
+                i++;
+        }
+    }
+
     /// <summary>What the next step has for them: all that there is place for, or as much as its time allows where others decode.</summary>
     public int Rows(int most, bool besideDecoding) =>
         besideDecoding && !_options.PromptsFirst && _prompts.Count > 0 ? Budget.Rows(_prompts[0].CachedCount, most) : most;
@@ -67,4 +79,15 @@ internal sealed class StepPrompts
     }
 
     public (Sequence Sequence, int Rows) Share(int index) => (_prompts[index], _shares[index]);
+
+    private bool IsComputedBefore(int index)
+    {
+        for (var i = 0; i < index; i++)
+        {
+            if (PrefixReuse.ComputesNextOf(_prompts[i], _prompts[index]))
+                return true;
+        }
+
+        return false;
+    }
 }

@@ -22,6 +22,19 @@ public sealed class ChatCommandTest : IDisposable
     }
 
     [Fact]
+    public void ALaterTurnComputesOnlyWhatIsNew()
+    {
+        var first = string.Concat(Enumerable.Repeat("Tom and Lily went to the park. ", 20));
+        string[] args = ["chat", _model, "--temperature", "0", "--max-tokens", "20", "--context", "512"];
+        var turns = CliRun.With($"{first}\nThey saw a dog.\n", [.. args, "--json"]).Json;
+        Assert.Null(turns[0]["usage"]!["cachedTokens"]);
+        // Whole columns of 32 tokens.
+        var (prompt, cached) = (turns[0]["usage"]!["promptTokens"]!.GetValue<int>(), turns[1]["usage"]!["cachedTokens"]!.GetValue<int>());
+        Assert.InRange(cached, prompt / 32 * 32, turns[1]["usage"]!["promptTokens"]!.GetValue<int>() - 1);
+        Assert.Contains($"{cached} of ", CliRun.With($"{first}\nThey saw a dog.\n/stats\n", args).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ClearForgetsAndInstructionsStandInFront()
     {
         var chat = Chat("One\n/clear\nOnce\n/system Be kind\n/clear\nOnce\n/system\n/clear\nOnce\n", "--json", "--max-tokens", "3").Json;

@@ -1,0 +1,262 @@
+using Kvasir.Ground;
+
+namespace Kvasir.Cache;
+
+/// <summary>
+/// Rows that were computed once, for whoever begins with the same tokens: a tree of columns, shared by reference with the sequences that use them. Columns are
+/// added as soon as they are full, while their sequence goes on, and are what is not used of the KV memory: whoever needs a page takes it from them, leaves
+/// first, least recently used, and never one that somebody has. A column is known by the hash of all tokens up to it and is compared token by token. One thread
+/// uses it; adding a column allocates nothing, since room is made when a sequence enters.
+/// </summary>
+/// <param name="pool">Whose pages they are.</param>
+/// <param name="headCount">Layers times KV heads.</param>
+internal sealed class PrefixCache(PagePool pool, int headCount)
+{
+    private const int Rows = PagePool.PageTokens;
+    private readonly ColumnTable _table = new();
+    private readonly IdleLeaves _leaves = new();
+    private readonly Stack<PrefixColumn> _spare = [];
+    private int _madeCount;
+    private int _rootCount;
+    private int _idleCount;
+    private long _useCount;
+
+    // Columns that those who have entered may still add.
+    private long _awaited;
+    private (long Hits, long Misses, long Resumed, long Added, long Evicted) _counts;
+
+    /// <summary>Pages that nobody uses.</summary>
+    public long IdlePages => (long)_idleCount * headCount;
+
+    private int ColumnCount => _table.Count - _rootCount;
+
+    public PrefixFigures Figures => new((long)ColumnCount * Rows, (long)_idleCount * Rows, IdlePages * pool.PageBytes)
+    {
+        HitTokens = _counts.Hits,
+        MissTokens = _counts.Misses,
+        ResumedTokens = _counts.Resumed,
+        AddedColumns = _counts.Added,
+        EvictedColumns = _counts.Evicted,
+    };
+
+    /// <summary>
+    /// Gives a sequence the columns that it begins with, as many as there are of its first <paramref name="mostRows"/> rows: they stay for it until it leaves.
+    /// </summary>
+    /// <param name="tokens">Of the sequence.</param>
+    /// <param name="room">Rows that there is to be room for at first.</param>
+    public void Enter(PrefixPath path, ReadOnlySpan<int> tokens, int mostRows, int room)
+    {
+        Invariant.Holds(!path.IsEntered);
+        path.Reserve(room / Rows);
+        var root = _table.Find(path.Root) ?? AddRoot(path.Root);
+        root.Users++;
+        path.Begin(root);
+        _awaited += path.Capacity;
+        TakeMore(path, tokens, mostRows);
+        FindSplit(path, tokens);
+        Reserve();
+    }
+
+    /// <summary>Gives a sequence what has come meanwhile of the columns that it would compute next.</summary>
+    public void TakeMore(PrefixPath path, ReadOnlySpan<int> tokens, int mostRows)
+    {
+        for (Grow(path); path.RowCount + Rows <= mostRows && Find(path, tokens) is { } column; Grow(path))
+            Take(path, column);
+    }
+
+    /// <summary>Counts tokens of a prompt that were there.</summary>
+    /// <param name="isAgain">Whether the sequence had computed them before it was preempted.</param>
+    public void CountHits(int tokens, bool isAgain)
+    {
+        _counts.Hits += isAgain ? 0 : tokens;
+        _counts.Resumed += isAgain ? tokens : 0;
+    }
+
+    /// <summary>Counts tokens of a prompt that is over and that were not there.</summary>
+    public void CountMisses(int tokens) => _counts.Misses += tokens;
+
+    /// <summary>Adds the columns of a sequence that are full by now. Where another was faster, it goes on with that one's pages, and returns its own.</summary>
+    /// <param name="tokens">Of the sequence.</param>
+    /// <param name="rows">Rows, from the first, that may be shared.</param>
+    public void Add(PrefixPath path, SequenceCache cache, ReadOnlySpan<int> tokens, int rows)
+    {
+        while (path.RowCount + Rows <= rows && path.IsOpen)
+        {
+            Grow(path);
+            var name = path.Name(path.Count, tokens);
+            var own = tokens.Slice(path.RowCount, Rows);
+            if (_table.Find(name) is not { } known)
+                AddColumn(path, cache, name, own);
+            else if (known.Continues(path.Tip, own))
+                Join(path, cache, known);
+            else
+                path.Close();
+        }
+    }
+
+    /// <summary>Says that a sequence needs its columns no longer.</summary>
+    /// <param name="isFaulty">Whether the columns that it added are to go: something is wrong with it, and may be with them.</param>
+    public void Leave(PrefixPath path, bool isFaulty = false)
+    {
+        if (!path.IsEntered)
+            return;
+        _useCount++;
+        _awaited -= path.Capacity - path.Count;
+        for (var i = path.Count - 1; i >= 0; i--)
+        {
+            var column = path.Columns[i];
+            column.LastUse = _useCount;
+            if (--column.Users > 0)
+                continue;
+            _idleCount++;
+            AddLeaf(column);
+            if (isFaulty && i >= path.FoundCount && column.IsIdleLeaf)
+                Remove(column);
+        }
+
+        var root = path.Start!;
+        path.End();
+        root.Users--;
+        DropRoot(root);
+    }
+
+    /// <summary>Gives back at least so many pages that nobody uses. False, with nothing given, when there are not so many.</summary>
+    public bool TryEvict(long pages)
+    {
+        if (IdlePages < pages || _leaves.Count == 0)
+            return false;
+        for (var freed = 0L; freed < pages && _leaves.Count > 0; freed += headCount)
+            Evict();
+        return true;
+    }
+
+    /// <summary>Gives back all that nobody uses.</summary>
+    public void Clear()
+    {
+        while (_leaves.Count > 0)
+            Evict();
+    }
+
+    /// <summary>Checks that the tree agrees with itself: counts, who may go, and that every page is in use.</summary>
+    public void Verify()
+    {
+        Invariant.Holds(_idleCount >= _leaves.Count && _idleCount <= ColumnCount);
+        Invariant.Holds(_madeCount == ColumnCount + _spare.Count && (_idleCount == 0) == (_leaves.Count == 0));
+    }
+
+    private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) =>
+        _table.Find(path.Name(path.Count, tokens)) is { } column && column.Continues(path.Tip, tokens.Slice(path.RowCount, Rows)) ? column : null;
+
+    // Where what follows has tokens that this one has not. What is there of the tokens may be all of them.
+    private static void FindSplit(PrefixPath path, ReadOnlySpan<int> tokens)
+    {
+        var left = tokens[path.RowCount..];
+        var common = path.Tip.CommonTokens(left);
+        if (common >= 0 && common < Math.Min(left.Length, Rows))
+            path.DivergedAt = path.RowCount + common;
+    }
+
+    private void Take(PrefixPath path, PrefixColumn column)
+    {
+        if (column.Users++ == 0)
+        {
+            _idleCount--;
+            RemoveLeaf(column);
+        }
+
+        _awaited--;
+        path.FoundCount += path.FoundCount == path.Count ? 1 : 0;
+        path.Append(column);
+    }
+
+    private void AddColumn(PrefixPath path, SequenceCache cache, ColumnName name, ReadOnlySpan<int> tokens)
+    {
+        Invariant.Holds(_spare.Count > 0);
+        var column = _spare.Pop();
+        column.Begin(name, path.Tip, tokens);
+        cache.KeepColumn(path.Count, column.Pages);
+        column.Users = 1;
+        column.LastUse = _useCount;
+        _table.Add(column);
+        path.Append(column);
+        _awaited--;
+        _counts.Added++;
+    }
+
+    private void Join(PrefixPath path, SequenceCache cache, PrefixColumn known)
+    {
+        cache.ExchangeColumn(path.Count, known.Pages);
+        Take(path, known);
+    }
+
+    private PrefixColumn AddRoot(ColumnName name)
+    {
+        var root = new PrefixColumn(0);
+        root.Begin(name, parent: null, []);
+        _rootCount++;
+        _table.Reserve(_madeCount + _rootCount);
+        _table.Add(root);
+        return root;
+    }
+
+    private void DropRoot(PrefixColumn root)
+    {
+        if (root.Users > 0 || root.Children > 0)
+            return;
+        _table.Remove(root);
+        _rootCount--;
+    }
+
+    private void Grow(PrefixPath path)
+    {
+        if (path.Count < path.Capacity)
+            return;
+        path.Reserve(2 * path.Count + 1);
+        _awaited += path.Capacity - path.Count;
+        Reserve();
+    }
+
+    // Every column has pages of its own: there are never more than the pool has.
+    private void Reserve()
+    {
+        var wanted = (int)Math.Min(_awaited, (pool.PageLimit / headCount) - ColumnCount);
+        for (; _spare.Count < wanted; _madeCount++)
+            _spare.Push(new PrefixColumn(headCount));
+        _spare.EnsureCapacity(_madeCount);
+        _table.Reserve(_madeCount + _rootCount);
+        _leaves.Reserve(_madeCount);
+    }
+
+    private void Evict()
+    {
+        Remove(_leaves.First);
+        _counts.Evicted++;
+    }
+
+    private void Remove(PrefixColumn column)
+    {
+        RemoveLeaf(column);
+        var parent = column.Parent!;
+        column.End();
+        _table.Remove(column);
+        foreach (var page in column.Pages)
+            pool.LetGo(page);
+        _idleCount--;
+        _spare.Push(column);
+        AddLeaf(parent);
+        if (parent.Parent is null)
+            DropRoot(parent);
+    }
+
+    private void AddLeaf(PrefixColumn column)
+    {
+        if (column.IsIdleLeaf)
+            _leaves.Add(column);
+    }
+
+    private void RemoveLeaf(PrefixColumn column)
+    {
+        if (column.LeafIndex >= 0)
+            _leaves.Remove(column);
+    }
+}

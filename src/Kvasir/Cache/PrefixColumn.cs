@@ -1,0 +1,87 @@
+using Kvasir.Ground;
+
+namespace Kvasir.Cache;
+
+/// <summary>
+/// 32 rows of every layer and KV head, computed once, and the tokens that they are of: a node of the tree whose branches are conversations. A root has no rows.
+/// </summary>
+/// <param name="headCount">Layers times KV heads.</param>
+internal sealed class PrefixColumn(int headCount)
+{
+    private readonly int[] _tokens = new int[PagePool.PageTokens];
+    private PrefixColumn? _firstChild;
+    private PrefixColumn? _before;
+    private PrefixColumn? _behind;
+
+    public ColumnName Name { get; private set; }
+
+    /// <summary>What comes before it; null for a root.</summary>
+    public PrefixColumn? Parent { get; private set; }
+
+    public ReadOnlySpan<int> Tokens => _tokens;
+
+    /// <summary>[heads], in the order of a sequence's.</summary>
+    public int[] Pages { get; } = new int[headCount];
+
+    /// <summary>Those who compute with its rows, or keep them. Who has a column has all before it.</summary>
+    public int Users { get; set; }
+
+    /// <summary>Columns that follow it.</summary>
+    public int Children { get; private set; }
+
+    /// <summary>When somebody had it last, in uses; no less than that of any column behind it.</summary>
+    public long LastUse { get; set; }
+
+    /// <summary>Whether it may go now, as far as it is concerned: nobody has it, and nothing hangs on it.</summary>
+    public bool IsIdleLeaf => Users == 0 && Children == 0 && Parent is not null;
+
+    /// <summary>Its place among those that may go; -1 for none.</summary>
+    public int LeafIndex { get; set; } = -1;
+
+    /// <summary>The next one in the same bucket of the table of names.</summary>
+    public PrefixColumn? NextInBucket { get; set; }
+
+    /// <summary>Becomes a root, or a column of the tree.</summary>
+    /// <param name="tokens">None for a root.</param>
+    public void Begin(ColumnName name, PrefixColumn? parent, ReadOnlySpan<int> tokens)
+    {
+        Invariant.Holds(Users == 0 && Children == 0 && Parent is null);
+        Name = name;
+        tokens.CopyTo(_tokens);
+        if (parent is null)
+            return;
+        (Parent, _behind, _before) = (parent, parent._firstChild, null);
+        if (_behind is not null)
+            _behind._before = this;
+        parent._firstChild = this;
+        parent.Children++;
+    }
+
+    /// <summary>Leaves the tree.</summary>
+    public void End()
+    {
+        Invariant.Holds(Users == 0 && Children == 0);
+        if (Parent is not { } parent)
+            return;
+        if (_before is null)
+            parent._firstChild = _behind;
+        else
+            _before._behind = _behind;
+        if (_behind is not null)
+            _behind._before = _before;
+        parent.Children--;
+        (Parent, _before, _behind) = (null, null, null);
+    }
+
+    /// <summary>Whether it is what its name says: behind this column, these tokens.</summary>
+    public bool Continues(PrefixColumn parent, ReadOnlySpan<int> tokens) => Parent == parent && tokens.SequenceEqual(_tokens);
+
+    /// <summary>The most tokens that what follows this column has in common with others at its beginning; -1 when nothing follows it.</summary>
+    public int CommonTokens(ReadOnlySpan<int> tokens)
+    {
+        var most = -1;
+        for (var child = _firstChild; child is not null; child = child._behind)
+            most = Math.Max(most, tokens.CommonPrefixLength(child.Tokens));
+        return most;
+    }
+}

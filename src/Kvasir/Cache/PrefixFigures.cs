@@ -1,0 +1,23 @@
+namespace Kvasir.Cache;
+
+/// <summary>What an engine's prefix cache holds and has been good for. Counts only grow.</summary>
+/// <param name="Tokens">Tokens whose rows it holds now, each counted once however many use it.</param>
+/// <param name="IdleTokens">Those of them that nobody uses: their memory is there for whoever needs it.</param>
+/// <param name="IdleBytes">Memory of the idle ones.</param>
+public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long IdleBytes)
+{
+    /// <summary>Prompt tokens that sequences found computed when they came, and took.</summary>
+    public long HitTokens { get; init; }
+
+    /// <summary>Prompt tokens that they had to compute.</summary>
+    public long MissTokens { get; init; }
+
+    /// <summary>Tokens that preempted sequences found again: no hits, since they had computed them before.</summary>
+    public long ResumedTokens { get; init; }
+
+    /// <summary>Columns of 32 tokens that were added.</summary>
+    public long AddedColumns { get; init; }
+
+    /// <summary>Columns that went for want of memory.</summary>
+    public long EvictedColumns { get; init; }
+}

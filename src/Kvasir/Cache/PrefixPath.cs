@@ -1,0 +1,102 @@
+namespace Kvasir.Cache;
+
+/// <summary>
+/// One sequence's way through the tree: the names of its columns, and the columns themselves as far as it has them, which stay in memory for it. Names are
+/// computed by whoever submits it; from admission on one thread uses it.
+/// </summary>
+/// <param name="cache">The tree.</param>
+/// <param name="root">What its rows depend on beside their tokens.</param>
+internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
+{
+    private const int Rows = PagePool.PageTokens;
+    private ColumnName[] _names = [root];
+    private int _nameCount = 1;
+    private PrefixColumn[] _columns = [];
+
+    public ColumnName Root => root;
+
+    /// <summary>Columns that it has: the first ones of its tokens.</summary>
+    public ReadOnlySpan<PrefixColumn> Columns => _columns.AsSpan(0, Count);
+
+    public int Count { get; private set; }
+
+    /// <summary>Rows in these columns.</summary>
+    public int RowCount => Count * Rows;
+
+    /// <summary>Columns from the first that others have computed: those behind are its own work.</summary>
+    public int FoundCount { get; set; }
+
+    /// <summary>The most columns that it has room for.</summary>
+    public int Capacity => _columns.Length;
+
+    /// <summary>Whether it is in the tree.</summary>
+    public bool IsEntered => Start is not null;
+
+    /// <summary>The root that it began at; null before it enters, and after it left.</summary>
+    public PrefixColumn? Start { get; private set; }
+
+    /// <summary>The last column that it has, or the root.</summary>
+    public PrefixColumn Tip => Count > 0 ? _columns[Count - 1] : Start!;
+
+    /// <summary>Whether columns are added as they fill.</summary>
+    public bool IsOpen { get; private set; }
+
+    /// <summary>The first token at which it left everything that the tree had when it came; null where it did not, or where nothing follows.</summary>
+    public int? DivergedAt { get; set; }
+
+    /// <inheritdoc cref="PrefixCache.Enter"/>
+    public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) => cache.Enter(this, tokens, mostRows, maxRows);
+
+    /// <inheritdoc cref="PrefixCache.CountHits"/>
+    public void CountHits(int tokens, bool isAgain) => cache.CountHits(tokens, isAgain);
+
+    /// <inheritdoc cref="PrefixCache.CountMisses"/>
+    public void CountMisses(int tokens) => cache.CountMisses(tokens);
+
+    /// <inheritdoc cref="PrefixCache.Add"/>
+    public void Add(SequenceCache rows, ReadOnlySpan<int> tokens, int rowCount) => cache.Add(this, rows, tokens, rowCount);
+
+    /// <inheritdoc cref="PrefixCache.TakeMore"/>
+    public void TakeMore(ReadOnlySpan<int> tokens, int mostRows) => cache.TakeMore(this, tokens, mostRows);
+
+    /// <inheritdoc cref="PrefixCache.Leave"/>
+    public void Leave(bool isFaulty = false) => cache.Leave(this, isFaulty);
+
+    /// <summary>Computes the names of all full columns of these tokens.</summary>
+    public void NameAll(ReadOnlySpan<int> tokens)
+    {
+        Reserve(tokens.Length / Rows);
+        if (tokens.Length >= Rows)
+            Name(tokens.Length / Rows - 1, tokens);
+    }
+
+    /// <summary>Makes room for so many columns.</summary>
+    public void Reserve(int columns)
+    {
+        if (columns + 1 > _names.Length)
+            Array.Resize(ref _names, columns + 1);
+        if (columns > _columns.Length)
+            Array.Resize(ref _columns, columns);
+    }
+
+    /// <summary>The name of a column of these tokens; the ones before it are computed when they are not there.</summary>
+    public ColumnName Name(int column, ReadOnlySpan<int> tokens)
+    {
+        for (; _nameCount <= column + 1; _nameCount++)
+            _names[_nameCount] = _names[_nameCount - 1].Next(tokens.Slice((_nameCount - 1) * Rows, Rows));
+        return _names[column + 1];
+    }
+
+    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, IsOpen, DivergedAt) = (start, 0, 0, true, null);
+
+    public void Append(PrefixColumn column) => _columns[Count++] = column;
+
+    /// <summary>Adds no more columns.</summary>
+    public void Close() => IsOpen = false;
+
+    public void End()
+    {
+        Array.Clear(_columns, 0, Count);
+        (Start, Count, FoundCount, IsOpen) = (null, 0, 0, false);
+    }
+}

@@ -1,0 +1,109 @@
+using Kvasir.Attention.Batches;
+using Kvasir.Cache;
+using System.Globalization;
+
+namespace Kvasir.Requests.Scheduling;
+
+/// <summary>
+/// Which rows sequences take from the prefix cache, and which they leave there. Those are left that are what a prompt's would be: computed as a prompt, or
+/// generated while every layer read all that was in sight. What a policy observes of a prompt, and the row that tells the first token, each sequence computes
+/// itself.
+/// </summary>
+/// <param name="keeps">Whether any rows are kept.</param>
+/// <param name="keepsSparse">Whether those that a sparse policy has decoded are, for it.</param>
+internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse)
+{
+    private const string Dense = "dense";
+
+    // Generated tokens that there is room for at first.
+    private const int LeastRoom = 1024;
+    private readonly Lazy<string> _rows = new(() => RowsOf(model, cache.Pool.Layout.Format.Name));
+
+    /// <summary>Gives a sequence its place, on the thread of whoever submits it; none if it is not to have one.</summary>
+    public void Accept(Sequence sequence)
+    {
+        if (!keeps || !sequence.Options.Cache || sequence.Shared is not null)
+            return;
+        var lineage = keepsSparse ? sequence.Attention!.Policy.Name : Dense;
+        sequence.Accept(new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, sequence.Options.Tenant ?? "", sequence.Options.CacheSalt ?? "")));
+    }
+
+    /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
+    public static void Enter(Sequence sequence) => sequence.Prefix?.Enter(
+        sequence.Tokens, MostRows(sequence), (int)Math.Min(sequence.TokenLimit, sequence.TokenCount + (long)Math.Max(LeastRoom, sequence.TokenCount)));
+
+    /// <summary>Takes what others have computed meanwhile of what a sequence would compute next. False when there is nothing.</summary>
+    public static bool TrySkip(Sequence sequence)
+    {
+        var attention = sequence.Attention!;
+        // All that it has is whole columns, and no page is there for more.
+        if (sequence.Prefix is not { IsOpen: true } path || attention.RowCount != path.RowCount || attention.Cache!.ReservedRows != attention.RowCount)
+            return false;
+        var before = path.Count;
+        path.TakeMore(sequence.Tokens, MostRows(sequence));
+        if (path.Count == before)
+            return false;
+        attention.Cache.Adopt(path.Columns[before..]);
+        sequence.MarkFound(path.RowCount - attention.RowCount);
+        attention.Skip(path.RowCount);
+        return true;
+    }
+
+    /// <summary>Whether what <paramref name="other"/> would compute next is a column that <paramref name="first"/> has not computed to its end: it will find it.</summary>
+    public static bool ComputesNextOf(Sequence first, Sequence other)
+    {
+        if (first.Prefix is not { IsOpen: true } path || other.Prefix is not { IsOpen: true } own || path.Count > own.Count || other.Attention!.RowCount != own.RowCount)
+            return false;
+        var end = own.RowCount + PagePool.PageTokens;
+        return end <= MostRows(other) && end <= first.PrefillCount && end > first.CachedCount
+            && path.Name(own.Count, first.Tokens).Equals(own.Name(own.Count, other.Tokens));
+    }
+
+    /// <summary>Leaves the columns that are full since the last step to others; what was only guessed is no row of the sequence's.</summary>
+    /// <param name="endsPrompt">Whether its prompt is computed by now, and was not before.</param>
+    public void Add(Sequence sequence, bool endsPrompt)
+    {
+        if (endsPrompt)
+            sequence.MarkPromptEnd();
+        var rows = Math.Min(sequence.CachedCount, sequence.TokenCount - 1);
+        if (sequence.Prefix is not { IsOpen: true } path || rows < path.RowCount + PagePool.PageTokens || sequence.Fault is not null)
+            return;
+        var attention = sequence.Attention!;
+        // A page whose rows share a range remembers guesses that were taken back.
+        var pure = attention.TakeBack.Marks > 0 && cache.OpenPageBytes > 0 ? Math.Min(rows, attention.PromptEnd) : rows;
+        path.Add(attention.Cache!, sequence.Tokens, keepsSparse ? pure : attention.DenseRows(path.RowCount, pure));
+        if (path.RowCount + PagePool.PageTokens <= rows)
+            path.Close();
+    }
+
+    /// <summary>
+    /// Before rows are dropped of prompts that are over: whoever drops rows needs the columns no longer, and what stays is copied out of pages that the cache
+    /// has.
+    /// </summary>
+    public void LeaveToDrop(ReadOnlySpan<Sequence> chosen, Batch batch)
+    {
+        for (var i = 0; i < chosen.Length; i++)
+        {
+            var attention = chosen[i].Attention!;
+            if (!attention.DropsRows || !batch.Segments[i].EndsPrompt || chosen[i].Prefix is not { IsEntered: true } path)
+                continue;
+            path.Leave();
+            var pages = 0L;
+            for (var layer = 0; layer < model.Config.LayerCount; layer++)
+                pages += KvHead.PagesFor(attention.Policy.RowsKeptAt(model.Config.Attention, layer, attention.PromptEnd)) + 1;
+            cache.Pool.HasRoom(pages * model.Config.KvHeadCount, 0);
+        }
+    }
+
+    private static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);
+
+    // What rows depend on beside their tokens and how they were attended.
+    private static string RowsOf(Model model, string format)
+    {
+        var rope = model.Config.Rope;
+        var factors = string.Join(',', rope.FrequencyFactors ?? []);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{model.Weights.Fingerprint}|{format}|{PagePool.PageTokens}|{rope with { FrequencyFactors = null }}|{factors}");
+    }
+}
