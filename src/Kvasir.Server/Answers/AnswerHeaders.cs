@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kvasir.Calls;
 using Microsoft.AspNetCore.Http;
 
 namespace Kvasir.Server.Answers;
@@ -6,12 +7,16 @@ namespace Kvasir.Server.Answers;
 /// <summary>What the headers of an answer say about it.</summary>
 internal static class AnswerHeaders
 {
+    private const int MostIgnoredChars = 512;
+
     /// <summary>What is known when the request is accepted.</summary>
     public static void Write(HttpResponse response, ServedAnswer answer)
     {
         var headers = response.Headers;
         headers["x-kvasir-model"] = Printable(answer.Model.Id);
         headers["x-kvasir-attention"] = Printable(AttentionOf(answer));
+        if (answer.Choices[0].Sequence.Options.Constraint is JsonConstraint { IgnoredKeywords: [_, ..] keywords })
+            headers["x-kvasir-ignored"] = WithKeywords(headers["x-kvasir-ignored"].ToString(), keywords);
     }
 
     /// <summary>What is known when it has ended.</summary>
@@ -20,6 +25,20 @@ internal static class AnswerHeaders
 
     /// <summary>The policy that is really used.</summary>
     public static string AttentionOf(ServedAnswer answer) => (answer.Request.Options.Attention ?? answer.Model.Engine.Policy).Name;
+
+    // Fields of the request, then keywords of its schemas by JSON pointer; of more than fit, the first.
+    private static string WithKeywords(string fields, IReadOnlyList<string> keywords)
+    {
+        foreach (var keyword in keywords)
+        {
+            var more = fields.Length == 0 ? Printable(keyword) : $"{fields},{Printable(keyword)}";
+            if (more.Length > MostIgnoredChars)
+                break;
+            fields = more;
+        }
+
+        return fields;
+    }
 
     private static string Printable(string text) => string.Concat(text.Select(static c => c is >= ' ' and < (char)127 ? c : '?'));
 }

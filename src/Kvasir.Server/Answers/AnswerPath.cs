@@ -46,7 +46,7 @@ internal sealed partial class AnswerPath(
     }
 
     // Choice i of a prompt has the seed + i, or they would all be the same.
-    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<int[]> prompts)
+    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts)
     {
         var seed = request.Options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64();
         var choices = new List<Choice>(prompts.Count * request.ChoiceCount);
@@ -54,9 +54,9 @@ internal sealed partial class AnswerPath(
         {
             for (var i = 0; i < request.ChoiceCount; i++)
             {
-                var own = request.Options with { Sampling = request.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
+                var own = prompt.Options with { Sampling = prompt.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
                 if (request.ContextTokens is { } most)
-                    own = own with { MaxTokens = Math.Min(own.MaxTokens ?? most, most - prompt.Length) };
+                    own = own with { MaxTokens = Math.Min(own.MaxTokens ?? most, most - prompt.Tokens.Length) };
                 choices.Add(NewChoice(choices.Count, request, prompt, own));
             }
         }
@@ -64,11 +64,13 @@ internal sealed partial class AnswerPath(
         return new ServedAnswer(request, choices, clock.GetUtcNow());
     }
 
-    private static Choice NewChoice(int index, AnswerRequest request, int[] prompt, GenerationOptions options)
+    private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options)
     {
+        var prompt = ready.Tokens;
         var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
         var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
-        return new Choice(index, scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options)), echo);
+        var sequence = scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options));
+        return new Choice(index, sequence, echo, ready.NewSplitter());
     }
 
     private static async Task SubmitAsync(ServedAnswer answer)
@@ -116,7 +118,7 @@ internal sealed partial class AnswerPath(
     {
         if (choice.HasEnded)
             return null;
-        if (choice.Read() is { } piece)
+        foreach (var piece in choice.Read())
         {
             await writer.PieceAsync(choice, piece).ConfigureAwait(false);
             choice.MarkBegun();

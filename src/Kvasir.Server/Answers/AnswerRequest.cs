@@ -8,6 +8,12 @@ namespace Kvasir.Server.Answers;
 /// <param name="Options">Of every choice; the seed is the first one's.</param>
 internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, GenerationOptions Options)
 {
+    /// <summary>What may or must be called.</summary>
+    public AnswerTools Tools { get; init; } = AnswerTools.None;
+
+    /// <summary>JSON that answers have to be; null for any text.</summary>
+    public AnswerSchema? Schema { get; init; }
+
     /// <summary>Choices for each prompt.</summary>
     public int ChoiceCount { get; init; } = 1;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Kvasir.Calls;
 
 namespace Kvasir.Server.Answers;
 
@@ -6,10 +7,14 @@ namespace Kvasir.Server.Answers;
 /// <param name="index">Among all choices of the request.</param>
 /// <param name="sequence">Read by nobody else.</param>
 /// <param name="echo">What it begins with; null for nothing.</param>
-internal sealed class Choice(int index, Sequence sequence, Echo? echo = null)
+/// <param name="splitter">Takes its text apart; null where all of it is text.</param>
+internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, AnswerSplitter? splitter = null)
 {
     private readonly StringBuilder _text = new();
+    private readonly StringBuilder _reasoning = new();
+    private readonly List<ServedCall> _calls = [];
     private readonly List<GeneratedToken> _tokens = [];
+    private int _toldTokens;
     private bool _hasEcho;
     private Task<bool> _waiting = Task.FromResult(true);
 
@@ -17,8 +22,23 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null)
 
     public Sequence Sequence => sequence;
 
-    /// <summary>All of the text so far.</summary>
+    /// <summary>All that is said so far.</summary>
     public string Text => _text.ToString();
+
+    /// <summary>All that the model thought before, so far.</summary>
+    public string Reasoning => _reasoning.ToString();
+
+    /// <summary>Calls so far; the last may be cut.</summary>
+    public IReadOnlyList<ServedCall> Calls => _calls;
+
+    /// <summary>Whether there are calls, and all are complete.</summary>
+    public bool HasWholeCalls => splitter is { CallCount: > 0, CallsAreComplete: true };
+
+    /// <summary>How it ended. Behind the only call that was allowed nothing was waited for, which is an end like another.</summary>
+    public FinishReason Finish => splitter is { IsOver: true } && sequence.Failure is null && HasEnded ? FinishReason.End : sequence.Finish;
+
+    /// <summary>Whether a limit ended it.</summary>
+    public bool IsCut => Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull;
 
     /// <summary>Tokens of the prompt, computed or not.</summary>
     public int PromptTokens => sequence.PromptCount + sequence.Options.GivenTokens.Length;
@@ -44,39 +64,93 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null)
         return _waiting;
     }
 
-    /// <summary>What became ready since the last call, joined; null for nothing. Behind it <see cref="HasEnded"/> may be true.</summary>
-    public AnswerPiece? Read()
+    /// <summary>What became ready since the last call, joined as far as it is of one kind. Behind it <see cref="HasEnded"/> may be true.</summary>
+    public IReadOnlyList<AnswerPiece> Read()
     {
         if (HasEnded)
-            return null;
+            return [];
         // Looked at first: what is read behind it is all there will be.
         HasEnded = sequence.Finish != FinishReason.None;
-        var (start, first) = (_text.Length, _tokens.Count);
+        var more = new StringBuilder();
         // Behind the prompt's last logits, when all is known of it.
         while (sequence.TryRead(out var token))
         {
-            BeginWithEcho();
-            _text.Append(token.Text);
-            if (token.Token >= 0 && sequence.Options.TopLogprobs is not null)
+            BeginWithEcho(more);
+            more.Append(token.Text);
+            if (token.Token >= 0 && sequence.Options.TopLogprobs is not null && splitter is not { IsOver: true })
                 _tokens.Add(token);
         }
 
         if (HasEnded)
-            BeginWithEcho();
-        if (_text.Length == start && _tokens.Count == first)
-            return null;
-        return new AnswerPiece(PieceKind.Text, _text.ToString(start, _text.Length - start), _tokens.GetRange(first, _tokens.Count - first));
+            BeginWithEcho(more);
+        return Pieces(more.ToString());
     }
 
     /// <summary>Notes that a piece of it was written.</summary>
     public void MarkBegun() => HasBegun = true;
 
-    private void BeginWithEcho()
+    private List<AnswerPiece> Pieces(string text)
+    {
+        var pieces = new List<AnswerPiece>();
+        if (splitter is null)
+        {
+            if (text.Length > 0 || _toldTokens < _tokens.Count)
+                Add(pieces, new AnswerPart(AnswerPartKind.Content, text));
+            return pieces;
+        }
+
+        foreach (var part in text.Length > 0 ? splitter.Push(text) : [])
+            Add(pieces, part);
+        foreach (var part in HasEnded ? splitter.Finish() : [])
+            Add(pieces, part);
+        // Tokens whose text is a mark, or no text, are told with what follows them, or last.
+        if (HasEnded && _toldTokens < _tokens.Count)
+            Add(pieces, new AnswerPart(AnswerPartKind.Content, ""));
+        // What is held to a grammar ends by itself.
+        if (splitter.IsOver && !HasEnded && sequence.Options.Constraint is null)
+            sequence.Cancel();
+        return pieces;
+    }
+
+    private void Add(List<AnswerPiece> pieces, AnswerPart part)
+    {
+        switch (part.Kind)
+        {
+            case AnswerPartKind.Content:
+                _text.Append(part.Text);
+                break;
+            case AnswerPartKind.Reasoning:
+                _reasoning.Append(part.Text);
+                break;
+            case AnswerPartKind.CallBegin:
+                _calls.Add(new ServedCall(part.CallId!, part.Text));
+                break;
+            case AnswerPartKind.CallArguments:
+                _calls[part.CallIndex].Add(part.Text);
+                break;
+        }
+
+        // Nothing is written at a call's end.
+        var tokens = part.Kind == AnswerPartKind.CallEnd ? [] : _tokens.GetRange(_toldTokens, _tokens.Count - _toldTokens);
+        _toldTokens += tokens.Count;
+        pieces.Add(new AnswerPiece(Kind(part.Kind), part.Text, tokens) { CallIndex = part.CallIndex, CallId = part.CallId });
+    }
+
+    private static PieceKind Kind(AnswerPartKind kind) => kind switch
+    {
+        AnswerPartKind.Content => PieceKind.Text,
+        AnswerPartKind.Reasoning => PieceKind.Reasoning,
+        AnswerPartKind.CallBegin => PieceKind.CallBegin,
+        AnswerPartKind.CallArguments => PieceKind.CallArguments,
+        _ => PieceKind.CallEnd,
+    };
+
+    private void BeginWithEcho(StringBuilder text)
     {
         if (echo is null || _hasEcho)
             return;
         _hasEcho = true;
-        _text.Append(echo.Text);
+        text.Append(echo.Text);
         _tokens.AddRange(echo.Scores?.Tokens ?? []);
     }
 }

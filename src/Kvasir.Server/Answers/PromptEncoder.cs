@@ -9,9 +9,9 @@ internal sealed class PromptEncoder : IDisposable
     private const int MostThreads = 2;
     private readonly SemaphoreSlim _places = new(MostThreads);
 
-    /// <summary>The prompts' tokens, each of which leaves room for an answer.</summary>
-    /// <exception cref="RequestException">The template refuses, or a prompt does not fit.</exception>
-    public async Task<IReadOnlyList<int[]>> EncodeAsync(AnswerRequest request, ErrorShape errors, CancellationToken cancellation)
+    /// <summary>The prompts, each of which leaves room for an answer.</summary>
+    /// <exception cref="RequestException">The template refuses, a prompt does not fit, or no answer can be held to what is asked for.</exception>
+    public async Task<IReadOnlyList<ReadyPrompt>> EncodeAsync(AnswerRequest request, ErrorShape errors, CancellationToken cancellation)
     {
         var (model, limit) = (request.Model, request.ContextTokens ?? request.Model.Engine.ContextTokens);
         // No tokeniser makes fewer tokens of it, and none has to try.
@@ -26,7 +26,7 @@ internal sealed class PromptEncoder : IDisposable
                 throw TooLong(new Overflow(prompt.Length, limit), errors);
         }
 
-        return prompts;
+        return await RunAsync(() => prompts.Select(prompt => new ReadyPrompt(request, prompt)).ToArray(), cancellation).ConfigureAwait(false);
     }
 
     /// <summary>Runs what renders or tokenises; whoever is gone before its turn is not waited for.</summary>

@@ -8,6 +8,9 @@ internal abstract class PromptSource
     /// <summary>The characters that a tokeniser will see, or more, in bytes of UTF-8 of the longest prompt: more than fit are refused before anything is done with them.</summary>
     public abstract long TextBytes { get; }
 
+    /// <summary>Whether the model's template makes it, so that answers are in the model's own words for calls and for what it thinks.</summary>
+    public virtual bool IsConversation => false;
+
     /// <summary>The prompts' tokens. Runs on a thread of the pool.</summary>
     public abstract IReadOnlyList<int[]> Encode(ServedModel model);
 }

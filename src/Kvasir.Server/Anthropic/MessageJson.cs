@@ -15,6 +15,15 @@ internal static class MessageJson
         json.WriteStartObject();
         WriteHead(json, NewId(), answer);
         json.WriteStartArray("content");
+        if (choice.Reasoning.Length > 0)
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "thinking");
+            json.WriteString("thinking", choice.Reasoning);
+            json.WriteString("signature", "");
+            json.WriteEndObject();
+        }
+
         if (choice.Text.Length > 0)
         {
             json.WriteStartObject();
@@ -25,7 +34,7 @@ internal static class MessageJson
         }
 
         json.WriteEndArray();
-        WriteStop(json, choice, hasCalls: false);
+        WriteStop(json, choice, choice.HasWholeCalls);
         json.WriteNull("container");
         WriteUsage(json, answer, answer.CompletionTokens);
         json.WriteEndObject();
@@ -43,10 +52,10 @@ internal static class MessageJson
     /// <param name="choice">Null while it goes on.</param>
     public static void WriteStop(Utf8JsonWriter json, Choice? choice, bool hasCalls)
     {
-        json.WriteString("stop_reason", choice?.Sequence.Finish switch
+        json.WriteString("stop_reason", choice?.Finish switch
         {
             null => null,
-            FinishReason.Length => "max_tokens",
+            FinishReason.Length or FinishReason.KvFull => "max_tokens",
             FinishReason.ContextFull => "model_context_window_exceeded",
             FinishReason.Stop => "stop_sequence",
             _ => hasCalls ? "tool_use" : "end_turn",

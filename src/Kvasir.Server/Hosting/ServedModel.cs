@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using Kvasir.Attention.Policies;
+using Kvasir.Calls;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Models;
 using Kvasir.Text;
@@ -17,6 +18,7 @@ internal sealed class ServedModel : IDisposable
     private ServedModel(string id, Model model, EngineLoop loop, ChatTemplate? template, DateTimeOffset loadedAt)
     {
         (Id, Model, Loop, Template, LoadedAt) = (id, model, loop, template, loadedAt);
+        Format = AnswerFormat.Of(template, model.Tokenizer);
         Defaults = SamplingOptions.For(model.Defaults);
         Fingerprint = FingerprintOf(this);
         _longestPieceBytes = new Lazy<int>(() => LongestPiece(model.Tokenizer));
@@ -32,6 +34,9 @@ internal sealed class ServedModel : IDisposable
 
     /// <summary>Null for a model that completes text only.</summary>
     public ChatTemplate? Template { get; }
+
+    /// <summary>How it calls tools, and marks what it thinks.</summary>
+    public AnswerFormat Format { get; }
 
     public DateTimeOffset LoadedAt { get; }
 

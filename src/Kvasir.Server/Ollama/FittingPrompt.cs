@@ -15,6 +15,8 @@ internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateO
     // However long it is, it may fit in the end.
     public override long TextBytes => 0;
 
+    public override bool IsConversation => true;
+
     public override IReadOnlyList<int[]> Encode(ServedModel model)
     {
         var fixedCount = turns[0].Role == "system" ? 1 : 0;
@@ -39,5 +41,5 @@ internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateO
     }
 
     private int[] Tokens(ServedModel model, int fixedCount, int from) =>
-        model.Model.EncodeChat([.. turns.Take(fixedCount), .. turns.Skip(from)], options, model.Template);
+        model.Model.EncodeChat(model.Format.Fitted([.. turns.Take(fixedCount), .. turns.Skip(from)]), options, model.Template);
 }

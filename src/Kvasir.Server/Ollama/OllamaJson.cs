@@ -15,21 +15,21 @@ internal static class OllamaJson
         json.WriteString("created_at", Time(answer.CreatedAt));
     }
 
-    public static void WriteText(Utf8JsonWriter json, bool hasMessages, string text, bool isReasoning)
+    public static void WriteText(Utf8JsonWriter json, bool hasMessages, string text, string thinking = "")
     {
         if (hasMessages)
         {
             json.WriteStartObject("message");
             json.WriteString("role", "assistant");
-            json.WriteString("content", isReasoning ? "" : text);
+            json.WriteString("content", text);
         }
         else
         {
-            json.WriteString("response", isReasoning ? "" : text);
+            json.WriteString("response", text);
         }
 
-        if (isReasoning)
-            json.WriteString("thinking", text);
+        if (thinking.Length > 0)
+            json.WriteString("thinking", thinking);
         if (hasMessages)
             json.WriteEndObject();
     }
@@ -39,7 +39,7 @@ internal static class OllamaJson
     {
         var timings = AnswerTimings.Of(answer);
         json.WriteBoolean("done", true);
-        json.WriteString("done_reason", answer.Choices[0].Sequence.Finish is FinishReason.Length or FinishReason.ContextFull ? "length" : "stop");
+        json.WriteString("done_reason", answer.Choices[0].IsCut ? "length" : "stop");
         json.WriteNumber("total_duration", Nanoseconds(answer.ElapsedMs));
         json.WriteNumber("load_duration", 0);
         json.WriteNumber("prompt_eval_count", answer.PromptTokens);

@@ -48,7 +48,7 @@ internal abstract class OllamaRoute : AnswerRoute
     {
         json.WriteStartObject();
         OllamaJson.WriteHead(json, answer);
-        OllamaJson.WriteText(json, HasMessages, answer.Choices[0].Text, isReasoning: false);
+        OllamaJson.WriteText(json, HasMessages, answer.Choices[0].Text, answer.Choices[0].Reasoning);
         OllamaJson.WriteEnd(json, answer);
         json.WriteEndObject();
     }

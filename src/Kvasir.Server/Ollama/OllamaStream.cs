@@ -35,7 +35,10 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
                 return CallAsync(_call!);
             default:
                 var json = Begin();
-                OllamaJson.WriteText(json, hasMessages, piece.Text, piece.Kind == PieceKind.Reasoning);
+                if (piece.Kind == PieceKind.Reasoning)
+                    OllamaJson.WriteText(json, hasMessages, "", piece.Text);
+                else
+                    OllamaJson.WriteText(json, hasMessages, piece.Text);
                 return SendAsync(json);
         }
     }
@@ -45,7 +48,7 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
     public override Task FinishAsync()
     {
         var json = Begin();
-        OllamaJson.WriteText(json, hasMessages, "", isReasoning: false);
+        OllamaJson.WriteText(json, hasMessages, "");
         OllamaJson.WriteEnd(json, Answer);
         json.WriteEndObject();
         return frames.SendAsync();

@@ -17,8 +17,11 @@ internal static class ChatBody
             json.WriteNumber("index", choice.Index);
             json.WriteStartObject("message");
             json.WriteString("role", "assistant");
-            json.WriteString("content", choice.Text);
+            json.WriteString("content", choice.Calls.Count > 0 && choice.Text.Length == 0 ? null : choice.Text);
             json.WriteNull("refusal");
+            if (choice.Reasoning.Length > 0)
+                json.WriteString("reasoning_content", choice.Reasoning);
+            ChatCalls.Write(json, choice.Calls);
             json.WriteEndObject();
             ChatLogprobs.Write(json, answer.Model.Model.Tokenizer, choice.Tokens);
             json.WriteString("finish_reason", FiguresJson.Finish(choice));

@@ -24,8 +24,11 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         RefuseMissing(body);
         var limit = SamplingFields.Limit(body.Find("max_completion_tokens", "max_tokens"), least: 1);
         var settings = SamplingFields.Read(body, model, limit) with { TopLogprobs = Logprobs(body) };
-        return new AnswerRequest(model, Prompt(body, model), settings)
+        var tools = ToolFields.Read(body, model, options.Value.Strict);
+        return new AnswerRequest(model, Prompt(body, model, tools), settings)
         {
+            Tools = tools,
+            Schema = FormatFields.Read(body, options.Value.Strict),
             ChoiceCount = SamplingFields.Choices(body, options.Value.MaxChoices),
             Streams = body.Find("stream")?.Flag() ?? false,
             IncludesUsage = StreamFields.IncludesUsage(body),
@@ -36,7 +39,13 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
 
     /// <summary>The conversation alone, for routes that count or show it.</summary>
     /// <exception cref="RequestException">It is none, or the model has no template.</exception>
-    public static ConversationPrompt Prompt(RequestFields body, ServedModel model)
+    public static ConversationPrompt Prompt(RequestFields body, ServedModel model) => Prompt(body, model, ToolFields.Read(body, model, isStrict: false));
+
+    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new ChatStream(answer, (SseFrames)frames);
+
+    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => ChatBody.Write(json, answer);
+
+    private static ConversationPrompt Prompt(RequestFields body, ServedModel model, AnswerTools tools)
     {
         if (model.Template is null)
             throw new RequestException(ErrorKind.Unsupported, $"{model.Id} has no chat template, so it completes text only: POST /v1/completions");
@@ -46,13 +55,10 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         {
             AddsGenerationPrompt = body.Find("add_generation_prompt")?.Flag() ?? !continues,
             ContinuesLastMessage = continues,
+            Tools = tools.Descriptions(),
             Variables = Variables(body),
         });
     }
-
-    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new ChatStream(answer, (SseFrames)frames);
-
-    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => ChatBody.Write(json, answer);
 
     private static bool Continues(RequestFields body, List<ChatTurn> turns)
     {
@@ -74,18 +80,6 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         body.Refuse("template", "templates come from the model's files");
         if (body.Find("modalities") is { } modalities && modalities.Items(8).FirstOrDefault(static item => item.Text() != "text") is { } other)
             throw other.Unsupported($"{other.Path} is '{RequestValue.Short(other.Text())}'; only text is written here");
-        if (body.Find("response_format")?.Object() is { } format && format.Require("type") is var type && type.Text() != "text")
-            throw type.Unsupported($"{type.Path} is '{RequestValue.Short(type.Text())}'; only text is written here");
-        if (body.Find("tools") is { } tools && tools.Items(1024) is { Count: > 0 } items && items.FirstOrDefault(IsFunction) is { } function)
-            throw function.Unsupported($"{function.Path} is a function; this server does not support tools");
-    }
-
-    private static bool IsFunction(RequestValue tool)
-    {
-        if (tool.Object().Find("type")?.Text() is "function")
-            return true;
-        tool.Ignore();
-        return false;
     }
 
     private static int? Logprobs(RequestFields body)

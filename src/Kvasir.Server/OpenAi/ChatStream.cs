@@ -13,9 +13,15 @@ internal sealed class ChatStream(ServedAnswer answer, SseFrames frames) : OpenAi
 
     public override Task PieceAsync(Choice choice, AnswerPiece piece)
     {
+        if (piece.Kind == PieceKind.CallEnd)
+            return Task.CompletedTask;
         var json = BeginChoice(choice);
-        WriteRole(json, choice);
-        json.WriteString(piece.Kind == PieceKind.Reasoning ? "reasoning_content" : "content", piece.Text);
+        if (!choice.HasBegun)
+            WriteRole(json, piece);
+        if (piece.Kind is PieceKind.CallBegin or PieceKind.CallArguments)
+            ChatCalls.Write(json, piece);
+        else
+            json.WriteString(piece.Kind == PieceKind.Reasoning ? "reasoning_content" : "content", piece.Text);
         json.WriteEndObject();
         ChatLogprobs.Write(json, Answer.Model.Model.Tokenizer, piece.Tokens);
         return EndChoiceAsync(json, reason: null);
@@ -31,10 +37,11 @@ internal sealed class ChatStream(ServedAnswer answer, SseFrames frames) : OpenAi
         await EndChoiceAsync(json, FiguresJson.Finish(choice)).ConfigureAwait(false);
     }
 
-    private static void WriteRole(Utf8JsonWriter json, Choice choice)
+    private static void WriteRole(Utf8JsonWriter json, AnswerPiece piece)
     {
-        if (!choice.HasBegun)
-            json.WriteString("role", "assistant");
+        json.WriteString("role", "assistant");
+        if (piece.Kind != PieceKind.Text)
+            json.WriteNull("content");
     }
 
     private Utf8JsonWriter BeginChoice(Choice choice)

@@ -58,7 +58,7 @@ internal static class FiguresJson
     }
 
     /// <summary>How a choice ended, in OpenAI's words.</summary>
-    public static string Finish(Choice choice) => choice.Sequence.Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull ? "length" : "stop";
+    public static string Finish(Choice choice) => choice.IsCut ? "length" : choice.HasWholeCalls ? "tool_calls" : "stop";
 
     private static void WriteStage(Utf8JsonWriter json, string name, int tokens, double ms)
     {
@@ -72,7 +72,7 @@ internal static class FiguresJson
     {
         // A seed that was given as a negative number is told as one.
         json.WriteNumber("seed", unchecked((long)choice.Sequence.Seed));
-        json.WriteString("finish", choice.Sequence.Finish switch
+        json.WriteString("finish", choice.Finish switch
         {
             FinishReason.ContextFull => "context_full",
             FinishReason.KvFull => "kv_full",

@@ -42,6 +42,69 @@ public sealed class OpenAiClientTest
         Assert.Contains("temperature is 200", refused.Message);
     }
 
+    [Fact]
+    public async Task TheClientReadsACallWholeAndStreamed()
+    {
+        await using var server = await StartWithCallsAsync();
+        var client = Client(server);
+        var options = new ChatCompletionOptions { Temperature = 1, Seed = 4, ToolChoice = ChatToolChoice.CreateFunctionChoice("sun") };
+        options.Tools.Add(ChatTool.CreateFunctionTool("sun", "counts", BinaryData.FromString("""{"type":"object","properties":{"days":{"type":"integer","minimum":1,"maximum":9}},"required":["days"]}""")));
+        var whole = (await client.CompleteChatAsync([new UserChatMessage("How many?")], options)).Value;
+        var call = Assert.Single(whole.ToolCalls);
+        Assert.Equal((OpenAI.Chat.ChatFinishReason.ToolCalls, "sun"), (whole.FinishReason, call.FunctionName));
+        var (name, arguments, reason) = ("", "", (OpenAI.Chat.ChatFinishReason?)null);
+        await foreach (var update in client.CompleteChatStreamingAsync([new UserChatMessage("How many?")], options))
+        {
+            reason ??= update.FinishReason;
+            foreach (var piece in update.ToolCallUpdates)
+                (name, arguments) = (name + piece.FunctionName, arguments + piece.FunctionArgumentsUpdate);
+        }
+
+        Assert.Equal((call.FunctionName, $"{call.FunctionArguments}", whole.FinishReason), (name, arguments, reason!.Value));
+    }
+
+    [Fact]
+    public async Task TheAbstractionsInvokeTheFunctionAndAnswerWithItsResult()
+    {
+        await using var server = await StartWithCallsAsync();
+        var given = new List<int>();
+        var sun = AIFunctionFactory.Create(
+            (int days) =>
+            {
+                given.Add(days);
+                return $"{days} sunny days";
+            },
+            "sun",
+            "counts");
+        using var client = Client(server).AsIChatClient().AsBuilder().UseFunctionInvocation().Build();
+        var options = new ChatOptions { Tools = [sun], ToolMode = ChatToolMode.RequireSpecific("sun"), Temperature = 1, Seed = 4, MaxOutputTokens = 60 };
+        var response = await client.GetResponseAsync("How many?", options);
+        var called = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionCallContent>());
+        var result = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionResultContent>());
+        Assert.Equal(("sun", called.CallId, $"{Assert.Single(given)} sunny days"), (called.Name, result.CallId, result.Result?.ToString()));
+        Assert.Equal(ChatRole.Assistant, response.Messages[^1].Role);
+    }
+
+    [Fact]
+    public async Task TheAbstractionsReadAnAnswerOfAType()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = Client(server).AsIChatClient();
+        var answer = await client.GetResponseAsync<Animal>("Lily had a", new ChatOptions { Temperature = 1, Seed = 5, MaxOutputTokens = 200 });
+        Assert.True(Enum.IsDefined(answer.Result.Kind));
+    }
+
+    private static Task<RunningServer> StartWithCallsAsync() =>
+        RunningServer.StartAsync(static options => options.UseTemplate(Kvasir.Text.ChatTemplate.Parse(MarkedStories.Calls, "calls")));
+
     private static ChatClient Client(RunningServer server) =>
         new("stories260K", new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(server.Address, "/v1") });
+
+    internal enum AnimalKind
+    {
+        Cat,
+        Dog,
+    }
+
+    internal sealed record Animal(AnimalKind Kind, bool IsBig);
 }

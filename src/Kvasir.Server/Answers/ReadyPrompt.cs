@@ -1,0 +1,69 @@
+using Kvasir.Calls;
+using Kvasir.Server.Errors;
+
+namespace Kvasir.Server.Answers;
+
+/// <summary>A prompt's tokens, what its answers are held to, and how they are taken apart.</summary>
+internal sealed class ReadyPrompt
+{
+    private readonly AnswerRequest _request;
+    private readonly bool _opensReasoning;
+
+    /// <summary>Compiles what answers are held to, which may take half a second: not for the engine's thread.</summary>
+    /// <exception cref="RequestException">The schema is damaged, or asks for what is not supported.</exception>
+    public ReadyPrompt(AnswerRequest request, int[] tokens)
+    {
+        (_request, Tokens, Options) = (request, tokens, request.Options);
+        if (!request.Prompt.IsConversation)
+            return;
+        var format = request.Model.Format;
+        _opensReasoning = format.OpensReasoning(tokens, request.Model.Model.Tokenizer);
+        Options = Options with { ShownControls = format.ShownControls, Constraint = Constraint(), Sampling = Banned(Options.Sampling) };
+    }
+
+    public int[] Tokens { get; }
+
+    public GenerationOptions Options { get; }
+
+    /// <summary>For one answer; null where all of it is text.</summary>
+    public AnswerSplitter? NewSplitter()
+    {
+        var (format, tools) = (_request.Model.Format, _request.Tools);
+        return _request.Prompt.IsConversation && (format.HasReasoning || tools.AreLookedFor)
+            ? new AnswerSplitter(format, tools.AreLookedFor, tools.IsParallel, _opensReasoning)
+            : null;
+    }
+
+    // With both a schema and tools that may be called, an answer is one or the other.
+    private JsonConstraint? Constraint()
+    {
+        var (schema, tools) = (_request.Schema, _request.Tools);
+        var isCalled = tools.Use == ToolUse.Required;
+        if (schema is null && !isCalled)
+            return null;
+        try
+        {
+            return _request.Model.Model.Constraints.Answer(new AnswerDemand
+            {
+                Schema = isCalled ? null : schema!.Text,
+                IsStrict = schema?.IsStrict ?? false,
+                Tools = tools.AreLookedFor ? tools.Allowed : [],
+                IsParallel = tools.IsParallel,
+                Format = _request.Model.Format,
+                BeginsInReasoning = _opensReasoning,
+            });
+        }
+        catch (KvasirException refusal)
+        {
+            var error = EngineErrors.Of(refusal, isRunning: false);
+            throw new RequestException(error with { Param = isCalled ? "tools" : schema!.Place });
+        }
+    }
+
+    private SamplingOptions Banned(SamplingOptions sampling)
+    {
+        if (_request.Tools is not { IsEmpty: false, Use: ToolUse.Banned } || _request.Model.Format.OpeningToken is not { } opening)
+            return sampling;
+        return sampling with { LogitBias = new Dictionary<int, float>(sampling.LogitBias) { [opening] = -100 } };
+    }
+}

@@ -1,0 +1,56 @@
+using System.Text.Json.Nodes;
+using Kvasir.Text;
+
+namespace Kvasir.Server.Test.Support;
+
+/// <summary>The bundled model that tells stories, in whose vocabulary rare characters were replaced by marks, so that a bias makes it write them.</summary>
+internal sealed class MarkedStories : IDisposable
+{
+    public const int ThinkEnd = 511;
+    public const int CallBegin = 510;
+    public const int WholeCall = 507;
+    public const string Thinks = "{{ messages[-1].content }}<think>\n";
+
+    /// <summary>Calls as Hermes has them; tools by their names, since the context is short.</summary>
+    public const string Calls =
+        "{% for tool in tools or [] %}{{ tool.function.name }} {% endfor %}{% for m in messages %}{{ m.role + ':' }}{{ m.content or '' }}"
+        + "{% for c in m.tool_calls or [] %}{{ '<tool_call>{\"name\": \"' + c.function.name + '\", \"arguments\": ' + (c.function.arguments | tojson) + '}</tool_call>' }}{% endfor %}{% endfor %}";
+
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kvasir-marked-");
+
+    public MarkedStories()
+    {
+        foreach (var file in Directory.GetFiles(Folder()))
+            File.Copy(file, Path.Combine(_folder.FullName, Path.GetFileName(file)));
+        var path = Path.Combine(_folder.FullName, "tokenizer.json");
+        var json = JsonNode.Parse(File.ReadAllText(path))!;
+        var vocabulary = json["model"]!["vocab"]!.AsObject();
+        Rename(vocabulary, ThinkEnd, "</think>");
+        Rename(vocabulary, CallBegin, "<tool_call>");
+        Rename(vocabulary, WholeCall, "<tool_call>{\"name\":\"sun\",\"arguments\":{}}</tool_call>");
+        File.WriteAllText(path, json.ToJsonString());
+    }
+
+    public Task<RunningServer> StartAsync(string template) => RunningServer.StartAsync(options =>
+    {
+        options.Model = _folder.FullName;
+        options.ModelId = "stories260K";
+        options.UseTemplate(ChatTemplate.Parse(template, "marked"));
+    });
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    private static void Rename(JsonObject vocabulary, int token, string piece)
+    {
+        vocabulary.Remove(vocabulary.First(entry => entry.Value!.GetValue<int>() == token).Key);
+        vocabulary[piece] = token;
+    }
+
+    private static string Folder()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder.FullName, "Kvasir.slnx")))
+            folder = folder.Parent ?? throw new DirectoryNotFoundException("the tests run outside the repository");
+        return Path.Combine(folder.FullName, "assets", "stories260K", "hf");
+    }
+}
