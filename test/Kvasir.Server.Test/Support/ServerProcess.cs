@@ -11,7 +11,11 @@ internal sealed class ServerProcess : IDisposable
     /// <param name="assembly">Beside the tests.</param>
     public ServerProcess(string assembly, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, assembly), .. arguments])
+        string[] command = ["dotnet", Path.Combine(AppContext.BaseDirectory, assembly), .. arguments];
+        // Whoever runs the tests in the background may have interrupts ignored, and children have that from him.
+        if (OperatingSystem.IsLinux())
+            command = ["env", "--default-signal=INT,QUIT", .. command];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
