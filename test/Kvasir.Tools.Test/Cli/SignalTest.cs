@@ -51,33 +51,56 @@ public sealed class SignalTest : IDisposable
         Assert.InRange(Waiting(handle), 4096 - 16, 4096);
     }
 
-    [Theory]
-    [InlineData(Killed + 3, "\u001c")] // Ctrl-\, which nothing answers: the terminal is put in order all the same
-    [InlineData(0, "Once\r", "\u0004")]
-    public void ATerminalIsLeftAsItWasFound(int exitCode, params string[] lines)
+    // At the prompt Ctrl-\ is a key like Ctrl-C; a signal from elsewhere is heard there too, and nothing answers it.
+    [Fact]
+    public void ASignalThatNothingAnswersLeavesTheTerminalAsItWasFound()
+    {
+        using var process = StartChat();
+        var seen = UntilALineIsAskedFor(process);
+        using (var kill = Process.Start("pkill", $"-QUIT -P {process.Id}"))
+            kill.WaitForExit();
+        seen += process.StandardOutput.ReadToEnd();
+        AssertEnds(process, Killed + 3);
+        AssertLeftAsFound(seen);
+    }
+
+    [Fact]
+    public void ATerminalIsLeftAsItWasFound()
+    {
+        using var process = StartChat();
+        var seen = "";
+        foreach (var line in new[] { "Once\r", "\u0004" })
+        {
+            // What is typed before a line is asked for is the terminal's own to read.
+            seen += UntilALineIsAskedFor(process);
+            process.StandardInput.Write(line);
+            process.StandardInput.Flush();
+        }
+
+        seen += process.StandardOutput.ReadToEnd();
+        AssertEnds(process, 0);
+        AssertLeftAsFound(seen);
+    }
+
+    private Process StartChat()
     {
         if (!OperatingSystem.IsLinux() || !File.Exists("/usr/bin/script"))
             Assert.Skip("there is no script(1), which gives a process a terminal");
         var model = ChatModel.Create(_folder.Path);
-        using var process = Start($"exec script -qefc \"{Heard} dotnet '{Tool}' chat '{model}' --temperature 0 --max-tokens 3 -q\" /dev/null");
-        using var late = new Timer(_ => process.Kill(entireProcessTree: true), null, Patience, Timeout.InfiniteTimeSpan);
-        var seen = "";
-        foreach (var line in lines)
-        {
-            // What is typed before a line is asked for is the terminal's own to read.
-            var before = seen.Length;
-            while (seen.IndexOf("\e[?2004h", before, StringComparison.Ordinal) < 0 && process.StandardOutput.Read() is >= 0 and var next)
-                seen += (char)next;
-            Assert.Contains("\e[?2004h", seen[before..], StringComparison.Ordinal);
-            Press(process, line);
-        }
-
-        // A key that comes while the terminal changes its mode may be lost; a person presses it again.
-        using var again = new Timer(_ => Press(process, lines[^1]), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
-        seen += process.StandardOutput.ReadToEnd();
-        AssertEnds(process, exitCode);
-        Assert.True(seen.LastIndexOf("\e[?2004l", StringComparison.Ordinal) > seen.LastIndexOf("\e[?2004h", StringComparison.Ordinal), seen);
+        return Start($"exec script -qefc \"exec {Heard} dotnet '{Tool}' chat '{model}' --temperature 0 --max-tokens 3 -q\" /dev/null");
     }
+
+    private static string UntilALineIsAskedFor(Process process)
+    {
+        var seen = "";
+        while (!seen.Contains("\e[?2004h", StringComparison.Ordinal) && process.StandardOutput.Read() is >= 0 and var next)
+            seen += (char)next;
+        Assert.Contains("\e[?2004h", seen, StringComparison.Ordinal);
+        return seen;
+    }
+
+    private static void AssertLeftAsFound(string seen) =>
+        Assert.True(seen.LastIndexOf("\e[?2004l", StringComparison.Ordinal) > seen.LastIndexOf("\e[?2004h", StringComparison.Ordinal), seen);
 
     private Process Start(string command)
     {
@@ -88,19 +111,6 @@ public sealed class SignalTest : IDisposable
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add($"ulimit -c 0; {command}");
         return Process.Start(start)!;
-    }
-
-    private static void Press(Process process, string keys)
-    {
-        try
-        {
-            process.StandardInput.Write(keys);
-            process.StandardInput.Flush();
-        }
-        catch (IOException)
-        {
-            // It has ended, and reads no more.
-        }
     }
 
     private static void Signal(Process process, string name)
