@@ -54,7 +54,7 @@ public sealed class KvasirOptions
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 
-    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [tenant=T] [admin]</c>; null lets in whoever reaches the server.</summary>
+    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [tenant=T]</c>; null lets in whoever reaches the server.</summary>
     public string? KeyFile { get; set; }
 
     /// <summary>Names by which clients may ask the server, beside those of this machine.</summary>

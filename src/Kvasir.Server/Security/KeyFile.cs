@@ -5,7 +5,7 @@ using Kvasir.Ground;
 
 namespace Kvasir.Server.Security;
 
-/// <summary>Reads a file of keys: a line each, <c>name key [models=a,b] [priority=N] [tenant=T] [admin]</c>; # begins a comment.</summary>
+/// <summary>Reads a file of keys: a line each, <c>name key [models=a,b] [priority=N] [tenant=T]</c>; # begins a comment.</summary>
 internal static class KeyFile
 {
     private const int MostKeys = 10_000;
@@ -73,11 +73,10 @@ internal static class KeyFile
         var parts = word.Split('=', 2);
         return (parts[0], parts.Length == 2 ? parts[1] : null) switch
         {
-            ("admin", null) => key with { IsAdmin = true },
             ("models", { Length: > 0 } ids) => key with { Models = ids.Split(',', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal) },
             ("tenant", { Length: > 0 and <= MostNameCharacters } tenant) => key with { Tenant = tenant },
             ("priority", { } text) => key with { Priority = Whole(text, -MostPriority, MostPriority, parts[0], where) },
-            _ => throw Wrong(where, $"'{word}' is not models=, priority=, tenant= or admin"),
+            _ => throw Wrong(where, $"'{word}' is not models=, priority= or tenant="),
         };
     }
 

@@ -15,7 +15,7 @@ public sealed class KeyTest : IDisposable
         # who         key
         alice         alice-secret-1
         bob           bob-secret-22    models=other,more priority=5 tenant=team
-        root          root-secret-3    admin   # may change things
+        root          root-secret-3    priority=-5   # goes first
         """;
 
     private readonly string _path = Path.Combine(Path.GetTempPath(), $"kvasir-keys-{Guid.NewGuid():N}");
@@ -29,9 +29,9 @@ public sealed class KeyTest : IDisposable
     {
         var keys = KeyFile.Read(_path);
         Assert.Equal(["alice", "bob", "root"], keys.Select(static key => key.Name));
-        Assert.Equal(("team", 5, false), (keys[1].Tenant, keys[1].Priority, keys[1].IsAdmin));
-        Assert.Equal(("alice", 0, false), (keys[0].Tenant, keys[0].Priority, keys[0].IsAdmin));
-        Assert.True(keys[2].IsAdmin);
+        Assert.Equal(("team", 5), (keys[1].Tenant, keys[1].Priority));
+        Assert.Equal(("alice", 0), (keys[0].Tenant, keys[0].Priority));
+        Assert.Equal(-5, keys[2].Priority);
         Assert.True(keys[0].MayUse("anything"));
         Assert.True(keys[1].MayUse("more"));
         Assert.False(keys[1].MayUse("stories260K"));
