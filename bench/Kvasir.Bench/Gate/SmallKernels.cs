@@ -101,7 +101,7 @@ internal static class SmallKernels
         var (x, centres, scales) = (cases.Normal(128), cases.Normal(128), Array.ConvertAll(cases.Normal(128), Math.Abs));
         var (levels, numbers, limits) = (new int[128], new byte[32], Enumerable.Range(0, 15).Select(static i => (i - 7) / 4f).ToArray());
         cases.Add("levels of a key", 5, KeyLevels.LevelVariants, run => run(new ScaledValues(x, centres, scales), limits, levels));
-        cases.Add("signs of a key", 3, KeyLevels.SignVariants, run => run(new ScaledValues(x, centres, scales), numbers));
+        cases.Add("signs of a key", 2, KeyLevels.SignVariants, run => run(new ScaledValues(x, centres, scales), numbers));
 
         var (entries, pattern) = (cases.Normal(Heads * Tables * CodeScan.TableEntries), cases.Normal(CodeScan.TableEntries));
         var tables = new byte[entries.Length];
