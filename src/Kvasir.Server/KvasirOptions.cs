@@ -48,13 +48,40 @@ public sealed class KvasirOptions
     /// <summary>The most sequences that wait.</summary>
     public int MaxQueue { get; set; } = 128;
 
+    /// <summary>The most tokens of prompts that wait.</summary>
+    public long MaxQueueTokens { get; set; } = new QueueLimits().Tokens;
+
+    /// <summary>The most bytes that waiting prompts take.</summary>
+    public long QueueBytes { get; set; } = new QueueLimits().Bytes;
+
+    /// <summary>How many seconds a sequence waits before it is refused after all; 0 for ever.</summary>
+    public int QueueTimeoutSeconds { get; set; } = 600;
+
+    /// <summary>How many seconds any answer may take from its request on; 0 for any.</summary>
+    public int RequestTimeoutSeconds { get; set; }
+
+    /// <summary>The most sequences of one key that compute side by side, where the key's line does not say.</summary>
+    public int KeyRunning { get; set; } = new EngineOptions().MaxSequencesPerClient;
+
+    /// <summary>The most sequences of one key that wait.</summary>
+    public int KeyWaiting { get; set; } = new QueueLimits().SequencesPerClient;
+
+    /// <summary>How many milliseconds a step may take with prompts that are computed beside answers.</summary>
+    public int StepMs { get; set; } = new EngineOptions().StepMs;
+
+    /// <summary>The most rows of a step.</summary>
+    public int BatchTokens { get; set; } = new EngineOptions().BatchTokens;
+
+    /// <summary>The most unfinished prompts that hold memory.</summary>
+    public int MaxPrefills { get; set; } = new EngineOptions().MaxPrefills;
+
     /// <summary>Whether quantised weights are copied into the order that this machine reads fastest.</summary>
     public bool Repack { get; set; } = true;
 
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 
-    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [tenant=T]</c>; null lets in whoever reaches the server.</summary>
+    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [running=N] [tenant=T]</c>; null lets in whoever reaches the server.</summary>
     public string? KeyFile { get; set; }
 
     /// <summary>Names by which clients may ask the server, beside those of this machine.</summary>

@@ -19,7 +19,7 @@ internal static class ServeFlags
     public static readonly ValueFlag<int> ClearHttp2Port = new("--h2c-port", "A port for HTTP/2 without TLS", FlagValues.Whole(1, 65_535));
 
     public static readonly ValueFlag<string> Keys = new(
-        "--api-key-file", "Keys, a line each: name key [models=a,b] [priority=N] [tenant=T]; read again on SIGHUP", FlagValues.File);
+        "--api-key-file", "Keys, a line each: name key [models=a,b] [priority=N] [running=N] [tenant=T]; read again on SIGHUP", FlagValues.File);
 
     public static readonly ValueFlag<string> AllowedHosts = new(
         "--allowed-hosts", "Names by which clients may ask, with commas between, beside localhost and 127.0.0.1", FlagValues.Text);
@@ -39,10 +39,6 @@ internal static class ServeFlags
     public static readonly SwitchFlag KeepBillingHeader = new("--keep-billing-header", "Leave the line by which Claude Code's prompts differ from request to request");
 
     public static readonly SwitchFlag Strict = new("--strict", "Refuse fields of requests that would be ignored");
-
-    public static readonly ValueFlag<int> MaxSequences = new("--max-sequences", "Sequences that compute side by side", FlagValues.Whole(1, 512)) { Default = "16", Elsewhere = ["-np", "--parallel", "--max-num-seqs"] };
-
-    public static readonly ValueFlag<int> MaxQueue = new("--max-queue", "Sequences that may wait; more are refused", FlagValues.Whole(1, 65_536)) { Default = "128" };
 
     public static readonly ValueFlag<int> MaxChoices = new("--max-n", "Choices that a request may ask for", FlagValues.Whole(1, 128)) { Default = "8" };
 
@@ -64,5 +60,5 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate);
 
-    public static readonly FlagGroup Requests = new("Requests", MaxSequences, MaxQueue, MaxChoices, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
+    public static readonly FlagGroup Requests = new("Requests", MaxChoices, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

@@ -87,7 +87,7 @@ internal static class ServeRun
         options.WriteTimeoutSeconds = typed.Get(ServeFlags.WriteTimeout);
         options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
         options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;
-        options.UseEngine(EngineFlags.Read(typed) with { MaxSequences = typed.Get(ServeFlags.MaxSequences), Queue = new QueueLimits { Sequences = typed.Get(ServeFlags.MaxQueue) } });
+        options.UseEngine(TurnFlags.Read(typed));
     }
 
     private static void Reload(Shell shell, WebApplication app) =>

@@ -19,6 +19,13 @@ internal static class AnswerHeaders
             headers["x-kvasir-ignored"] = WithKeywords(headers["x-kvasir-ignored"].ToString(), keywords);
     }
 
+    /// <summary>Says that a request wanted to go before what its key allows.</summary>
+    public static void WarnOfPriority(HttpResponse response, AnswerRequest request)
+    {
+        if (request.AskedPriority is { } asked && asked != request.Options.Priority)
+            response.Headers["x-kvasir-warning"] = string.Create(CultureInfo.InvariantCulture, $"priority {asked} is {request.Options.Priority} here, the least that this key may ask for");
+    }
+
     /// <summary>What is known when it has ended.</summary>
     public static void WriteFigures(HttpResponse response, ServedAnswer answer) =>
         response.Headers["x-kvasir-cached-tokens"] = answer.CachedTokens.ToString(CultureInfo.InvariantCulture);

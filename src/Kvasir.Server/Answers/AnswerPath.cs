@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
@@ -16,6 +17,7 @@ namespace Kvasir.Server.Answers;
 internal sealed partial class AnswerPath(
     RequestReader reader, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
 {
+    private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly FrameTimes _times = new(clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds), TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
     private readonly TimeSpan? _wholeKeepAlive = options.Value.JsonKeepAliveSeconds > 0 ? TimeSpan.FromSeconds(options.Value.JsonKeepAliveSeconds) : null;
@@ -24,11 +26,16 @@ internal sealed partial class AnswerPath(
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
     {
         using var visit = gate.Enter();
-        var request = await reader.ReadAsync(context, route.Read).ConfigureAwait(false);
+        var arrived = clock.GetTimestamp();
+        var request = await reader.ReadAsync(context, (body, model) => OwnFields.Read(body, route.Read(body, model))).ConfigureAwait(false);
         if (AccessKey.Of(context) is { } key)
-            request = request with { Options = key.Own(request.Options) };
+        {
+            request = request with { Options = key.Own(request.Options, request.AskedPriority) };
+            AnswerHeaders.WarnOfPriority(context.Response, request);
+        }
+
         var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
-        var answer = NewAnswer(request, prompts);
+        var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, arrived));
         using var leaving = context.RequestAborted.Register(answer.Cancel);
         try
         {
@@ -45,8 +52,22 @@ internal sealed partial class AnswerPath(
         }
     }
 
+    // Time runs from the request's arrival; what its reading took, and the loading of a model, is gone.
+    private TimeSpan? TimeLeft(TimeSpan? deadline, long arrived)
+    {
+        if (deadline is not { } given)
+            return null;
+        var passed = clock.GetElapsedTime(arrived);
+        if (given - passed >= LeastTime)
+            return given - passed;
+        var problem = string.Create(
+            CultureInfo.InvariantCulture,
+            $"the deadline of {given.TotalMilliseconds:F0} ms passed: {passed.TotalMilliseconds:F0} ms after the request came its prompt is read, and nothing of it was computed");
+        throw new RequestException(ErrorKind.DeadlineExceeded, problem);
+    }
+
     // Choice i of a prompt has the seed + i, or they would all be the same.
-    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts)
+    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts, TimeSpan? timeLeft)
     {
         var seed = request.Options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64();
         var choices = new List<Choice>(prompts.Count * request.ChoiceCount);
@@ -54,7 +75,7 @@ internal sealed partial class AnswerPath(
         {
             for (var i = 0; i < request.ChoiceCount; i++)
             {
-                var own = prompt.Options with { Sampling = prompt.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
+                var own = prompt.Options with { Deadline = timeLeft, Sampling = prompt.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
                 if (request.ContextTokens is { } most)
                     own = own with { MaxTokens = Math.Min(own.MaxTokens ?? most, most - prompt.Tokens.Length) };
                 choices.Add(NewChoice(choices.Count, request, prompt, own));

@@ -14,6 +14,9 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
     /// <summary>JSON that answers have to be; null for any text.</summary>
     public AnswerSchema? Schema { get; init; }
 
+    /// <summary>The priority that was asked for; null for none.</summary>
+    public int? AskedPriority { get; init; }
+
     /// <summary>Choices for each prompt.</summary>
     public int ChoiceCount { get; init; } = 1;
 

@@ -8,11 +8,15 @@ namespace Kvasir.Server.Hosting;
 /// <summary>Holds the server's options to their ranges before anything starts.</summary>
 internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
 {
+    private const int MostSeconds = 24 * 60 * 60;
+
     public ValidateOptionsResult Validate(string? name, KvasirOptions options)
     {
         string?[] faults =
         [
             options.Model.Length == 0 ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model" : null,
+            Range(options.QueueTimeoutSeconds, 0, MostSeconds, nameof(options.QueueTimeoutSeconds)),
+            Range(options.RequestTimeoutSeconds, 0, MostSeconds, nameof(options.RequestTimeoutSeconds)),
             Range(options.MaxChoices, 1, 128, nameof(options.MaxChoices)),
             Range(options.KeepAliveSeconds, 1, 60, nameof(options.KeepAliveSeconds)),
             Range(options.JsonKeepAliveSeconds, 0, 3600, nameof(options.JsonKeepAliveSeconds)),

@@ -62,7 +62,19 @@ internal sealed class ServedModel : IDisposable
         ContextTokens = options.ContextTokens,
         Threads = options.Threads,
         MaxSequences = options.MaxSequences,
-        Queue = new QueueLimits { Sequences = options.MaxQueue },
+        BatchTokens = options.BatchTokens,
+        StepMs = options.StepMs,
+        MaxPrefills = options.MaxPrefills,
+        MaxSequencesPerClient = options.KeyRunning,
+        RequestTimeout = options.RequestTimeoutSeconds > 0 ? TimeSpan.FromSeconds(options.RequestTimeoutSeconds) : null,
+        Queue = new QueueLimits
+        {
+            Sequences = options.MaxQueue,
+            Tokens = options.MaxQueueTokens,
+            Bytes = options.QueueBytes,
+            SequencesPerClient = options.KeyWaiting,
+            Timeout = options.QueueTimeoutSeconds > 0 ? TimeSpan.FromSeconds(options.QueueTimeoutSeconds) : null,
+        },
     };
 
     /// <summary>Loads a model and gives it an engine.</summary>

@@ -1,12 +1,10 @@
 using System.Globalization;
-using Kvasir.Attention;
-using Kvasir.Attention.Policies;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
 
 namespace Kvasir.Server.OpenAi;
 
-/// <summary>What chat and completions say about drawing, stopping and attending, in the same words.</summary>
+/// <summary>What chat and completions say about drawing and stopping, in the same words.</summary>
 internal static class SamplingFields
 {
     private const int MostStops = 16;
@@ -15,19 +13,13 @@ internal static class SamplingFields
 
     /// <summary>Reads all but log-probabilities, which the two spell differently.</summary>
     /// <param name="maxTokens">Null for as many as the context has room for.</param>
-    public static GenerationOptions Read(RequestFields body, ServedModel model, int? maxTokens)
+    public static GenerationOptions Read(RequestFields body, ServedModel model, int? maxTokens) => new()
     {
-        var (attention, audit) = Kvasir(body);
-        return new GenerationOptions
-        {
-            MaxTokens = maxTokens,
-            Sampling = Sampling(body, model),
-            Stop = Stops(body.Find("stop")),
-            IgnoreEnd = body.Find("ignore_eos")?.Flag() ?? false,
-            Attention = attention,
-            AuditShare = audit,
-        };
-    }
+        MaxTokens = maxTokens,
+        Sampling = Sampling(body, model),
+        Stop = Stops(body.Find("stop")),
+        IgnoreEnd = body.Find("ignore_eos")?.Flag() ?? false,
+    };
 
     /// <summary>A limit, which null or -1 leaves to the context. What has no room is cut there: a limit is no promise.</summary>
     public static int? Limit(RequestValue? value, int least)
@@ -88,27 +80,5 @@ internal static class SamplingFields
         return value.IsText ? [value.ShortText(MostStopBytes)]
             : value.IsList ? [.. value.Items(MostStops).Select(static item => item.ShortText(MostStopBytes))]
             : throw value.Wrong("a string or a list of strings");
-    }
-
-    private static (AttentionPolicy? Policy, double? Audit) Kvasir(RequestFields body)
-    {
-        if (body.Find("kvasir")?.Object() is not { } own)
-            return (null, null);
-        var policy = own.Find("attention") is { } attention ? Policy(attention) : null;
-        var audit = own.Find("audit")?.Number(0, 1);
-        own.IgnoreRest();
-        return (policy, audit);
-    }
-
-    private static AttentionPolicy Policy(RequestValue attention)
-    {
-        try
-        {
-            return PolicyCatalog.Parse(attention.Text());
-        }
-        catch (KvasirException refusal)
-        {
-            throw attention.Refused($"{attention.Path}: {refusal.Message}");
-        }
     }
 }

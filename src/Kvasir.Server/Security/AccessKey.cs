@@ -13,6 +13,9 @@ internal sealed record AccessKey(string Name, byte[] Hash)
     /// <summary>The least priority number that its requests may ask for, and have if they ask for none.</summary>
     public int Priority { get; init; }
 
+    /// <summary>The most of its sequences that compute side by side; null for as many as any key's may.</summary>
+    public int? Running { get; init; }
+
     /// <summary>Whose prompts it shares what is computed with.</summary>
     public string Tenant { get; init; } = Name;
 
@@ -21,8 +24,10 @@ internal sealed record AccessKey(string Name, byte[] Hash)
     /// <summary>Of the request; null where the server has no keys, or the route needs none.</summary>
     public static AccessKey? Of(HttpContext context) => context.Items[typeof(AccessKey)] as AccessKey;
 
-    /// <summary>Options of a request of this key: its turn, its priority at best, and whose rows it finds.</summary>
-    public GenerationOptions Own(GenerationOptions options) => options with { Client = Name, Priority = Math.Max(Priority, options.Priority), Tenant = Tenant };
+    /// <summary>Options of a request of this key: its turn, its priority at best, how many may compute beside it, and whose rows it finds.</summary>
+    /// <param name="askedPriority">What the request asks for; null for nothing.</param>
+    public GenerationOptions Own(GenerationOptions options, int? askedPriority) =>
+        options with { Client = Name, Priority = Math.Max(Priority, askedPriority ?? Priority), MaxClientSequences = Running, Tenant = Tenant };
 
     internal void Join(HttpContext context) => context.Items[typeof(AccessKey)] = this;
 }

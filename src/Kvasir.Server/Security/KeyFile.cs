@@ -5,7 +5,7 @@ using Kvasir.Ground;
 
 namespace Kvasir.Server.Security;
 
-/// <summary>Reads a file of keys: a line each, <c>name key [models=a,b] [priority=N] [tenant=T]</c>; # begins a comment.</summary>
+/// <summary>Reads a file of keys: a line each, <c>name key [models=a,b] [priority=N] [running=N] [tenant=T]</c>; # begins a comment.</summary>
 internal static class KeyFile
 {
     private const int MostKeys = 10_000;
@@ -14,6 +14,7 @@ internal static class KeyFile
     private const int LeastKeyCharacters = 8;
     private const int MostKeyCharacters = 512;
     private const int MostPriority = 100;
+    private const int MostRunning = 1024;
 
     /// <exception cref="KvasirException">The file cannot be read, or a line is wrong: it is named by its number, and the key never.</exception>
     public static IReadOnlyList<AccessKey> Read(string path)
@@ -76,7 +77,8 @@ internal static class KeyFile
             ("models", { Length: > 0 } ids) => key with { Models = ids.Split(',', StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal) },
             ("tenant", { Length: > 0 and <= MostNameCharacters } tenant) => key with { Tenant = tenant },
             ("priority", { } text) => key with { Priority = Whole(text, -MostPriority, MostPriority, parts[0], where) },
-            _ => throw Wrong(where, $"'{word}' is not models=, priority= or tenant="),
+            ("running", { } text) => key with { Running = Whole(text, 1, MostRunning, parts[0], where) },
+            _ => throw Wrong(where, $"'{word}' is not models=, priority=, running= or tenant="),
         };
     }
 

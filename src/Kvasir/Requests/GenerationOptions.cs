@@ -56,6 +56,9 @@ public sealed record GenerationOptions
     /// </summary>
     public string? Client { get; init; }
 
+    /// <summary>The most sequences of <see cref="Client"/> that compute side by side, from 1 to 1024; null takes <see cref="EngineOptions.MaxSequencesPerClient"/>.</summary>
+    public int? MaxClientSequences { get; init; }
+
     /// <summary>From -100 to 100; lower goes first, and gives its memory up last. 30 seconds of waiting count as 1 less, so that nobody starves.</summary>
     public int Priority { get; init; }
 
@@ -125,6 +128,7 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
         if (Client?.Length > MostClientChars)
             throw new KvasirException(KvasirError.BadOption, $"the client's name has {Client.Length} characters, and at most {MostClientChars} are allowed");
+        EngineOptions.Require(MaxClientSequences ?? 1, 1, 1024, "sequences of the client");
         if (Priority is < -MostPriority or > MostPriority)
             throw new KvasirException(KvasirError.BadOption, $"priority {Priority} is outside -{MostPriority} to {MostPriority}");
         EngineOptions.Require(Deadline, "deadline");

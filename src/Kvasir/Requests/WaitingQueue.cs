@@ -232,7 +232,8 @@ internal sealed class WaitingQueue
         return Math.Max(1, places);
     }
 
-    private bool IsClientFull(Sequence sequence) => sequence.Ticket.Client is { Name: not null } client && client.Running >= _mostRunningPerClient;
+    private bool IsClientFull(Sequence sequence) =>
+        sequence.Ticket.Client is { Name: not null } client && client.Running >= (sequence.Options.MaxClientSequences ?? _mostRunningPerClient);
 
     // Priority, which waiting raises; those that have begun; the client that had least; arrival.
     private static bool Precedes(Sequence one, Sequence other, double nowMs)

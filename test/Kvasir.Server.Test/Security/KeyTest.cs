@@ -14,7 +14,7 @@ public sealed class KeyTest : IDisposable
     private const string Keys = """
         # who         key
         alice         alice-secret-1
-        bob           bob-secret-22    models=other,more priority=5 tenant=team
+        bob           bob-secret-22    models=other,more priority=5 running=3 tenant=team
         root          root-secret-3    priority=-5   # goes first
         """;
 
@@ -29,8 +29,8 @@ public sealed class KeyTest : IDisposable
     {
         var keys = KeyFile.Read(_path);
         Assert.Equal(["alice", "bob", "root"], keys.Select(static key => key.Name));
-        Assert.Equal(("team", 5), (keys[1].Tenant, keys[1].Priority));
-        Assert.Equal(("alice", 0), (keys[0].Tenant, keys[0].Priority));
+        Assert.Equal(("team", 5, 3), (keys[1].Tenant, keys[1].Priority, keys[1].Running));
+        Assert.Equal(("alice", 0, null), (keys[0].Tenant, keys[0].Priority, keys[0].Running));
         Assert.Equal(-5, keys[2].Priority);
         Assert.True(keys[0].MayUse("anything"));
         Assert.True(keys[1].MayUse("more"));
@@ -45,6 +45,7 @@ public sealed class KeyTest : IDisposable
     [InlineData("alice secret-key-1\nalice secret-key-2", "line 2: the name 'alice' is there twice")]
     [InlineData("alice secret-key-1\n\nbob secret-key-1", "line 3: the key of 'bob' is that of 'alice' too")]
     [InlineData("alice secret-key-1 priority=101", "priority is '101'; -100 to 100")]
+    [InlineData("alice secret-key-1 running=0", "running is '0'; 1 to 1024")]
     [InlineData("alice secret-key-1 colour=red", "'colour=red' is not models=")]
     public void AWrongLineIsNamedAndItsKeyIsNot(string text, string expected)
     {

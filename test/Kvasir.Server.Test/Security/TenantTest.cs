@@ -25,10 +25,23 @@ public sealed class TenantTest : IDisposable
         Assert.Equal((again, 0), (colleague, stranger));
     }
 
-    private static async Task<int> CachedAsync(RunningServer server, string key)
+    [Fact]
+    public async Task ASaltNarrowsThatAndWhoWantsNoneGetsNone()
+    {
+        await using var server = await RunningServer.StartAsync(options => options.KeyFile = _path);
+        var first = await CachedAsync(server, "bob-secret-22", "\"cache_salt\":\"one\",");
+        var again = await CachedAsync(server, "carol-secret-4", "\"cache_salt\":\"one\",");
+        var other = await CachedAsync(server, "bob-secret-22", "\"cache_salt\":\"two\",");
+        var stranger = await CachedAsync(server, "alice-secret-1", "\"cache_salt\":\"one\",");
+        var unwilling = await CachedAsync(server, "bob-secret-22", "\"cache_salt\":\"one\",\"kvasir\":{\"cache\":\"off\"},");
+        Assert.InRange(again, 32, 200);
+        Assert.Equal((0, 0, 0, 0), (first, other, stranger, unwilling));
+    }
+
+    private static async Task<int> CachedAsync(RunningServer server, string key, string fields = "")
     {
         var story = string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 8));
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent(JsonSerializer.Serialize(new { prompt = story, max_tokens = 4 })) };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent($"{{{fields}\"prompt\":\"{story}\",\"max_tokens\":4}}") };
         request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
         using var response = await server.Client.SendAsync(request);
         var usage = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("usage");
