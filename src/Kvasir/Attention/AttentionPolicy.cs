@@ -85,6 +85,20 @@ public abstract class AttentionPolicy
     }
 
     /// <summary>
+    /// Where a part of the index ends that begins at a row: what it holds follows from the rows up to that end and from nothing else, so that whoever begins with
+    /// the same rows can have it copied (<see cref="Selector.WritePart"/>, <see cref="Selector.ReadPart"/>). A multiple of 32; the row itself where none begins.
+    /// </summary>
+    /// <param name="firstRow">A multiple of 32.</param>
+    public virtual int PartEnd(int firstRow) => firstRow;
+
+    /// <summary>Bytes of such a part in one head: as many in every head that has any; 0 for none.</summary>
+    /// <param name="place">Of any head of the layer.</param>
+    public virtual long PartBytes(HeadPlace place, int rowCount) => 0;
+
+    /// <summary>What parts depend on beside their rows: two policies of which this is the same take each other's.</summary>
+    public virtual string PartName => Name;
+
+    /// <summary>
     /// Makes an index of the first <see cref="HeadPlace.PrefixRows"/> rows of one head. Selectors of all sequences that begin with them are given it by <see
     /// cref="HeadPlace.Prefix"/>: one of them builds it, a slice at a time, and when it is complete all read it. Null when there is nothing to share: an index
     /// that costs little is made by each.
@@ -149,6 +163,28 @@ public abstract class AttentionPolicy
     {
         for (var i = 0; i < selectors.Length; i++)
             selectors[i] = CreateSelector(first with { KvHead = i });
+    }
+
+    /// <summary>Fresh selectors for all heads of a sequence, [layers, KV heads].</summary>
+    /// <param name="first">The first head of the first layer.</param>
+    /// <exception cref="InvalidOperationException">The policy left one out.</exception>
+    internal Selector[] CreateAll(HeadPlace first, int kvHeadCount)
+    {
+        var selectors = new Selector[first.LayerCount * kvHeadCount];
+        try
+        {
+            for (var layer = 0; layer < first.LayerCount; layer++)
+                CreateLayer(first with { Layer = layer }, selectors.AsSpan(layer * kvHeadCount, kvHeadCount));
+            if (Array.IndexOf(selectors, null) is var missing and >= 0)
+                throw new InvalidOperationException($"attention policy '{Name}' made no selector for layer {missing / kvHeadCount}, KV head {missing % kvHeadCount}");
+            return selectors;
+        }
+        catch
+        {
+            foreach (var selector in selectors)
+                selector?.Dispose();
+            throw;
+        }
     }
 
     private static HeadPlace PlaceIn(AttentionShape shape, int layer, int maxRows, int prefixRows) =>

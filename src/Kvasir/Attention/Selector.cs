@@ -1,5 +1,6 @@
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention;
 
@@ -30,6 +31,20 @@ public abstract class Selector : IDisposable
     /// those that were there before the sequence began. What takes longer, and what needs rows that are not there yet, waits for <see cref="Build"/>.
     /// </summary>
     public virtual void Append(KvHead head, int firstRow, int rowCount)
+    {
+    }
+
+    /// <summary>
+    /// Writes the part of the index that is of rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which are indexed: for
+    /// others that begin with the same rows.
+    /// </summary>
+    /// <param name="part">As long as <see cref="AttentionPolicy.PartBytes(HeadPlace, int)"/> says.</param>
+    public virtual void WritePart(int firstRow, int rowCount, NativeView part)
+    {
+    }
+
+    /// <summary>Takes what <see cref="WritePart"/> of another has written, in the place of <see cref="Append"/> for these rows.</summary>
+    public virtual void ReadPart(int firstRow, int rowCount, NativeView part)
     {
     }
 

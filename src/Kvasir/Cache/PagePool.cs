@@ -175,7 +175,7 @@ public sealed class PagePool : IDisposable
     /// <summary>Whether so many pages, and so much memory beside them, can be taken now. What nobody computes with makes room, if that is enough.</summary>
     internal bool HasRoom(long pages, long besideBytes)
     {
-        while (!IsRoom(pages, besideBytes) && Prefixes?.TryEvict(PagesShort(pages, besideBytes)) == true)
+        while (!IsRoom(pages, besideBytes) && Prefixes?.TryEvict(PagesShort(pages, besideBytes) * PageBytes) == true)
         {
         }
 
@@ -278,7 +278,7 @@ public sealed class PagePool : IDisposable
     /// <summary>Frees all pages, whoever has them.</summary>
     public void Dispose() => _arena.Dispose();
 
-    private bool TryMakeRoom(long bytes) => (Trim() || Prefixes is { IdlePages: > 0 }) && HasRoom(0, bytes);
+    private bool TryMakeRoom(long bytes) => (Trim() || Prefixes is { FreeableBytes: > 0 }) && HasRoom(0, bytes);
 
     private bool IsRoom(long pages, long besideBytes)
     {

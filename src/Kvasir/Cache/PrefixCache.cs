@@ -28,6 +28,12 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     /// <summary>Pages that nobody uses.</summary>
     public long IdlePages => (long)_idleCount * headCount;
 
+    /// <summary>What policies have indexed of the rows.</summary>
+    public IndexParts Parts { get; } = new(pool);
+
+    /// <summary>Bytes that can be given back.</summary>
+    public long FreeableBytes => (IdlePages * pool.PageBytes) + Parts.Bytes;
+
     private int ColumnCount => _table.Count - _rootCount;
 
     public PrefixFigures Figures => new((long)ColumnCount * Rows, (long)_idleCount * Rows, IdlePages * pool.PageBytes)
@@ -37,6 +43,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         ResumedTokens = _counts.Resumed,
         AddedColumns = _counts.Added,
         EvictedColumns = _counts.Evicted,
+        IndexBytes = Parts.Bytes,
     };
 
     /// <summary>
@@ -120,21 +127,27 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         DropRoot(root);
     }
 
-    /// <summary>Gives back at least so many pages that nobody uses. False, with nothing given, when there are not so many.</summary>
-    public bool TryEvict(long pages)
+    /// <summary>
+    /// Gives back at least so many bytes, at least 1: columns that nobody uses with what is indexed of them, and then, if that is not enough, what is indexed of
+    /// others. False, with nothing given, when there are not so many.
+    /// </summary>
+    public bool TryEvict(long bytes)
     {
-        if (IdlePages < pages || _leaves.Count == 0)
+        if (FreeableBytes < bytes)
             return false;
-        for (var freed = 0L; freed < pages && _leaves.Count > 0; freed += headCount)
-            Evict();
+        for (; bytes > 0 && _leaves.Count > 0; bytes -= headCount * (long)pool.PageBytes)
+            bytes -= Evict();
+        if (bytes > 0)
+            Parts.Drop(bytes);
         return true;
     }
 
-    /// <summary>Gives back all that nobody uses.</summary>
+    /// <summary>Gives back all that nobody uses, and what is indexed of the rest.</summary>
     public void Clear()
     {
         while (_leaves.Count > 0)
             Evict();
+        Parts.Drop(Parts.Bytes);
     }
 
     /// <summary>Checks that the tree agrees with itself: counts, who may go, and that every page is in use.</summary>
@@ -142,6 +155,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     {
         Invariant.Holds(_idleCount >= _leaves.Count && _idleCount <= ColumnCount);
         Invariant.Holds(_madeCount == ColumnCount + _spare.Count && (_idleCount == 0) == (_leaves.Count == 0));
+        Invariant.Holds(Parts.Bytes <= pool.Memory.Figures.IndexBytes);
     }
 
     private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) =>
@@ -227,14 +241,16 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         _leaves.Reserve(_madeCount);
     }
 
-    private void Evict()
+    // Returns the bytes that it gives back beside pages.
+    private long Evict()
     {
-        Remove(_leaves.First);
         _counts.Evicted++;
+        return Remove(_leaves.First);
     }
 
-    private void Remove(PrefixColumn column)
+    private long Remove(PrefixColumn column)
     {
+        var bytes = Parts.Drop(column);
         RemoveLeaf(column);
         var parent = column.Parent!;
         column.End();
@@ -246,6 +262,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         AddLeaf(parent);
         if (parent.Parent is null)
             DropRoot(parent);
+        return bytes;
     }
 
     private void AddLeaf(PrefixColumn column)

@@ -38,6 +38,9 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Its place among those that may go; -1 for none.</summary>
     public int LeafIndex { get; set; } = -1;
 
+    /// <summary>The newest of the parts of indexes that are kept with it; null for none.</summary>
+    public IndexPart? FirstPart { get; set; }
+
     /// <summary>The next one in the same bucket of the table of names.</summary>
     public PrefixColumn? NextInBucket { get; set; }
 
@@ -60,7 +63,7 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Leaves the tree.</summary>
     public void End()
     {
-        Invariant.Holds(Users == 0 && Children == 0);
+        Invariant.Holds(Users == 0 && Children == 0 && FirstPart is null);
         if (Parent is not { } parent)
             return;
         if (_before is null)
@@ -75,6 +78,15 @@ internal sealed class PrefixColumn(int headCount)
 
     /// <summary>Whether it is what its name says: behind this column, these tokens.</summary>
     public bool Continues(PrefixColumn parent, ReadOnlySpan<int> tokens) => Parent == parent && tokens.SequenceEqual(_tokens);
+
+    /// <summary>The part of a policy's indexes of the last <paramref name="rows"/> rows up to its end; null where none is kept.</summary>
+    public IndexPart? Part(string policy, int rows)
+    {
+        var part = FirstPart;
+        while (part is not null && !part.IsOf(policy, rows))
+            part = part.NextOfColumn;
+        return part;
+    }
 
     /// <summary>The most tokens that what follows this column has in common with others at its beginning; -1 when nothing follows it.</summary>
     public int CommonTokens(ReadOnlySpan<int> tokens)

@@ -6,6 +6,9 @@ namespace Kvasir.Cache;
 /// <param name="IdleBytes">Memory of the idle ones.</param>
 public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long IdleBytes)
 {
+    /// <summary>Bytes of what policies have indexed of the tokens, kept for the next who has them; beside that of the rows.</summary>
+    public long IndexBytes { get; init; }
+
     /// <summary>Prompt tokens that sequences found computed when they came, and took.</summary>
     public long HitTokens { get; init; }
 

@@ -62,6 +62,13 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <inheritdoc cref="PrefixCache.Leave"/>
     public void Leave(bool isFaulty = false) => cache.Leave(this, isFaulty);
 
+    /// <inheritdoc cref="IndexParts.TryAdd"/>
+    /// <param name="endRow">The last of the column.</param>
+    public IndexPart? TryAddPart(int endRow, string policy, int rowCount, long bytes) => cache.Parts.TryAdd(_columns[(endRow / Rows) - 1], policy, rowCount, bytes);
+
+    /// <inheritdoc cref="IndexParts.Drop(IndexPart)"/>
+    public void Drop(IndexPart part) => cache.Parts.Drop(part);
+
     /// <summary>Computes the names of all full columns of these tokens.</summary>
     public void NameAll(ReadOnlySpan<int> tokens)
     {

@@ -282,6 +282,7 @@ public sealed class Sequence
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()
     {
+        Attention?.LeaveParts();
         Attention?.Release();
         Prefix?.Leave(isFaulty: Fault is not null);
         (PrefillCount, _gaveBack) = (TokenCount, true);

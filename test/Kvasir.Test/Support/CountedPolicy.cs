@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Support;
@@ -9,9 +10,13 @@ namespace Kvasir.Test.Support;
 internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(policy.Spec)
 {
     private long _rowsBuilt;
+    private long _rowsAppended;
 
     /// <summary>Of all heads together.</summary>
     public long RowsBuilt => Interlocked.Read(ref _rowsBuilt);
+
+    /// <summary>Rows that selectors were told of and did not find indexed, of all heads together.</summary>
+    public long RowsAppended => Interlocked.Read(ref _rowsAppended);
 
     /// <summary>With so many rows built, building throws.</summary>
     public long FaultAt { get; init; } = long.MaxValue;
@@ -29,6 +34,12 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
     public override double AppendRowCost(int dim) => policy.AppendRowCost(dim);
 
     public override double BuildRowCost(int dim) => policy.BuildRowCost(dim);
+
+    public override string PartName => policy.PartName;
+
+    public override int PartEnd(int firstRow) => policy.PartEnd(firstRow);
+
+    public override long PartBytes(HeadPlace place, int rowCount) => policy.PartBytes(place, rowCount);
 
     public override IDisposable? CreatePrefix(HeadPlace place) => policy.CreatePrefix(place);
 
@@ -55,7 +66,15 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
 
         public override int RowsWaiting => selector.RowsWaiting;
 
-        public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
+        public override void Append(KvHead head, int firstRow, int rowCount)
+        {
+            Interlocked.Add(ref owner._rowsAppended, rowCount);
+            selector.Append(head, firstRow, rowCount);
+        }
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part) => selector.WritePart(firstRow, rowCount, part);
+
+        public override void ReadPart(int firstRow, int rowCount, NativeView part) => selector.ReadPart(firstRow, rowCount, part);
 
         public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
 

@@ -19,13 +19,11 @@ internal sealed class SequenceAttention
     private Selector[] _selectors = [];
     private SharedIndex? _shared;
     private SharedIndex? _prefix;
+    private ReusedRows? _reused;
     private MemoryBudget? _memory;
     private long _indexBytes;
 
-    // Of rows that were there before: those that selectors were told of, and the end of those that they will be; the most that wait in any head, and heads
-    // in which some do.
-    private int _toldRows;
-    private int _tellingEnd;
+    // The most rows that wait in any head, and heads in which some do.
     private int _waitingRows;
     private int _waitingHeads;
 
@@ -108,7 +106,8 @@ internal sealed class SequenceAttention
             _reads = new LayerReads[_shape.LayerCount * _shape.KvHeadCount];
         try
         {
-            _selectors = NewSelectors(shared.Value, prefix?.Value as PrefixIndexes);
+            var first = HeadPlace.Of(_shape, 0, 0, MaxRows) with { Shared = shared.Value, TakeBack = TakeBack };
+            _selectors = Policy.CreateAll(first with { PrefixRows = PrefixRows, Prefixes = prefix?.Value as PrefixIndexes }, _shape.KvHeadCount);
         }
         catch
         {
@@ -120,24 +119,37 @@ internal sealed class SequenceAttention
     /// <summary>Begins to compute, with the selectors that were made for it.</summary>
     /// <param name="promptEnd">Rows before this one will be attended as a prompt.</param>
     /// <param name="reusedCount">Rows that the cache has already, fewer than <paramref name="promptEnd"/>.</param>
-    public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0)
+    /// <param name="path">The columns of the prefix cache that these are of; null for none.</param>
+    public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0, PrefixPath? path = null)
     {
         Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
         (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
-        (_memory, _toldRows, _tellingEnd) = (cache.Pool.Memory, 0, reusedCount);
-        (_waitingRows, _waitingHeads) = (reusedCount, _selectors.Length);
-        if (Policy.AppendRowCost(_shape.Dim) == 0)
-            TellAll();
+        (_memory, _reused) = (cache.Pool.Memory, new ReusedRows(Policy, _shape, path));
+        Tell(0, reusedCount);
     }
 
     /// <summary>Says that the cache has got rows of the prompt from elsewhere, up to <paramref name="rows"/>: they are indexed before new ones come.</summary>
     public void Skip(int rows)
     {
         Invariant.Holds(!IsIndexing && rows < PromptEnd);
-        (_toldRows, _tellingEnd, ReusedCount, RowCount) = (RowCount, rows, ReusedCount + rows - RowCount, rows);
-        (_waitingRows, _waitingHeads) = (rows - _toldRows, _selectors.Length);
-        if (Policy.AppendRowCost(_shape.Dim) == 0)
-            TellAll();
+        var first = RowCount;
+        (ReusedCount, RowCount) = (ReusedCount + rows - first, rows);
+        Tell(first, rows);
+    }
+
+    /// <summary>Leaves what is indexed of its columns to others.</summary>
+    public void LeaveParts()
+    {
+        if (Fault is not null || _selectors.Length == 0)
+            return;
+        try
+        {
+            _reused?.Leave(_selectors);
+        }
+        catch (Exception fault)
+        {
+            MarkFault(fault);
+        }
     }
 
     /// <summary>Bytes that growing to <paramref name="rows"/> rows would take for indexes. A policy that throws here has a fault, and takes none.</summary>
@@ -203,10 +215,11 @@ internal sealed class SequenceAttention
     /// <returns>The part of the budget that they take.</returns>
     public double TakeSlice(double budget, out int rows)
     {
-        var isTold = _toldRows == _tellingEnd;
-        var cost = (isTold ? Policy.BuildRowCost(_shape.Dim) : Policy.AppendRowCost(_shape.Dim)) * _waitingHeads;
+        if (_reused is { Waiting: > 0 } reused)
+            return reused.Take(budget, _waitingHeads, out rows);
+        var cost = Policy.BuildRowCost(_shape.Dim) * _waitingHeads;
         // What another builds for both is nothing to this one.
-        var isAnothers = isTold && _prefix is { IsComplete: false } && !_prefix.IsBuiltBy(this);
+        var isAnothers = _prefix is { IsComplete: false } && !_prefix.IsBuiltBy(this);
         rows = budget > 0 && !isAnothers ? (int)Math.Clamp(budget / cost, 1, _waitingRows) : 0;
         return rows * cost;
     }
@@ -215,9 +228,10 @@ internal sealed class SequenceAttention
     /// <param name="head">Layer by layer.</param>
     public void BuildHead(int head, int rows, IndexScratch scratch)
     {
-        var own = Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount);
-        if (_toldRows < _tellingEnd)
-            own.Append(_toldRows, rows);
+        var (layer, kvHead) = (head / _shape.KvHeadCount, head % _shape.KvHeadCount);
+        var own = Head(layer, kvHead);
+        if (_reused is { Waiting: > 0 } reused)
+            reused.Tell(own, layer, kvHead, rows);
         else if (Math.Min(rows, own.Selector.RowsWaiting) is > 0 and var waiting)
             own.Selector.Build(own.Rows, waiting, scratch);
     }
@@ -225,8 +239,8 @@ internal sealed class SequenceAttention
     /// <summary>Says that all heads have had their slice.</summary>
     public void EndSlice(int rows)
     {
-        if (_toldRows < _tellingEnd)
-            _toldRows += rows;
+        if (_reused is { Waiting: > 0 } reused)
+            reused.EndSlice(rows);
         CountIndexes();
         if (!IsIndexing && !IsOver && RowCount >= PromptEnd)
             _prefix?.Complete();
@@ -277,7 +291,8 @@ internal sealed class SequenceAttention
         Cache!.Truncate(rows);
         for (var i = 0; i < _selectors.Length; i++)
             _selectors[i].Truncate(Cache.Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).RowAt(rows));
-        (RowCount, _toldRows, _tellingEnd) = (Math.Min(RowCount, rows), Math.Min(_toldRows, rows), Math.Min(_tellingEnd, rows));
+        RowCount = Math.Min(RowCount, rows);
+        _reused?.Truncate(rows);
         CountIndexes();
     }
 
@@ -311,7 +326,7 @@ internal sealed class SequenceAttention
         _shared?.Leave(this);
         (_shared, _prefix) = (null, null);
         _memory?.Give(MemoryUse.Indexes, _indexBytes);
-        (_indexBytes, _waitingRows) = (0, 0);
+        (_indexBytes, _waitingRows, _reused) = (0, 0, null);
     }
 
     /// <summary>Gives back what indexes were asked for and need no longer, since rows were dropped.</summary>
@@ -338,12 +353,17 @@ internal sealed class SequenceAttention
         return true;
     }
 
-    // Of an index that costs nothing.
-    private void TellAll()
+    // At once, of an index that costs nothing.
+    private void Tell(int first, int end)
     {
-        for (var head = 0; head < _selectors.Length && _tellingEnd > _toldRows; head++)
-            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(_toldRows, _tellingEnd - _toldRows);
-        (_toldRows, _waitingRows) = (_tellingEnd, 0);
+        _reused!.Add(first, end);
+        (_waitingRows, _waitingHeads) = (end - first, _selectors.Length);
+        if (Policy.AppendRowCost(_shape.Dim) > 0)
+            return;
+        for (var head = 0; head < _selectors.Length && end > first; head++)
+            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(first, end - first);
+        _reused.EndSlice(end - first);
+        _waitingRows = 0;
     }
 
     // Which rows wait, and memory beyond what was asked for, positions beside dropped rows among it.
@@ -352,11 +372,12 @@ internal sealed class SequenceAttention
         try
         {
             var held = DropsRows ? Cache!.PositionBytes : 0;
-            (_waitingRows, _waitingHeads) = (_tellingEnd - _toldRows, _tellingEnd > _toldRows ? _selectors.Length : 0);
+            var untold = _reused?.Waiting ?? 0;
+            (_waitingRows, _waitingHeads) = (untold, untold > 0 ? _selectors.Length : 0);
             foreach (var selector in _selectors)
             {
                 held += selector.IndexBytes;
-                if (selector.RowsWaiting is var rows and > 0 && _toldRows == _tellingEnd)
+                if (untold == 0 && selector.RowsWaiting is var rows and > 0)
                     (_waitingRows, _waitingHeads) = (Math.Max(_waitingRows, rows), _waitingHeads + 1);
             }
 
@@ -368,30 +389,6 @@ internal sealed class SequenceAttention
         catch (Exception fault)
         {
             MarkFault(fault);
-        }
-    }
-
-    private Selector[] NewSelectors(IDisposable? shared, PrefixIndexes? prefixes)
-    {
-        var selectors = new Selector[_shape.LayerCount * _shape.KvHeadCount];
-        try
-        {
-            for (var layer = 0; layer < _shape.LayerCount; layer++)
-            {
-                var first = HeadPlace.Of(_shape, layer, 0, MaxRows) with { Shared = shared, TakeBack = TakeBack };
-                Policy.CreateLayer(
-                    first with { PrefixRows = PrefixRows, Prefixes = prefixes }, selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount));
-            }
-
-            if (Array.IndexOf(selectors, null) is var missing and >= 0)
-                throw new InvalidOperationException($"attention policy '{Policy.Name}' made no selector for layer {missing / _shape.KvHeadCount}, KV head {missing % _shape.KvHeadCount}");
-            return selectors;
-        }
-        catch
-        {
-            foreach (var selector in selectors)
-                selector?.Dispose();
-            throw;
         }
     }
 }

@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
@@ -53,8 +54,36 @@ internal sealed class BlockIndex : IDisposable
             for (var i = 0; i < _blockRows; i++)
                 keys.Decode(Count * _blockRows + i, _keys.AsSpan(i * _dim, _dim));
             Summarize();
-            RowCodec.BF16.Encode(_entry, _pages.Page<byte>(Count / PageBlocks).Slice(Count % PageBlocks * _entryBytes, _entryBytes));
+            RowCodec.BF16.Encode(_entry, Entry(Count));
         }
+    }
+
+    /// <summary>Where a part ends that begins at a row: behind the fewest rows that are whole blocks and whole pages of keys, or at the row itself within them.</summary>
+    public static int PartEnd(int firstRow, int blockRows)
+    {
+        var rows = blockRows;
+        while (rows % PagePool.PageTokens > 0)
+            rows += blockRows;
+        return firstRow % rows == 0 ? firstRow + rows : firstRow;
+    }
+
+    /// <summary>Bytes of the blocks of so many rows.</summary>
+    public static long PartBytes(int dim, int blockRows, int rows) => (long)(rows / blockRows) * RowCodec.BF16.RowBytes(2 * dim);
+
+    /// <summary>Copies the blocks of rows, which are there.</summary>
+    public void Write(int firstRow, int rowCount, NativeView part)
+    {
+        for (var i = 0; i < rowCount / _blockRows; i++)
+            Entry((firstRow / _blockRows) + i).CopyTo(part.Span((long)i * _entryBytes, _entryBytes));
+    }
+
+    /// <summary>Adds the next blocks, as another has written them.</summary>
+    public void Read(int firstRow, int rowCount, NativeView part)
+    {
+        Invariant.Holds(firstRow == Count * _blockRows);
+        _pages.Reserve(((firstRow + rowCount) / _blockRows + PageBlocks - 1) / PageBlocks);
+        for (var i = 0; i < rowCount / _blockRows; i++, Count++)
+            part.Span((long)i * _entryBytes, _entryBytes).CopyTo(Entry(Count));
     }
 
     /// <summary>Forgets the blocks that rows from <paramref name="rows"/> on belong to.</summary>
@@ -85,6 +114,8 @@ internal sealed class BlockIndex : IDisposable
     }
 
     public void Dispose() => _pages.Dispose();
+
+    private Span<byte> Entry(int block) => _pages.Page<byte>(block / PageBlocks).Slice(block % PageBlocks * _entryBytes, _entryBytes);
 
     private void Summarize()
     {

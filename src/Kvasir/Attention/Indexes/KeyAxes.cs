@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Kvasir.Cache;
 using Kvasir.Files;
@@ -23,6 +24,9 @@ internal sealed class KeyAxes
         Invariant.Holds(axes.Length == layerCount * kvHeadCount * dim * dim);
         (LayerCount, KvHeadCount, Dim, _axes) = (layerCount, kvHeadCount, dim, axes);
     }
+
+    /// <summary>A hash of all axes.</summary>
+    public string Identity => field ??= Hash();
 
     public int LayerCount { get; }
 
@@ -104,6 +108,13 @@ internal sealed class KeyAxes
         {
             throw new KvasirException(KvasirError.FileNotFound, $"{path} cannot be written: {MessageText.Line(problem.Message)}", problem);
         }
+    }
+
+    private string Hash()
+    {
+        var bytes = new byte[_axes.Length * sizeof(float)];
+        Buffer.BlockCopy(_axes, 0, bytes, 0, bytes.Length);
+        return Convert.ToHexString(SHA256.HashData(bytes));
     }
 
     private byte[] Header(string model, int tokens)

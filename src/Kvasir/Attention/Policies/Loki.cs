@@ -47,6 +47,12 @@ public sealed class Loki : SparsePolicy
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
         (long)NativePages.PagesFor(rows, Best.PageRows) * Best.PageRows * RowCodec.BF16.RowBytes(Math.Min(_rank, place.Dim));
 
+    public override string PartName => $"{Name}|{_axes.Value.Identity}";
+
+    public override int PartEnd(int firstRow) => firstRow + PagePool.PageTokens;
+
+    protected override long SparsePartBytes(HeadPlace place, int rowCount) => (long)rowCount * RowCodec.BF16.RowBytes(Math.Min(_rank, place.Dim));
+
     protected override void RequireShape(AttentionShape shape)
     {
         var axes = _axes.Value;
@@ -85,8 +91,21 @@ public sealed class Loki : SparsePolicy
                 keys.Decode(row, _key);
                 var own = _coordinates.AsSpan(0, _rank);
                 Project(_key, own);
-                RowCodec.BF16.Encode(own, _pages.Page<byte>(row / PageRows).Slice(row % PageRows * _rowBytes, _rowBytes));
+                RowCodec.BF16.Encode(own, Coordinates(row));
             }
+        }
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part)
+        {
+            for (var i = 0; i < rowCount; i++)
+                Coordinates(firstRow + i).CopyTo(part.Span((long)i * _rowBytes, _rowBytes));
+        }
+
+        public override void ReadPart(int firstRow, int rowCount, NativeView part)
+        {
+            _pages.Reserve((firstRow + rowCount + PageRows - 1) / PageRows);
+            for (var i = 0; i < rowCount; i++)
+                part.Span((long)i * _rowBytes, _rowBytes).CopyTo(Coordinates(firstRow + i));
         }
 
         public override void Truncate(int rows) => _pages.Truncate((rows + PageRows - 1) / PageRows);
@@ -105,6 +124,8 @@ public sealed class Loki : SparsePolicy
         }
 
         protected override float Threshold(Span<float> scores) => LargestNumbers.Largest(scores, (int)MathF.Ceiling(share * scores.Length));
+
+        private Span<byte> Coordinates(int row) => _pages.Page<byte>(row / PageRows).Slice(row % PageRows * _rowBytes, _rowBytes);
 
         private void Project(ReadOnlySpan<float> vector, Span<float> coordinates)
         {

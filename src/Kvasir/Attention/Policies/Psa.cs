@@ -2,6 +2,7 @@ using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Marks;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Policies;
 
@@ -51,6 +52,8 @@ public sealed class Psa : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
+    public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, BlockRows);
+
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, BlockRows, rows);
 
     public override void CreateLayer(HeadPlace first, Span<Selector> selectors)
@@ -65,6 +68,8 @@ public sealed class Psa : SparsePolicy
         for (var i = 0; i < selectors.Length; i++)
             selectors[i] = Create(first with { KvHead = i }, layer);
     }
+
+    protected override long SparsePartBytes(HeadPlace place, int rowCount) => BlockIndex.PartBytes(place.Dim, BlockRows, rowCount);
 
     // A head that was made by itself decides by itself.
     protected override ZonedSelector CreateSparse(HeadPlace place) => Create(place, null);
@@ -97,6 +102,10 @@ public sealed class Psa : SparsePolicy
         public override long IndexBytes => index.Bytes;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => index.Append(head, firstRow + rowCount);
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part) => index.Write(firstRow, rowCount, part);
+
+        public override void ReadPart(int firstRow, int rowCount, NativeView part) => index.Read(firstRow, rowCount, part);
 
         public override void EndPrompt(KvHead head) => _steps.EndPrompt(head.RowCount);
 

@@ -1,6 +1,7 @@
 using Kvasir.Attention.Indexes;
 using Kvasir.Cache;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Policies;
 
@@ -27,7 +28,11 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 
+    public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, _pageRows);
+
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, _pageRows, rows);
+
+    protected override long SparsePartBytes(HeadPlace place, int rowCount) => BlockIndex.PartBytes(place.Dim, _pageRows, rowCount);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Pages(Zones, place, _share, _pageRows);
 
@@ -39,6 +44,10 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
         public override long IndexBytes => _index.Bytes;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => _index.Append(head, firstRow + rowCount);
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part) => _index.Write(firstRow, rowCount, part);
+
+        public override void ReadPart(int firstRow, int rowCount, NativeView part) => _index.Read(firstRow, rowCount, part);
 
         public override void Truncate(int rows) => _index.Truncate(rows);
 

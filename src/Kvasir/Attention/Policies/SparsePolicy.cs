@@ -40,9 +40,14 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
     public sealed override long IndexBytesAt(HeadPlace place, int promptRows, int rows) =>
         Zones.DenseLayers.Contains(place.Layer) ? 0 : SparseIndexBytes(place, promptRows, rows);
 
+    public sealed override long PartBytes(HeadPlace place, int rowCount) => Zones.DenseLayers.Contains(place.Layer) ? 0 : SparsePartBytes(place, rowCount);
+
     public sealed override IDisposable? CreatePrefix(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? null : CreateSparsePrefix(place);
 
     public sealed override long PrefixBytesAt(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? 0 : SparsePrefixBytes(place);
+
+    /// <summary>As <see cref="PartBytes"/>, in a layer that is not dense.</summary>
+    protected virtual long SparsePartBytes(HeadPlace place, int rowCount) => 0;
 
     /// <summary>As <see cref="CreatePrefix"/>, in a layer that is not dense.</summary>
     protected virtual IDisposable? CreateSparsePrefix(HeadPlace place) => null;

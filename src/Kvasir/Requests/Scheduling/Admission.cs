@@ -59,7 +59,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
             opened.Adopt(prefixRows);
         else if (sequence.Prefix is { } path)
             opened.Adopt(path.Columns);
-        attention.Begin(opened, sequence.PrefillCount, opened.ReservedRows);
+        attention.Begin(opened, sequence.PrefillCount, opened.ReservedRows, sequence.Prefix);
         sequence.MarkFound(opened.ReservedRows);
         if (isAlone || !sequence.Ticket.StaysToItsEnd || attention.TryReserve(RowsToEnter(sequence, isAlone: false)))
             return true;

@@ -74,6 +74,9 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
         path.Add(attention.Cache!, sequence.Tokens, keepsSparse ? pure : attention.DenseRows(path.RowCount, pure));
         if (path.RowCount + PagePool.PageTokens <= rows)
             path.Close();
+        // Behind the prompt in one go, at the end: a step of an answer allocates nothing.
+        if (attention.RowCount <= attention.PromptEnd)
+            attention.LeaveParts();
     }
 
     /// <summary>
