@@ -90,6 +90,18 @@ public sealed class KvasirOptions
     /// <summary>Web pages that may use the server, as <c>scheme://host:port</c>, or <c>:*</c> for any port; empty takes the pages of this machine.</summary>
     public IList<string> CorsOrigins { get; } = [];
 
+    /// <summary>Whether <c>/metrics</c> needs no key.</summary>
+    public bool MetricsOpen { get; set; }
+
+    /// <summary>Where OpenTelemetry's figures and traces are sent, as <c>http://localhost:4317</c>; null sends none but what the host itself has arranged.</summary>
+    public string? OtlpEndpoint { get; set; }
+
+    /// <summary>A file to which a line of JSON is added for each request, or <c>-</c> for the error stream; null for none.</summary>
+    public string? RequestLog { get; set; }
+
+    /// <summary>Whether those lines have prompts and answers.</summary>
+    public bool LogText { get; set; }
+
     /// <summary>Whether a field that nobody knows is refused, in place of being ignored and named in a header.</summary>
     public bool Strict { get; set; }
 

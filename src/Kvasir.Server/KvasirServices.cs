@@ -6,6 +6,7 @@ using Kvasir.Server.OpenAi;
 using Kvasir.Server.Reading;
 using Kvasir.Server.Routes;
 using Kvasir.Server.Security;
+using Kvasir.Server.Telemetry;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -48,6 +49,7 @@ public static class KvasirServices
         services.AddSingleton<RequestGate>();
         services.AddSingleton<RequestReader>();
         services.AddSingleton<PromptEncoder>();
+        services.AddSingleton<AnswerWatch>();
         services.AddSingleton<AnswerPath>();
         services.AddSingleton<KeyRing>();
         services.AddSingleton<Border>();
@@ -55,6 +57,12 @@ public static class KvasirServices
         services.AddSingleton<StateRoutes>();
         services.AddSingleton<ModelRoutes>();
         services.AddSingleton<TokenRoutes>();
+        services.AddSingleton<MetricsRoute>();
+        services.AddSingleton<PropsRoute>();
+        services.AddSingleton<SlotsRoute>();
+        services.AddSingleton<EventsRoute>();
+        services.AddSingleton<ViewRoutes>();
+        TelemetrySetup.Add(services);
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
         services.AddSingleton<IDialectRoutes, AnthropicRoutes>();

@@ -89,7 +89,13 @@ public sealed class Engine : IDisposable
     public KvFormat Kv => _options.Kv;
 
     /// <summary>What goes on, for any thread at any time.</summary>
-    public EngineFigures Figures => _scheduler.Figures(_step.FaultCount);
+    public EngineFigures Figures => _scheduler.Figures(_step.FaultCount) with
+    {
+        Progress = _step.BegunCount + _pass.LayersComputed,
+        Memory = Memory,
+        KvBytesInUse = KvBytesInUse,
+        Prefixes = Prefixes,
+    };
 
     /// <summary>Sequences that wait.</summary>
     public int WaitingCount => _scheduler.WaitingCount;
@@ -167,7 +173,7 @@ public sealed class Engine : IDisposable
 
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
-        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Name, _meter);
+        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Spec.Entry.Name, _meter);
 
     /// <summary>Checks a request, on the thread of whoever asks, which may be any.</summary>
     /// <inheritdoc cref="Submit"/>

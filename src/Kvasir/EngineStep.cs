@@ -13,6 +13,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     private static readonly TimeSpan FaultWindow = TimeSpan.FromSeconds(60);
     private readonly long[] _faults = new long[MostFaults];
     private long _faultCount;
+    private long _begunCount;
 
     /// <summary>Where the time of the last step that computed something went.</summary>
     public StepTimings Last { get; private set; }
@@ -23,6 +24,9 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     /// <summary>Faults that ended a step.</summary>
     public long FaultCount => Volatile.Read(ref _faultCount);
 
+    /// <summary>Steps that began.</summary>
+    public long BegunCount => Volatile.Read(ref _begunCount);
+
     /// <summary>Whether three steps failed within a minute once, or the engine cannot go on.</summary>
     public bool IsFailing { get; private set; }
 
@@ -32,6 +36,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     {
         if (Broken is not null)
             throw Broken;
+        Volatile.Write(ref _begunCount, _begunCount + 1);
         try
         {
             return Compute();

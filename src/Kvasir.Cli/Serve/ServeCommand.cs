@@ -19,7 +19,7 @@ internal sealed class ServeCommand(Shell shell) : Verb
     public override IReadOnlyList<Operand> Operands => [Model];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [ServeFlags.Listening, ServeFlags.Access, ServeFlags.Names, ServeFlags.Requests, TurnFlags.All, .. EngineFlags.Groups, new("Output", OutputFlags.Quiet)];
+        [ServeFlags.Listening, ServeFlags.Access, ServeFlags.Names, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching, .. EngineFlags.Groups, new("Output", OutputFlags.Quiet)];
 
     public override IReadOnlyList<string> Examples =>
     [

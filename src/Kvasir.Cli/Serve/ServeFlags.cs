@@ -54,6 +54,17 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> DrainSeconds = new("--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600)) { Default = "25" };
 
+    public static readonly SwitchFlag MetricsOpen = new("--metrics-open", "Answer /metrics without a key");
+
+    public static readonly ValueFlag<string> Otlp = new("--otlp", "Where OpenTelemetry's figures and traces are sent, as http://localhost:4317", FlagValues.Text);
+
+    public static readonly ValueFlag<string> RequestLog = new(
+        "--request-log", "A file to which a line of JSON is added for each request; - for the error stream", FlagValues.WrittenFile);
+
+    public static readonly SwitchFlag LogText = new("--log-text", "Add prompts and answers to the request log");
+
+    public static readonly FlagGroup Watching = new("Watching", MetricsOpen, Otlp, RequestLog, LogText);
+
     public static readonly FlagGroup Listening = new("Listening", Port, Host, Socket, OllamaPort, ClearHttp2Port);
 
     public static readonly FlagGroup Access = new("Access", Keys, Insecure, AllowedHosts, CorsOrigins);

@@ -78,6 +78,10 @@ internal static class ServeRun
         options.KeyFile = typed.Find(ServeFlags.Keys);
         AddAll(options.AllowedHosts, typed.Find(ServeFlags.AllowedHosts));
         AddAll(options.CorsOrigins, typed.Find(ServeFlags.CorsOrigins));
+        options.MetricsOpen = typed.Is(ServeFlags.MetricsOpen);
+        options.OtlpEndpoint = typed.Find(ServeFlags.Otlp);
+        options.RequestLog = typed.Find(ServeFlags.RequestLog);
+        options.LogText = typed.Is(ServeFlags.LogText);
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         options.Repack = ModelFlags.Read(typed).Repack;

@@ -4,6 +4,7 @@ using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
 using Kvasir.Server.Security;
+using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -15,18 +16,17 @@ namespace Kvasir.Server.Answers;
 /// sequences in each of these.
 /// </summary>
 internal sealed partial class AnswerPath(
-    RequestReader reader, RequestGate gate, PromptEncoder encoder, IOptions<KvasirOptions> options, TimeProvider clock, ILogger<AnswerPath> log)
+    RequestReader reader, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
 {
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
-    private readonly FrameTimes _times = new(clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds), TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
+    private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds), TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
     private readonly TimeSpan? _wholeKeepAlive = options.Value.JsonKeepAliveSeconds > 0 ? TimeSpan.FromSeconds(options.Value.JsonKeepAliveSeconds) : null;
 
     /// <exception cref="RequestException">Nothing was written, and the error is to be.</exception>
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
     {
         using var visit = gate.Enter();
-        var arrived = clock.GetTimestamp();
         var request = await reader.ReadAsync(context, (body, model) => OwnFields.Read(body, route.Read(body, model))).ConfigureAwait(false);
         if (AccessKey.Of(context) is { } key)
         {
@@ -35,15 +35,16 @@ internal sealed partial class AnswerPath(
         }
 
         var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
-        var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, arrived));
+        var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, RequestRecord.Of(context).Elapsed));
+        watch.Submit(context, answer);
         using var leaving = context.RequestAborted.Register(answer.Cancel);
         try
         {
             await SubmitAsync(answer).ConfigureAwait(false);
             AnswerHeaders.Write(context.Response, answer);
             using var frames = request.Streams ? route.NewFrames(context, _times) : null;
-            var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, clock) : route.NewWriter(answer, frames);
-            await WriteAsync(answer, writer, context.RequestAborted).ConfigureAwait(false);
+            var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, watch.Clock) : route.NewWriter(answer, frames);
+            await WriteAsync(answer, writer, context).ConfigureAwait(false);
         }
         finally
         {
@@ -53,11 +54,10 @@ internal sealed partial class AnswerPath(
     }
 
     // Time runs from the request's arrival; what its reading took, and the loading of a model, is gone.
-    private TimeSpan? TimeLeft(TimeSpan? deadline, long arrived)
+    private static TimeSpan? TimeLeft(TimeSpan? deadline, TimeSpan passed)
     {
         if (deadline is not { } given)
             return null;
-        var passed = clock.GetElapsedTime(arrived);
         if (given - passed >= LeastTime)
             return given - passed;
         var problem = string.Create(
@@ -82,7 +82,7 @@ internal sealed partial class AnswerPath(
             }
         }
 
-        return new ServedAnswer(request, choices, clock.GetUtcNow());
+        return new ServedAnswer(request, choices, watch.Clock.GetUtcNow());
     }
 
     private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options)
@@ -110,16 +110,18 @@ internal sealed partial class AnswerPath(
         }
     }
 
-    private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context)
     {
+        var aborted = context.RequestAborted;
         await writer.BeginAsync().ConfigureAwait(false);
         while (true)
         {
             foreach (var choice in answer.Choices)
             {
-                if (await WriteChoiceAsync(choice, writer).ConfigureAwait(false) is not { } error)
+                if (await WriteChoiceAsync(answer, choice, writer).ConfigureAwait(false) is not { } error)
                     continue;
                 aborted.ThrowIfCancellationRequested();
+                AnswerWatch.Fail(context, error);
                 await writer.FailAsync(error).ConfigureAwait(false);
                 return;
             }
@@ -128,6 +130,7 @@ internal sealed partial class AnswerPath(
                 break;
             if (await WaitAsync(answer, writer, aborted).ConfigureAwait(false))
                 continue;
+            AnswerWatch.Fail(context, RequestGate.Refusal);
             await writer.FailAsync(RequestGate.Refusal).ConfigureAwait(false);
             return;
         }
@@ -135,11 +138,13 @@ internal sealed partial class AnswerPath(
         await writer.FinishAsync().ConfigureAwait(false);
     }
 
-    private async Task<RequestError?> WriteChoiceAsync(Choice choice, AnswerWriter writer)
+    private async Task<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer)
     {
         if (choice.HasEnded)
             return null;
-        foreach (var piece in choice.Read())
+        var pieces = choice.Read();
+        watch.Count(answer, choice, pieces.Count);
+        foreach (var piece in pieces)
         {
             await writer.PieceAsync(choice, piece).ConfigureAwait(false);
             choice.MarkBegun();
@@ -183,10 +188,10 @@ internal sealed partial class AnswerPath(
     private Task Pause(ServedAnswer answer, AnswerWriter writer, CancellationToken end)
     {
         if (writer.UntilKeepAlive is not { } left)
-            return Task.Delay(Timeout.InfiniteTimeSpan, clock, end);
+            return Task.Delay(Timeout.InfiniteTimeSpan, watch.Clock, end);
         if (answer.Request.IncludesProgress && answer.IsInPrefill && left > ProgressInterval)
             left = ProgressInterval;
-        return Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, clock, end);
+        return Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, watch.Clock, end);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A request failed while it was computed")]

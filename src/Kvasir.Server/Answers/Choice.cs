@@ -15,6 +15,8 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     private readonly List<ServedCall> _calls = [];
     private readonly List<GeneratedToken> _tokens = [];
     private int _toldTokens;
+    private int _countedTokens;
+    private long? _lastPiece;
     private bool _hasEcho;
     private Task<bool> _waiting = Task.FromResult(true);
 
@@ -84,6 +86,22 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         if (HasEnded)
             BeginWithEcho(more);
         return Pieces(more.ToString());
+    }
+
+    /// <summary>Tokens that were generated since somebody asked.</summary>
+    public int CountNew()
+    {
+        var (now, before) = (sequence.GeneratedCount, _countedTokens);
+        _countedTokens = Math.Max(now, before);
+        return _countedTokens - before;
+    }
+
+    /// <summary>A piece was read: how long behind the one before; null for the first.</summary>
+    public TimeSpan? MarkPiece(TimeProvider clock)
+    {
+        var since = _lastPiece is { } last ? clock.GetElapsedTime(last) : (TimeSpan?)null;
+        _lastPiece = clock.GetTimestamp();
+        return since;
     }
 
     /// <summary>Notes that a piece of it was written.</summary>

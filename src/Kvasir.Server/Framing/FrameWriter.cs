@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -91,6 +92,7 @@ internal abstract class FrameWriter : IDisposable
         }
         catch (TimeoutException)
         {
+            RequestRecord.Of(_context).IsSlowReader = true;
             _context.Abort();
             throw new OperationCanceledException($"the client took nothing for {_times.WriteLimit.TotalSeconds:F0} s", aborted);
         }

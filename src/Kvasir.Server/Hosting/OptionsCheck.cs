@@ -23,6 +23,9 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
             Range(options.WriteTimeoutSeconds, 1, 3600, nameof(options.WriteTimeoutSeconds)),
             Range(options.DrainSeconds, 0, 3600, nameof(options.DrainSeconds)),
             Range(options.MaxBodyBytes, 1024, 1 << 30, nameof(options.MaxBodyBytes)),
+            options.OtlpEndpoint is { } otlp && !(Uri.TryCreate(otlp, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+                ? $"OtlpEndpoint is '{otlp}'; a URL such as http://localhost:4317 is wanted"
+                : null,
             options.KeyFile is { } keys ? Refusal(() => KeyFile.Read(keys)) : null,
             options.CorsOrigins.Select(OriginRule.Fault).FirstOrDefault(static fault => fault is not null) is { } origin ? $"{nameof(options.CorsOrigins)}: {origin}" : null,
             KvFormat.Find(options.Kv) is null ? $"Kv is '{options.Kv}'; {KvFormat.Names} are known" : null,

@@ -15,9 +15,11 @@ internal sealed class ServedModel : IDisposable
     private const int PieceBytesLimit = 1024;
     private readonly Lazy<int> _longestPieceBytes;
 
-    private ServedModel(string id, Model model, EngineLoop loop, ChatTemplate? template, DateTimeOffset loadedAt)
+    private ServedModel(string id, Model model, EngineOptions settings, ChatTemplate? template, TimeProvider clock)
     {
-        (Id, Model, Loop, Template, LoadedAt) = (id, model, loop, template, loadedAt);
+        (Id, Model, Settings, Template, LoadedAt) = (id, model, settings, template, clock.GetUtcNow());
+        Loop = new EngineLoop(new Engine(model, settings));
+        Pulse = new EnginePulse(Engine, clock);
         Format = AnswerFormat.Of(template, model.Tokenizer);
         Defaults = SamplingOptions.For(model.Defaults);
         Fingerprint = FingerprintOf(this);
@@ -31,6 +33,12 @@ internal sealed class ServedModel : IDisposable
     public EngineLoop Loop { get; }
 
     public Engine Engine => Loop.Engine;
+
+    /// <summary>How the engine was told to run.</summary>
+    public EngineOptions Settings { get; }
+
+    /// <summary>Whether the engine moves.</summary>
+    public EnginePulse Pulse { get; }
 
     /// <summary>Null for a model that completes text only.</summary>
     public ChatTemplate? Template { get; }
@@ -91,7 +99,7 @@ internal sealed class ServedModel : IDisposable
             var template = options.GivenTemplate() ?? TemplateIn(options.ChatTemplate) ?? model.Template;
             // The next turn repeats this one.
             engine = engine with { PrefixCache = engine.PrefixCache ?? true };
-            return new ServedModel(options.ModelId ?? NameOf(options.Model), model, new EngineLoop(new Engine(model, engine)), template, clock.GetUtcNow());
+            return new ServedModel(options.ModelId ?? NameOf(options.Model), model, engine, template, clock);
         }
         catch
         {

@@ -17,8 +17,21 @@ internal sealed class ServedModels(IOptions<KvasirOptions> options)
     /// <summary>The model, once it is there.</summary>
     public ServedModel? Ready => _loading.Task.IsCompletedSuccessfully ? _loading.Task.Result : null;
 
+    /// <summary>Those that have an engine now.</summary>
+    public IReadOnlyList<ServedModel> InMemory => Ready is { } model ? [model] : [];
+
     /// <summary>The model, once it is there, if the request's key may use it.</summary>
-    public ServedModel? ReadyFor(HttpContext context) => Ready is { } model && (AccessKey.Of(context)?.MayUse(model.Id) ?? true) ? model : null;
+    public ServedModel? ReadyFor(HttpContext context) => Ready is { } model && MayUse(context, model) ? model : null;
+
+    /// <summary>Whether the request's key may use a model.</summary>
+    public static bool MayUse(HttpContext context, ServedModel model) => AccessKey.Of(context)?.MayUse(model.Id) ?? true;
+
+    /// <exception cref="RequestException">The request's key may not use the model.</exception>
+    public static void Require(HttpContext context, ServedModel model)
+    {
+        if (!MayUse(context, model))
+            throw new RequestException(ErrorKind.Forbidden, $"the key '{AccessKey.Of(context)!.Name}' may not use the model {model.Id}", "model");
+    }
 
     public void SetLoaded(ServedModel model) => _loading.TrySetResult(model);
 

@@ -60,6 +60,9 @@ internal static class FiguresJson
     /// <summary>How a choice ended, in OpenAI's words.</summary>
     public static string Finish(Choice choice) => choice.IsCut ? "length" : choice.HasWholeCalls ? "tool_calls" : "stop";
 
+    /// <summary>How a choice ended, in Kvasir's words.</summary>
+    public static string FinishWord(Choice choice) => JsonNamingPolicy.SnakeCaseLower.ConvertName(choice.Finish.ToString());
+
     private static void WriteStage(Utf8JsonWriter json, string name, int tokens, double ms)
     {
         json.WriteNumber($"{name}_n", tokens);
@@ -72,12 +75,7 @@ internal static class FiguresJson
     {
         // A seed that was given as a negative number is told as one.
         json.WriteNumber("seed", unchecked((long)choice.Sequence.Seed));
-        json.WriteString("finish", choice.Finish switch
-        {
-            FinishReason.ContextFull => "context_full",
-            FinishReason.KvFull => "kv_full",
-            var reason => JsonNamingPolicy.SnakeCaseLower.ConvertName(reason.ToString()),
-        });
+        json.WriteString("finish", FinishWord(choice));
         if (choice.Sequence.MatchedStop is { } stop)
             json.WriteString("stop", stop);
         if (choice.Sequence.AuditFigures is { } audit)

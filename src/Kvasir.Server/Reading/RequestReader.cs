@@ -1,6 +1,5 @@
 using Kvasir.Server.Errors;
 using Kvasir.Server.Hosting;
-using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
@@ -17,8 +16,7 @@ internal sealed class RequestReader(ServedModels models, IOptions<KvasirOptions>
         using var body = await RequestBody.ReadAsync(context.Request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
         var fields = body.Root.Object();
         var model = await models.FindAsync(fields.Find("model")?.Text(), context.RequestAborted).ConfigureAwait(false);
-        if (AccessKey.Of(context) is { } key && !key.MayUse(model.Id))
-            throw new RequestException(ErrorKind.Forbidden, $"the key '{key.Name}' may not use the model {model.Id}", "model");
+        ServedModels.Require(context, model);
         var request = read(fields, model);
         fields.IgnoreRest();
         if (ignored.ToString() is { Length: > 0 } paths)

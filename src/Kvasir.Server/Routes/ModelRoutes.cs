@@ -23,8 +23,7 @@ internal sealed class ModelRoutes(ServedModels models)
     public async Task FindAsync(HttpContext context)
     {
         var model = await models.FindAsync((string?)context.Request.RouteValues["id"], context.RequestAborted).ConfigureAwait(false);
-        if (models.ReadyFor(context) != model)
-            throw new RequestException(ErrorKind.Forbidden, $"this key may not use the model {model.Id}");
+        ServedModels.Require(context, model);
         await WholeBody.SendAsync(context, json => Write(json, model)).ConfigureAwait(false);
     }
 

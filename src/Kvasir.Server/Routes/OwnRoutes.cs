@@ -3,14 +3,15 @@ using Kvasir.Server.OpenAi;
 namespace Kvasir.Server.Routes;
 
 /// <summary>Routes that are no dialect's.</summary>
-internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens) : IDialectRoutes
+internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens, ViewRoutes views) : IDialectRoutes
 {
     public void Map(RouteTable routes)
     {
-        routes.GetOpen(OpenAiErrors.Shape, StateRoutes.HealthAsync, "/health");
+        routes.GetOpen(OpenAiErrors.Shape, state.HealthAsync, "/health");
         routes.GetOpen(OpenAiErrors.Shape, state.ReadyAsync, "/ready", "/v1/health");
         routes.Post(OpenAiErrors.Shape, tokens.TokenizeAsync, "/tokenize");
         routes.Post(OpenAiErrors.Shape, tokens.DetokenizeAsync, "/detokenize");
         routes.Post(OpenAiErrors.Shape, tokens.ApplyTemplateAsync, "/apply-template");
+        views.Map(routes);
     }
 }

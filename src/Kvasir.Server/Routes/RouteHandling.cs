@@ -2,16 +2,15 @@ using System.Globalization;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Security;
+using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Kvasir.Server.Routes;
 
 /// <summary>What surrounds the handler of every route: the request's id, the border, and errors, each as its dialect says it.</summary>
-internal sealed partial class RouteHandling(Border border, ILogger<RouteHandling> log)
+internal sealed partial class RouteHandling(Border border, RequestJournal journal, ILogger<RouteHandling> log)
 {
-    // What nginx says of a client that went away; nobody reads it but logs.
-    private const int ClientClosed = 499;
     private const int MostIdCharacters = 64;
 
     public async Task RunAsync(HttpContext context, ErrorShape errors, RouteAccess access, RequestDelegate handler)
@@ -20,6 +19,7 @@ internal sealed partial class RouteHandling(Border border, ILogger<RouteHandling
         context.TraceIdentifier = id;
         context.Response.Headers["x-request-id"] = id;
         context.Response.Headers["request-id"] = id;
+        using var entry = journal.Begin(context, access);
         try
         {
             if (await border.EnterAsync(context, access).ConfigureAwait(false))
@@ -27,8 +27,7 @@ internal sealed partial class RouteHandling(Border border, ILogger<RouteHandling
         }
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
-            if (!context.Response.HasStarted)
-                context.Response.StatusCode = ClientClosed;
+            RequestRecord.Of(context).IsGone = true;
             LogGone(id);
         }
         catch (BadHttpRequestException refused)
@@ -47,6 +46,7 @@ internal sealed partial class RouteHandling(Border border, ILogger<RouteHandling
 
     private async Task FailAsync(HttpContext context, ErrorShape errors, RequestError error)
     {
+        RequestRecord.Of(context).Error = error;
         if (context.Response.HasStarted)
         {
             // Half an answer, which nobody may take for a whole one.

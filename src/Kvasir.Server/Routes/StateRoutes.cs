@@ -4,10 +4,16 @@ using Microsoft.AspNetCore.Http;
 
 namespace Kvasir.Server.Routes;
 
-/// <summary><c>/health</c> and <c>/ready</c>: whether the process lives, and whether it takes requests.</summary>
+/// <summary><c>/health</c> and <c>/ready</c>: whether the engine moves or rests, and whether it takes requests.</summary>
 internal sealed class StateRoutes(ServedModels models, RequestGate gate)
 {
-    public static Task HealthAsync(HttpContext context) => SendAsync(context, StatusCodes.Status200OK, "ok");
+    public Task HealthAsync(HttpContext context)
+    {
+        var state = models.InMemory.Any(static model => model.Loop.State == EngineState.Failing) ? "failing"
+            : models.InMemory.All(static model => model.Pulse.Beats) ? "ok"
+            : "stuck";
+        return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state);
+    }
 
     public Task ReadyAsync(HttpContext context)
     {

@@ -56,6 +56,9 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>[layers]: what generated tokens of the last complete pass read.</summary>
     public ReadOnlySpan<LayerReads> LastReads => _transformer.LastReads;
 
+    /// <inheritdoc cref="Transformer.LayersComputed"/>
+    public long LayersComputed => _transformer.LayersComputed;
+
     /// <inheritdoc cref="BatchAttention.Capture"/>
     public LayerCapture? Capture
     {

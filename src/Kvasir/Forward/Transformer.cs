@@ -34,6 +34,7 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _projected;
     private readonly NativeView _logits;
     private readonly LayerReads[] _reads;
+    private long _layersComputed;
     private StepClock _clock;
 
     /// <param name="kv">How keys and values are stored.</param>
@@ -81,6 +82,9 @@ internal sealed class Transformer : IDisposable
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
     public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
 
+    /// <summary>Layers of all batches so far; any thread may look at it to see that something moves.</summary>
+    public long LayersComputed => Volatile.Read(ref _layersComputed);
+
     /// <summary>Of the last <see cref="Forward"/>.</summary>
     public StepTimings LastStep { get; private set; }
 
@@ -104,6 +108,7 @@ internal sealed class Transformer : IDisposable
             Attend(batch, layer);
             FeedForward(batch.RowCount, _layers[layer]);
             _clock.MarkLinear();
+            Volatile.Write(ref _layersComputed, _layersComputed + 1);
         }
 
         Project(batch.LogitRows);

@@ -1,8 +1,13 @@
+using Kvasir.Cache;
+
 namespace Kvasir;
 
 /// <summary>What goes on in an engine, read at any time by any thread without waiting for a step. What counts up never goes down.</summary>
 public sealed record EngineFigures
 {
+    /// <summary>Upper bounds, in milliseconds, of all but the last of <see cref="StepsByTime"/>.</summary>
+    public static ReadOnlySpan<double> StepBoundsMs => [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000];
+
     /// <summary>Sequences that compute.</summary>
     public required int Running { get; init; }
 
@@ -32,6 +37,21 @@ public sealed record EngineFigures
 
     /// <summary>Time in steps so far, without the building of indexes.</summary>
     public required double StepMs { get; init; }
+
+    /// <summary>Steps so far by how long they took: each is counted in the first whose bound it does not exceed.</summary>
+    public required IReadOnlyList<long> StepsByTime { get; init; }
+
+    /// <summary>Grows with every step that begins and every layer that is computed: in an engine that has sequences and where this stands still, something hangs.</summary>
+    public long Progress { get; init; }
+
+    /// <summary>Bytes taken beside the model's weights.</summary>
+    public MemoryFigures Memory { get; init; }
+
+    /// <summary>Bytes of cache pages in use, those of the prefix cache among them.</summary>
+    public long KvBytesInUse { get; init; }
+
+    /// <summary>What the prefix cache holds and has been good for.</summary>
+    public PrefixFigures Prefixes { get; init; }
 
     /// <summary>Generated rows so far, guesses among them.</summary>
     public required long DecodeRows { get; init; }

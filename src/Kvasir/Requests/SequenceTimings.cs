@@ -6,6 +6,7 @@ public sealed class SequenceTimings
     private TimeProvider _time = TimeProvider.System;
     private long _submitted = TimeProvider.System.GetTimestamp();
     private bool _isIndexing;
+    private List<double>? _preemptions;
 
     /// <summary>The first prompt row was computed.</summary>
     public double PrefillStartMs { get; private set; } = double.NaN;
@@ -17,6 +18,9 @@ public sealed class SequenceTimings
 
     /// <summary>Time behind the first token in which the index of its prompt was built, while others computed too; 0 where none was to be built.</summary>
     public double IndexMs { get; private set; }
+
+    /// <summary>When it gave its memory back to others, to be computed again. To be read after the end.</summary>
+    public IReadOnlyList<double> PreemptionsMs => _preemptions ?? (IReadOnlyList<double>)[];
 
     /// <summary>Since its submission.</summary>
     public double ElapsedMs => Now();
@@ -51,6 +55,8 @@ public sealed class SequenceTimings
         if (_isIndexing && IndexMs == 0)
             IndexMs = Now() - FirstTokenMs;
     }
+
+    internal void MarkPreemption() => (_preemptions ??= []).Add(Now());
 
     internal void MarkEnd() => EndMs = Now();
 

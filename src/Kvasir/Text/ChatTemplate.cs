@@ -16,14 +16,17 @@ public sealed class ChatTemplate
 
     private readonly Statement[] _body;
 
-    private ChatTemplate(string name, Statement[] body)
+    private ChatTemplate(string name, string source, Statement[] body)
     {
-        Name = name;
+        (Name, Source) = (name, source);
         _body = body;
     }
 
     /// <summary>Where the template comes from, for messages.</summary>
     public string Name { get; }
+
+    /// <summary>Its text.</summary>
+    public string Source { get; }
 
     /// <summary>Reads a template.</summary>
     /// <param name="source">The template's text, at most 2^20 characters.</param>
@@ -37,7 +40,7 @@ public sealed class ChatTemplate
             throw new KvasirException(KvasirError.BadTemplate, $"{name}: {source.Length} characters, above the limit of {MaxSourceCharacters}");
         try
         {
-            return new ChatTemplate(name, Parser.Parse(source));
+            return new ChatTemplate(name, source, Parser.Parse(source));
         }
         catch (JinjaFailure failure)
         {

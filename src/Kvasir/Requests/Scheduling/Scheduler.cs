@@ -98,6 +98,7 @@ internal sealed class Scheduler
         PromptRowsBudget = Counts.PromptRowsBudget,
         Steps = Counts.Steps,
         StepMs = Counts.StepMs,
+        StepsByTime = Counts.ByTime,
         DecodeRows = Counts.DecodeRows,
         PromptRows = Counts.PromptRows,
         Preemptions = Counts.Preemptions,
@@ -368,6 +369,7 @@ internal sealed class Scheduler
         victim.Release();
         _cache.Pool.Trim();
         victim.Ticket.HasBegun = true;
+        victim.Timings.MarkPreemption();
         Waiting.AddPreempted(victim);
     }
 

@@ -17,6 +17,7 @@ internal sealed class StepCounts
     private int _lastPromptRows;
     private int _budget;
     private long _depths;
+    private readonly long[] _byTime = new long[EngineFigures.StepBoundsMs.Length + 1];
 
     public long Steps => Volatile.Read(ref _steps);
 
@@ -40,6 +41,18 @@ internal sealed class StepCounts
 
     /// <summary>Rows before those of prompts in the last step, on average.</summary>
     public int LastPromptDepth => (int)(_depths / Math.Max(1, _lastPromptRows));
+
+    /// <summary>Steps by <see cref="EngineFigures.StepBoundsMs"/>.</summary>
+    public long[] ByTime
+    {
+        get
+        {
+            var counts = new long[_byTime.Length];
+            for (var i = 0; i < counts.Length; i++)
+                counts[i] = Volatile.Read(ref _byTime[i]);
+            return counts;
+        }
+    }
 
     public int PromptRowsBudget
     {
@@ -79,6 +92,10 @@ internal sealed class StepCounts
     public void EndStep(double ms)
     {
         Volatile.Write(ref _lastMs, ms);
+        var place = 0;
+        while (place < EngineFigures.StepBoundsMs.Length && ms > EngineFigures.StepBoundsMs[place])
+            place++;
+        Volatile.Write(ref _byTime[place], _byTime[place] + 1);
         Volatile.Write(ref _ticks, _ticks + (long)(ms * TimeSpan.TicksPerMillisecond));
         Volatile.Write(ref _steps, _steps + 1);
     }

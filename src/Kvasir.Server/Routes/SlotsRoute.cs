@@ -1,0 +1,68 @@
+using System.Text.Json;
+using Kvasir.Server.Answers;
+using Kvasir.Server.Errors;
+using Kvasir.Server.Framing;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.Security;
+using Kvasir.Server.Telemetry;
+using Microsoft.AspNetCore.Http;
+
+namespace Kvasir.Server.Routes;
+
+/// <summary><c>/slots</c>: sequences that wait or compute, each with how far it is. A key sees those of its own tenant.</summary>
+internal sealed class SlotsRoute(RequestJournal journal, ServedModels models)
+{
+    public Task ListAsync(HttpContext context)
+    {
+        if (context.Request.Query["fail_on_no_slot"] == "1" && models.InMemory.All(static model => IsFull(model)))
+            throw new RequestException(ErrorKind.Overloaded, "as many sequences compute as may; what comes now waits");
+        return WholeBody.SendAsync(context, json => Write(json, AccessKey.Of(context)));
+    }
+
+    /// <param name="viewer">Null sees all.</param>
+    public void Write(Utf8JsonWriter json, AccessKey? viewer)
+    {
+        json.WriteStartArray();
+        var id = 0;
+        foreach (var record in journal.Open.Where(record => viewer is null || record.Key?.Tenant == viewer.Tenant).OrderBy(static record => record.StartedAt))
+        {
+            foreach (var choice in record.Answer!.Choices.Where(static choice => choice.Sequence.Finish == FinishReason.None))
+                Write(json, id++, record, choice);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static bool IsFull(ServedModel model) => model.Engine.RunningCount >= model.Settings.MaxSequences || model.Engine.WaitingCount > 0;
+
+    private static void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
+    {
+        var (answer, sequence) = (record.Answer!, choice.Sequence);
+        json.WriteStartObject();
+        json.WriteNumber("id", id);
+        json.WriteString("request_id", record.Id);
+        json.WriteString("key", record.Key?.Name);
+        json.WriteString("model", answer.Model.Id);
+        json.WriteString("state", State(sequence));
+        json.WriteNumber("n_ctx", answer.Model.Engine.ContextTokens);
+        json.WriteNumber("n_prompt", choice.PromptTokens);
+        json.WriteNumber("n_cached", sequence.CachedTokens);
+        json.WriteNumber("n_processed", sequence.CachedCount);
+        json.WriteNumber("n_decoded", sequence.GeneratedCount);
+        json.WriteNumber("priority", sequence.Options.Priority);
+        json.WriteNumber("age_ms", Math.Round(record.Elapsed.TotalMilliseconds));
+        json.WriteNumber("kv_bytes", sequence.CachedCount * answer.Model.Engine.Plan.KvBytesPerToken);
+        json.WriteString("policy", AnswerHeaders.AttentionOf(answer));
+        // Steps go on while it is read: a sum may lack what the last has added.
+        var reads = sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
+        json.WriteNumber("keys_read_share", Math.Round(reads.KeysReadShare, 6));
+        json.WriteEndObject();
+    }
+
+    // Only one that has begun and has nothing may have been preempted: nobody else asks the queue.
+    private static string State(Sequence sequence) =>
+        double.IsNaN(sequence.Timings.PrefillStartMs) ? "queued"
+        : sequence.CachedCount == 0 && sequence.Place is { IsPreempted: true } ? "preempted"
+        : double.IsNaN(sequence.Timings.FirstTokenMs) ? "prefill"
+        : "decode";
+}

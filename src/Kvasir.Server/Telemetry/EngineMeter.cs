@@ -1,0 +1,95 @@
+using System.Diagnostics.Metrics;
+using Kvasir.Server.Hosting;
+
+namespace Kvasir.Server.Telemetry;
+
+/// <summary>What goes on in engines, as instruments that are read when somebody asks: no step does anything for them.</summary>
+internal sealed class EngineMeter
+{
+    private const string Bytes = "By";
+    private const int PageTokens = 32;
+    private readonly ServedModels _models;
+
+    public EngineMeter(IMeterFactory meters, ServedModels models)
+    {
+        _models = models;
+        var meter = meters.Create(RequestMeter.Name);
+        Gauge(meter, "kvasir.requests.running", null, "Sequences that compute", static figures => figures.Running);
+        Gauge(meter, "kvasir.requests.waiting", null, "Sequences that wait", static figures => figures.Waiting + figures.Preempted);
+        Gauge(meter, "kvasir.queue.tokens", null, "Tokens of prompts that wait", static figures => figures.WaitingTokens);
+        Gauge(meter, "kvasir.prefill.rows_budget", null, "Rows of prompts that the last step had time for", static figures => figures.PromptRowsBudget);
+        Gauge(meter, "kvasir.prefix.tokens_held", null, "Tokens whose rows the prefix cache holds", static figures => figures.Prefixes.Tokens);
+        Counter(meter, "kvasir.steps", "Steps", static figures => figures.Steps);
+        Counter(meter, "kvasir.step_faults", "Faults that ended a step and all in it", static figures => figures.StepFaults);
+        Counter(meter, "kvasir.preemptions", "Sequences that gave their memory back to others", static figures => figures.Preemptions);
+        Counter(meter, "kvasir.recomputed_tokens", "Rows that were computed again for that", static figures => figures.RecomputedRows);
+        Counter(meter, "kvasir.prefix.evicted_columns", "Columns of 32 tokens that left the prefix cache for want of memory", static figures => figures.Prefixes.EvictedColumns);
+        Counter(meter, "vllm.prefix_cache_queries", "Prompt tokens that were looked for", static figures => figures.Prefixes.HitTokens + figures.Prefixes.MissTokens);
+        Counter(meter, "vllm.prefix_cache_hits", "Prompt tokens that were there", static figures => figures.Prefixes.HitTokens);
+        Parts(meter, "kvasir.step_rows", "Rows that steps computed, by kind", "kind",
+            static figures => [("decode", figures.DecodeRows), ("prompt", figures.PromptRows)]);
+        Parts(meter, "kvasir.deadline_exceeded", "Sequences whose time was over, by how far they were", "phase",
+            static figures => [("queued", figures.LateWaiting), ("running", figures.LateRunning)]);
+        Parts(meter, "kvasir.prefix.tokens", "Prompt tokens that were there, that were not, and that preempted sequences found again", "outcome",
+            static figures => [("hit", figures.Prefixes.HitTokens), ("miss", figures.Prefixes.MissTokens), ("resumed", figures.Prefixes.ResumedTokens)], ("tier", "ram"));
+        meter.CreateObservableUpDownCounter("kvasir.kv", KvBytes, Bytes, "Memory of the KV cache and its indexes, by what it is for");
+        meter.CreateObservableGauge("kvasir.kv.limit", () => Each(static model => model.Engine.Plan.KvMemoryBytes), Bytes, "What they may take");
+        meter.CreateObservableGauge("kvasir.kv.usage", () => Each(Usage), null, "Share of that which sequences have; what the prefix cache holds and nobody uses is free");
+        meter.CreateObservableGauge("vllm.cache_config_info", CacheConfig, null, "Blocks of the KV cache");
+        meter.CreateObservableGauge("kvasir.process.rss", static () => Environment.WorkingSet, Bytes, "Resident memory of the process");
+    }
+
+    private void Gauge(Meter meter, string name, string? unit, string description, Func<EngineFigures, long> value) =>
+        meter.CreateObservableGauge(name, () => Each(model => value(model.Engine.Figures)), unit, description);
+
+    private void Counter(Meter meter, string name, string description, Func<EngineFigures, long> value) =>
+        meter.CreateObservableCounter(name, () => Each(model => value(model.Engine.Figures)), null, description);
+
+    private void Parts(
+        Meter meter, string name, string description, string label, Func<EngineFigures, (string Part, long Value)[]> parts, (string Name, string Value)? also = null) =>
+        meter.CreateObservableCounter(name, () => Parts(label, parts, also), null, description);
+
+    private IEnumerable<Measurement<long>> Parts(string label, Func<EngineFigures, (string Part, long Value)[]> parts, (string Name, string Value)? also)
+    {
+        foreach (var model in _models.InMemory)
+        {
+            foreach (var (part, value) in parts(model.Engine.Figures))
+            {
+                KeyValuePair<string, object?>[] tags = [Model(model), new(label, part)];
+                yield return new Measurement<long>(value, also is { } more ? [.. tags, new(more.Name, more.Value)] : tags);
+            }
+        }
+    }
+
+    private IEnumerable<Measurement<long>> KvBytes()
+    {
+        foreach (var model in _models.InMemory)
+        {
+            var memory = model.Engine.Memory;
+            foreach (var (kind, bytes) in new[] { ("pages", memory.PageBytes), ("indexes", memory.IndexBytes), ("open_pages", memory.OpenPageBytes), ("scratch", memory.ScratchBytes) })
+                yield return new Measurement<long>(bytes, Model(model), new("tier", "ram"), new("kind", kind));
+        }
+    }
+
+    private static double Usage(ServedModel model)
+    {
+        var figures = model.Engine.Figures;
+        var used = figures.KvBytesInUse - figures.Prefixes.IdleBytes + figures.Memory.IndexBytes;
+        return Math.Clamp((double)used / Math.Max(1, model.Engine.Plan.KvMemoryBytes), 0, 1);
+    }
+
+    private IEnumerable<Measurement<long>> CacheConfig()
+    {
+        foreach (var model in _models.InMemory)
+            yield return new Measurement<long>(1, Model(model), new("block_size", PageTokens), new("num_gpu_blocks", model.Engine.Plan.TokensThatFit / PageTokens));
+    }
+
+    private IEnumerable<Measurement<T>> Each<T>(Func<ServedModel, T> value)
+        where T : struct
+    {
+        foreach (var model in _models.InMemory)
+            yield return new Measurement<T>(value(model), Model(model));
+    }
+
+    private static KeyValuePair<string, object?> Model(ServedModel model) => new("model", model.Id);
+}

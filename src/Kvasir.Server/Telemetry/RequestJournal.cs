@@ -1,0 +1,54 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Kvasir.Server.Security;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace Kvasir.Server.Telemetry;
+
+/// <summary>Keeps a record of each request from its first byte to its last, and tells figures, traces and the log when it has ended.</summary>
+internal sealed partial class RequestJournal(RequestMeter meter, RecentAnswers recent, AnswerTrace trace, RequestLog log, TimeProvider clock, ILogger<RequestJournal> problems)
+{
+    private readonly ConcurrentDictionary<RequestRecord, bool> _open = [];
+
+    /// <summary>Requests that a model answers, or will.</summary>
+    public IEnumerable<RequestRecord> Open => _open.Keys;
+
+    /// <summary>A request came. The result is disposed of when it has ended.</summary>
+    public IDisposable Begin(HttpContext context, RouteAccess access) => new Entry(this, context, RequestRecord.Begin(context, clock), access);
+
+    /// <summary>A model answers a request.</summary>
+    public void Submit(RequestRecord record, Answers.ServedAnswer answer)
+    {
+        record.Submit(answer);
+        _open[record] = true;
+    }
+
+    private void End(RequestRecord record, HttpContext context, RouteAccess access)
+    {
+        _open.TryRemove(record, out _);
+        try
+        {
+            _ = int.TryParse(context.Request.Headers["x-stainless-retry-count"], NumberStyles.None, CultureInfo.InvariantCulture, out var retries);
+            meter.Count(record, retries);
+            recent.Add(record);
+            trace.Write(record);
+            // What asks every few seconds whether the server lives tells nobody anything.
+            if (access != RouteAccess.Open)
+                log.Write(record);
+        }
+        catch (Exception problem)
+        {
+            // Whoever listens may throw, and no answer ends for it.
+            LogProblem(problem);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A request could not be recorded")]
+    private partial void LogProblem(Exception problem);
+
+    private sealed class Entry(RequestJournal journal, HttpContext context, RequestRecord record, RouteAccess access) : IDisposable
+    {
+        public void Dispose() => journal.End(record, context, access);
+    }
+}
