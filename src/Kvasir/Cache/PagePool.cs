@@ -247,28 +247,35 @@ public sealed class PagePool : IDisposable
     /// <summary>Checks that every page is either free exactly once or has owners, and that the counts agree, the budget's too.</summary>
     public void Verify()
     {
-        var seen = new bool[PageLimit];
-        for (var i = 0; i < _freeCount; i++)
+        var isFree = new bool[PageLimit];
+        foreach (var page in _free.AsSpan(0, _freeCount))
         {
-            Invariant.Holds(!seen[_free[i]] && _owners[_free[i]] == 0 && !_isKept[_free[i]] && _arena.Has(_free[i] / _slabPages));
-            seen[_free[i]] = true;
+            Invariant.Holds(!isFree[page] && _owners[page] == 0 && !_isKept[page] && _arena.Has(page / _slabPages));
+            isFree[page] = true;
         }
 
         var (takenCount, ownerCount, pageCount, emptySlabs) = (0, 0L, 0, 0);
         for (var slab = 0; slab < _slabUse.Length; slab++)
         {
-            var inUse = 0;
-            for (var page = slab * _slabPages; page < (slab * _slabPages) + PagesIn(slab); page++)
+            var owners = _owners.AsSpan(slab * _slabPages, PagesIn(slab));
+            if (!_arena.Has(slab))
             {
-                Invariant.Holds(_arena.Has(slab) ? seen[page] == (_owners[page] == 0) : !seen[page] && _owners[page] == 0);
-                inUse += _owners[page] > 0 ? 1 : 0;
-                ownerCount += _owners[page];
+                Invariant.Holds(_slabUse[slab] == 0 && !owners.ContainsAnyExcept(0));
+                continue;
+            }
+
+            var inUse = 0;
+            for (var i = 0; i < owners.Length; i++)
+            {
+                Invariant.Holds(isFree[(slab * _slabPages) + i] == (owners[i] == 0));
+                inUse += owners[i] > 0 ? 1 : 0;
+                ownerCount += owners[i];
             }
 
             Invariant.Holds(inUse == _slabUse[slab]);
             takenCount += inUse;
-            pageCount += _arena.Has(slab) ? PagesIn(slab) : 0;
-            emptySlabs += _arena.Has(slab) && inUse == 0 ? 1 : 0;
+            pageCount += owners.Length;
+            emptySlabs += inUse == 0 ? 1 : 0;
         }
 
         Invariant.Holds(takenCount == PagesInUse && ownerCount == OwnerCount && pageCount == _pageCount && emptySlabs == _emptySlabs);
