@@ -57,7 +57,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
     private BenchReport MeasureMachine(TypedCommand typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory and arithmetic");
-        var machine = MachineProbe.Report(computes: true, cancellation);
+        var machine = MachineProbe.Report(computes: true, shell.ProbeBytes, cancellation);
         return new BenchReport(machine, cancellation.IsCancellationRequested ? true : null, []);
     }
 
@@ -69,7 +69,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
             plan.RequireFits(shape.Config);
         using var model = Load(typed);
         plan.RequireFits(model.Config);
-        var run = new BenchRun(plan, model, Template(typed, plan, model), cancellation);
+        var run = new BenchRun(plan, model, Template(typed, plan, model), shell.ProbeBytes, cancellation);
         var machine = Machine(typed, cancellation);
         var isPartial = false;
         using (Progress(typed, () => run.Progress))
@@ -90,7 +90,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
     private MachineReport Machine(TypedCommand typed, CancellationToken cancellation)
     {
         using var progress = Progress(typed, static () => "measuring memory bandwidth");
-        return MachineProbe.Report(computes: false, cancellation);
+        return MachineProbe.Report(computes: false, shell.ProbeBytes, cancellation);
     }
 
     private Model Load(TypedCommand typed)

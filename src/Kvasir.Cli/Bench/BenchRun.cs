@@ -8,7 +8,8 @@ namespace Kvasir.Cli.Bench;
 
 /// <summary>Measures the cases of a plan one after another. Each depth has an engine of its own, so that its peak of memory is its own.</summary>
 /// <param name="template">A row with what all have in common.</param>
-internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, CancellationToken cancellation)
+/// <param name="probeBytes">What a thread reads when bandwidth is measured.</param>
+internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, long probeBytes, CancellationToken cancellation)
 {
     private const int LeastDecodeSteps = 8;
     private const double DecodeRunMs = 300;
@@ -171,7 +172,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, C
     {
         Begin($"{what}, memory bandwidth", 0);
         if (_bandwidth == 0 || TimeProvider.System.GetElapsedTime(_bandwidthTaken).TotalMilliseconds > freshMs)
-            (_bandwidth, _bandwidthTaken) = (MachineProbe.Bandwidth(threads).BytesPerSecond, TimeProvider.System.GetTimestamp());
+            (_bandwidth, _bandwidthTaken) = (MachineProbe.Bandwidth(threads, probeBytes).BytesPerSecond, TimeProvider.System.GetTimestamp());
         return _bandwidth;
     }
 

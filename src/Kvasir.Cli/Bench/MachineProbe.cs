@@ -14,7 +14,8 @@ internal static class MachineProbe
     private const long LeastBytesPerThread = 32 << 20;
 
     /// <param name="computes">Whether multiply-adds are measured too.</param>
-    public static MachineReport Report(bool computes, CancellationToken cancellation)
+    /// <param name="mostBytes">As for <see cref="Bandwidth"/>.</param>
+    public static MachineReport Report(bool computes, long mostBytes, CancellationToken cancellation)
     {
         var cores = ProcessorTopology.PhysicalCpus().Length;
         var counts = ThreadCounts(cores);
@@ -24,7 +25,7 @@ internal static class MachineProbe
         {
             if (cancellation.IsCancellationRequested)
                 break;
-            var sample = Bandwidth(threads);
+            var sample = Bandwidth(threads, mostBytes);
             bandwidth.Add(new BandwidthReport(threads, Math.Round(sample.BytesPerSecond), Math.Round(sample.BestBytesPerSecond)));
             if (computes)
                 multiplyAdd.Add(MultiplyAdd(threads));
@@ -36,11 +37,12 @@ internal static class MachineProbe
             Processor.UnusedInstructionSets is [_, ..] unused ? unused : null, [.. bandwidth], computes ? [.. multiplyAdd] : null);
     }
 
-    /// <summary>Reading speed of so many threads, now. Takes and returns up to 256 MiB for each.</summary>
-    public static BandwidthSample Bandwidth(int threads)
+    /// <summary>Reading speed of so many threads, now.</summary>
+    /// <param name="mostBytes">What is taken for each thread, and given back; less where memory is short.</param>
+    public static BandwidthSample Bandwidth(int threads, long mostBytes)
     {
         var share = ResidentMemory.AvailableBytes() / 4 / threads;
-        return MemoryReadProbe.Measure(threads, ReadRuns, Math.Clamp(share, LeastBytesPerThread, MemoryReadProbe.DefaultBytesPerThread));
+        return MemoryReadProbe.Measure(threads, ReadRuns, Math.Clamp(share, Math.Min(LeastBytesPerThread, mostBytes), mostBytes));
     }
 
     private static MultiplyAddReport MultiplyAdd(int threads)

@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Machine;
+
 namespace Kvasir.Cli.Shared;
 
 /// <summary>What surrounds a command: its streams, whether a person sits behind them, and the interrupts. Tests make their own.</summary>
@@ -28,6 +30,9 @@ internal sealed record Shell(TextReader Input, TextWriter Output, TextWriter Err
     public Func<int> Rows { get; init; } = static () => 24;
 
     public Interrupts Interrupts { get; init; } = new();
+
+    /// <summary>What a thread reads when the bandwidth of memory is measured: more than its share of any cache where figures count.</summary>
+    public long ProbeBytes { get; init; } = MemoryReadProbe.DefaultBytesPerThread;
 
     /// <summary>Whether stack traces are wanted (KVASIR_DEBUG=1).</summary>
     public bool ShowsFaults { get; init; }

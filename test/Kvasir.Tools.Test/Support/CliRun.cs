@@ -12,7 +12,9 @@ internal sealed record CliRun(int ExitCode, string Output, string Error)
 
     public static CliRun Of(params string[] args) => With((string?)null, args);
 
-    public static CliRun With(string? input, params string[] args) => With(new Shell(new StringReader(input ?? ""), new StringWriter(), new StringWriter()), args);
+    // How fast memory is read is not what is asked here.
+    public static CliRun With(string? input, params string[] args) =>
+        With(new Shell(new StringReader(input ?? ""), new StringWriter(), new StringWriter()) { ProbeBytes = 8 << 20 }, args);
 
     /// <param name="shell">Its writers are made for a <see cref="StringWriter"/>.</param>
     public static CliRun With(Shell shell, params string[] args)

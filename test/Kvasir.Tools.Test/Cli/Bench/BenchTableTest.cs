@@ -54,6 +54,14 @@ public sealed class BenchTableTest
     }
 
     [Fact]
+    public void WhatIsUnusedOfTheProcessorIsALineAndOtherwiseThereIsNone()
+    {
+        Assert.DoesNotContain("unused", Written(BenchTable.WriteText), StringComparison.Ordinal);
+        var narrow = Report with { Machine = Machine with { UnusedInstructionSets = ["AVX2", "FMA"] } };
+        Assert.Contains("\n  unused    AVX2, FMA: the processor has them, ", Written(BenchTable.WriteText, narrow), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void MarkdownHasTheSameTable()
     {
         var text = Written(BenchTable.WriteMarkdown);
@@ -70,10 +78,10 @@ public sealed class BenchTableTest
         Assert.Equal(new MeasuredSpread(7, 7, 7), MeasuredSpread.Of([7]));
     }
 
-    private static string Written(Action<BenchReport, TextWriter> write)
+    private static string Written(Action<BenchReport, TextWriter> write, BenchReport? report = null)
     {
         var output = new StringWriter { NewLine = "\n" };
-        write(Report, output);
+        write(report ?? Report, output);
         return output.ToString();
     }
 }
