@@ -16,7 +16,7 @@ public sealed class CalibrateCommandTest : IDisposable
     public void ACalibrationIsReadByTheNextRun()
     {
         File.WriteAllText(Text, string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. They ran and ran. ", 20)));
-        var run = CliRun.Of("calibrate", "stories260K", "--text", Text, "--output", Output, "--tokens", "200", "--threads", "2");
+        var run = CliRun.Of("calibrate", "stories260K", "--text", Text, "--output", Output, "--tokens", "200", "--threads", "1");
         Assert.Equal((0, ""), (run.ExitCode, run.Output));
         Assert.Contains("200 tokens", run.Error, StringComparison.Ordinal);
         var axes = KeyAxes.Load(Output);

@@ -5,7 +5,7 @@ namespace Kvasir.Tools.Test.Cli.Demo;
 public sealed class DemoCommandTest
 {
     private const string Window = "streaming:sinks=2,recent=30";
-    private static readonly string[] Small = ["demo", "--model", "stories260K", "--context", "400", "--questions", "4", "--threads", "2", "--kv", "f32"];
+    private static readonly string[] Small = ["demo", "--model", "stories260K", "--context", "400", "--questions", "4", "--threads", "1", "--kv", "f32"];
 
     [Fact]
     public void ElsewhereThanOnATerminalThereIsALineForEachAnswerAndATableAtTheEnd()
@@ -30,7 +30,7 @@ public sealed class DemoCommandTest
     [Fact]
     public void TheBundledModelAnswersUnderThePoliciesOfTheDemo()
     {
-        var report = CliRun.Of("demo", "--context", "4k", "--questions", "6", "--json", "-q").Json.Single();
+        var report = CliRun.Of("demo", "--context", "4k", "--questions", "6", "--threads", "1", "--json", "-q").Json.Single();
         Assert.Equal(["dense", "magicpig", "psa", "guarded"], report["policies"]!.AsArray().Select(static policy => $"{policy!["name"]}".Split(':')[0]));
         Assert.All(report["policies"]!.AsArray(), static policy => Assert.Equal(6, (int)policy!["right"]!));
         Assert.All(report["policies"]!.AsArray().Skip(1), static policy => Assert.True((double)policy!["keysRead"]! < 1));
@@ -42,7 +42,7 @@ public sealed class DemoCommandTest
         var run = CliRun.Of([.. Small, "--attention", $"dense,{Window}", "--seed", "7", "--json", "-q"]);
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var report = run.Json.Single();
-        Assert.Equal(("stories260K", 400, 7, "f32", 2), ($"{report["model"]}", (int)report["context"]!, (int)report["seed"]!, $"{report["kv"]}", (int)report["threads"]!));
+        Assert.Equal(("stories260K", 400, 7, "f32", 1), ($"{report["model"]}", (int)report["context"]!, (int)report["seed"]!, $"{report["kv"]}", (int)report["threads"]!));
         Assert.True((int)report["sharedTokens"]! is > 0 and var shared && shared % 32 == 0 && shared < (int)report["textTokens"]!);
         Assert.Null(report["partial"]);
         Assert.Equal(["dense", $"{Window},min-context=0"], report["policies"]!.AsArray().Select(static policy => $"{policy!["name"]}"));

@@ -5,7 +5,7 @@ namespace Kvasir.Tools.Test.Cli.Eval;
 public sealed class EvalCommandTest : IDisposable
 {
     private const string Window = "streaming:sinks=2,recent=30,min-context=0";
-    private static readonly string[] Small = ["eval", "passkey", "stories260K", "--kv", "f32", "--threads", "2"];
+    private static readonly string[] Small = ["eval", "passkey", "stories260K", "--kv", "f32", "--threads", "1"];
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -16,7 +16,7 @@ public sealed class EvalCommandTest : IDisposable
         var run = CliRun.Of([.. Small, "--context", "260,200", "--attention", "streaming:sinks=2,recent=30", "--min-context", "0", "--protocol", "b,a", "--samples", "2", "-q"]);
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var lines = run.Output.Split('\n');
-        Assert.Equal("stories260K, KV f32, 2 threads, seed 1", lines[0]);
+        Assert.Equal("stories260K, KV f32, 1 thread, seed 1", lines[0]);
         Assert.Matches("^  task +context +protocol +policy +samples +score +from dense +keys read +ms/token +MB/token *$", lines[1]);
         var expected =
             from context in new[] { 200, 260 }
@@ -37,7 +37,7 @@ public sealed class EvalCommandTest : IDisposable
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         Assert.Contains("mass kept", run.Output, StringComparison.Ordinal);
         var report = System.Text.Json.Nodes.JsonNode.Parse(File.ReadAllText(json))!;
-        Assert.Equal(("stories260K", 7, 2, "f32"), ($"{report["settings"]!["model"]}", (int)report["settings"]!["seed"]!, (int)report["settings"]!["threads"]!, $"{report["settings"]!["kv"]}"));
+        Assert.Equal(("stories260K", 7, 1, "f32"), ($"{report["settings"]!["model"]}", (int)report["settings"]!["seed"]!, (int)report["settings"]!["threads"]!, $"{report["settings"]!["kv"]}"));
         Assert.StartsWith("kvasir eval passkey stories260K --kv f32", $"{report["settings"]!["command"]}", StringComparison.Ordinal);
         Assert.Null(report["partial"]);
         Assert.Equal((2, 6), (report["tasks"]!.AsArray().Count, report["samples"]!.AsArray().Count));
@@ -57,7 +57,7 @@ public sealed class EvalCommandTest : IDisposable
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var text = File.ReadAllText(page);
         Assert.Contains("Evaluation of stories260K", text, StringComparison.Ordinal);
-        Assert.Contains($"<code>kvasir eval passkey stories260K --kv f32 --threads 2 --context 200 --samples 3 --attention dense,{Window}</code>", text, StringComparison.Ordinal);
+        Assert.Contains($"<code>kvasir eval passkey stories260K --kv f32 --threads 1 --context 200 --samples 3 --attention dense,{Window}</code>", text, StringComparison.Ordinal);
         // No needle lies at a chosen depth, and one point near dense is none.
         Assert.Equal(["bytes.svg", "layers.svg", "pareto.svg", "time.svg"], Directory.GetFiles(pictures).Select(Path.GetFileName).Where(static name => name is not ("needle.svg" or "pareto-near-dense.svg")).Order());
         Assert.All(Directory.GetFiles(pictures), static path => Assert.StartsWith("<svg", File.ReadAllText(path), StringComparison.Ordinal));

@@ -24,7 +24,7 @@ public sealed class EvalLabelFreeTest : IDisposable
     [Fact]
     public void AgreementIsATableWithLengthsOfAnswers()
     {
-        var run = CliRun.Of("eval", "agree", "stories260K", "--prompt-file", _prompt, "--attention", $"{Window},psa", "--protocol", "a,b", "--tokens", "30", "--threads", "2", "-q");
+        var run = CliRun.Of("eval", "agree", "stories260K", "--prompt-file", _prompt, "--attention", $"{Window},psa", "--protocol", "a,b", "--tokens", "30", "--threads", "1", "-q");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var lines = run.Output.Split('\n');
         Assert.Matches("^  task +context +protocol +policy +samples +score +from dense +divergence +keys read +ms/token +MB/token +mass kept +output error *$", lines[1]);
@@ -55,7 +55,7 @@ public sealed class EvalLabelFreeTest : IDisposable
     [Fact]
     public void PerplexityIsATable()
     {
-        var run = CliRun.Of("eval", "ppl", "stories260K", "--file", _text, "--context", "60,120", "--scored", "20", "--windows", "3", "--attention", Window, "--threads", "2", "-q");
+        var run = CliRun.Of("eval", "ppl", "stories260K", "--file", _text, "--context", "60,120", "--scored", "20", "--windows", "3", "--attention", Window, "--threads", "1", "-q");
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var lines = run.Output.Split('\n');
         Assert.Matches("^  task +context +protocol +policy +samples +score +from dense +95% interval +loss +perplexity +keys read ", lines[1]);

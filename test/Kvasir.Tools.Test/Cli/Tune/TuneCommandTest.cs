@@ -104,7 +104,7 @@ public sealed class TuneCommandTest : IDisposable
         Assert.Contains("--attention @mine.policy", CliRun.Of("tune", "--help").Output, StringComparison.Ordinal);
     }
 
-    private CliRun Tune(params string[] args) => CliRun.Of(["tune", "stories260K", "--prompts", _prompts, .. args.Contains("--tokens") ? (string[])[] : ["--tokens", "16"], "--threads", "2", "--kv", "f32", .. args]);
+    private CliRun Tune(params string[] args) => CliRun.Of(["tune", "stories260K", "--prompts", _prompts, .. args.Contains("--tokens") ? (string[])[] : ["--tokens", "16"], "--threads", "1", "--kv", "f32", .. args]);
 
     private static string LastLine(string text) => text.TrimEnd('\n').Split('\n')[^1] + "\n";
 }
