@@ -33,7 +33,7 @@ internal static class StoriesCopy
     /// <inheritdoc cref="Story(string)"/>
     public static string Story(Model model)
     {
-        using var engine = new Engine(model, new EngineOptions { Threads = 2, ContextTokens = 64, KvMemoryBytes = 16 << 20 });
+        using var engine = new Engine(model, new EngineOptions { Threads = 1, ContextTokens = 64, KvMemoryBytes = 16 << 20 });
         var sequence = new Sequence(model.Tokenizer.Encode("Once upon a time"), new GenerationOptions { MaxTokens = 12, Sampling = SamplingOptions.Greedy, IgnoreEnd = true });
         engine.Submit(sequence);
         while (sequence.Finish == FinishReason.None)

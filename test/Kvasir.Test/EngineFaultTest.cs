@@ -9,7 +9,7 @@ public sealed class EngineFaultTest : IDisposable
 {
     // The model has five layers of four KV heads.
     private const int HeadCount = 20;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string, int, int> Places

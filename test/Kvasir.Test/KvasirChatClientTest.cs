@@ -12,7 +12,7 @@ public sealed class KvasirChatClientTest : IDisposable
     private readonly KvasirChatClient _client;
 
     public KvasirChatClientTest() =>
-        _client = new KvasirChatClient(_model, new EngineOptions { Threads = 2, KvMemoryBytes = 8 << 20 }, Plain);
+        _client = new KvasirChatClient(_model, new EngineOptions { Threads = 1, KvMemoryBytes = 8 << 20 }, Plain);
 
     public void Dispose()
     {
@@ -23,7 +23,7 @@ public sealed class KvasirChatClientTest : IDisposable
     [Fact]
     public async Task StreamsWhatTheEngineGenerates()
     {
-        var expected = Generation.Run(_model, new EngineOptions { Threads = 2 }, _model.Tokenizer.Encode(Generation.Opening), Generation.Greedy(40));
+        var expected = Generation.Run(_model, new EngineOptions { Threads = 1, KvMemoryBytes = 8 << 20 }, _model.Tokenizer.Encode(Generation.Opening), Generation.Greedy(40));
         var updates = new List<ChatResponseUpdate>();
         await foreach (var update in _client.GetStreamingResponseAsync(Generation.Opening, Greedy))
             updates.Add(update);
@@ -51,7 +51,7 @@ public sealed class KvasirChatClientTest : IDisposable
         var count = _model.Tokenizer.Encode(story).Length;
         Assert.Equal(0, (await _client.GetResponseAsync(story, Greedy)).Usage!.CachedInputTokenCount);
         Assert.Equal(count / 32 * 32, (await _client.GetResponseAsync(story + "They saw a dog.", Greedy)).Usage!.CachedInputTokenCount);
-        using var without = new KvasirChatClient(_model, new EngineOptions { Threads = 1, PrefixCache = false }, Plain);
+        using var without = new KvasirChatClient(_model, new EngineOptions { Threads = 1, KvMemoryBytes = 8 << 20, PrefixCache = false }, Plain);
         await without.GetResponseAsync(story, Greedy);
         Assert.Equal(0, (await without.GetResponseAsync(story, Greedy)).Usage!.CachedInputTokenCount);
     }

@@ -9,7 +9,7 @@ public sealed class LayerReadsTest : IDisposable
 {
     private const int Depth = 300;
     private const int KvHeads = 2;
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
     private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
 
     public void Dispose() => _model.Dispose();
@@ -61,7 +61,7 @@ public sealed class LayerReadsTest : IDisposable
     [Fact]
     public void CountingAllocatesNothing()
     {
-        using var engine = new Engine(_model, Options with { Threads = 1 });
+        using var engine = new Engine(_model, Options);
         engine.Submit(new Sequence(Prompt(100), Generation.Greedy(60) with { TopLogprobs = null, Attention = PolicyCatalog.Parse("psa:block=4,min-context=0,sinks=4,recent=4") }));
         for (var step = 0; step < 10; step++)
             engine.Step();

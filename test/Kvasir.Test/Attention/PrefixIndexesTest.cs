@@ -8,7 +8,7 @@ namespace Kvasir.Test.Attention;
 public sealed class PrefixIndexesTest : IDisposable
 {
     private const int SharedTokens = 320;
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.BF16, KvMemoryBytes = 64 << 20, BatchTokens = 64, MaxSequences = 3 };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.BF16, KvMemoryBytes = 64 << 20, BatchTokens = 64, MaxSequences = 3 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
     private CountedPolicy _counted = Policy(2048);

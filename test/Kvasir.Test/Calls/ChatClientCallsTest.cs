@@ -15,7 +15,7 @@ public sealed class ChatClientCallsTest : IDisposable
     private readonly Model _model = Generation.LoadStories();
     private readonly KvasirChatClient _client;
 
-    public ChatClientCallsTest() => _client = new KvasirChatClient(_model, new EngineOptions { Threads = 2, KvMemoryBytes = 16 << 20 }, Template);
+    public ChatClientCallsTest() => _client = new KvasirChatClient(_model, new EngineOptions { Threads = 1, KvMemoryBytes = 16 << 20 }, Template);
 
     public void Dispose()
     {

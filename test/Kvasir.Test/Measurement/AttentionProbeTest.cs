@@ -10,7 +10,7 @@ public sealed class AttentionProbeTest : IDisposable
 {
     private const int PromptCount = 150;
     private const int QueryCount = 12;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string> Policies =>

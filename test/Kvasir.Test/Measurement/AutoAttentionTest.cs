@@ -98,7 +98,7 @@ public sealed class AutoAttentionTest : IDisposable
     {
         Keep(4000);
         var choice = Choose(8192);
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = Kv, ContextTokens = 8192, KvMemoryBytes = 64 << 20, Attention = choice.Attention.Create() });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = Kv, ContextTokens = 8192, KvMemoryBytes = 64 << 20, Attention = choice.Attention.Create() });
         Assert.Equal("guarded:min-context=4000", engine.Policy.Name);
         int[] text = [.. Enumerable.Range(0, 4010).Select(static i => 3 + (int)((long)i * i * 7 % 500))];
         // The first token comes from the prompt, and the last one has 3,999 in sight.

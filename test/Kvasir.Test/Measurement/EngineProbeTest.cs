@@ -10,7 +10,7 @@ namespace Kvasir.Test.Measurement;
 public sealed class EngineProbeTest : IDisposable
 {
     private static readonly AttentionPolicy Dense = PolicyCatalog.Parse("dense");
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512, MaxSequences = 3 };
     private readonly Model _model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
 
     public void Dispose() => _model.Dispose();
@@ -113,7 +113,7 @@ public sealed class EngineProbeTest : IDisposable
     [Fact]
     public void TimesAddUpAndStepsAllocateNothing()
     {
-        using var engine = new Engine(_model, Options with { Threads = 1 });
+        using var engine = new Engine(_model, Options);
         using var probe = new EngineProbe(engine, Dense, 200, seed: 7);
         probe.FillRandom(100);
         probe.Decode(3, 8);

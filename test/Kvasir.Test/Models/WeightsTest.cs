@@ -193,7 +193,7 @@ public sealed class WeightsTest
 
     private static int[] Tokens(Model model)
     {
-        using var engine = new Engine(model, new EngineOptions { Threads = 2, ContextTokens = 256, KvMemoryBytes = 16 << 20 });
+        using var engine = new Engine(model, new EngineOptions { Threads = 1, ContextTokens = 256, KvMemoryBytes = 16 << 20 });
         var sequence = new Sequence([1, 2, 3, 4, 5, 6, 7, 8, 9], new GenerationOptions { MaxTokens = 20, Sampling = SamplingOptions.Greedy, IgnoreEnd = true });
         engine.Submit(sequence);
         while (sequence.Finish == FinishReason.None)

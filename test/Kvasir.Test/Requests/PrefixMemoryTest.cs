@@ -11,7 +11,7 @@ namespace Kvasir.Test.Requests;
 public sealed class PrefixMemoryTest : IDisposable
 {
     private const int ColumnRows = 32;
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, BatchTokens = 64, MaxSequences = 3, PrefixCache = true };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 64, MaxSequences = 3, PrefixCache = true };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
 
@@ -124,8 +124,8 @@ public sealed class PrefixMemoryTest : IDisposable
         using (var engine = new Engine(_model, Options))
             scratch = engine.Plan.ScratchBytes;
         var memory = new MemoryBudget((2 * scratch) + Columns(12));
-        using var first = new EngineLoop(new Engine(_model, Options with { Memory = memory }));
-        using var second = new EngineLoop(new Engine(_model, Options with { Memory = memory }));
+        using var first = new EngineLoop(new Engine(_model, Options with { Memory = memory, KvMemoryBytes = 0 }));
+        using var second = new EngineLoop(new Engine(_model, Options with { Memory = memory, KvMemoryBytes = 0 }));
         foreach (var loop in new[] { first, second, first })
         {
             var sequence = new Sequence(_text.AsSpan(0, 290), Generation.Greedy(20));
@@ -193,7 +193,7 @@ public sealed class PrefixMemoryTest : IDisposable
         if (sequence.Finish == FinishReason.Cancelled)
             return;
         Assert.Equal(FinishReason.Length, sequence.Finish);
-        var cold = Generation.Run(_model, Options with { PrefixCache = false, KvMemoryBytes = 64 << 20 }, sequence.Tokens[..sequence.PromptCount].ToArray(), sequence.Options);
+        var cold = Generation.Run(_model, Options with { PrefixCache = false }, sequence.Tokens[..sequence.PromptCount].ToArray(), sequence.Options);
         Generation.Read(sequence).AssertEquals(cold, 1e-3, $"behind {sequence.CachedTokens} tokens that were there");
     }
 

@@ -11,7 +11,7 @@ public sealed class PrefixReuseTest : IDisposable
     private const int PromptTokens = 200;
 
     // Steps of 64 rows: the rows behind a hit are computed in the same steps as in a cold run, so that there is nothing to round otherwise.
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 64, PrefixCache = true };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 64, PrefixCache = true };
 
     private static readonly string[] Policies =
     [

@@ -12,7 +12,7 @@ public sealed class ConstrainedAnswerTest : IDisposable
          "required":["name","kind","age","toys"]}
         """;
 
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _prompt;
 
@@ -115,7 +115,7 @@ public sealed class ConstrainedAnswerTest : IDisposable
     [Fact]
     public void StepsThatMeetNoNewStateAllocateNothing()
     {
-        using var engine = new Engine(_model, Exact with { Threads = 1 });
+        using var engine = new Engine(_model, Exact);
         var options = Options(_model.Constraints.Schema("""{"type":"array","items":{"type":"string"}}"""), 0.8f, 1) with
         {
             MaxTokens = 200,

@@ -14,7 +14,7 @@ public sealed class AttentionAuditTest : IDisposable
     private const int LayerCount = 5;
     private const int KvHeadCount = 4;
     private const int GroupHeads = 2;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, ContextTokens = PromptCount + AnswerCount };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, ContextTokens = PromptCount + AnswerCount };
     private readonly Model _model = Generation.LoadStories();
 
     public static TheoryData<string> Policies =>
@@ -124,7 +124,7 @@ public sealed class AttentionAuditTest : IDisposable
     {
         var alone = Figures(Answer(Windowed, 0.2));
         Assert.Equal(alone, Figures(Answer(Windowed, 0.2)));
-        Assert.Equal(alone, Figures(Answer(Windowed, 0.2, Exact with { Threads = 1 })));
+        Assert.Equal(alone, Figures(Answer(Windowed, 0.2, Exact with { Threads = 2 })));
         using var engine = new Engine(_model, Exact with { AuditShare = 0.2 });
         var other = Options(PolicyCatalog.Parse("topk:share=0.1,min-context=0"), 0.5);
         var together = Generation.RunAll(engine, [(Prompt(), other), (Prompt(), Options(Windowed, null)), (Prompt(), Options(Windowed, 0))]);
@@ -137,7 +137,7 @@ public sealed class AttentionAuditTest : IDisposable
     [Fact]
     public void AuditedStepsAllocateNothing()
     {
-        using var engine = new Engine(_model, Exact with { Threads = 1, ContextTokens = 512 });
+        using var engine = new Engine(_model, Exact with { ContextTokens = 512 });
         engine.Submit(new Sequence(Prompt(), Options(Windowed, 0.3) with { MaxTokens = 110, TopLogprobs = null }));
         for (var step = 0; step < 10; step++)
             engine.Step();

@@ -12,7 +12,7 @@ public sealed class IndexJobTest : IDisposable
     private const int HeadCount = 20;
     private const string Hashed = "magicpig:bits=10,tables=150,segment=64,sinks=4,recent=8,min-context=0";
     private const string Coded = "guarded:epsilon=0.4,pilot=16,sinks=4,recent=8,min-context=0";
-    private static readonly EngineOptions Options = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();
@@ -57,18 +57,18 @@ public sealed class IndexJobTest : IDisposable
     {
         var options = Generation.Greedy(90) with { Attention = PolicyCatalog.Parse(policy) };
         // Of few tokens in a step the same prompt steps: computed before, and shared.
-        var atOnce = Answer(512);
-        foreach (var slice in new[] { 7, 40, 300 })
+        var atOnce = Answer(512, threads: 1);
+        foreach (var (slice, threads) in new[] { (7, 1), (40, 2), (300, 1) })
         {
-            var sliced = Answer(slice);
+            var sliced = Answer(slice, threads);
             Assert.Equal(atOnce.Tokens, sliced.Tokens);
             Assert.Equal(atOnce.Logprobs, sliced.Logprobs);
             Assert.Equal(atOnce.Sequence.ReadsByLayer(), sliced.Sequence.ReadsByLayer());
         }
 
-        Generation Answer(int slice)
+        Generation Answer(int slice, int threads)
         {
-            using var engine = new Engine(_model, Options with { Kv = kv, BatchTokens = 512 });
+            using var engine = new Engine(_model, Options with { Threads = threads, Kv = kv, BatchTokens = 512 });
             using var use = engine.Use();
             use.Pass.Indexing.BudgetRows = slice;
             var beside = new Sequence(Prompt(5), Generation.Greedy(400));

@@ -22,7 +22,7 @@ public sealed class DividedBudgetTest : IDisposable
     {
         var prompt = _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Lily saw a small dog near the tree and gave it some water. ", 40)))[..PromptTokens];
         var policy = new Divided();
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, BatchTokens = 128 });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = type, KvMemoryBytes = 64 << 20, BatchTokens = 128 });
         var sequence = new Sequence(prompt, Generation.Greedy(30) with { Attention = policy });
         engine.Submit(sequence);
         while (sequence.GeneratedCount == 0)

@@ -24,7 +24,7 @@ public sealed class EvictingPolicyTest : IDisposable
     public void EverySecondPageIsFreedAndNeverMissed(Kv type)
     {
         var options = Generation.Greedy(150) with { Attention = new EverySecondPage() };
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = type, KvMemoryBytes = 64 << 20, BatchTokens = 512 });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = type, KvMemoryBytes = 64 << 20, BatchTokens = 512 });
         var sequence = new Sequence(_prompt, options);
         engine.Submit(sequence);
         while (engine.Step())

@@ -13,7 +13,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     private const int PromptCount = 120;
     private const int AnswerCount = 30;
     private const int FewTokens = 6;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
 
     private static readonly string[] Tried =
     [
@@ -40,8 +40,6 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
         "every-other:step=3,sinks=2,recent=4,min-context=0",
     ];
-
-    private static readonly EngineOptions Alone = Exact with { Threads = 1 };
 
     // Without vectors all of them take minutes: tests of kernels walk every scalar form, and a plain format and one that seals pages stand for them here.
     private static readonly KvFormat[] Formats = !Vector128.IsHardwareAccelerated ? [KvFormat.F32, KvFormat.Int8Channel] :
@@ -77,7 +75,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         foreach (var kv in Formats)
         {
             var checkedPolicy = new CheckedPolicy(KeyAxesFile.Parse(policy));
-            var answer = Generation.Run(_model, Alone with { Kv = kv }, Prompt(), Generation.Greedy(kv == KvFormat.F32 ? AnswerCount : FewTokens) with { Attention = checkedPolicy });
+            var answer = Generation.Run(_model, Exact with { Kv = kv }, Prompt(), Generation.Greedy(kv == KvFormat.F32 ? AnswerCount : FewTokens) with { Attention = checkedPolicy });
             Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
             Assert.True(checkedPolicy.Steps > 0);
             // All but dense leave something out, or this test shows nothing; a first sample of few tokens may be all of them.
@@ -92,8 +90,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     {
         var alone = Answer(policy, KvFormat.F32);
         foreach (var batchTokens in new[] { 1, 7, 64 })
-            Generation.Run(_model, Exact with { BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
-        using var engine = new Engine(_model, Exact);
+            Generation.Run(_model, Exact with { Threads = 2, BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
+        using var engine = new Engine(_model, Exact with { Threads = 2 });
         var together = Generation.RunAll(engine, [(Prompt(), Options("dense")), (Prompt(), Options(policy)), (Prompt()[..50], Options(policy))]);
         together[1].AssertEquals(alone, 1e-4, $"{policy} beside others");
     }
@@ -105,7 +103,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         for (var count = 1; count < 12; count++)
         {
             // At first nothing lies between the zones; then a row, and another.
-            var answer = Generation.Run(_model, Alone, Prompt()[..count], Options(policy));
+            var answer = Generation.Run(_model, Exact, Prompt()[..count], Options(policy));
             Assert.Equal(AnswerCount, answer.Tokens.Length);
             Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
         }
@@ -127,7 +125,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     [MemberData(nameof(Sparse))]
     public void DecodeStepsAllocateNothing(string policy)
     {
-        using var engine = new Engine(_model, Exact with { Threads = 1 });
+        using var engine = new Engine(_model, Exact);
         // What is made once for all sequences is made by the first of them.
         engine.Submit(new Sequence(Prompt(), Options(policy) with { MaxTokens = 110, TopLogprobs = null }));
         while (engine.RunningCount + engine.WaitingCount > 0)

@@ -15,7 +15,7 @@ public sealed class PsaLayerTest : IDisposable
     private const int BlockRows = 8;
     private const int Sinks = 8;
     private const int Recent = 16;
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();
@@ -95,7 +95,7 @@ public sealed class PsaLayerTest : IDisposable
     {
         const string Policy = "psa:unit=layer,coverage=0.6,block=4,sinks=4,recent=8,min-context=0";
         var answer = Answer(Policy, KvFormat.BF16, 20);
-        foreach (var threads in new[] { 1, 3 })
+        foreach (var threads in new[] { 2, 3 })
         {
             var other = Generation.Run(_model, Exact with { Kv = KvFormat.BF16, Threads = threads, AuditShare = 0.5 }, Prompt(), Options(Policy, 20));
             Assert.Equal(answer.Logprobs, other.Logprobs);

@@ -108,7 +108,7 @@ public sealed class OwnFormatTest
         foreach (var policy in (string[])["dense", "psa:block=4,group=2,coverage=0.6,sinks=3,recent=5,min-context=0"])
         {
             var options = Generation.Greedy(20) with { Attention = PolicyCatalog.Parse(policy) };
-            var answer = Generation.Run(model, new EngineOptions { Threads = 2, Kv = ThreeBit, KvMemoryBytes = 16 << 20 }, [.. tokens[..40]], options);
+            var answer = Generation.Run(model, new EngineOptions { Threads = 1, Kv = ThreeBit, KvMemoryBytes = 16 << 20 }, [.. tokens[..40]], options);
             Assert.Equal(20, answer.Tokens.Length);
             Assert.All(answer.Logprobs, logprob => Assert.True(float.IsFinite(logprob)));
         }
