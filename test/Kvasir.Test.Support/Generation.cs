@@ -60,8 +60,12 @@ internal sealed class Generation
     /// <summary>Equal tokens, and log-probabilities within <paramref name="tolerance"/>.</summary>
     public void AssertEquals(Generation other, double tolerance, string what)
     {
-        Assert.True(Tokens.SequenceEqual(other.Tokens), $"{what}: tokens {string.Join(' ', Tokens)} and {string.Join(' ', other.Tokens)}");
+        if (!Tokens.SequenceEqual(other.Tokens))
+            Assert.Fail($"{what}: tokens {string.Join(' ', Tokens)} and {string.Join(' ', other.Tokens)}");
         for (var i = 0; i < Logprobs.Length; i++)
-            Assert.True(Math.Abs(Logprobs[i] - other.Logprobs[i]) <= tolerance, $"{what}: log-probability {Logprobs[i]} and {other.Logprobs[i]} at {i}");
+        {
+            if (!(Math.Abs(Logprobs[i] - other.Logprobs[i]) <= tolerance))
+                Assert.Fail($"{what}: log-probability {Logprobs[i]} and {other.Logprobs[i]} at {i}");
+        }
     }
 }

@@ -124,7 +124,8 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
         {
             var count = _keys.Length;
             var scores = _keys.Select(key => Enumerable.Range(0, place.Dim).Sum(i => (double)key[i] * _queries[head * place.Dim + i])).ToArray();
-            var dense = scores.Select(score => Math.Exp(score - scores.Max())).ToArray();
+            var most = scores.Max();
+            var dense = scores.Select(score => Math.Exp(score - most)).ToArray();
             var factors = Enumerable.Range(0, count).Select(i => Weights.TryGetValue(_firstRow + i, out var weights) ? weights[head] : 0).ToArray();
             var expected = Output(dense, place.Dim);
             var actual = Output([.. dense.Zip(factors, (weight, factor) => weight * factor)], place.Dim);
@@ -136,11 +137,11 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
         private double[] Output(double[] weights, int dim)
         {
-            var output = new double[dim];
+            var (output, sum) = (new double[dim], weights.Sum());
             for (var row = 0; row < weights.Length; row++)
             {
                 for (var i = 0; i < dim; i++)
-                    output[i] += weights[row] / weights.Sum() * _values[row][i];
+                    output[i] += weights[row] / sum * _values[row][i];
             }
 
             return output;

@@ -180,13 +180,15 @@ public sealed class RowHistoryTest
                 for (var i = 0; i < _expected[head].Count; i++)
                 {
                     var (expected, found) = (_expected[head][i], Read(head, i));
-                    Assert.Equal(expected.Position, found.Position);
-                    Assert.Equal(expected.Key, found.Key);
-                    Assert.Equal(expected.Value, found.Value);
-                    Assert.Equal(i, Head(head).RowAt(expected.Position));
+                    if (expected.Position != found.Position || !expected.Key.AsSpan().SequenceEqual(found.Key) || !expected.Value.AsSpan().SequenceEqual(found.Value))
+                        Assert.Fail($"row {i} of head {head} is {Text(found)} instead of {Text(expected)}");
+                    if (Head(head).RowAt(expected.Position) != i)
+                        Assert.Fail($"position {expected.Position} of head {head} is said to be in row {Head(head).RowAt(expected.Position)}, and is in {i}");
                 }
             }
         }
+
+        private static string Text(Row row) => $"{row.Position}: {string.Join(' ', row.Key)}, {string.Join(' ', row.Value)}";
 
         // As it is stored, which may be rounded.
         private void Append(int head, float[] key, float[] value)

@@ -49,7 +49,10 @@ public sealed class RowLayoutTest
 
                     var rowBytes = pageTokens * (type.Keys.RowBytes(dim) + type.Values.RowBytes(dim));
                     for (var at = 0; at < owners.Length; at++)
-                        Assert.True(owners[at] == (at % pages.PageBytes < rowBytes ? 1 : 0), $"{type}, dim {dim}, {pageTokens} rows, byte {at}: {owners[at]} owners");
+                    {
+                        if (owners[at] != (at % pages.PageBytes < rowBytes ? 1 : 0))
+                            Assert.Fail($"{type}, dim {dim}, {pageTokens} rows, byte {at}: {owners[at]} owners");
+                    }
                 }
             }
         }
