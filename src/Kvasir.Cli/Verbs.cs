@@ -8,6 +8,7 @@ using Kvasir.Cli.Completion;
 using Kvasir.Cli.Demo;
 using Kvasir.Cli.Eval;
 using Kvasir.Cli.Inspect;
+using Kvasir.Cli.Models;
 using Kvasir.Cli.Policies;
 using Kvasir.Cli.Run;
 using Kvasir.Cli.Serve;
@@ -31,6 +32,8 @@ internal static class Verbs
         new RunCommand(shell),
         new ChatCommand(shell),
         new ServeCommand(shell),
+        new PsCommand(shell),
+        new ListCommand(shell),
         new InspectCommand(shell),
         new PoliciesCommand(shell),
         new CalibrateCommand(shell),

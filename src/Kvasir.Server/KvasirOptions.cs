@@ -12,11 +12,26 @@ public sealed class KvasirOptions
     private ChatTemplate? _template;
     private EngineOptions? _engine;
 
-    /// <summary>A GGUF file, a Hugging Face style folder, or the name of a bundled model.</summary>
+    /// <summary>A GGUF file, a Hugging Face style folder, or the name of a bundled model; empty where <see cref="ModelsFolder"/> has them all.</summary>
     public string Model { get; set; } = "";
 
     /// <summary>The model's name for clients; null takes the file's or folder's, without its extension.</summary>
     public string? ModelId { get; set; }
+
+    /// <summary>A folder of models, which are loaded when a request names them; null for none. All models then share the KV memory and the threads.</summary>
+    public string? ModelsFolder { get; set; }
+
+    /// <summary>The most bytes of weights, KV caches and indexes of all models together; 0 takes four fifths of the memory.</summary>
+    public long MemoryBytes { get; set; }
+
+    /// <summary>How many seconds a model of the folder stays behind its last request.</summary>
+    public int ModelKeepAliveSeconds { get; set; } = 300;
+
+    /// <summary>How many seconds a request waits for its model.</summary>
+    public int LoadTimeoutSeconds { get; set; } = 300;
+
+    /// <summary>Whether a model computes some rows for nobody before its first request.</summary>
+    public bool Warms { get; set; } = true;
 
     /// <summary>Whether the model answers under any name that a client gives it.</summary>
     public bool AnyModel { get; set; }
@@ -81,7 +96,9 @@ public sealed class KvasirOptions
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 
-    /// <summary>A file of keys, a line each: <c>name key [models=a,b] [priority=N] [running=N] [tenant=T]</c>; null lets in whoever reaches the server.</summary>
+    /// <summary>
+    /// A file of keys, a line each: <c>name key [models=a,b] [priority=N] [running=N] [tenant=T]</c>; null lets in whoever reaches the server.
+    /// </summary>
     public string? KeyFile { get; set; }
 
     /// <summary>Names by which clients may ask the server, beside those of this machine.</summary>
@@ -93,7 +110,9 @@ public sealed class KvasirOptions
     /// <summary>Whether <c>/metrics</c> needs no key.</summary>
     public bool MetricsOpen { get; set; }
 
-    /// <summary>Where OpenTelemetry's figures and traces are sent, as <c>http://localhost:4317</c>; null sends none but what the host itself has arranged.</summary>
+    /// <summary>
+    /// Where OpenTelemetry's figures and traces are sent, as <c>http://localhost:4317</c>; null sends none but what the host itself has arranged.
+    /// </summary>
     public string? OtlpEndpoint { get; set; }
 
     /// <summary>A file to which a line of JSON is added for each request, or <c>-</c> for the error stream; null for none.</summary>

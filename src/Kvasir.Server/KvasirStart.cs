@@ -11,15 +11,21 @@ public sealed class KvasirStart
 
     internal KvasirStart(ServedModels models, KeyRing keys) => (_models, _keys) = (models, keys);
 
-    /// <summary>Completes when the model is there; fails as its loading does.</summary>
+    /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
     public Task Loaded => _models.Loaded;
 
     /// <summary>Reads the key file again.</summary>
     /// <returns>Why the keys stay as they were; null where they do not.</returns>
     public string? ReloadKeys() => _keys.Reload();
 
-    /// <summary>The model's name for clients; null while it loads.</summary>
+    /// <summary>Reads the folder of models again.</summary>
+    public void ReloadModels() => _models.ReadFolder();
+
+    /// <summary>The model's name for clients; null while none is in memory.</summary>
     public string? ModelId => _models.Ready?.Id;
+
+    /// <summary>Every name that a client may give.</summary>
+    public IReadOnlyList<string> ModelIds => [.. _models.Known.Select(static known => known.Id)];
 
     /// <summary>For its plan and counters; null while the model loads.</summary>
     public Engine? Engine => _models.Ready?.Engine;

@@ -19,12 +19,16 @@ internal sealed class ServeCommand(Shell shell) : Verb
     public override IReadOnlyList<Operand> Operands => [Model];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [ServeFlags.Listening, ServeFlags.Access, ServeFlags.Names, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching, .. EngineFlags.Groups, new("Output", OutputFlags.Quiet)];
+    [
+        ServeFlags.Listening, ServeFlags.Access, ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
+        .. EngineFlags.Groups, new("Output", OutputFlags.Quiet),
+    ];
 
     public override IReadOnlyList<string> Examples =>
     [
         "kvasir serve",
         "kvasir serve model.gguf --port 8080 --context 32k",
+        "kvasir serve --models ~/models --memory 24G",
         "kvasir serve path/to/folder --kv q8 --kv-memory 8G --max-sequences 4",
     ];
 

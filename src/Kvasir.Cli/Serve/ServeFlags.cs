@@ -56,12 +56,31 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag MetricsOpen = new("--metrics-open", "Answer /metrics without a key");
 
-    public static readonly ValueFlag<string> Otlp = new("--otlp", "Where OpenTelemetry's figures and traces are sent, as http://localhost:4317", FlagValues.Text);
+    public static readonly ValueFlag<string> Otlp = new(
+        "--otlp", "Where OpenTelemetry's figures and traces are sent, as http://localhost:4317", FlagValues.Text);
 
     public static readonly ValueFlag<string> RequestLog = new(
         "--request-log", "A file to which a line of JSON is added for each request; - for the error stream", FlagValues.WrittenFile);
 
     public static readonly SwitchFlag LogText = new("--log-text", "Add prompts and answers to the request log");
+
+    public static readonly ValueFlag<string> Models = new(
+        "--models", "A folder of models that are loaded when a request names them, and share memory and threads", FlagValues.Path)
+    { Elsewhere = ["--models-dir", "--model-dir"] };
+
+    public static readonly ValueFlag<long> Memory = new("--memory", "What weights, KV caches and indexes of all models may take, as 24G", FlagValues.Bytes)
+    { Otherwise = "four fifths of the memory" };
+
+    public static readonly ValueFlag<int> ModelKeepAlive = new(
+        "--model-keepalive", "Seconds that a model of the folder stays behind its last request", FlagValues.Whole(0, 86_400))
+    { Default = "300" };
+
+    public static readonly ValueFlag<int> LoadTimeout = new("--load-timeout", "Seconds that a request waits for its model", FlagValues.Whole(1, 86_400))
+    { Default = "300" };
+
+    public static readonly SwitchFlag NoWarmup = new("--no-warmup", "Take requests before some rows were computed for nobody: the first one then waits longer");
+
+    public static readonly FlagGroup Several = new("Loading", Models, Memory, ModelKeepAlive, LoadTimeout, NoWarmup);
 
     public static readonly FlagGroup Watching = new("Watching", MetricsOpen, Otlp, RequestLog, LogText);
 

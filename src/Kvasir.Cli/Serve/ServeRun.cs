@@ -35,10 +35,10 @@ internal static class ServeRun
         await using var app = Build(shell, typed, model);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
         ServeListeners.CloseSocketToOthers(typed);
-        using var reload = typed.Has(ServeFlags.Keys) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
+        using var reload = typed.Has(ServeFlags.Keys) || typed.Has(ServeFlags.Models) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
         try
         {
-            var name = model ?? ServeCommand.Bundled;
+            var name = model ?? (typed.Has(ServeFlags.Models) ? "models" : ServeCommand.Bundled);
             using (new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}"))
                 await app.Services.GetRequiredService<KvasirStart>().Loaded.WaitAsync(stopping).ConfigureAwait(false);
             Greet(shell, app, quiet);
@@ -69,11 +69,17 @@ internal static class ServeRun
 
     private static void Configure(KvasirOptions options, TypedCommand typed, string? model)
     {
-        options.Model = model ?? ServeCommand.Bundled;
+        options.ModelsFolder = typed.Find(ServeFlags.Models);
+        options.MemoryBytes = typed.FindValue(ServeFlags.Memory) ?? 0;
+        options.ModelKeepAliveSeconds = typed.Get(ServeFlags.ModelKeepAlive);
+        options.LoadTimeoutSeconds = typed.Get(ServeFlags.LoadTimeout);
+        options.Warms = !typed.Is(ServeFlags.NoWarmup);
+        var isBundled = model is null && options.ModelsFolder is null;
+        options.Model = model ?? (isBundled ? ServeCommand.Bundled : "");
         options.ModelId = typed.Find(ServeFlags.Alias);
         options.AnyModel = typed.Is(ServeFlags.AnyModel);
         options.ChatTemplate = typed.Find(ServeFlags.ChatTemplate);
-        if (model is null && options.ChatTemplate is null)
+        if (isBundled && options.ChatTemplate is null)
             options.UseTemplate(ChatTemplate.Parse(PlainTemplate, "plain"));
         options.KeyFile = typed.Find(ServeFlags.Keys);
         AddAll(options.AllowedHosts, typed.Find(ServeFlags.AllowedHosts));
@@ -94,8 +100,11 @@ internal static class ServeRun
         options.UseEngine(TurnFlags.Read(typed));
     }
 
-    private static void Reload(Shell shell, WebApplication app) =>
+    private static void Reload(Shell shell, WebApplication app)
+    {
+        app.Services.GetRequiredService<KvasirStart>().ReloadModels();
         shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem ? $"the keys stay as they were: {problem}" : "the keys were read again");
+    }
 
     private static void AddAll(IList<string> list, string? text)
     {
@@ -107,13 +116,15 @@ internal static class ServeRun
     {
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         var start = app.Services.GetRequiredService<KvasirStart>();
-        if (!quiet)
+        if (!quiet && start.Engine is { } engine)
         {
-            foreach (var line in AnswerFigures.PlanLines(start.Engine!))
+            foreach (var line in AnswerFigures.PlanLines(engine))
                 shell.Note(line);
         }
 
-        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId!)} at {address}");
-        shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{{\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}'");
+        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId ?? $"{start.ModelIds.Count} models, loaded when they are asked for,")} at {address}");
+        var named = start.ModelId is null && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
+        var body = $"{{{named}\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}";
+        shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{body}'");
     }
 }

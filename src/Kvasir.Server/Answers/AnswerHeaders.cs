@@ -22,8 +22,10 @@ internal static class AnswerHeaders
     /// <summary>Says that a request wanted to go before what its key allows.</summary>
     public static void WarnOfPriority(HttpResponse response, AnswerRequest request)
     {
-        if (request.AskedPriority is { } asked && asked != request.Options.Priority)
-            response.Headers["x-kvasir-warning"] = string.Create(CultureInfo.InvariantCulture, $"priority {asked} is {request.Options.Priority} here, the least that this key may ask for");
+        var given = request.Options.Priority;
+        if (request.AskedPriority is { } asked && asked != given)
+            response.Headers["x-kvasir-warning"] = string.Create(
+                CultureInfo.InvariantCulture, $"priority {asked} is {given} here, the least that this key may ask for");
     }
 
     /// <summary>What is known when it has ended.</summary>

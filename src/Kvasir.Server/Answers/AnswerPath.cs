@@ -20,7 +20,8 @@ internal sealed partial class AnswerPath(
 {
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
-    private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds), TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
+    private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds),
+        TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
     private readonly TimeSpan? _wholeKeepAlive = options.Value.JsonKeepAliveSeconds > 0 ? TimeSpan.FromSeconds(options.Value.JsonKeepAliveSeconds) : null;
 
     /// <exception cref="RequestException">Nothing was written, and the error is to be.</exception>
@@ -60,9 +61,10 @@ internal sealed partial class AnswerPath(
             return null;
         if (given - passed >= LeastTime)
             return given - passed;
+        var (all, gone) = (Math.Round(given.TotalMilliseconds), Math.Round(passed.TotalMilliseconds));
         var problem = string.Create(
             CultureInfo.InvariantCulture,
-            $"the deadline of {given.TotalMilliseconds:F0} ms passed: {passed.TotalMilliseconds:F0} ms after the request came its prompt is read, and nothing of it was computed");
+            $"the deadline of {all} ms passed: {gone} ms after the request came its prompt is read, and nothing of it was computed");
         throw new RequestException(ErrorKind.DeadlineExceeded, problem);
     }
 

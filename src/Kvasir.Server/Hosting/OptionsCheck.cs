@@ -14,7 +14,11 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
     {
         string?[] faults =
         [
-            options.Model.Length == 0 ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model" : null,
+            Range(options.ModelKeepAliveSeconds, 0, MostSeconds, nameof(options.ModelKeepAliveSeconds)),
+            Range(options.LoadTimeoutSeconds, 1, MostSeconds, nameof(options.LoadTimeoutSeconds)),
+            options.ModelsFolder is { } folder && !Directory.Exists(folder) ? $"ModelsFolder is '{folder}', and there is no such folder" : null,
+            options.Model.Length == 0 && options.ModelsFolder is null ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model"
+                : null,
             Range(options.QueueTimeoutSeconds, 0, MostSeconds, nameof(options.QueueTimeoutSeconds)),
             Range(options.RequestTimeoutSeconds, 0, MostSeconds, nameof(options.RequestTimeoutSeconds)),
             Range(options.MaxChoices, 1, 128, nameof(options.MaxChoices)),
@@ -27,13 +31,15 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
                 ? $"OtlpEndpoint is '{otlp}'; a URL such as http://localhost:4317 is wanted"
                 : null,
             options.KeyFile is { } keys ? Refusal(() => KeyFile.Read(keys)) : null,
-            options.CorsOrigins.Select(OriginRule.Fault).FirstOrDefault(static fault => fault is not null) is { } origin ? $"{nameof(options.CorsOrigins)}: {origin}" : null,
+            options.CorsOrigins.Select(OriginRule.Fault).FirstOrDefault(static fault => fault is not null) is { } origin
+                ? $"{nameof(options.CorsOrigins)}: {origin}" : null,
             KvFormat.Find(options.Kv) is null ? $"Kv is '{options.Kv}'; {KvFormat.Names} are known" : null,
             Policy(options.Attention),
             Engine(options),
         ];
         var found = faults.OfType<string>().ToArray();
-        return found.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(found.Select(static fault => $"{KvasirOptions.Section}: {fault}"));
+        return found.Length == 0 ? ValidateOptionsResult.Success
+            : ValidateOptionsResult.Fail(found.Select(static fault => $"{KvasirOptions.Section}: {fault}"));
     }
 
     private static string? Range(long value, long least, long most, string name) =>

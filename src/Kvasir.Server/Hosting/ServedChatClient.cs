@@ -10,14 +10,18 @@ internal sealed class ServedChatClient(ServedModels models) : IChatClient
 
     public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
-        using var client = await ClientAsync(cancellationToken).ConfigureAwait(false);
+        var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
+        using var kept = use;
+        using var client = new KvasirChatClient(model.Loop, model.Template);
         return await client.GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false);
     }
 
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        using var client = await ClientAsync(cancellationToken).ConfigureAwait(false);
+        var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
+        using var kept = use;
+        using var client = new KvasirChatClient(model.Loop, model.Template);
         await foreach (var update in client.GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false))
             yield return update;
     }
@@ -36,11 +40,5 @@ internal sealed class ServedChatClient(ServedModels models) : IChatClient
 
     public void Dispose()
     {
-    }
-
-    private async Task<KvasirChatClient> ClientAsync(CancellationToken cancellation)
-    {
-        var model = await models.Loaded.WaitAsync(cancellation).ConfigureAwait(false);
-        return new KvasirChatClient(model.Loop, model.Template);
     }
 }

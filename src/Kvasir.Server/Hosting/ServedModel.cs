@@ -13,9 +13,13 @@ namespace Kvasir.Server.Hosting;
 internal sealed class ServedModel : IDisposable
 {
     private const int PieceBytesLimit = 1024;
+    private const int WarmTokens = 8;
+    private static readonly int[] WarmRows = [64, 512];
     private readonly Lazy<int> _longestPieceBytes;
 
-    private ServedModel(string id, Model model, EngineOptions settings, ChatTemplate? template, TimeProvider clock)
+    /// <param name="model">Its own from now on.</param>
+    /// <exception cref="KvasirException">As the constructor of <see cref="Kvasir.Engine"/>.</exception>
+    public ServedModel(string id, Model model, EngineOptions settings, ChatTemplate? template, TimeProvider clock)
     {
         (Id, Model, Settings, Template, LoadedAt) = (id, model, settings, template, clock.GetUtcNow());
         Loop = new EngineLoop(new Engine(model, settings));
@@ -33,6 +37,9 @@ internal sealed class ServedModel : IDisposable
     public EngineLoop Loop { get; }
 
     public Engine Engine => Loop.Engine;
+
+    /// <summary>What is known of it whether or not it is in memory.</summary>
+    public required KnownModel Known { get; init; }
 
     /// <summary>How the engine was told to run.</summary>
     public EngineOptions Settings { get; }
@@ -85,26 +92,22 @@ internal sealed class ServedModel : IDisposable
         },
     };
 
-    /// <summary>Loads a model and gives it an engine.</summary>
-    /// <exception cref="KvasirException">As <see cref="Model.Load"/> and the constructor of <see cref="Kvasir.Engine"/>.</exception>
-    public static ServedModel Load(KvasirOptions options, TimeProvider clock)
+    /// <summary>Computes what a first request would wait for: code is compiled, weights and scratch are in memory. Leaves nothing behind.</summary>
+    /// <exception cref="KvasirException">It cannot: the model's numbers are none, say.</exception>
+    public async Task WarmAsync()
     {
-        var model = Model.Load(options.Model, new ModelOptions { Repack = options.Repack });
-        try
+        foreach (var rows in WarmRows)
         {
-            model.Weights.ReadAhead();
-            var engine = EngineOf(options);
-            if (options.Attention == AutoAttention.Name)
-                engine = engine with { Attention = AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens).Attention.Create() };
-            var template = options.GivenTemplate() ?? TemplateIn(options.ChatTemplate) ?? model.Template;
-            // The next turn repeats this one.
-            engine = engine with { PrefixCache = engine.PrefixCache ?? true };
-            return new ServedModel(options.ModelId ?? NameOf(options.Model), model, engine, template, clock);
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
+            var most = Math.Min(Engine.ContextTokens, Engine.Plan.TokensThatFit) - WarmTokens - 1;
+            if (most < 1)
+                return;
+            var prompt = Enumerable.Range(0, (int)Math.Min(rows, most)).Select(i => i % Model.Config.VocabularySize).ToArray();
+            var sequence = new Sequence(prompt, new GenerationOptions { MaxTokens = WarmTokens, IgnoreEnd = true, Cache = false });
+            await Loop.SubmitAsync(sequence).ConfigureAwait(false);
+            while (await sequence.WaitToReadAsync().ConfigureAwait(false))
+                sequence.TryRead(out _);
+            if (sequence.Failure is { } failure)
+                throw failure;
         }
     }
 
@@ -118,7 +121,7 @@ internal sealed class ServedModel : IDisposable
         Model.Dispose();
     }
 
-    private static ChatTemplate? TemplateIn(string? path)
+    public static ChatTemplate? TemplateIn(string? path)
     {
         if (path is null)
             return null;
@@ -133,7 +136,7 @@ internal sealed class ServedModel : IDisposable
     }
 
     // No more of a path than its last part: clients see it.
-    private static string NameOf(string path)
+    public static string NameOf(string path)
     {
         var last = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
         return Path.GetExtension(last) is ".gguf" or ".safetensors" ? Path.GetFileNameWithoutExtension(last) : last;

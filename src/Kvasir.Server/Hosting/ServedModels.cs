@@ -1,66 +1,350 @@
+using Kvasir.Models;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Reading;
 using Kvasir.Server.Security;
+using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Hosting;
 
-/// <summary>The models that clients may name. A request that comes while one loads waits for it.</summary>
-internal sealed class ServedModels(IOptions<KvasirOptions> options)
+/// <summary>
+/// The models that clients may name: the one that the server was started with, and those of a folder, which are loaded when somebody asks
+/// for them and go when nobody has for a while, or when another needs their memory. One is loaded at a time; who asks for it meanwhile
+/// waits for the same load, and who goes away does not end it.
+/// </summary>
+internal sealed partial class ServedModels : IDisposable
 {
-    private readonly TaskCompletionSource<ServedModel> _loading = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private const int MostListed = 20;
+    private static readonly TimeSpan FolderPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan FailurePause = TimeSpan.FromSeconds(30);
+    private readonly KvasirOptions _options;
+    private readonly ModelLoader _loader;
+    private readonly RequestMeter _meter;
+    private readonly TimeProvider _clock;
+    private readonly ILogger<ServedModels> _log;
+    private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly TaskCompletionSource<ServedModel?> _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private IReadOnlyList<KnownModel> _known = [];
+    private long? _folderReadAt;
 
-    /// <summary>Completes when the model is there; fails as its loading does.</summary>
-    public Task<ServedModel> Loaded => _loading.Task;
+    public ServedModels(IOptions<KvasirOptions> options, ModelLoader loader, RequestMeter meter, TimeProvider clock, ILogger<ServedModels> log)
+    {
+        (_options, _loader, _meter, _clock, _log) = (options.Value, loader, meter, clock, log);
+        if (_options.Model.Length > 0)
+        {
+            var name = ServedModel.NameOf(_options.Model);
+            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), _options.ModelId ?? name, isNamed: true)];
+        }
 
-    /// <summary>The model, once it is there.</summary>
-    public ServedModel? Ready => _loading.Task.IsCompletedSuccessfully ? _loading.Task.Result : null;
+        ReadFolder();
+    }
+
+    /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
+    public Task<ServedModel?> Loaded => _start.Task;
+
+    /// <summary>All that may be named.</summary>
+    public IReadOnlyList<KnownModel> Known => Volatile.Read(ref _known);
 
     /// <summary>Those that have an engine now.</summary>
-    public IReadOnlyList<ServedModel> InMemory => Ready is { } model ? [model] : [];
+    public IReadOnlyList<ServedModel> InMemory => [.. Known.Select(static known => known.Served).OfType<ServedModel>()];
 
-    /// <summary>The model, once it is there, if the request's key may use it.</summary>
-    public ServedModel? ReadyFor(HttpContext context) => Ready is { } model && MayUse(context, model) ? model : null;
+    /// <summary>What was counted of each that was ever in memory.</summary>
+    public IReadOnlyList<(string Id, EngineTotals Totals)> Totals
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _known.Where(static known => known.Served is not null || known.Past.Steps > 0)
+                    .Select(static known => (known.Id, known.Served is { } served ? known.Past.With(served.Engine.Figures) : known.Past))];
+            }
+        }
+    }
+
+    /// <summary>The first of them.</summary>
+    public ServedModel? Ready => InMemory is [var first, ..] ? first : null;
+
+    /// <summary>Taken by whoever loads a model.</summary>
+    internal SemaphoreSlim LoadTurn => _turn;
 
     /// <summary>Whether the request's key may use a model.</summary>
-    public static bool MayUse(HttpContext context, ServedModel model) => AccessKey.Of(context)?.MayUse(model.Id) ?? true;
+    public static bool MayUse(HttpContext context, string id) => AccessKey.Of(context)?.MayUse(id) ?? true;
 
-    /// <exception cref="RequestException">The request's key may not use the model.</exception>
-    public static void Require(HttpContext context, ServedModel model)
-    {
-        if (!MayUse(context, model))
-            throw new RequestException(ErrorKind.Forbidden, $"the key '{AccessKey.Of(context)!.Name}' may not use the model {model.Id}", "model");
-    }
-
-    public void SetLoaded(ServedModel model) => _loading.TrySetResult(model);
-
-    public void SetFailed(Exception problem)
-    {
-        _loading.TrySetException(problem);
-        // Whoever asks is told; nobody may have.
-        _ = _loading.Task.Exception;
-    }
-
-    /// <summary>The model that a request names; one that names none means the only one.</summary>
-    /// <exception cref="RequestException">There is none of that name, or it could not be loaded.</exception>
-    public async Task<ServedModel> FindAsync(string? name, CancellationToken cancellation)
-    {
-        var model = await WaitAsync(cancellation).ConfigureAwait(false);
-        if (string.IsNullOrEmpty(name) || model.IsNamed(name) || options.Value.AnyModel)
-            return model;
-        throw new RequestException(ErrorKind.ModelNotFound, $"there is no model '{RequestValue.Short(name)}' here; there is {model.Id}", "model");
-    }
-
-    private async Task<ServedModel> WaitAsync(CancellationToken cancellation)
+    /// <summary>Begins to load what the server was started with.</summary>
+    public async Task StartAsync()
     {
         try
         {
-            return await Loaded.WaitAsync(cancellation).ConfigureAwait(false);
+            _start.TrySetResult(Known.FirstOrDefault(static known => known.IsNamed) is { } named ? await LoadAsync(named).ConfigureAwait(false) : null);
         }
-        catch (Exception problem) when (problem is not OperationCanceledException)
+        catch (Exception problem)
         {
-            throw new RequestException(ErrorKind.ModelUnavailable, "the model could not be loaded; the server's log says why");
+            _start.TrySetException(problem);
+            // Whoever asks is told; nobody may have.
+            _ = _start.Task.Exception;
+        }
+    }
+
+    /// <summary>
+    /// The model that a request names, in memory until the request has ended; one that names none means the one that the server was
+    /// started with, or the only one.
+    /// </summary>
+    /// <exception cref="RequestException">There is none of that name, its key may not use it, it could not be loaded, or memory is short.</exception>
+    public async Task<ServedModel> FindAsync(HttpContext context, string? name)
+    {
+        var known = Named(name);
+        if (!MayUse(context, known.Id))
+            throw new RequestException(ErrorKind.Forbidden, $"the key '{AccessKey.Of(context)!.Name}' may not use the model {known.Id}", "model");
+        RequestRecord.Of(context).Keep(Use(known));
+        return await ServeAsync(known, context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>The model that the host's own code means, in memory until the result is disposed of.</summary>
+    public async Task<(ServedModel Model, IDisposable Use)> UseAsync(CancellationToken cancellation)
+    {
+        var known = Named(null);
+        var use = Use(known);
+        try
+        {
+            return (await ServeAsync(known, cancellation).ConfigureAwait(false), use);
+        }
+        catch
+        {
+            use.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What is known under a name.</summary>
+    /// <exception cref="RequestException">Nothing.</exception>
+    public KnownModel Named(string? name)
+    {
+        if (Find(name) is { } known)
+            return known;
+        // Somebody may have put it there just now.
+        if (_options.ModelsFolder is not null && (_folderReadAt is not { } last || _clock.GetElapsedTime(last) >= FolderPause))
+        {
+            ReadFolder();
+            if (Find(name) is { } found)
+                return found;
+        }
+
+        var ids = Known.Count > 0 ? string.Join(", ", Known.Take(MostListed).Select(static model => model.Id)) : "none";
+        throw string.IsNullOrEmpty(name)
+            ? new RequestException(ErrorKind.InvalidValue, $"model is missing; there are {ids}", "model")
+            : new RequestException(ErrorKind.ModelNotFound,
+                $"there is no model '{RequestValue.Short(name)}' here; there {(Known.Count == 1 ? "is" : "are")} {ids}", "model");
+    }
+
+    /// <summary>Reads the folder again: models that came are known from now on, and those that went are not, unless they are in memory.</summary>
+    public void ReadFolder()
+    {
+        if (_options.ModelsFolder is not { } folder)
+            return;
+        lock (_lock)
+        {
+            _folderReadAt = _clock.GetTimestamp();
+            var found = ModelFolder.Find(folder);
+            var kept = _known.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
+                .ToList();
+            foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name)))
+                kept.Add(new KnownModel(model, model.Name, isNamed: false));
+            Volatile.Write(ref _known, kept);
+        }
+    }
+
+    /// <summary>Loads a model, unless it is there.</summary>
+    /// <exception cref="RequestException">It cannot be loaded.</exception>
+    public Task<ServedModel> LoadAsync(KnownModel known)
+    {
+        lock (_lock)
+        {
+            if (known.Served is { } served)
+                return Task.FromResult(served);
+            if (known.FailedAt is { } failed && _clock.GetElapsedTime(failed) < FailurePause)
+                return Task.FromException<ServedModel>(NotLoaded(known));
+            return known.Loading ??= Task.Run(() => LoadInTurnAsync(known));
+        }
+    }
+
+    /// <summary>Takes a model out of memory.</summary>
+    /// <returns>False where requests have it, or it is not there.</returns>
+    public bool TryUnload(KnownModel known)
+    {
+        ServedModel? served;
+        lock (_lock)
+        {
+            if (known.Users > 0 || known.Served is null)
+                return false;
+            (served, known.Served, known.Until) = (known.Served, null, null);
+            known.Past = known.Past.With(served.Engine.Figures);
+        }
+
+        served.Dispose();
+        LogUnloaded(known.Id);
+        return true;
+    }
+
+    /// <summary>Takes those out of memory that nobody has asked for long enough.</summary>
+    public void UnloadIdle()
+    {
+        foreach (var known in Known)
+        {
+            if (known.Until is { } until && until <= _clock.GetUtcNow())
+                TryUnload(known);
+        }
+    }
+
+    /// <summary>Behind the last request: frees all that there is.</summary>
+    public async Task CloseAsync()
+    {
+        foreach (var known in Known)
+        {
+            if (known.Loading is { } loading)
+                await loading.ContinueWith(static _ => { }, TaskScheduler.Default).ConfigureAwait(false);
+        }
+
+        Dispose();
+    }
+
+    public void Dispose()
+    {
+        foreach (var known in Known)
+        {
+            var served = known.Served;
+            known.Served = null;
+            served?.Dispose();
+        }
+    }
+
+    private KnownModel? Find(string? name)
+    {
+        var known = Known;
+        var usual = known.FirstOrDefault(static model => model.IsNamed) ?? (known.Count == 1 ? known[0] : null);
+        if (string.IsNullOrEmpty(name))
+            return usual;
+        return known.FirstOrDefault(model => model.IsCalled(name)) ?? (_options.AnyModel ? usual : null);
+    }
+
+    private async Task<ServedModel> ServeAsync(KnownModel known, CancellationToken cancellation)
+    {
+        try
+        {
+            return await LoadAsync(known).WaitAsync(TimeSpan.FromSeconds(_options.LoadTimeoutSeconds), _clock, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new RequestException(ErrorKind.ModelUnavailable, $"the model {known.Id} is still loading after {_options.LoadTimeoutSeconds} s");
+        }
+        catch (Exception problem) when (problem is not (OperationCanceledException or RequestException))
+        {
+            throw NotLoaded(known);
+        }
+    }
+
+    private async Task<ServedModel> LoadInTurnAsync(KnownModel known)
+    {
+        await _turn.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            MakeRoom(known);
+            var served = _loader.Load(known);
+            if (_options.Warms)
+            {
+                known.IsWarming = true;
+                await served.WarmAsync().ConfigureAwait(false);
+                known.IsWarming = false;
+            }
+
+            lock (_lock)
+                (known.Served, known.Loading, known.FailedAt) = (served, null, null);
+            LogLoaded(known.Id, served.Model.LoadMs);
+            _meter.CountLoad("loaded");
+            MarkLeft(known);
+            return served;
+        }
+        catch (Exception problem)
+        {
+            // Without memory now there may be some soon.
+            lock (_lock)
+                (known.Loading, known.FailedAt) = (null, problem is RequestException ? null : _clock.GetTimestamp());
+            if (problem is not RequestException)
+                LogFailed(problem, known.Id);
+            _meter.CountLoad("failed");
+            throw;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    // Those that nobody has go first, whoever was left longest ago; what was named when the server started stays.
+    private void MakeRoom(KnownModel wanted)
+    {
+        if (!_loader.SharesMemory)
+            return;
+        while (true)
+        {
+            var loaded = Known.Where(static known => known.Served is not null).ToArray();
+            var free = _loader.MemoryBytes - _loader.KvBytes - loaded.Sum(static known => known.Served!.Model.Weights.Bytes);
+            if (wanted.Found.Bytes <= free)
+                return;
+            var idle = loaded.Where(static known => known is { IsNamed: false, Users: 0 }).OrderBy(static known => known.LeftAt).ToArray();
+            if (idle.Length == 0)
+                throw new RequestException(ErrorKind.ModelUnavailable,
+                    $"the model {wanted.Id} needs {wanted.Found.Bytes} bytes, and {Math.Max(0, free)} are free beside models in use and the KV memory");
+            TryUnload(idle[0]);
+        }
+    }
+
+    private Lease Use(KnownModel known)
+    {
+        lock (_lock)
+            (known.Users, known.Until) = (known.Users + 1, null);
+        return new Lease(this, known);
+    }
+
+    private void MarkLeft(KnownModel known)
+    {
+        lock (_lock)
+        {
+            known.LeftAt = _clock.GetTimestamp();
+            known.Until = known is { Users: 0, IsNamed: false, Served: not null } ? _clock.GetUtcNow() + TimeSpan.FromSeconds(_options.ModelKeepAliveSeconds)
+                : null;
+        }
+    }
+
+    private void Leave(KnownModel known)
+    {
+        lock (_lock)
+            known.Users--;
+        MarkLeft(known);
+    }
+
+    private static RequestException NotLoaded(KnownModel known) =>
+        new(ErrorKind.ModelUnavailable, $"the model {known.Id} could not be loaded; the server's log says why");
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Serving {Model}, loaded in {Ms:F0} ms")]
+    private partial void LogLoaded(string model, double ms);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Model} has left the memory")]
+    private partial void LogUnloaded(string model);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The model {Model} could not be loaded")]
+    private partial void LogFailed(Exception problem, string model);
+
+    private sealed class Lease(ServedModels models, KnownModel known) : IDisposable
+    {
+        private int _left;
+
+        public void Dispose()
+        {
+            if (Interlocked.Exchange(ref _left, 1) == 0)
+                models.Leave(known);
         }
     }
 }

@@ -31,9 +31,9 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         WriteCapabilities(json);
     });
 
-    public Task RunningAsync(HttpContext context) => ListAsync(context, static (json, model) =>
+    public Task RunningAsync(HttpContext context) => ListAsync(context, models.Known.Where(static known => known.Served is not null), static (json, model) =>
     {
-        json.WriteString("expires_at", Never);
+        json.WriteString("expires_at", model.Known.Until is { } until ? OllamaJson.Time(until) : Never);
         json.WriteNumber("size_vram", 0);
         json.WriteNumber("context_length", model.Engine.ContextTokens);
         json.WriteStartObject("kvasir");
@@ -69,19 +69,27 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         }).ConfigureAwait(false);
     }
 
-    private Task ListAsync(HttpContext context, Action<Utf8JsonWriter, ServedModel> more) => WholeBody.SendAsync(context, json =>
+    private Task ListAsync(HttpContext context, Action<Utf8JsonWriter, ServedModel> more) => ListAsync(context, models.Known, more);
+
+    private static Task ListAsync(HttpContext context, IEnumerable<KnownModel> listed, Action<Utf8JsonWriter, ServedModel> more) =>
+        WholeBody.SendAsync(context, json =>
     {
         json.WriteStartObject();
         json.WriteStartArray("models");
-        if (models.ReadyFor(context) is { } model)
+        foreach (var known in listed.Where(known => ServedModels.MayUse(context, known.Id)))
         {
             json.WriteStartObject();
-            json.WriteString("name", model.Id);
-            json.WriteString("model", model.Id);
-            json.WriteNumber("size", model.Model.Weights.Bytes);
-            json.WriteString("digest", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Id}|{model.Fingerprint}"))));
-            WriteDetails(json, model);
-            more(json, model);
+            json.WriteString("name", known.Id);
+            json.WriteString("model", known.Id);
+            json.WriteNumber("size", known.Served?.Model.Weights.Bytes ?? known.Found.Bytes);
+            json.WriteString("digest", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{known.Id}|{known.Served?.Fingerprint}"))));
+            // What is not in memory was not looked into.
+            if (known.Served is { } model)
+            {
+                WriteDetails(json, model);
+                more(json, model);
+            }
+
             json.WriteEndObject();
         }
 

@@ -15,8 +15,7 @@ internal sealed class RequestReader(ServedModels models, IOptions<KvasirOptions>
         var ignored = new IgnoredFields(options.Value.Strict);
         using var body = await RequestBody.ReadAsync(context.Request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
         var fields = body.Root.Object();
-        var model = await models.FindAsync(fields.Find("model")?.Text(), context.RequestAborted).ConfigureAwait(false);
-        ServedModels.Require(context, model);
+        var model = await models.FindAsync(context, fields.Find("model")?.Text()).ConfigureAwait(false);
         var request = read(fields, model);
         fields.IgnoreRest();
         if (ignored.ToString() is { Length: > 0 } paths)

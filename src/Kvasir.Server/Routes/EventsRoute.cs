@@ -8,8 +8,11 @@ using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Routes;
 
-/// <summary><c>/kvasir/events</c>: what goes on, once a second, for people who look on. What counts up never goes down, so that who looks away misses nothing.</summary>
-internal sealed class EventsRoute(ServedModels models, SlotsRoute slots, RecentAnswers recent, RequestGate gate, IOptions<KvasirOptions> options, TimeProvider clock)
+/// <summary>
+/// <c>/kvasir/events</c>: what goes on, once a second, for people who look on. What counts up never goes down, so that who looks away misses nothing.
+/// </summary>
+internal sealed class EventsRoute(ServedModels models, SlotsRoute slots, RecentAnswers recent, RequestGate gate, IOptions<KvasirOptions> options,
+    TimeProvider clock)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
@@ -33,7 +36,7 @@ internal sealed class EventsRoute(ServedModels models, SlotsRoute slots, RecentA
         json.WriteString("time", clock.GetUtcNow().UtcDateTime);
         json.WriteNumber("requests", gate.Count);
         json.WriteStartArray("models");
-        foreach (var model in models.InMemory.Where(model => ServedModels.MayUse(context, model)))
+        foreach (var model in models.InMemory.Where(model => ServedModels.MayUse(context, model.Id)))
             FiguresWriter.Write(json, model);
         json.WriteEndArray();
         recent.Write(json);

@@ -3,7 +3,7 @@ using Kvasir.Server.OpenAi;
 namespace Kvasir.Server.Routes;
 
 /// <summary>Routes that are no dialect's.</summary>
-internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens, ViewRoutes views) : IDialectRoutes
+internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens, ModelRoutes models, ViewRoutes views) : IDialectRoutes
 {
     public void Map(RouteTable routes)
     {
@@ -12,6 +12,8 @@ internal sealed class OwnRoutes(StateRoutes state, TokenRoutes tokens, ViewRoute
         routes.Post(OpenAiErrors.Shape, tokens.TokenizeAsync, "/tokenize");
         routes.Post(OpenAiErrors.Shape, tokens.DetokenizeAsync, "/detokenize");
         routes.Post(OpenAiErrors.Shape, tokens.ApplyTemplateAsync, "/apply-template");
+        routes.Post(OpenAiErrors.Shape, models.LoadAsync, "/kvasir/models/load");
+        routes.Post(OpenAiErrors.Shape, models.UnloadAsync, "/kvasir/models/unload");
         views.Map(routes);
     }
 }

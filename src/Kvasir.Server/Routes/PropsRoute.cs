@@ -13,8 +13,7 @@ internal sealed class PropsRoute(ServedModels models, IOptions<KvasirOptions> op
 {
     public async Task ShowAsync(HttpContext context)
     {
-        var model = await models.FindAsync(context.Request.Query["model"], context.RequestAborted).ConfigureAwait(false);
-        ServedModels.Require(context, model);
+        var model = await models.FindAsync(context, context.Request.Query["model"]).ConfigureAwait(false);
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();

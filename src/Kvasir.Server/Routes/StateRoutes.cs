@@ -17,7 +17,9 @@ internal sealed class StateRoutes(ServedModels models, RequestGate gate)
 
     public Task ReadyAsync(HttpContext context)
     {
-        var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed" : models.Ready is null ? "loading" : "ok";
+        var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed"
+            : models.Known.Any(static known => known is { IsNamed: true, IsWarming: true }) ? "warming"
+            : models.Loaded.IsCompleted ? "ok" : "loading";
         return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state);
     }
 

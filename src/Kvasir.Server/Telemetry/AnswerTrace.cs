@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Kvasir.Server.Telemetry;
 
-/// <summary>A span for each request that a model answered, written when it has ended, with its first token, its preemptions and its cancellation as events.</summary>
+/// <summary>
+/// A span for each request that a model answered, written when it has ended, with its first token, its preemptions and its cancellation as events.
+/// </summary>
 internal sealed class AnswerTrace : IDisposable
 {
     private readonly ActivitySource _source = new(RequestMeter.Name);
@@ -27,7 +29,8 @@ internal sealed class AnswerTrace : IDisposable
         var timings = answer.Choices[0].Sequence.Timings;
         if (double.IsFinite(timings.FirstTokenMs))
             span.AddEvent(new ActivityEvent("first_token", submitted.AddMilliseconds(timings.FirstTokenMs)));
-        foreach (var ms in answer.Choices.Where(static choice => choice.Sequence.Finish != FinishReason.None).SelectMany(static choice => choice.Sequence.Timings.PreemptionsMs))
+        foreach (var ms in answer.Choices.Where(static choice => choice.Sequence.Finish != FinishReason.None)
+            .SelectMany(static choice => choice.Sequence.Timings.PreemptionsMs))
             span.AddEvent(new ActivityEvent("preempted", submitted.AddMilliseconds(ms)));
         var end = record.StartedAt + record.Elapsed;
         if (record.IsGone)

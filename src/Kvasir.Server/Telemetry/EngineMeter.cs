@@ -19,22 +19,24 @@ internal sealed class EngineMeter
         Gauge(meter, "kvasir.queue.tokens", null, "Tokens of prompts that wait", static figures => figures.WaitingTokens);
         Gauge(meter, "kvasir.prefill.rows_budget", null, "Rows of prompts that the last step had time for", static figures => figures.PromptRowsBudget);
         Gauge(meter, "kvasir.prefix.tokens_held", null, "Tokens whose rows the prefix cache holds", static figures => figures.Prefixes.Tokens);
-        Counter(meter, "kvasir.steps", "Steps", static figures => figures.Steps);
-        Counter(meter, "kvasir.step_faults", "Faults that ended a step and all in it", static figures => figures.StepFaults);
-        Counter(meter, "kvasir.preemptions", "Sequences that gave their memory back to others", static figures => figures.Preemptions);
-        Counter(meter, "kvasir.recomputed_tokens", "Rows that were computed again for that", static figures => figures.RecomputedRows);
-        Counter(meter, "kvasir.prefix.evicted_columns", "Columns of 32 tokens that left the prefix cache for want of memory", static figures => figures.Prefixes.EvictedColumns);
-        Counter(meter, "vllm.prefix_cache_queries", "Prompt tokens that were looked for", static figures => figures.Prefixes.HitTokens + figures.Prefixes.MissTokens);
-        Counter(meter, "vllm.prefix_cache_hits", "Prompt tokens that were there", static figures => figures.Prefixes.HitTokens);
+        Counter(meter, "kvasir.steps", "Steps", static totals => totals.Steps);
+        Counter(meter, "kvasir.step_faults", "Faults that ended a step and all in it", static totals => totals.StepFaults);
+        Counter(meter, "kvasir.preemptions", "Sequences that gave their memory back to others", static totals => totals.Preemptions);
+        Counter(meter, "kvasir.recomputed_tokens", "Rows that were computed again for that", static totals => totals.RecomputedRows);
+        Counter(meter, "kvasir.prefix.evicted_columns", "Columns of 32 tokens that left the prefix cache for want of memory",
+            static totals => totals.EvictedColumns);
+        Counter(meter, "vllm.prefix_cache_queries", "Prompt tokens that were looked for", static totals => totals.HitTokens + totals.MissTokens);
+        Counter(meter, "vllm.prefix_cache_hits", "Prompt tokens that were there", static totals => totals.HitTokens);
         Parts(meter, "kvasir.step_rows", "Rows that steps computed, by kind", "kind",
-            static figures => [("decode", figures.DecodeRows), ("prompt", figures.PromptRows)]);
+            static totals => [("decode", totals.DecodeRows), ("prompt", totals.PromptRows)]);
         Parts(meter, "kvasir.deadline_exceeded", "Sequences whose time was over, by how far they were", "phase",
-            static figures => [("queued", figures.LateWaiting), ("running", figures.LateRunning)]);
+            static totals => [("queued", totals.LateWaiting), ("running", totals.LateRunning)]);
         Parts(meter, "kvasir.prefix.tokens", "Prompt tokens that were there, that were not, and that preempted sequences found again", "outcome",
-            static figures => [("hit", figures.Prefixes.HitTokens), ("miss", figures.Prefixes.MissTokens), ("resumed", figures.Prefixes.ResumedTokens)], ("tier", "ram"));
+            static totals => [("hit", totals.HitTokens), ("miss", totals.MissTokens), ("resumed", totals.ResumedTokens)], ("tier", "ram"));
         meter.CreateObservableUpDownCounter("kvasir.kv", KvBytes, Bytes, "Memory of the KV cache and its indexes, by what it is for");
         meter.CreateObservableGauge("kvasir.kv.limit", () => Each(static model => model.Engine.Plan.KvMemoryBytes), Bytes, "What they may take");
-        meter.CreateObservableGauge("kvasir.kv.usage", () => Each(Usage), null, "Share of that which sequences have; what the prefix cache holds and nobody uses is free");
+        meter.CreateObservableGauge("kvasir.kv.usage", () => Each(Usage), null,
+            "Share of that which sequences have; what the prefix cache holds and nobody uses is free");
         meter.CreateObservableGauge("vllm.cache_config_info", CacheConfig, null, "Blocks of the KV cache");
         meter.CreateObservableGauge("kvasir.process.rss", static () => Environment.WorkingSet, Bytes, "Resident memory of the process");
     }
@@ -42,20 +44,22 @@ internal sealed class EngineMeter
     private void Gauge(Meter meter, string name, string? unit, string description, Func<EngineFigures, long> value) =>
         meter.CreateObservableGauge(name, () => Each(model => value(model.Engine.Figures)), unit, description);
 
-    private void Counter(Meter meter, string name, string description, Func<EngineFigures, long> value) =>
-        meter.CreateObservableCounter(name, () => Each(model => value(model.Engine.Figures)), null, description);
+    private void Counter(Meter meter, string name, string description, Func<EngineTotals, long> value) => meter.CreateObservableCounter(
+        name, () => _models.Totals.Select(model => new Measurement<long>(value(model.Totals), new KeyValuePair<string, object?>("model", model.Id))), null,
+            description);
 
     private void Parts(
-        Meter meter, string name, string description, string label, Func<EngineFigures, (string Part, long Value)[]> parts, (string Name, string Value)? also = null) =>
+        Meter meter, string name, string description, string label, Func<EngineTotals, (string Part, long Value)[]> parts,
+            (string Name, string Value)? also = null) =>
         meter.CreateObservableCounter(name, () => Parts(label, parts, also), null, description);
 
-    private IEnumerable<Measurement<long>> Parts(string label, Func<EngineFigures, (string Part, long Value)[]> parts, (string Name, string Value)? also)
+    private IEnumerable<Measurement<long>> Parts(string label, Func<EngineTotals, (string Part, long Value)[]> parts, (string Name, string Value)? also)
     {
-        foreach (var model in _models.InMemory)
+        foreach (var (id, totals) in _models.Totals)
         {
-            foreach (var (part, value) in parts(model.Engine.Figures))
+            foreach (var (part, value) in parts(totals))
             {
-                KeyValuePair<string, object?>[] tags = [Model(model), new(label, part)];
+                KeyValuePair<string, object?>[] tags = [new("model", id), new(label, part)];
                 yield return new Measurement<long>(value, also is { } more ? [.. tags, new(more.Name, more.Value)] : tags);
             }
         }
@@ -66,7 +70,8 @@ internal sealed class EngineMeter
         foreach (var model in _models.InMemory)
         {
             var memory = model.Engine.Memory;
-            foreach (var (kind, bytes) in new[] { ("pages", memory.PageBytes), ("indexes", memory.IndexBytes), ("open_pages", memory.OpenPageBytes), ("scratch", memory.ScratchBytes) })
+            foreach (var (kind, bytes) in new[] { ("pages", memory.PageBytes), ("indexes", memory.IndexBytes), ("open_pages", memory.OpenPageBytes),
+                ("scratch", memory.ScratchBytes) })
                 yield return new Measurement<long>(bytes, Model(model), new("tier", "ram"), new("kind", kind));
         }
     }
@@ -81,7 +86,8 @@ internal sealed class EngineMeter
     private IEnumerable<Measurement<long>> CacheConfig()
     {
         foreach (var model in _models.InMemory)
-            yield return new Measurement<long>(1, Model(model), new("block_size", PageTokens), new("num_gpu_blocks", model.Engine.Plan.TokensThatFit / PageTokens));
+            yield return new Measurement<long>(1, Model(model), new("block_size", PageTokens),
+                new("num_gpu_blocks", model.Engine.Plan.TokensThatFit / PageTokens));
     }
 
     private IEnumerable<Measurement<T>> Each<T>(Func<ServedModel, T> value)

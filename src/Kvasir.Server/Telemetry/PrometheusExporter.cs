@@ -6,8 +6,8 @@ using OpenTelemetry.Metrics;
 namespace Kvasir.Server.Telemetry;
 
 /// <summary>
-/// Everything that the host's instruments have counted, as Prometheus' text, when somebody asks. Sums are those since the start: no scrape takes anything away from
-/// the next.
+/// Everything that the host's instruments have counted, as Prometheus' text, when somebody asks. Sums are those since the start: no scrape
+/// takes anything away from the next.
 /// </summary>
 [ExportModes(ExportModes.Pull)]
 internal sealed class PrometheusExporter(ServedModels models) : BaseExporter<Metric>, IPullMetricExporter
@@ -84,13 +84,12 @@ internal sealed class PrometheusExporter(ServedModels models) : BaseExporter<Met
     {
         const string Name = "kvasir_step_seconds";
         _text.Family(Name, "histogram", "How long steps took, without the building of indexes");
-        foreach (var model in models.InMemory)
+        foreach (var (id, totals) in models.Totals)
         {
-            var figures = model.Engine.Figures;
             var buckets = new List<(double, long)>();
-            for (var i = 0; i < figures.StepsByTime.Count; i++)
-                buckets.Add((i < EngineFigures.StepBoundsMs.Length ? EngineFigures.StepBoundsMs[i] / 1000 : double.PositiveInfinity, figures.StepsByTime[i]));
-            _text.Histogram(Name, [("model", model.Id)], buckets, figures.StepMs / 1000);
+            for (var i = 0; i < totals.StepsByTime.Length; i++)
+                buckets.Add((i < EngineFigures.StepBoundsMs.Length ? EngineFigures.StepBoundsMs[i] / 1000 : double.PositiveInfinity, totals.StepsByTime[i]));
+            _text.Histogram(Name, [("model", id)], buckets, totals.StepMs / 1000);
         }
     }
 

@@ -14,7 +14,8 @@ internal sealed class PrometheusText
     /// <summary>Begins a family.</summary>
     /// <param name="type">counter, gauge or histogram.</param>
     public void Family(string name, string type, string help) =>
-        _text.Append("# HELP ").Append(name).Append(' ').Append(Escaped(help, isLabel: false)).Append("\n# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
+        _text.Append("# HELP ").Append(name).Append(' ').Append(Escaped(help, isLabel: false)).Append("\n# TYPE ").Append(name).Append(' ').Append(type)
+            .Append('\n');
 
     public void Sample(string name, IReadOnlyList<(string Name, string Value)> labels, double value, string? bound = null)
     {
@@ -48,7 +49,8 @@ internal sealed class PrometheusText
     }
 
     private static string Number(double value) =>
-        double.IsNaN(value) ? "NaN" : double.IsPositiveInfinity(value) ? "+Inf" : double.IsNegativeInfinity(value) ? "-Inf" : value.ToString("R", CultureInfo.InvariantCulture);
+        double.IsNaN(value) ? "NaN" : double.IsPositiveInfinity(value) ? "+Inf" : double.IsNegativeInfinity(value) ? "-Inf"
+            : value.ToString("R", CultureInfo.InvariantCulture);
 
     // One name that is not escaped ends a scrape.
     private static string Escaped(string text, bool isLabel)

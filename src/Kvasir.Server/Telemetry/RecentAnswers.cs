@@ -84,7 +84,9 @@ internal sealed class PolicyTotals
             _layers[i] += reads[i];
         if (sequence.AuditFigures is not { HeadCount: > 0 } audit)
             return;
-        (_auditedHeads, _errorSum, _massSum) = (_auditedHeads + audit.HeadCount, _errorSum + (audit.MeanError * audit.HeadCount), _massSum + (audit.MassKept * audit.HeadCount));
+        _auditedHeads += audit.HeadCount;
+        _errorSum += audit.MeanError * audit.HeadCount;
+        _massSum += audit.MassKept * audit.HeadCount;
     }
 
     public void Write(Utf8JsonWriter json, string model, string policy)

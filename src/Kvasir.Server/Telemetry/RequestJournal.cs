@@ -7,7 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Kvasir.Server.Telemetry;
 
 /// <summary>Keeps a record of each request from its first byte to its last, and tells figures, traces and the log when it has ended.</summary>
-internal sealed partial class RequestJournal(RequestMeter meter, RecentAnswers recent, AnswerTrace trace, RequestLog log, TimeProvider clock, ILogger<RequestJournal> problems)
+internal sealed partial class RequestJournal(RequestMeter meter, RecentAnswers recent, AnswerTrace trace, RequestLog log, TimeProvider clock,
+    ILogger<RequestJournal> problems)
 {
     private readonly ConcurrentDictionary<RequestRecord, bool> _open = [];
 
@@ -41,6 +42,10 @@ internal sealed partial class RequestJournal(RequestMeter meter, RecentAnswers r
         {
             // Whoever listens may throw, and no answer ends for it.
             LogProblem(problem);
+        }
+        finally
+        {
+            record.LetGo();
         }
     }
 

@@ -9,7 +9,8 @@ using Microsoft.Extensions.Options;
 namespace Kvasir.Server.Telemetry;
 
 /// <summary>
-/// A line of JSON for each request: what it was, what became of it, and where its time went. What a client wrote is cut at 256 characters, and control characters
+/// A line of JSON for each request: what it was, what became of it, and where its time went. What a client wrote is cut at 256 characters, and control
+/// characters
 /// are escaped; prompts and answers are there only where the server is told so. The file is opened for each line, so that it may be moved away at any time.
 /// </summary>
 internal sealed partial class RequestLog(IOptions<KvasirOptions> options, TimeProvider clock, ILogger<RequestLog> log)
@@ -39,7 +40,8 @@ internal sealed partial class RequestLog(IOptions<KvasirOptions> options, TimePr
     {
         try
         {
-            using var stream = _path == ErrorStream ? Console.OpenStandardError() : new FileStream(_path!, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, 1);
+            using var stream = _path == ErrorStream ? Console.OpenStandardError()
+                : new FileStream(_path!, FileMode.Append, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete, 1);
             stream.Write(line);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -3,7 +3,9 @@ using Kvasir.Server.Answers;
 
 namespace Kvasir.Server.Telemetry;
 
-/// <summary>What requests come to, as instruments. Labels come from sets that requests cannot add to: routes, models, causes, policies of the catalogue.</summary>
+/// <summary>
+/// What requests come to, as instruments. Labels come from sets that requests cannot add to: routes, models, causes, policies of the catalogue.
+/// </summary>
 internal sealed class RequestMeter
 {
     /// <summary>Of the meter, and of the source of traces.</summary>
@@ -11,9 +13,10 @@ internal sealed class RequestMeter
 
     private const string Seconds = "s";
     private static readonly double[] Times = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 320, 600];
-    private static readonly double[] Durations = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
+    private static readonly double[] Durations =
+        [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68, 655.36];
     private static readonly double[] TokenTimes = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5];
-    private static readonly double[] TokenCounts = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
+    private static readonly long[] TokenCounts = [1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576];
     private readonly Counter<long> _requests;
     private readonly Counter<long> _cancelled;
     private readonly Counter<long> _rejected;
@@ -22,6 +25,7 @@ internal sealed class RequestMeter
     private readonly Counter<long> _finished;
     private readonly Counter<long> _promptTokens;
     private readonly Counter<long> _generatedTokens;
+    private readonly Counter<long> _loads;
     private readonly Counter<long> _rowsRead;
     private readonly Counter<long> _rowsInSight;
     private readonly Histogram<double> _duration;
@@ -45,6 +49,7 @@ internal sealed class RequestMeter
         _finished = meter.CreateCounter<long>("kvasir.requests.finished", null, "Choices that ended, by how");
         _promptTokens = meter.CreateCounter<long>("kvasir.prompt_tokens", null, "Tokens of prompts, cached ones among them");
         _generatedTokens = meter.CreateCounter<long>("kvasir.generation_tokens", null, "Tokens of answers");
+        _loads = meter.CreateCounter<long>("kvasir.model_loads", null, "Models that were loaded, or could not be");
         _rowsRead = meter.CreateCounter<long>("kvasir.attention.rows_read", null, "Keys that generated tokens read, over layers and heads");
         _rowsInSight = meter.CreateCounter<long>("kvasir.attention.candidates", null, "Keys that dense attention would have read in their place");
         _duration = Histogram(meter, "gen_ai.server.request.duration", "From a request's arrival to its end", Durations);
@@ -55,7 +60,8 @@ internal sealed class RequestMeter
         _prefill = Histogram(meter, "kvasir.prefill_time", "From there to the first token", Times);
         _decode = Histogram(meter, "kvasir.decode_time", "From there to the end", Durations);
         _index = Histogram(meter, "kvasir.index_rebuild", "Time in which the index of a prompt was built behind its first token", Times);
-        _usage = meter.CreateHistogram("gen_ai.client.token.usage", "{token}", "Tokens of a request", null, new InstrumentAdvice<long> { HistogramBucketBoundaries = [.. TokenCounts.Select(static count => (long)count)] });
+        _usage = meter.CreateHistogram(
+            "gen_ai.client.token.usage", "{token}", "Tokens of a request", null, new InstrumentAdvice<long> { HistogramBucketBoundaries = TokenCounts });
     }
 
     /// <summary>A request has ended, whatever became of it.</summary>
@@ -83,6 +89,9 @@ internal sealed class RequestMeter
         if (sinceLast is { } time)
             _between.Record(time.TotalSeconds, Tag("model", model));
     }
+
+    /// <param name="outcome">loaded or failed.</param>
+    public void CountLoad(string outcome) => _loads.Add(1, Tag("outcome", outcome));
 
     /// <summary>How far an answer is.</summary>
     public static string Phase(ServedAnswer? answer)

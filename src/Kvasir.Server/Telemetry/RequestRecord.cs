@@ -14,6 +14,7 @@ internal sealed class RequestRecord
     private readonly HttpContext _context;
     private readonly TimeProvider _clock;
     private readonly long _start;
+    private readonly List<IDisposable> _kept = [];
 
     private RequestRecord(HttpContext context, TimeProvider clock)
     {
@@ -70,6 +71,15 @@ internal sealed class RequestRecord
     }
 
     public static RequestRecord Of(HttpContext context) => (RequestRecord)context.Items[typeof(RequestRecord)]!;
+
+    /// <summary>Keeps something until the request has ended.</summary>
+    public void Keep(IDisposable use) => _kept.Add(use);
+
+    public void LetGo()
+    {
+        foreach (var use in _kept)
+            use.Dispose();
+    }
 
     /// <summary>A model is about to answer.</summary>
     public void Submit(ServedAnswer answer) => (Answer, UntilSubmission) = (answer, Elapsed);

@@ -43,5 +43,6 @@ internal static class TelemetrySetup
     }
 
     private static OtlpExporterOptions? Otlp(IServiceProvider provider) =>
-        provider.GetRequiredService<IOptions<KvasirOptions>>().Value.OtlpEndpoint is { } endpoint ? new OtlpExporterOptions { Endpoint = new Uri(endpoint) } : null;
+        provider.GetRequiredService<IOptions<KvasirOptions>>().Value.OtlpEndpoint is { } endpoint ? new OtlpExporterOptions { Endpoint = new Uri(endpoint) }
+            : null;
 }

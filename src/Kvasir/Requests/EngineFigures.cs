@@ -41,7 +41,9 @@ public sealed record EngineFigures
     /// <summary>Steps so far by how long they took: each is counted in the first whose bound it does not exceed.</summary>
     public required IReadOnlyList<long> StepsByTime { get; init; }
 
-    /// <summary>Grows with every step that begins and every layer that is computed: in an engine that has sequences and where this stands still, something hangs.</summary>
+    /// <summary>
+    /// Grows with every step that begins and every layer that is computed: in an engine that has sequences and where this stands still, something hangs.
+    /// </summary>
     public long Progress { get; init; }
 
     /// <summary>Bytes taken beside the model's weights.</summary>

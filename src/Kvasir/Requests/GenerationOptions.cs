@@ -56,7 +56,9 @@ public sealed record GenerationOptions
     /// </summary>
     public string? Client { get; init; }
 
-    /// <summary>The most sequences of <see cref="Client"/> that compute side by side, from 1 to 1024; null takes <see cref="EngineOptions.MaxSequencesPerClient"/>.</summary>
+    /// <summary>
+    /// The most sequences of <see cref="Client"/> that compute side by side, from 1 to 1024; null takes <see cref="EngineOptions.MaxSequencesPerClient"/>.
+    /// </summary>
     public int? MaxClientSequences { get; init; }
 
     /// <summary>From -100 to 100; lower goes first, and gives its memory up last. 30 seconds of waiting count as 1 less, so that nobody starves.</summary>

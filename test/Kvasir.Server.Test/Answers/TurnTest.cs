@@ -137,7 +137,8 @@ public sealed class TurnTest : IDisposable
     [Fact]
     public async Task AKeyComputesNoMoreThanItsLineSays()
     {
-        await using var server = await RunningServer.StartAsync(options => (options.KeyFile, options.ContextTokens, options.KvMemoryBytes) = (_keys, 200_000, 1L << 30));
+        await using var server = await RunningServer.StartAsync(options =>
+            (options.KeyFile, options.ContextTokens, options.KvMemoryBytes) = (_keys, 200_000, 1L << 30));
         var first = AskAsync(server, "alice-secret-1", Endless, HttpCompletionOption.ResponseHeadersRead);
         var second = AskAsync(server, "alice-secret-1", Endless, HttpCompletionOption.ResponseHeadersRead);
         await server.UntilAsync(static engine => engine is { RunningCount: 1, WaitingCount: 1 });
@@ -175,12 +176,15 @@ public sealed class TurnTest : IDisposable
         await using var server = await RunningServer.StartAsync();
         using var refused = await server.PostAsync("/v1/completions", $"{{\"prompt\":\"Once\",\"max_tokens\":2,{field}}}");
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
-        Assert.Contains(words, JsonDocument.Parse(await refused.Content.ReadAsStringAsync()).RootElement.GetProperty("error").GetProperty("message").GetString());
+        Assert.Contains(words, JsonDocument.Parse(await refused.Content.ReadAsStringAsync()).RootElement.GetProperty("error").GetProperty("message")
+            .GetString());
     }
 
-    private static EngineOptions OneSequence(FakeTimeProvider clock) => new() { Threads = 1, MaxSequences = 1, ContextTokens = 200_000, KvMemoryBytes = 1L << 30, Time = clock };
+    private static EngineOptions OneSequence(FakeTimeProvider clock) =>
+        new() { Threads = 1, MaxSequences = 1, ContextTokens = 200_000, KvMemoryBytes = 1L << 30, Time = clock };
 
-    private static Task<HttpResponseMessage> AskAsync(RunningServer server, string key, string body, HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
+    private static Task<HttpResponseMessage> AskAsync(RunningServer server, string key, string body,
+        HttpCompletionOption until = HttpCompletionOption.ResponseContentRead)
     {
         var path = body.Contains("messages", StringComparison.Ordinal) ? "/v1/chat/completions" : "/v1/completions";
         var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(body) };

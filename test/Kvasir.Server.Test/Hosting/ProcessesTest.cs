@@ -34,6 +34,17 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    public async Task PsAndListShowWhatAServerHas()
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--context", "512");
+        var address = await process.LineAsync("^serving stories260K at (.+)$");
+        using var ps = new ServerProcess("Kvasir.Cli.dll", "ps", "--server", address);
+        Assert.Matches("^[0-9.]+ [KM]iB +512 .*stays +dense$", await ps.LineAsync("^  stories260K +(.+)$"));
+        using var list = new ServerProcess("Kvasir.Cli.dll", "list", "--server", address);
+        Assert.Matches("^[0-9.]+ [KM]iB +loaded$", await list.LineAsync("^  stories260K +(.+)$"));
+    }
+
+    [Fact]
     public async Task AModelThatIsNotThereEndsServeWithOneLine()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "no-such-model", "--port", "0");

@@ -21,7 +21,8 @@ public sealed class ViewRoutesTest : IDisposable
         await using var server = await RunningServer.StartAsync(static options => (options.MaxSequences, options.MaxQueue, options.StepMs) = (3, 5, 70));
         var props = await JsonAsync(server, "/props");
         Assert.Equal(("stories260K", "{{ messages[-1].content }}"), (props.GetProperty("model").GetString(), props.GetProperty("chat_template").GetString()));
-        Assert.Equal(("dense", "options", "bf16"), (Text(props, "attention", "policy"), Text(props, "attention", "chosen_by"), Text(props, "attention", "kv_type")));
+        Assert.Equal(("dense", "options", "bf16"),
+            (Text(props, "attention", "policy"), Text(props, "attention", "chosen_by"), Text(props, "attention", "kv_type")));
         Assert.Equal((3, 5, 70), (Number(props, "limits", "max_sequences"), Number(props, "limits", "max_queue"), Number(props, "limits", "step_ms")));
         Assert.Equal(server.Engine.Plan.TokensThatFit, Number(props, "memory", "tokens_that_fit"));
         Assert.Equal(40, Number(props, "sampling", "top_k"));
@@ -31,7 +32,8 @@ public sealed class ViewRoutesTest : IDisposable
     [Fact]
     public async Task SlotsShowWhoWaitsAndWhoComputesToTheirOwnTenant()
     {
-        await using var server = await RunningServer.StartAsync(options => (options.KeyFile, options.ContextTokens, options.KvMemoryBytes, options.MaxSequences) = (_keys, 200_000, 1L << 30, 1));
+        await using var server = await RunningServer.StartAsync(options =>
+            (options.KeyFile, options.ContextTokens, options.KvMemoryBytes, options.MaxSequences) = (_keys, 200_000, 1L << 30, 1));
         using var computes = await AskAsync(server, "alice-secret-1", Endless);
         await server.UntilAsync(static engine => engine.Figures.DecodeRows > 10);
         using var waits = await AskAsync(server, "bob-secret-22", Endless);

@@ -41,7 +41,9 @@ public sealed class TenantTest : IDisposable
     private static async Task<int> CachedAsync(RunningServer server, string key, string fields = "")
     {
         var story = string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 8));
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent($"{{{fields}\"prompt\":\"{story}\",\"max_tokens\":4}}") };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            "/v1/completions")
+        { Content = new StringContent($"{{{fields}\"prompt\":\"{story}\",\"max_tokens\":4}}") };
         request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {key}");
         using var response = await server.Client.SendAsync(request);
         var usage = JsonDocument.Parse(await response.Content.ReadAsStringAsync()).RootElement.GetProperty("usage");

@@ -16,7 +16,8 @@ internal sealed class HeldEngine : IDisposable
     public static async Task<HeldEngine> HoldAsync(RunningServer server)
     {
         var held = new HeldEngine();
-        await server.Services.GetRequiredService<ServedModels>().Ready!.Loop.SubmitAsync(new Sequence([1], new GenerationOptions { MaxTokens = 1, Logits = held.Observe }));
+        await server.Services.GetRequiredService<ServedModels>()
+            .Ready!.Loop.SubmitAsync(new Sequence([1], new GenerationOptions { MaxTokens = 1, Logits = held.Observe }));
         await held._isHeld.Task;
         return held;
     }

@@ -41,20 +41,24 @@ internal sealed partial class PrometheusSamples
             var samples = await ScrapeAsync(server);
             if (isSo(samples))
                 return samples;
-            Assert.True(Environment.TickCount64 < end, string.Join('\n', samples._samples.Select(static sample => $"{sample.Name} {string.Join(',', sample.Labels)} {sample.Value}")));
+            Assert.True(Environment.TickCount64 < end,
+                string.Join('\n', samples._samples.Select(static sample => $"{sample.Name} {string.Join(',', sample.Labels)} {sample.Value}")));
         }
     }
 
     /// <summary>The sum of the samples of a name that have these labels.</summary>
     public double Sum(string name, params (string Name, string Value)[] labels) => _samples
-        .Where(sample => sample.Name == name && labels.All(label => sample.Labels.GetValueOrDefault(label.Name) == label.Value)).Sum(static sample => sample.Value);
+        .Where(sample => sample.Name == name && labels.All(label => sample.Labels.GetValueOrDefault(label.Name) == label.Value))
+            .Sum(static sample => sample.Value);
 
     /// <summary>What a label is, over all samples.</summary>
-    public IReadOnlySet<string> Values(string label) => _samples.Where(sample => sample.Labels.ContainsKey(label)).Select(sample => sample.Labels[label]).ToHashSet();
+    public IReadOnlySet<string> Values(string label) => _samples.Where(sample => sample.Labels.ContainsKey(label)).Select(sample => sample.Labels[label])
+        .ToHashSet();
 
     /// <summary>Those that only grow.</summary>
     public IEnumerable<(string Key, double Value)> Growing => _samples
-        .Where(sample => sample.Name.EndsWith("_total", StringComparison.Ordinal) || sample.Name.EndsWith("_bucket", StringComparison.Ordinal) || sample.Name.EndsWith("_count", StringComparison.Ordinal))
+        .Where(sample => sample.Name.EndsWith("_total", StringComparison.Ordinal) || sample.Name.EndsWith("_bucket", StringComparison.Ordinal)
+            || sample.Name.EndsWith("_count", StringComparison.Ordinal))
         .Select(static sample => ($"{sample.Name}{{{string.Join(',', sample.Labels)}}}", sample.Value));
 
     private void Add(string family, string line)
@@ -63,7 +67,8 @@ internal sealed partial class PrometheusSamples
         Assert.True(match.Success, $"no sample: {line}");
         var name = match.Groups[1].Value;
         var type = _types.GetValueOrDefault(family);
-        Assert.True(type == "histogram" ? name == $"{family}_bucket" || name == $"{family}_sum" || name == $"{family}_count" : name == family, $"{name} is not of {family}");
+        Assert.True(type == "histogram" ? name == $"{family}_bucket" || name == $"{family}_sum" || name == $"{family}_count" : name == family,
+            $"{name} is not of {family}");
         Assert.Equal(type == "counter", name.EndsWith("_total", StringComparison.Ordinal));
         var labels = new Dictionary<string, string>();
         foreach (Match label in Label().Matches(match.Groups[2].Value))

@@ -51,6 +51,7 @@ internal sealed class RunningServer : IAsyncDisposable
             options.Model = "stories260K";
             options.Attention = "dense";
             options.Threads = 1;
+            options.Warms = false;
             options.KvMemoryBytes = 16 << 20;
             options.UseTemplate(ChatTemplate.Parse("{{ messages[-1].content }}", "plain"));
             configure?.Invoke(options);

@@ -12,12 +12,15 @@ public sealed class AnswerTraceTest
     {
         using var traces = new Traces();
         await using var server = await RunningServer.StartAsync();
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent("{\"prompt\":\"Once upon a time\",\"max_tokens\":4,\"ignore_eos\":true}") };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            "/v1/completions")
+        { Content = new StringContent("{\"prompt\":\"Once upon a time\",\"max_tokens\":4,\"ignore_eos\":true}") };
         request.Headers.Add("traceparent", $"00-{traces.Id}-00f067aa0ba902b7-01");
         (await server.Client.SendAsync(request)).Dispose();
         var span = await traces.NextAsync();
         Assert.Equal(("text_completion stories260K", ActivityKind.Server, "00f067aa0ba902b7"), (span.DisplayName, span.Kind, span.ParentSpanId.ToHexString()));
-        Assert.Equal((4, "kvasir", 200), (span.GetTagItem("gen_ai.usage.output_tokens"), span.GetTagItem("gen_ai.provider.name"), span.GetTagItem("http.response.status_code")));
+        Assert.Equal((4, "kvasir", 200),
+            (span.GetTagItem("gen_ai.usage.output_tokens"), span.GetTagItem("gen_ai.provider.name"), span.GetTagItem("http.response.status_code")));
         var first = Assert.Single(span.Events);
         Assert.Equal("first_token", first.Name);
         Assert.InRange(first.Timestamp.UtcDateTime, span.StartTimeUtc, span.StartTimeUtc + span.Duration);
@@ -31,7 +34,8 @@ public sealed class AnswerTraceTest
         using (var stream = new RawConnection(server.Address))
         {
             const string Body = "{\"prompt\":\"Once\",\"ignore_eos\":true,\"stream\":true,\"max_tokens\":-1}";
-            await stream.SendAsync($"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\ntraceparent: 00-{traces.Id}-00f067aa0ba902b7-01\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
+            await stream.SendAsync(
+                $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\ntraceparent: 00-{traces.Id}-00f067aa0ba902b7-01\r\nContent-Length: {Body.Length}\r\n\r\n{Body}");
             Assert.True(await stream.ReadUntilAsync("\"text\":"));
         }
 

@@ -21,14 +21,16 @@ public sealed class MetricsTest
         var samples = await PrometheusSamples.UntilAsync(server, static all => all.Sum("kvasir_http_requests_total", ("route", "other"), ("code", "404")) == 1);
         Assert.Equal(2, samples.Sum("kvasir_http_requests_total", ("route", "/v1/completions"), ("code", "200")));
         Assert.Equal(1, samples.Sum("kvasir_http_requests_total", ("route", "/v1/completions"), ("code", "400")));
-        Assert.Equal((1, 1), (samples.Sum("kvasir_rejected_total", ("reason", "invalid_value")), samples.Sum("kvasir_rejected_total", ("reason", "route_not_found"))));
+        Assert.Equal((1, 1), (samples.Sum("kvasir_rejected_total", ("reason", "invalid_value")),
+            samples.Sum("kvasir_rejected_total", ("reason", "route_not_found"))));
         Assert.Equal(10, samples.Sum("kvasir_generation_tokens_total", ("model", Model)));
         Assert.Equal(10, samples.Sum("vllm:generation_tokens_total", ("model_name", Model)));
         Assert.Equal(2, samples.Sum("kvasir_requests_finished_total", ("model", Model), ("reason", "length")));
         Assert.Equal(2, samples.Sum("vllm:request_success_total", ("model_name", Model), ("finished_reason", "length")));
         var prompt = samples.Sum("kvasir_prompt_tokens_total");
         Assert.InRange(prompt, 6, 20);
-        Assert.Equal(prompt, samples.Sum("kvasir_step_rows_total", ("kind", "prompt")) + samples.Sum("kvasir_prefix_tokens_total", ("tier", "ram"), ("outcome", "hit")));
+        Assert.Equal(prompt, samples.Sum("kvasir_step_rows_total", ("kind", "prompt"))
+            + samples.Sum("kvasir_prefix_tokens_total", ("tier", "ram"), ("outcome", "hit")));
         Assert.Equal(8, samples.Sum("kvasir_step_rows_total", ("kind", "decode")));
         Assert.Equal(samples.Sum("kvasir_steps_total"), samples.Sum("kvasir_step_seconds_count"));
         Assert.Equal(2, samples.Sum("gen_ai_server_time_to_first_token_seconds_count"));
@@ -42,16 +44,25 @@ public sealed class MetricsTest
     [Fact]
     public async Task EveryNameThatBoardsAndGatewaysAskForIsThere()
     {
-        await using var server = await RunningServer.StartAsync();
+        await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes) = (200_000, 1L << 30));
         (await server.PostAsync("/v1/completions", Short)).Dispose();
-        var samples = await PrometheusSamples.UntilAsync(server, static all => all.Sum("vllm:request_success_total") == 1);
+        // Tokens that come faster than they are written are one piece: of many there are two.
+        using var stream = new RawConnection(server.Address);
+        await stream.PostAsync("/v1/chat/completions", Endless);
+        var samples = await PrometheusSamples.UntilAsync(server, static all => all.Sum("vllm:request_success_total") == 1
+            && all.Sum("vllm:inter_token_latency_seconds_count") > 0);
         string[] wanted =
         [
-            "vllm:e2e_request_latency_seconds", "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:prompt_tokens_total", "vllm:generation_tokens_total",
-            "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:request_queue_time_seconds", "vllm:request_prefill_time_seconds", "vllm:request_decode_time_seconds",
-            "vllm:kv_cache_usage_perc", "vllm:cache_config_info", "vllm:num_preemptions_total", "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total", "vllm:request_success_total",
-            "gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds", "gen_ai_server_time_per_output_token_seconds", "gen_ai_client_token_usage",
-            "kvasir_kv_bytes", "kvasir_process_rss_bytes", "kvasir_prefill_rows_budget", "kvasir_deadline_exceeded_total", "kvasir_prefix_evicted_columns_total", "kvasir_step_seconds",
+            "vllm:e2e_request_latency_seconds", "vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds", "vllm:prompt_tokens_total",
+                "vllm:generation_tokens_total",
+            "vllm:num_requests_running", "vllm:num_requests_waiting", "vllm:request_queue_time_seconds", "vllm:request_prefill_time_seconds",
+                "vllm:request_decode_time_seconds",
+            "vllm:kv_cache_usage_perc", "vllm:cache_config_info", "vllm:num_preemptions_total", "vllm:prefix_cache_queries_total",
+                "vllm:prefix_cache_hits_total", "vllm:request_success_total",
+            "gen_ai_server_request_duration_seconds", "gen_ai_server_time_to_first_token_seconds", "gen_ai_server_time_per_output_token_seconds",
+                "gen_ai_client_token_usage",
+            "kvasir_kv_bytes", "kvasir_process_rss_bytes", "kvasir_prefill_rows_budget", "kvasir_deadline_exceeded_total",
+                "kvasir_prefix_evicted_columns_total", "kvasir_step_seconds",
         ];
         Assert.Empty(wanted.Except(samples.Families));
     }
@@ -60,7 +71,8 @@ public sealed class MetricsTest
     public async Task ANameWithQuotesAndLineFeedsIsEscapedAndNoStreamEndsForAScrape()
     {
         const string Name = "a \"quoted\"\nname\\";
-        await using var server = await RunningServer.StartAsync(static options => (options.ModelId, options.ContextTokens, options.KvMemoryBytes) = (Name, 200_000, 1L << 30));
+        await using var server = await RunningServer.StartAsync(static options =>
+            (options.ModelId, options.ContextTokens, options.KvMemoryBytes) = (Name, 200_000, 1L << 30));
         using var stream = new RawConnection(server.Address);
         await stream.PostAsync("/v1/chat/completions", Endless);
         Assert.True(await stream.ReadUntilAsync("delta"));
@@ -82,7 +94,8 @@ public sealed class MetricsTest
     [Fact]
     public async Task AClientThatGoesAwayIsCountedByHowFarItsAnswerWas()
     {
-        await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes, options.MaxSequences) = (200_000, 1L << 30, 1));
+        await using var server = await RunningServer.StartAsync(static options =>
+            (options.ContextTokens, options.KvMemoryBytes, options.MaxSequences) = (200_000, 1L << 30, 1));
         using (var first = new RawConnection(server.Address))
         {
             await first.PostAsync("/v1/chat/completions", Endless);
@@ -107,7 +120,9 @@ public sealed class MetricsTest
         await using var server = await RunningServer.StartAsync();
         for (var i = 0; i < 5; i++)
         {
-            (await server.PostAsync("/v1/completions", Short.Replace("\"max_tokens\"", $"\"kvasir\":{{\"attention\":\"streaming:recent={100 + i},min-context=0\",\"audit\":1}},\"max_tokens\"", StringComparison.Ordinal))).Dispose();
+            (await server.PostAsync("/v1/completions",
+                Short.Replace("\"max_tokens\"", $"\"kvasir\":{{\"attention\":\"streaming:recent={100 + i},min-context=0\",\"audit\":1}},\"max_tokens\"",
+                StringComparison.Ordinal))).Dispose();
             (await server.PostAsync($"/v1/none-{i}", Short)).Dispose();
             (await server.PostAsync("/v1/completions", Short.Replace("\"prompt\"", $"\"model\":\"m{i}\",\"prompt\"", StringComparison.Ordinal))).Dispose();
         }

@@ -15,12 +15,16 @@ public sealed class RequestLogTest : IDisposable
     public async Task ALineSaysWhatBecameOfARequestAndNotWhatItSaid()
     {
         await using var server = await RunningServer.StartAsync(options => options.RequestLog = _path);
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent($"{{\"prompt\":\"{Secret}\",\"max_tokens\":4,\"ignore_eos\":true,\"priority\":3}}") };
+        using var request = new HttpRequestMessage(HttpMethod.Post,
+            "/v1/completions")
+        { Content = new StringContent($"{{\"prompt\":\"{Secret}\",\"max_tokens\":4,\"ignore_eos\":true,\"priority\":3}}") };
         request.Headers.Add("x-request-id", "mine-1");
         (await server.Client.SendAsync(request)).Dispose();
         var line = (await LinesAsync(1))[0];
-        Assert.Equal(("mine-1", "POST", "/v1/completions", 200), (Text(line, "id"), Text(line, "method"), Text(line, "route"), line.GetProperty("status").GetInt32()));
-        Assert.Equal(("stories260K", "dense", false, 3), (Text(line, "model"), Text(line, "attention"), line.GetProperty("stream").GetBoolean(), line.GetProperty("priority").GetInt32()));
+        Assert.Equal(("mine-1", "POST", "/v1/completions", 200),
+            (Text(line, "id"), Text(line, "method"), Text(line, "route"), line.GetProperty("status").GetInt32()));
+        Assert.Equal(("stories260K", "dense", false, 3),
+            (Text(line, "model"), Text(line, "attention"), line.GetProperty("stream").GetBoolean(), line.GetProperty("priority").GetInt32()));
         Assert.Equal((4, "length"), (line.GetProperty("completion_tokens").GetInt32(), line.GetProperty("finish")[0].GetString()));
         Assert.True(line.GetProperty("first_token_ms").GetDouble() <= line.GetProperty("ms").GetDouble());
         Assert.DoesNotContain("garden", await File.ReadAllTextAsync(_path), StringComparison.Ordinal);
@@ -52,7 +56,8 @@ public sealed class RequestLogTest : IDisposable
     [Fact]
     public async Task AClientThatWentAwayIs499()
     {
-        await using var server = await RunningServer.StartAsync(options => (options.RequestLog, options.ContextTokens, options.KvMemoryBytes) = (_path, 200_000, 1L << 30));
+        await using var server = await RunningServer.StartAsync(options =>
+            (options.RequestLog, options.ContextTokens, options.KvMemoryBytes) = (_path, 200_000, 1L << 30));
         using (var stream = new RawConnection(server.Address))
         {
             await stream.PostAsync("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Once\"}],\"ignore_eos\":true,\"stream\":true}");

@@ -1,0 +1,58 @@
+using Kvasir.Models;
+using Kvasir.Server.Telemetry;
+
+namespace Kvasir.Server.Hosting;
+
+/// <summary>Where a model is: on disk alone, on its way, or in memory.</summary>
+internal enum ModelStatus
+{
+    Unloaded,
+    Loading,
+    Loaded,
+    Failed,
+}
+
+/// <summary>A model that clients may name, whether or not it is in memory. <see cref="ServedModels"/> has the lock for what changes.</summary>
+/// <param name="found">Where it lies.</param>
+/// <param name="id">Its name for clients.</param>
+/// <param name="isNamed">Whether whoever started the server named it: then it is loaded at once, and stays.</param>
+internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
+{
+    public FoundModel Found => found;
+
+    public string Id => id;
+
+    public bool IsNamed => isNamed;
+
+    /// <summary>Null while it is not in memory.</summary>
+    public ServedModel? Served { get; set; }
+
+    /// <summary>Null while nobody loads it.</summary>
+    public Task<ServedModel>? Loading { get; set; }
+
+    /// <summary>Whether it is loaded, and computes its first rows for nobody.</summary>
+    public bool IsWarming { get; set; }
+
+    /// <summary>When its loading failed; null where it did not.</summary>
+    public long? FailedAt { get; set; }
+
+    /// <summary>Requests that have it.</summary>
+    public int Users { get; set; }
+
+    /// <summary>When the last of them left it, on the server's clock.</summary>
+    public long LeftAt { get; set; }
+
+    /// <summary>When it goes if nobody asks for it; null for never, or not yet.</summary>
+    public DateTimeOffset? Until { get; set; }
+
+    /// <summary>What its engines had counted that are gone: counts never go down.</summary>
+    public EngineTotals Past { get; set; } = new();
+
+    public ModelStatus Status => Served is not null ? ModelStatus.Loaded
+        : Loading is not null ? ModelStatus.Loading
+        : FailedAt is not null ? ModelStatus.Failed
+        : ModelStatus.Unloaded;
+
+    /// <summary>Whether a client means this model.</summary>
+    public bool IsCalled(string name) => name == id || name == $"{id}:latest";
+}

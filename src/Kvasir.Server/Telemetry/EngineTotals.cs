@@ -1,0 +1,52 @@
+namespace Kvasir.Server.Telemetry;
+
+/// <summary>What engines have counted of one model since the server started, those among them that are gone.</summary>
+internal sealed record EngineTotals
+{
+    public long Steps { get; private init; }
+
+    public double StepMs { get; private init; }
+
+    public long[] StepsByTime { get; private init; } = new long[EngineFigures.StepBoundsMs.Length + 1];
+
+    public long DecodeRows { get; private init; }
+
+    public long PromptRows { get; private init; }
+
+    public long Preemptions { get; private init; }
+
+    public long RecomputedRows { get; private init; }
+
+    public long LateWaiting { get; private init; }
+
+    public long LateRunning { get; private init; }
+
+    public long StepFaults { get; private init; }
+
+    public long HitTokens { get; private init; }
+
+    public long MissTokens { get; private init; }
+
+    public long ResumedTokens { get; private init; }
+
+    public long EvictedColumns { get; private init; }
+
+    /// <summary>With what one more engine has counted.</summary>
+    public EngineTotals With(EngineFigures figures) => new()
+    {
+        Steps = Steps + figures.Steps,
+        StepMs = StepMs + figures.StepMs,
+        StepsByTime = [.. StepsByTime.Zip(figures.StepsByTime, static (past, now) => past + now)],
+        DecodeRows = DecodeRows + figures.DecodeRows,
+        PromptRows = PromptRows + figures.PromptRows,
+        Preemptions = Preemptions + figures.Preemptions,
+        RecomputedRows = RecomputedRows + figures.RecomputedRows,
+        LateWaiting = LateWaiting + figures.LateWaiting,
+        LateRunning = LateRunning + figures.LateRunning,
+        StepFaults = StepFaults + figures.StepFaults,
+        HitTokens = HitTokens + figures.Prefixes.HitTokens,
+        MissTokens = MissTokens + figures.Prefixes.MissTokens,
+        ResumedTokens = ResumedTokens + figures.Prefixes.ResumedTokens,
+        EvictedColumns = EvictedColumns + figures.Prefixes.EvictedColumns,
+    };
+}

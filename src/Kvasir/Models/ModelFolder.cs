@@ -1,0 +1,60 @@
+using System.Text.RegularExpressions;
+
+namespace Kvasir.Models;
+
+/// <summary>Models that lie in a folder: GGUF files, one that is split over several as one, and folders with a configuration beside their weights.</summary>
+public static partial class ModelFolder
+{
+    private const string Extension = ".gguf";
+    private const string Configuration = "config.json";
+
+    /// <summary>
+    /// In alphabetical order, a name once: of two files that have it the first. Links that lead out of the folder are left out. No folder has no models.
+    /// </summary>
+    public static IReadOnlyList<FoundModel> Find(string folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        if (!Directory.Exists(folder))
+            return [];
+        var found = new SortedDictionary<string, FoundModel>(StringComparer.Ordinal);
+        foreach (var entry in new DirectoryInfo(folder).GetFileSystemInfos().Where(entry => StaysIn(folder, entry))
+            .OrderBy(static entry => entry.Name, StringComparer.Ordinal))
+        {
+            if (Read(entry) is { } model)
+                found.TryAdd(model.Name, model);
+        }
+
+        return [.. found.Values];
+    }
+
+    private static FoundModel? Read(FileSystemInfo entry) => entry switch
+    {
+        DirectoryInfo model when File.Exists(Path.Combine(model.FullName, Configuration)) =>
+            new(model.Name, model.FullName, model.EnumerateFiles("*.safetensors").Sum(static file => file.Length)),
+        FileInfo { Extension: Extension } file => OfFile(file),
+        _ => null,
+    };
+
+    // The first part stands for all.
+    private static FoundModel? OfFile(FileInfo file)
+    {
+        var name = Path.GetFileNameWithoutExtension(file.Name);
+        if (Part().Match(name) is not { Success: true } part)
+            return new FoundModel(name, file.FullName, file.Length);
+        if (part.Groups[2].Value != "00001")
+            return null;
+        var others = file.Directory!.EnumerateFiles($"{part.Groups[1].Value}-*-of-{part.Groups[3].Value}{Extension}");
+        return new FoundModel(part.Groups[1].Value, file.FullName, others.Sum(static other => other.Length));
+    }
+
+    private static bool StaysIn(string folder, FileSystemInfo entry)
+    {
+        if (entry.LinkTarget is null)
+            return true;
+        var target = Path.GetRelativePath(Path.GetFullPath(folder), entry.ResolveLinkTarget(returnFinalTarget: true)!.FullName);
+        return target != ".." && !target.StartsWith($"..{Path.DirectorySeparatorChar}", StringComparison.Ordinal) && !Path.IsPathRooted(target);
+    }
+
+    [GeneratedRegex("^(.+)-([0-9]{5})-of-([0-9]{5})$")]
+    private static partial Regex Part();
+}
