@@ -13,7 +13,7 @@ internal sealed class DemoBoard
 
     public DemoBoard(IReadOnlyList<HaystackQuestion> questions, IReadOnlyList<AttentionPolicy> asked)
     {
-        string[] names = [.. asked.Select(static policy => policy.Spec.Entry.Name)];
+        string[] names = [.. asked.Select(static policy => PolicySpec.Family(policy.Name))];
         Labels = [.. asked.Select((policy, i) => Printable.Line(names.Count(name => name == names[i]) > 1 ? policy.Name : names[i]))];
         (Questions, _answers) = (questions, new DemoAnswer?[questions.Count * asked.Count]);
     }

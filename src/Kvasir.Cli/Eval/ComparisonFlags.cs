@@ -73,10 +73,17 @@ internal static class ComparisonFlags
     public static AttentionPolicy[] WithMinContext(AttentionPolicy[] policies, TypedCommand typed) =>
         typed.FindValue(MinContext) is { } tokens ? Array.ConvertAll(policies, policy => WithMinContext(policy, tokens)) : policies;
 
-    /// <summary>The policy with that option where it takes it and is not told another.</summary>
-    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens) => policy.Spec.Sets(ExactZones.MinContextName) || !policy.Spec.Takes(ExactZones.MinContextName)
-        ? policy
-        : policy.Spec.With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture)).Create();
+    /// <summary>The policy with that option where it, or each of its parts, takes it and is not told another.</summary>
+    public static AttentionPolicy WithMinContext(AttentionPolicy policy, int tokens) =>
+        WithMinContext(policy.Spec, tokens) is var spec && spec.Equals(policy.Spec) ? policy : spec.Create();
+
+    private static PolicySpec WithMinContext(PolicySpec spec, int tokens)
+    {
+        var own = spec.Sets(ExactZones.MinContextName) || !spec.Takes(ExactZones.MinContextName)
+            ? spec
+            : spec.With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
+        return own.Drop is null ? own : own.WithDrop(WithMinContext(own.Drop, tokens));
+    }
 
     private static AttentionPolicy[] Policies(TypedCommand typed)
     {

@@ -20,6 +20,7 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         "kvasir policies",
         "kvasir policies --json | jq '.policies[].name'",
         "kvasir run model.gguf --file long.txt --attention psa:coverage=0.98",
+        "kvasir run model.gguf --file long.txt --attention quest:share=0.1+streaming:recent=16384",
     ];
 
     public override int Run(TypedCommand typed)
@@ -47,6 +48,8 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         var rows = new List<string[]> { new[] { "paper", policy.Paper }, new[] { "everything", $"--attention {policy.KeepEverything}" } };
         if (policy.Needs is { } needs)
             rows.Add(["needs", needs]);
+        if (policy.DropsBesideOthers)
+            rows.Add(["pairs", $"--attention quest+{policy.Name}: {policy.Name} drops, and quest, or another that drops nothing, selects among what is left"]);
         if (policy.Budgets.Length > 0)
             rows.Add(["budgets", string.Join("; ", policy.Budgets.Select(budget => budget[(policy.Name.Length + 1)..]))]);
         if (policy.IndexBytesPerToken > 0)

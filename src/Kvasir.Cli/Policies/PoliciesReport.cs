@@ -8,9 +8,11 @@ internal sealed record PoliciesReport(PolicyReport[] Policies);
 /// <param name="KeepEverything">What to type for results equal to dense attention.</param>
 /// <param name="Needs">What the policy needs or learns from beside keys and queries, if anything.</param>
 /// <param name="Budgets">What to type for a curve from few keys to many; empty where all are read.</param>
+/// <param name="DropsBesideOthers">Whether it can stand behind a plus, and drop rows from among which another policy selects.</param>
 /// <param name="IndexBytesPerToken">Of a KV head with <see cref="Dim"/> elements, at the default options.</param>
 internal sealed record PolicyReport(
-    string Name, string Summary, string Paper, string KeepEverything, string? Needs, string[] Budgets, double IndexBytesPerToken, PolicyOptionReport[] Options)
+    string Name, string Summary, string Paper, string KeepEverything, string? Needs, string[] Budgets, bool DropsBesideOthers, double IndexBytesPerToken,
+    PolicyOptionReport[] Options)
 {
     /// <summary>Elements of a head that the bytes are told for.</summary>
     public const int Dim = 128;
@@ -20,7 +22,10 @@ internal sealed record PolicyReport(
         var policy = new PolicySpec(entry).Create();
         var needs = entry.Needs ?? (policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null);
         var options = entry.Options.Select(static option => new PolicyOptionReport(option.Name, option.Default, option.Range, option.Summary));
-        return new PolicyReport(entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. entry.Budgets.Select(budget => $"{entry.Name}:{budget}")], policy.IndexBytesPerToken(Dim), [.. options]);
+        var budgets = entry.Budgets.Select(budget => $"{entry.Name}:{budget}");
+        var drops = policy.DropsRows && policy.KeptAt(0, (0, 1)) is not null;
+        return new PolicyReport(
+            entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. budgets], drops, policy.IndexBytesPerToken(Dim), [.. options]);
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Hashing;
@@ -33,6 +34,13 @@ public readonly unsafe struct HashTables
         _rows = (ushort*)(_starts + (long)tables * (_buckets + 1));
     }
 
+    private HashTables(HashTables tables, int rows)
+    {
+        (_tables, Rows, _buckets) = (tables._tables, rows, tables._buckets);
+        _starts = tables._starts;
+        _rows = tables._rows;
+    }
+
     public int Rows { get; }
 
     /// <summary>Bytes of such tables.</summary>
@@ -53,6 +61,44 @@ public readonly unsafe struct HashTables
         codes.CopyTo(copy);
         Distribute(copy[..Rows], _starts + (long)table * (_buckets + 1), _rows + (long)table * Rows);
     }
+
+    /// <summary>
+    /// The tables of some of the rows, numbered anew, in the same memory: what they do not need lies behind them. These tables are worth nothing afterwards.
+    /// </summary>
+    /// <param name="numbers">Of each row its new number, which ascend; negative for one that goes.</param>
+    /// <param name="rows">That stay: at least 1.</param>
+    public HashTables Keep(ReadOnlySpan<int> numbers, int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(numbers.Length, Rows, nameof(numbers));
+        var kept = new HashTables(this, rows);
+        for (var table = 0; table < _tables; table++)
+        {
+            var starts = Starts(table, 0);
+            var from = _rows + ((long)table * Rows);
+            var to = _rows + ((long)table * rows);
+            var (next, count) = (starts[0], 0u);
+            for (var bucket = 0; bucket < _buckets; bucket++)
+            {
+                var bucketEnd = starts[bucket + 1];
+                starts[bucket] = count;
+                for (; next < bucketEnd; next++)
+                {
+                    // Written over by the next if it goes: a branch would be guessed wrong time and again.
+                    var number = numbers[from[next]];
+                    to[count] = (ushort)number;
+                    count += number >= 0 ? 1u : 0;
+                }
+            }
+
+            starts[_buckets] = count;
+            ArgumentOutOfRangeException.ThrowIfNotEqual(count, (uint)rows, nameof(rows));
+        }
+
+        return kept;
+    }
+
+    /// <summary>The same tables in memory to which they were copied.</summary>
+    public HashTables At(NativeView memory) => new(memory, _tables, BitOperations.Log2((uint)_buckets), Rows);
 
     /// <summary>Asks for where the buckets of <paramref name="codes"/> begin, of which <see cref="Count"/> will read.</summary>
     /// <param name="codes">[tables]</param>

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Kvasir.Kernels.Memory;
 
-/// <summary>Blocks of native memory of any size, of which the last is given back first: nothing is allocated on the managed heap beyond the list of them.</summary>
+/// <summary>Blocks of native memory of any size: nothing is allocated on the managed heap beyond the list of them.</summary>
 public sealed unsafe class NativeBlocks : IDisposable
 {
     private const int HugePageBytes = 2 << 20;
@@ -24,27 +24,56 @@ public sealed unsafe class NativeBlocks : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(Count, _blocks.Length);
-        var isLarge = bytes >= HugePageBytes;
-        var start = AlignedMemory.Allocate(bytes, isLarge ? HugePageBytes : Alignment);
-        if (isLarge)
-            SystemMemory.AdviseHugePages(start, bytes);
-        Bytes += bytes;
-        return _blocks[Count++] = new NativeView((byte*)start, bytes);
+        return _blocks[Count++] = Allocate(bytes);
+    }
+
+    /// <summary>A block that was added.</summary>
+    public NativeView Block(int index) => _blocks.AsSpan(0, Count)[index];
+
+    /// <summary>Moves the beginning of a block to a smaller one, which takes its place.</summary>
+    /// <exception cref="OutOfMemoryException">The system has no such block.</exception>
+    public NativeView Shrink(int index, long bytes)
+    {
+        var block = _blocks.AsSpan(0, Count)[index];
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, block.Bytes);
+        var smaller = Allocate(bytes);
+        Buffer.MemoryCopy(block.Start, smaller.Start, bytes, bytes);
+        Free(block);
+        return _blocks[index] = smaller;
+    }
+
+    /// <summary>Gives a block back; those behind it move up.</summary>
+    public void Remove(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count, nameof(index));
+        Free(_blocks[index]);
+        _blocks.AsSpan(index + 1, --Count - index).CopyTo(_blocks.AsSpan(index));
     }
 
     /// <summary>Gives the last block back.</summary>
-    public void Drop()
-    {
-        ArgumentOutOfRangeException.ThrowIfLessThan(Count, 1);
-        var block = _blocks[--Count];
-        Bytes -= block.Bytes;
-        NativeMemory.AlignedFree(block.Start);
-    }
+    public void Drop() => Remove(Count - 1);
 
     public void Dispose()
     {
         Free();
         GC.SuppressFinalize(this);
+    }
+
+    private NativeView Allocate(long bytes)
+    {
+        var isLarge = bytes >= HugePageBytes;
+        var start = AlignedMemory.Allocate(bytes, isLarge ? HugePageBytes : Alignment);
+        if (isLarge)
+            SystemMemory.AdviseHugePages(start, bytes);
+        Bytes += bytes;
+        return new NativeView((byte*)start, bytes);
+    }
+
+    private void Free(NativeView block)
+    {
+        Bytes -= block.Bytes;
+        NativeMemory.AlignedFree(block.Start);
     }
 
     private void Free()

@@ -53,6 +53,14 @@ public static unsafe class CodeScan
             group[pair * GroupRows + Place(row)] = (byte)(numbers[2 * pair] | (numbers[2 * pair + 1] << 4));
     }
 
+    /// <summary>Copies the code of one row to the place of another, in the same group or in another.</summary>
+    public static void Copy(ReadOnlySpan<byte> from, int row, Span<byte> to, int toRow)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(to.Length, from.Length, nameof(to));
+        for (var first = 0; first < from.Length; first += GroupRows)
+            to[first + Place(toRow)] = from[first + Place(row)];
+    }
+
     /// <summary>scores[h * stride + r] = the sum over tables t of tables[h, t, number t of row r], for whole groups of rows.</summary>
     /// <param name="codes">Of the groups, one behind the other.</param>
     /// <param name="tables">[heads, tableCount, 16], within <see cref="MostSum"/>.</param>

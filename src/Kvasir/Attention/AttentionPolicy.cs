@@ -49,6 +49,20 @@ public abstract class AttentionPolicy
     /// </summary>
     public virtual int RowsKeptAt(AttentionShape shape, int layer, int promptRows) => promptRows;
 
+    /// <summary>
+    /// Which positions a policy that <see cref="DropsRows"/> keeps, where their places alone decide: those before the first number, and those from the second
+    /// on, which never falls as sequences grow; nothing is dropped unless the second is larger. Null where it is decided row by row. By this it can stand
+    /// behind a plus, and drop rows from among which another policy selects (<see cref="PolicySpec.Drop"/>).
+    /// </summary>
+    /// <param name="visible">The positions in sight.</param>
+    public virtual (int OldestEnd, int NewestFirst)? KeptAt(int layer, (int First, int End) visible) => null;
+
+    /// <summary>
+    /// Rows that are indexed or chosen together, counted from row 0: where another policy drops rows, so many go at a time, or a multiple, and blocks stay
+    /// what they were.
+    /// </summary>
+    public virtual int RowUnit => 1;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;

@@ -45,8 +45,9 @@ public sealed class PolicyOption
     public static PolicyOption Choice(string name, string summary, params string[] choices) => new(
         name, choices[0], string.Join(" or ", choices), summary, text => choices.Contains(text));
 
-    /// <summary>Any text without a comma; empty by default.</summary>
-    public static PolicyOption Text(string name, string summary) => new(name, "", "text without commas", summary, static _ => true);
+    /// <summary>Any text without a comma, and without what would begin a second part; empty by default.</summary>
+    public static PolicyOption Text(string name, string summary) => new(
+        name, "", "text without commas", summary, static text => !text.Contains(',', StringComparison.Ordinal) && PolicyText.Parts(text).Count == 1);
 
     /// <summary>Numbers of layers with pluses between them; "none" for no layer.</summary>
     public static PolicyOption Layers(string name, string fallback, string summary) => new(

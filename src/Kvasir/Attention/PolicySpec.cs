@@ -3,8 +3,9 @@ using System.Globalization;
 namespace Kvasir.Attention;
 
 /// <summary>
-/// A policy as a value: a row of the catalogue and the options that somebody set. It is immutable, and equal to any other that makes the same policy. Text is
-/// parsed where it enters (<see cref="Kvasir.Attention.Policies.PolicyCatalog.Spec"/>) and printed where it leaves (<see cref="ToString"/>); in between nobody looks into it.
+/// A policy as a value: a row of the catalogue and the options that somebody set, and behind a plus another that drops rows beside it. It is immutable, and
+/// equal to any other that makes the same policy. Text is parsed where it enters (<see cref="Kvasir.Attention.Policies.PolicyCatalog.Spec"/>) and printed where
+/// it leaves (<see cref="ToString"/>); in between nobody looks into it.
 /// </summary>
 public sealed class PolicySpec : IEquatable<PolicySpec>
 {
@@ -19,24 +20,23 @@ public sealed class PolicySpec : IEquatable<PolicySpec>
     {
     }
 
-    private PolicySpec(PolicyEntry entry, Dictionary<string, string> set)
+    private PolicySpec(PolicyEntry entry, Dictionary<string, string> set, PolicySpec? drop = null)
     {
-        (Entry, _set) = (entry, set);
+        (Entry, _set, Drop) = (entry, set, drop);
         var changed = entry.Options.Where(option => Of(option.Name) != option.Default).Select(option => $"{option.Name}={Of(option.Name)}").ToArray();
-        _text = changed.Length == 0 ? entry.Name : $"{entry.Name}:{string.Join(",", changed)}";
+        _text = (changed.Length == 0 ? entry.Name : $"{entry.Name}:{string.Join(",", changed)}") + (drop is null ? "" : $"{PolicyText.Plus}{drop}");
     }
 
     /// <summary>The row of the catalogue.</summary>
     public PolicyEntry Entry { get; }
 
-    /// <summary>The name of a policy without its options, taken from how it was printed.</summary>
-    public static string Family(string printed)
-    {
-        ArgumentNullException.ThrowIfNull(printed);
-        return printed.Split(':')[0];
-    }
+    /// <summary>What drops rows where this one selects: the part behind the plus. Null where there is none, and the policy decides of both.</summary>
+    public PolicySpec? Drop { get; }
 
-    /// <summary>Whether somebody set the option, if only to its default.</summary>
+    /// <summary>The name of a policy without its options, and of both parts where there are two, taken from how it was printed.</summary>
+    public static string Family(string printed) => string.Join(PolicyText.Plus, PolicyText.Parts(printed).Select(static part => part.Split(':')[0]));
+
+    /// <summary>Whether somebody set the option, if only to its default; of two parts the one that selects is asked.</summary>
     public bool Sets(string name) => _set.ContainsKey(name);
 
     /// <summary>Whether the policy has an option of this name.</summary>
@@ -50,7 +50,20 @@ public sealed class PolicySpec : IEquatable<PolicySpec>
         var option = Find(name) ?? throw Unknown(name);
         if (!option.Accepts(value))
             throw Refusal($"takes {option.Name} {option.Bounds}, not '{value}'");
-        return new PolicySpec(Entry, new Dictionary<string, string>(_set, StringComparer.Ordinal) { [name] = value });
+        return new PolicySpec(Entry, new Dictionary<string, string>(_set, StringComparer.Ordinal) { [name] = value }, Drop);
+    }
+
+    /// <summary>The same, with rows dropped by another policy; null for none.</summary>
+    /// <exception cref="KvasirException">That one has a second part itself.</exception>
+    public PolicySpec WithDrop(PolicySpec? drop)
+    {
+        if (drop?.Drop is not null)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, $"attention policy '{this}{PolicyText.Plus}{drop}' has more than two parts: one selects rows, one drops them");
+        }
+
+        return new PolicySpec(Entry, _set, drop);
     }
 
     /// <summary>The same at another budget.</summary>
@@ -65,8 +78,10 @@ public sealed class PolicySpec : IEquatable<PolicySpec>
     public IReadOnlyList<PolicySpec> Sweep() => Entry.Budgets.Count == 0 ? [this] : [.. Entry.Budgets.Select(With)];
 
     /// <summary>Makes the policy.</summary>
-    /// <exception cref="KvasirException">What the policy needs, such as a file, is not there.</exception>
-    public AttentionPolicy Create() => Entry.Create(this);
+    /// <exception cref="KvasirException">
+    /// What the policy needs, such as a file, is not there, or its parts do not go together; the message names both.
+    /// </exception>
+    public AttentionPolicy Create() => Drop is null ? Entry.Create(this) : new PairedPolicy(this);
 
     /// <summary>A number of an option made by <see cref="PolicyOption.Whole"/>.</summary>
     public int Whole(string name) => int.Parse(Of(name), CultureInfo.InvariantCulture);

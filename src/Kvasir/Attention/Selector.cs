@@ -144,11 +144,17 @@ public abstract class Selector : IDisposable
     {
     }
 
-    /// <summary>Told that rows were dropped: the others are numbered anew, from 0 and in the order that they had.</summary>
+    /// <summary>
+    /// Told that rows were dropped: the others are numbered anew, from 0 and in the order that they had. As it is, everything is forgotten, and what is left is
+    /// indexed as if it were a prompt.
+    /// </summary>
     /// <param name="head">With the rows that are left.</param>
     /// <param name="edit">What was done, which may be less than was asked for.</param>
     public virtual void Edited(KvHead head, RowEdit edit)
     {
+        Truncate(0);
+        Append(head, 0, head.RowCount);
+        EndPrompt(head);
     }
 
     /// <summary>Gives the index back; called when the sequence ends or loses its rows, and never during a step.</summary>

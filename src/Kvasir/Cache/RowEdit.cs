@@ -11,6 +11,7 @@ public sealed class RowEdit
     private (int First, int Count)[] _drops = [];
     private (int Row, int Target, float Share)[] _merges = [];
     private float[] _floats = [];
+    private int[] _numbers = [];
     private int _dropCount;
     private int _mergeCount;
 
@@ -150,6 +151,14 @@ public sealed class RowEdit
         if (_floats.Length < count)
             _floats = new float[count];
         return _floats.AsSpan(0, count);
+    }
+
+    /// <summary>The same for whole numbers, beside the floats.</summary>
+    public Span<int> Whole(int count)
+    {
+        if (_numbers.Length < count)
+            _numbers = new int[count];
+        return _numbers.AsSpan(0, count);
     }
 
     /// <summary>Lets everything stay after all.</summary>

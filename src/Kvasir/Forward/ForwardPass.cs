@@ -111,7 +111,7 @@ internal sealed class ForwardPass : IDisposable
         // What prompts have left behind goes back to the system.
         foreach (var segment in Batch.Segments)
         {
-            if (segment.EndsPrompt && segment.Attention.DropsRows)
+            if (segment.Attention.DropsRows)
                 segment.Attention.Cache?.Gather();
         }
 

@@ -22,6 +22,21 @@ public sealed class CompletionTest
     }
 
     [Fact]
+    public async Task ARequestMayNameAPairOfPolicies()
+    {
+        await using var server = await RunningServer.StartAsync();
+        const string Pair = "quest:share=0.2,page=8,recent=8,dense-layers=none,min-context=0+streaming:recent=40,min-context=0";
+        Assert.Contains($"\"attention\":\"{Pair}\"", await AnswerAsync(Pair));
+        Assert.Contains("'quest+h2o' is no pair", await AnswerAsync("quest+h2o"));
+
+        async Task<string> AnswerAsync(string policy)
+        {
+            var request = $"{{\"prompt\":\"Once upon a time\",\"max_tokens\":90,\"ignore_eos\":true,\"kvasir\":{{\"attention\":\"{policy}\"}}}}";
+            return (await server.BodyAsync("/v1/completions", request)).Replace("\\u002B", "+", StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task PromptsAreTextsOrTokensAndAnswersCountThroughThem()
     {
         await using var server = await RunningServer.StartAsync();

@@ -36,7 +36,8 @@ internal static class EngineFlags
     // Its help lists the policies, and more can be registered.
     public static ValueFlag<AttentionPolicy[]> Attention => new(
         "--attention",
-        $"Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), or @FILE with one of these: {PolicyCatalog.Names}; "
+        "Which keys and values are read, as name, name:key=value,... (kvasir policies lists the options), two with a plus between of which the first selects "
+        + $"and the second drops, as quest+streaming:recent=4096, or @FILE with one of these: {PolicyCatalog.Names}; "
         + $"auto is dense below the context length from which {AutoAttention.Policy} pays on this machine, which is measured once",
         PolicyList.OneOrAuto)
     { Default = AutoAttention.Name };
@@ -47,7 +48,9 @@ internal static class EngineFlags
     /// <summary>Policies that are compared, behind the same flag.</summary>
     /// <param name="help">What with them; how they are spelled is added.</param>
     public static ValueFlag<AttentionPolicy[]> Policies(string help) => new(
-        "--attention", $"{help}, as name, name:key=value,... or @FILE with one; several with commas between: {PolicyCatalog.Names}", PolicyList.Value);
+        "--attention",
+        $"{help}, as name, name:key=value,..., select+drop or @FILE with one; several with commas between: {PolicyCatalog.Names}",
+        PolicyList.Value);
 
     /// <summary>Whether the machine is to choose the policy: nobody named one.</summary>
     public static bool IsAuto(TypedCommand typed) => typed.Get(Attention) is [];

@@ -50,11 +50,14 @@ internal static class PolicyList
 
     private static bool TryParseOne(string text, [MaybeNullWhen(false)] out AttentionPolicy[] policies)
     {
-        if (!text.StartsWith(FileSign) && Pieces(text) is [_, _, ..] several && several.TrueForAll(static piece => Names().Contains(PolicySpec.Family(piece))))
+        if (!text.StartsWith(FileSign) && Pieces(text) is [_, _, ..] several && several.TrueForAll(IsNamed))
             throw new KvasirException(KvasirError.BadOption, $"one policy is taken here, and '{text}' is {several.Count}");
         policies = text == AutoAttention.Name ? [] : [One(text)];
         return true;
     }
+
+    // As two parts are, where there are two.
+    private static bool IsNamed(string piece) => PolicySpec.Family(piece).Split('+').All(Names().Contains);
 
     // The policy of a text such as psa:coverage=0.9, or of the file that @mine.policy names.
     private static AttentionPolicy One(string text)

@@ -24,6 +24,9 @@ internal sealed class EditJob : ParallelJob
     private readonly RowEdit[] _edits;
     private readonly List<Segment> _segments;
 
+    // Workers say so, and take nothing back.
+    private volatile bool _freesMuch;
+
     public EditJob(AttentionShape shape, int workerCount, int maxSegments)
     {
         _shape = shape;
@@ -35,7 +38,7 @@ internal sealed class EditJob : ParallelJob
     }
 
     /// <param name="batch">Computed, and its tokens drawn.</param>
-    /// <returns>Whether a prompt was over that had rows to drop.</returns>
+    /// <returns>Whether a prompt was over that had rows to drop, or what it had left behind was.</returns>
     public bool Run(WorkerPool pool, Batch batch)
     {
         _segments.Clear();
@@ -47,17 +50,17 @@ internal sealed class EditJob : ParallelJob
 
         if (_segments.Count == 0)
             return false;
-        var endsPrompt = false;
+        _freesMuch = false;
         foreach (var segment in _segments)
         {
             Prepare(segment.Attention.MaxRows);
-            endsPrompt |= segment.IsPrompt;
+            _freesMuch |= segment.IsPrompt;
         }
 
         pool.Run(this, _segments.Count * _shape.LayerCount);
         foreach (var segment in _segments)
             segment.Attention.GiveIndexesBack();
-        return endsPrompt;
+        return _freesMuch;
     }
 
     public override void Execute(int item, int worker)
@@ -120,6 +123,9 @@ internal sealed class EditJob : ParallelJob
             edit.Begin(head.Rows.RowCount);
             head.Selector.Edit(head.Rows, visible, edit);
             head.Edit(edit);
+            // What a prompt has left behind, where its index came first.
+            if (edit.DroppedCount * 2 > edit.RowCount)
+                _freesMuch = true;
         }
     }
 }

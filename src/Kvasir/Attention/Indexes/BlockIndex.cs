@@ -49,13 +49,28 @@ internal sealed class BlockIndex : IDisposable
     {
         _pages.Reserve((rowCount / _blockRows + PageBlocks - 1) / PageBlocks);
         for (; (Count + 1) * _blockRows <= rowCount; Count++)
+            Summarize(head, Count);
+    }
+
+    /// <summary>Follows rows that were numbered anew: a block whose rows stayed together keeps its corners, others get new ones.</summary>
+    /// <param name="head">With the rows that are left.</param>
+    public void Edited(KvHead head, RowEdit edit)
+    {
+        // Blocks move towards the front, so that none is written over before it has moved.
+        var (before, range, first) = (Count, 0, 0);
+        for (Count = 0; (Count + 1) * _blockRows <= head.RowCount; Count++)
         {
-            var keys = head.Keys;
-            for (var i = 0; i < _blockRows; i++)
-                keys.Decode(Count * _blockRows + i, _keys.AsSpan(i * _dim, _dim));
-            Summarize();
-            RowCodec.BF16.Encode(_entry, Entry(Count));
+            for (var row = Count * _blockRows; row >= first + edit.Kept(range).Count; range++)
+                first += edit.Kept(range).Count;
+            var (kept, inside) = (edit.Kept(range), (Count * _blockRows) - first);
+            var (block, torn) = Math.DivRem(kept.First + inside, _blockRows);
+            if (torn > 0 || inside + _blockRows > kept.Count || block >= before)
+                Summarize(head, Count);
+            else if (block != Count)
+                Entry(block).CopyTo(Entry(Count));
         }
+
+        Truncate(head.RowCount);
     }
 
     /// <summary>Where a part ends that begins at a row: behind the fewest rows that are whole blocks and whole pages of keys, or at the row itself within them.</summary>
@@ -116,6 +131,15 @@ internal sealed class BlockIndex : IDisposable
     public void Dispose() => _pages.Dispose();
 
     private Span<byte> Entry(int block) => _pages.Page<byte>(block / PageBlocks).Slice(block % PageBlocks * _entryBytes, _entryBytes);
+
+    private void Summarize(KvHead head, int block)
+    {
+        var keys = head.Keys;
+        for (var i = 0; i < _blockRows; i++)
+            keys.Decode((block * _blockRows) + i, _keys.AsSpan(i * _dim, _dim));
+        Summarize();
+        RowCodec.BF16.Encode(_entry, Entry(block));
+    }
 
     private void Summarize()
     {

@@ -37,8 +37,10 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
         var inverse = shares[(2 * count)..];
         chances.LogWeights(new RowSet(rows), inverse);
         Exponential.Apply(inverse);
+        // Of positions, as far as nothing was dropped among these rows.
+        var dropped = query.EndPosition - query.EndRow;
         for (var i = 0; i < count; i++)
-            (shares[i], shares[count + i]) = (1 / inverse[i], (CounterNoise.Word((ulong)query.EndRow, (ulong)rows[i]) & 1) == 0 ? 1 : -1);
+            (shares[i], shares[count + i]) = (1 / inverse[i], (CounterNoise.Word((ulong)query.EndPosition, (ulong)(rows[i] + dropped)) & 1) == 0 ? 1 : -1);
         var weights = Weights(chances, count);
         query.Head.Score(query.Queries, new RowSet(rows), weights, count);
         for (var head = 0; head < place.GroupHeads; head++)

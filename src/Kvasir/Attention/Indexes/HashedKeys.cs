@@ -151,9 +151,60 @@ internal sealed class HashedKeys : IDisposable
             (WantedEnd, _summed) = (EndRow, EndRow);
     }
 
+    /// <summary>Follows rows that were numbered anew, while none wait; the mean stays. Memory goes back in halves.</summary>
+    /// <param name="numbers">Room for a number for every row of a segment.</param>
+    /// <returns>Of the first <paramref name="first"/> segments, how many have rows left.</returns>
+    public int Edited(RowEdit edit, int first, Span<int> numbers)
+    {
+        Invariant.Holds(RowsWaiting == 0 && _adopted == 0);
+        var (before, end, left) = (_count, edit.KeptBefore(EndRow), 0);
+        _count = 0;
+        for (var i = 0; i < before; i++)
+        {
+            var segment = _segments[i];
+            var (firstRow, rows) = (edit.KeptBefore(segment.First), segment.Tables.Rows);
+            var kept = edit.KeptBefore(segment.First + rows) - firstRow;
+            if (kept == 0)
+            {
+                _memory.Remove(_count);
+                continue;
+            }
+
+            if (kept < rows)
+                segment = Keep(segment, edit, kept, numbers[..rows]);
+            _segments[_count] = segment with { First = firstRow, FirstWord = Words };
+            _count++;
+            left += i < first ? 1 : 0;
+        }
+
+        (EndRow, WantedEnd, _summed) = (end, end, end);
+        return left;
+    }
+
     public void Dispose() => _memory.Dispose();
 
     private static long SegmentBytes(int tables, int bits, int rows) => HashTables.BytesFor(tables, bits, rows) + (long)rows * sizeof(float);
+
+    // The lengths move up behind the tables, and the block gives back what it does not need once that is half of it.
+    private Segment Keep(in Segment segment, RowEdit edit, int kept, Span<int> numbers)
+    {
+        var lengths = segment.InverseLengths.Span<float>(0, numbers.Length);
+        var next = 0;
+        for (var i = 0; i < numbers.Length; i++)
+        {
+            numbers[i] = edit.Keeps(segment.First + i) ? next : -1;
+            lengths[next] = lengths[i];
+            next += numbers[i] >= 0 ? 1 : 0;
+        }
+
+        var tables = segment.Tables.Keep(numbers, kept);
+        var (tableBytes, bytes) = (HashTables.BytesFor(_planes.Tables, _planes.Bits, kept), SegmentBytes(_planes.Tables, _planes.Bits, kept));
+        var block = _memory.Block(_count);
+        lengths[..kept].CopyTo(block.Slice(tableBytes, kept * sizeof(float)).Span<float>(0, kept));
+        if (2 * bytes <= block.Bytes)
+            block = _memory.Shrink(_count, bytes);
+        return segment with { Tables = tables.At(block), InverseLengths = block.Slice(tableBytes, kept * sizeof(float)) };
+    }
 
     // False when there is not enough credit for what comes next.
     private bool TryAdvance(KvHead head, IndexScratch scratch)

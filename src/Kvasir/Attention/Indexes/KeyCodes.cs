@@ -83,6 +83,24 @@ internal sealed class KeyCodes : IDisposable
         _pages.Truncate((Count + PageRows - 1) / PageRows);
     }
 
+    /// <summary>Follows rows that were numbered anew, while none wait. What was learnt from rows that are gone stays.</summary>
+    public void Edited(RowEdit edit)
+    {
+        if (_learntRows == 0)
+            return;
+        var coded = edit.KeptBefore(Count);
+        for (var (i, to) = (0, 0); to < coded; i++)
+        {
+            var (first, count) = edit.Kept(i);
+            if (first != to)
+                Move(first, to, Math.Min(count, coded - to));
+            to += count;
+        }
+
+        (Count, _end, _learntRows) = (coded, coded, Math.Max(1, edit.KeptBefore(_learntRows)));
+        _pages.Truncate((Count + PageRows - 1) / PageRows);
+    }
+
     /// <summary>scores[g * stride + r] = the rough score of row 64 * firstGroup + r for query head g, up to a number of its own for each head.</summary>
     /// <param name="queries">[group, dim]</param>
     /// <param name="stride">At least the rows of the groups; those past <see cref="Count"/> get scores that mean nothing.</param>
@@ -106,6 +124,27 @@ internal sealed class KeyCodes : IDisposable
     private static int TableCount(int dim, double bits) =>
         Math.Max(1, (int)Math.Ceiling(dim * bits / (4 * CodeScan.TablesAtOnce))) * CodeScan.TablesAtOnce;
 
+    private Span<byte> Group(int row) => _pages.Page<byte>(row / PageRows).Slice(row % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
+
+    // Towards the front, so that nothing is written over before it has moved.
+    private void Move(int first, int to, int count)
+    {
+        for (var done = 0; done < count;)
+        {
+            var (from, into) = (first + done, to + done);
+            if (from % CodeScan.GroupRows == 0 && into % CodeScan.GroupRows == 0)
+            {
+                // What is behind the last row says nothing.
+                Group(from).CopyTo(Group(into));
+                done += CodeScan.GroupRows;
+                continue;
+            }
+
+            CodeScan.Copy(Group(from), from % CodeScan.GroupRows, Group(into), into % CodeScan.GroupRows);
+            done++;
+        }
+    }
+
     private void Code(KvHead head, int end)
     {
         if (Count >= end)
@@ -115,8 +154,7 @@ internal sealed class KeyCodes : IDisposable
         _pages.Reserve((_end + PageRows - 1) / PageRows);
         for (; Count < end; Count++)
         {
-            var group = _pages.Page<byte>(Count / PageRows).Slice(Count % PageRows / CodeScan.GroupRows * _groupBytes, _groupBytes);
-            CodeScan.Store(group, Count % CodeScan.GroupRows, _book.Encode(keys, Count));
+            CodeScan.Store(Group(Count), Count % CodeScan.GroupRows, _book.Encode(keys, Count));
         }
     }
 }

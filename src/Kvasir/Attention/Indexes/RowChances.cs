@@ -68,7 +68,7 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
     /// <summary>Starts on the rows [First, End) of <paramref name="rows"/>, so that about <paramref name="wanted"/> would be drawn.</summary>
     public void Begin(in HeadQuery query, (int First, int End) rows, KeyCodes codes, int wanted)
     {
-        (_scratch, _rows, _seed, _shift) = (query.Scratch, rows, CounterNoise.Seed(seed, query.EndRow, 0), 0);
+        (_scratch, _rows, _seed, _shift) = (query.Scratch, rows, CounterNoise.Seed(seed, query.EndPosition, 0), 0);
         var coded = Math.Min(rows.End, codes.Count) - FirstRow;
         var levels = Levels;
         if (rows.First < FirstRow + coded)

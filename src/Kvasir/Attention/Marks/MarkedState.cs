@@ -1,3 +1,5 @@
+using Kvasir.Cache;
+
 namespace Kvasir.Attention.Marks;
 
 /// <summary>A few numbers that steps teach a selector, and that rows alone do not tell. They come back with rows that were marked.</summary>
@@ -30,6 +32,9 @@ internal sealed class MarkedState(int width, float initial, int marks)
         else if (slot != MarkedRows.Unchanged)
             Kept(slot).CopyTo(_values);
     }
+
+    /// <inheritdoc cref="MarkedRows.Edited"/>
+    public void Edited(RowEdit edit) => _marks.Edited(edit);
 
     private Span<float> Kept(int slot) => _values.AsSpan((1 + slot) * width, width);
 

@@ -1,4 +1,5 @@
 using Kvasir.Attention.Marks;
+using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 
@@ -30,6 +31,9 @@ internal abstract class CollectedAttention(HeadPlace place, int marks) : IDispos
 
     /// <inheritdoc cref="Selector.Truncate"/>
     public virtual void Truncate(int rows) => Sums.Truncate(rows);
+
+    /// <summary>Follows rows that were numbered anew; none are marked.</summary>
+    public virtual void Edited(RowEdit edit) => Sums.Edited(edit);
 
     /// <summary>Starts on the weights of a query; those of <paramref name="windowRows"/> queries count.</summary>
     /// <param name="position">Of the query.</param>

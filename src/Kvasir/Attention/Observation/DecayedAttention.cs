@@ -1,4 +1,5 @@
 using Kvasir.Attention.Marks;
+using Kvasir.Cache;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention.Observation;
@@ -31,6 +32,12 @@ internal sealed class DecayedAttention(HeadPlace place) : CollectedAttention(pla
     {
         base.Truncate(rows);
         _unit.Truncate(rows);
+    }
+
+    public override void Edited(RowEdit edit)
+    {
+        base.Edited(edit);
+        _unit.Edited(edit);
     }
 
     public override void Begin(int position, int windowRows)

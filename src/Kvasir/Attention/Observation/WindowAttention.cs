@@ -1,4 +1,5 @@
 using Kvasir.Attention.Marks;
+using Kvasir.Cache;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 
@@ -48,6 +49,27 @@ internal sealed class WindowAttention(HeadPlace place, int maxQueries) : Collect
         if (entersPrompt)
             (_all, _promptRows) = (0, 0);
         _weights.Truncate(Math.Min(_all, _most));
+    }
+
+    public override void Edited(RowEdit edit)
+    {
+        base.Edited(edit);
+        _promptRows = edit.KeptBefore(_promptRows);
+        for (var back = 0; back < _count; back++)
+        {
+            ref var position = ref _positions[Place(back)];
+            var weights = Newest(back);
+            var rows = edit.KeptBefore(position + 1);
+            for (var (i, to) = (0, 0); to < rows; i++)
+            {
+                var (first, count) = edit.Kept(i);
+                weights.Slice(first, Math.Min(count, rows - to)).CopyTo(weights[to..]);
+                to += count;
+            }
+
+            // A query whose own row is gone is the newest of those that are left before it.
+            position = rows - 1;
+        }
     }
 
     public override void Settle(int windowRows)

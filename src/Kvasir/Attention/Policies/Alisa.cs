@@ -114,6 +114,13 @@ public sealed class Alisa : SparsePolicy
             _shares.Truncate(rows);
         }
 
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            (_chosen, _probed) = (-1, -1);
+            attention.Edited(edit);
+            _shares.Edited(edit);
+        }
+
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
         {
             if (position == _probed)

@@ -1,9 +1,11 @@
 using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Marks;
 using Kvasir.Cache;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Policies;
 
@@ -42,6 +44,8 @@ public sealed class Guarded : SparsePolicy
     internal int PilotRows { get; }
 
     internal double Bits { get; }
+
+    public override int RowUnit => CodeScan.GroupRows;
 
     public override double IndexBytesPerToken(int dim) => KeyCodes.BytesPerToken(dim, Bits);
 
@@ -116,6 +120,14 @@ public sealed class Guarded : SparsePolicy
             _lastEnd = 0;
         }
 
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            Invariant.Holds(_codes.RowsWaiting == 0);
+            _promptRows = edit.KeptBefore(_promptRows);
+            _codes.Edited(edit);
+            _usual.Edited(edit);
+        }
+
         protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
         {
             if (!_drew)
@@ -156,10 +168,10 @@ public sealed class Guarded : SparsePolicy
         }
 
         // As many rows as the last steps needed. A step that is done again begins as it did.
-        private int Start(int endRow)
+        private int Start(int endPosition)
         {
-            if (endRow != _lastEnd)
-                (_start, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual.Values[0]), endRow);
+            if (endPosition != _lastEnd)
+                (_start, _lastEnd) = (Math.Max(policy.PilotRows, (int)_usual.Values[0]), endPosition);
             return _start;
         }
 
@@ -170,7 +182,7 @@ public sealed class Guarded : SparsePolicy
             var mostRows = (middle.End - middle.First) / MostPart;
             if (policy.PilotRows > mostRows)
                 return false;
-            _chances.Begin(query, middle, _codes, Math.Min(Start(query.EndRow), mostRows));
+            _chances.Begin(query, middle, _codes, Math.Min(Start(query.EndPosition), mostRows));
             for (var factor = 1.0; ; factor = _chances.Rounded(factor * SampleGrowth))
             {
                 var count = _chances.Draw(factor);

@@ -110,6 +110,19 @@ public sealed class Loki : SparsePolicy
 
         public override void Truncate(int rows) => _pages.Truncate((rows + PageRows - 1) / PageRows);
 
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            var to = edit.Kept(0).Count;
+            for (var i = 1; i < edit.KeptRangeCount; i++)
+            {
+                var (first, count) = edit.Kept(i);
+                for (var row = first; row < first + count; row++)
+                    Coordinates(row).CopyTo(Coordinates(to++));
+            }
+
+            Truncate(to);
+        }
+
         protected override void Dispose(bool disposing)
         {
             _pages.Dispose();

@@ -175,6 +175,9 @@ public sealed class MagicPig : SparsePolicy
         private int _rows;
         private int _promptSegments;
 
+        // Whether there is a mean to be taken off keys that come: the prompt's, even when none of its rows is left.
+        private bool _hasMean;
+
         // Once the prompt has ended, while its prefix is not complete.
         private bool _awaitsPrefix;
 
@@ -225,7 +228,7 @@ public sealed class MagicPig : SparsePolicy
             }
 
             _keys.Begin(first, end, _policy.Centres);
-            _promptSegments = SegmentCount(end - first);
+            (_promptSegments, _hasMean) = (SegmentCount(end - first), true);
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
@@ -252,6 +255,13 @@ public sealed class MagicPig : SparsePolicy
             // A segment is hashed when the newest rows, which are read exactly, come after it; a prefix to its end.
             _keys.Truncate(_promptRows == 0 ? 0 : Math.Max(rows - Zones.Recent, _prefix?.EndRow ?? 0));
             _promptSegments = Math.Min(_promptSegments, _keys.Segments.Length);
+            _hasMean = _promptSegments > 0;
+        }
+
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            (_promptRows, _rows) = (edit.KeptBefore(_promptRows), head.RowCount);
+            _promptSegments = _keys.Edited(edit, _promptSegments, edit.Whole(Math.Min(edit.RowCount, HashTables.MostRows)));
         }
 
         protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
@@ -291,11 +301,10 @@ public sealed class MagicPig : SparsePolicy
             return true;
         }
 
-        // Once there is a mean to be taken off; before the prompt ends, all of it is read anyway. One segment after the other, however many rows came at a
-        // time.
+        // Before the prompt ends, all of it is read anyway. One segment after the other, however many rows came at a time.
         private void AddDue()
         {
-            if (!_policy.IsFaithful && _promptSegments > 0 && _keys.RowsWaiting == 0 && _rows - Zones.Recent - _keys.EndRow >= NextRows)
+            if (!_policy.IsFaithful && _hasMean && _keys.RowsWaiting == 0 && _rows - Zones.Recent - _keys.EndRow >= NextRows)
                 _keys.Add(NextRows);
         }
 
@@ -308,7 +317,7 @@ public sealed class MagicPig : SparsePolicy
             if (own >= _policy.SegmentRows)
                 _keys.Add(own);
             _promptSegments = _keys.Segments.Length + (own >= _policy.SegmentRows ? SegmentCount(own) : 0);
-            _awaitsPrefix = false;
+            (_hasMean, _awaitsPrefix) = (_promptSegments > 0, false);
             AddDue();
         }
 

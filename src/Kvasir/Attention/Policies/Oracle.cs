@@ -50,7 +50,7 @@ public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
             (_middle, _scratch) = (middle, query.Scratch);
             _draws = (int)MathF.Ceiling(share * Count);
             query.Head.Score(query.Queries, new RowSet(middle.First, Count), All()[(2 * Count)..], Count);
-            var seed = CounterNoise.Seed(CounterNoise.Seed((ulong)Zones.Seed, place.Layer, place.KvHead), query.EndRow, 0);
+            var seed = CounterNoise.Seed(CounterNoise.Seed((ulong)Zones.Seed, place.Layer, place.KvHead), query.EndPosition, 0);
             for (var head = 0; head < place.GroupHeads; head++)
                 Draw(head, CounterNoise.Seed(seed, head, 0));
             for (var i = 0; i < Count; i++)

@@ -50,6 +50,8 @@ public sealed class Psa : SparsePolicy
 
     internal TailEstimate Tail { get; }
 
+    public override int RowUnit => BlockRows;
+
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
     public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, BlockRows);
@@ -115,6 +117,12 @@ public sealed class Psa : SparsePolicy
         {
             index.Truncate(rows);
             _steps.Truncate(rows);
+        }
+
+        public override void Edited(KvHead head, RowEdit edit)
+        {
+            index.Edited(head, edit);
+            _steps.Edited(edit);
         }
 
         public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max)

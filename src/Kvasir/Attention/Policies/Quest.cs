@@ -26,6 +26,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
     private readonly float _share = spec.Real("share");
     private readonly int _pageRows = spec.Whole("page");
 
+    public override int RowUnit => _pageRows;
+
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 
     public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, _pageRows);
@@ -50,6 +52,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
         public override void ReadPart(int firstRow, int rowCount, NativeView part) => _index.Read(firstRow, rowCount, part);
 
         public override void Truncate(int rows) => _index.Truncate(rows);
+
+        public override void Edited(KvHead head, RowEdit edit) => _index.Edited(head, edit);
 
         protected override void Dispose(bool disposing)
         {

@@ -28,6 +28,8 @@ public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
         Fixed,
     }
 
+    public override int RowUnit => _mask == Mask.Fixed ? _stride : 1;
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => _mask == Mask.Strided ? new Strided(Zones, _stride) : new Fixed(Zones, _stride, _summary);
 
     // Position i reads j when i - j < l, or when i - j is a multiple of l.

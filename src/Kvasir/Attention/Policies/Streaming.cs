@@ -18,6 +18,12 @@ public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
 
     public override bool DropsRows => true;
 
+    public override (int OldestEnd, int NewestFirst)? KeptAt(int layer, (int First, int End) visible)
+    {
+        var (first, end) = Zones.Middle(visible.First, visible.End);
+        return first == end || Zones.DenseLayers.Contains(layer) ? (0, 0) : (Zones.Sinks, end);
+    }
+
     protected override int RowsDropped((int First, int End) middle, int promptRows) => middle.End - Zones.Sinks;
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nothing(Zones);

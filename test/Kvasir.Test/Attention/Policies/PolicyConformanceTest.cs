@@ -39,6 +39,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
         "every-other:step=3,sinks=2,recent=4,min-context=0",
+        "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0+streaming:sinks=3,recent=50,min-context=0",
     ];
 
     // Without vectors all of them take minutes: tests of kernels walk every scalar form, and a plain format and one that seals pages stand for them here.

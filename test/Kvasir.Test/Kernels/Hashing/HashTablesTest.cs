@@ -48,6 +48,34 @@ public sealed class HashTablesTest
         }
     }
 
+    [Theory]
+    [InlineData(1, 2, 2, 1)]
+    [InlineData(4, 50, 65, 3)]
+    [InlineData(8, 100, 3000, 1500)]
+    [InlineData(16, 3, 65536, 60000)]
+    public void TablesOfSomeRowsAreThoseBuiltOfThem(int bits, int tables, int rows, int kept)
+    {
+        var random = new Random(rows);
+        var codes = Codes(random, tables * rows, bits);
+        int[] left = [.. Enumerable.Range(0, rows).OrderBy(_ => random.Next()).Take(kept).Order()];
+        using var memory = new NativeBuffer(HashTables.BytesFor(tables, bits, rows));
+        var whole = new HashTables(memory.View, tables, bits, rows);
+        Build(whole, codes, tables);
+        var numbers = new int[rows];
+        Array.Fill(numbers, -1);
+        for (var i = 0; i < kept; i++)
+            numbers[left[i]] = i;
+        using var copy = new NativeBuffer(HashTables.BytesFor(tables, bits, kept));
+        var some = whole.Keep(numbers, kept);
+        memory.View.Slice(0, copy.View.Bytes).CopyTo(copy.View);
+        some = some.At(copy.View);
+        using var other = new NativeBuffer(HashTables.BytesFor(tables, bits, kept));
+        var built = new HashTables(other.View, tables, bits, kept);
+        Build(built, [.. Enumerable.Range(0, tables).SelectMany(table => left.Select(row => codes[(table * rows) + row]))], tables);
+        Assert.Equal(kept, some.Rows);
+        Assert.True(copy.View.Span<byte>(0, (int)copy.View.Bytes).SequenceEqual(other.View.Span<byte>(0, (int)other.View.Bytes)));
+    }
+
     [Fact]
     public void TheBudgetOfRandomCodesIsThatOfTheSpecification()
     {

@@ -26,6 +26,14 @@ public sealed class EvalCommandTest : IDisposable
         Assert.Equal(expected, lines[2..10].Select(static line => string.Join(' ', line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[..5]) + " "));
         Assert.All(lines[2..10], line => Assert.Equal(line.Contains("dense", StringComparison.Ordinal), line.Contains(" 100% ", StringComparison.Ordinal)));
         Assert.Contains("protocol A: context, question", run.Output, StringComparison.Ordinal);
+
+        // A pair is a policy of the list, and --min-context is for both of its parts.
+        const string Pair = "quest:page=4,sinks=2,recent=8,dense-layers=none+streaming:sinks=2,recent=30";
+        string[] compared = [.. Small, "--context", "200", "--attention", $"streaming:sinks=2,recent=30,{Pair}", "--min-context", "0", "--samples", "2"];
+        var read = CliRun.Of([.. compared, "--json", "-"]).Json[0]["tasks"]!.AsArray();
+        var told = $"{Pair},min-context=0".Replace("none+", "none,min-context=0+", StringComparison.Ordinal);
+        Assert.Equal(["dense", Window, told], read.Select(static row => $"{row!["policy"]}"));
+        Assert.True(read[2]!["keysRead"]!.GetValue<double>() < read[1]!["keysRead"]!.GetValue<double>(), "the pair reads a part of what is left");
         Assert.Contains("protocol B: the context is computed densely; question", run.Output, StringComparison.Ordinal);
     }
 

@@ -35,11 +35,25 @@ public sealed class PoliciesCommandTest
         Assert.Equal(16, Bytes("psa"));
         Assert.Equal(32, Bytes("quest"));
         Assert.Equal(0, Bytes("streaming"));
+        var dropping = policies.Where(static policy => policy!["dropsBesideOthers"]!.GetValue<bool>());
+        Assert.Equal(["streaming"], dropping.Select(static policy => $"{policy!["name"]}"));
 
         double Bytes(string name) => policies.Single(policy => $"{policy!["name"]}" == name)!["indexBytesPerToken"]!.GetValue<double>();
     }
 
+    [Fact]
+    public void APairIsTypedAsItIsPrinted()
+    {
+        const string Pair = "quest:share=0.2,page=8,recent=8,dense-layers=none,min-context=0+streaming:recent=40,min-context=0";
+        string[] asked = ["run", "stories260K", "Once upon a time", "--max-tokens", "120", "--ignore-end", "--temperature", "0", "--json", "-q"];
+        var answer = CliRun.Of([.. asked, "--attention", Pair]);
+        Assert.Equal((0, Pair), (answer.ExitCode, $"{answer.Json[0]["policy"]}"));
+        Assert.Contains("quest+streaming: streaming drops", CliRun.Of("policies").Output, StringComparison.Ordinal);
+        Assert.Contains("quest+streaming:recent=4096", CliRun.Of("run", "--help").Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+    }
+
     [Theory]
+    [InlineData("quest+h2o", "attention policy 'quest+h2o' is no pair: h2o decides row by row what it drops")]
     [InlineData("psa:coverage=1.5", "attention policy 'psa' takes coverage above 0 and at most 1, not '1.5'")]
     [InlineData("psa:block=1", "attention policy 'psa' takes block 2 to 256, not '1'")]
     [InlineData("psa:tail=none", "attention policy 'psa' takes tail last-mean or min-times-left or fit, not 'none'")]
