@@ -102,6 +102,15 @@ internal sealed class ForwardPass : IDisposable
     }
 
     /// <summary>
+    /// Asks a policy what it would drop of a prompt that is over, for who measures steps and keeps all rows: what is decided then, once, is no part of a step.
+    /// </summary>
+    public void AskToDrop(SequenceAttention attention)
+    {
+        if (attention.Policy.DropsRows)
+            _edits.Ask(attention);
+    }
+
+    /// <summary>
     /// Has the sequences of the batch drop the rows that their policies give up: for the engine, when it has drawn tokens. Who measures keeps all rows.
     /// </summary>
     public void DropRows()

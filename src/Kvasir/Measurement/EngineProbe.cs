@@ -250,6 +250,8 @@ public sealed class EngineProbe : IDisposable
             Index(attention, pass.Shape, endsPrompt: promptTokens == Depth);
         attention.Restore(Depth);
         pass.BuildIndex(attention);
+        if (promptTokens == Depth)
+            pass.AskToDrop(attention);
         return attention;
     }
 

@@ -63,6 +63,13 @@ internal sealed class EditJob : ParallelJob
         return _freesMuch;
     }
 
+    /// <summary>Asks what the heads of a sequence whose prompt is over give up, and leaves it at that.</summary>
+    public void Ask(SequenceAttention attention)
+    {
+        for (var layer = 0; layer < _shape.LayerCount; layer++)
+            Ask(attention, layer, _shape.Visible(attention.RowCount), _edits.AsSpan(0, _shape.KvHeadCount));
+    }
+
     public override void Execute(int item, int worker)
     {
         var (segment, layer) = (_segments[item / _shape.LayerCount], item % _shape.LayerCount);
@@ -99,17 +106,20 @@ internal sealed class EditJob : ParallelJob
     private static void EndPrompt(SequenceAttention attention, int layer, (int First, int End) visible, ReadOnlySpan<RowEdit> edits)
     {
         for (var kvHead = 0; kvHead < edits.Length; kvHead++)
-        {
             attention.Head(layer, kvHead).Rows.PrepareToDrop();
-            edits[kvHead].Begin(attention.Head(layer, kvHead).Rows.RowCount);
-        }
-
-        attention.Policy.EndPrompt(new LayerHeads(attention.Cache!, layer, visible, attention.Selectors(layer), edits));
+        Ask(attention, layer, visible, edits);
         for (var kvHead = 0; kvHead < edits.Length; kvHead++)
         {
             if (edits[kvHead].DroppedCount >= LeastRows)
                 attention.Head(layer, kvHead).Edit(edits[kvHead]);
         }
+    }
+
+    private static void Ask(SequenceAttention attention, int layer, (int First, int End) visible, ReadOnlySpan<RowEdit> edits)
+    {
+        for (var kvHead = 0; kvHead < edits.Length; kvHead++)
+            edits[kvHead].Begin(attention.Head(layer, kvHead).Rows.RowCount);
+        attention.Policy.EndPrompt(new LayerHeads(attention.Cache!, layer, visible, attention.Selectors(layer), edits));
     }
 
     private void AfterStep(SequenceAttention attention, int layer, (int First, int End) visible, RowEdit edit)

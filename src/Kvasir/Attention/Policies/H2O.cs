@@ -1,6 +1,7 @@
 using Kvasir.Attention.Marks;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention.Policies;
 
@@ -96,11 +97,17 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             // At the end of a prompt, as the first token would.
             var (first, end) = Zones.Middle(visible.First, visible.End);
             if (!_hasChosen && first < end)
-                GiveUp((head.RowAt(first), head.RowAt(end)), edit.Floats(head.RowCount));
-            for (var row = 0; row < _rows; row++)
+                GiveUp((head.RowAt(first), head.RowAt(end)), edit.Whole(head.RowCount), edit.Floats(head.RowCount));
+            for (var row = 0; row < _rows;)
             {
-                if (_sums[row] < 0)
-                    edit.Drop(row, 1);
+                var part = _sums.From(row, _rows);
+                for (var i = 0; i < part.Length; i++)
+                {
+                    if (part[i] < 0)
+                        edit.Drop(row + i, 1);
+                }
+
+                row += part.Length;
             }
         }
 
@@ -122,65 +129,46 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             if (round > 0)
                 return false;
             _sums.Learn(query.EndRow);
-            var old = GiveUp(middle, query.Scratch.Floats(middle.End - middle.First));
-            for (var first = middle.First; first < old;)
-            {
-                var part = _sums.From(first, old);
-                for (var i = 0; i < part.Length; i++)
-                {
-                    if (part[i] >= 0)
-                        selection.Add(first + i);
-                }
-
-                first += part.Length;
-            }
-
+            var rows = query.Scratch.Whole(middle.End - middle.First);
+            var (old, kept) = GiveUp(middle, rows, query.Scratch.Floats(rows.Length));
+            foreach (var row in rows[..kept])
+                selection.Add(row);
             selection.AddRange(old, middle.End - old);
             return true;
         }
 
-        // Gives up what is neither among the newest nor heavy. Says where the newest begin.
-        private int GiveUp((int First, int End) middle, Span<float> sums)
+        // Gives up what is neither among the newest nor heavy. Says where the newest begin, and how many rows before them are left: the first of the rows.
+        private (int Old, int Count) GiveUp((int First, int End) middle, Span<int> rows, Span<float> sums)
         {
             _hasChosen = true;
             var prompt = _promptRows > 0 ? _promptRows : _rows;
-            var (kept, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
+            var (most, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
             var old = Math.Max(middle.First, middle.End - recent);
             var alive = 0;
             for (var first = middle.First; first < old;)
             {
                 var part = _sums.From(first, old);
-                foreach (var own in part)
-                {
-                    // Written over by the next if it is given up: a branch would be guessed wrong time and again.
-                    sums[alive] = own;
-                    alive += own >= 0 ? 1 : 0;
-                }
-
+                alive += NumbersAbove.Find(part, GivenUp, first, rows[alive..], sums[alive..]);
                 first += part.Length;
             }
 
-            if (alive <= kept)
-                return old;
+            if (alive <= most)
+                return (old, alive);
             // Of rows with equal sums the oldest go first.
-            var (threshold, surplus) = (kept == 0 ? float.PositiveInfinity : LargestNumbers.Largest(sums[..alive], kept), alive - kept);
+            var threshold = most == 0 ? float.PositiveInfinity : LargestNumbers.Largest(sums[..alive], most);
+            var (surplus, left) = (alive - most, 0);
             foreach (var x in sums[..alive])
                 surplus -= x < threshold ? 1 : 0;
-            for (var first = middle.First; first < old;)
+            for (var i = 0; i < alive; i++)
             {
-                var part = _sums.From(first, old);
-                foreach (ref var own in part)
-                {
-                    if (own < 0 || !(own < threshold || (own == threshold && surplus-- > 0)))
-                        continue;
-                    own = GivenUp;
-                    _givenUp++;
-                }
-
-                first += part.Length;
+                if (sums[i] < threshold || (sums[i] == threshold && surplus-- > 0))
+                    _sums[rows[i]] = GivenUp;
+                else
+                    rows[left++] = rows[i];
             }
 
-            return old;
+            _givenUp += alive - left;
+            return (old, left);
         }
 
         private void CountGivenUp()
