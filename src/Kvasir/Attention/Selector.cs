@@ -34,6 +34,9 @@ public abstract class Selector : IDisposable
     {
     }
 
+    /// <summary>Rows, from the first, of which the index is what <see cref="AttentionPolicy.PartEnd"/> says, so that <see cref="WritePart"/> may be asked.</summary>
+    public virtual int RowsForParts => int.MaxValue;
+
     /// <summary>
     /// Writes the part of the index that is of rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which are indexed: for
     /// others that begin with the same rows.
@@ -44,7 +47,8 @@ public abstract class Selector : IDisposable
     }
 
     /// <summary>Takes what <see cref="WritePart"/> of another has written, in the place of <see cref="Append"/> for these rows.</summary>
-    public virtual void ReadPart(int firstRow, int rowCount, NativeView part)
+    /// <param name="head">With all rows that the selector will be told of before new ones come.</param>
+    public virtual void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part)
     {
     }
 

@@ -72,9 +72,11 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
             selector.Append(head, firstRow, rowCount);
         }
 
+        public override int RowsForParts => selector.RowsForParts;
+
         public override void WritePart(int firstRow, int rowCount, NativeView part) => selector.WritePart(firstRow, rowCount, part);
 
-        public override void ReadPart(int firstRow, int rowCount, NativeView part) => selector.ReadPart(firstRow, rowCount, part);
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part) => selector.ReadPart(head, firstRow, rowCount, part);
 
         public override void EndPrompt(KvHead head) => selector.EndPrompt(head);
 

@@ -67,7 +67,7 @@ internal sealed class ReusedRows
         for (int row = _told, end; row < _told + rows && _slots[layer] >= 0; row = end)
         {
             end = _policy.PartEnd(row);
-            head.Selector.ReadPart(row, end - row, View(Part(row, end)!, layer, kvHead));
+            head.Selector.ReadPart(head.Rows, row, end - row, View(Part(row, end)!, layer, kvHead));
         }
     }
 
@@ -82,6 +82,8 @@ internal sealed class ReusedRows
     public void Leave(ReadOnlySpan<Selector> selectors)
     {
         var rows = _path is null ? 0 : Waiting > 0 ? _told : _path.RowCount;
+        foreach (var selector in selectors)
+            rows = Math.Min(rows, selector.RowsForParts);
         var layer = Array.FindIndex(_slots, static slot => slot >= 0);
         for (int end; layer >= 0 && (end = _policy.PartEnd(_leftRows)) <= rows && end > _leftRows; _leftRows = end)
         {

@@ -242,8 +242,10 @@ internal sealed class SequenceAttention
         if (_reused is { Waiting: > 0 } reused)
             reused.EndSlice(rows);
         CountIndexes();
-        if (!IsIndexing && !IsOver && RowCount >= PromptEnd)
-            _prefix?.Complete();
+        if (IsIndexing || IsOver || RowCount < PromptEnd)
+            return;
+        _prefix?.Complete();
+        LeaveParts();
     }
 
     /// <summary>

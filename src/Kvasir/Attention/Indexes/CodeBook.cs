@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Indexes;
@@ -50,6 +51,24 @@ internal sealed class CodeBook(int dim, int tableCount)
     /// <summary>Of so many rows, those that are looked at before any is coded.</summary>
     public static int RowsSeen(int rowCount) => Math.Min(rowCount, MostRowsSeen);
 
+    /// <summary>Bytes of what was learnt.</summary>
+    public static int BytesFor(int dim) => 2 * dim * sizeof(double);
+
+    /// <summary>Writes what was learnt.</summary>
+    public void Write(NativeView book)
+    {
+        _mean.CopyTo(book.Span<double>(0, dim));
+        _deviation.CopyTo(book.Span<double>(dim * sizeof(double), dim));
+    }
+
+    /// <summary>Knows what another has learnt.</summary>
+    public void Read(NativeView book)
+    {
+        book.Span<double>(0, dim).CopyTo(_mean);
+        book.Span<double>(dim * sizeof(double), dim).CopyTo(_deviation);
+        Settle();
+    }
+
     /// <summary>Forgets what was learnt, of mean and deviation of every element.</summary>
     public void Begin()
     {
@@ -80,10 +99,17 @@ internal sealed class CodeBook(int dim, int tableCount)
     {
         for (var d = 0; d < dim; d++)
         {
-            (_order[d], _mean[d]) = (d, _mean[d] / _seen);
+            _mean[d] /= _seen;
             _deviation[d] = Math.Sqrt(Math.Max(0, _squares[d] / _seen - _mean[d] * _mean[d]));
         }
 
+        Settle();
+    }
+
+    private void Settle()
+    {
+        for (var d = 0; d < dim; d++)
+            _order[d] = d;
         Array.Sort(_order, (left, right) => (-_deviation[left], left).CompareTo((-_deviation[right], right)));
         Divide();
         Arrange();

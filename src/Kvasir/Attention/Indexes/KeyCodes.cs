@@ -11,26 +11,29 @@ internal sealed class KeyCodes : IDisposable
     private const int PageRows = PageGroups * CodeScan.GroupRows;
     private readonly CodeBook _book;
     private readonly NativePages _pages;
+    private readonly int _dim;
     private readonly int _tableCount;
     private readonly int _groupBytes;
     private readonly byte[] _tables;
     private readonly float[] _products;
 
-    // Codes are learnt from so many rows, and so many of those that are looked at for it are left.
-    private int _learntRows;
+    // Of the rows that are looked at to learn from, so many are left.
     private int _unseen;
     private int _end;
 
     /// <param name="bits">For each element of a key.</param>
     public KeyCodes(double bits, HeadPlace place)
     {
-        _tableCount = TableCount(place.Dim, bits);
+        (_dim, _tableCount) = (place.Dim, TableCount(place.Dim, bits));
         _groupBytes = CodeScan.GroupBytes(_tableCount);
         _book = new CodeBook(place.Dim, _tableCount);
         _pages = new NativePages(PageGroups * _groupBytes, (place.MaxRows + PageRows - 1) / PageRows);
         _tables = new byte[place.GroupHeads * _tableCount * CodeScan.TableEntries];
         _products = new float[_tables.Length];
     }
+
+    /// <summary>The first rows, from which it was learnt how to code, or will be; 0 before that.</summary>
+    public int LearntRows { get; private set; }
 
     /// <summary>Rows that are coded: the first ones.</summary>
     public int Count { get; private set; }
@@ -47,12 +50,12 @@ internal sealed class KeyCodes : IDisposable
     public static long BytesFor(int dim, double bits, int rows) =>
         (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
 
-    /// <summary>Says that codes are to be learnt from the first rows of the head, at least one, and that these wait for <see cref="Build"/>.</summary>
-    public void Learn(int rows)
+    /// <summary>Says that codes are to be learnt from the first rows of the head, at least one, and that all up to an end wait for <see cref="Build"/>.</summary>
+    public void Learn(int rows, int endRow)
     {
         Truncate(0);
         _book.Begin();
-        (_learntRows, _end, _unseen) = (rows, rows, CodeBook.RowsSeen(rows));
+        (LearntRows, _end, _unseen) = (rows, endRow, CodeBook.RowsSeen(rows));
     }
 
     /// <summary>Looks at, and then codes, so many of the rows that wait.</summary>
@@ -60,25 +63,56 @@ internal sealed class KeyCodes : IDisposable
     {
         var seen = Math.Min(rows, _unseen);
         if (seen > 0)
-            _book.Learn(head.Keys, _learntRows, seen);
+            _book.Learn(head.Keys, LearntRows, seen);
         _unseen -= seen;
         Code(head, Math.Min(_end, Count + rows - seen));
     }
 
-    /// <summary>Codes the rows that are not yet; nothing while others wait, or before it is known how.</summary>
-    public void Append(KvHead head)
+    /// <summary>Codes the rows up to an end that are not yet; nothing while others wait, or before it is known how.</summary>
+    public void Append(KvHead head, int endRow)
     {
-        if (_learntRows == 0 || RowsWaiting > 0)
+        if (LearntRows == 0 || RowsWaiting > 0)
             return;
-        _end = head.RowCount;
+        _end = Math.Max(_end, endRow);
         Code(head, _end);
+    }
+
+    /// <summary>Bytes of a part: whole groups of rows, behind what was learnt from them when they are the first.</summary>
+    public static long PartBytes(int dim, double bits, int rows, bool withBook) =>
+        ((long)rows / CodeScan.GroupRows * CodeScan.GroupBytes(TableCount(dim, bits))) + (withBook ? CodeBook.BytesFor(dim) : 0);
+
+    /// <summary>Copies the codes of rows; with the first ones what was learnt from them.</summary>
+    public void Write(int firstRow, int rowCount, NativeView part)
+    {
+        if (firstRow == 0)
+            _book.Write(part);
+        for (var i = 0; i < rowCount / CodeScan.GroupRows; i++)
+            Group(firstRow + (i * CodeScan.GroupRows)).CopyTo(Written(firstRow, i, part));
+    }
+
+    /// <summary>Adds the codes of the next rows as another has written them; nothing when they are not the next.</summary>
+    /// <param name="wantedRows">All that will be coded soon: what is scanned together had better lie side by side.</param>
+    public void Read(int wantedRows, int firstRow, int rowCount, NativeView part)
+    {
+        if (firstRow != Count || RowsWaiting > 0)
+            return;
+        if (firstRow == 0)
+        {
+            _book.Read(part);
+            LearntRows = rowCount;
+        }
+
+        _pages.Reserve((wantedRows + PageRows - 1) / PageRows);
+        for (var i = 0; i < rowCount / CodeScan.GroupRows; i++)
+            Written(firstRow, i, part).CopyTo(Group(firstRow + (i * CodeScan.GroupRows)));
+        (Count, _end) = (firstRow + rowCount, firstRow + rowCount);
     }
 
     /// <summary>Forgets rows from <paramref name="rows"/> on; and all, if some that were learnt from are among them.</summary>
     public void Truncate(int rows)
     {
-        if (rows < _learntRows)
-            (rows, _learntRows, _unseen) = (0, 0, 0);
+        if (rows < LearntRows)
+            (rows, LearntRows, _unseen) = (0, 0, 0);
         (Count, _end) = (Math.Min(Count, rows), Math.Min(_end, rows));
         _pages.Truncate((Count + PageRows - 1) / PageRows);
     }
@@ -144,6 +178,9 @@ internal sealed class KeyCodes : IDisposable
             done++;
         }
     }
+
+    private Span<byte> Written(int firstRow, int group, NativeView part) =>
+        part.Span((firstRow == 0 ? CodeBook.BytesFor(_dim) : 0) + ((long)group * _groupBytes), _groupBytes);
 
     private void Code(KvHead head, int end)
     {

@@ -5,6 +5,7 @@ using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Hashing;
+using Kvasir.Kernels.Memory;
 using Kvasir.Kernels.Sampling;
 
 namespace Kvasir.Attention.Policies;
@@ -27,7 +28,8 @@ public sealed class Guarded : SparsePolicy
             PolicyOption.Real("epsilon", 0.15, 0, 1, "relative error of the denominator and of the numerator that is allowed"),
             PolicyOption.Real("delta", 0.05, 0, 0.5, "the probability that one of them is larger"),
             PolicyOption.Whole("pilot", 512, 16, 65536, "rows of the first sample, which tells how large it must be"),
-            PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index")))
+            PolicyOption.Real("bits", 1.5, 0.5, 4, "for each element of a key, on average, in the index"),
+            PolicyOption.Whole("learn", 8192, 128, 1 << 20, "first tokens of a prompt, from which it learns how to code keys; of a shorter prompt all")))
     {
         Budgets = PolicyBudget.Of("epsilon", 0.6, 0.4, 0.25, 0.15, 0.1, 0.05),
     };
@@ -36,6 +38,7 @@ public sealed class Guarded : SparsePolicy
         : base(spec)
     {
         (PilotRows, Bits) = (spec.Whole("pilot"), spec.Real("bits"));
+        LearnRows = (spec.Whole("learn") + CodeScan.GroupRows - 1) / CodeScan.GroupRows * CodeScan.GroupRows;
         Guarantee = new SamplingGuarantee(spec.Real("epsilon"), spec.Real("delta"));
     }
 
@@ -47,12 +50,19 @@ public sealed class Guarded : SparsePolicy
 
     public override int RowUnit => CodeScan.GroupRows;
 
+    /// <summary>Whoever begins with so many rows has the same codes of them.</summary>
+    internal int LearnRows { get; }
+
     public override double IndexBytesPerToken(int dim) => KeyCodes.BytesPerToken(dim, Bits);
 
-    // Keys are coded when all are there.
-    public override double AppendRowCost(int dim) => 0;
+    public override string PartName => PartsOf($"codes of {Bits} bits learnt from {LearnRows}");
 
-    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => rows < Zones.MinContext ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
+    public override int PartEnd(int firstRow) =>
+        firstRow == 0 ? LearnRows : firstRow >= LearnRows && firstRow % CodeScan.GroupRows == 0 ? firstRow + CodeScan.GroupRows : firstRow;
+
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => rows < Math.Min(Zones.MinContext, LearnRows) ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
+
+    protected override long SparsePartBytes(HeadPlace place, int rowCount) => KeyCodes.PartBytes(place.Dim, Bits, rowCount, rowCount == LearnRows);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);
 
@@ -101,12 +111,20 @@ public sealed class Guarded : SparsePolicy
 
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
-            // From the prompt, or from the first rows that are enough, however many come at a time.
-            var learnt = Math.Max(_promptRows, Math.Max(FewestRows, Zones.MinContext));
-            if (_promptRows > 0 && _codes.Count == 0 && _codes.RowsWaiting == 0 && head.RowCount >= learnt)
-                _codes.Learn(learnt);
-            _codes.Append(head);
+            // From the first rows, so that others with the same ones have the same codes; from a short prompt, or the first rows that are enough, however many come
+            // at a time.
+            var (end, fewest) = (firstRow + rowCount, Math.Max(FewestRows, Zones.MinContext));
+            var learnt = _promptRows >= policy.LearnRows ? policy.LearnRows : Math.Max(_promptRows, fewest);
+            if (_promptRows > 0 && _codes.LearntRows == 0 && end >= learnt)
+                _codes.Learn(learnt, end);
+            _codes.Append(head, end);
         }
+
+        public override int RowsForParts => _codes.LearntRows == policy.LearnRows ? _codes.Count : 0;
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part) => _codes.Write(firstRow, rowCount, part);
+
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part) => _codes.Read(head.RowCount, firstRow, rowCount, part);
 
         public override void Mark(int rows) => _usual.Mark(rows);
 

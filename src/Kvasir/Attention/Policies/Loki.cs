@@ -47,7 +47,7 @@ public sealed class Loki : SparsePolicy
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
         (long)NativePages.PagesFor(rows, Best.PageRows) * Best.PageRows * RowCodec.BF16.RowBytes(Math.Min(_rank, place.Dim));
 
-    public override string PartName => $"{Name}|{_axes.Value.Identity}";
+    public override string PartName => PartsOf($"{_axes.Value.Identity}, {_rank}");
 
     public override int PartEnd(int firstRow) => firstRow + PagePool.PageTokens;
 
@@ -101,7 +101,7 @@ public sealed class Loki : SparsePolicy
                 Coordinates(firstRow + i).CopyTo(part.Span((long)i * _rowBytes, _rowBytes));
         }
 
-        public override void ReadPart(int firstRow, int rowCount, NativeView part)
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part)
         {
             _pages.Reserve((firstRow + rowCount + PageRows - 1) / PageRows);
             for (var i = 0; i < rowCount; i++)

@@ -54,6 +54,8 @@ public sealed class Psa : SparsePolicy
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
+    public override string PartName => PartsOf($"{_summary} of {BlockRows}");
+
     public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, BlockRows);
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, BlockRows, rows);
@@ -107,7 +109,7 @@ public sealed class Psa : SparsePolicy
 
         public override void WritePart(int firstRow, int rowCount, NativeView part) => index.Write(firstRow, rowCount, part);
 
-        public override void ReadPart(int firstRow, int rowCount, NativeView part) => index.Read(firstRow, rowCount, part);
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part) => index.Read(firstRow, rowCount, part);
 
         public override void EndPrompt(KvHead head) => _steps.EndPrompt(head.RowCount);
 

@@ -30,6 +30,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 
+    public override string PartName => PartsOf($"{BlockSummary.CuboidMax} of {_pageRows}");
+
     public override int PartEnd(int firstRow) => BlockIndex.PartEnd(firstRow, _pageRows);
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => BlockIndex.BytesFor(place.Dim, _pageRows, rows);
@@ -49,7 +51,7 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 
         public override void WritePart(int firstRow, int rowCount, NativeView part) => _index.Write(firstRow, rowCount, part);
 
-        public override void ReadPart(int firstRow, int rowCount, NativeView part) => _index.Read(firstRow, rowCount, part);
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part) => _index.Read(firstRow, rowCount, part);
 
         public override void Truncate(int rows) => _index.Truncate(rows);
 

@@ -46,6 +46,9 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
 
     public sealed override long PrefixBytesAt(HeadPlace place) => Zones.DenseLayers.Contains(place.Layer) ? 0 : SparsePrefixBytes(place);
 
+    /// <summary>A name of parts for <see cref="AttentionPolicy.PartName"/>: what they are, in which layers.</summary>
+    protected string PartsOf(string what) => $"{what} but in {string.Join('+', Zones.DenseLayers.Order())}";
+
     /// <summary>As <see cref="PartBytes"/>, in a layer that is not dense.</summary>
     protected virtual long SparsePartBytes(HeadPlace place, int rowCount) => 0;
 

@@ -21,6 +21,7 @@ public sealed class ReusedRowsTest : IDisposable
         "quest:page=128,recent=8,share=0.5,min-context=0",
         "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0", "psa:block=48,unit=layer,sinks=4,recent=4,coverage=0.5,min-context=0",
         "psa:block=32,sinks=4,recent=4,metadata=centroid,min-context=0",
+        "guarded:pilot=24,recent=4,learn=128,min-context=0", "guarded:pilot=24,recent=4,learn=200,dense-layers=0+2,min-context=0",
         "loki:share=0.2,recent=8,min-context=0", "loki:share=0.2,rank=3,recent=8,dense-layers=1,min-context=0",
     ];
 
@@ -46,11 +47,13 @@ public sealed class ReusedRowsTest : IDisposable
             var counted = new CountedPolicy(KeyAxesFile.Parse(policy));
             var options = Generation.Greedy(20) with { Attention = counted, Tenant = policy };
             Generation.Run(warm, Prompt(0), options);
-            var before = counted.RowsAppended;
+            var (before, built) = (counted.RowsAppended, counted.RowsBuilt);
             var expected = Generation.Run(cold, Prompt(1), options with { Attention = KeyAxesFile.Parse(policy) });
             var actual = Generation.Run(warm, Prompt(1), options);
             // Of 20 heads, dense ones among them, the rows that are the question's own and those of the answer but for the last.
             Assert.Equal((DocumentTokens, (Prompt(1).Length - DocumentTokens + 19L) * 20), (actual.Sequence.CachedTokens, counted.RowsAppended - before));
+            Assert.Equal(policy.StartsWith("guarded", StringComparison.Ordinal), built > 0);
+            Assert.Equal(built, counted.RowsBuilt);
             AssertSame(expected, actual, policy);
         }
     }
@@ -92,6 +95,24 @@ public sealed class ReusedRowsTest : IDisposable
         // Two corners of bf16 for each 8 rows, in a line of memory.
         Assert.Equal(Prompt(1).Length / 32 * 4 * 64 * 20, engine.Prefixes.IndexBytes);
         Assert.Equal(engine.Prefixes.IndexBytes, engine.Memory.IndexBytes);
+    }
+
+    // In a prompt of fewer rows than codes are learnt from they are learnt from all of it, and are no others': whoever comes has codes of his own.
+    [Fact]
+    public void CodesThatAPromptAloneTaughtAreNotLeft()
+    {
+        var policy = PolicyCatalog.Parse("guarded:pilot=24,recent=4,learn=420,min-context=0");
+        using var engine = new Engine(_model, Options with { ReusesSparseAnswers = true });
+        using var cold = new Engine(_model, Options with { PrefixCache = false });
+        var options = Generation.Greedy(60) with { Attention = policy };
+        var first = Generation.Run(engine, Prompt(0)[..400], options).Sequence;
+        Assert.Equal((448L, 0L), (engine.Prefixes.Tokens, engine.Prefixes.IndexBytes));
+        // Longer ones do, from the same rows whatever is behind them.
+        int[] longer = [.. _text[..450]];
+        var options2 = options with { MaxTokens = 20 };
+        Generation.Run(engine, [.. longer, 5, 6], options2);
+        Assert.NotEqual(0, engine.Prefixes.IndexBytes);
+        AssertSame(Generation.Run(cold, longer, options2), Generation.Run(engine, longer, options2), "behind others' codes");
     }
 
     [Fact]

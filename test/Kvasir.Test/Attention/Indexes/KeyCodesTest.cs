@@ -38,14 +38,14 @@ public sealed class KeyCodesTest
         var place = new HeadPlace(0, 1, 0, 1, 16, 300);
         using var rows = new LoneHead(place, rowCount: 300, seed: 3);
         using var codes = new KeyCodes(1, place);
-        codes.Append(rows.Head);
+        codes.Append(rows.Head, rows.Head.RowCount);
         Assert.Equal(0, codes.Count);
         Build(codes, rows, 120);
         var (before, after) = (new ushort[320], new ushort[320]);
         codes.Score(Query(16), 0, 5, before, 320);
         codes.Truncate(130);
         Assert.Equal(130, codes.Count);
-        codes.Append(rows.Head);
+        codes.Append(rows.Head, rows.Head.RowCount);
         codes.Score(Query(16), 0, 5, after, 320);
         Assert.Equal(before[..300], after[..300]);
         // Of those it was learnt from, none may go.
@@ -67,10 +67,10 @@ public sealed class KeyCodesTest
 
     private static void Build(KeyCodes codes, LoneHead rows, int learntRows)
     {
-        codes.Learn(learntRows);
+        codes.Learn(learntRows, learntRows);
         codes.Build(rows.Head, codes.RowsWaiting);
         Assert.Equal((learntRows, 0), (codes.Count, codes.RowsWaiting));
-        codes.Append(rows.Head);
+        codes.Append(rows.Head, rows.Head.RowCount);
     }
 
     private static float[] Query(int dim) => [.. Enumerable.Range(0, dim).Select(static i => MathF.Sin(1 + 3 * i))];
