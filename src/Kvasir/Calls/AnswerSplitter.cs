@@ -182,9 +182,14 @@ public sealed class AnswerSplitter
             _parts.Add(new AnswerPart(AnswerPartKind.CallArguments, arguments, _begun - 1));
         if (!_call.IsComplete)
             return false;
-        _parts.Add(new AnswerPart(AnswerPartKind.CallEnd, "", _begun - 1));
-        _complete++;
-        (_mode, IsOver) = (Mode.BehindCall, !_isParallel);
+        // One whose arguments are no JSON never ends: nobody can call by it.
+        if (_call.IsSound)
+        {
+            _parts.Add(new AnswerPart(AnswerPartKind.CallEnd, "", _begun - 1));
+            _complete++;
+        }
+
+        (_mode, IsOver) = (Mode.BehindCall, !_isParallel && _call.IsSound);
         return true;
     }
 

@@ -9,6 +9,7 @@ namespace Kvasir.Calls;
 /// </summary>
 internal sealed partial class CallText(string argumentsKey)
 {
+    private const int MostDepth = 128;
     private string _text = "";
     private int _scanned;
     private int _depth;
@@ -27,6 +28,9 @@ internal sealed partial class CallText(string argumentsKey)
     /// <summary>Whether the object is complete: further text is refused.</summary>
     public bool IsComplete { get; private set; }
 
+    /// <summary>Whether a complete object is JSON: models write some that is not.</summary>
+    public bool IsSound { get; private set; }
+
     /// <summary>Whether it is no call, whatever follows.</summary>
     public bool IsWrong { get; private set; }
 
@@ -41,6 +45,7 @@ internal sealed partial class CallText(string argumentsKey)
         _scanned = _text.Length;
         if (Name is null && !IsWrong)
             FindName();
+        IsSound |= IsComplete && !IsWrong && IsJson(_text);
         return taken;
     }
 
@@ -107,6 +112,19 @@ internal sealed partial class CallText(string argumentsKey)
         catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
             IsWrong = true;
+        }
+    }
+
+    private static bool IsJson(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = MostDepth });
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
         }
     }
 

@@ -25,6 +25,7 @@ public sealed class AnswerSplitterTest
     [InlineData("hermes", "<tool_call>{\"nam\": 1}</tool_call>", "C:<tool_call>{\"nam\": 1}</tool_call>")]
     [InlineData("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": \"cut he", "f({\"a\": \"cut he!")]
     [InlineData("hermes", "<tool_call>{\"name\": \"f\", \"arg", "C:<tool_call>{\"name\": \"f\", \"arg")]
+    [InlineData("hermes", "<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": b}}</tool_call> and", "f({\"a\": b}|C: and!")]
     [InlineData("hermes", "a <tool_ca", "C:a <tool_ca")]
     [InlineData("hermes", "<tool_call>{\"name\": \"f\"}</tool_call> and more", "f({})|C: and more")]
     [InlineData("llama", "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "f({\"a\": 1})")]
