@@ -17,6 +17,9 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
     /// <summary>The priority that was asked for; null for none.</summary>
     public int? AskedPriority { get; init; }
 
+    /// <summary>The most tokens that the model may think; null for as many as it likes.</summary>
+    public int? ReasoningTokens { get; init; }
+
     /// <summary>Choices for each prompt.</summary>
     public int ChoiceCount { get; init; } = 1;
 

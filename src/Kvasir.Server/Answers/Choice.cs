@@ -33,6 +33,9 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     /// <summary>Calls so far; the last may be cut.</summary>
     public IReadOnlyList<ServedCall> Calls => _calls;
 
+    /// <summary>All that is said, and behind it calls that nobody can call by: for dialects in which arguments are an object.</summary>
+    public string TextWithCut => _calls.TrueForAll(static call => call.IsComplete) ? Text : Text + string.Concat(_calls.Where(static call => !call.IsComplete).Select(static call => call.Spelled));
+
     /// <summary>Whether there are calls, and all are complete.</summary>
     public bool HasWholeCalls => splitter is { CallCount: > 0, CallsAreComplete: true };
 
@@ -125,7 +128,7 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         if (HasEnded && _toldTokens < _tokens.Count)
             Add(pieces, new AnswerPart(AnswerPartKind.Content, ""));
         // What is held to a grammar ends by itself.
-        if (splitter.IsOver && !HasEnded && sequence.Options.Constraint is null)
+        if (splitter.IsOver && !HasEnded && sequence.Options.Constraint is null or ReasoningLimit { Inner: null })
             sequence.Cancel();
         return pieces;
     }
@@ -141,10 +144,13 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
                 _reasoning.Append(part.Text);
                 break;
             case AnswerPartKind.CallBegin:
-                _calls.Add(new ServedCall(part.CallId!, part.Text));
+                _calls.Add(new ServedCall(part.CallIndex, part.CallId!, part.Text));
                 break;
             case AnswerPartKind.CallArguments:
                 _calls[part.CallIndex].Add(part.Text);
+                break;
+            case AnswerPartKind.CallEnd:
+                _calls[part.CallIndex].MarkComplete();
                 break;
         }
 

@@ -1,5 +1,6 @@
 using Kvasir.Calls;
 using Kvasir.Server.Errors;
+using Kvasir.Structure;
 
 namespace Kvasir.Server.Answers;
 
@@ -15,10 +16,14 @@ internal sealed class ReadyPrompt
     {
         (_request, Tokens, Options) = (request, tokens, request.Options);
         if (!request.Prompt.IsConversation)
+        {
+            Options = Options with { Constraint = Constraint(null) };
             return;
+        }
+
         var format = request.Model.Format;
         _opensReasoning = format.OpensReasoning(tokens, request.Model.Model.Tokenizer);
-        Options = Options with { ShownControls = format.ShownControls, Constraint = Constraint(), Sampling = Banned(Options.Sampling) };
+        Options = Options with { ShownControls = format.ShownControls, Constraint = Limited(Constraint(format)), Sampling = Banned(Options.Sampling) };
     }
 
     public int[] Tokens { get; }
@@ -35,7 +40,7 @@ internal sealed class ReadyPrompt
     }
 
     // With both a schema and tools that may be called, an answer is one or the other.
-    private JsonConstraint? Constraint()
+    private JsonConstraint? Constraint(AnswerFormat? format)
     {
         var (schema, tools) = (_request.Schema, _request.Tools);
         var isCalled = tools.Use == ToolUse.Required;
@@ -49,7 +54,7 @@ internal sealed class ReadyPrompt
                 IsStrict = schema?.IsStrict ?? false,
                 Tools = tools.AreLookedFor ? tools.Allowed : [],
                 IsParallel = tools.IsParallel,
-                Format = _request.Model.Format,
+                Format = format,
                 BeginsInReasoning = _opensReasoning,
             });
         }
@@ -58,6 +63,14 @@ internal sealed class ReadyPrompt
             var error = EngineErrors.Of(refusal, isRunning: false);
             throw new RequestException(error with { Param = isCalled ? "tools" : schema!.Place });
         }
+    }
+
+    private AnswerConstraint? Limited(JsonConstraint? constraint)
+    {
+        var model = _request.Model;
+        return _request.ReasoningTokens is { } most && model.Format.HasReasoning
+            ? new ReasoningLimit(model.Format, model.Model.Tokenizer, most, _opensReasoning, constraint)
+            : constraint;
     }
 
     private SamplingOptions Banned(SamplingOptions sampling)

@@ -24,17 +24,26 @@ internal static class MessageJson
             json.WriteEndObject();
         }
 
-        if (choice.Text.Length > 0)
+        if (choice.TextWithCut is { Length: > 0 } text)
         {
             json.WriteStartObject();
             json.WriteString("type", "text");
-            json.WriteString("text", choice.Text);
+            json.WriteString("text", text);
             json.WriteNull("citations");
             json.WriteEndObject();
         }
 
+        foreach (var call in choice.Calls.Where(static call => call.IsComplete))
+        {
+            json.WriteStartObject();
+            WriteCallHead(json, call.Id, call.Name);
+            json.WritePropertyName("input");
+            json.WriteRawValue(call.ArgumentsLine);
+            json.WriteEndObject();
+        }
+
         json.WriteEndArray();
-        WriteStop(json, choice, choice.HasWholeCalls);
+        WriteStop(json, choice);
         json.WriteNull("container");
         WriteUsage(json, answer, answer.CompletionTokens);
         json.WriteEndObject();
@@ -49,8 +58,16 @@ internal static class MessageJson
         json.WriteString("model", answer.Model.Id);
     }
 
+    /// <summary>Of a block, up to the call's input.</summary>
+    public static void WriteCallHead(Utf8JsonWriter json, string callId, string name)
+    {
+        json.WriteString("type", "tool_use");
+        json.WriteString("id", $"toolu_{callId.Split('_')[^1]}");
+        json.WriteString("name", name);
+    }
+
     /// <param name="choice">Null while it goes on.</param>
-    public static void WriteStop(Utf8JsonWriter json, Choice? choice, bool hasCalls)
+    public static void WriteStop(Utf8JsonWriter json, Choice? choice)
     {
         json.WriteString("stop_reason", choice?.Finish switch
         {
@@ -58,7 +75,7 @@ internal static class MessageJson
             FinishReason.Length or FinishReason.KvFull => "max_tokens",
             FinishReason.ContextFull => "model_context_window_exceeded",
             FinishReason.Stop => "stop_sequence",
-            _ => hasCalls ? "tool_use" : "end_turn",
+            _ => choice.HasWholeCalls ? "tool_use" : "end_turn",
         });
         json.WriteString("stop_sequence", choice?.Sequence.MatchedStop);
         json.WriteNull("stop_details");

@@ -14,7 +14,6 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
     private readonly string _id = MessageJson.NewId();
     private int _index = -1;
     private PieceKind? _open;
-    private bool _hasCalls;
 
     public override TimeSpan? UntilKeepAlive => frames.UntilKeepAlive;
 
@@ -26,7 +25,7 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
         MessageJson.WriteHead(json, _id, Answer);
         json.WriteStartArray("content");
         json.WriteEndArray();
-        MessageJson.WriteStop(json, choice: null, hasCalls: false);
+        MessageJson.WriteStop(json, choice: null);
         json.WriteNull("container");
         MessageJson.WriteUsage(json, Answer, outputTokens: 0);
         json.WriteEndObject();
@@ -52,7 +51,7 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
         await CloseAsync().ConfigureAwait(false);
         var json = Begin("message_delta");
         json.WriteStartObject("delta");
-        MessageJson.WriteStop(json, choice, _hasCalls);
+        MessageJson.WriteStop(json, choice);
         json.WriteNull("container");
         json.WriteEndObject();
         MessageJson.WriteUsage(json, Answer, Answer.CompletionTokens);
@@ -81,7 +80,6 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
         await CloseAsync().ConfigureAwait(false);
         _index++;
         _open = piece.Kind;
-        _hasCalls |= piece.Kind == PieceKind.CallBegin;
         var json = Begin("content_block_start");
         json.WriteNumber("index", _index);
         json.WriteStartObject("content_block");
@@ -95,9 +93,7 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
         switch (piece.Kind)
         {
             case PieceKind.CallBegin:
-                json.WriteString("type", "tool_use");
-                json.WriteString("id", $"toolu_{piece.CallId?.Split('_')[^1]}");
-                json.WriteString("name", piece.Text);
+                MessageJson.WriteCallHead(json, piece.CallId!, piece.Text);
                 json.WriteStartObject("input");
                 json.WriteEndObject();
                 break;

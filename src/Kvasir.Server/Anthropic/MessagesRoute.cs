@@ -14,8 +14,6 @@ namespace Kvasir.Server.Anthropic;
 /// <summary><c>POST /v1/messages</c>.</summary>
 internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRoute
 {
-    private const int MostTools = 1024;
-
     public override ErrorShape Errors => AnthropicErrors.Shape;
 
     public override AnswerRequest Read(RequestFields body, ServedModel model)
@@ -24,16 +22,28 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
         var settings = SamplingFields.Read(body, model, limit);
         if (body.Find("stop_sequences") is { } stops)
             settings = settings with { Stop = SamplingFields.Stops(stops) };
-        return new AnswerRequest(model, Prompt(body, model), settings) { Streams = body.Find("stream")?.Flag() ?? false };
+        var tools = MessageTools.Read(body, model, options.Value.Strict);
+        return new AnswerRequest(model, Prompt(body, model, tools), settings)
+        {
+            Tools = tools,
+            Schema = Schema(body),
+            ReasoningTokens = body.Find("thinking")?.Object() is { } thinking ? (int?)thinking.Find("budget_tokens")?.Whole(1, int.MaxValue) : null,
+            Streams = body.Find("stream")?.Flag() ?? false,
+        };
     }
 
     /// <summary>The conversation alone, for counting.</summary>
     /// <exception cref="RequestException">It is none, asks for what is not there, or the model has no template.</exception>
-    public ConversationPrompt Prompt(RequestFields body, ServedModel model)
+    public ConversationPrompt Prompt(RequestFields body, ServedModel model) => Prompt(body, model, MessageTools.Read(body, model, isStrict: false));
+
+    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new MessageStream(answer, frames);
+
+    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => MessageJson.WriteWhole(json, answer);
+
+    private ConversationPrompt Prompt(RequestFields body, ServedModel model, AnswerTools tools)
     {
         if (model.Template is null)
             throw new RequestException(ErrorKind.Unsupported, $"{model.Id} has no chat template, so it completes text only: POST /v1/completions");
-        RefuseMissing(body);
         var turns = new BlockFields(options.Value.KeepBillingHeader).Read(body.Find("system"), body.Require("messages"));
         // An answer that the client has begun goes on.
         var continues = turns[^1] is { Role: "assistant", Content.Length: > 0, ToolCalls: null };
@@ -41,32 +51,21 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
         {
             AddsGenerationPrompt = !continues,
             ContinuesLastMessage = continues,
+            Tools = tools.Descriptions(),
             Variables = Variables(body),
         });
     }
 
-    public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new MessageStream(answer, frames);
-
-    public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => MessageJson.WriteWhole(json, answer);
-
-    private static void RefuseMissing(RequestFields body)
+    private static AnswerSchema? Schema(RequestFields body)
     {
-        if (body.Find("tools") is { } tools && tools.Items(MostTools).FirstOrDefault(IsFunction) is { } function)
-            throw function.Unsupported($"{function.Path} is a function; this server does not support tools");
-        var choice = body.Find("tool_choice")?.Object().Require("type");
-        if (choice?.Word("auto", "any", "tool", "none") is "any" or "tool")
-            throw choice.Unsupported($"{choice.Path} is '{choice.Text()}'; this server does not support tools");
-        if (body.Find("output_config")?.Object().Find("format") is { } format)
-            throw format.Unsupported($"{format.Path}: only text is written here");
-    }
-
-    // What Anthropic's own servers do is nobody's here.
-    private static bool IsFunction(RequestValue tool)
-    {
-        if (tool.Object().Find("type")?.Text() is null or "custom")
-            return true;
-        tool.Ignore();
-        return false;
+        if (body.Find("output_config")?.Object().Find("format") is not { } given)
+            return null;
+        var format = given.Object();
+        format.Require("type").Word("json_schema");
+        var schema = format.Require("schema");
+        schema.Object();
+        format.IgnoreRest();
+        return new AnswerSchema(schema.Node().ToJsonString(), false, $"{schema.Path}");
     }
 
     private static JsonObject? Variables(RequestFields body)
@@ -77,11 +76,13 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
             var kind = thinking.Require("type").Word("enabled", "disabled", "adaptive");
             if (kind != "adaptive")
                 variables["enable_thinking"] = kind == "enabled";
+            thinking.Find("budget_tokens");
             thinking.IgnoreRest();
         }
 
         if (body.Find("output_config")?.Object() is { } output)
         {
+            output.Find("format");
             if (output.Find("effort")?.Word("low", "medium", "high", "xhigh", "max") is { } effort)
                 variables["reasoning_effort"] = effort;
             output.IgnoreRest();

@@ -10,7 +10,13 @@ internal sealed class OllamaGenerateRoute : OllamaRoute
 {
     protected override bool HasMessages => false;
 
-    protected override PromptSource Prompt(RequestFields body, ServedModel model, int? fits)
+    protected override AnswerTools Tools(RequestFields body, ServedModel model)
+    {
+        body.Refuse("tools", "tools are called by /api/chat");
+        return AnswerTools.None;
+    }
+
+    protected override PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits)
     {
         if (body.Find("context") is { } context && context.Items(int.MaxValue).Count > 0)
             throw context.Unsupported($"{context.Path}: a conversation goes on by /api/chat");
@@ -20,6 +26,6 @@ internal sealed class OllamaGenerateRoute : OllamaRoute
         List<ChatTurn> turns = [new ChatTurn("user", prompt)];
         if (body.Find("system")?.Text() is { Length: > 0 } system)
             turns.Insert(0, new ChatTurn("system", system));
-        return new ConversationPrompt(turns, TemplateOptions(body, continues: false));
+        return new ConversationPrompt(turns, TemplateOptions(body, tools, continues: false));
     }
 }

@@ -15,7 +15,9 @@ internal static class OllamaJson
         json.WriteString("created_at", Time(answer.CreatedAt));
     }
 
-    public static void WriteText(Utf8JsonWriter json, bool hasMessages, string text, string thinking = "")
+    /// <param name="hasMessages">Whether the text stands in a message, or in <c>response</c>.</param>
+    /// <param name="calls">Those that are complete are told.</param>
+    public static void WriteText(Utf8JsonWriter json, bool hasMessages, string text, string thinking = "", IReadOnlyList<ServedCall>? calls = null)
     {
         if (hasMessages)
         {
@@ -30,6 +32,7 @@ internal static class OllamaJson
 
         if (thinking.Length > 0)
             json.WriteString("thinking", thinking);
+        WriteCalls(json, [.. (calls ?? []).Where(static call => call.IsComplete)]);
         if (hasMessages)
             json.WriteEndObject();
     }
@@ -54,6 +57,27 @@ internal static class OllamaJson
     }
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+
+    private static void WriteCalls(Utf8JsonWriter json, ServedCall[] calls)
+    {
+        if (calls.Length == 0)
+            return;
+        json.WriteStartArray("tool_calls");
+        foreach (var call in calls)
+        {
+            json.WriteStartObject();
+            json.WriteString("id", call.Id);
+            json.WriteStartObject("function");
+            json.WriteNumber("index", call.Index);
+            json.WriteString("name", call.Name);
+            json.WritePropertyName("arguments");
+            json.WriteRawValue(call.ArgumentsLine);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
 
     private static long Nanoseconds(double ms) => (long)(ms * NanosecondsPerMs);
 }

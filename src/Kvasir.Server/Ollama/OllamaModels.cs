@@ -28,7 +28,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
     public Task TagsAsync(HttpContext context) => ListAsync(context, static (json, model) =>
     {
         json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
-        WriteCapabilities(json);
+        WriteCapabilities(json, model);
     });
 
     public Task RunningAsync(HttpContext context) => ListAsync(context, models.Known.Where(static known => known.Served is not null), static (json, model) =>
@@ -63,7 +63,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
             json.WriteString("template", "");
             WriteDetails(json, model);
             WriteModelInfo(json, model);
-            WriteCapabilities(json);
+            WriteCapabilities(json, model);
             json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
             json.WriteEndObject();
         }).ConfigureAwait(false);
@@ -125,10 +125,14 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteEndObject();
     }
 
-    private static void WriteCapabilities(Utf8JsonWriter json)
+    private static void WriteCapabilities(Utf8JsonWriter json, ServedModel model)
     {
         json.WriteStartArray("capabilities");
         json.WriteStringValue("completion");
+        if (model.Format.HasTools)
+            json.WriteStringValue("tools");
+        if (model.Format.HasReasoning)
+            json.WriteStringValue("thinking");
         json.WriteEndArray();
     }
 }

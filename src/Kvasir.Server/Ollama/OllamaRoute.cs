@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Kvasir.Calls;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
@@ -14,7 +15,6 @@ namespace Kvasir.Server.Ollama;
 /// <summary>What chat and generate have in common: options, streams by default, and lines of JSON.</summary>
 internal abstract class OllamaRoute : AnswerRoute
 {
-    private const int MostTools = 1024;
     private static readonly JsonElement Empty = JsonDocument.Parse("{}").RootElement;
 
     public override ErrorShape Errors => OllamaErrors.Shape;
@@ -32,9 +32,11 @@ internal abstract class OllamaRoute : AnswerRoute
             settings = settings with { Sampling = settings.Sampling with { RepetitionPenalty = 1 } };
         var context = Context(options.Find("num_ctx"), model);
         options.IgnoreRest();
-        var truncates = body.Find("truncate")?.Flag() ?? false;
-        return new AnswerRequest(model, Prompt(body, model, truncates ? context : null), settings)
+        var (tools, truncates) = (Tools(body, model), body.Find("truncate")?.Flag() ?? false);
+        return new AnswerRequest(model, Prompt(body, model, tools, truncates ? context : null), settings)
         {
+            Tools = tools,
+            Schema = body.Find("format") is { } format ? Schema(format) : null,
             Streams = body.Find("stream")?.Flag() ?? true,
             ContextTokens = context,
         };
@@ -48,16 +50,20 @@ internal abstract class OllamaRoute : AnswerRoute
     {
         json.WriteStartObject();
         OllamaJson.WriteHead(json, answer);
-        OllamaJson.WriteText(json, HasMessages, answer.Choices[0].Text, answer.Choices[0].Reasoning);
+        var choice = answer.Choices[0];
+        OllamaJson.WriteText(json, HasMessages, choice.TextWithCut, choice.Reasoning, choice.Calls);
         OllamaJson.WriteEnd(json, answer);
         json.WriteEndObject();
     }
 
     /// <param name="fits">Tokens that oldest turns are dropped for; null for none.</param>
-    protected abstract PromptSource Prompt(RequestFields body, ServedModel model, int? fits);
+    protected abstract PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits);
 
-    protected static ChatTemplateOptions TemplateOptions(RequestFields body, bool continues) => new()
+    protected abstract AnswerTools Tools(RequestFields body, ServedModel model);
+
+    protected static ChatTemplateOptions TemplateOptions(RequestFields body, AnswerTools tools, bool continues) => new()
     {
+        Tools = tools.Descriptions(),
         AddsGenerationPrompt = !continues,
         ContinuesLastMessage = continues,
         Variables = Thinking(body.Find("think")),
@@ -67,19 +73,23 @@ internal abstract class OllamaRoute : AnswerRoute
     {
         body.Refuse("template", "templates come from the model's files");
         body.Refuse("suffix", "no text is filled in between here");
-        if (body.Find("format") is { } format && !(format.IsText && format.Text().Length == 0))
-            throw format.Unsupported($"{format.Path}: only text is written here");
-        if (body.Find("tools") is { } tools && tools.Items(MostTools).Count > 0)
-            throw tools.Unsupported($"{tools.Path} has functions; this server does not support tools");
         if (body.Find("logprobs") is { } logprobs && logprobs.Flag())
             throw logprobs.Unsupported($"{logprobs.Path}: log-probabilities are told by /v1/chat/completions");
         RefuseImages(body);
     }
 
-    protected static void RefuseImages(RequestFields fields)
+    public static void RefuseImages(RequestFields fields)
     {
         if (fields.Find("images") is { } images && images.Items(int.MaxValue).Count > 0)
             throw images.Unsupported($"{images.Path}: no model here sees pictures");
+    }
+
+    // An empty one is none: some clients always send it.
+    private static AnswerSchema? Schema(RequestValue format)
+    {
+        if (format.IsObject)
+            return new AnswerSchema(format.Node().ToJsonString(), false, $"{format.Path}");
+        return format.Word("", "json").Length == 0 ? null : new AnswerSchema(AnswerDemand.AnyObject.Schema!, false, $"{format.Path}");
     }
 
     private static int? Limit(RequestValue? tokens) =>

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
@@ -9,9 +8,6 @@ namespace Kvasir.Server.Ollama;
 /// <summary>An answer as lines, the last of which says how it ended. A call is one line, when it is complete, since its arguments are an object.</summary>
 internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool hasMessages) : AnswerWriter(answer)
 {
-    private readonly StringBuilder _arguments = new();
-    private AnswerPiece? _call;
-
     public override TimeSpan? UntilKeepAlive => frames.UntilKeepAlive;
 
     public override Task BeginAsync() => frames.StartAsync();
@@ -24,26 +20,19 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
     {
         switch (piece.Kind)
         {
-            case PieceKind.CallBegin:
-                _call = piece;
-                _arguments.Clear();
-                return Task.CompletedTask;
-            case PieceKind.CallArguments:
-                _arguments.Append(piece.Text);
+            case PieceKind.CallBegin or PieceKind.CallArguments:
                 return Task.CompletedTask;
             case PieceKind.CallEnd:
-                return CallAsync(_call!);
+                return SendAsync("", calls: [choice.Calls[piece.CallIndex]]);
+            case PieceKind.Reasoning:
+                return SendAsync("", piece.Text);
             default:
-                var json = Begin();
-                if (piece.Kind == PieceKind.Reasoning)
-                    OllamaJson.WriteText(json, hasMessages, "", piece.Text);
-                else
-                    OllamaJson.WriteText(json, hasMessages, piece.Text);
-                return SendAsync(json);
+                return SendAsync(piece.Text);
         }
     }
 
-    public override Task EndAsync(Choice choice) => Task.CompletedTask;
+    public override Task EndAsync(Choice choice) =>
+        choice.TextWithCut is { } text && text.Length > choice.Text.Length ? SendAsync(text[choice.Text.Length..]) : Task.CompletedTask;
 
     public override Task FinishAsync()
     {
@@ -60,27 +49,6 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
         return frames.SendAsync();
     }
 
-    private Task CallAsync(AnswerPiece call)
-    {
-        var json = Begin();
-        json.WriteStartObject("message");
-        json.WriteString("role", "assistant");
-        json.WriteString("content", "");
-        json.WriteStartArray("tool_calls");
-        json.WriteStartObject();
-        json.WriteString("id", call.CallId);
-        json.WriteStartObject("function");
-        json.WriteNumber("index", call.CallIndex);
-        json.WriteString("name", call.Text);
-        json.WritePropertyName("arguments");
-        json.WriteRawValue(_arguments.Length == 0 ? "{}" : _arguments.ToString());
-        json.WriteEndObject();
-        json.WriteEndObject();
-        json.WriteEndArray();
-        json.WriteEndObject();
-        return SendAsync(json);
-    }
-
     private Utf8JsonWriter Begin()
     {
         var json = frames.Begin();
@@ -89,8 +57,10 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
         return json;
     }
 
-    private Task SendAsync(Utf8JsonWriter json)
+    private Task SendAsync(string text, string thinking = "", IReadOnlyList<ServedCall>? calls = null)
     {
+        var json = Begin();
+        OllamaJson.WriteText(json, hasMessages, text, thinking, calls);
         json.WriteBoolean("done", false);
         json.WriteEndObject();
         return frames.SendAsync();

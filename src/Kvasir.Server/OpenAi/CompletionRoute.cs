@@ -28,6 +28,7 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
             settings = settings with { Attention = settings.Attention ?? PolicyCatalog.Dense };
         return new AnswerRequest(model, Prompts(body.Require("prompt"), model), settings)
         {
+            Schema = FormatFields.Read(body, options.Value.Strict),
             ChoiceCount = choices,
             EchoesPrompt = echoes,
             Streams = body.Find("stream")?.Flag() ?? false,

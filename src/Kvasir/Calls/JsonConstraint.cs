@@ -23,7 +23,7 @@ public sealed class JsonConstraint : AnswerConstraint
     {
         private GrammarState _state = automaton.Start;
 
-        public override TokenMask Allowed => automaton.Mask(_state);
+        public override TokenMask? Allowed => automaton.Mask(_state);
 
         public override bool IsOver => _state is { IsOver: true, IsComplete: true };
 

@@ -16,8 +16,8 @@ public abstract class AnswerConstraint
 /// <summary>How far an answer has come under an <see cref="AnswerConstraint"/>. One sequence, one thread at a time.</summary>
 public abstract class ConstraintCursor
 {
-    /// <summary>The tokens that may come next. End tokens are among them exactly where the answer may end.</summary>
-    public abstract TokenMask Allowed { get; }
+    /// <summary>The tokens that may come next; null for all of them. End tokens are among them exactly where the answer may end.</summary>
+    public abstract TokenMask? Allowed { get; }
 
     /// <summary>Whether the answer is complete and nothing may follow: it ends without an end token.</summary>
     public abstract bool IsOver { get; }

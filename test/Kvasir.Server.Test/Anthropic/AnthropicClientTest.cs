@@ -46,6 +46,35 @@ public sealed class AnthropicClientTest
     }
 
     [Fact]
+    public async Task TheAbstractionsInvokeTheFunctionAndAnswerWithItsResult()
+    {
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(Kvasir.Text.ChatTemplate.Parse(MarkedStories.Calls, "calls")));
+        var given = new List<int>();
+        var sun = AIFunctionFactory.Create(
+            (int days) =>
+            {
+                given.Add(days);
+                return $"{days} sunny days";
+            },
+            "sun",
+            "counts");
+        using var client = Client(server);
+        using var chat = client.AsIChatClient("stories260K", 60).AsBuilder().UseFunctionInvocation().Build();
+        foreach (var streams in (bool[])[false, true])
+        {
+            given.Clear();
+            var options = new ChatOptions { Tools = [sun], ToolMode = ChatToolMode.RequireSpecific("sun"), MaxOutputTokens = 60 };
+            var response = streams
+                ? await chat.GetStreamingResponseAsync("How many?", options).ToChatResponseAsync()
+                : await chat.GetResponseAsync("How many?", options);
+            var called = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionCallContent>());
+            var result = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionResultContent>());
+            Assert.Equal(("sun", called.CallId, $"{Assert.Single(given)} sunny days"), (called.Name, result.CallId, result.Result?.ToString()));
+            Assert.Equal(ChatRole.Assistant, response.Messages[^1].Role);
+        }
+    }
+
+    [Fact]
     public async Task ARefusalIsTheClientsOwnException()
     {
         await using var server = await RunningServer.StartAsync();

@@ -57,6 +57,26 @@ public sealed class MessagePromptTest
         Assert.Equal(same, counts[0] == counts[1]);
     }
 
+    // Rows are shared in columns of 32 tokens.
+    [Fact]
+    public async Task ASecondTurnWithAnotherBillingHashComputesItsTailOnly()
+    {
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(Lines, "lines")));
+        const string question = "{\"role\":\"user\",\"content\":\"Once upon a time there was a little girl who had a dog and a cat and a big red ball\"}";
+        var turns = question;
+        var before = 0;
+        for (var turn = 0; turn < 2; turn++)
+        {
+            var body = $"{{\"system\":[{{\"type\":\"text\",\"text\":\"x-anthropic-billing-header: cc_version=2; cch={turn}{turn}f;\"}}],\"messages\":[{turns}],\"max_tokens\":4,\"temperature\":0}}";
+            using var answer = JsonDocument.Parse(await server.BodyJsonAsync("/v1/messages", body));
+            var usage = answer.RootElement.GetProperty("usage");
+            var (cached, computed) = (usage.GetProperty("cache_read_input_tokens").GetInt32(), usage.GetProperty("input_tokens").GetInt32());
+            Assert.Equal(turn == 0, cached == 0);
+            Assert.InRange(cached, before - 32, before);
+            (before, turns) = (cached + computed, $"{question},{{\"role\":\"assistant\",\"content\":\"yes\"}},{{\"role\":\"user\",\"content\":\"and\"}}");
+        }
+    }
+
     [Theory]
     [InlineData("{\"max_tokens\":1}", 400, "invalid_request_error", "messages is missing")]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", 400, "invalid_request_error", "max_tokens is missing")]
@@ -64,7 +84,7 @@ public sealed class MessagePromptTest
     [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[]}]}", 400, "invalid_request_error", "messages[0].content is empty")]
     [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}", 400, "invalid_request_error", "messages[0].content[0].type is 'image'")]
     [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":[{\"name\":\"f\",\"input_schema\":{}}]}", 400, "invalid_request_error", "does not support tools")]
-    [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}", 400, "invalid_request_error", "output_config.format")]
+    [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"output_config\":{\"format\":{\"type\":\"json_schema\"}}}", 400, "invalid_request_error", "output_config.format.schema is missing")]
     [InlineData("{\"max_tokens\":1,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"model\":\"nope\"}", 404, "not_found_error", "nope")]
     [InlineData("{\"max_tokens\":1,", 400, "invalid_request_error", "JSON")]
     public async Task AnErrorHasAnthropicsShape(string body, int status, string type, string words)

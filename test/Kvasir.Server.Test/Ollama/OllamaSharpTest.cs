@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using Kvasir.Server.Test.Support;
+using Microsoft.Extensions.AI;
 using OllamaSharp;
 using OllamaSharp.Models;
 using OllamaSharp.Models.Chat;
@@ -19,7 +21,7 @@ public sealed class OllamaSharpTest
         var request = new ChatRequest
         {
             Model = "stories260K",
-            Messages = [new Message(ChatRole.User, RunningServer.Opening)],
+            Messages = [new Message(OllamaSharp.Models.Chat.ChatRole.User, RunningServer.Opening)],
             Options = new RequestOptions { Temperature = 0, NumPredict = 24 },
         };
         await foreach (var line in client.ChatAsync(request))
@@ -29,5 +31,59 @@ public sealed class OllamaSharpTest
         var quoted = System.Text.Json.JsonSerializer.Serialize(text);
         Assert.Contains($"\"content\":{quoted}", await server.BodyJsonAsync("/v1/chat/completions", "{" + fields));
         Assert.Contains($"\"text\":{quoted}", await server.BodyJsonAsync("/v1/messages", "{" + fields));
+    }
+
+    [Fact]
+    public async Task TheAbstractionsInvokeTheFunctionAndAnswerWithItsResult()
+    {
+        using var stories = new MarkedStories();
+        await using var server = await stories.StartAsync(MarkedStories.Calls);
+        var given = 0;
+        var sun = AIFunctionFactory.Create(() => $"{++given} sunny days", "sun", "counts");
+        using var http = new HttpClient(new CallsOnce()) { BaseAddress = server.Address };
+        using var client = new OllamaApiClient(http, "stories260K");
+        using var chat = ((IChatClient)client).AsBuilder().UseFunctionInvocation().Build();
+        foreach (var streams in (bool[])[false, true])
+        {
+            given = 0;
+            var options = new ChatOptions { Tools = [sun], Temperature = 0, MaxOutputTokens = 4 };
+            var response = streams
+                ? await chat.GetStreamingResponseAsync("How many?", options).ToChatResponseAsync()
+                : await chat.GetResponseAsync("How many?", options);
+            var contents = response.Messages.SelectMany(static message => message.Contents).ToList();
+            Assert.Equal(4, given);
+            Assert.Equal(contents.OfType<FunctionCallContent>().Select(static call => call.CallId), contents.OfType<FunctionResultContent>().Select(static result => result.CallId));
+            Assert.NotEmpty(response.Text);
+        }
+    }
+
+    [Fact]
+    public async Task AnAnswerOfATypeIsHeldToItsSchema()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = new OllamaApiClient(server.Address, "stories260K");
+        var answer = await ((IChatClient)client).GetResponseAsync<Animal>("Lily had a", new ChatOptions { Temperature = 1, Seed = 5, MaxOutputTokens = 200 });
+        Assert.True(Enum.IsDefined(answer.Result.Kind));
+    }
+
+    internal enum AnimalKind
+    {
+        Cat,
+        Dog,
+    }
+
+    internal sealed record Animal(AnimalKind Kind, bool IsBig);
+
+    // The dialect has no word that a tool must be called: a bias makes the model call, until there is a result.
+    private sealed class CallsOnce() : DelegatingHandler(new HttpClientHandler())
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            var body = JsonNode.Parse(await request.Content!.ReadAsStringAsync(cancellationToken))!;
+            if (body["messages"]!.AsArray()[^1]!["role"]!.GetValue<string>() == "user")
+                body["options"]!["logit_bias"] = new JsonObject { [$"{MarkedStories.WholeCall}"] = 100 };
+            request.Content = new StringContent(body.ToJsonString(), System.Text.Encoding.UTF8, "application/json");
+            return await base.SendAsync(request, cancellationToken);
+        }
     }
 }

@@ -69,13 +69,13 @@ public sealed class AnswerFormatTest
         var mark = tokenizer.Find("[TOOL_CALLS]")!.Value;
         Assert.Equal([mark], format.ShownControls);
         var cursor = new JsonConstraints(tokenizer).Answer(new AnswerDemand { Tools = [Time], Format = format, IsParallel = false }).Begin();
-        Assert.Equal(1, cursor.Allowed.Count);
-        Assert.True(cursor.Allowed.Allows(mark));
+        Assert.Equal(1, cursor.Allowed!.Count);
+        Assert.True(cursor.Allowed!.Allows(mark));
         cursor.Advance(mark);
         foreach (var value in "[{\"name\": \"time\", \"arguments\": {\"a\":1}}]"u8)
         {
             var token = Enumerable.Range(0, 256).First(token => tokenizer.Bytes(token) is [var only] && only == value);
-            Assert.True(cursor.Allowed.Allows(token), $"'{(char)value}'");
+            Assert.True(cursor.Allowed!.Allows(token), $"'{(char)value}'");
             cursor.Advance(token);
         }
 

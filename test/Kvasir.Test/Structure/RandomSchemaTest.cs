@@ -91,12 +91,12 @@ public sealed class RandomSchemaTest
             int[] fitting = [.. Prefixes(automaton.Vocabulary, bytes.AsSpan(at))];
             Assert.True(fitting.Length > 0, $"no token spells byte {at} of {text}");
             var token = fitting[dice.Next(fitting.Length)];
-            Assert.True(cursor.Allowed.Allows(token), $"token {token} '{tokenizer.Piece(token)}' at byte {at} of {text}");
+            Assert.True(cursor.Allowed!.Allows(token), $"token {token} '{tokenizer.Piece(token)}' at byte {at} of {text}");
             cursor.Advance(token);
             at += tokenizer.Bytes(token).Length;
         }
 
-        Assert.True(cursor.IsOver || tokenizer.EndTokens.All(cursor.Allowed.Allows), text);
+        Assert.True(cursor.IsOver || tokenizer.EndTokens.All(cursor.Allowed!.Allows), text);
     }
 
     // All tokens that a text begins with.
