@@ -32,7 +32,7 @@ public sealed partial class MessageStreamTest
     {
         await using var server = await RunningServer.StartAsync();
         using var response = await server.PostAsync("/v1/messages", $"{{{Request},\"metadata\":{{\"user_id\":\"u\"}},\"service_tier\":\"auto\"}}");
-        Assert.Equal("metadata,service_tier", response.Headers.GetValues("x-kvasir-ignored").Single());
+        Assert.Equal(["metadata", "service_tier"], response.Headers.GetValues("x-kvasir-ignored").Single().Split(',').Order(StringComparer.Ordinal));
         Assert.Equal(response.Headers.GetValues("x-request-id").Single(), response.Headers.GetValues("request-id").Single());
         Assert.Equal(
             "{\"id\":\"msg_I\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"stories260K\",\"content\":[{\"type\":\"text\",\"text\":\",\",\"citations\":null}],"
