@@ -104,12 +104,12 @@ public sealed class KvasirChatClient : IChatClient
         var sequence = new Sequence(prompt, Generation(options, tools, thinks));
         await _loop.SubmitAsync(sequence).ConfigureAwait(false);
         var responseId = $"kvasir-{Guid.NewGuid():N}";
-        var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks));
+        var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks, options?.StopSequences is { } stops ? [.. stops] : null));
         try
         {
             await foreach (var token in sequence.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
-                foreach (var content in contents.Push(token.Text))
+                foreach (var content in contents.Push(token))
                     yield return Update(responseId, [content]);
                 if (contents.IsOver)
                     break;
@@ -125,7 +125,7 @@ public sealed class KvasirChatClient : IChatClient
         }
 
         cancellationToken.ThrowIfCancellationRequested();
-        var last = Update(responseId, [new UsageContent(Usage(sequence))]);
+        var last = Update(responseId, [new UsageContent(Usage(sequence, contents))]);
         if (sequence.AuditFigures is { } audit)
             last.AdditionalProperties = new AdditionalPropertiesDictionary { [AuditKey] = audit };
         if (sequence.Options.Constraint is JsonConstraint { IgnoredKeywords: [_, ..] ignored })
@@ -135,11 +135,12 @@ public sealed class KvasirChatClient : IChatClient
         yield return last;
     }
 
-    private static UsageDetails Usage(Sequence sequence) => new()
+    private static UsageDetails Usage(Sequence sequence, ChatContents contents) => new()
     {
         InputTokenCount = sequence.PromptCount,
-        OutputTokenCount = sequence.GeneratedCount,
-        TotalTokenCount = sequence.TokenCount,
+        OutputTokenCount = contents.TokenCount,
+        TotalTokenCount = sequence.PromptCount + contents.TokenCount,
+        ReasoningTokenCount = contents.ReasoningTokens,
         CachedInputTokenCount = sequence.CachedTokens,
         AdditionalCounts = sequence.AuditFigures is { } audit ? new AdditionalPropertiesDictionary<long> { [AuditedHeadsKey] = audit.HeadCount } : null,
     };
@@ -153,7 +154,7 @@ public sealed class KvasirChatClient : IChatClient
         return new GenerationOptions
         {
             MaxTokens = options?.MaxOutputTokens,
-            Stop = options?.StopSequences is { } stops ? [.. stops] : [],
+            Stop = options?.StopSequences is { } stops ? AnswerFormat.ControlStops([.. stops], _model.Tokenizer) : [],
             Attention = policy,
             AuditShare = options?.AdditionalProperties?.TryGetValue(AuditKey, out var share) == true ? AuditShare(share) : null,
             Sampling = Sampling(options, tools),

@@ -93,7 +93,7 @@ internal sealed partial class AnswerPath(
         var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
         var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
         var sequence = scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options));
-        return new Choice(index, sequence, echo, ready.NewSplitter());
+        return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop);
     }
 
     private static async Task SubmitAsync(ServedAnswer answer)

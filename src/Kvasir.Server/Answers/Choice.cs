@@ -8,7 +8,8 @@ namespace Kvasir.Server.Answers;
 /// <param name="sequence">Read by nobody else.</param>
 /// <param name="echo">What it begins with; null for nothing.</param>
 /// <param name="splitter">Takes its text apart; null where all of it is text.</param>
-internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, AnswerSplitter? splitter = null)
+/// <param name="stops">Those that the splitter looks for.</param>
+internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, AnswerSplitter? splitter = null, IReadOnlyList<string>? stops = null)
 {
     private readonly StringBuilder _text = new();
     private readonly StringBuilder _reasoning = new();
@@ -40,7 +41,17 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     public bool HasWholeCalls => splitter is { CallCount: > 0, CallsAreComplete: true };
 
     /// <summary>How it ended. Behind the only call that was allowed nothing was waited for, which is an end like another.</summary>
-    public FinishReason Finish => splitter is { IsOver: true } && sequence.Failure is null && HasEnded ? FinishReason.End : sequence.Finish;
+    public FinishReason Finish => splitter is not { IsOver: true } || sequence.Failure is not null || !HasEnded ? sequence.Finish
+        : splitter.MatchedStop >= 0 ? FinishReason.Stop : FinishReason.End;
+
+    /// <summary>The stop string that ended it; null for another end.</summary>
+    public string? MatchedStop => splitter?.MatchedStop is >= 0 and var stop ? stops![stop] : sequence.MatchedStop;
+
+    /// <summary>Tokens generated, as far as they were read: those behind its end were computed for nobody.</summary>
+    public int TokenCount { get; private set; }
+
+    /// <summary>Of these, what the model thought, with the marks around it.</summary>
+    public int ReasoningTokens { get; private set; }
 
     /// <summary>Whether a limit ended it.</summary>
     public bool IsCut => Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull;
@@ -76,19 +87,7 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
             return [];
         // Looked at first: what is read behind it is all there will be.
         HasEnded = sequence.Finish != FinishReason.None;
-        var more = new StringBuilder();
-        // Behind the prompt's last logits, when all is known of it.
-        while (sequence.TryRead(out var token))
-        {
-            BeginWithEcho(more);
-            more.Append(token.Text);
-            if (token.Token >= 0 && sequence.Options.TopLogprobs is not null && splitter is not { IsOver: true })
-                _tokens.Add(token);
-        }
-
-        if (HasEnded)
-            BeginWithEcho(more);
-        return Pieces(more.ToString());
+        return splitter is null ? Whole() : Split(splitter);
     }
 
     /// <summary>Tokens that were generated since somebody asked.</summary>
@@ -110,27 +109,56 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     /// <summary>Notes that a piece of it was written.</summary>
     public void MarkBegun() => HasBegun = true;
 
-    private List<AnswerPiece> Pieces(string text)
+    private List<AnswerPiece> Whole()
     {
-        var pieces = new List<AnswerPiece>();
-        if (splitter is null)
+        var (pieces, more) = (new List<AnswerPiece>(), new StringBuilder());
+        // Behind the prompt's last logits, when all is known of it.
+        while (sequence.TryRead(out var token))
         {
-            if (text.Length > 0 || _toldTokens < _tokens.Count)
-                Add(pieces, new AnswerPart(AnswerPartKind.Content, text));
-            return pieces;
+            BeginWithEcho(more);
+            more.Append(token.Text);
+            Count(token);
         }
 
-        foreach (var part in text.Length > 0 ? splitter.Push(text) : [])
-            Add(pieces, part);
+        if (HasEnded)
+            BeginWithEcho(more);
+        if (more.Length > 0 || _toldTokens < _tokens.Count)
+            Add(pieces, new AnswerPart(AnswerPartKind.Content, more.ToString()));
+        return pieces;
+    }
+
+    // Token by token: each is of what it was read as.
+    private List<AnswerPiece> Split(AnswerSplitter splitter)
+    {
+        var pieces = new List<AnswerPiece>();
+        while (!splitter.IsOver && sequence.TryRead(out var token))
+        {
+            var thinks = splitter.IsReasoning;
+            Count(token);
+            foreach (var part in splitter.Push(token.Text))
+                Add(pieces, part);
+            if (token.Token >= 0 && (thinks || splitter.IsReasoning))
+                ReasoningTokens++;
+        }
+
         foreach (var part in HasEnded ? splitter.Finish() : [])
             Add(pieces, part);
         // Tokens whose text is a mark, or no text, are told with what follows them, or last.
         if (HasEnded && _toldTokens < _tokens.Count)
             Add(pieces, new AnswerPart(AnswerPartKind.Content, ""));
-        // What is held to a grammar ends by itself.
-        if (splitter.IsOver && !HasEnded && sequence.Options.Constraint is null or ReasoningLimit { Inner: null })
+        // What is held to a grammar ends by itself, unless it is stopped.
+        if (splitter.IsOver && !HasEnded && (splitter.MatchedStop >= 0 || sequence.Options.Constraint is null or ReasoningLimit { Inner: null }))
             sequence.Cancel();
         return pieces;
+    }
+
+    private void Count(in GeneratedToken token)
+    {
+        if (token.Token < 0)
+            return;
+        TokenCount++;
+        if (sequence.Options.TopLogprobs is not null)
+            _tokens.Add(token);
     }
 
     private void Add(List<AnswerPiece> pieces, AnswerPart part)
@@ -157,7 +185,11 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         // Nothing is written at a call's end.
         var tokens = part.Kind == AnswerPartKind.CallEnd ? [] : _tokens.GetRange(_toldTokens, _tokens.Count - _toldTokens);
         _toldTokens += tokens.Count;
-        pieces.Add(new AnswerPiece(Kind(part.Kind), part.Text, tokens) { CallIndex = part.CallIndex, CallId = part.CallId });
+        var piece = new AnswerPiece(Kind(part.Kind), part.Text, tokens) { CallIndex = part.CallIndex, CallId = part.CallId };
+        if (pieces is [.., var last] && last.Kind == piece.Kind && last.CallIndex == piece.CallIndex)
+            pieces[^1] = last with { Text = last.Text + piece.Text, Tokens = [.. last.Tokens, .. tokens] };
+        else
+            pieces.Add(piece);
     }
 
     private static PieceKind Kind(AnswerPartKind kind) => kind switch

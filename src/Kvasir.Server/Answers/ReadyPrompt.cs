@@ -24,6 +24,9 @@ internal sealed class ReadyPrompt
         var format = request.Model.Format;
         _opensReasoning = format.OpensReasoning(tokens, request.Model.Model.Tokenizer);
         Options = Options with { ShownControls = format.ShownControls, Constraint = Limited(Constraint(format)), Sampling = Banned(Options.Sampling) };
+        // Texts that end an answer do so in what is said; the engine does not know what that is.
+        if (IsSplit(format))
+            Options = Options with { Stop = AnswerFormat.ControlStops(Options.Stop, request.Model.Model.Tokenizer) };
     }
 
     public int[] Tokens { get; }
@@ -34,10 +37,12 @@ internal sealed class ReadyPrompt
     public AnswerSplitter? NewSplitter()
     {
         var (format, tools) = (_request.Model.Format, _request.Tools);
-        return _request.Prompt.IsConversation && (format.HasReasoning || tools.AreLookedFor)
-            ? new AnswerSplitter(format, tools.AreLookedFor, tools.IsParallel, _opensReasoning)
+        return IsSplit(format)
+            ? new AnswerSplitter(format, tools.AreLookedFor, tools.IsParallel, _opensReasoning, _request.Options.Stop)
             : null;
     }
+
+    private bool IsSplit(AnswerFormat format) => _request.Prompt.IsConversation && (format.HasReasoning || _request.Tools.AreLookedFor);
 
     // With both a schema and tools that may be called, an answer is one or the other.
     private JsonConstraint? Constraint(AnswerFormat? format)

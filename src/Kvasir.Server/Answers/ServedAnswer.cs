@@ -27,8 +27,11 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
     public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);
 
-    /// <summary>Generated so far.</summary>
-    public int CompletionTokens => choices.Sum(static choice => choice.Sequence.GeneratedCount);
+    /// <summary>Generated and read so far.</summary>
+    public int CompletionTokens => choices.Sum(static choice => choice.TokenCount);
+
+    /// <summary>Of these, what models thought.</summary>
+    public int ReasoningTokens => choices.Sum(static choice => choice.ReasoningTokens);
 
     /// <summary>Since the first choice was made.</summary>
     public double ElapsedMs => choices[0].Sequence.Timings.ElapsedMs;

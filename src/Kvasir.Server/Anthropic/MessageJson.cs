@@ -77,7 +77,7 @@ internal static class MessageJson
             FinishReason.Stop => "stop_sequence",
             _ => choice.HasWholeCalls ? "tool_use" : "end_turn",
         });
-        json.WriteString("stop_sequence", choice?.Sequence.MatchedStop);
+        json.WriteString("stop_sequence", choice?.MatchedStop);
         json.WriteNull("stop_details");
     }
 

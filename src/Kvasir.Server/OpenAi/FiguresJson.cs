@@ -15,6 +15,9 @@ internal static class FiguresJson
         json.WriteStartObject("prompt_tokens_details");
         json.WriteNumber("cached_tokens", answer.CachedTokens);
         json.WriteEndObject();
+        json.WriteStartObject("completion_tokens_details");
+        json.WriteNumber("reasoning_tokens", answer.ReasoningTokens);
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 
@@ -76,7 +79,7 @@ internal static class FiguresJson
         // A seed that was given as a negative number is told as one.
         json.WriteNumber("seed", unchecked((long)choice.Sequence.Seed));
         json.WriteString("finish", FinishWord(choice));
-        if (choice.Sequence.MatchedStop is { } stop)
+        if (choice.MatchedStop is { } stop)
             json.WriteString("stop", stop);
         if (choice.Sequence.AuditFigures is { } audit)
             WriteAudit(json, audit);

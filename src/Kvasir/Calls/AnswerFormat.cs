@@ -76,6 +76,14 @@ public sealed class AnswerFormat
         return Encoding.UTF8.GetString([.. tail]).TrimEnd().EndsWith(Reasoning.Open, StringComparison.Ordinal);
     }
 
+    /// <summary>Of texts that end an answer those that are names of control tokens, which are no text: the engine looks for them, whoever takes the answer apart for the others.</summary>
+    public static IReadOnlyList<string> ControlStops(IReadOnlyList<string> stops, Tokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(stops);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return [.. stops.Where(stop => stop is not null && tokenizer.Find(stop) is { } token && tokenizer.IsControl(token))];
+    }
+
     private static string? Short(string? id) => id is null || id.Length == 9 ? id : string.Concat(id.Where(char.IsAsciiLetterOrDigit)) is var plain && plain.Length > 9 ? plain[^9..] : plain.PadLeft(9, '0');
 
     private static CallSyntax? Probe(ChatTemplate template, Tokenizer tokenizer, string id)

@@ -12,6 +12,7 @@ public sealed class AnswerSplitter
     private readonly ReasoningMarks? _reasoning;
     private readonly CallSyntax? _calls;
     private readonly bool _isParallel;
+    private readonly StopText? _stops;
     private readonly List<AnswerPart> _parts = [];
     private Mode _mode;
     private string _pending = "";
@@ -26,9 +27,11 @@ public sealed class AnswerSplitter
     /// <param name="hasTools">Whether calls are looked for.</param>
     /// <param name="isParallel">Whether more than one call may come; else the answer is over behind the first.</param>
     /// <param name="beginsInReasoning">Whether the prompt ended with the mark that opens what the model thinks.</param>
-    public AnswerSplitter(AnswerFormat format, bool hasTools = false, bool isParallel = true, bool beginsInReasoning = false)
+    /// <param name="stops">Texts that end what is said to the user, and the answer with it. In reasoning and in calls they are text.</param>
+    public AnswerSplitter(AnswerFormat format, bool hasTools = false, bool isParallel = true, bool beginsInReasoning = false, IReadOnlyList<string>? stops = null)
     {
         ArgumentNullException.ThrowIfNull(format);
+        _stops = stops is { Count: > 0 } ? new StopText(stops) : null;
         (_reasoning, _calls, _isParallel) = (format.Reasoning, hasTools ? format.Calls : null, isParallel);
         (_mode, _trims) = beginsInReasoning && _reasoning is not null ? (Mode.Reasoning, true) : (Mode.Opening, false);
     }
@@ -56,8 +59,14 @@ public sealed class AnswerSplitter
     /// <summary>Whether every call that began is complete.</summary>
     public bool CallsAreComplete => _begun == _complete;
 
-    /// <summary>Whether one call was allowed, and is complete: what follows is left out.</summary>
+    /// <summary>Whether a stop ended it, or one call was allowed and is complete: what follows is left out.</summary>
     public bool IsOver { get; private set; }
+
+    /// <summary>The stop that ended it, by its index; -1 for none.</summary>
+    public int MatchedStop => _stops?.Matched ?? -1;
+
+    /// <summary>Whether what comes next is what the model thinks.</summary>
+    public bool IsReasoning => _mode == Mode.Reasoning;
 
     /// <summary>Parts that became certain with more text.</summary>
     public IReadOnlyList<AnswerPart> Push(string text)
@@ -86,6 +95,7 @@ public sealed class AnswerSplitter
         else if (_mode is Mode.Opening or Mode.Content || (_mode is Mode.BehindCall or Mode.Between && !IsSyntax(_pending.Trim())))
             Tell(AnswerPartKind.Content, _mode == Mode.Opening && _trims ? _pending.TrimStart() : _pending);
         _pending = "";
+        Flush();
         return _parts.Count > 0 ? _parts.ToArray() : [];
     }
 
@@ -176,8 +186,7 @@ public sealed class AnswerSplitter
         if (_call.Name is null)
             return false;
         if (!_isTold)
-            _parts.Add(new AnswerPart(AnswerPartKind.CallBegin, _call.Name, _begun++, "call_" + RandomNumberGenerator.GetString(IdLetters, 24)));
-        _isTold = true;
+            BeginTold(_call.Name);
         if (_call.TakeArguments() is { Length: > 0 } arguments)
             _parts.Add(new AnswerPart(AnswerPartKind.CallArguments, arguments, _begun - 1));
         if (!_call.IsComplete)
@@ -191,6 +200,13 @@ public sealed class AnswerSplitter
 
         (_mode, IsOver) = (Mode.BehindCall, !_isParallel && _call.IsSound);
         return true;
+    }
+
+    private void BeginTold(string name)
+    {
+        Flush();
+        _parts.Add(new AnswerPart(AnswerPartKind.CallBegin, name, _begun++, "call_" + RandomNumberGenerator.GetString(IdLetters, 24)));
+        _isTold = true;
     }
 
     // Blanks, and the bracket of a list, stand before the object.
@@ -247,8 +263,18 @@ public sealed class AnswerSplitter
 
     private void Tell(AnswerPartKind kind, string text)
     {
+        if (kind == AnswerPartKind.Content && _stops is not null)
+            text = _stops.Push(text);
         if (text.Length > 0)
             _parts.Add(new AnswerPart(kind, text));
+        IsOver |= MatchedStop >= 0;
+    }
+
+    // Content that no stop has ended goes before what is none.
+    private void Flush()
+    {
+        if (_stops?.Flush() is { Length: > 0 } text)
+            _parts.Add(new AnswerPart(AnswerPartKind.Content, text));
     }
 
     // Null while more text decides.

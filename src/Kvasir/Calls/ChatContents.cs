@@ -15,7 +15,22 @@ internal sealed class ChatContents(AnswerSplitter splitter)
     /// <summary>Whether there were calls, and all are complete.</summary>
     public bool HasCalls => splitter is { CallCount: > 0, CallsAreComplete: true };
 
-    public IEnumerable<AIContent> Push(string text) => splitter.Push(text).Select(Content).OfType<AIContent>();
+    /// <summary>Tokens that were read, up to its end.</summary>
+    public int TokenCount { get; private set; }
+
+    /// <summary>Of these, what the model thought, with the marks around it.</summary>
+    public int ReasoningTokens { get; private set; }
+
+    public IEnumerable<AIContent> Push(GeneratedToken token)
+    {
+        var thinks = splitter.IsReasoning;
+        var parts = splitter.Push(token.Text);
+        if (token.Token >= 0)
+            TokenCount++;
+        if (token.Token >= 0 && (thinks || splitter.IsReasoning))
+            ReasoningTokens++;
+        return parts.Select(Content).OfType<AIContent>();
+    }
 
     /// <summary>The rest; of a call that was cut, its arguments as far as they came, as text that nobody takes for a call.</summary>
     public IEnumerable<AIContent> Finish()

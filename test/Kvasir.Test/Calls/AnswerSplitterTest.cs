@@ -80,6 +80,23 @@ public sealed class AnswerSplitterTest
         Assert.Empty(splitter.Finish());
     }
 
+    [Theory]
+    [InlineData("<think>END</think>before the END of it", "R:END|C:before the ", 0)]
+    [InlineData("a EN<tool_call>{\"name\":\"f\",\"arguments\":{\"a\":\"END\"}}</tool_call>D", "C:a EN|f({\"a\":\"END\"})|C:D", -1)]
+    [InlineData("no end of STOPPED", "C:no end of ", 1)]
+    [InlineData("an END before a STOP", "C:an ", 0)]
+    [InlineData("nearly an EN", "C:nearly an EN", -1)]
+    public void AStopEndsWhatIsSaidAndIsTextElsewhere(string text, string parts, int stop)
+    {
+        string[] stops = ["END", "STOP"];
+        for (var size = 1; size <= text.Length; size++)
+        {
+            var splitter = new AnswerSplitter(Formats["hermes"], hasTools: true, stops: stops);
+            Assert.Equal(parts, Joined(splitter, text.Chunk(size).Select(static piece => new string(piece))));
+            Assert.Equal((stop, stop >= 0), (splitter.MatchedStop, splitter.IsOver));
+        }
+    }
+
     [Fact]
     public void IdsAreUniqueAndOfTheFormThatClientsKnow()
     {
@@ -96,9 +113,10 @@ public sealed class AnswerSplitterTest
         Assert.Equal([new AnswerPart(AnswerPartKind.Reasoning, "so"), new AnswerPart(AnswerPartKind.Content, "yes")], [.. splitter.Push("\nso\n</think>\nyes"), .. splitter.Finish()]);
     }
 
-    private static string Joined(AnswerFormat format, IEnumerable<string> pieces)
+    private static string Joined(AnswerFormat format, IEnumerable<string> pieces) => Joined(new AnswerSplitter(format, hasTools: true), pieces);
+
+    private static string Joined(AnswerSplitter splitter, IEnumerable<string> pieces)
     {
-        var splitter = new AnswerSplitter(format, hasTools: true);
         var parts = pieces.SelectMany(splitter.Push).ToList();
         parts.AddRange(splitter.Finish());
         var (text, last) = (new System.Text.StringBuilder(), (AnswerPartKind?)null);
