@@ -4,6 +4,7 @@ using Kvasir.Server.Hosting;
 using Kvasir.Server.Ollama;
 using Kvasir.Server.OpenAi;
 using Kvasir.Server.Reading;
+using Kvasir.Server.Responses;
 using Kvasir.Server.Routes;
 using Kvasir.Server.Security;
 using Kvasir.Server.Telemetry;
@@ -66,6 +67,7 @@ public static class KvasirServices
         TelemetrySetup.Add(services);
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
+        services.AddSingleton<IDialectRoutes, ResponsesRoutes>();
         services.AddSingleton<IDialectRoutes, AnthropicRoutes>();
         services.AddSingleton<OllamaModels>();
         services.AddSingleton<IDialectRoutes, OllamaRoutes>();

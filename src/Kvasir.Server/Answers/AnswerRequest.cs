@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Kvasir.Server.Hosting;
 
 namespace Kvasir.Server.Answers;
@@ -25,6 +26,9 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
 
     /// <summary>The most tokens of prompt and answer; null for as many as the engine takes.</summary>
     public int? ContextTokens { get; init; }
+
+    /// <summary>Members of the request that answers of its dialect repeat; null for none.</summary>
+    public JsonObject? Repeated { get; init; }
 
     public bool Streams { get; init; }
 

@@ -22,28 +22,39 @@ internal static class ChatLogprobs
         json.WriteStartObject("logprobs");
         json.WriteStartArray("content");
         foreach (var token in tokens)
-        {
-            json.WriteStartObject();
-            WriteToken(json, tokenizer, token.Token, token.Logprob);
-            json.WriteStartArray("top_logprobs");
-            foreach (var (other, logprob) in token.TopLogprobs)
-            {
-                json.WriteStartObject();
-                WriteToken(json, tokenizer, other, logprob);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-            json.WriteEndObject();
-        }
-
+            WriteWithOthers(json, tokenizer, token);
         json.WriteEndArray();
         json.WriteNull("refusal");
         json.WriteEndObject();
     }
 
+    /// <summary>As responses have them: a list, empty where nobody asked.</summary>
+    public static void WriteList(Utf8JsonWriter json, Tokenizer tokenizer, IReadOnlyList<GeneratedToken> tokens)
+    {
+        json.WriteStartArray("logprobs");
+        foreach (var token in tokens)
+            WriteWithOthers(json, tokenizer, token);
+        json.WriteEndArray();
+    }
+
     /// <summary>A number that JSON has.</summary>
     public static double Finite(float logprob) => float.IsFinite(logprob) ? logprob : Impossible;
+
+    private static void WriteWithOthers(Utf8JsonWriter json, Tokenizer tokenizer, in GeneratedToken token)
+    {
+        json.WriteStartObject();
+        WriteToken(json, tokenizer, token.Token, token.Logprob);
+        json.WriteStartArray("top_logprobs");
+        foreach (var (other, logprob) in token.TopLogprobs)
+        {
+            json.WriteStartObject();
+            WriteToken(json, tokenizer, other, logprob);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
 
     private static void WriteToken(Utf8JsonWriter json, Tokenizer tokenizer, int token, float logprob)
     {

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
@@ -13,10 +12,6 @@ namespace Kvasir.Server.OpenAi;
 /// <summary><c>POST /v1/chat/completions</c>.</summary>
 internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
 {
-    private const int MostVariables = 64;
-    private const int MostVariableBytes = 16 << 10;
-    private static readonly string[] OwnVariables = ["messages", "tools", "documents", "add_generation_prompt", "continue_final_message", "bos_token", "eos_token"];
-
     public override ErrorShape Errors => OpenAiErrors.Shape;
 
     public override AnswerRequest Read(RequestFields body, ServedModel model)
@@ -56,7 +51,7 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
             AddsGenerationPrompt = body.Find("add_generation_prompt")?.Flag() ?? !continues,
             ContinuesLastMessage = continues,
             Tools = tools.Descriptions(),
-            Variables = Variables(body),
+            Variables = TemplateVariables.Read(body.Find("chat_template_kwargs"), body.Find("reasoning_effort")),
         });
     }
 
@@ -88,25 +83,5 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         if (!wanted && top is not null && top.Whole(0, 20) > 0)
             throw top.Refused($"{top.Path} needs logprobs to be true");
         return wanted ? (int)(top?.Whole(0, 20) ?? 0) : null;
-    }
-
-    private static JsonObject? Variables(RequestFields body)
-    {
-        var variables = new JsonObject();
-        foreach (var (name, value) in body.Find("chat_template_kwargs")?.Object().All(MostVariables) ?? [])
-        {
-            if (OwnVariables.Contains(name))
-                throw value.Refused($"{value.Path} belongs to the template, and cannot be set");
-            variables[name] = value.Node();
-        }
-
-        if (variables.ToJsonString().Length > MostVariableBytes)
-            throw new RequestException(ErrorKind.InvalidValue, $"chat_template_kwargs has more than the {MostVariableBytes} characters that are allowed", "chat_template_kwargs");
-        if (body.Find("reasoning_effort")?.Word("none", "minimal", "low", "medium", "high", "xhigh", "max") is not { } effort)
-            return variables.Count > 0 ? variables : null;
-        if (effort == "none")
-            variables["enable_thinking"] = false;
-        variables["reasoning_effort"] = effort;
-        return variables;
     }
 }

@@ -29,6 +29,24 @@ internal static class MessageFields
         return turns.Count > 0 ? turns : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
     }
 
+    /// <summary>A string with an object, which templates want read; what a model wrote that is none stays text.</summary>
+    public static JsonNode Arguments(RequestValue arguments)
+    {
+        if (arguments.IsObject)
+            return arguments.Node();
+        var text = arguments.Text();
+        if (text.Length == 0)
+            return new JsonObject();
+        try
+        {
+            return JsonNode.Parse(text) as JsonObject ?? (JsonNode)JsonValue.Create(text);
+        }
+        catch (JsonException)
+        {
+            return JsonValue.Create(text);
+        }
+    }
+
     private static ChatTurn Turn(RequestFields message)
     {
         var role = message.Require("role").Word("system", "developer", "user", "assistant", "tool");
@@ -83,23 +101,5 @@ internal static class MessageFields
         function.IgnoreRest();
         call.IgnoreRest();
         return read;
-    }
-
-    // A string with an object, which templates want read; what a model wrote that is none stays text.
-    private static JsonNode Arguments(RequestValue arguments)
-    {
-        if (arguments.IsObject)
-            return arguments.Node();
-        var text = arguments.Text();
-        if (text.Length == 0)
-            return new JsonObject();
-        try
-        {
-            return JsonNode.Parse(text) as JsonObject ?? (JsonNode)JsonValue.Create(text);
-        }
-        catch (JsonException)
-        {
-            return JsonValue.Create(text);
-        }
     }
 }

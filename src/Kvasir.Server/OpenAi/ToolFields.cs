@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Kvasir.Calls;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Hosting;
@@ -5,14 +6,27 @@ using Kvasir.Server.Reading;
 
 namespace Kvasir.Server.OpenAi;
 
-/// <summary><c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c> of a chat.</summary>
-internal static class ToolFields
+/// <summary><c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c> of a chat; and of a response, where what says something of a function stands beside its type, one level higher.</summary>
+internal sealed class ToolFields
 {
     private const int MostTools = 1024;
     private const int MostNameBytes = 256;
 
+    private readonly bool _isFlat;
+
+    private ToolFields(bool isFlat) => _isFlat = isFlat;
+
     /// <param name="isStrict">Whether keywords of every schema that are not supported are refused.</param>
-    public static AnswerTools Read(RequestFields body, ServedModel model, bool isStrict)
+    public static AnswerTools Read(RequestFields body, ServedModel model, bool isStrict) => new ToolFields(isFlat: false).All(body, model, isStrict);
+
+    /// <summary>Of a response.</summary>
+    public static AnswerTools ReadFlat(RequestFields body, ServedModel model, bool isStrict) => new ToolFields(isFlat: true).All(body, model, isStrict);
+
+    /// <summary>The functions among a response's tools, as they are.</summary>
+    public static IEnumerable<RequestValue> Flat(RequestFields body) =>
+        body.Find("tools")?.Items(MostTools).Where(static item => item.Object().Require("type").Text() == "function") ?? [];
+
+    private AnswerTools All(RequestFields body, ServedModel model, bool isStrict)
     {
         var given = body.Find("tools");
         var tools = given is null ? AnswerTools.None : AnswerTools.Of(Functions(given, isStrict), model, $"{given.Path}");
@@ -22,14 +36,14 @@ internal static class ToolFields
     }
 
     // Tools that are no functions are the client's own affair, as long as it asks for none of them.
-    private static List<AnswerTool> Functions(RequestValue tools, bool isStrict)
+    private List<AnswerTool> Functions(RequestValue tools, bool isStrict)
     {
         var functions = new List<AnswerTool>();
         foreach (var item in tools.Items(MostTools))
         {
             var tool = item.Object();
             if (tool.Require("type").Text() == "function")
-                functions.Add(Function(item, tool.Require("function").Object(), isStrict));
+                functions.Add(Function(item, Within(tool, "function"), isStrict));
             else
                 item.Ignore();
         }
@@ -37,7 +51,7 @@ internal static class ToolFields
         return functions;
     }
 
-    private static AnswerTool Function(RequestValue item, RequestFields function, bool isStrict)
+    private AnswerTool Function(RequestValue item, RequestFields function, bool isStrict)
     {
         var name = function.Require("name").ShortText(MostNameBytes);
         isStrict |= function.Find("strict")?.Flag() ?? false;
@@ -48,7 +62,9 @@ internal static class ToolFields
             definition = definition with { Parameters = parameters.Node().ToJsonString() };
         }
 
-        return new AnswerTool(definition with { IsStrict = isStrict }, item.Node());
+        // Templates know a function one level deeper.
+        var description = item.Node();
+        return new AnswerTool(definition with { IsStrict = isStrict }, _isFlat ? new JsonObject { ["type"] = "function", ["function"] = description } : description);
     }
 
     private static AnswerTools Used(AnswerTools tools, RequestValue choice) => choice.Word("none", "auto", "required") switch
@@ -59,7 +75,7 @@ internal static class ToolFields
         _ => tools,
     };
 
-    private static AnswerTools Chosen(AnswerTools tools, RequestValue choice)
+    private AnswerTools Chosen(AnswerTools tools, RequestValue choice)
     {
         var fields = choice.Object();
         var type = fields.Require("type");
@@ -67,18 +83,19 @@ internal static class ToolFields
         {
             // Who names a function wants it called, and once.
             "function" => Only(tools, [Name(fields)]) with { Use = ToolUse.Required, IsParallel = false },
-            "allowed_tools" => Allowed(tools, fields.Require("allowed_tools").Object()),
+            "allowed_tools" => Allowed(tools, Within(fields, "allowed_tools")),
             var other => throw type.Unsupported($"{type.Path} is '{RequestValue.Short(other)}'; function and allowed_tools are supported"),
         };
-        fields.IgnoreRest();
+        if (!_isFlat)
+            fields.IgnoreRest();
         return chosen;
     }
 
-    private static AnswerTools Allowed(AnswerTools tools, RequestFields allowed)
+    private AnswerTools Allowed(AnswerTools tools, RequestFields allowed)
     {
         var use = allowed.Require("mode").Word("auto", "required") == "required" ? ToolUse.Required : ToolUse.Free;
         var given = allowed.Require("tools");
-        var names = given.Items(MostTools).Select(static item =>
+        var names = given.Items(MostTools).Select(item =>
         {
             var tool = item.Object();
             var type = tool.Require("type");
@@ -89,7 +106,9 @@ internal static class ToolFields
         return names.Count > 0 ? Only(tools, names) with { Use = use } : throw given.Refused($"{given.Path} is empty; it names at least one function");
     }
 
-    private static RequestValue Name(RequestFields tool) => tool.Require("function").Object().Require("name");
+    private RequestValue Name(RequestFields tool) => Within(tool, "function").Require("name");
+
+    private RequestFields Within(RequestFields fields, string name) => _isFlat ? fields : fields.Require(name).Object();
 
     private static AnswerTools Only(AnswerTools tools, List<RequestValue> names)
     {

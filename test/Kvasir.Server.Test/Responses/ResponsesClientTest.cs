@@ -1,0 +1,67 @@
+using System.ClientModel;
+using Kvasir.Server.Test.Support;
+using Kvasir.Text;
+using Microsoft.Extensions.AI;
+using OpenAI;
+using OpenAI.Responses;
+
+namespace Kvasir.Server.Test.Responses;
+
+/// <summary>OpenAI's own client of responses, as users have it.</summary>
+public sealed class ResponsesClientTest
+{
+    [Fact]
+    public async Task TheAbstractionsStreamWhatTheyGetWhole()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = Client(server);
+        var options = new ChatOptions { Temperature = 0, MaxOutputTokens = 24 };
+        var whole = await client.GetResponseAsync(RunningServer.Opening, options);
+        var streamed = await client.GetStreamingResponseAsync(RunningServer.Opening, options).ToChatResponseAsync();
+        Assert.StartsWith(", there was a little girl named", whole.Text);
+        Assert.Equal(whole.Text, streamed.Text);
+        Assert.Equal((5L, 24L, ChatFinishReason.Length), (whole.Usage!.InputTokenCount, whole.Usage.OutputTokenCount, whole.FinishReason));
+        Assert.Equal((5L, 24L), (streamed.Usage!.InputTokenCount, streamed.Usage.OutputTokenCount));
+    }
+
+    [Fact]
+    public async Task TheAbstractionsInvokeTheFunctionAndAnswerWithItsResult()
+    {
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(MarkedStories.Calls, "calls")));
+        var given = new List<int>();
+        var sun = AIFunctionFactory.Create(
+            (int days) =>
+            {
+                given.Add(days);
+                return $"{days} sunny days";
+            },
+            "sun",
+            "counts");
+        using var client = Client(server).AsBuilder().UseFunctionInvocation().Build();
+        foreach (var streams in (bool[])[false, true])
+        {
+            given.Clear();
+            var options = new ChatOptions { Tools = [sun], ToolMode = ChatToolMode.RequireSpecific("sun"), MaxOutputTokens = 60 };
+            var response = streams
+                ? await client.GetStreamingResponseAsync("How many?", options).ToChatResponseAsync()
+                : await client.GetResponseAsync("How many?", options);
+            var called = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionCallContent>());
+            var result = Assert.Single(response.Messages.SelectMany(static message => message.Contents).OfType<FunctionResultContent>());
+            Assert.Equal(("sun", called.CallId, $"{Assert.Single(given)} sunny days"), (called.Name, result.CallId, result.Result?.ToString()));
+            Assert.Equal(ChatRole.Assistant, response.Messages[^1].Role);
+        }
+    }
+
+    [Fact]
+    public async Task ARefusalIsTheClientsOwnException()
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var client = Client(server);
+        var refused = await Assert.ThrowsAsync<ClientResultException>(() => client.GetResponseAsync("a", new ChatOptions { ConversationId = "resp_1" }));
+        Assert.Equal(400, refused.Status);
+        Assert.Contains("previous_response_id", refused.Message);
+    }
+
+    private static IChatClient Client(RunningServer server) =>
+        new ResponsesClient(new ApiKeyCredential("none"), new ResponsesClientOptions { Endpoint = new Uri(server.Address, "/v1") }).AsIChatClient("stories260K");
+}
