@@ -121,6 +121,9 @@ public sealed class KvasirOptions
     /// <summary>Whether those lines have prompts and answers.</summary>
     public bool LogText { get; set; }
 
+    /// <summary>Whether texts are embedded too: as the mean of the model's last hidden states.</summary>
+    public bool Embeddings { get; set; }
+
     /// <summary>Whether a field that nobody knows is refused, in place of being ignored and named in a header.</summary>
     public bool Strict { get; set; }
 

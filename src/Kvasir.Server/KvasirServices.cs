@@ -72,6 +72,7 @@ public static class KvasirServices
         services.AddSingleton<OllamaModels>();
         services.AddSingleton<IDialectRoutes, OllamaRoutes>();
         services.AddSingleton<IChatClient, ServedChatClient>();
+        services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>, ServedEmbeddingGenerator>();
         services.AddHostedService<EngineHost>();
         return services;
     }

@@ -87,6 +87,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         for (var i = 0; i < chosen.Length; i++)
         {
             var (sequence, segment) = (chosen[i], pass.Batch.Segments[i]);
+            draw.TellHidden(sequence, segment);
             var finish = segment.LogitCount == 0 ? FinishReason.None : draw.TryCommit(sequence, segment, logitIndex);
             logitIndex += segment.LogitCount;
             if (segment.LogitCount > 0)

@@ -19,7 +19,7 @@ public sealed class TidyTest
     private static readonly string[] TypedFirst =
     [
         "AuditFigures", "AutoAttention", "AutoChoice", "ClientFigures", "EngineFigures", "EngineOptions", "EngineState", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
-        "LogitsObserver", "Model", "ModelOptions", "Notes", "ParallelJob", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
+        "LogitsObserver", "MeanState", "Model", "ModelOptions", "Notes", "ParallelJob", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
         "TokenLogprob", "WaitReason", "WorkerPool",
     ];
 

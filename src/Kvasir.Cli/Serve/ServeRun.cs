@@ -88,6 +88,7 @@ internal static class ServeRun
         options.OtlpEndpoint = typed.Find(ServeFlags.Otlp);
         options.RequestLog = typed.Find(ServeFlags.RequestLog);
         options.LogText = typed.Is(ServeFlags.LogText);
+        options.Embeddings = typed.Is(ServeFlags.Embeddings);
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         options.Repack = ModelFlags.Read(typed).Repack;

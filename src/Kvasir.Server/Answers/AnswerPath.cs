@@ -18,6 +18,7 @@ namespace Kvasir.Server.Answers;
 internal sealed partial class AnswerPath(
     RequestReader reader, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
 {
+    private const int MostAtOnce = 16;
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds),
@@ -41,7 +42,7 @@ internal sealed partial class AnswerPath(
         using var leaving = context.RequestAborted.Register(answer.Cancel);
         try
         {
-            await SubmitAsync(answer).ConfigureAwait(false);
+            await SubmitMoreAsync(answer).ConfigureAwait(false);
             AnswerHeaders.Write(context.Response, answer);
             using var frames = request.Streams ? route.NewFrames(context, _times) : null;
             var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, watch.Clock) : route.NewWriter(answer, frames);
@@ -90,15 +91,19 @@ internal sealed partial class AnswerPath(
     private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options)
     {
         var prompt = ready.Tokens;
+        var pool = request.Embeds ? new MeanState(request.Model.Model.Config.Width) : null;
+        if (pool is not null)
+            options = KvasirEmbeddingGenerator.Pooled(options, pool);
         var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
         var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
         var sequence = scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options));
-        return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop);
+        return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop) { Pool = pool };
     }
 
-    private static async Task SubmitAsync(ServedAnswer answer)
+    // A request has so many sequences in the queue at a time: it is not to fill it alone.
+    private static async Task SubmitMoreAsync(ServedAnswer answer)
     {
-        foreach (var choice in answer.Choices)
+        while (answer.TrySubmit(MostAtOnce) is { } choice)
         {
             try
             {
@@ -130,6 +135,13 @@ internal sealed partial class AnswerPath(
 
             if (answer.HasEnded)
                 break;
+            if (await SubmitAsync(answer).ConfigureAwait(false) is { } refusal)
+            {
+                AnswerWatch.Fail(context, refusal);
+                await writer.FailAsync(refusal).ConfigureAwait(false);
+                return;
+            }
+
             if (await WaitAsync(answer, writer, aborted).ConfigureAwait(false))
                 continue;
             AnswerWatch.Fail(context, RequestGate.Refusal);
@@ -138,6 +150,19 @@ internal sealed partial class AnswerPath(
         }
 
         await writer.FinishAsync().ConfigureAwait(false);
+    }
+
+    private static async Task<RequestError?> SubmitAsync(ServedAnswer answer)
+    {
+        try
+        {
+            await SubmitMoreAsync(answer).ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception problem) when (problem is RequestException or KvasirException or ObjectDisposedException)
+        {
+            return EngineErrors.Of(problem, isRunning: false);
+        }
     }
 
     private async Task<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer)

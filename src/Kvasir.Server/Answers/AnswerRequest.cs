@@ -41,6 +41,12 @@ internal sealed record AnswerRequest(ServedModel Model, PromptSource Prompt, Gen
     /// <summary>Whether every piece of a stream comes with timings.</summary>
     public bool IncludesTimings { get; init; }
 
+    /// <summary>Whether prompts are embedded, and nothing is generated behind them.</summary>
+    public bool Embeds { get; init; }
+
+    /// <summary>Whether embeddings are told as bytes.</summary>
+    public bool IsBase64 { get; init; }
+
     /// <summary>Whether the answer's text begins with the prompt.</summary>
     public bool EchoesPrompt { get; init; }
 

@@ -25,6 +25,9 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
 
     public Sequence Sequence => sequence;
 
+    /// <summary>Of the prompt's hidden states, where it is embedded.</summary>
+    public MeanState? Pool { get; init; }
+
     /// <summary>All that is said so far.</summary>
     public string Text => _text.ToString();
 

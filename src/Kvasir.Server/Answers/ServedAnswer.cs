@@ -8,6 +8,8 @@ namespace Kvasir.Server.Answers;
 /// <param name="createdAt">When it was accepted.</param>
 internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> choices, DateTimeOffset createdAt)
 {
+    private int _submitted;
+
     public AnswerRequest Request => request;
 
     public ServedModel Model => request.Model;
@@ -40,6 +42,15 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     public bool IsInPrefill => choices.All(static choice => !choice.HasBegun);
 
     private IEnumerable<Choice> Prompts => choices.Where((_, i) => i % request.ChoiceCount == 0);
+
+    /// <summary>The next choice to be put into the queue; null where all are, or enough are there.</summary>
+    /// <param name="most">Of choices that have no end yet.</param>
+    public Choice? TrySubmit(int most)
+    {
+        if (_submitted == choices.Count || choices.Take(_submitted).Count(static choice => !choice.HasEnded) >= most)
+            return null;
+        return choices[_submitted++];
+    }
 
     /// <summary>Nobody waits for more of it.</summary>
     public void Cancel()

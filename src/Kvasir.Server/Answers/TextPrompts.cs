@@ -3,10 +3,17 @@ using Kvasir.Server.Hosting;
 
 namespace Kvasir.Server.Answers;
 
-/// <summary>Texts to go on with. Each begins a context; control tokens that they spell are those tokens, as in every completion: nobody else speaks in them.</summary>
-internal sealed class TextPrompts(IReadOnlyList<string> texts) : PromptSource
+/// <summary>Texts, each of which begins a context. In completions control tokens that they spell are those tokens: nobody else speaks in them.</summary>
+/// <param name="texts">At least one.</param>
+/// <param name="parsesControls">Whether control tokens that they spell are those tokens; else they are text.</param>
+internal sealed class TextPrompts(IReadOnlyList<string> texts, bool parsesControls = true) : PromptSource
 {
-    public override long TextBytes => texts.Max(static text => (long)Encoding.UTF8.GetByteCount(text));
+    /// <summary>Tokens that a longer text is cut to; null where it is to be refused.</summary>
+    public int? MostTokens { get; init; }
 
-    public override IReadOnlyList<int[]> Encode(ServedModel model) => [.. texts.Select(text => model.Model.Tokenizer.Encode(text, addBegin: true, parseSpecial: true))];
+    public override long TextBytes => MostTokens is not null ? 0 : texts.Max(static text => (long)Encoding.UTF8.GetByteCount(text));
+
+    public override IReadOnlyList<int[]> Encode(ServedModel model) => [.. texts.Select(text => Cut(model.Model.Tokenizer.Encode(text, addBegin: true, parsesControls)))];
+
+    private int[] Cut(int[] tokens) => tokens.Length > MostTokens ? tokens[..MostTokens.Value] : tokens;
 }

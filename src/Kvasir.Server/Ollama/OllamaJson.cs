@@ -58,6 +58,8 @@ internal static class OllamaJson
 
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 
+    public static long Nanoseconds(double ms) => (long)(ms * NanosecondsPerMs);
+
     private static void WriteCalls(Utf8JsonWriter json, ServedCall[] calls)
     {
         if (calls.Length == 0)
@@ -78,6 +80,4 @@ internal static class OllamaJson
 
         json.WriteEndArray();
     }
-
-    private static long Nanoseconds(double ms) => (long)(ms * NanosecondsPerMs);
 }

@@ -60,17 +60,11 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
         if (items.Count == 0)
             throw prompt.Refused($"{prompt.Path} is empty; it is a text, a list of texts, tokens, or a list of lists of tokens");
         if (items[0].IsNumber)
-            return new TokenPrompts([Tokens(items, model)]);
+            return new TokenPrompts([TokenPrompts.Read(items, model)]);
         if (items.Count > MostPrompts)
             throw prompt.Refused($"{prompt.Path} has {items.Count} prompts; at most {MostPrompts} are allowed");
         return items[0].IsList
-            ? new TokenPrompts([.. items.Select(item => Tokens(item.Items(int.MaxValue), model))])
+            ? new TokenPrompts([.. items.Select(item => TokenPrompts.Read(item.Items(int.MaxValue), model))])
             : new TextPrompts([.. items.Select(static item => item.Text())]);
-    }
-
-    private static int[] Tokens(IReadOnlyList<RequestValue> items, ServedModel model)
-    {
-        var most = model.Model.Config.VocabularySize - 1;
-        return [.. items.Select(item => (int)item.Whole(0, most))];
     }
 }

@@ -68,6 +68,9 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>[vocabulary]: the <paramref name="index"/>-th logit row of the last batch.</summary>
     public Span<float> Logits(int index) => _transformer.Logits(index);
 
+    /// <inheritdoc cref="Transformer.Hidden"/>
+    public ReadOnlySpan<float> Hidden(int row) => _transformer.Hidden(row);
+
     /// <summary>An empty sequence whose first <paramref name="promptEnd"/> tokens are a prompt, for those who have no scheduler.</summary>
     /// <param name="cache">With room for <paramref name="maxRows"/>.</param>
     /// <param name="takeBack">How far generated rows will be taken back.</param>

@@ -1,5 +1,6 @@
 using Kvasir.Attention.Batches;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
@@ -119,6 +120,14 @@ internal sealed class Transformer : IDisposable
 
     /// <summary>[vocabulary] for the <paramref name="index"/>-th logit row of the last batch.</summary>
     public Span<float> Logits(int index) => _logits.Span<float>((long)index * _config.VocabularySize * sizeof(float), _config.VocabularySize);
+
+    /// <summary>[width] for a row of the last batch, behind the last norm; gone with the next call.</summary>
+    public ReadOnlySpan<float> Hidden(int row)
+    {
+        var normed = Row(_projected, 0);
+        RmsNorm.Apply(Row(_x, row), _outputNorm, _config.NormEpsilon, normed);
+        return normed;
+    }
 
     public void Dispose()
     {

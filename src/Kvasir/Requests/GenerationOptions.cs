@@ -15,7 +15,7 @@ public sealed record GenerationOptions
     private const int MostPriority = 100;
     private const int MostNameBytes = 256;
 
-    /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given; null goes on to the end of the context.</summary>
+    /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given or hidden states are wanted; null goes on to the end of the context.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>
@@ -26,6 +26,9 @@ public sealed record GenerationOptions
 
     /// <summary>Told the logits of the prompt's last token and of every token behind it, once each; null for nobody.</summary>
     public LogitsObserver? Logits { get; init; }
+
+    /// <summary>Told the hidden states of all tokens, the prompt's too; null for nobody. Rows that are there already have none, so none are taken: <see cref="Cache"/> is false then.</summary>
+    public HiddenObserver? Hidden { get; init; }
 
     public SamplingOptions Sampling { get; init; } = new();
 
@@ -109,7 +112,7 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
         if (ShownControls is null)
             throw new KvasirException(KvasirError.BadOption, "the list of control tokens that are shown is null; an empty one stands for none");
-        var own = this with { ShownControls = [.. ShownControls], GivenTokens = GivenTokens.ToArray(), Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        var own = this with { ShownControls = [.. ShownControls], GivenTokens = GivenTokens.ToArray(), Cache = Cache && Hidden is null, Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
         if (Constraint?.VocabularySize > vocabularySize)
             throw new KvasirException(KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
         own.Validate();
@@ -118,10 +121,13 @@ public sealed record GenerationOptions
 
     private static int Bytes(string? name) => name is null ? 0 : Encoding.UTF8.GetByteCount(name);
 
+    // Nothing is generated only where there is something else to tell.
+    private int LeastTokens => GivenTokens.IsEmpty && Hidden is null ? 1 : 0;
+
     private void Validate()
     {
-        if (MaxTokens < (GivenTokens.IsEmpty ? 1 : 0))
-            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {(GivenTokens.IsEmpty ? 1 : 0)}");
+        if (MaxTokens < LeastTokens)
+            throw new KvasirException(KvasirError.BadOption, $"max tokens {MaxTokens} is less than {LeastTokens}");
         if (SpeculativeTokens is < 0 or > MostSpeculativeTokens)
             throw new KvasirException(KvasirError.BadOption, $"speculative tokens {SpeculativeTokens} is outside 0 to {MostSpeculativeTokens}");
         if (TopLogprobs is < 0 or > 20)

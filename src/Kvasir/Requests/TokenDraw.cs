@@ -27,6 +27,22 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
         }
     }
 
+    /// <summary>Tells whoever asked the hidden states of a sequence's rows. What throws here is the sequence's own fault, and ends it.</summary>
+    public void TellHidden(Sequence sequence, in Segment segment)
+    {
+        if (sequence.Options.Hidden is not { } observer || sequence.Fault is not null)
+            return;
+        try
+        {
+            for (var row = 0; row < segment.RowCount; row++)
+                observer(segment.FirstPosition + row, pass.Hidden(segment.FirstRow + row));
+        }
+        catch (Exception fault)
+        {
+            sequence.MarkFault(fault);
+        }
+    }
+
     // A candidate is right if it is the very token that is drawn behind the row before it: then its own row tells what comes next. Tokens are those that would
     // have been drawn one by one, since a draw depends on seed, step and logits alone. Rows from the first wrong candidate on are taken back.
     private FinishReason Commit(Sequence sequence, in Segment segment, int logitIndex)

@@ -23,6 +23,15 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    public async Task ServeEmbedsWhereItIsToldTo()
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--embeddings");
+        using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving stories260K at (.+)$")) };
+        using var answer = await client.PostAsync(new Uri("/v1/embeddings", UriKind.Relative), new StringContent("{\"input\":\"a cat\"}"));
+        Assert.Contains("\"object\":\"embedding\"", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task TheCommandThatServePrintsWorksAsPrinted()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense");

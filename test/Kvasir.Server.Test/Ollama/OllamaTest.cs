@@ -42,7 +42,7 @@ public sealed partial class OllamaTest
     [InlineData("/api/generate", "{\"prompt\":\"a\",\"template\":\"b\"}", 400, "template")]
     [InlineData("/api/generate", "{\"prompt\":\"a\",\"model\":\"nope\"}", 404, "nope")]
     [InlineData("/api/pull", "{\"model\":\"nope\"}", 501, "models are files in the models folder")]
-    [InlineData("/api/embed", "{\"input\":\"a\"}", 501, "no model here embeds")]
+    [InlineData("/api/embed", "{\"input\":\"a\"}", 400, "--embeddings")]
     public async Task AnErrorIsAText(string path, string body, int status, string words)
     {
         await using var server = await RunningServer.StartAsync();

@@ -13,7 +13,10 @@ namespace Kvasir.Test.Support;
 public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
 {
     /// <summary>Logits after each token of one sequence, [position][vocabulary].</summary>
-    public float[][] Logits(int[] tokens)
+    public float[][] Logits(int[] tokens) => [.. Hidden(tokens).Select(row => Multiply(weights.Output, row, null))];
+
+    /// <summary>Hidden states behind the last norm, [position][width].</summary>
+    public float[][] Hidden(int[] tokens)
     {
         var x = tokens.Select(Embed).ToArray();
         var angles = Angles();
@@ -22,7 +25,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             Add(x, Attend(layer, [.. x.Select(row => Norm(row, layer.AttentionNorm))], angles));
             Add(x, [.. x.Select(row => FeedForward(layer, Norm(row, layer.FeedForwardNorm)))]);
         }
-        return [.. x.Select(row => Multiply(weights.Output, Norm(row, weights.OutputNorm), null))];
+        return [.. x.Select(row => Norm(row, weights.OutputNorm))];
     }
 
     private float[] Embed(int token)
