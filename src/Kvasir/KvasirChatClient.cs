@@ -104,7 +104,8 @@ public sealed class KvasirChatClient : IChatClient
         var sequence = new Sequence(prompt, Generation(options, tools, thinks));
         await _loop.SubmitAsync(sequence).ConfigureAwait(false);
         var responseId = $"kvasir-{Guid.NewGuid():N}";
-        var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks, options?.StopSequences is { } stops ? [.. stops] : null));
+        IReadOnlyList<string>? stops = options?.StopSequences is { } given ? [.. given] : null;
+        var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks, stops));
         try
         {
             await foreach (var token in sequence.ReadAllAsync(cancellationToken).ConfigureAwait(false))

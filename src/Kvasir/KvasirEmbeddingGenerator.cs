@@ -1,5 +1,4 @@
 using Kvasir.Attention.Policies;
-using Kvasir.Files;
 using Microsoft.Extensions.AI;
 
 namespace Kvasir;
@@ -22,14 +21,14 @@ public sealed class KvasirEmbeddingGenerator : IEmbeddingGenerator<string, Embed
 
     private Model Model => _loop.Engine.Model;
 
-    /// <exception cref="KvasirException">A text is empty or does not fit the context, other dimensions are asked for than the model has, or the engine fails.</exception>
+    /// <exception cref="KvasirException">A text is empty or does not fit, other dimensions are asked for than the model has, or the engine fails.</exception>
     /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(values);
         if (options?.Dimensions is { } wanted && wanted != Model.Config.Width)
-            throw new KvasirException(KvasirError.Unsupported, $"embeddings of {wanted} dimensions were asked for, and {MessageText.Line(Model.Config.Name)} has {Model.Config.Width}");
+            throw new KvasirException(KvasirError.Unsupported, $"embeddings of {wanted} dimensions were asked for, and the model has {Model.Config.Width}");
         var (made, tokens) = (new GeneratedEmbeddings<Embedding<float>>(), 0L);
         foreach (var some in values.Chunk(MostAtOnce))
         {
@@ -68,7 +67,9 @@ public sealed class KvasirEmbeddingGenerator : IEmbeddingGenerator<string, Embed
     }
 
     // What a text spells is text.
-    private int[] Prompt(string text) => text.Length > 0 ? Model.Tokenizer.Encode(text) : throw new KvasirException(KvasirError.BadOption, "a text that is to be embedded is empty");
+    private int[] Prompt(string text) => text.Length > 0
+        ? Model.Tokenizer.Encode(text)
+        : throw new KvasirException(KvasirError.BadOption, "a text that is to be embedded is empty");
 
     private async Task<Embedding<float>> EmbedAsync(int[] prompt, CancellationToken cancellation)
     {

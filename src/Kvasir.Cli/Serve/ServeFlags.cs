@@ -38,7 +38,10 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag KeepBillingHeader = new("--keep-billing-header", "Leave the line by which Claude Code's prompts differ from request to request");
 
-    public static readonly SwitchFlag Embeddings = new("--embeddings", "Embed texts too, as the mean of the model's last hidden states") { Elsewhere = ["--embedding"] };
+    public static readonly SwitchFlag Embeddings = new("--embeddings", "Embed texts too, as the mean of the model's last hidden states")
+    {
+        Elsewhere = ["--embedding"],
+    };
 
     public static readonly SwitchFlag Strict = new("--strict", "Refuse fields of requests that would be ignored");
 
@@ -92,5 +95,6 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate);
 
-    public static readonly FlagGroup Requests = new("Requests", MaxChoices, Embeddings, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
+    public static readonly FlagGroup Requests = new(
+        "Requests", MaxChoices, Embeddings, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
@@ -29,7 +30,15 @@ internal sealed partial class AnswerPath(
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
     {
         using var visit = gate.Enter();
-        var request = await reader.ReadAsync(context, (body, model) => OwnFields.Read(body, route.Read(body, model))).ConfigureAwait(false);
+        var (request, atOnce) = await reader.ReadAsync<(AnswerRequest?, Action<Utf8JsonWriter>?)>(
+            context,
+            (body, model) => route.AtOnce(body, model) is { } write ? (null, write) : (OwnFields.Read(body, route.Read(body, model)), null)).ConfigureAwait(false);
+        if (request is null)
+        {
+            await WholeBody.SendAsync(context, atOnce!).ConfigureAwait(false);
+            return;
+        }
+
         if (AccessKey.Of(context) is { } key)
         {
             request = request with { Options = key.Own(request.Options, request.AskedPriority) };

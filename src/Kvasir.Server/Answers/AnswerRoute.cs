@@ -20,6 +20,9 @@ internal abstract class AnswerRoute
     /// <exception cref="RequestException">It asks for what is not there, or is out of range.</exception>
     public abstract AnswerRequest Read(RequestFields body, ServedModel model);
 
+    /// <summary>Writes the answer to a request that asks for nothing to be computed; null for one that does, as all do in most dialects.</summary>
+    public virtual Action<Utf8JsonWriter>? AtOnce(RequestFields body, ServedModel model) => null;
+
     /// <summary>For a streamed answer.</summary>
     public abstract AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames);
 

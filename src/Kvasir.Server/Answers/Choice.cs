@@ -38,7 +38,9 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     public IReadOnlyList<ServedCall> Calls => _calls;
 
     /// <summary>All that is said, and behind it calls that nobody can call by: for dialects in which arguments are an object.</summary>
-    public string TextWithCut => _calls.TrueForAll(static call => call.IsComplete) ? Text : Text + string.Concat(_calls.Where(static call => !call.IsComplete).Select(static call => call.Spelled));
+    public string TextWithCut => _calls.TrueForAll(static call => call.IsComplete)
+        ? Text
+        : Text + string.Concat(_calls.Where(static call => !call.IsComplete).Select(static call => call.Spelled));
 
     /// <summary>Whether there are calls, and all are complete.</summary>
     public bool HasWholeCalls => splitter is { CallCount: > 0, CallsAreComplete: true };

@@ -13,7 +13,8 @@ internal sealed class TextPrompts(IReadOnlyList<string> texts, bool parsesContro
 
     public override long TextBytes => MostTokens is not null ? 0 : texts.Max(static text => (long)Encoding.UTF8.GetByteCount(text));
 
-    public override IReadOnlyList<int[]> Encode(ServedModel model) => [.. texts.Select(text => Cut(model.Model.Tokenizer.Encode(text, addBegin: true, parsesControls)))];
+    public override IReadOnlyList<int[]> Encode(ServedModel model) =>
+        [.. texts.Select(text => Cut(model.Model.Tokenizer.Encode(text, addBegin: true, parsesControls)))];
 
     private int[] Cut(int[] tokens) => tokens.Length > MostTokens ? tokens[..MostTokens.Value] : tokens;
 }

@@ -19,11 +19,12 @@ internal abstract class EmbeddingRoute(IOptions<KvasirOptions> options) : Answer
     protected AnswerRequest Request(RequestValue input, RequestFields body, ServedModel model, bool cuts)
     {
         if (!options.Value.Embeddings)
-            throw new RequestException(ErrorKind.Unsupported, $"{model.Id} is served for answers alone; a server that is started with --embeddings embeds texts too");
+            throw new RequestException(ErrorKind.Unsupported, $"{model.Id} is served for answers alone; started with --embeddings, this server embeds texts too");
         var width = model.Model.Config.Width;
         if (body.Find("dimensions") is { } dimensions && dimensions.Whole(1, int.MaxValue) != width)
             throw dimensions.Unsupported($"{dimensions.Path} is {dimensions.Whole(1, int.MaxValue)}; embeddings of {model.Id} have {width}");
-        return new AnswerRequest(model, Texts(input, model, cuts ? model.Engine.ContextTokens : null), new GenerationOptions { MaxTokens = 0 }) { Embeds = true };
+        var texts = Texts(input, model, cuts ? model.Engine.ContextTokens : null);
+        return new AnswerRequest(model, texts, new GenerationOptions { MaxTokens = 0 }) { Embeds = true };
     }
 
     private static PromptSource Texts(RequestValue input, ServedModel model, int? most)
@@ -42,5 +43,7 @@ internal abstract class EmbeddingRoute(IOptions<KvasirOptions> options) : Answer
             : new TextPrompts([.. items.Select(Text)], parsesControls: false) { MostTokens = most };
     }
 
-    private static string Text(RequestValue value) => value.Text() is { Length: > 0 } text ? text : throw value.Refused($"{value.Path} is an empty text, which is nothing to embed");
+    private static string Text(RequestValue value) => value.Text() is { Length: > 0 } text
+        ? text
+        : throw value.Refused($"{value.Path} is an empty text, which is nothing to embed");
 }

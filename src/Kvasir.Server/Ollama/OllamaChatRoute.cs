@@ -14,6 +14,9 @@ internal sealed class OllamaChatRoute : OllamaRoute
     // As OpenAI's dialect has them.
     protected override AnswerTools Tools(RequestFields body, ServedModel model) => ToolFields.Read(body, model, isStrict: false);
 
+    protected override bool IsEmpty(RequestFields body) =>
+        body.Find("messages") is not { } messages || (messages.IsList && messages.Items(int.MaxValue).Count == 0);
+
     protected override PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits)
     {
         if (model.Template is null)

@@ -18,8 +18,15 @@ internal sealed class OllamaGenerateRoute : OllamaRoute
 
     protected override PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits)
     {
-        if (body.Find("context") is { } context && context.Items(int.MaxValue).Count > 0)
-            throw context.Unsupported($"{context.Path}: a conversation goes on by /api/chat");
+        var before = body.Find("context") is { } context ? TokenPrompts.Read(context.Items(int.MaxValue), model) : [];
+        var question = Question(body, model, tools);
+        return before.Length > 0 ? new ContinuedPrompt(before, question) : question;
+    }
+
+    protected override bool IsEmpty(RequestFields body) => body.Find("prompt") is not { } prompt || (prompt.IsText && prompt.Text().Length == 0);
+
+    private static PromptSource Question(RequestFields body, ServedModel model, AnswerTools tools)
+    {
         var prompt = body.Require("prompt").ShortText(int.MaxValue);
         if (body.Find("raw")?.Flag() is true || model.Template is null)
             return new TextPrompts([prompt]);

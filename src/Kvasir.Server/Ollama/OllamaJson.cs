@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using Kvasir.Server.Answers;
+using Kvasir.Server.Hosting;
+using Kvasir.Server.OpenAi;
 
 namespace Kvasir.Server.Ollama;
 
@@ -8,11 +10,21 @@ namespace Kvasir.Server.Ollama;
 internal static class OllamaJson
 {
     private const double NanosecondsPerMs = 1e6;
+    private const int MostContextTokens = 8192;
 
-    public static void WriteHead(Utf8JsonWriter json, ServedAnswer answer)
+    public static void WriteHead(Utf8JsonWriter json, ServedAnswer answer) => WriteHead(json, answer.Model, answer.CreatedAt);
+
+    public static void WriteHead(Utf8JsonWriter json, ServedModel model, DateTimeOffset time)
     {
-        json.WriteString("model", answer.Model.Id);
-        json.WriteString("created_at", Time(answer.CreatedAt));
+        json.WriteString("model", model.Id);
+        json.WriteString("created_at", Time(time));
+    }
+
+    /// <param name="tokens">None writes nothing.</param>
+    public static void WriteLogprobs(Utf8JsonWriter json, ServedAnswer answer, IReadOnlyList<GeneratedToken> tokens)
+    {
+        if (tokens.Count > 0)
+            ChatLogprobs.WriteList(json, answer.Model.Model.Tokenizer, tokens);
     }
 
     /// <param name="hasMessages">Whether the text stands in a message, or in <c>response</c>.</param>
@@ -38,7 +50,8 @@ internal static class OllamaJson
     }
 
     /// <summary>How it ended, and what it took, in nanoseconds.</summary>
-    public static void WriteEnd(Utf8JsonWriter json, ServedAnswer answer)
+    /// <param name="hasMessages">Whether conversations are told by messages; else by the tokens of all that was said.</param>
+    public static void WriteEnd(Utf8JsonWriter json, ServedAnswer answer, bool hasMessages)
     {
         var timings = AnswerTimings.Of(answer);
         json.WriteBoolean("done", true);
@@ -49,6 +62,8 @@ internal static class OllamaJson
         json.WriteNumber("prompt_eval_duration", Nanoseconds(timings.PromptMs));
         json.WriteNumber("eval_count", answer.CompletionTokens);
         json.WriteNumber("eval_duration", Nanoseconds(timings.PredictedMs));
+        if (!hasMessages)
+            WriteContext(json, answer.Choices[0]);
         if (answer.Request.Prompt is not FittingPrompt { DroppedCount: > 0 and var dropped })
             return;
         json.WriteStartObject("kvasir");
@@ -59,6 +74,19 @@ internal static class OllamaJson
     public static string Time(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
 
     public static long Nanoseconds(double ms) => (long)(ms * NanosecondsPerMs);
+
+    // A longer one would be more than the answer.
+    private static void WriteContext(Utf8JsonWriter json, Choice choice)
+    {
+        var tokens = choice.Sequence.Tokens;
+        tokens = tokens[..Math.Min(tokens.Length, choice.PromptTokens + choice.TokenCount)];
+        if (tokens.Length > MostContextTokens)
+            return;
+        json.WriteStartArray("context");
+        foreach (var token in tokens)
+            json.WriteNumberValue(token);
+        json.WriteEndArray();
+    }
 
     private static void WriteCalls(Utf8JsonWriter json, ServedCall[] calls)
     {

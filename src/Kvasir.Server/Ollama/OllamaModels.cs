@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -106,10 +107,17 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteStartArray("families");
         json.WriteStringValue(model.Model.Config.Architecture);
         json.WriteEndArray();
-        json.WriteString("parameter_size", "");
-        json.WriteString("quantization_level", "");
+        json.WriteString("parameter_size", Shortened(model.Model.Weights.ParameterCount));
+        json.WriteString("quantization_level", $"{model.Model.Weights.Layers[0].Query.Type}");
         json.WriteEndObject();
     }
+
+    private static string Shortened(long count) => count switch
+    {
+        >= 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{count / 1e9:F1}B"),
+        >= 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{count / 1e6:F1}M"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{count / 1e3:F1}K"),
+    };
 
     private static void WriteModelInfo(Utf8JsonWriter json, ServedModel model)
     {
@@ -117,6 +125,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteStartObject("model_info");
         json.WriteString("general.architecture", config.Architecture);
         json.WriteString("general.basename", config.Name);
+        json.WriteNumber("general.parameter_count", model.Model.Weights.ParameterCount);
         json.WriteNumber($"{config.Architecture}.context_length", model.Engine.ContextTokens);
         json.WriteNumber($"{config.Architecture}.embedding_length", config.Width);
         json.WriteNumber($"{config.Architecture}.block_count", config.LayerCount);

@@ -26,7 +26,7 @@ internal abstract class OllamaRoute : AnswerRoute
     {
         RefuseMissing(body);
         var options = body.Find("options")?.Object() ?? new RequestFields(Empty, body.Path.Member("options"), body.Ignored);
-        var settings = SamplingFields.Read(options, model, Limit(options.Find("num_predict")));
+        var settings = SamplingFields.Read(options, model, Limit(options.Find("num_predict"))) with { TopLogprobs = Logprobs(body) };
         // Here 0 looks at no token, and -1 at all.
         if (options.Find("repeat_last_n")?.Whole(-1, int.MaxValue) == 0)
             settings = settings with { Sampling = settings.Sampling with { RepetitionPenalty = 1 } };
@@ -42,6 +42,25 @@ internal abstract class OllamaRoute : AnswerRoute
         };
     }
 
+    // Clients ask for a model to be there before they need it. One that the server was started with stays, so that nothing is taken away either.
+    public override Action<Utf8JsonWriter>? AtOnce(RequestFields body, ServedModel model)
+    {
+        if (!IsEmpty(body))
+            return null;
+        body.Find("stream");
+        if (body.Find("keep_alive") is { } keep && keep.IsNumber && keep.Number(double.MinValue, double.MaxValue) == 0)
+            keep.Ignore();
+        return json =>
+        {
+            json.WriteStartObject();
+            OllamaJson.WriteHead(json, model, model.LoadedAt);
+            OllamaJson.WriteText(json, HasMessages, "");
+            json.WriteBoolean("done", true);
+            json.WriteString("done_reason", "load");
+            json.WriteEndObject();
+        };
+    }
+
     public override FrameWriter NewFrames(HttpContext context, FrameTimes times) => new NdjsonFrames(context, times);
 
     public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new OllamaStream(answer, frames, HasMessages);
@@ -52,7 +71,8 @@ internal abstract class OllamaRoute : AnswerRoute
         OllamaJson.WriteHead(json, answer);
         var choice = answer.Choices[0];
         OllamaJson.WriteText(json, HasMessages, choice.TextWithCut, choice.Reasoning, choice.Calls);
-        OllamaJson.WriteEnd(json, answer);
+        OllamaJson.WriteLogprobs(json, answer, choice.Tokens);
+        OllamaJson.WriteEnd(json, answer, HasMessages);
         json.WriteEndObject();
     }
 
@@ -60,6 +80,9 @@ internal abstract class OllamaRoute : AnswerRoute
     protected abstract PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits);
 
     protected abstract AnswerTools Tools(RequestFields body, ServedModel model);
+
+    /// <summary>Whether nothing is asked.</summary>
+    protected abstract bool IsEmpty(RequestFields body);
 
     protected static ChatTemplateOptions TemplateOptions(RequestFields body, AnswerTools tools, bool continues) => new()
     {
@@ -73,8 +96,6 @@ internal abstract class OllamaRoute : AnswerRoute
     {
         body.Refuse("template", "templates come from the model's files");
         body.Refuse("suffix", "no text is filled in between here");
-        if (body.Find("logprobs") is { } logprobs && logprobs.Flag())
-            throw logprobs.Unsupported($"{logprobs.Path}: log-probabilities are told by /v1/chat/completions");
         RefuseImages(body);
     }
 
@@ -90,6 +111,14 @@ internal abstract class OllamaRoute : AnswerRoute
         if (format.IsObject)
             return new AnswerSchema(format.Node().ToJsonString(), false, $"{format.Path}");
         return format.Word("", "json").Length == 0 ? null : new AnswerSchema(AnswerDemand.AnyObject.Schema!, false, $"{format.Path}");
+    }
+
+    private static int? Logprobs(RequestFields body)
+    {
+        var (wanted, top) = (body.Find("logprobs")?.Flag() ?? false, body.Find("top_logprobs"));
+        if (!wanted && top is not null && top.Whole(0, 20) > 0)
+            throw top.Refused($"{top.Path} needs logprobs to be true");
+        return wanted ? (int)(top?.Whole(0, 20) ?? 0) : null;
     }
 
     private static int? Limit(RequestValue? tokens) =>

@@ -23,11 +23,11 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
             case PieceKind.CallBegin or PieceKind.CallArguments:
                 return Task.CompletedTask;
             case PieceKind.CallEnd:
-                return SendAsync("", calls: [choice.Calls[piece.CallIndex]]);
+                return SendAsync("", piece, calls: [choice.Calls[piece.CallIndex]]);
             case PieceKind.Reasoning:
-                return SendAsync("", piece.Text);
+                return SendAsync("", piece, piece.Text);
             default:
-                return SendAsync(piece.Text);
+                return SendAsync(piece.Text, piece);
         }
     }
 
@@ -38,7 +38,7 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
     {
         var json = Begin();
         OllamaJson.WriteText(json, hasMessages, "");
-        OllamaJson.WriteEnd(json, Answer);
+        OllamaJson.WriteEnd(json, Answer, hasMessages);
         json.WriteEndObject();
         return frames.SendAsync();
     }
@@ -57,10 +57,11 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
         return json;
     }
 
-    private Task SendAsync(string text, string thinking = "", IReadOnlyList<ServedCall>? calls = null)
+    private Task SendAsync(string text, AnswerPiece? piece = null, string thinking = "", IReadOnlyList<ServedCall>? calls = null)
     {
         var json = Begin();
         OllamaJson.WriteText(json, hasMessages, text, thinking, calls);
+        OllamaJson.WriteLogprobs(json, Answer, piece?.Tokens ?? []);
         json.WriteBoolean("done", false);
         json.WriteEndObject();
         return frames.SendAsync();

@@ -5,7 +5,10 @@ using Kvasir.Text;
 
 namespace Kvasir.Server.Ollama;
 
-/// <summary>Messages of Ollama's dialect as turns of a template. Its clients may give calls no ids, where some templates want one: then a result is that of the first call of its name that has none yet.</summary>
+/// <summary>
+/// Messages of Ollama's dialect as turns of a template. Its clients may give calls no ids, where some templates want one: then a result is that of the first
+/// call of its name that has none yet.
+/// </summary>
 internal sealed class OllamaTurns
 {
     private const int MostMessages = 16_384;

@@ -6,7 +6,10 @@ using Kvasir.Server.Reading;
 
 namespace Kvasir.Server.OpenAi;
 
-/// <summary><c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c> of a chat; and of a response, where what says something of a function stands beside its type, one level higher.</summary>
+/// <summary>
+/// <c>tools</c>, <c>tool_choice</c> and <c>parallel_tool_calls</c> of a chat; and of a response, where what says something of a function stands beside its
+/// type, one level higher.
+/// </summary>
 internal sealed class ToolFields
 {
     private const int MostTools = 1024;
@@ -64,7 +67,9 @@ internal sealed class ToolFields
 
         // Templates know a function one level deeper.
         var description = item.Node();
-        return new AnswerTool(definition with { IsStrict = isStrict }, _isFlat ? new JsonObject { ["type"] = "function", ["function"] = description } : description);
+        if (_isFlat)
+            description = new JsonObject { ["type"] = "function", ["function"] = description };
+        return new AnswerTool(definition with { IsStrict = isStrict }, description);
     }
 
     private static AnswerTools Used(AnswerTools tools, RequestValue choice) => choice.Word("none", "auto", "required") switch

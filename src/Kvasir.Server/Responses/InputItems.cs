@@ -5,7 +5,9 @@ using Kvasir.Text;
 
 namespace Kvasir.Server.Responses;
 
-/// <summary>Instructions and input of a response as turns of a template. What the model thought, said and called are items of their own there, and one turn here.</summary>
+/// <summary>
+/// Instructions and input of a response as turns of a template. What the model thought, said and called are items of their own there, and one turn here.
+/// </summary>
 internal sealed class InputItems
 {
     private const int MostItems = 16_384;
@@ -29,7 +31,9 @@ internal sealed class InputItems
         foreach (var item in input.Items(MostItems))
             Add(item.Object());
         Close();
-        return _turns.Exists(static turn => turn.Role != "system") ? _turns : throw input.Refused($"{input.Path} has no message beside the system's; it has at least one");
+        return _turns.Exists(static turn => turn.Role != "system")
+            ? _turns
+            : throw input.Refused($"{input.Path} has no message beside the system's; it has at least one");
     }
 
     private void Add(RequestFields item)
@@ -53,7 +57,8 @@ internal sealed class InputItems
                 AddResult(item);
                 break;
             case var other:
-                throw type!.Unsupported($"{type.Path} is '{RequestValue.Short(other)}'; message, reasoning, function_call and function_call_output are read here");
+                throw type!.Unsupported(
+                    $"{type.Path} is '{RequestValue.Short(other)}'; message, reasoning, function_call and function_call_output are read here");
         }
 
         item.IgnoreRest();
@@ -106,7 +111,8 @@ internal sealed class InputItems
     {
         Close();
         var id = item.Require("call_id").Text();
-        _turns.Add(new ChatTurn("tool", Texts(item.Require("output"), "input_text", "output_text", "text")) { ToolCallId = id, Name = _names.GetValueOrDefault(id) });
+        var text = Texts(item.Require("output"), "input_text", "output_text", "text");
+        _turns.Add(new ChatTurn("tool", text) { ToolCallId = id, Name = _names.GetValueOrDefault(id) });
     }
 
     private void Close()

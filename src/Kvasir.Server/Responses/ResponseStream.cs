@@ -8,8 +8,8 @@ using Kvasir.Text;
 namespace Kvasir.Server.Responses;
 
 /// <summary>
-/// A response as named events, numbered without gaps: that it was created, items one behind the other, and the response with all of them. Agents show what the last events of an
-/// item have, and break on events that they do not know, so that there are no others.
+/// A response as named events, numbered without gaps: that it was created, items one behind the other, and the response with all of them. Agents show what
+/// the last events of an item have, and break on events that they do not know, so that there are no others.
 /// </summary>
 internal sealed class ResponseStream(ServedAnswer answer, FrameWriter frames) : AnswerWriter(answer)
 {

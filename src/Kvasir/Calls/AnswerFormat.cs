@@ -76,7 +76,10 @@ public sealed class AnswerFormat
         return Encoding.UTF8.GetString([.. tail]).TrimEnd().EndsWith(Reasoning.Open, StringComparison.Ordinal);
     }
 
-    /// <summary>Of texts that end an answer those that are names of control tokens, which are no text: the engine looks for them, whoever takes the answer apart for the others.</summary>
+    /// <summary>
+    /// Of texts that end an answer those that are names of control tokens, which are no text: the engine looks for them, and whoever takes the answer apart
+    /// for the others.
+    /// </summary>
     public static IReadOnlyList<string> ControlStops(IReadOnlyList<string> stops, Tokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(stops);

@@ -28,7 +28,8 @@ public sealed class AnswerSplitter
     /// <param name="isParallel">Whether more than one call may come; else the answer is over behind the first.</param>
     /// <param name="beginsInReasoning">Whether the prompt ended with the mark that opens what the model thinks.</param>
     /// <param name="stops">Texts that end what is said to the user, and the answer with it. In reasoning and in calls they are text.</param>
-    public AnswerSplitter(AnswerFormat format, bool hasTools = false, bool isParallel = true, bool beginsInReasoning = false, IReadOnlyList<string>? stops = null)
+    public AnswerSplitter(
+        AnswerFormat format, bool hasTools = false, bool isParallel = true, bool beginsInReasoning = false, IReadOnlyList<string>? stops = null)
     {
         ArgumentNullException.ThrowIfNull(format);
         _stops = stops is { Count: > 0 } ? new StopText(stops) : null;

@@ -27,7 +27,8 @@ public sealed class ReasoningLimit : AnswerConstraint
         ArgumentNullException.ThrowIfNull(format);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentOutOfRangeException.ThrowIfNegative(mostTokens);
-        var marks = format.Reasoning ?? throw new KvasirException(KvasirError.Unsupported, "the model does not mark what it thinks, so that it cannot be limited");
+        var marks = format.Reasoning
+            ?? throw new KvasirException(KvasirError.Unsupported, "the model does not mark what it thinks, so that it cannot be limited");
         (_tokenizer, _mostTokens, _beginsInReasoning, Inner) = (tokenizer, mostTokens, beginsInReasoning, inner);
         (_open, _close) = (Encoding.UTF8.GetBytes(marks.Open), Encoding.UTF8.GetBytes(marks.Close));
         // A format knows of reasoning only where this mark is a token.

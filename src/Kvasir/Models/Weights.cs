@@ -34,7 +34,7 @@ public sealed class Weights : IDisposable
         _layers = [.. layers];
         reader.RequireAllRead();
         _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
-        Bytes = reader.Bytes;
+        (Bytes, ParameterCount) = (reader.Bytes, reader.ParameterCount);
         StepBytes = _output.Bytes;
         foreach (var layer in _layers)
             StepBytes += layer.MatrixBytes;
@@ -57,6 +57,9 @@ public sealed class Weights : IDisposable
 
     /// <summary>Bytes of all tensors as stored.</summary>
     public long Bytes { get; }
+
+    /// <summary>Numbers of all tensors.</summary>
+    public long ParameterCount { get; }
 
     /// <summary>Bytes of the matrices that were packed, whose stored bytes are not kept in memory; 0 when all are read where they lie.</summary>
     public long PackedBytes => _packer.Bytes;

@@ -12,6 +12,9 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     /// <summary>Bytes of all tensors that were read.</summary>
     public long Bytes { get; private set; }
 
+    /// <summary>Numbers of all tensors that were read.</summary>
+    public long ParameterCount { get; private set; }
+
     /// <summary>As stored: rows of it are looked up.</summary>
     public WeightMatrix Embedding() => Stored(names.Embedding, config.VocabularySize, config.Width).Matrix;
 
@@ -87,7 +90,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         if (!source.TryFind(name, out var stored))
             throw new KvasirException(KvasirError.BadFile, $"{source.Path}: tensor {MessageText.Name(name)} is missing");
         if (_read.Add(name))
-            Bytes += stored.View.Bytes;
+            (Bytes, ParameterCount) = (Bytes + stored.View.Bytes, ParameterCount + stored.Shape.Aggregate(1L, static (product, size) => product * size));
         return stored;
     }
 }

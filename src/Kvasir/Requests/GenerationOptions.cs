@@ -15,7 +15,9 @@ public sealed record GenerationOptions
     private const int MostPriority = 100;
     private const int MostNameBytes = 256;
 
-    /// <summary>The most tokens to generate: at least 1, or 0 where tokens are given or hidden states are wanted; null goes on to the end of the context.</summary>
+    /// <summary>
+    /// The most tokens to generate: at least 1, or 0 where tokens are given or hidden states are wanted; null goes on to the end of the context.
+    /// </summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>
@@ -27,7 +29,10 @@ public sealed record GenerationOptions
     /// <summary>Told the logits of the prompt's last token and of every token behind it, once each; null for nobody.</summary>
     public LogitsObserver? Logits { get; init; }
 
-    /// <summary>Told the hidden states of all tokens, the prompt's too; null for nobody. Rows that are there already have none, so none are taken: <see cref="Cache"/> is false then.</summary>
+    /// <summary>
+    /// Told the hidden states of all tokens, the prompt's too; null for nobody. Rows that are there already have none, so none are taken: <see cref="Cache"/> is
+    /// false then.
+    /// </summary>
     public HiddenObserver? Hidden { get; init; }
 
     public SamplingOptions Sampling { get; init; } = new();
@@ -112,7 +117,14 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
         if (ShownControls is null)
             throw new KvasirException(KvasirError.BadOption, "the list of control tokens that are shown is null; an empty one stands for none");
-        var own = this with { ShownControls = [.. ShownControls], GivenTokens = GivenTokens.ToArray(), Cache = Cache && Hidden is null, Sampling = Sampling.Checked(vocabularySize), Stop = [.. Stop] };
+        var own = this with
+        {
+            ShownControls = [.. ShownControls],
+            GivenTokens = GivenTokens.ToArray(),
+            Cache = Cache && Hidden is null,
+            Sampling = Sampling.Checked(vocabularySize),
+            Stop = [.. Stop],
+        };
         if (Constraint?.VocabularySize > vocabularySize)
             throw new KvasirException(KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
         own.Validate();

@@ -27,12 +27,14 @@ public sealed partial class OllamaTest
             Head + "\"message\":{\"role\":\"assistant\",\"content\":\",\"},\"done\":true,\"done_reason\":\"length\"," + End,
             Steady(await server.BodyJsonAsync("/api/chat", $"{{{Chat},\"stream\":false}}")));
         Assert.Equal(
-            Head + "\"response\":\",\",\"done\":true,\"done_reason\":\"length\"," + End,
+            Head + "\"response\":\",\",\"done\":true,\"done_reason\":\"length\"," + End[..^1] + ",\"context\":[1,403,407,261,378,432]}",
             Steady(await server.BodyJsonAsync("/api/generate", "{\"prompt\":\"Once upon a time\",\"stream\":false,\"options\":{\"temperature\":0,\"num_predict\":1}}")));
     }
 
     [Theory]
-    [InlineData("/api/chat", "{}", 400, "messages is missing")]
+    [InlineData("/api/chat", "{\"messages\":7}", 400, "messages is a number")]
+    [InlineData("/api/generate", "{\"prompt\":\"a\",\"context\":[512]}", 400, "context[0] is 512")]
+    [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"top_logprobs\":2}", 400, "top_logprobs needs logprobs")]
     [InlineData("/api/chat", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"images\":[\"eA==\"]}]}", 400, "messages[0].images")]
     [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}", 400, "does not support tools")]
     [InlineData("/api/chat", "{\"messages\":[" + Question + "],\"format\":\"xml\"}", 400, "format is 'xml'")]
@@ -68,6 +70,48 @@ public sealed partial class OllamaTest
         Assert.Equal((200, "options.num_ctx"), ((int)large.StatusCode, large.Headers.GetValues("x-kvasir-ignored").Single()));
     }
 
+    [Theory]
+    [InlineData("/api/chat", "{}", "\"message\":{\"role\":\"assistant\",\"content\":\"\"}")]
+    [InlineData("/api/chat", "{\"messages\":[],\"stream\":false}", "\"message\":{\"role\":\"assistant\",\"content\":\"\"}")]
+    [InlineData("/api/generate", "{\"model\":\"stories260K\",\"prompt\":\"\",\"keep_alive\":\"5m\"}", "\"response\":\"\"")]
+    public async Task WhoAsksNothingIsToldThatTheModelIsThere(string path, string body, string text)
+    {
+        await using var server = await RunningServer.StartAsync();
+        Assert.Equal(Head + text + ",\"done\":true,\"done_reason\":\"load\"}", Steady(await server.BodyJsonAsync(path, body)));
+        using var other = await server.PostAsync(path, "{\"model\":\"nope\"}");
+        Assert.Equal(404, (int)other.StatusCode);
+    }
+
+    [Fact]
+    public async Task AQuestionGoesOnBehindTheContextThatAnAnswerTold()
+    {
+        await using var server = await RunningServer.StartAsync();
+        const string options = "\"stream\":false,\"raw\":true,\"options\":{\"temperature\":0,\"num_predict\":8}}";
+        using var first = JsonDocument.Parse(await server.BodyJsonAsync("/api/generate", "{\"prompt\":\"Once upon a time\"," + options));
+        var context = first.RootElement.GetProperty("context").GetRawText();
+        using var second = JsonDocument.Parse(await server.BodyJsonAsync("/api/generate", $"{{\"prompt\":\" Then\",\"context\":{context},{options}"));
+        var tokens = context[..^1] + "," + Tokens(await server.BodyJsonAsync("/tokenize", "{\"content\":\" Then\"}")) + "]";
+        using var same = JsonDocument.Parse(await server.BodyJsonAsync("/v1/completions", $"{{\"prompt\":{tokens},\"temperature\":0,\"max_tokens\":8}}"));
+        Assert.Equal(same.RootElement.GetProperty("choices")[0].GetProperty("text").GetString(), second.RootElement.GetProperty("response").GetString());
+        Assert.Equal(same.RootElement.GetProperty("usage").GetProperty("prompt_tokens").GetInt32(), second.RootElement.GetProperty("prompt_eval_count").GetInt32());
+        Assert.Equal(second.RootElement.GetProperty("prompt_eval_count").GetInt32() + 8, second.RootElement.GetProperty("context").GetArrayLength());
+    }
+
+    [Fact]
+    public async Task LogProbabilitiesStandBesideTheText()
+    {
+        await using var server = await RunningServer.StartAsync();
+        var body = Chat.Replace("\"num_predict\":1", "\"num_predict\":3", StringComparison.Ordinal) + ",\"logprobs\":true,\"top_logprobs\":2";
+        using var whole = JsonDocument.Parse(await server.BodyJsonAsync("/api/chat", $"{{{body},\"stream\":false}}"));
+        var told = whole.RootElement.GetProperty("logprobs").EnumerateArray().ToArray();
+        Assert.Equal(3, told.Length);
+        Assert.All(told, static token => Assert.Equal(2, token.GetProperty("top_logprobs").GetArrayLength()));
+        Assert.Equal(whole.RootElement.GetProperty("message").GetProperty("content").GetString(), string.Concat(told.Select(static token => token.GetProperty("token").GetString())));
+        var lines = (await server.BodyJsonAsync("/api/chat", $"{{{body}}}")).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => JsonDocument.Parse(line).RootElement);
+        var streamed = lines.SelectMany(static line => line.TryGetProperty("logprobs", out var tokens) ? tokens.EnumerateArray().ToArray() : []);
+        Assert.Equal(told.Select(static token => token.GetRawText()), streamed.Select(static token => token.GetRawText()));
+    }
+
     [Fact]
     public async Task ModelsAreListedWithWhatClientsLookFor()
     {
@@ -77,10 +121,18 @@ public sealed partial class OllamaTest
         Assert.Matches("^[0-9]+\\.[0-9]+\\.[0-9]+$", version.RootElement.GetProperty("version").GetString());
         using var show = JsonDocument.Parse(await server.BodyJsonAsync("/api/show", "{\"model\":\"stories260K:latest\"}"));
         var facts = show.RootElement.GetProperty("model_info");
+        Assert.Equal(("F32", "260.0K"), (show.RootElement.GetProperty("details").GetProperty("quantization_level").GetString(), show.RootElement.GetProperty("details").GetProperty("parameter_size").GetString()));
+        Assert.InRange(facts.GetProperty("general.parameter_count").GetInt64(), 200_000, 300_000);
         Assert.Equal(512, facts.GetProperty($"{facts.GetProperty("general.architecture").GetString()}.context_length").GetInt32());
         Assert.Equal("completion", show.RootElement.GetProperty("capabilities")[0].GetString());
         using var running = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri(server.Address, "/api/ps")));
         Assert.Equal(512, running.RootElement.GetProperty("models")[0].GetProperty("context_length").GetInt32());
+    }
+
+    private static string Tokens(string body)
+    {
+        using var json = JsonDocument.Parse(body);
+        return json.RootElement.GetProperty("tokens").GetRawText()[1..^1];
     }
 
     private static string Steady(string body) => Duration().Replace(Time().Replace(body, "\"created_at\":\"T\""), "$1:D");
