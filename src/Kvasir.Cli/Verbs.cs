@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Kvasir.Cli.Bench;
+using Kvasir.Cli.BenchServe;
 using Kvasir.Cli.Calibrate;
 using Kvasir.Cli.Chat;
 using Kvasir.Cli.Completion;
@@ -42,6 +43,7 @@ internal static class Verbs
         new PplCommand(shell),
         new TuneCommand(shell),
         new BenchCommand(shell),
+        new BenchServeCommand(shell),
         new CompletionCommand(shell),
     ];
 

@@ -16,7 +16,7 @@ internal sealed class PromptEncoder : IDisposable
         var (model, limit) = (request.Model, request.ContextTokens ?? request.Model.Engine.ContextTokens);
         // No tokeniser makes fewer tokens of it, and none has to try.
         if (request.Prompt.TextBytes > (limit + 1L) * model.LongestPieceBytes)
-            throw TooLong(new Overflow((int)Math.Min(int.MaxValue, request.Prompt.TextBytes / model.LongestPieceBytes), limit), errors);
+            throw TooLong(new Overflow((int)Math.Min(int.MaxValue, request.Prompt.TextBytes / model.LongestPieceBytes), limit) { IsLeast = true }, errors);
         var prompts = await RunAsync(() => request.Prompt.Encode(model), cancellation).ConfigureAwait(false);
         foreach (var prompt in prompts)
         {
@@ -46,5 +46,8 @@ internal sealed class PromptEncoder : IDisposable
     public void Dispose() => _places.Dispose();
 
     private static RequestException TooLong(Overflow overflow, ErrorShape errors) =>
-        new(new RequestError(ErrorKind.ContextExceeded, errors.OverflowMessage(overflow)) { Overflow = overflow });
+        new(new RequestError(ErrorKind.ContextExceeded, $"{errors.OverflowMessage(overflow)}{(overflow.IsLeast ? " (that many at least: a text so long is not tokenised)" : "")}")
+        {
+            Overflow = overflow,
+        });
 }

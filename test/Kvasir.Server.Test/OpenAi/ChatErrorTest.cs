@@ -58,6 +58,21 @@ public sealed class ChatErrorTest
         Assert.InRange(error.GetProperty("n_prompt_tokens").GetInt32(), 600, 3000);
     }
 
+    [Fact]
+    public async Task APromptThatIsTooLongToBeTokenisedIsSaidToHaveSoManyTokensAtLeast()
+    {
+        await using var server = await RunningServer.StartAsync();
+        async Task<string> MessageOf(int words)
+        {
+            using var response = await server.PostAsync("/v1/completions", $"{{\"prompt\":\"{string.Concat(Enumerable.Repeat("Once ", words))}\"}}");
+            using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+            return json.RootElement.GetProperty("error").GetProperty("message").GetString()!;
+        }
+
+        Assert.DoesNotContain("at least", await MessageOf(600), StringComparison.Ordinal);
+        Assert.Contains("at least", await MessageOf(60_000), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("GET", "/nope", 404, "route_not_found")]
     [InlineData("GET", "/v1/chat/completions", 405, "method_not_allowed")]

@@ -1,0 +1,39 @@
+using System.Diagnostics.CodeAnalysis;
+using Kvasir.Cli.Shared.Flags;
+
+namespace Kvasir.Cli.Shared.Remote;
+
+/// <summary>Which server.</summary>
+internal static class RemoteFlags
+{
+    private const string Allowed = "the address of a server, as http://localhost:8080";
+
+    /// <summary>A server's address as an operand.</summary>
+    public static readonly Operand Url = new(
+        "URL", $"{char.ToUpperInvariant(Allowed[0])}{Allowed[1..]}; its key, if it wants one, is in {RemoteServer.KeyVariable}", FlagValues.Text with { Name = "URL", Allowed = Allowed, Parser = IsAddress });
+
+    /// <summary>A server that answers in place of a model of one's own.</summary>
+    public static readonly ValueFlag<Uri> Server = new(
+        "--server", $"Ask this server, as http://localhost:8080, and load no model; its key, if it wants one, is in {RemoteServer.KeyVariable}", new("URL", Allowed, TryParse));
+
+    /// <summary>An address that <see cref="Url"/> has let pass.</summary>
+    public static Uri Address(string text) => TryParse(text, out var address) ? address : throw new ArgumentException($"'{text}' is not {Allowed}", nameof(text));
+
+    private static bool IsAddress(string text, out string same)
+    {
+        same = text;
+        return TryParse(text, out _);
+    }
+
+    // Whoever types no scheme means a server nearby. A path /v1 at the end is where other clients are pointed to.
+    private static bool TryParse(string text, [MaybeNullWhen(false)] out Uri address)
+    {
+        var whole = text.Contains("://", StringComparison.Ordinal) ? text : $"http://{text}";
+        if (!Uri.TryCreate(whole, UriKind.Absolute, out address) || address.Scheme is not ("http" or "https") || address.Host.Length == 0)
+            return false;
+        var path = address.AbsolutePath.TrimEnd('/');
+        path = path.EndsWith("/v1", StringComparison.Ordinal) ? path[..^3] : path;
+        address = new UriBuilder(address.Scheme, address.Host, address.Port, path).Uri;
+        return true;
+    }
+}
