@@ -146,37 +146,23 @@ internal sealed class LoadRun(LoadPlan plan, RemoteServer server, string model, 
 
     private void Note(JsonElement piece, LoadTrace trace, StringBuilder answer)
     {
-        if (piece.TryGetProperty("choices", out var choices) && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() > 0)
+        if (JsonFields.FirstChoice(piece) is { } choice)
         {
             trace.PieceS.Add(Now());
-            answer.Append(Text(choices[0]));
+            answer.Append(JsonFields.Text(choice, "text") ?? (JsonFields.Object(choice, "delta") is { } delta ? JsonFields.Text(delta, "content") : null));
         }
 
-        if (Object(piece, "usage") is { } usage)
+        if (JsonFields.Object(piece, "usage") is { } usage)
         {
-            trace.PromptTokens = (int)(Number(usage, "prompt_tokens") ?? 0);
-            trace.OutputTokens = (int)(Number(usage, "completion_tokens") ?? 0);
-            trace.CachedTokens = Object(usage, "prompt_tokens_details") is { } details ? (int)(Number(details, "cached_tokens") ?? 0) : 0;
+            (trace.PromptTokens, trace.OutputTokens) = (JsonFields.Count(usage, "prompt_tokens"), JsonFields.Count(usage, "completion_tokens"));
+            trace.CachedTokens = JsonFields.Object(usage, "prompt_tokens_details") is { } details ? JsonFields.Count(details, "cached_tokens") : 0;
         }
 
-        if (Object(piece, "timings") is { } timings)
-            (trace.QueueMs, trace.PrefillMs) = (Number(timings, "queue_ms"), Number(timings, "prompt_ms"));
-        if (Object(piece, "kvasir") is { } kvasir)
-            trace.KeysReadShare = Number(kvasir, "keys_read_share");
+        if (JsonFields.Object(piece, "timings") is { } timings)
+            (trace.QueueMs, trace.PrefillMs) = (JsonFields.Number(timings, "queue_ms"), JsonFields.Number(timings, "prompt_ms"));
+        if (JsonFields.Object(piece, "kvasir") is { } kvasir)
+            trace.KeysReadShare = JsonFields.Number(kvasir, "keys_read_share");
     }
-
-    private static string Text(JsonElement choice)
-    {
-        if (choice.TryGetProperty("text", out var text))
-            return text.ToString();
-        return Object(choice, "delta") is { } delta && delta.TryGetProperty("content", out var content) ? content.ToString() : "";
-    }
-
-    private static JsonElement? Object(JsonElement of, string name) =>
-        of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
-
-    private static double? Number(JsonElement of, string name) =>
-        of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
 
     private double Now() => Stopwatch.GetElapsedTime(_start).TotalSeconds;
 }

@@ -1,5 +1,6 @@
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Shared.Remote;
 
 namespace Kvasir.Cli.Chat;
 
@@ -18,15 +19,16 @@ internal sealed class ChatCommand(Shell shell) : Verb
 
     public override string Summary => "Talk with a model; messages are lines of the standard input";
 
-    public override IReadOnlyList<Operand> Operands => [ModelFlags.Model];
+    public override IReadOnlyList<Operand> Operands => [RemoteFlags.Model];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [new("Conversation", System), .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+        [new("Conversation", System), RemoteFlags.Group, .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
 
     public override IReadOnlyList<string> Examples =>
     [
         "kvasir chat model.gguf",
         "kvasir chat model.gguf --system \"Answer in one sentence\" --context 16k",
+        "kvasir chat --server http://localhost:8080",
         """printf 'What is 2+2?\nAnd doubled?\n' | kvasir chat model.gguf --json""",
     ];
 
@@ -35,18 +37,27 @@ internal sealed class ChatCommand(Shell shell) : Verb
         Ctrl-C ends an answer and keeps the chat; at the prompt, Ctrl-C or Ctrl-D leaves.
         """";
 
-    public override string? Refusal(TypedCommand typed) => GenerationFlags.Refusal(typed, Json);
+    public override string? Refusal(TypedCommand typed) => (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) : null) ?? GenerationFlags.Refusal(typed, Json);
 
     public override int Run(TypedCommand typed)
     {
-        var (name, quiet) = (typed.Get(ModelFlags.Model), typed.Is(OutputFlags.Quiet));
+        var quiet = typed.Is(OutputFlags.Quiet);
+        if (typed.Find(RemoteFlags.Server) is { } address)
+        {
+            using var server = new RemoteServer(address);
+            return Talk(new ServerPartner(shell, server, typed, typed.Find(RemoteFlags.Model), quiet), typed, quiet);
+        }
+
+        var name = typed.Get(RemoteFlags.Model);
         using var model = ModelSetup.Load(shell, name, ModelFlags.Read(typed), quiet);
         if (model.Template is null)
             throw new KvasirException(
                 KvasirError.BadTemplate,
                 $"{model.Path} has no chat template, so it completes text only: kvasir run {name} \"Once upon a time\"");
         using var started = ModelSetup.Start(shell, model, typed, quiet, isConversation: true);
-        var session = new ChatSession(shell, started, GenerationFlags.Read(typed, model), typed.Is(Json), quiet) { Instructions = typed.Find(System) };
-        return session.Run();
+        return Talk(new EnginePartner(shell, started, GenerationFlags.Read(typed, model), quiet), typed, quiet);
     }
+
+    private int Talk(ChatPartner partner, TypedCommand typed, bool quiet) =>
+        new ChatSession(shell, partner, typed.Is(Json), quiet) { Instructions = typed.Find(System) }.Run();
 }

@@ -6,7 +6,7 @@ using Kvasir.Text;
 namespace Kvasir.Cli.Chat;
 
 /// <summary>The turns of a conversation, and the commands between them.</summary>
-internal sealed class ChatSession(Shell shell, StartedEngine started, GenerationOptions options, bool isJson, bool quiet)
+internal sealed class ChatSession(Shell shell, ChatPartner partner, bool isJson, bool quiet)
 {
     private const string Quotes = "\"\"\"";
 
@@ -21,7 +21,7 @@ internal sealed class ChatSession(Shell shell, StartedEngine started, Generation
 
     private readonly LineReader _lines = new(shell);
     private readonly List<ChatTurn> _turns = [];
-    private Answer? _last;
+    private ChatReply? _last;
     private int _turnCount;
     private int _exitCode;
     private bool _hasBadLine;
@@ -125,10 +125,10 @@ internal sealed class ChatSession(Shell shell, StartedEngine started, Generation
             return;
         }
 
-        foreach (var line in AnswerFigures.Lines(started, _last))
+        foreach (var line in _last.Lines())
             shell.Note(line);
-        var used = _turns.Count == 0 ? 0 : _last.Sequence.TokenCount;
-        shell.Note($"conversation: {_turns.Count} messages, {SizeText.Count(used)} of {SizeText.Count(started.Engine.ContextTokens)} tokens");
+        var used = SizeText.Count(_turns.Count == 0 ? 0 : _last.Tokens);
+        shell.Note($"conversation: {_turns.Count} messages, {used}{(partner.ContextTokens is { } context ? $" of {SizeText.Count(context)}" : "")} tokens");
     }
 
     private void Reply(string message)
@@ -137,9 +137,7 @@ internal sealed class ChatSession(Shell shell, StartedEngine started, Generation
         _turns.Add(new ChatTurn("user", message));
         try
         {
-            var prompt = started.Engine.Model.EncodeChat(Instructions is null ? _turns : [new ChatTurn("system", Instructions), .. _turns]);
-            var sequence = new Sequence(prompt, GenerationFlags.Seeded(options));
-            _last = Answer.Compute(shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
+            _last = partner.Reply(Instructions is null ? _turns : [new ChatTurn("system", Instructions), .. _turns], isJson ? static _ => { } : Write);
         }
         catch (KvasirException refusal)
         {
@@ -151,35 +149,25 @@ internal sealed class ChatSession(Shell shell, StartedEngine started, Generation
 
         _turns.Add(new ChatTurn("assistant", _last.Text));
         if (isJson)
-            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, _last, _turnCount)));
+            shell.Output.WriteLine(_last.Json(_turnCount));
         else if (!_last.Text.EndsWith('\n'))
             shell.Output.WriteLine();
-        SayHowItEnded(_last.Sequence);
-        if (!quiet && AnswerFigures.AuditLine(started.Engine, _last.Sequence) is { } audit)
+        SayHowItEnded(_last);
+        if (!quiet && _last.Audit is { } audit)
             shell.Note(audit);
     }
 
-    private void SayHowItEnded(Sequence sequence)
+    private void SayHowItEnded(ChatReply reply)
     {
-        if (sequence.Failure is { } failure)
+        if (reply.Failure is { } failure)
             Fail(failure, "the answer is kept as far as it came");
-        else if (sequence.Finish == FinishReason.ContextFull)
-        {
-            shell.Error.WriteLine(
-                $"kvasir: the context of {started.Engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --context allows a longer one");
-        }
-        else if (sequence.Finish == FinishReason.KvFull)
-        {
-            shell.Error.WriteLine(
-                $"kvasir: the KV memory of {started.Engine.Plan.KvMemoryBytes} bytes is full ({sequence.PromptCount} tokens of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; /clear begins a new conversation, --kv-memory allows more");
-        }
-        else if (sequence.Finish == FinishReason.Cancelled)
-        {
+        else if (reply.Full is { } full)
+            shell.Error.WriteLine($"kvasir: {full}");
+        else if (reply.IsCancelled)
             shell.Note("interrupted; the answer is kept as far as it came");
-        }
 
         // Ctrl-C at a terminal asks for the prompt; everything else for the end, even if the answer ended before it was heard.
-        if (shell.Interrupts.Code is not (ExitCode.Ok or ExitCode.Interrupted) || (sequence.Finish == FinishReason.Cancelled && !shell.InputIsTerminal))
+        if (shell.Interrupts.Code is not (ExitCode.Ok or ExitCode.Interrupted) || (reply.IsCancelled && !shell.InputIsTerminal))
             _exitCode = shell.Interrupts.Code;
     }
 

@@ -1,5 +1,6 @@
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Shared.Remote;
 using Kvasir.Cli.Terminal;
 using Kvasir.Text;
 
@@ -36,10 +37,10 @@ internal sealed class RunCommand(Shell shell) : Verb
 
     public override string Summary => "Answer one prompt, or continue one text, and write it to the standard output";
 
-    public override IReadOnlyList<Operand> Operands => [ModelFlags.Model, Prompt];
+    public override IReadOnlyList<Operand> Operands => [RemoteFlags.Model, Prompt];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [new("Prompt", File, System, Raw), FormFlags.Group, .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+        [new("Prompt", File, System, Raw), RemoteFlags.Group, FormFlags.Group, .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
 
     public override IReadOnlyList<string> Examples =>
     [
@@ -48,6 +49,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         "git diff | kvasir run model.gguf --system \"Write a commit message for this change\"",
         "kvasir run model.gguf \"Name three rivers\" --json | jq -r .text",
         "kvasir run model.gguf \"Three rivers and their lengths\" --json-schema rivers.json | jq",
+        "kvasir run --server http://localhost:8080 \"Once upon a time\"",
     ];
 
     public override string Notes => """
@@ -56,23 +58,28 @@ internal sealed class RunCommand(Shell shell) : Verb
 
     public override string? Refusal(TypedCommand typed)
     {
-        var (prompt, file) = (typed.Find(Prompt), typed.Find(File));
+        var (prompt, file) = (Words(typed).Prompt, typed.Find(File));
         if (prompt is not null && file is not null)
             return "a prompt and --file were given; one of them is allowed";
         if (prompt is null && file is null && shell.InputIsTerminal)
             return "no prompt: give PROMPT, or --file PATH, or pipe it in";
         if (prompt is "" && !typed.Is(Raw))
             return "the prompt is empty; with --raw a text begins from nothing";
-        return typed.Is(Raw) && typed.Has(System) ? "--system needs the chat template that --raw leaves out" : FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
+        if (typed.Is(Raw) && typed.Has(System))
+            return "--system needs the chat template that --raw leaves out";
+        return (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) ?? RemoteRun.Refusal(typed, Raw) : null) ?? FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
     }
 
     public override int Run(TypedCommand typed)
     {
         var (isJson, quiet, isRaw) = (typed.Is(Json), typed.Is(OutputFlags.Quiet), typed.Is(Raw));
-        var text = PromptText.Read(shell, typed.Find(Prompt), typed.Find(File), isRaw);
+        var (name, prompted) = Words(typed);
+        var text = PromptText.Read(shell, prompted, typed.Find(File), isRaw);
         if (!isRaw)
             PromptText.RequireSome(text, typed.Find(File));
-        using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), quiet);
+        if (typed.Find(RemoteFlags.Server) is { } address)
+            return new RemoteRun(shell, typed, address).Run(name, text, typed.Find(System), isRaw, isJson, Write);
+        using var model = ModelSetup.Load(shell, name!, ModelFlags.Read(typed), quiet);
         shell.RequireOutput();
         var prompt = Encode(model, text, typed.Find(System), isRaw);
         var constraint = FormFlags.Read(typed, model);
@@ -98,6 +105,13 @@ internal sealed class RunCommand(Shell shell) : Verb
         if (sequence.Failure is { } failure)
             throw failure;
         return sequence.Finish == FinishReason.Cancelled ? shell.Interrupts.Code : ExitCode.Ok;
+    }
+
+    // With a server one word is the prompt, unless that comes from a file.
+    private static (string? Model, string? Prompt) Words(TypedCommand typed)
+    {
+        var (first, second) = (typed.Find(RemoteFlags.Model), typed.Find(Prompt));
+        return typed.Has(RemoteFlags.Server) && second is null && !typed.Has(File) ? (null, first) : (first, second);
     }
 
     private void Note(IEnumerable<string> lines)

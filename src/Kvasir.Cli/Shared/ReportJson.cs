@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Kvasir.Cli.Shared.Remote;
 
 namespace Kvasir.Cli.Shared;
 
@@ -9,11 +10,14 @@ namespace Kvasir.Cli.Shared;
 /// </summary>
 [JsonSerializable(typeof(AnswerReport))]
 [JsonSerializable(typeof(ErrorReport))]
+[JsonSerializable(typeof(RemoteReport))]
 internal sealed partial class ReportJson : JsonSerializerContext
 {
     private static readonly ReportJson Written = new(Style());
 
     public static string Text(AnswerReport report) => JsonSerializer.Serialize(report, Written.AnswerReport);
+
+    public static string Text(RemoteReport report) => JsonSerializer.Serialize(report, Written.RemoteReport);
 
     public static string Text(ErrorReport report) => JsonSerializer.Serialize(report, Written.ErrorReport);
 

@@ -31,7 +31,7 @@ internal static class UsageFault
             return UnknownVerb(parsed, bracketed);
         var unknown = UnknownOption(parsed);
         if (unknown is null && parsed.Action is not ParseErrorAction)
-            return null;
+            return VerbOf(parsed) is { } sound ? OfCounts(parsed.CommandResult, sound) : null;
         if (verb.Length == 0)
             return WithoutVerb(parsed);
         if (unknown is not null)
@@ -64,7 +64,8 @@ internal static class UsageFault
 
         foreach (var (operand, argument) in verb.Operands.Zip(typed.Command.Arguments))
         {
-            if (!operand.IsOptional && typed.GetResult(argument) is not { Tokens.Count: > 0 })
+            var isOptional = operand.IsOptional || typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == operand.Unless?.Name);
+            if (!isOptional && typed.GetResult(argument) is not { Tokens.Count: > 0 })
                 return $"{operand.Name} is missing: {verb.Usage}";
         }
 

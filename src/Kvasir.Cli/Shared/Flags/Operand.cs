@@ -9,6 +9,9 @@ internal sealed record Operand(string Name, string Help, FlagValue<string> Value
 {
     public bool IsOptional { get; init; }
 
+    /// <summary>A flag that takes its place: with that it is optional. Null for none.</summary>
+    public Flag? Unless { get; init; }
+
     /// <summary>All that may be typed; empty where that is no short list.</summary>
     public IReadOnlyList<string> Choices => Value.Choices();
 
@@ -21,7 +24,7 @@ internal sealed record Operand(string Name, string Help, FlagValue<string> Value
     /// <summary>A new argument for the parser.</summary>
     public Argument ForParser() => new Argument<string>(Name)
     {
-        Arity = IsOptional ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
+        Arity = IsOptional || Unless is not null ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
         CustomParser = result =>
         {
             try

@@ -16,6 +16,11 @@ internal static class RemoteFlags
     public static readonly ValueFlag<Uri> Server = new(
         "--server", $"Ask this server, as http://localhost:8080, and load no model; its key, if it wants one, is in {RemoteServer.KeyVariable}", new("URL", Allowed, TryParse));
 
+    /// <summary>A model that is loaded here, or a server's.</summary>
+    public static readonly Operand Model = ModelFlags.Model with { Help = $"{ModelFlags.Model.Help}; with {Server.Name} its name there, which may be left out", Unless = Server };
+
+    public static readonly FlagGroup Group = new("Server", Server);
+
     /// <summary>An address that <see cref="Url"/> has let pass.</summary>
     public static Uri Address(string text) => TryParse(text, out var address) ? address : throw new ArgumentException($"'{text}' is not {Allowed}", nameof(text));
 
