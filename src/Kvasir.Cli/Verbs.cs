@@ -109,10 +109,12 @@ internal static class Verbs
         {
             KvasirException { Error: KvasirError.Fault, InnerException: { } cause } => Report(cause, args, shell),
             KvasirException known => Fail(new FaultReport(ReportJson.Name(known.Error), Printable.Line(known.Message)), ExitCode.Failed, args, shell),
-            OutOfMemoryException => Fail(new FaultReport("outOfMemory", "the system has no more memory; a smaller --context or --kv-memory needs less"), ExitCode.Failed, args, shell),
+            OutOfMemoryException => Fail(
+                new FaultReport("outOfMemory", "the system has no more memory; a smaller --context or --kv-memory needs less"), ExitCode.Failed, args, shell),
             IOException stream => Fail(new FaultReport("io", $"reading or writing failed: {Printable.Line(stream.Message)}"), ExitCode.Failed, args, shell),
             _ => Fail(
-                new FaultReport("internal", $"internal error: {problem.GetType().Name}: {Printable.Line(problem.Message)} (KVASIR_DEBUG=1 shows where)"), ExitCode.Internal, args, shell),
+                new FaultReport("internal", $"internal error: {problem.GetType().Name}: {Printable.Line(problem.Message)} (KVASIR_DEBUG=1 shows where)"),
+                ExitCode.Internal, args, shell),
         };
     }
 

@@ -33,7 +33,8 @@ public static class TaskCatalog
             found = [.. Table.Where(entry => entry.Family == name)];
         return found.Length > 0 ? found : throw new KvasirException(
             KvasirError.BadOption,
-            $"task '{name}' is unknown; known: {string.Join(", ", Table.Select(entry => entry.Name))}; families: {string.Join(", ", Table.Select(entry => entry.Family).Distinct())}");
+            $"task '{name}' is unknown; known: {string.Join(", ", Table.Select(entry => entry.Name))}; "
+                + $"families: {string.Join(", ", Table.Select(entry => entry.Family).Distinct())}");
     }
 
     /// <summary>Makes a task.</summary>

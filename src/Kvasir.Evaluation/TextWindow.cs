@@ -26,7 +26,9 @@ public readonly record struct TextWindow(int StartIndex, int ContextTokens, int 
         ArgumentOutOfRangeException.ThrowIfLessThan(scoredTokens, 1);
         var count = ((long)textTokens - contextTokens) / scoredTokens;
         if (count < 1)
-            throw new KvasirException(KvasirError.BadFile, $"the text has {textTokens} {(textTokens == 1 ? "token" : "tokens")}, and a window takes {(long)contextTokens + scoredTokens}");
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"the text has {textTokens} {(textTokens == 1 ? "token" : "tokens")}, and a window takes {(long)contextTokens + scoredTokens}");
         return [.. Enumerable.Range(0, (int)count).Select(i => new TextWindow(i * scoredTokens, contextTokens, scoredTokens))];
     }
 }

@@ -53,10 +53,13 @@ public sealed class Engine : IDisposable
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         // More than the machine has cannot be kept, whatever is allowed.
         var sharedBytes = _options.Memory?.LimitBytes ?? ResidentMemory.TotalBytes();
-        var askedBytes = _options.KvMemoryBytes == 0 ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20) : _options.KvMemoryBytes;
+        var askedBytes = _options.KvMemoryBytes == 0
+            ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20)
+            : _options.KvMemoryBytes;
         _memory = new MemoryBudget(Math.Min(askedBytes, sharedBytes), _options.Memory);
         _cache = new KvCache(_options.Kv, config.Attention, _memory);
-        _pool = _options.Workers ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
+        _pool = _options.Workers
+            ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
         _pass = NewPass(model);
         // Of a budget that is shared, scratch is a part.
@@ -68,7 +71,8 @@ public sealed class Engine : IDisposable
         _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
-            model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken, (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
+            model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,
+            (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
         { OpenPageBytes = _cache.OpenPageBytes, KeptBytes = bytes.Kept(_policy, ContextTokens) };
     }
@@ -109,7 +113,9 @@ public sealed class Engine : IDisposable
     /// <summary>What the prefix cache holds, which is among the pages in use, and what it has been good for. For between steps.</summary>
     public PrefixFigures Prefixes => _cache.Prefixes.Figures;
 
-    /// <summary>Bytes that the engine has taken beside the model's weights: what it may take of <see cref="EngineOptions.Memory"/> or of a budget of its own.</summary>
+    /// <summary>
+    /// Bytes that the engine has taken beside the model's weights: what it may take of <see cref="EngineOptions.Memory"/> or of a budget of its own.
+    /// </summary>
     public MemoryFigures Memory => _memory.Figures;
 
     /// <summary>What time it is.</summary>
@@ -132,8 +138,8 @@ public sealed class Engine : IDisposable
 
     /// <summary>Accepts a request; <see cref="Step"/> computes it. Its options are copied: what becomes of them afterwards is nothing to it.</summary>
     /// <exception cref="KvasirException">
-    /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory; an option is out of range; the queue is full;
-    /// the sequence was submitted before.
+    /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory; an option is out of range; the queue is
+    /// full; the sequence was submitted before.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
     public void Submit(Sequence sequence)
@@ -143,8 +149,9 @@ public sealed class Engine : IDisposable
     }
 
     /// <summary>
-    /// Computes one step for every running sequence. False when there was nothing to compute. What throws in a sequence's own part of the step, be it an observer
-    /// or a policy, ends that sequence alone (<see cref="Sequence.Failure"/>); what throws elsewhere ends those that were computing, and the engine serves others.
+    /// Computes one step for every running sequence. False when there was nothing to compute. What throws in a sequence's own part of the step, be it an
+    /// observer or a policy, ends that sequence alone (<see cref="Sequence.Failure"/>); what throws elsewhere ends those that were computing, and the engine
+    /// serves others.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
     /// <exception cref="InvalidOperationException">Another thread, or a callback of this one, is in a step.</exception>
@@ -268,7 +275,9 @@ public sealed class Engine : IDisposable
         var (most, limit) = (Math.Min(ContextTokens, _cache.TokenLimit + 2), Array.MaxLength / (2 + (config.HeadCount / config.KvHeadCount)));
         if (most <= limit)
             return (int)most;
-        throw Refused($"a context of {ContextTokens} tokens is beyond the {limit} that a model with {config.HeadCount / config.KvHeadCount} query heads for each KV head can have here");
+        throw Refused(
+            $"a context of {ContextTokens} tokens is beyond the {limit} that a model with "
+                + $"{config.HeadCount / config.KvHeadCount} query heads for each KV head can have here");
     }
 
     private ForwardPass NewPass(Model model)
@@ -279,11 +288,15 @@ public sealed class Engine : IDisposable
             if (_memory.TryTakeBeside(MemoryUse.Scratch, pass.ScratchBytes))
                 return pass;
             pass.Dispose();
-            throw Refused($"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens takes {pass.ScratchBytes} bytes, and {_options.Memory?.LeftBytes} of {_options.Memory?.LimitBytes} are left in the memory that engines share");
+            throw Refused(
+                $"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens takes {pass.ScratchBytes} bytes, "
+                    + $"and {_options.Memory?.LeftBytes} of {_options.Memory?.LimitBytes} are left in the memory that engines share");
         }
         catch (OutOfMemoryException)
         {
-            throw Refused($"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens does not fit into the {ResidentMemory.AvailableBytes()} bytes of memory that are available; a smaller context, fewer threads or a smaller batch take less");
+            throw Refused(
+                $"the scratch of {_pool.WorkerCount} threads for {_mostTokens} tokens does not fit into the {ResidentMemory.AvailableBytes()} "
+                    + "bytes of memory that are available; a smaller context, fewer threads or a smaller batch take less");
         }
     }
 
@@ -312,7 +325,8 @@ public sealed class Engine : IDisposable
         _limits.Require(sequence, options.Attention ?? _policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, seed) = (options.Attention ?? _policy, options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
-        var deadline = Math.Min(options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
+        var deadline = Math.Min(
+            options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
         sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed));
         _prefixes.Accept(sequence);

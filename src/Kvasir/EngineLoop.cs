@@ -64,8 +64,8 @@ public sealed class EngineLoop : IDisposable
     }
 
     /// <summary>
-    /// Takes no more requests, and completes when those that it has are answered, or ended with <see cref="KvasirError.Draining"/> because the time was over. Asked
-    /// again, it ends them at once. The loop is still to be disposed.
+    /// Takes no more requests, and completes when those that it has are answered, or ended with <see cref="KvasirError.Draining"/> because the time was over.
+    /// Asked again, it ends them at once. The loop is still to be disposed.
     /// </summary>
     /// <param name="timeout">Not negative, and at most 24 days; or infinite.</param>
     public Task DrainAsync(TimeSpan timeout)
@@ -84,7 +84,9 @@ public sealed class EngineLoop : IDisposable
         return _drained.Task;
     }
 
-    /// <summary>Ends the step in progress, fails what has no end yet, and disposes the engine. From a callback of the engine's own thread it does so when that returns.</summary>
+    /// <summary>
+    /// Ends the step in progress, fails what has no end yet, and disposes the engine. From a callback of the engine's own thread it does so when that returns.
+    /// </summary>
     public void Dispose()
     {
         _stopping = true;

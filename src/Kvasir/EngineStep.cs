@@ -128,7 +128,8 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         }
         catch (UnreachableException imbalance)
         {
-            Broken = new KvasirException(KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
+            Broken = new KvasirException(
+                KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
             IsFailing = true;
             scheduler.Waiting.Close(Broken);
             scheduler.FailAll(Broken);

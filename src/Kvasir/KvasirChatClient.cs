@@ -14,10 +14,11 @@ namespace Kvasir;
 /// A model behind <see cref="IChatClient"/>: stateless; streams, honours temperature, top-p, top-k, seed, penalties, token limit and stop
 /// sequences, reports usage, and cancels. <c>AdditionalProperties["kvasir.attention"]</c> names a policy for one request, and <c>["kvasir.audit"]</c>
 /// the share of its attention that is audited; what that found is in the last update's <c>AdditionalProperties["kvasir.audit"]</c>, and so in the
-/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited. Answers are held to a JSON format or schema, whose keywords that could not be followed are in the last
-/// update's <c>["kvasir.ignored"]</c>; tools are called as the model's template has them, and what the model thinks first is reasoning. What a request asks for and would
-/// not get (tools that the template does not know, a stored conversation, content that is no text) is a <see cref="KvasirException"/>, as is an option outside its range. Client and model may be disposed while
-/// answers stream: those then end with <see cref="ObjectDisposedException"/>, and so do later calls.
+/// message's, as <see cref="AuditFigures"/>; the usage counts the heads that were audited. Answers are held to a JSON format or schema, whose keywords that
+/// could not be followed are in the last update's <c>["kvasir.ignored"]</c>; tools are called as the model's template has them, and what the model thinks first
+/// is reasoning. What a request asks for and would not get (tools that the template does not know, a stored conversation, content that is no text) is a
+/// <see cref="KvasirException"/>, as is an option outside its range. Client and model may be disposed while answers stream: those then end with
+/// <see cref="ObjectDisposedException"/>, and so do later calls.
 /// </summary>
 public sealed class KvasirChatClient : IChatClient
 {
@@ -150,7 +151,9 @@ public sealed class KvasirChatClient : IChatClient
     private GenerationOptions Generation(ChatOptions? options, ChatTools tools, bool thinks)
     {
         if (options?.ConversationId is { } conversation)
-            throw new KvasirException(KvasirError.Unsupported, $"conversation '{MessageText.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
+            throw new KvasirException(
+                KvasirError.Unsupported,
+                $"conversation '{MessageText.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
         var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
         return new GenerationOptions
         {

@@ -10,7 +10,8 @@ namespace Kvasir;
 /// <param name="ContextTokens">The most tokens of one sequence.</param>
 /// <param name="ScratchBytes">Activations and scratch; 0 before an engine exists.</param>
 public sealed record MemoryPlan(
-    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes)
+    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken,
+    long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes)
 {
     /// <summary>What the pages that a sequence is writing take of that limit: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
     public long OpenPageBytes { get; init; }

@@ -55,7 +55,7 @@ def blob():
 def main():
     packed = zlib.compressobj(9, zlib.DEFLATED, -15)
     text = base64.b64encode(packed.compress(blob()) + packed.flush()).decode()
-    lines = [text[i:i + 150] for i in range(0, len(text), 150)]
+    lines = [text[i:i + 148] for i in range(0, len(text), 148)]
     with open(sys.argv[1], "w", newline="\n") as f:
         f.write("namespace Kvasir.Text.Words;\n\n")
         f.write("/// <summary>Canonical decompositions and combining classes of Unicode %s, written by tools/tokenizer-goldens/canonical_table.py.</summary>\n" % u.unidata_version)

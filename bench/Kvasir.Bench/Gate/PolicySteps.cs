@@ -65,7 +65,10 @@ internal sealed class PolicySteps : IDisposable
         WriteAxes();
         _scratch.PrepareToObserve(Shape, Depth + PagePool.PageTokens);
         foreach (var entry in PolicyCatalog.Entries)
-            cases.Add(new GateCase($"a step of {entry.Name}", "policy", Least.GetValueOrDefault(entry.Name, double.PositiveInfinity), Step(PolicyCatalog.Dense), Step(Made(entry))));
+            cases.Add(
+                new GateCase(
+                    $"a step of {entry.Name}", "policy", Least.GetValueOrDefault(entry.Name, double.PositiveInfinity),
+                    Step(PolicyCatalog.Dense), Step(Made(entry))));
     }
 
     public void Dispose()

@@ -13,7 +13,8 @@ internal static class VariantTables
     public static IEnumerable<string> Missing(IReadOnlySet<object> covered) =>
         from type in typeof(Variant<>).Assembly.GetTypes()
         from field in type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
-        where field.FieldType is { IsArray: true } array && array.GetElementType() is { IsGenericType: true } element && element.GetGenericTypeDefinition() == typeof(Variant<>)
+        where field.FieldType is { IsArray: true } array && array.GetElementType() is { IsGenericType: true } element
+            && element.GetGenericTypeDefinition() == typeof(Variant<>)
         let name = $"{type.Name}.{field.Name}"
         where !Exempt.Contains(name) && !covered.Contains(field.GetValue(null)!)
         select name;

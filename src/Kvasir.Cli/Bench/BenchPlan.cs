@@ -67,7 +67,8 @@ internal sealed record BenchPlan
         var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
         var tokens = TokensAt(depth);
         return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount)
-            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention) + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBackLimits(tokens - depth, 1))));
+            + Attention.Max(policy => policy.SharedIndexBytes(config.Attention)
+                + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBackLimits(tokens - depth, 1))));
 
         static long Pages(long tokens) => Math.Max(1, (tokens + PagePool.PageTokens - 1) / PagePool.PageTokens);
     }
@@ -83,14 +84,16 @@ internal sealed record BenchPlan
             {
                 throw new KvasirException(
                     KvasirError.ContextExceeded,
-                    $"depth {depth} with {Math.Max(MaxPrefill, MaxSteps)} tokens on top is beyond the context of {context} tokens{(ContextTokens == 0 ? "; --context allows more" : "")}");
+                    $"depth {depth} with {Math.Max(MaxPrefill, MaxSteps)} tokens on top is beyond the "
+                        + $"context of {context} tokens{(ContextTokens == 0 ? "; --context allows more" : "")}");
             }
 
             if (KvBytesAt(depth, config) is var needed && needed > limit)
             {
                 throw new KvasirException(
                     KvasirError.KvMemoryExceeded,
-                    $"depth {depth} with a batch of {Batches[^1]} takes {needed} bytes of KV memory, and {limit} {(KvMemoryBytes == 0 ? "can be had" : "are allowed")}; a smaller depth or batch, or --kv q8, takes less");
+                    $"depth {depth} with a batch of {Batches[^1]} takes {needed} bytes of KV memory, "
+                        + $"and {limit} {(KvMemoryBytes == 0 ? "can be had" : "are allowed")}; a smaller depth or batch, or --kv q8, takes less");
             }
         }
     }

@@ -85,7 +85,9 @@ internal sealed record BenchRow
     /// <summary>Memory bandwidth of as many threads, measured before and after the case.</summary>
     public double? BandwidthBytesPerSecond { get; init; }
 
-    /// <summary>The time that reading <see cref="BytesPerStep"/> takes at that bandwidth, as a share of the step's time: 1 is as fast as memory allows.</summary>
+    /// <summary>
+    /// The time that reading <see cref="BytesPerStep"/> takes at that bandwidth, as a share of the step's time: 1 is as fast as memory allows.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? FloorShare { get; init; }
 

@@ -36,7 +36,9 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         get
         {
             var (probe, tokens, earlier) = (_probe, _stageTokens, _earlierTokens);
-            var done = tokens == 0 || probe is null ? "" : $": {SpeedText.Describe(earlier + probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
+            var done = tokens == 0 || probe is null
+                ? ""
+                : $": {SpeedText.Describe(earlier + probe.DoneTokens, tokens, TimeProvider.System.GetElapsedTime(_stageStart))}";
             return $"case {Math.Min(_caseIndex + 1, plan.CaseCount)} of {plan.CaseCount}, {_stage}{done}";
         }
     }
@@ -52,7 +54,18 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
                 using var engine = new Engine(model, plan.Options(depth, model.Config));
                 using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) { AuditShare = plan.AuditShare };
                 _probe = probe;
-                MeasureDepth(engine, probe, template with { Attention = policy.Name, Depth = depth, Threads = engine.ThreadCount, Fill = FillName(depth), KvBytesPerToken = engine.Plan.KvBytesPerToken, ScratchBytes = engine.Plan.ScratchBytes });
+                {
+                    var row = template with
+                    {
+                        Attention = policy.Name,
+                        Depth = depth,
+                        Threads = engine.ThreadCount,
+                        Fill = FillName(depth),
+                        KvBytesPerToken = engine.Plan.KvBytesPerToken,
+                        ScratchBytes = engine.Plan.ScratchBytes,
+                    };
+                    MeasureDepth(engine, probe, row);
+                }
             }
         }
     }
@@ -88,8 +101,8 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
             probe.FillByPrefill(depth, cancellation);
     }
 
-    // The first steps run code that is not optimised yet, and read weights that are not in memory yet. Every policy has code of its own, and may do without it at
-    // another depth: steps are warm when they have become no faster a few times.
+    // The first steps run code that is not optimised yet, and read weights that are not in memory yet. Every policy has code of its own, and may do without it
+    // at another depth: steps are warm when they have become no faster a few times.
     private void WarmUp(EngineProbe probe)
     {
         Begin("warming up", 0);

@@ -22,9 +22,11 @@ internal static class BenchTable
         ("attention ms/layer", static row => Number(row.AttentionMsPerLayer)),
         ("choosing ms/layer", static row => row.SelectionMsPerLayer is 0 ? None : Number(row.SelectionMsPerLayer)),
         (AuditTitle, static row => Number(row.AuditMsPerLayer)),
-        ("keys read", static row => row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
+        ("keys read", static row =>
+            row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
-        ("of floor", static row => row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
+        ("of floor", static row =>
+            row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("peak", static row => SizeText.Bytes(row.PeakBytes)),
     ];
 
@@ -61,7 +63,8 @@ internal static class BenchTable
         output.WriteLine($"\n{heading}");
         var widths = Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => row[i].Length)).ToArray();
         foreach (var row in rows)
-            output.WriteLine($"  {string.Join("  ", row.Select((cell, i) => IsWords(rows[^1][i]) ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))).TrimEnd()}");
+            output.WriteLine(
+                $"  {string.Join("  ", row.Select((cell, i) => IsWords(rows[^1][i]) ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))).TrimEnd()}");
     }
 
     private static bool IsWords(string cell) => cell.Length > 1 && !char.IsAsciiDigit(cell[0]);
@@ -87,8 +90,14 @@ internal static class BenchTable
     private static List<string[]> MachineRows(MachineReport machine) =>
     [
         ["cores", $"{machine.PhysicalCores} ({machine.Threads} threads){string.Concat(machine.InstructionSets.Select(static set => $", {set}"))}"],
-        .. machine.UnusedInstructionSets is { } unused ? new[] { new[] { "unused", $"{string.Join(", ", unused)}: the processor has them, this build or its settings do not" } } : [],
-        ["memory", $"{SizeText.Bytes(machine.MemoryBytes)}{string.Concat(machine.Bandwidth.Select(static sample => $", {Threads(sample.Threads)} {(sample.Threads == 1 ? "reads" : "read")} {Giga(sample.BytesPerSecond)} GB/s"))}"],
+        .. machine.UnusedInstructionSets is { } unused
+            ? new[] { new[] { "unused", $"{string.Join(", ", unused)}: the processor has them, this build or its settings do not" } }
+            : [],
+        [
+            "memory",
+            SizeText.Bytes(machine.MemoryBytes) + string.Concat(machine.Bandwidth.Select(static sample =>
+                $", {Threads(sample.Threads)} {(sample.Threads == 1 ? "reads" : "read")} {Giga(sample.BytesPerSecond)} GB/s")),
+        ],
         ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
     ];
 
@@ -99,7 +108,8 @@ internal static class BenchTable
         {
             SizeText.Count(read.Threads), Giga(read.BytesPerSecond), Giga(read.BestBytesPerSecond),
             Giga(compute.F32OperationsPerSecond), Giga(compute.Bf16OperationsPerSecond), Giga(compute.Int8OperationsPerSecond),
-            string.Join(", ", new[] { ("f32", compute.F32Form), ("bf16", compute.Bf16Form), ("int8", compute.Int8Form) }.Where(static form => form.Item2 is not null).Select(static form => $"{form.Item1} {form.Item2}")),
+            string.Join(", ", new[] { ("f32", compute.F32Form), ("bf16", compute.Bf16Form), ("int8", compute.Int8Form) }
+                .Where(static form => form.Item2 is not null).Select(static form => $"{form.Item1} {form.Item2}")),
         }),
     ];
 
@@ -107,14 +117,18 @@ internal static class BenchTable
     {
         var row = report.Results[0];
         var layers = row.Layers is { } count ? $" ({(count == 1 ? "one layer" : $"{count} layers")} only)" : "";
-        return $"{row.Model}{layers}, weights {row.Weights}, KV {row.Kv}, {Threads(row.Threads)}, median of {row.Repeat}{(report.Partial == true ? ", interrupted: not all cases" : "")}";
+        return $"{row.Model}{layers}, weights {row.Weights}, KV {row.Kv}, {Threads(row.Threads)}, "
+            + $"median of {row.Repeat}{(report.Partial == true ? ", interrupted: not all cases" : "")}";
     }
 
     private static string Legend(BenchReport report)
     {
         var fills = report.Results.Where(static row => row.Depth > 0).Select(static row => row.Fill).Distinct().ToArray();
-        var fill = fills is ["random"] ? "\nThe cache was filled with random keys and values, not computed." : fills is ["prefill"] ? "\nThe cache was computed from random tokens." : "";
-        return "linear, attention, read and floor are of a decode step; 100% of the floor is reading its bytes at the memory bandwidth measured beside it." + fill;
+        var fill = fills is ["random"] ? "\nThe cache was filled with random keys and values, not computed."
+            : fills is ["prefill"] ? "\nThe cache was computed from random tokens."
+            : "";
+        return "linear, attention, read and floor are of a decode step; 100% of the floor is reading its bytes at the memory bandwidth measured beside it."
+            + fill;
     }
 
     private static string Threads(int count) => $"{count} {(count == 1 ? "thread" : "threads")}";

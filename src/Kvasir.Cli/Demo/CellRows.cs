@@ -78,7 +78,8 @@ internal static class CellRows
         return text[..end].TrimEnd() + More;
     }
 
-    private static int[] Widths(IReadOnlyList<TableCell[]> rows) => [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => CellWidth.Of(row[i].Text)))];
+    private static int[] Widths(IReadOnlyList<TableCell[]> rows) =>
+        [.. Enumerable.Range(0, rows[0].Length).Select(i => rows.Max(row => CellWidth.Of(row[i].Text)))];
 
     private static int Total(int[] widths) => widths.Sum() + Gap * (widths.Length - 1);
 }

@@ -35,5 +35,6 @@ internal sealed class DemoBoard
     public void Add(int question, int policy, DemoAnswer answer) => Volatile.Write(ref _answers[question * Labels.Count + policy], answer);
 
     /// <summary>Null as long as the policy has answered nothing.</summary>
-    public DemoScore? Score(int policy) => DemoScore.Of([.. Enumerable.Range(0, Questions.Count).Select(question => Answer(question, policy)).OfType<DemoAnswer>()]);
+    public DemoScore? Score(int policy) =>
+        DemoScore.Of([.. Enumerable.Range(0, Questions.Count).Select(question => Answer(question, policy)).OfType<DemoAnswer>()]);
 }

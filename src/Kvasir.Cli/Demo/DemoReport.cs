@@ -9,7 +9,8 @@ namespace Kvasir.Cli.Demo;
 /// <param name="SharedMs">That they took.</param>
 /// <param name="Partial">True when it was interrupted.</param>
 internal sealed record DemoReport(
-    string Model, int Context, int TextTokens, int SharedTokens, double SharedMs, ulong Seed, string Kv, int Threads, bool? Partial, DemoPolicyReport[] Policies, DemoQuestionReport[] Questions)
+    string Model, int Context, int TextTokens, int SharedTokens, double SharedMs, ulong Seed,
+    string Kv, int Threads, bool? Partial, DemoPolicyReport[] Policies, DemoQuestionReport[] Questions)
 {
     public static DemoReport Of(Model model, DemoPlan plan, DemoRun run, DemoBoard board) => new(
         model.Config.Name,
@@ -22,14 +23,19 @@ internal sealed record DemoReport(
         run.ThreadCount,
         board.AnswerCount < board.Questions.Count * board.Labels.Count ? true : null,
         [.. run.Policies.Select((policy, i) => DemoPolicyReport.Of(policy.Name, board.Score(i)))],
-        [.. board.Questions.Select((question, i) => new DemoQuestionReport(question.Asked, question.Number, Math.Round(question.Depth, 4), [.. Answers(run, board, i)]))]);
+        [
+            .. board.Questions.Select((question, i) =>
+                new DemoQuestionReport(question.Asked, question.Number, Math.Round(question.Depth, 4), [.. Answers(run, board, i)])),
+        ]);
 
     private static IEnumerable<DemoAnswerReport> Answers(DemoRun run, DemoBoard board, int question)
     {
         for (var i = 0; i < run.Policies.Count; i++)
         {
             if (board.Answer(question, i) is { } answer)
-                yield return new DemoAnswerReport(run.Policies[i].Name, answer.Text, answer.IsRight, answer.KeysRead, answer.Tokens, Math.Round(answer.DecodeMs, 3), Math.Round(answer.PromptMs, 3));
+                yield return new DemoAnswerReport(
+                    run.Policies[i].Name, answer.Text, answer.IsRight, answer.KeysRead,
+                    answer.Tokens, Math.Round(answer.DecodeMs, 3), Math.Round(answer.PromptMs, 3));
         }
     }
 }

@@ -21,7 +21,9 @@ internal sealed class DemoRun : IDisposable
     private volatile Sequence? _computed;
 
     /// <param name="model">Must outlive the run.</param>
-    /// <exception cref="KvasirException">The context is too long for the model or the memory, or too short for the questions, or a policy does not fit the model.</exception>
+    /// <exception cref="KvasirException">
+    /// The context is too long for the model or the memory, or too short for the questions, or a policy does not fit the model.
+    /// </exception>
     public DemoRun(Model model, DemoPlan plan)
     {
         var config = model.Config;
@@ -33,16 +35,34 @@ internal sealed class DemoRun : IDisposable
         foreach (var policy in plan.Policies)
             policy.RequireFits(shape);
         Haystack = NeedleHaystack.Of(new SampleRequest(model.Tokenizer, plan.ContextTokens, plan.Seed, 0), plan.QuestionCount);
-        _prompts = [.. Haystack.Questions.Select(question => PromptTokens.Of(model.Tokenizer, new Sample(Haystack.Text, question.Prompt, "", [question.Answer], Haystack.AnswerTokens, ScoringRule.ContainsAll)))];
+        _prompts =
+        [
+            .. Haystack.Questions.Select(question => PromptTokens.Of(
+                model.Tokenizer, new Sample(Haystack.Text, question.Prompt, "", [question.Answer], Haystack.AnswerTokens, ScoringRule.ContainsAll))),
+        ];
         TextTokens = _prompts.Min(static prompt => prompt.ContextTokens);
-        Policies = [.. plan.Policies.Select(policy => policy is SparsePolicy { Zones.MinContext: var least } && least > TextTokens ? ComparisonFlags.WithMinContext(policy, 0) : policy)];
+        Policies =
+        [
+            .. plan.Policies.Select(policy =>
+                policy is SparsePolicy { Zones.MinContext: var least } && least > TextTokens ? ComparisonFlags.WithMinContext(policy, 0) : policy),
+        ];
         Lowered = [.. Policies.Except(plan.Policies)];
         _seed = plan.Seed;
         // The last tokens of the text are each policy's own: what it observes, and what tells the first token.
         var own = Math.Max(DensePart.LeastOwnTokens, Policies.Max(static policy => policy.ObservedPromptRows));
         var sharedTokens = Math.Max(0, TextTokens - own) / SharedPrompt.UnitTokens * SharedPrompt.UnitTokens;
         _shared = sharedTokens == 0 ? null : new SharedPrompt([.. _prompts[0].Tokens.Take(sharedTokens)]);
-        _engine = new Engine(model, new EngineOptions { Threads = plan.Threads, Kv = plan.Kv, ContextTokens = plan.ContextTokens, MaxSequences = 1, Queue = QueueLimits.None, PromptsFirst = true });
+        _engine = new Engine(
+            model,
+            new EngineOptions
+            {
+                Threads = plan.Threads,
+                Kv = plan.Kv,
+                ContextTokens = plan.ContextTokens,
+                MaxSequences = 1,
+                Queue = QueueLimits.None,
+                PromptsFirst = true,
+            });
         if (_engine.Plan.TokensThatFit >= plan.ContextTokens)
             return;
         var memory = _engine.Plan;
@@ -85,7 +105,12 @@ internal sealed class DemoRun : IDisposable
         var given = Math.Min(WarmUpTokens, tokens.Length / 2);
         foreach (var policy in Policies)
         {
-            var options = new GenerationOptions { Attention = ComparisonFlags.WithMinContext(policy, 0), GivenTokens = tokens.AsMemory(^given..), MaxTokens = 0 };
+            var options = new GenerationOptions
+            {
+                Attention = ComparisonFlags.WithMinContext(policy, 0),
+                GivenTokens = tokens.AsMemory(^given..),
+                MaxTokens = 0,
+            };
             TimedSequence.RunAll(_engine, [new TimedSequence(new Sequence(tokens.AsSpan(..^given), options))], cancellation);
         }
     }
@@ -97,7 +122,8 @@ internal sealed class DemoRun : IDisposable
         if (_shared is null)
             return;
         int[] tokens = [.. _prompts[0].Tokens.Take(SharedTokens)];
-        var timed = new TimedSequence(new Sequence(tokens, new GenerationOptions { MaxTokens = 1, IgnoreEnd = true, Sampling = SamplingOptions.Greedy }) { Shared = _shared });
+        var options = new GenerationOptions { MaxTokens = 1, IgnoreEnd = true, Sampling = SamplingOptions.Greedy };
+        var timed = new TimedSequence(new Sequence(tokens, options) { Shared = _shared });
         _computed = timed.Sequence;
         TimedSequence.RunAll(_engine, [timed], cancellation);
         ComputedMs = timed.PromptMs;
@@ -124,7 +150,8 @@ internal sealed class DemoRun : IDisposable
         while (timed.Sequence.TryRead(out var piece))
             text += piece.Text;
         var reads = DecodeReads.Of(_engine, timed.Sequence, attention);
-        return new DemoAnswer(text.Trim(), Haystack.Questions[question].IsAnsweredBy(text), reads.KeysRead, timed.Sequence.DecodedCount, timed.DecodeMs, timed.PromptMs);
+        return new DemoAnswer(
+            text.Trim(), Haystack.Questions[question].IsAnsweredBy(text), reads.KeysRead, timed.Sequence.DecodedCount, timed.DecodeMs, timed.PromptMs);
     }
 
     public void Dispose()

@@ -5,7 +5,9 @@ using Kvasir.Evaluation.Tasks;
 
 namespace Kvasir.Cli.Demo;
 
-/// <summary>A <see cref="DemoBoard"/> as lines: a row for each question with a column for each policy, and below a row for each policy with what its answers cost.</summary>
+/// <summary>
+/// A <see cref="DemoBoard"/> as lines: a row for each question with a column for each policy, and below a row for each policy with what its answers cost.
+/// </summary>
 internal static class DemoTable
 {
     private const string None = "-";
@@ -41,7 +43,9 @@ internal static class DemoTable
     }
 
     /// <summary>As "✓ 47": the number that the model said, or else what it said, or a dash.</summary>
-    public static string Marked(DemoAnswer answer) => $"{(answer.IsRight ? "✓" : "✗")} {Printable.Line(HaystackQuestion.NumberIn(answer.Text) ?? (answer.Text.Length > 0 ? answer.Text : None), MostAnswerChars)}";
+    public static string Marked(DemoAnswer answer) =>
+        (answer.IsRight ? "✓ " : "✗ ")
+        + Printable.Line(HaystackQuestion.NumberIn(answer.Text) ?? (answer.Text.Length > 0 ? answer.Text : None), MostAnswerChars);
 
     // Policies side by side where they find room, else some of them below the others.
     private static IEnumerable<int[]> Blocks(DemoBoard board, int limit) =>
@@ -52,7 +56,11 @@ internal static class DemoTable
         var asked = Enumerable.Range(0, board.Questions.Count).Count(question => board.Answer(question, 0) is not null);
         var count = Math.Clamp(questionLimit, 1, board.Questions.Count);
         var first = Math.Clamp(asked + 1 - count, 0, board.Questions.Count - count);
-        TableCell[][] answers = [[.. policies.Select(policy => new TableCell(board.Labels[policy]))], .. Enumerable.Range(first, count).Select(question => policies.Select(policy => Shown(board.Answer(question, policy))).ToArray())];
+        TableCell[][] answers =
+        [
+            [.. policies.Select(policy => new TableCell(board.Labels[policy]))],
+            .. Enumerable.Range(first, count).Select(question => policies.Select(policy => Shown(board.Answer(question, policy))).ToArray()),
+        ];
         // What the text says, and where, is left out before an answer is cut.
         var rows = new List<TableCell[]>();
         for (var labels = 3; labels > 0 && (rows.Count == 0 || !CellRows.Fit(rows, limit)); labels--)
@@ -63,10 +71,12 @@ internal static class DemoTable
     private static List<TableCell[]> Labels(DemoBoard board, int first, int count, int labels) =>
     [
         ((TableCell[])[new("question"), new("answer"), new("at")])[..labels],
-        .. board.Questions.Skip(first).Take(count).Select(question => ((TableCell[])[new(question.Asked), new(question.Number), new(ShareText.Text(Math.Round(question.Depth, 2)))])[..labels]),
+        .. board.Questions.Skip(first).Take(count)
+            .Select(question => ((TableCell[])[new(question.Asked), new(question.Number), new(ShareText.Text(Math.Round(question.Depth, 2)))])[..labels]),
     ];
 
-    private static TableCell Shown(DemoAnswer? answer) => answer is null ? new TableCell(Open, CellTone.Dim) : new TableCell(Marked(answer), answer.IsRight ? CellTone.Right : CellTone.Wrong);
+    private static TableCell Shown(DemoAnswer? answer) =>
+        answer is null ? new TableCell(Open, CellTone.Dim) : new TableCell(Marked(answer), answer.IsRight ? CellTone.Right : CellTone.Wrong);
 
     private static List<TableCell[]> Scores(DemoBoard board, int limit)
     {
@@ -77,7 +87,8 @@ internal static class DemoTable
             rows =
             [
                 [new("policy"), .. shown.Select(static cost => new TableCell(cost.Title))],
-                .. board.Labels.Select((label, policy) => (TableCell[])[new(label), .. shown.Select(cost => new TableCell(board.Score(policy) is { } score ? cost.Cell(score) : None))]),
+                .. board.Labels.Select((label, policy) =>
+                    (TableCell[])[new(label), .. shown.Select(cost => new TableCell(board.Score(policy) is { } score ? cost.Cell(score) : None))]),
             ];
         }
 

@@ -11,7 +11,8 @@ internal static class AnswerLengths
 {
     public static void Write(IReadOnlyList<EvaluatedSample> samples, TextWriter output)
     {
-        var rows = samples.Where(static sample => sample is { AnswerTokens: not null, Policy: not PairedDifference.Dense }).GroupBy(static sample => (sample.Protocol, sample.Policy)).ToArray();
+        var rows = samples.Where(static sample => sample is { AnswerTokens: not null, Policy: not PairedDifference.Dense })
+            .GroupBy(static sample => (sample.Protocol, sample.Policy)).ToArray();
         if (rows.Length == 0)
             return;
         output.WriteLine();

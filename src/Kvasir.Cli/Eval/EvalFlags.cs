@@ -16,7 +16,13 @@ internal static class EvalFlags
         "TASK",
         $"Tasks or families, with commas between: {string.Join(", ", TaskCatalog.Entries.Select(static entry => entry.Family).Distinct())}, "
         + $"{string.Join(", ", TaskCatalog.Entries.Select(static entry => entry.Name))}",
-        new("TASK", "a task", TryParseTasks) { Choices = static () => [.. TaskCatalog.Entries.Select(static entry => entry.Family).Concat(TaskCatalog.Entries.Select(static entry => entry.Name)).Distinct()] });
+        new("TASK", "a task", TryParseTasks)
+        {
+            Choices = static () =>
+            [
+                .. TaskCatalog.Entries.Select(static entry => entry.Family).Concat(TaskCatalog.Entries.Select(static entry => entry.Name)).Distinct(),
+            ],
+        });
 
     public static readonly ValueFlag<string> File = new(
         "--file",
@@ -52,7 +58,10 @@ internal static class EvalFlags
     {
         var (names, file) = (Names(typed.Get(Tasks)), typed.Find(File));
         var takers = names.Where(name => TaskCatalog.Find(name).Any(static entry => entry.Needs is not null)).ToHashSet();
-        return [.. names.SelectMany(name => PlannedTask.Of(name, takers.Count == 0 || takers.Contains(name) ? file : null)).DistinctBy(static task => task.Name)];
+        return
+        [
+            .. names.SelectMany(name => PlannedTask.Of(name, takers.Count == 0 || takers.Contains(name) ? file : null)).DistinctBy(static task => task.Name),
+        ];
     }
 
     /// <summary>Tasks of the families that were asked for which need a file that was not given.</summary>

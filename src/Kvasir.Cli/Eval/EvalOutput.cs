@@ -9,7 +9,8 @@ internal static class EvalOutput
     /// <summary>In place of a path.</summary>
     public const string StandardOutput = "-";
 
-    public static readonly ValueFlag<string> State = new("--state", "Keep every result here; an interrupted run goes on where it stopped", FlagValues.WrittenFile);
+    public static readonly ValueFlag<string> State = new(
+        "--state", "Keep every result here; an interrupted run goes on where it stopped", FlagValues.WrittenFile);
     public static readonly SwitchFlag Restart = new("--restart", "With --state: begin the file anew");
 
     public static readonly ValueFlag<string> Json = new(

@@ -24,10 +24,13 @@ internal sealed class EvalResults
         {
             if (Run?.Progress is not { } now)
                 return _making;
-            var score = now.Policy is not null && _scores.TryGetValue((now.Task, now.Context, now.Protocol, now.Policy), out var so) ? $", score {EvalTable.Score(so.Sum / so.Count)}" : "";
+            var score = now.Policy is not null && _scores.TryGetValue((now.Task, now.Context, now.Protocol, now.Policy), out var so)
+                ? $", score {EvalTable.Score(so.Sum / so.Count)}"
+                : "";
             var left = now.Left is { } time ? $", {SpeedText.Duration(time)} left" : "";
             var what = now.Policy ?? $"prompts, {ShareText.Text(Math.Round(now.PromptShare, 2))}";
-            return $"{now.Task}, {SizeText.Count(now.Context)} tokens, {ProtocolText.Letter(now.Protocol)} {what}: {SizeText.Count(now.Done)} of {SizeText.Count(now.Total)}{score}{left}";
+            return $"{now.Task}, {SizeText.Count(now.Context)} tokens, {ProtocolText.Letter(now.Protocol)} {what}: "
+                + $"{SizeText.Count(now.Done)} of {SizeText.Count(now.Total)}{score}{left}";
         }
     }
 

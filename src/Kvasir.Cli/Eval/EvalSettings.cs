@@ -17,7 +17,8 @@ internal static class EvalSettings
         return new EvaluationSettings
         {
             Model = config.Name,
-            Shape = $"{config.Architecture}, {config.LayerCount} layers, {config.HeadCount} query and {config.KvHeadCount} KV heads of {config.HeadDim}, weights {SizeText.Bytes(model.Weights.Bytes)}, window {SizeText.Count(config.ContextTokens)}",
+            Shape = $"{config.Architecture}, {config.LayerCount} layers, {config.HeadCount} query and {config.KvHeadCount} KV heads of {config.HeadDim}, "
+                + $"weights {SizeText.Bytes(model.Weights.Bytes)}, window {SizeText.Count(config.ContextTokens)}",
             Machine = $"{Processor.Name}, {ProcessorTopology.PhysicalCpus().Length} cores, {SizeText.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)}",
             Version = VersionText.Informational,
             Threads = run.ThreadCount,

@@ -8,7 +8,9 @@ using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Cli.Eval;
 
-/// <summary>An <see cref="EvaluationDocument"/> for people: a row for each task, length, protocol and policy; then all tasks together, where there are several.</summary>
+/// <summary>
+/// An <see cref="EvaluationDocument"/> for people: a row for each task, length, protocol and policy; then all tasks together, where there are several.
+/// </summary>
 internal static class EvalTable
 {
     private const string AllTasks = "all tasks";
@@ -45,12 +47,15 @@ internal static class EvalTable
         // What nobody measured has no column.
         var columns = Array.FindAll(Columns, column => rows.Any(row => column.Cell(row) is not null));
         new TextSections(output).Write(
-            $"{Printable.Line(settings.Model)}, KV {settings.Kv}, {settings.Threads} {(settings.Threads == 1 ? "thread" : "threads")}, seed {settings.Seed}{(document.Partial == true ? ", interrupted: not all samples" : "")}",
+            $"{Printable.Line(settings.Model)}, KV {settings.Kv}, {settings.Threads} {(settings.Threads == 1 ? "thread" : "threads")}, "
+                + $"seed {settings.Seed}{(document.Partial == true ? ", interrupted: not all samples" : "")}",
             [[.. columns.Select(static column => column.Title)], .. rows.Select(row => columns.Select(column => column.Cell(row) ?? None).ToArray())]);
         output.WriteLine();
         foreach (var protocol in rows.Select(static row => row.Protocol).Distinct().Order())
             output.WriteLine($"{ProtocolText.Title(protocol)}: {ProtocolText.Meaning(protocol)}");
-        output.WriteLine("from dense: on the same samples, with the 95% confidence interval by Student's t, but for less than ten that all differ by the same; ms and MB of keys, values and index are of a token under the policy.");
+        output.WriteLine(
+            "from dense: on the same samples, with the 95% confidence interval by Student's t, but for less than ten that all differ by the same; "
+                + "ms and MB of keys, values and index are of a token under the policy.");
         foreach (var meaning in FigureMeaning.Of(rows))
             output.WriteLine(meaning);
         AnswerLengths.Write(document.Samples, output);
@@ -60,5 +65,6 @@ internal static class EvalTable
 
     private static string Signed(double difference) => difference.ToString("+0.000;-0.000;0.000", CultureInfo.InvariantCulture);
 
-    private static string Number(double value) => value.ToString(value >= 99.95 ? "F0" : value >= 9.995 ? "F1" : value >= 0.9995 ? "F2" : "F4", CultureInfo.InvariantCulture);
+    private static string Number(double value) =>
+        value.ToString(value >= 99.95 ? "F0" : value >= 9.995 ? "F1" : value >= 0.9995 ? "F2" : "F4", CultureInfo.InvariantCulture);
 }

@@ -27,7 +27,9 @@ internal static class PplFlags
 
     public static readonly FlagGroup Group = new("Text", File, EvalFlags.Contexts with { Help = "Tokens of a window, as 4096,16k" }, Scored, Windows);
 
-    /// <exception cref="KvasirException">A length has no room for the scored tokens or is beyond the model, or the file is no text, or shorter than a window.</exception>
+    /// <exception cref="KvasirException">
+    /// A length has no room for the scored tokens or is beyond the model, or the file is no text, or shorter than a window.
+    /// </exception>
     public static EvaluationPlan Read(TypedCommand typed, Model model)
     {
         var native = model.Config.ContextTokens;

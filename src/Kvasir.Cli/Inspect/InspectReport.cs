@@ -10,7 +10,8 @@ namespace Kvasir.Cli.Inspect;
 /// <param name="TensorTypes">The tensors by type.</param>
 /// <param name="Tensors">All of them, with <c>--tensors</c>.</param>
 internal sealed record InspectReport(
-    string Path, string Format, string? Problem, IReadOnlyList<string> Notes, ShapeReport? Shape, TokenizerReport? Tokenizer, TemplateReport? Template, PlanReport? Plan,
+    string Path, string Format, string? Problem, IReadOnlyList<string> Notes,
+    ShapeReport? Shape, TokenizerReport? Tokenizer, TemplateReport? Template, PlanReport? Plan,
     TensorTypeReport[] TensorTypes, TensorReport[]? Tensors, JsonObject Metadata);
 
 /// <summary>The model's configuration; tokens and elements.</summary>

@@ -18,11 +18,21 @@ internal static class InspectText
             sections.Write("tokenizer", Tokenizer(tokenizer, report.Template!));
         if (report.Plan is { } plan)
         {
-            sections.Write("memory", [["weights", SizeText.Bytes(plan.WeightBytes)], ["available", SizeText.Bytes(plan.AvailableBytes)], ["for the KV cache", $"{SizeText.Bytes(plan.KvMemoryBytes)} unless --kv-memory says otherwise"]]);
+            sections.Write(
+                "memory",
+                [
+                    ["weights", SizeText.Bytes(plan.WeightBytes)], ["available", SizeText.Bytes(plan.AvailableBytes)],
+                    ["for the KV cache", $"{SizeText.Bytes(plan.KvMemoryBytes)} unless --kv-memory says otherwise"],
+                ]);
             sections.Write("KV cache", [["type", "per token", "tokens that fit", "native window"], .. plan.Kv.Select(Kv)]);
         }
 
-        sections.Write("tensors", [["type", "count", "size"], .. report.TensorTypes.Select(static type => new[] { type.Type, SizeText.Count(type.Count), SizeText.Bytes(type.Bytes) })]);
+        sections.Write(
+            "tensors",
+            [
+                ["type", "count", "size"],
+                .. report.TensorTypes.Select(static type => new[] { type.Type, SizeText.Count(type.Count), SizeText.Bytes(type.Bytes) }),
+            ]);
         if (report.Tensors is { } tensors)
             sections.Write("all tensors", [["name", "type", "size", "shape"], .. tensors.Select(Tensor)]);
         sections.Write("metadata", [.. report.Metadata.Select(static field => new[] { Printable.Line(field.Key), ShortValue.Line(field.Value) })]);
@@ -39,7 +49,12 @@ internal static class InspectText
         rows.Add(["layers", $"{shape.LayerCount}, width {shape.Width}, feed-forward {shape.FeedForwardWidth}"]);
         rows.Add(["heads", $"{shape.HeadCount} over {shape.KvHeadCount} KV heads of {shape.HeadDim}"]);
         rows.Add(["output", shape.TiedEmbedding ? "tied to the embedding" : "a matrix of its own"]);
-        rows.Add(["native window", $"{SizeText.Count(shape.ContextTokens)} tokens{(shape.SlidingWindowTokens is { } window ? $", of which {SizeText.Count(window)} are seen at once" : "")}"]);
+        rows.Add(
+            [
+                "native window",
+                $"{SizeText.Count(shape.ContextTokens)} tokens"
+                    + $"{(shape.SlidingWindowTokens is { } window ? $", of which {SizeText.Count(window)} are seen at once" : "")}",
+            ]);
         rows.Add(["RoPE", Rope(shape.Rope)]);
         return rows;
     }
@@ -65,12 +80,19 @@ internal static class InspectText
         ["vocabulary", $"{SizeText.Count(tokenizer.VocabularySize)} tokens"],
         ["begin", tokenizer.BeginToken is { } begin ? $"{Named(begin)}{(tokenizer.AddsBegin ? "" : ", not added by itself")}" : "none"],
         ["end", tokenizer.EndTokens.Length == 0 ? "none" : string.Join(", ", tokenizer.EndTokens.Select(Named))],
-        ["chat template", template.Problem is { } problem ? $"unusable: {Printable.Line(problem)}" : template.Exists ? $"yes, {Printable.Line(template.Name!)}" : "none: completes text only"],
+        [
+            "chat template",
+            template.Problem is { } problem ? $"unusable: {Printable.Line(problem)}"
+                : template.Exists ? $"yes, {Printable.Line(template.Name!)}"
+                : "none: completes text only",
+        ],
     ];
 
     private static string Named(NamedToken token) => $"{Printable.Line(token.Piece)} ({token.Id})";
 
-    private static string[] Kv(KvPlanReport kv) => [kv.Kv, SizeText.Bytes(kv.BytesPerToken), SizeText.Count(kv.TokensThatFit), SizeText.Bytes(kv.NativeWindowBytes)];
+    private static string[] Kv(KvPlanReport kv) =>
+        [kv.Kv, SizeText.Bytes(kv.BytesPerToken), SizeText.Count(kv.TokensThatFit), SizeText.Bytes(kv.NativeWindowBytes)];
 
-    private static string[] Tensor(TensorReport tensor) => [Printable.Line(tensor.Name), tensor.Type, SizeText.Bytes(tensor.Bytes), $"[{string.Join(", ", tensor.Shape)}]"];
+    private static string[] Tensor(TensorReport tensor) =>
+        [Printable.Line(tensor.Name), tensor.Type, SizeText.Bytes(tensor.Bytes), $"[{string.Join(", ", tensor.Shape)}]"];
 }

@@ -54,7 +54,8 @@ internal sealed record ModelContents(string Path, string Format, string Tokenize
     {
         try
         {
-            return JsonNode.Parse(JsonFile.Read(path, LimitBytes).Span) as JsonObject ?? throw new KvasirException(KvasirError.BadFile, $"{path}: not a JSON object");
+            return JsonNode.Parse(JsonFile.Read(path, LimitBytes).Span) as JsonObject
+                ?? throw new KvasirException(KvasirError.BadFile, $"{path}: not a JSON object");
         }
         // The second is for a key that occurs twice.
         catch (Exception problem) when (problem is JsonException or ArgumentException)

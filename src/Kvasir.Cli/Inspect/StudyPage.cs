@@ -31,20 +31,23 @@ internal static class StudyPage
     {
         page.Element(
             "p",
-            $"The last {report.Queries} of {SizeText.Count(report.PromptTokens)} prompt tokens were attended by every policy, as if they had been generated, and densely. Figures are means over them.",
+            $"The last {report.Queries} of {SizeText.Count(report.PromptTokens)} prompt tokens were attended by every policy, "
+                + "as if they had been generated, and densely. Figures are means over them.",
             ("class", "note"));
         page.Open("div", ("class", "policies"));
         page.Table("Policies", [["#", "policy", .. Titles, "worst layer"], .. report.Policies.Select(Row)]);
         page.Close();
         page.Element(
             "p",
-            "Keys read: from memory, of those in sight, by all query heads of a KV head together. By a head: those that a query head used. Mass kept: dense attention's weight on these."
+            "Keys read: from memory, of those in sight, by all query heads of a KV head together. "
+                + "By a head: those that a query head used. Mass kept: dense attention's weight on these."
             + " Error: the distance of a head's output from the dense one, relative to its length.",
             ("class", "note"));
         page.Element("h2", "How attention is spread");
         page.Element(
             "p",
-            "A line for each layer, from the first (dark) to the last (light), and their median: the mass that the best keys hold. The numbers are policies, at the share of keys that a head used;"
+            "A line for each layer, from the first (dark) to the last (light), and their median: "
+                + "the mass that the best keys hold. The numbers are policies, at the share of keys that a head used;"
             + " how far one lies below the lines is what its choice lost against the best of that size.",
             ("class", "note"));
         MassPlot.Write(page, report);
@@ -58,7 +61,8 @@ internal static class StudyPage
         var worst = policy.Layers.MaxBy(static layer => layer.Error)!;
         return
         [
-            $"{index + 1}", policy.Policy, ShareText.Text(policy.KeysReadShare), ShareText.Text(policy.KeysUsedShare), ShareText.Text(policy.MassKept), ShareText.Text(policy.Error),
+            $"{index + 1}", policy.Policy, ShareText.Text(policy.KeysReadShare),
+            ShareText.Text(policy.KeysUsedShare), ShareText.Text(policy.MassKept), ShareText.Text(policy.Error),
             worst.Error > 0 ? $"{worst.Layer}: {ShareText.Text(worst.Error)}" : "none",
         ];
     }
@@ -99,7 +103,16 @@ internal static class StudyPage
         page.Close();
         page.Open("details");
         page.Element("summary", "By layer");
-        page.Table("Means over heads", [["layer", .. Titles], .. policy.Layers.Select(static layer => new[] { $"{layer.Layer}", ShareText.Text(layer.KeysReadShare), ShareText.Text(layer.KeysUsedShare), ShareText.Text(layer.MassKept), ShareText.Text(layer.Error) })]);
+        page.Table(
+            "Means over heads",
+            [
+                ["layer", .. Titles],
+                .. policy.Layers.Select(static layer => new[]
+                {
+                    $"{layer.Layer}", ShareText.Text(layer.KeysReadShare), ShareText.Text(layer.KeysUsedShare),
+                    ShareText.Text(layer.MassKept), ShareText.Text(layer.Error),
+                }),
+            ]);
         page.Close();
     }
 

@@ -9,7 +9,8 @@ namespace Kvasir.Cli.Inspect;
 /// <param name="KeyShares">Shares of the keys in sight, for <paramref name="MassOfBestKeys"/>.</param>
 /// <param name="MassOfBestKeys">For each layer: the attention mass that these shares hold when the best keys are taken; no policy keeps more.</param>
 internal sealed record StudyReport(
-    ModelReport Model, int PromptTokens, int Queries, string Kv, int Threads, int Layers, int Heads, int KvHeads, PolicyStudyReport[] Policies, double[] KeyShares,
+    ModelReport Model, int PromptTokens, int Queries, string Kv, int Threads, int Layers,
+    int Heads, int KvHeads, PolicyStudyReport[] Policies, double[] KeyShares,
     double[][] MassOfBestKeys)
 {
     public static StudyReport Of(Engine engine, AttentionStudy study)
@@ -35,7 +36,8 @@ internal sealed record StudyReport(
 internal sealed record PolicyStudyReport(string Policy, double KeysReadShare, double KeysUsedShare, double MassKept, double Error, LayerStudyReport[] Layers)
 {
     public static PolicyStudyReport Of(PolicyStudy study) => new(
-        study.Policy, StudyReport.Rounded(study.KeysRead.Mean), StudyReport.Rounded(study.KeysUsed.Mean), StudyReport.Rounded(study.MassKept.Mean), StudyReport.Rounded(study.Error.Mean),
+        study.Policy, StudyReport.Rounded(study.KeysRead.Mean), StudyReport.Rounded(study.KeysUsed.Mean),
+        StudyReport.Rounded(study.MassKept.Mean), StudyReport.Rounded(study.Error.Mean),
         [.. Enumerable.Range(0, study.Error.LayerCount).Select(layer => LayerStudyReport.Of(study, layer))]);
 }
 
@@ -43,7 +45,8 @@ internal sealed record PolicyStudyReport(string Policy, double KeysReadShare, do
 internal sealed record LayerStudyReport(int Layer, double KeysReadShare, double KeysUsedShare, double MassKept, double Error, HeadFiguresReport Heads)
 {
     public static LayerStudyReport Of(PolicyStudy study, int layer) => new(
-        layer, StudyReport.Rounded(study.KeysRead.LayerMean(layer)), StudyReport.Rounded(study.KeysUsed.LayerMean(layer)), StudyReport.Rounded(study.MassKept.LayerMean(layer)),
+        layer, StudyReport.Rounded(study.KeysRead.LayerMean(layer)),
+        StudyReport.Rounded(study.KeysUsed.LayerMean(layer)), StudyReport.Rounded(study.MassKept.LayerMean(layer)),
         StudyReport.Rounded(study.Error.LayerMean(layer)),
         new HeadFiguresReport(
             StudyReport.Rounded(study.KeysUsed.Layer(layer)), StudyReport.Rounded(study.MassKept.Layer(layer)), StudyReport.Rounded(study.Error.Layer(layer))));

@@ -37,7 +37,9 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         {
             sections.Write($"{policy.Name}: {policy.Summary}", Facts(policy));
             if (policy.Options.Length > 0)
-                sections.Write("  options", [["name", "default", "range", "meaning"], .. policy.Options.Select(static o => new[] { o.Name, o.Default, o.Range, o.Summary })]);
+                sections.Write(
+                    "  options",
+                    [["name", "default", "range", "meaning"], .. policy.Options.Select(static o => new[] { o.Name, o.Default, o.Range, o.Summary })]);
         }
 
         return ExitCode.Ok;

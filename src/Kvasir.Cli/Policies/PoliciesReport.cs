@@ -20,7 +20,10 @@ internal sealed record PolicyReport(
     public static PolicyReport Of(PolicyEntry entry)
     {
         var policy = new PolicySpec(entry).Create();
-        var needs = entry.Needs ?? (policy.ObservesDecode ? "attention weights of every step" : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens" : null);
+        var needs = entry.Needs
+            ?? (policy.ObservesDecode ? "attention weights of every step"
+                : policy.ObservedPromptRows > 0 ? $"attention weights of the last {policy.ObservedPromptRows} prompt tokens"
+                : null);
         var options = entry.Options.Select(static option => new PolicyOptionReport(option.Name, option.Default, option.Range, option.Summary));
         var budgets = entry.Budgets.Select(budget => $"{entry.Name}:{budget}");
         var drops = policy.DropsRows && policy.KeptAt(0, (0, 1)) is not null;

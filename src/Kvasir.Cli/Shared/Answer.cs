@@ -52,7 +52,8 @@ internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Log
     {
         var start = TimeProvider.System.GetTimestamp();
         using var progress = new ProgressLine(
-            shell, quiet, () => $"reading the prompt: {SpeedText.Describe(sequence.CachedCount, sequence.PromptCount, TimeProvider.System.GetElapsedTime(start))}");
+            shell, quiet,
+            () => $"reading the prompt: {SpeedText.Describe(sequence.CachedCount, sequence.PromptCount, TimeProvider.System.GetElapsedTime(start))}");
         var readTokens = 0;
         while (sequence.GeneratedCount == 0 && sequence.Finish == FinishReason.None)
         {

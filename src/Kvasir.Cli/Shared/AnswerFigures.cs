@@ -24,14 +24,16 @@ internal static class AnswerFigures
             },
             Timings(model, sequence),
             new SamplingReport(
-                sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP, sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
+                sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP,
+                sampling.RepetitionPenalty, sampling.PresencePenalty, sampling.FrequencyPenalty),
             sequence.Seed,
             engine.Policy.Name,
             sequence.AuditFigures is { } audit ? AuditReport.Of(audit, engine.ThreadCount) : null,
             KvName(engine),
             engine.ThreadCount,
             new MemoryReport(
-                plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes, plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()));
+                plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes,
+                plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()));
     }
 
     /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
@@ -39,7 +41,8 @@ internal static class AnswerFigures
     {
         var engine = started.Engine;
         var (sequence, timings) = (answer.Sequence, Timings(engine.Model, answer.Sequence));
-        yield return $"load {Time(timings.LoadMs)} | prefill {(answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "")}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
+        var read = answer.ReadTokens < sequence.PromptCount ? $"{SizeText.Count(answer.ReadTokens)} of " : "";
+        yield return $"load {Time(timings.LoadMs)} | prefill {read}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
         if (sequence.CachedTokens > 0)
             yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn";
@@ -52,16 +55,19 @@ internal static class AnswerFigures
     }
 
     /// <summary>How far attention was from dense attention; null where nobody asked.</summary>
-    public static string? AuditLine(Engine engine, Sequence sequence) => sequence.AuditFigures is { } figures ? AuditReport.Of(figures, engine.ThreadCount).Line() : null;
+    public static string? AuditLine(Engine engine, Sequence sequence) =>
+        sequence.AuditFigures is { } figures ? AuditReport.Of(figures, engine.ThreadCount).Line() : null;
 
     /// <summary>The model and the memory plan.</summary>
     public static IEnumerable<string> PlanLines(Engine engine)
     {
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
-        yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
+        yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | "
+            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
-        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: {SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
+        yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
+            + $"{SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
     }
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
@@ -74,7 +80,8 @@ internal static class AnswerFigures
         // The first token comes out of the prefill. The step that gave the end of the text counts, though no token of it is kept.
         var decoded = sequence.GeneratedCount - 1 + (sequence.Finish == FinishReason.End ? 1 : 0);
         return new TimingsReport(
-            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount - sequence.CachedTokens, timings.PrefillMs), Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs))
+            Round(model.LoadMs)!.Value, Round(timings.PrefillMs), Rate(sequence.PromptCount - sequence.CachedTokens, timings.PrefillMs),
+            Round(timings.DecodeMs), Rate(decoded, timings.DecodeMs), Round(timings.EndMs))
         {
             GuessedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.GuessedTokens : null,
             AcceptedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.AcceptedTokens : null,

@@ -44,4 +44,5 @@ internal sealed record AlternativeReport(int Token, string Piece, double Logprob
 /// <param name="OpenPageBytes">Of KV pages that are being written, which some types keep in floats as well.</param>
 /// <param name="PeakBytes">The most memory that the process has had resident, the pages of the model's file included.</param>
 internal sealed record MemoryReport(
-    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken, long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long OpenPageBytes, long PeakBytes);
+    long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken,
+    long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long OpenPageBytes, long PeakBytes);

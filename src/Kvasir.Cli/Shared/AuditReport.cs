@@ -14,7 +14,8 @@ namespace Kvasir.Cli.Shared;
 /// <param name="KeysUsedShare">Rows that a query head used: less, where the heads of a group want different ones.</param>
 /// <param name="AuditMs">What the audit cost, in milliseconds of the answer's time.</param>
 internal sealed record AuditReport(
-    double Share, long AuditedHeads, double MeanError, double P50Error, double P99Error, int? WorstLayer, double WorstLayerError, double MassKept, double KeysReadShare,
+    double Share, long AuditedHeads, double MeanError, double P50Error, double P99Error,
+    int? WorstLayer, double WorstLayerError, double MassKept, double KeysReadShare,
     double KeysUsedShare, double AuditMs)
 {
     /// <summary>Whether there is anything to say.</summary>
@@ -22,14 +23,17 @@ internal sealed record AuditReport(
     public bool IsEmpty => AuditedHeads == 0;
 
     public static AuditReport Of(AuditFigures figures, int threads) => new(
-        figures.Share, figures.HeadCount, Rounded(figures.MeanError), Rounded(figures.P50Error), Rounded(figures.P99Error), figures.WorstLayer, Rounded(figures.WorstLayerError),
+        figures.Share, figures.HeadCount, Rounded(figures.MeanError), Rounded(figures.P50Error),
+        Rounded(figures.P99Error), figures.WorstLayer, Rounded(figures.WorstLayerError),
         Rounded(figures.MassKept), Rounded(figures.KeysReadShare), Rounded(figures.KeysUsedShare), Rounded(figures.ComputeMs / threads));
 
     /// <summary>For people.</summary>
     public string Line() => IsEmpty
         ? $"audit of {Percent(Share)}: no head left anything out"
-        : $"audit of {SizeText.Count(AuditedHeads)} heads: error mean {Percent(MeanError)}, p50 {Percent(P50Error)}, p99 {Percent(P99Error)}, worst layer {WorstLayer} {Percent(WorstLayerError)}"
-            + $" | mass kept {Percent(MassKept)} | keys read {Percent(KeysReadShare)}, by a head {Percent(KeysUsedShare)} | {AuditMs.ToString("0.#", CultureInfo.InvariantCulture)} ms";
+        : $"audit of {SizeText.Count(AuditedHeads)} heads: error mean {Percent(MeanError)}, p50 {Percent(P50Error)}, p99 {Percent(P99Error)}, "
+            + $"worst layer {WorstLayer} {Percent(WorstLayerError)}"
+            + $" | mass kept {Percent(MassKept)} | keys read {Percent(KeysReadShare)}, "
+            + $"by a head {Percent(KeysUsedShare)} | {AuditMs.ToString("0.#", CultureInfo.InvariantCulture)} ms";
 
     // JSON has no number for what is none, and such an error says the same as a huge one.
     private static double Rounded(double value) => double.IsFinite(value) ? Math.Round(value, 6) : double.MaxValue;

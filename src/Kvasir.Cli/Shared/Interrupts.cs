@@ -45,7 +45,9 @@ internal sealed class Interrupts
         return false;
     }
 
-    /// <summary>Until the result is disposed of, an interrupt that finds nobody calls this before the system ends the process: a terminal is put in order.</summary>
+    /// <summary>
+    /// Until the result is disposed of, an interrupt that finds nobody calls this before the system ends the process: a terminal is put in order.
+    /// </summary>
     public IDisposable Leaving(Action leave)
     {
         var earlier = _leave;

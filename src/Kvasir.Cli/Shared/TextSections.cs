@@ -30,7 +30,10 @@ internal sealed class TextSections(TextWriter output)
         }
 
         foreach (var row in rows)
-            output.WriteLine($"  {string.Join(new string(' ', Gap), row.Select((cell, i) => Aligned(cell, widths[i], isText: i == 0 || hasWords[i], isLast: i == row.Length - 1)))}");
+        {
+            var cells = row.Select((cell, i) => Aligned(cell, widths[i], isText: i == 0 || hasWords[i], isLast: i == row.Length - 1));
+            output.WriteLine($"  {string.Join(new string(' ', Gap), cells)}");
+        }
     }
 
     private static string Aligned(string cell, int width, bool isText, bool isLast)

@@ -69,13 +69,15 @@ internal static class UsageFault
                 return $"{operand.Name} is missing: {verb.Usage}";
         }
 
-        return verb.AllFlags.FirstOrDefault(flag => flag.IsRequired && !typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == flag.Name)) is { } missing
+        return verb.AllFlags.FirstOrDefault(flag => flag.IsRequired
+            && !typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == flag.Name)) is { } missing
             ? $"{missing.Name} {missing.ValueName} is missing"
             : null;
     }
 
     // Only of what is text may one begin with a dash.
-    private static string TextWithDash(ParseResult parsed) => VerbOf(parsed)!.Operands.FirstOrDefault(static operand => operand.Value == FlagValues.Text) is { } text
+    private static string TextWithDash(ParseResult parsed) =>
+        VerbOf(parsed)!.Operands.FirstOrDefault(static operand => operand.Value == FlagValues.Text) is { } text
         ? $" (a {text.Name} that begins with a dash goes after --)"
         : "";
 

@@ -31,10 +31,12 @@ internal sealed class VersionText(Shell shell) : SynchronousCommandLineAction
     private static bool IsAheadOfTime => !RuntimeFeature.IsDynamicCodeSupported;
 
     private static string? Unused() => Processor.UnusedInstructionSets is [_, ..] sets
-        ? $"{(IsAheadOfTime ? "compiled ahead of time without" : "kept by the runtime's settings from using")} {string.Join(", ", sets)}, which this processor has"
+        ? $"{(IsAheadOfTime ? "compiled ahead of time without" : "kept by the runtime's settings from using")} "
+            + $"{string.Join(", ", sets)}, which this processor has"
         : null;
 
     private static string Slow(string set) => IsAheadOfTime
         ? $"warning: this build has no {set}, which this processor has, and takes up to 100 times as long; publish it with -p:IlcInstructionSet=x86-64-v3"
-        : $"warning: this process may not use {set}, which this processor has, and takes many times as long; see DOTNET_EnableAVX2 and DOTNET_EnableHWIntrinsic";
+        : $"warning: this process may not use {set}, which this processor has, and takes many times as long; "
+            + "see DOTNET_EnableAVX2 and DOTNET_EnableHWIntrinsic";
 }

@@ -19,6 +19,7 @@ internal static class ElementBounds
     }
 
     // ASCII, letters from Latin to Armenian, kana and ideographs: marks that join lie in other blocks, or are no letters.
-    private static bool IsPlain(char c) => c is (>= ' ' and < '\x7f') or (>= '\u3041' and <= '\u3096') or (>= '\u30A1' and <= '\u30FA') or (>= '\u3400' and <= '\u9FFF')
+    private static bool IsPlain(char c) =>
+        c is (>= ' ' and < '\x7f') or (>= '\u3041' and <= '\u3096') or (>= '\u30A1' and <= '\u30FA') or (>= '\u3400' and <= '\u9FFF')
         || (c < '\u0590' && char.IsLetter(c));
 }

@@ -16,8 +16,12 @@ internal static class FoundPolicy
         var best = report.Best!;
         ReportFile.Write(path, writer =>
         {
-            writer.WriteLine($"# Found by kvasir tune on {DateTime.Now.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, kvasir {VersionText.Informational}, for {Printable.Line(report.Model)}:");
-            writer.WriteLine($"# {(report.By == "time" ? "the least time a token" : "the fewest keys read")} of all settings that keep {ShareText.Text(report.Target)} of {Printable.Line(report.Measure)}.");
+            writer.WriteLine(
+                $"# Found by kvasir tune on {DateTime.Now.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)}, "
+                    + $"kvasir {VersionText.Informational}, for {Printable.Line(report.Model)}:");
+            writer.WriteLine(
+                $"# {(report.By == "time" ? "the least time a token" : "the fewest keys read")} of all "
+                    + $"settings that keep {ShareText.Text(report.Target)} of {Printable.Line(report.Measure)}.");
             writer.WriteLine($"# On {Printable.Line(samples)} it keeps {TuneTable.Figures(best)};");
             writer.WriteLine($"# dense attention takes {TuneTable.Time(report.Dense)}. It was:");
             writer.WriteLine($"# {Printable.Line(commandLine)}");

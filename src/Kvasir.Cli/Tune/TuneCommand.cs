@@ -57,7 +57,8 @@ internal sealed class TuneCommand(Shell shell) : Verb
         if (run.Dense is { } dense)
         {
             var best = isWhole ? run.Best : null;
-            var report = new TuneReport(model.Config.Name, MeasureText(typed, plan), options.Target, options.ByTime ? "time" : "keys", isWhole ? null : true, dense, run.Points, best);
+            var report = new TuneReport(
+                model.Config.Name, MeasureText(typed, plan), options.Target, options.ByTime ? "time" : "keys", isWhole ? null : true, dense, run.Points, best);
             Show(report, typed);
             if (best is not null && path is not null)
                 FoundPolicy.Write(path, report, SampleText(plan), typed.CommandLine);
@@ -113,7 +114,8 @@ internal sealed class TuneCommand(Shell shell) : Verb
         var sparse = report.Points.Where(static point => point.KeysRead < 1).ToArray();
         shell.Error.WriteLine(sparse.Length == 0
             ? "kvasir: no policy reads less than everything on these samples; --min-context 0 lets them choose on short ones"
-            : $"kvasir: no setting keeps {ShareText.Text(report.Target)}; the nearest is {Printable.Line(sparse.MaxBy(static point => point.Kept)!.Policy)} with {ShareText.Text(sparse.Max(static point => point.Kept))}");
+            : $"kvasir: no setting keeps {ShareText.Text(report.Target)}; the nearest is "
+                + $"{Printable.Line(sparse.MaxBy(static point => point.Kept)!.Policy)} with {ShareText.Text(sparse.Max(static point => point.Kept))}");
         return ExitCode.Failed;
     }
 

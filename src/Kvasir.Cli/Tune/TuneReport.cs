@@ -7,4 +7,5 @@ namespace Kvasir.Cli.Tune;
 /// <param name="By">What the best has least of: keys or time.</param>
 /// <param name="Partial">True where it was interrupted.</param>
 /// <param name="Best">Null where nothing keeps the target.</param>
-internal sealed record TuneReport(string Model, string Measure, double Target, string By, bool? Partial, TunedPoint Dense, IReadOnlyList<TunedPoint> Points, TunedPoint? Best);
+internal sealed record TuneReport(
+    string Model, string Measure, double Target, string By, bool? Partial, TunedPoint Dense, IReadOnlyList<TunedPoint> Points, TunedPoint? Best);

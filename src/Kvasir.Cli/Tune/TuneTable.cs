@@ -10,12 +10,17 @@ namespace Kvasir.Cli.Tune;
 internal static class TuneTable
 {
     public static void Write(TuneReport report, TextWriter output) => new TextSections(output).Write(
-        $"{Printable.Line(report.Model)}: {Printable.Line(report.Measure)}, target {ShareText.Text(report.Target)}{(report.Partial == true ? ", interrupted: not all settings" : "")}",
-        [["policy", "kept", "95% interval", "keys read", "ms/token", "target"], Row(report.Dense, report, "-"), .. report.Points.Select(point => Row(point, report, "missed"))]);
+        $"{Printable.Line(report.Model)}: {Printable.Line(report.Measure)}, "
+            + $"target {ShareText.Text(report.Target)}{(report.Partial == true ? ", interrupted: not all settings" : "")}",
+        [
+            ["policy", "kept", "95% interval", "keys read", "ms/token", "target"],
+            Row(report.Dense, report, "-"), .. report.Points.Select(point => Row(point, report, "missed")),
+        ]);
 
     /// <summary>As "99.3% (95% interval 98.9% to 99.7%), 4.2% of the keys, 12.3 ms a token".</summary>
     public static string Figures(TunedPoint point) =>
-        $"{ShareText.Text(point.Kept)}{(Interval(point) is { } interval ? $" (95% interval {interval})" : "")}, {ShareText.Text(point.KeysRead)} of the keys, {Time(point)}";
+        $"{ShareText.Text(point.Kept)}{(Interval(point) is { } interval ? $" (95% interval {interval})" : "")}, "
+            + $"{ShareText.Text(point.KeysRead)} of the keys, {Time(point)}";
 
     /// <summary>As "1.02 ms a token".</summary>
     public static string Time(TunedPoint point) => point.MsPerToken is { } ms ? $"{Ms(ms)} ms a token" : "no time a token";

@@ -80,7 +80,10 @@ internal static class DocumentQuestions
     private static DocumentQuestion Hotpot(JsonElement item) => new(
         Text(item, "question"),
         [Text(item, "answer")],
-        [.. Texts(item.GetProperty("context"), document => $"{document[0].GetString()}\n{string.Concat(Texts(document[1], sentence => sentence.GetString()!))}")],
+        [
+            .. Texts(item.GetProperty("context"), document =>
+                $"{document[0].GetString()}\n{string.Concat(Texts(document[1], sentence => sentence.GetString()!))}"),
+        ],
         []);
 
     private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString() ?? throw new KeyNotFoundException(name);

@@ -24,8 +24,10 @@ internal static class LongBench
         ["multi_news"] = ("Summarise all of the news above on one page.", "\nSummary:", 512, ScoringRule.LongestSequence),
         ["samsum"] = ("{0}", "", 128, ScoringRule.LongestSequence),
         ["trec"] = ("{0}", "", 64, ScoringRule.ContainsAny),
-        ["passage_count"] = ("How many different paragraphs are above, counting repeated ones once? Answer with the number alone.", "\nNumber:", 32, ScoringRule.Numbers),
-        ["passage_retrieval_en"] = ("Which of the paragraphs above does this summary belong to?\n\n{0}\n\nAnswer as in: Paragraph 1.", "\nAnswer:", 32, ScoringRule.Numbers),
+        ["passage_count"] = (
+            "How many different paragraphs are above, counting repeated ones once? Answer with the number alone.", "\nNumber:", 32, ScoringRule.Numbers),
+        ["passage_retrieval_en"] = (
+            "Which of the paragraphs above does this summary belong to?\n\n{0}\n\nAnswer as in: Paragraph 1.", "\nAnswer:", 32, ScoringRule.Numbers),
         ["lcc"] = ("{0}", "", 64, ScoringRule.FirstLine),
         ["repobench-p"] = ("{0}", "", 64, ScoringRule.FirstLine),
     };
@@ -36,7 +38,8 @@ internal static class LongBench
         var name = line.Text("dataset");
         var set = name.EndsWith("_e", StringComparison.Ordinal) ? name[..^2] : name;
         if (!Sets.TryGetValue(set, out var rules))
-            throw new KvasirException(KvasirError.Unsupported, $"{line.File}:{line.Number}: dataset '{name}' is not supported; supported: {string.Join(", ", Sets.Keys)}");
+            throw new KvasirException(
+                KvasirError.Unsupported, $"{line.File}:{line.Number}: dataset '{name}' is not supported; supported: {string.Join(", ", Sets.Keys)}");
         // Code goes on where it stops; everything else is asked about.
         var question = rules.Question.Replace("{0}", line.FindText("input") ?? "", StringComparison.Ordinal);
         return new Sample(

@@ -24,7 +24,9 @@ internal sealed class PromptFileTask : EvaluationTask
             Needs = "JSONL with answers (or answer, outputs) and either prompt (or input), or context and question (or input); "
                 + "optional answer_prefix, max_new_tokens and scoring (any, all, f1, rouge, line, number)",
         },
-        new("longbench", "file", "a data set of LongBench, in the wording of this project", "Bai et al. 2023, LongBench", path => new PromptFileTask(path, LongBench.Read))
+        new(
+            "longbench", "file", "a data set of LongBench, in the wording of this project",
+            "Bai et al. 2023, LongBench", path => new PromptFileTask(path, LongBench.Read))
         {
             Needs = "JSONL of LongBench: context, input, answers, dataset",
         },

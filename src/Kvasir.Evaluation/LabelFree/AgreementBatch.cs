@@ -5,8 +5,12 @@ using Kvasir.Evaluation.Running;
 
 namespace Kvasir.Evaluation.LabelFree;
 
-/// <summary>Prompts whose dense answers are fed under other policies. A dense answer is computed once for all policies and protocols behind the same shared prompt, when the first asks for it.</summary>
-internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples, AgreementOptions options) : SampleBatch(engine, place, samples)
+/// <summary>
+/// Prompts whose dense answers are fed under other policies. A dense answer is computed once for all policies and protocols behind
+/// the same shared prompt, when the first asks for it.
+/// </summary>
+internal sealed class AgreementBatch(
+    Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples, AgreementOptions options) : SampleBatch(engine, place, samples)
 {
     private static readonly AttentionPolicy Dense = PolicyCatalog.Dense;
     private readonly Dictionary<int, Reference> _references = [];
@@ -18,10 +22,13 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
         Refer([.. chosen.Where(sample => !_references.ContainsKey(sample.Index))], cancellation);
         if (turn.Policy.Name == Dense.Name)
             return Array.ConvertAll(chosen, sample => _references[sample.Index].Result with { Protocol = turn.Protocol });
-        AnswerComparison[] compared = Array.ConvertAll(chosen, sample => new AnswerComparison(_references[sample.Index].Answer, sample.Prompt.Tokens.Count - DenseTokens(sample, turn.Protocol)));
+        AnswerComparison[] compared = Array.ConvertAll(
+            chosen, sample => new AnswerComparison(_references[sample.Index].Answer, sample.Prompt.Tokens.Count - DenseTokens(sample, turn.Protocol)));
         TimedSequence[] fed = [.. chosen.Zip(compared, (sample, comparison) => new TimedSequence(Feed(sample, turn, comparison)))];
         TimedSequence.RunAll(Engine, fed, cancellation);
-        TimedSequence?[] free = [.. chosen.Zip(compared, (sample, comparison) => options.DecodesAnswers && !comparison.IsEqual ? Free(sample, turn.Policy, DenseTokens(sample, turn.Protocol), watch: null) : null)];
+        TimedSequence?[] free = [
+            .. chosen.Zip(compared, (sample, comparison) =>
+                options.DecodesAnswers && !comparison.IsEqual ? Free(sample, turn.Policy, DenseTokens(sample, turn.Protocol), watch: null) : null)];
         TimedSequence.RunAll(Engine, [.. free.OfType<TimedSequence>()], cancellation);
         return [.. chosen.Select((sample, i) => Compared(sample, turn, compared[i], fed[i], free[i]?.Sequence))];
     }
@@ -74,7 +81,11 @@ internal sealed class AgreementBatch(Engine engine, BatchPlace place, IReadOnlyL
     private EvaluatedSample Compared(PlannedSample sample, BatchProtocol turn, AnswerComparison comparison, TimedSequence fed, Sequence? free)
     {
         var reference = _references[sample.Index].Result;
-        var result = WithoutWatching(Result(sample, turn, fed, comparison.Score), comparison.WatchMs) with { Divergence = comparison.Divergence, Expected = reference.Expected };
+        var result = WithoutWatching(Result(sample, turn, fed, comparison.Score), comparison.WatchMs) with
+        {
+            Divergence = comparison.Divergence,
+            Expected = reference.Expected,
+        };
         if (!options.DecodesAnswers)
             return result;
         return result with

@@ -18,7 +18,8 @@ public sealed record AgreementOptions(int Tokens = 128, int QuestionTokens = 32)
 
     /// <summary>All of it, in words.</summary>
     public override string ToString() =>
-        $"{Tokens} tokens, question of {QuestionTokens}{(IgnoreEnd ? ", past the end" : "")}{(MeasuresDivergence ? "" : ", no divergence")}{(DecodesAnswers ? "" : ", no answers")}";
+        $"{Tokens} tokens, question of {QuestionTokens}"
+            + $"{(IgnoreEnd ? ", past the end" : "")}{(MeasuresDivergence ? "" : ", no divergence")}{(DecodesAnswers ? "" : ", no answers")}";
 
     /// <exception cref="KvasirException">Something is out of its range.</exception>
     internal void Validate()

@@ -52,5 +52,6 @@ public sealed class AgreementTask : PlannedTask
         return new PlannedSample(index, new PromptTokens(tokens, Math.Max(0, tokens.Length - _options.QuestionTokens)), _options.Tokens);
     }
 
-    internal override SampleBatch Open(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) => new AgreementBatch(engine, place, samples, _options);
+    internal override SampleBatch Open(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) =>
+        new AgreementBatch(engine, place, samples, _options);
 }

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace Kvasir.Evaluation.LabelFree;
 
-/// <summary>A policy's predictions while dense attention's answer is fed under it. The prompt's last token is compared only where the policy computed it.</summary>
+/// <summary>
+/// A policy's predictions while dense attention's answer is fed under it. The prompt's last token is compared only where the policy computed it.
+/// </summary>
 /// <param name="questionTokens">Of the prompt's tokens, how many are fed under the policy.</param>
 internal sealed class AnswerComparison(DenseAnswer dense, int questionTokens)
 {

@@ -27,5 +27,6 @@ internal sealed class DenseAnswer(bool keepsLogits)
     }
 
     /// <summary>How far a policy's distribution is from that of token <paramref name="index"/>, nats; null where logits were not kept.</summary>
-    public double? Divergence(int index, ReadOnlySpan<float> logits) => keepsLogits ? SoftmaxLog.Divergence(_kept[index].Logits, _kept[index].Sum, logits) : null;
+    public double? Divergence(int index, ReadOnlySpan<float> logits) =>
+        keepsLogits ? SoftmaxLog.Divergence(_kept[index].Logits, _kept[index].Sum, logits) : null;
 }

@@ -28,7 +28,9 @@ internal sealed class TextLoss(IReadOnlyList<int> targets)
         var target = targets[index - 1];
         var loss = SoftmaxLog.Sum(logits) - logits[target];
         if (!double.IsFinite(loss))
-            throw new KvasirException(KvasirError.NotFinite, $"token {target}, {index} behind the dense part, has the logit {logits[target]}: its loss is not finite, and there is no perplexity");
+            throw new KvasirException(
+                KvasirError.NotFinite,
+                $"token {target}, {index} behind the dense part, has the logit {logits[target]}: its loss is not finite, and there is no perplexity");
         _sum += loss;
         _first += logits[target] >= SoftmaxLog.Largest(logits) ? 1 : 0;
         WatchMs += Stopwatch.GetElapsedTime(start).TotalMilliseconds;

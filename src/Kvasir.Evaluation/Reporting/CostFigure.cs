@@ -14,5 +14,6 @@ internal sealed record CostFigure(string Title, Func<EvaluationPoint, double?> O
 
     public static readonly CostFigure Time = new("ms per token", static point => point.MsPerToken, FigureText.Number, IsRelative: false);
 
-    public static readonly CostFigure Bytes = new("MB of cache read per token", static point => point.BytesPerToken / MegaBytes, FigureText.Number, IsRelative: false);
+    public static readonly CostFigure Bytes = new(
+        "MB of cache read per token", static point => point.BytesPerToken / MegaBytes, FigureText.Number, IsRelative: false);
 }

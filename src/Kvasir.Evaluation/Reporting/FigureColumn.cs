@@ -27,16 +27,20 @@ internal sealed record FigureColumn(string Title, Func<EvaluationPoint, string> 
         new("perplexity", static point => FigureText.Figure(point.Loss is { } loss ? Math.Exp(loss) : null)),
         new("loss, nats", static point => FigureText.Figure(point.Loss)),
         // More loss is worse, where a higher score is better.
-        new("loss from dense", static point => FigureText.Nats(point.LossDifference), static point => point.LossDifference is { } paired ? new PairedDifference(paired.PairCount, -paired.Mean, -paired.High, -paired.Low) : null),
+        new(
+            "loss from dense", static point => FigureText.Nats(point.LossDifference),
+            static point => point.LossDifference is { } paired ? new PairedDifference(paired.PairCount, -paired.Mean, -paired.High, -paired.Low) : null),
         new("mass kept", static point => FigureText.Percent(point.MassKept)),
         new("output error", static point => FigureText.Percent(point.OutputError)),
     ];
 
     /// <summary>Those in which any of the points has a figure.</summary>
-    public static IReadOnlyList<FigureColumn> Of(IReadOnlyCollection<EvaluationPoint> points) => [.. Known.Where(column => points.Any(point => column.Text(point) != FigureText.None))];
+    public static IReadOnlyList<FigureColumn> Of(IReadOnlyCollection<EvaluationPoint> points) =>
+        [.. Known.Where(column => points.Any(point => column.Text(point) != FigureText.None))];
 
     /// <summary>What a policy costs, whatever the task.</summary>
-    public static IReadOnlyList<FigureColumn> CostsOf(IReadOnlyCollection<EvaluationPoint> points) => [.. Costs.Where(column => points.Any(point => column.Text(point) != FigureText.None))];
+    public static IReadOnlyList<FigureColumn> CostsOf(IReadOnlyCollection<EvaluationPoint> points) =>
+        [.. Costs.Where(column => points.Any(point => column.Text(point) != FigureText.None))];
 
     public void WriteCell(Markup page, EvaluationPoint point) => page.Element("td", Text(point), ("class", Class(Difference?.Invoke(point))));
 

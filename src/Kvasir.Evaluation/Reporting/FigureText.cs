@@ -45,10 +45,12 @@ internal static class FigureText
     public static string Points(double? score) => score is { } value ? (value * 100).ToString("0.0", CultureInfo.InvariantCulture) : None;
 
     /// <summary>As −3.2 ± 1.1, in points of 100.</summary>
-    public static string Difference(PairedDifference? difference) => difference is { } paired ? $"{Signed(paired.Mean * 100, "0.0")}{(paired.Margin is { } margin ? $" ± {Points(margin)}" : "")}" : None;
+    public static string Difference(PairedDifference? difference) =>
+        difference is { } paired ? $"{Signed(paired.Mean * 100, "0.0")}{(paired.Margin is { } margin ? $" ± {Points(margin)}" : "")}" : None;
 
     /// <summary>As [−4.3, −2.1], in points of 100.</summary>
-    public static string Interval(PairedDifference? difference) => difference is { Low: { } low, High: { } high } ? $"[{Signed(low * 100, "0.0")}, {Signed(high * 100, "0.0")}]" : None;
+    public static string Interval(PairedDifference? difference) =>
+        difference is { Low: { } low, High: { } high } ? $"[{Signed(low * 100, "0.0")}, {Signed(high * 100, "0.0")}]" : None;
 
     /// <summary>As +0.012 ± 0.004.</summary>
     public static string Nats(PairedDifference? difference) => difference is { } paired

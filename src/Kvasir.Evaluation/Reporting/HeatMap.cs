@@ -62,10 +62,13 @@ internal sealed record HeatMap
         page.Element("text", Kinds.Column, ("x", Markup.Number(Left - 5)), ("y", Markup.Number(Top - 6)), ("text-anchor", "end"), ("class", "kind"));
         var columnStep = Step(ColumnNames.Count, (4 + (DigitWidth * ColumnNames.Max(static name => name.Length))) / CellWidth);
         for (var column = 0; column < ColumnNames.Count; column += columnStep)
-            page.Element("text", ColumnNames[column], ("x", Markup.Number(Left + ((column + 0.5) * CellWidth))), ("y", Markup.Number(Top - 6)), ("text-anchor", "middle"));
+            page.Element(
+                "text", ColumnNames[column], ("x", Markup.Number(Left + ((column + 0.5) * CellWidth))),
+                ("y", Markup.Number(Top - 6)), ("text-anchor", "middle"));
         var rowStep = Step(RowNames.Count, 11 / CellHeight);
         for (var row = 0; row < RowNames.Count; row += rowStep)
-            page.Element("text", RowNames[row], ("x", Markup.Number(Left - 5)), ("y", Markup.Number(Top + ((row + 0.5) * CellHeight) + 3.5)), ("text-anchor", "end"));
+            page.Element(
+                "text", RowNames[row], ("x", Markup.Number(Left - 5)), ("y", Markup.Number(Top + ((row + 0.5) * CellHeight) + 3.5)), ("text-anchor", "end"));
     }
 
     private void Cell(Markup page, int row, int column, double value)
@@ -75,7 +78,9 @@ internal sealed record HeatMap
         page.Element("title", $"{Kinds.Row} {RowNames[row]}, {Kinds.Column} {ColumnNames[column]}: {text}");
         page.Close();
         if (CellWidth >= (DigitWidth * ValueLetters) + 4 && CellHeight >= 14)
-            page.Element("text", text, ("x", Markup.Number(x + (CellWidth / 2))), ("y", Markup.Number(y + (CellHeight / 2) + 3.5)), ("text-anchor", "middle"), ("class", Scale.IsDark(value) ? "on-dark" : "on-light"));
+            page.Element(
+                "text", text, ("x", Markup.Number(x + (CellWidth / 2))), ("y", Markup.Number(y + (CellHeight / 2) + 3.5)),
+                ("text-anchor", "middle"), ("class", Scale.IsDark(value) ? "on-dark" : "on-light"));
     }
 
     // Every first, second, fourth and so on is named, so that names stand apart.
@@ -90,11 +95,18 @@ internal sealed record HeatMap
     private void Legend(Markup page, double top)
     {
         for (var i = 0; i < LegendSteps; i++)
-            page.Empty("rect", [.. Box(Left + (i * MapWidth / LegendSteps), top, (MapWidth / LegendSteps) + 0.3, 8, Scale.Colour(Scale.At((i + 0.5) / LegendSteps))), ("shape-rendering", "crispEdges")]);
+            page.Empty(
+                "rect",
+                [
+                    .. Box(Left + (i * MapWidth / LegendSteps), top, (MapWidth / LegendSteps) + 0.3, 8, Scale.Colour(Scale.At((i + 0.5) / LegendSteps))),
+                    ("shape-rendering", "crispEdges"),
+                ]);
         foreach (var place in Scale.Marks())
         {
             var anchor = place == 0 ? "start" : place == 1 ? "end" : "middle";
-            page.Element("text", ShareText.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))), ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
+            page.Element(
+                "text", ShareText.Text(Scale.At(place)), ("x", Markup.Number(Left + (place * MapWidth))),
+                ("y", Markup.Number(top + 20)), ("text-anchor", anchor));
         }
     }
 

@@ -18,10 +18,15 @@ internal static class LayerMaps
         var scale = new ColourScale(Math.Clamp(Axis.Logarithmic([least]).Least, LeastShare, 0.5), 1, IsLog: true, IsWarm: false);
         return
         [
-            .. known.GroupBy(static point => (point.Context, point.Protocol)).OrderBy(static group => group.Key.Context).ThenBy(static group => group.Key.Protocol).Select(group => new HeatMap
+            .. known.GroupBy(static point => (point.Context, point.Protocol)).OrderBy(static group => group.Key.Context)
+                .ThenBy(static group => group.Key.Protocol).Select(group => new HeatMap
             {
                 Title = $"{ProtocolText.Title(group.Key.Protocol)}, {FigureText.Tokens(group.Key.Context)} tokens",
-                Values = [.. group.Select(point => Enumerable.Range(0, layers).Select(layer => layer < point.LayerKeysRead.Count ? point.LayerKeysRead[layer] : null).ToArray())],
+                Values =
+                [
+                    .. group.Select(point =>
+                        Enumerable.Range(0, layers).Select(layer => layer < point.LayerKeysRead.Count ? point.LayerKeysRead[layer] : null).ToArray()),
+                ],
                 Scale = scale,
                 Kinds = ("policy", "layer"),
                 RowNames = [.. group.Select(static point => point.Policy)],

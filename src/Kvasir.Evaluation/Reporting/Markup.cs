@@ -81,7 +81,8 @@ internal sealed class Markup : IDisposable
         {
             for (var i = 0; i < legal.Length; i++)
             {
-                var isPair = char.IsSurrogate(text[i]) && ((i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) || (i > 0 && char.IsSurrogatePair(text[i - 1], text[i])));
+                var isPair = char.IsSurrogate(text[i])
+                    && ((i + 1 < text.Length && char.IsSurrogatePair(text[i], text[i + 1])) || (i > 0 && char.IsSurrogatePair(text[i - 1], text[i])));
                 legal[i] = isPair || XmlConvert.IsXmlChar(text[i]) ? text[i] : '\uFFFD';
             }
         });

@@ -27,7 +27,10 @@ internal static class NeedleMaps
             .. samples.GroupBy(static sample => sample.Policy).Select(policy => new HeatMap
             {
                 Title = policy.Key,
-                Values = [.. rows.Select(row => contexts.Select(context => Mean(policy.Where(sample => Row(sample) == row && sample.Context == context))).ToArray())],
+                Values =
+                [
+                    .. rows.Select(row => contexts.Select(context => Mean(policy.Where(sample => Row(sample) == row && sample.Context == context))).ToArray()),
+                ],
                 Scale = Scores,
                 Kinds = ("depth", "tokens"),
                 RowNames = [.. rows.Select(row => isBanded ? $"{ShareText.Text(row)}–{ShareText.Text(row + (1.0 / Bands))}" : ShareText.Text(row))],

@@ -14,7 +14,8 @@ internal static class PageScript
           tip.hidden = true;
           document.body.appendChild(tip);
           function textOf(shape) {
-            var title = shape.namespaceURI === 'http://www.w3.org/2000/svg' ? Array.from(shape.children).find(function (child) { return child.tagName === 'title'; }) : null;
+            var isDrawn = shape.namespaceURI === 'http://www.w3.org/2000/svg';
+            var title = isDrawn ? Array.from(shape.children).find(function (child) { return child.tagName === 'title'; }) : null;
             if (title) {
               shape.setAttribute('aria-label', title.textContent);
               title.remove();

@@ -20,7 +20,8 @@ internal static class PageSections
             ["seed", settings.Seed.ToString(CultureInfo.InvariantCulture)],
             ["tasks", Listed(samples.Select(static sample => sample.Task))],
             ["lengths", Listed(samples.Select(static sample => sample.Context).Order().Select(static context => $"{FigureText.Tokens(context)} tokens"))],
-            .. samples.Select(static sample => sample.Protocol).Distinct().Order().Select(static protocol => new[] { ProtocolText.Title(protocol), ProtocolText.Meaning(protocol) }),
+            .. samples.Select(static sample => sample.Protocol).Distinct().Order()
+                .Select(static protocol => new[] { ProtocolText.Title(protocol), ProtocolText.Meaning(protocol) }),
             ["samples", $"{Counted(document.Tasks)}{(document.Partial == true ? "; the run was interrupted, and others are missing" : "")}"],
         ]);
         page.Close();
@@ -32,7 +33,9 @@ internal static class PageSections
         page.Text("How to read it: scores are means over samples, in points of 100. ");
         if (overall.Any(static point => point.Difference is not null))
         {
-            page.Text("Every policy saw the same samples as dense attention, so that differences are taken sample by sample; ± is half of their 95% confidence interval, which less than ten samples that all differ by the same do not give. What is ");
+            page.Text(
+                "Every policy saw the same samples as dense attention, so that differences are taken sample by sample; "
+                    + "± is half of their 95% confidence interval, which less than ten samples that all differ by the same do not give. What is ");
             page.Element("span", "worse", ("class", "worse key"));
             page.Text(" or ");
             page.Element("span", "better", ("class", "better key"));
@@ -45,7 +48,9 @@ internal static class PageSections
 
         foreach (var meaning in FigureMeaning.Of(overall))
             page.Text($"{Capital(meaning)} ");
-        page.Text("Keys read is the share of the cached rows that all layers and heads read, a mean over samples; time is that of tokens fed under the policy. Protocols rank policies differently: hold figures only against those of the same.");
+        page.Text(
+            "Keys read is the share of the cached rows that all layers and heads read, a mean over samples; "
+                + "time is that of tokens fed under the policy. Protocols rank policies differently: hold figures only against those of the same.");
         page.Close();
     }
 
@@ -64,7 +69,10 @@ internal static class PageSections
         if (near.Count == 0)
             return;
         page.Element("h3", "The same near dense attention");
-        page.Element("p", "Differences from dense attention in points of 100, with their 95% confidence intervals; settings that lose more than the axis shows are left out.", ("class", "note"));
+        page.Element(
+            "p",
+            "Differences from dense attention in points of 100, with their 95% confidence intervals; settings that lose more than the axis shows are left out.",
+            ("class", "note"));
         Maps(page, near, "maps plots");
     }
 
@@ -100,7 +108,8 @@ internal static class PageSections
         if (needles.Length == 0)
             return;
         page.Element("h2", "Needles by depth and length");
-        page.Element("p", "Mean score by where the needle lies in the context, from its beginning (0%) to its end, and by the context's length.", ("class", "note"));
+        page.Element(
+            "p", "Mean score by where the needle lies in the context, from its beginning (0%) to its end, and by the context's length.", ("class", "note"));
         foreach (var (task, protocol, maps) in needles)
         {
             page.Element("h3", $"{task}, {ProtocolText.Title(protocol)}");

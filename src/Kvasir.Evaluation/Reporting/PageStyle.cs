@@ -8,7 +8,8 @@ internal static class PageStyle
 
     /// <summary>What is inside an SVG.</summary>
     public const string Drawing = """
-        svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); } .grid { stroke: var(--faint); stroke-width: 1; }
+        svg text { font: 11px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: var(--ink); }
+        .grid { stroke: var(--faint); stroke-width: 1; }
         svg text.title { font-size: 16px; font-weight: 600; } svg text.name { font-size: 13px; font-weight: 600; } svg text.kind { opacity: 0.75; }
         svg text.on-dark { fill: #ffffff; } svg text.on-light { fill: #1c1e21; } .sheet { fill: var(--paper); }
         .series { stroke: currentColor; fill: currentColor; } .series text { stroke: none; } .curve { fill: none; stroke-width: 1.8; stroke-linejoin: round; }

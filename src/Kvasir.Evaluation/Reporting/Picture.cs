@@ -9,7 +9,8 @@ internal sealed record Picture(string Title, double Width, double Height, Action
     {
         page.Open("figure");
         page.Element("figcaption", Title);
-        page.Open("svg", ("viewBox", $"0 0 {Markup.Number(Width)} {Markup.Number(Height)}"), ("width", Markup.Number(Width)), ("role", "img"), ("aria-label", Title));
+        page.Open(
+            "svg", ("viewBox", $"0 0 {Markup.Number(Width)} {Markup.Number(Height)}"), ("width", Markup.Number(Width)), ("role", "img"), ("aria-label", Title));
         Draw(page);
         page.Close();
         page.Close();

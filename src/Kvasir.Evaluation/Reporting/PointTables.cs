@@ -108,7 +108,9 @@ internal static class PointTables
             return;
         }
 
-        page.Open("td", ("class", FigureColumn.Class(point.Difference)), ("title", $"{point.Policy}: {point.SampleCount} samples, from dense {FigureText.Difference(point.Difference)}, 95% interval {FigureText.Interval(point.Difference)}"));
+        var title = $"{point.Policy}: {point.SampleCount} samples, from dense {FigureText.Difference(point.Difference)}, "
+            + $"95% interval {FigureText.Interval(point.Difference)}";
+        page.Open("td", ("class", FigureColumn.Class(point.Difference)), ("title", title));
         page.Text(FigureText.Points(point.Score));
         if (point.Difference is not null)
             page.Element("small", FigureText.Difference(point.Difference));

@@ -40,7 +40,12 @@ internal sealed record QualityPlot
         if (dense is not null)
             DenseLine(page, dense);
         foreach (var family in Points.GroupBy(static point => point.Source.Family).Where(family => Looks.ContainsKey(family.Key)))
-            Series(page, Looks[family.Key], [.. family.Where(point => Cost.Of(point.Source) is not null && point.Source.Policy != PairedDifference.Dense).OrderBy(point => Cost.Of(point.Source))]);
+            Series(
+                page, Looks[family.Key],
+                [
+                    .. family.Where(point => Cost.Of(point.Source) is not null && point.Source.Policy != PairedDifference.Dense)
+                        .OrderBy(point => Cost.Of(point.Source)),
+                ]);
     }
 
     private double XOf(double value) => Left + ((Width - Left - Right) * X.Place(value));
@@ -65,9 +70,12 @@ internal sealed record QualityPlot
             page.Element("text", Cost.Text(tick), ("x", Markup.Number(x)), ("y", Markup.Number(Height - Bottom + 18)), ("text-anchor", "middle"));
         }
 
-        page.Element("text", Cost.Title, ("x", Markup.Number((Left + Width - Right) / 2)), ("y", Markup.Number(Height - 10)), ("text-anchor", "middle"), ("class", "kind"));
         page.Element(
-            "text", QualityTitle, ("text-anchor", "middle"), ("class", "kind"), ("transform", $"translate(14 {Markup.Number((Top + Height - Bottom) / 2)}) rotate(-90)"));
+            "text", Cost.Title, ("x", Markup.Number((Left + Width - Right) / 2)),
+            ("y", Markup.Number(Height - 10)), ("text-anchor", "middle"), ("class", "kind"));
+        page.Element(
+            "text", QualityTitle, ("text-anchor", "middle"), ("class", "kind"),
+            ("transform", $"translate(14 {Markup.Number((Top + Height - Bottom) / 2)}) rotate(-90)"));
     }
 
     private void DenseLine(Markup page, QualityPoint dense)
@@ -103,7 +111,9 @@ internal sealed record QualityPlot
         var (x, bottom, top) = (XOf(point), Markup.Number(YOf(low)), Markup.Number(YOf(high)));
         var left = Markup.Number(x - 3);
         // An end beyond the axis has no bar.
-        page.Empty("path", ("class", "whisker"), ("d", $"M{Markup.Number(x)},{bottom}V{top}{(low >= Y.Least ? $"M{left},{bottom}h6" : "")}{(high <= Y.Most ? $"M{left},{top}h6" : "")}"));
+        page.Empty(
+            "path", ("class", "whisker"),
+            ("d", $"M{Markup.Number(x)},{bottom}V{top}{(low >= Y.Least ? $"M{left},{bottom}h6" : "")}{(high <= Y.Most ? $"M{left},{top}h6" : "")}"));
     }
 
     private bool IsShown(QualityPoint point) => point.Quality >= Y.Least;
@@ -120,7 +130,8 @@ internal sealed record QualityPlot
     private string Place(QualityPoint point, QualityPoint other)
     {
         var part = IsShown(point) ? 0 : (Y.Least - point.Quality) / (other.Quality - point.Quality);
-        return $"{Markup.Number(XOf(point) + (part * (XOf(other) - XOf(point))))},{Markup.Number(YOf(point.Quality + (part * (other.Quality - point.Quality))))}";
+        var (x, y) = (XOf(point) + (part * (XOf(other) - XOf(point))), YOf(point.Quality + (part * (other.Quality - point.Quality))));
+        return $"{Markup.Number(x)},{Markup.Number(y)}";
     }
 
     private string YText(double value) => Y.Most > 0 && Y.Least >= 0 ? FigureText.Number(value * 100) : FigureText.Signed(value * 100);
@@ -128,6 +139,7 @@ internal sealed record QualityPlot
     private string Describe(QualityPoint point)
     {
         var difference = point.Source.Difference is { } paired ? $" ({FigureText.Difference(paired)} points from dense)" : "";
-        return $"{point.Source.Policy}: score {FigureText.Points(point.Source.Score)}{difference} at {Cost.Text(Cost.Of(point.Source)!.Value)}, {Cost.Title}; {point.Source.SampleCount} samples";
+        return $"{point.Source.Policy}: score {FigureText.Points(point.Source.Score)}{difference} "
+            + $"at {Cost.Text(Cost.Of(point.Source)!.Value)}, {Cost.Title}; {point.Source.SampleCount} samples";
     }
 }

@@ -7,11 +7,14 @@ namespace Kvasir.Evaluation.Reporting;
 /// <param name="Low">Of the confidence interval; null where there is none, as for dense attention itself.</param>
 internal sealed record QualityPoint(EvaluationPoint Source, double Quality, double? Low, double? High)
 {
-    /// <summary>Dense attention's score plus the paired difference, which equals the score where the policy has all samples; null where there is no score.</summary>
+    /// <summary>
+    /// Dense attention's score plus the paired difference, which equals the score where the policy has all samples; null where there is no score.
+    /// </summary>
     /// <param name="denseScore">Of the same length and protocol; null where dense attention was not evaluated.</param>
     public static QualityPoint? Score(EvaluationPoint point, double? denseScore) => point switch
     {
-        { Difference: { } difference } when denseScore is { } dense => new QualityPoint(point, dense + difference.Mean, dense + difference.Low, dense + difference.High),
+        { Difference: { } difference } when denseScore is { } dense =>
+            new QualityPoint(point, dense + difference.Mean, dense + difference.Low, dense + difference.High),
         { Score: { } score } => new QualityPoint(point, score, null, null),
         _ => null,
     };

@@ -7,16 +7,20 @@ public static class ReportPictures
 {
     /// <summary>Mean score against the share of keys read.</summary>
     /// <returns>Null where there is nothing to show; so it is for the others.</returns>
-    public static string? Pareto(IReadOnlyList<EvaluatedSample> samples) => Plots(samples, "Quality against keys read", static points => QualityPlots.Of(points, CostFigure.KeysRead));
+    public static string? Pareto(IReadOnlyList<EvaluatedSample> samples) =>
+        Plots(samples, "Quality against keys read", static points => QualityPlots.Of(points, CostFigure.KeysRead));
 
     /// <summary>The same for settings that lose few points: the difference from dense attention.</summary>
-    public static string? ParetoNearDense(IReadOnlyList<EvaluatedSample> samples) => Plots(samples, "Difference from dense attention against keys read", static points => QualityPlots.NearOf(points, CostFigure.KeysRead));
+    public static string? ParetoNearDense(IReadOnlyList<EvaluatedSample> samples) =>
+        Plots(samples, "Difference from dense attention against keys read", static points => QualityPlots.NearOf(points, CostFigure.KeysRead));
 
     /// <summary>Mean score against milliseconds per token.</summary>
-    public static string? Time(IReadOnlyList<EvaluatedSample> samples) => Plots(samples, "Quality against time", static points => QualityPlots.Of(points, CostFigure.Time));
+    public static string? Time(IReadOnlyList<EvaluatedSample> samples) =>
+        Plots(samples, "Quality against time", static points => QualityPlots.Of(points, CostFigure.Time));
 
     /// <summary>Mean score against bytes of cache read per token.</summary>
-    public static string? Bytes(IReadOnlyList<EvaluatedSample> samples) => Plots(samples, "Quality against bytes read", static points => QualityPlots.Of(points, CostFigure.Bytes));
+    public static string? Bytes(IReadOnlyList<EvaluatedSample> samples) =>
+        Plots(samples, "Quality against bytes read", static points => QualityPlots.Of(points, CostFigure.Bytes));
 
     /// <summary>Score by depth and length of the first task and protocol that have depths; a map for each policy.</summary>
     public static string? Needle(IReadOnlyList<EvaluatedSample> samples)
@@ -37,6 +41,9 @@ public static class ReportPictures
         var points = EvaluationPoints.OverTasks(samples);
         var plots = draw(points);
         var protocols = points.Select(static point => point.Protocol).Distinct().Count();
-        return plots.Count == 0 ? null : SvgSheet.Text(title, plots, [.. SeriesLook.Of(points.Select(static point => point.Family)).Values], Math.Max(protocols, Math.Min(plots.Count, 2)));
+        return plots.Count == 0
+            ? null
+            : SvgSheet.Text(
+                title, plots, [.. SeriesLook.Of(points.Select(static point => point.Family)).Values], Math.Max(protocols, Math.Min(plots.Count, 2)));
     }
 }

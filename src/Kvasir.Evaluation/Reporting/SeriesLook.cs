@@ -40,14 +40,16 @@ internal sealed class SeriesLook
 
     /// <summary>A look for every family but dense attention, which has the colour of text.</summary>
     public static IReadOnlyDictionary<string, SeriesLook> Of(IEnumerable<string> families) =>
-        families.Where(static family => family != Results.PairedDifference.Dense).Distinct().Select(static (family, index) => new SeriesLook(family, index)).ToDictionary(static look => look.Family);
+        families.Where(static family => family != Results.PairedDifference.Dense).Distinct()
+            .Select(static (family, index) => new SeriesLook(family, index)).ToDictionary(static look => look.Family);
 
     /// <summary>The colours as a style.</summary>
     public static string Style(bool isDark) => string.Join(' ', Colours.Select((colour, i) => $".c{i} {{ color: {(isDark ? colour.Dark : colour.Light)}; }}"));
 
     public void Marker(Markup page, double x, double y, string? title)
     {
-        page.Open("path", ("d", Markers[_index % Markers.Length]), ("transform", $"translate({Markup.Number(x)} {Markup.Number(y)}) scale(4.6)"), ("class", "mark"));
+        page.Open(
+            "path", ("d", Markers[_index % Markers.Length]), ("transform", $"translate({Markup.Number(x)} {Markup.Number(y)}) scale(4.6)"), ("class", "mark"));
         if (title is not null)
             page.Element("title", title);
         page.Close();

@@ -20,7 +20,8 @@ internal static class SvgSheet
     public static string Text(string title, IReadOnlyList<Picture> pictures, IReadOnlyList<SeriesLook> legend, int columns)
     {
         var rows = pictures.Chunk(columns).ToArray();
-        var (cellWidth, contentWidth) = (pictures.Max(static picture => Math.Max(picture.Width, picture.Title.Length * NameLetterWidth)), Math.Max(title.Length * TitleLetterWidth, 320));
+        var cellWidth = pictures.Max(static picture => Math.Max(picture.Width, picture.Title.Length * NameLetterWidth));
+        var contentWidth = Math.Max(title.Length * TitleLetterWidth, 320);
         contentWidth = Math.Max(contentWidth, (rows[0].Length * (cellWidth + Gap)) - Gap);
         var places = LegendPlaces(legend, contentWidth);
         var top = Margin + TitleHeight + (legend.Count == 0 ? 0 : places[^1].Y + LegendLine + 6);
@@ -66,7 +67,9 @@ internal static class SvgSheet
 
     private static void Open(Markup drawing, string title, double width, double height)
     {
-        drawing.Open("svg", ("viewBox", $"0 0 {Markup.Number(width)} {Markup.Number(height)}"), ("width", Markup.Number(width)), ("height", Markup.Number(height)), ("role", "img"));
+        drawing.Open(
+            "svg", ("viewBox", $"0 0 {Markup.Number(width)} {Markup.Number(height)}"),
+            ("width", Markup.Number(width)), ("height", Markup.Number(height)), ("role", "img"));
         drawing.Element("title", title);
         drawing.Element("style", $"{PageStyle.Light} {PageStyle.Drawing} {SeriesLook.Style(isDark: false)}");
         drawing.Empty("rect", ("width", "100%"), ("height", "100%"), ("rx", "8"), ("class", "sheet"));

@@ -23,7 +23,10 @@ public sealed record EvaluatedSample
     /// <summary>Where the needle lies, 0 to 1; null where that is not what varies.</summary>
     public double? Depth { get; init; }
 
-    /// <summary>In 0 to 1: of a task, its scoring rule; of agreement, the share of tokens that dense attention puts first too; of perplexity, the share of tokens that come first.</summary>
+    /// <summary>
+    /// In 0 to 1: of a task, its scoring rule; of agreement, the share of tokens that dense attention puts first too;
+    /// of perplexity, the share of tokens that come first.
+    /// </summary>
     public required double Score { get; init; }
 
     /// <summary>Kullback-Leibler divergence of the next token's distribution from dense attention's, nats a token; null where it was not measured.</summary>

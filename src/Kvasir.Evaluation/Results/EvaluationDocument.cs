@@ -5,7 +5,8 @@ namespace Kvasir.Evaluation.Results;
 /// <param name="Overall">All tasks together.</param>
 /// <param name="Tasks">Task by task.</param>
 public sealed record EvaluationDocument(
-    EvaluationSettings Settings, bool? Partial, IReadOnlyList<EvaluationPoint> Overall, IReadOnlyList<EvaluationPoint> Tasks, IReadOnlyList<EvaluatedSample> Samples)
+    EvaluationSettings Settings, bool? Partial, IReadOnlyList<EvaluationPoint> Overall,
+    IReadOnlyList<EvaluationPoint> Tasks, IReadOnlyList<EvaluatedSample> Samples)
 {
     /// <param name="samples">In any order; points come in the order of their first samples.</param>
     /// <param name="partial">Whether samples are missing.</param>

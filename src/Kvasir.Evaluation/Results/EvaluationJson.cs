@@ -5,7 +5,9 @@ using Kvasir.Evaluation.Running;
 
 namespace Kvasir.Evaluation.Results;
 
-/// <summary>How evaluations become JSON: one line, camel case, what was not measured left out. What is read back must be whole, and have nothing else in it.</summary>
+/// <summary>
+/// How evaluations become JSON: one line, camel case, what was not measured left out. What is read back must be whole, and have nothing else in it.
+/// </summary>
 [JsonSerializable(typeof(EvaluatedSample))]
 [JsonSerializable(typeof(StateHeader))]
 [JsonSerializable(typeof(EvaluationDocument))]
@@ -31,7 +33,8 @@ public sealed partial class EvaluationJson : JsonSerializerContext
     public static string Text(StateHeader header) => JsonSerializer.Serialize(header, Written.StateHeader);
 
     /// <exception cref="JsonException">It is none.</exception>
-    public static EvaluatedSample Sample(ReadOnlySpan<byte> line) => JsonSerializer.Deserialize(line, Written.EvaluatedSample) ?? throw new JsonException("null");
+    public static EvaluatedSample Sample(ReadOnlySpan<byte> line) =>
+        JsonSerializer.Deserialize(line, Written.EvaluatedSample) ?? throw new JsonException("null");
 
     /// <exception cref="JsonException">It is none.</exception>
     public static StateHeader Header(ReadOnlySpan<byte> line) => JsonSerializer.Deserialize(line, Written.StateHeader) ?? throw new JsonException("null");

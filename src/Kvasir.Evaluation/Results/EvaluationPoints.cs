@@ -7,7 +7,11 @@ public static class EvaluationPoints
     public static IReadOnlyList<EvaluationPoint> ByTask(IReadOnlyList<EvaluatedSample> samples)
     {
         var dense = PairedDifference.DenseSamples(samples);
-        return [.. samples.GroupBy(static sample => (sample.Task, sample.Context, sample.Protocol, sample.Policy)).Select(group => Point(group.Key.Task, [.. group], dense))];
+        return
+        [
+            .. samples.GroupBy(static sample => (sample.Task, sample.Context, sample.Protocol, sample.Policy))
+                .Select(group => Point(group.Key.Task, [.. group], dense)),
+        ];
     }
 
     /// <summary>A point for each length, protocol and policy: all tasks together.</summary>
@@ -31,7 +35,11 @@ public static class EvaluationPoints
             Score = Mean(samples, static sample => sample.Score),
             Difference = isDense ? null : PairedDifference.FromDense(samples, dense, static sample => sample.Score),
             KeysRead = Mean(samples, static sample => sample.KeysRead),
-            LayerKeysRead = [.. Enumerable.Range(0, samples.Max(static sample => sample.LayerKeysRead.Count)).Select(layer => Mean(samples, sample => layer < sample.LayerKeysRead.Count ? sample.LayerKeysRead[layer] : null))],
+            LayerKeysRead =
+            [
+                .. Enumerable.Range(0, samples.Max(static sample => sample.LayerKeysRead.Count))
+                    .Select(layer => Mean(samples, sample => layer < sample.LayerKeysRead.Count ? sample.LayerKeysRead[layer] : null)),
+            ],
             PromptMs = Mean(samples, static sample => sample.PromptMs),
             MsPerToken = decodedTokens > 0 ? Finite(samples.Sum(static sample => sample.DecodeMs) / decodedTokens) : null,
             BytesPerToken = decodedTokens > 0 ? Finite(samples.Sum(static sample => sample.BytesPerToken * sample.DecodedTokens) / decodedTokens) : null,

@@ -31,5 +31,7 @@ public sealed record EvaluationSettings
 
     /// <summary>A word as a shell takes it: what it would take apart stands in quotes.</summary>
     public static string Quoted(string word) =>
-        word.Length > 0 && word.All(static c => char.IsAsciiLetterOrDigit(c) || "-_.,:=+@/%".Contains(c, StringComparison.Ordinal)) ? word : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+        word.Length > 0 && word.All(static c => char.IsAsciiLetterOrDigit(c) || "-_.,:=+@/%".Contains(c, StringComparison.Ordinal))
+            ? word
+            : $"'{word.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -5,7 +5,9 @@ namespace Kvasir.Evaluation.Running;
 /// <summary>What a sequence's tokens under the policy read.</summary>
 /// <param name="KeysRead">Rows read of those in sight; 1 where no token was computed under the policy.</param>
 /// <param name="LayerKeysRead">The same, layer by layer.</param>
-/// <param name="BytesPerToken">Of keys, values and, where a layer did not read everything, index, by the policy's own account; 0 where no token was computed.</param>
+/// <param name="BytesPerToken">
+/// Of keys, values and, where a layer did not read everything, index, by the policy's own account; 0 where no token was computed.
+/// </param>
 /// <param name="MassKept">Null where nothing was audited, as is <paramref name="OutputError"/>.</param>
 public sealed record DecodeReads(double KeysRead, IReadOnlyList<double> LayerKeysRead, double BytesPerToken, double? MassKept, double? OutputError)
 {
@@ -23,7 +25,8 @@ public sealed record DecodeReads(double KeysRead, IReadOnlyList<double> LayerKey
         var all = layers.Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
         var audit = sequence.AuditFigures is { HeadCount: > 0 } figures ? figures : null;
         return new DecodeReads(
-            all.KeysReadShare, Array.ConvertAll(layers, static layer => layer.KeysReadShare), sequence.DecodedCount == 0 ? 0 : bytes / sequence.DecodedCount, Finite(audit?.MassKept),
+            all.KeysReadShare, Array.ConvertAll(layers, static layer => layer.KeysReadShare),
+            sequence.DecodedCount == 0 ? 0 : bytes / sequence.DecodedCount, Finite(audit?.MassKept),
             Finite(audit?.MeanError));
     }
 

@@ -36,6 +36,7 @@ internal sealed class DensePart
             return null;
         int[] tokens = [.. sample.Prompt.Tokens.Take(tokenCount)];
         var prompt = new SharedPrompt(tokens);
-        return new DensePart(prompt, new TimedSequence(new Sequence(tokens, new GenerationOptions { MaxTokens = 1, IgnoreEnd = true, Sampling = SamplingOptions.Greedy }) { Shared = prompt }));
+        var options = new GenerationOptions { MaxTokens = 1, IgnoreEnd = true, Sampling = SamplingOptions.Greedy };
+        return new DensePart(prompt, new TimedSequence(new Sequence(tokens, options) { Shared = prompt }));
     }
 }

@@ -28,7 +28,9 @@ public sealed class EvaluationRun : IDisposable
 
     /// <param name="model">Must outlive the run.</param>
     /// <param name="made">Told the task, and how many of its samples are made, which takes time where a file has many.</param>
-    /// <exception cref="KvasirException">The plan is incomplete, or a sample does not fit the model's context or the KV memory: before anything is computed.</exception>
+    /// <exception cref="KvasirException">
+    /// The plan is incomplete, or a sample does not fit the model's context or the KV memory: before anything is computed.
+    /// </exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public EvaluationRun(Model model, EvaluationPlan plan, Action<PlannedTask, int>? made = null, CancellationToken cancellation = default)
     {
@@ -58,14 +60,17 @@ public sealed class EvaluationRun : IDisposable
             return;
         var fits = _engine.Plan.TokensThatFit;
         _engine.Dispose();
-        throw new KvasirException(KvasirError.KvMemoryExceeded, $"{longest} tokens of prompt and answer are more than the {fits} that the KV memory of {_engine.Plan.KvMemoryBytes} bytes holds");
+        throw new KvasirException(
+            KvasirError.KvMemoryExceeded,
+            $"{longest} tokens of prompt and answer are more than the {fits} that the KV memory of {_engine.Plan.KvMemoryBytes} bytes holds");
     }
 
     /// <summary>Results that the whole plan has.</summary>
     public int ResultCount => _plan.Contexts.Count * _plan.Protocols.Count * _policies.Count * _plan.Tasks.Sum(_plan.SamplesOf);
 
     /// <summary>From any thread; null before the first sample.</summary>
-    public EvaluationProgress? Progress => _progress is { Policy: null } progress && _preparing is { } batch ? progress with { PromptShare = batch.PromptShare } : _progress;
+    public EvaluationProgress? Progress =>
+        _progress is { Policy: null } progress && _preparing is { } batch ? progress with { PromptShare = batch.PromptShare } : _progress;
 
     /// <summary>Threads that compute.</summary>
     public int ThreadCount => _engine.ThreadCount;
@@ -74,8 +79,8 @@ public sealed class EvaluationRun : IDisposable
     internal long KvBytesInUse => _engine.KvBytesInUse;
 
     /// <summary>
-    /// Computes something for a moment, so that the first results' times are not those of code that is compiled only then. Code that compiles nothing was compiled
-    /// ahead of time, or has run in this process before, and needs no more.
+    /// Computes something for a moment, so that the first results' times are not those of code that is compiled only then. Code that compiles nothing was
+    /// compiled ahead of time, or has run in this process before, and needs no more.
     /// </summary>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void WarmUp(CancellationToken cancellation = default)
@@ -158,7 +163,8 @@ public sealed class EvaluationRun : IDisposable
     {
         foreach (var protocol in _plan.Protocols)
         {
-            bool IsMissing(int index, AttentionPolicy policy) => done?.Contains(new SampleKey(batch.Task.Name, batch.Context, protocol, policy.Name, index)) != true;
+            bool IsMissing(int index, AttentionPolicy policy) =>
+                done?.Contains(new SampleKey(batch.Task.Name, batch.Context, protocol, policy.Name, index)) != true;
             AttentionPolicy[] policies = [.. _policies.Where(policy => batch.Indexes.Any(index => IsMissing(index, policy)))];
             if (policies.Length == 0)
                 continue;
@@ -213,7 +219,8 @@ public sealed class EvaluationRun : IDisposable
     private long SequenceBytes(PlannedTask task, int context)
     {
         var (tokens, shape) = (PageTokens(task, context), _engine.Model.Config.Attention);
-        return (tokens * _engine.Plan.KvBytesPerToken) + _engine.Plan.OpenPageBytes + _policies.Max(policy => policy.SharedIndexBytes(shape) + policy.IndexBytesAt(shape, tokens, tokens, tokens));
+        return (tokens * _engine.Plan.KvBytesPerToken) + _engine.Plan.OpenPageBytes
+            + _policies.Max(policy => policy.SharedIndexBytes(shape) + policy.IndexBytesAt(shape, tokens, tokens, tokens));
     }
 
     // Of the longest sample, in whole pages.

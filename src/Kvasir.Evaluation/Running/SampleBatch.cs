@@ -18,12 +18,17 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
         {
             var (done, all) = (0L, 0L);
             foreach (var part in _parts)
-                (done, all) = (done + (part is null ? 0 : part.IsDone ? part.Prompt.TokenCount : part.Computed.Sequence.CachedCount), all + (part?.Prompt.TokenCount ?? 0));
+            {
+                done += part is null ? 0 : part.IsDone ? part.Prompt.TokenCount : part.Computed.Sequence.CachedCount;
+                all += part?.Prompt.TokenCount ?? 0;
+            }
             return all == 0 ? 1 : (double)done / all;
         }
     }
 
-    /// <summary>Computes the common parts of the samples whose number <paramref name="wanted"/> accepts, side by side. Those of an earlier protocol stay where they fit.</summary>
+    /// <summary>
+    /// Computes the common parts of the samples whose number <paramref name="wanted"/> accepts, side by side. Those of an earlier protocol stay where they fit.
+    /// </summary>
     /// <exception cref="KvasirException">The memory cannot be had after all.</exception>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     public void Prepare(Protocol protocol, Func<int, bool> wanted, CancellationToken cancellation)

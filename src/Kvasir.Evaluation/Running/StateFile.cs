@@ -121,9 +121,12 @@ public sealed class StateFile : IDisposable
     {
         var key = SampleKey.Of(sample);
         if (!keys.Contains(key))
-            throw new KvasirException(KvasirError.BadFile, $"{_path}:{number}: is no sample of this plan ({key.Task}, {key.Context} tokens, {key.Policy}, sample {key.Sample}); {Remedy}");
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{_path}:{number}: is no sample of this plan ({key.Task}, {key.Context} tokens, {key.Policy}, sample {key.Sample}); {Remedy}");
         if (!_done.TryAdd(key, sample))
-            throw new KvasirException(KvasirError.BadFile, $"{_path}:{number}: repeats a sample ({key.Task}, {key.Context} tokens, {key.Policy}, sample {key.Sample}); {Remedy}");
+            throw new KvasirException(
+                KvasirError.BadFile, $"{_path}:{number}: repeats a sample ({key.Task}, {key.Context} tokens, {key.Policy}, sample {key.Sample}); {Remedy}");
     }
 
     private void Write(string line)

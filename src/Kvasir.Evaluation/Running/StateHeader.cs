@@ -8,7 +8,8 @@ namespace Kvasir.Evaluation.Running;
 /// <param name="Tasks">With a digest of the file of those that have one.</param>
 /// <param name="Audit">The share that is audited.</param>
 public sealed record StateHeader(
-    string Model, IReadOnlyList<string> Tasks, IReadOnlyList<int> Contexts, IReadOnlyList<string> Protocols, IReadOnlyList<string> Policies, int Samples, ulong Seed, string Kv,
+    string Model, IReadOnlyList<string> Tasks, IReadOnlyList<int> Contexts,
+    IReadOnlyList<string> Protocols, IReadOnlyList<string> Policies, int Samples, ulong Seed, string Kv,
     double Audit)
 {
     private const int DigestRows = 16;
@@ -29,7 +30,9 @@ public sealed record StateHeader(
     {
         ArgumentNullException.ThrowIfNull(other);
         return Fields.Zip(other.Fields).Where(static pair => pair.First.Value != pair.Second.Value)
-            .Select(static pair => $"its {pair.First.Name} {(pair.First.Name is "tasks" or "contexts" or "protocols" or "policies" or "samples" ? "are" : "is")} {pair.First.Value}, not {pair.Second.Value}")
+            .Select(static pair => $"its {pair.First.Name} "
+                + $"{(pair.First.Name is "tasks" or "contexts" or "protocols" or "policies" or "samples" ? "are" : "is")} "
+                + $"{pair.First.Value}, not {pair.Second.Value}")
             .FirstOrDefault();
     }
 
@@ -54,7 +57,8 @@ public sealed record StateHeader(
             digest.AppendData(weights.Embedding.Row(row));
         foreach (var factor in weights.OutputNorm)
             digest.AppendData(BitConverter.GetBytes(factor));
-        return $"{config.Name} ({config.LayerCount} layers of {config.HeadCount}/{config.KvHeadCount} heads of {config.HeadDim}, {weights.Bytes} bytes, {Shown(digest.GetHashAndReset())})";
+        return $"{config.Name} ({config.LayerCount} layers of {config.HeadCount}/{config.KvHeadCount} heads of {config.HeadDim}, "
+            + $"{weights.Bytes} bytes, {Shown(digest.GetHashAndReset())})";
     }
 
     private static string TaskText(PlannedTask task)

@@ -45,7 +45,8 @@ public sealed class TimedSequence(Sequence sequence)
         if (timed.FirstOrDefault(static one => one.Sequence.Failure is not null) is { } failed)
             throw failed.Sequence.Failure!;
         if (timed.FirstOrDefault(static one => one.Sequence.Finish == FinishReason.KvFull) is { } cut)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {engine.Plan.KvMemoryBytes} bytes ended an answer behind {cut.Sequence.TokenCount} tokens");
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded, $"the KV memory of {engine.Plan.KvMemoryBytes} bytes ended an answer behind {cut.Sequence.TokenCount} tokens");
     }
 
     private static void CancelAll(IReadOnlyList<TimedSequence> timed)

@@ -89,7 +89,9 @@ public static class AnswerScore
 
     // Marks of comments and of a block's border.
     private static string CodeLine(string answer) =>
-        answer.Split('\n').FirstOrDefault(line => line.Trim().Length > 0 && !line.Contains('`') && !line.Contains('#') && !line.Contains("//", StringComparison.Ordinal)) ?? "";
+        answer.Split('\n').FirstOrDefault(line =>
+            line.Trim().Length > 0 && !line.Contains('`') && !line.Contains('#') && !line.Contains("//", StringComparison.Ordinal))
+            ?? "";
 
     private static string[] Numbers(string text) =>
         new string([.. text.Select(letter => char.IsAsciiDigit(letter) ? letter : ' ')]).Split(' ', StringSplitOptions.RemoveEmptyEntries);

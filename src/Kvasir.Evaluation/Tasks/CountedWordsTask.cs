@@ -54,10 +54,12 @@ internal sealed class CountedWordsTask : EvaluationTask
     private static Sample Asked(SampleFit fit, string example, string[] words, WordCounts counts, Dice dice)
     {
         var answers = words[..Wanted];
-        return new Sample(example + List(words, counts, dice), Question, Prefix, answers, fit.AnswerTokens(RulerAnswerTokens, answers), ScoringRule.ContainsAll);
+        return new Sample(
+            example + List(words, counts, dice), Question, Prefix, answers, fit.AnswerTokens(RulerAnswerTokens, answers), ScoringRule.ContainsAll);
     }
 
-    private static string Shown(string[] words, WordCounts counts, Dice dice) => $"{List(words, counts, dice)}{Question}{Prefix}{Numbered(words[..Wanted])}\n\n";
+    private static string Shown(string[] words, WordCounts counts, Dice dice) =>
+        $"{List(words, counts, dice)}{Question}{Prefix}{Numbered(words[..Wanted])}\n\n";
 
     private static string List(string[] words, WordCounts counts, Dice dice)
     {
@@ -76,5 +78,7 @@ internal sealed class CountedWordsTask : EvaluationTask
 
     // Plain words suffice for some ten thousand tokens; beyond that every word is two nouns in one, and none comes from two pairs.
     private static string[] Compounds(Dice dice) =>
-        dice.Draw([.. Lexicon.Nouns.SelectMany(first => Lexicon.Nouns, (first, second) => first + second).Distinct()], Lexicon.Nouns.Length * Lexicon.Nouns.Length / 2);
+        dice.Draw(
+            [.. Lexicon.Nouns.SelectMany(first => Lexicon.Nouns, (first, second) => first + second).Distinct()],
+            Lexicon.Nouns.Length * Lexicon.Nouns.Length / 2);
 }

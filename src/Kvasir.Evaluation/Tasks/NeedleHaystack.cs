@@ -3,7 +3,9 @@ using Kvasir.Evaluation.Texts;
 
 namespace Kvasir.Evaluation.Tasks;
 
-/// <summary>One text with many questions: keys with numbers, and variables that hand numbers on, scattered in idle words as the needle model knows them.</summary>
+/// <summary>
+/// One text with many questions: keys with numbers, and variables that hand numbers on, scattered in idle words as the needle model knows them.
+/// </summary>
 /// <param name="Text">What every question is about.</param>
 /// <param name="Questions">In the order in which they are asked.</param>
 /// <param name="KeyCount">Keys in the text, most of which nobody asks for.</param>
@@ -37,7 +39,8 @@ internal sealed record NeedleHaystack(string Text, IReadOnlyList<HaystackQuestio
         var names = dice.Draw(vocabulary.Names, keyCount + chainCount * MostChainNames);
         string[] numbers = [.. Enumerable.Range(0, keyCount + chainCount).Select(i => NeedleVocabulary.Number(dice.Part(i)))];
         string[][] keys = [.. names[..keyCount].Select((name, i) => Fact("key", name, numbers[i]))];
-        string[][][] chains = [.. names[keyCount..].Chunk(MostChainNames).Select((own, i) => Chain(own[..dice.Between(2, MostChainNames)], numbers[keyCount + i]))];
+        string[][][] chains = [
+            .. names[keyCount..].Chunk(MostChainNames).Select((own, i) => Chain(own[..dice.Between(2, MostChainNames)], numbers[keyCount + i]))];
         HaystackQuestion[] questions =
         [
             .. Spread(dice, keyCount, questionCount - askedChains).Select(i => Question([keys[i]])),
@@ -69,7 +72,8 @@ internal sealed record NeedleHaystack(string Text, IReadOnlyList<HaystackQuestio
     private static string[][] Chain(string[] names, string number) => [.. names.Select((name, i) => Fact("VAR", name, i == 0 ? number : names[i - 1]))];
 
     // An answer follows a chain back to the number.
-    private static HaystackQuestion Question(string[][] chain) => new($"{chain[^1][0]} {chain[^1][1]}", string.Join(' ', chain.Select(static fact => fact[2]).Reverse()), 0);
+    private static HaystackQuestion Question(string[][] chain) =>
+        new($"{chain[^1][0]} {chain[^1][1]}", string.Join(' ', chain.Select(static fact => fact[2]).Reverse()), 0);
 
     // One from each of as many equal parts.
     private static IEnumerable<int> Spread(Dice dice, int count, int drawn) =>
@@ -96,5 +100,6 @@ internal sealed record NeedleHaystack(string Text, IReadOnlyList<HaystackQuestio
     }
 
     // No other fact begins as the one that was asked for.
-    private static double DepthOf(HaystackQuestion question, string text) => (double)text.IndexOf($" {question.Asked} ", StringComparison.Ordinal) / text.Length;
+    private static double DepthOf(HaystackQuestion question, string text) =>
+        (double)text.IndexOf($" {question.Asked} ", StringComparison.Ordinal) / text.Length;
 }

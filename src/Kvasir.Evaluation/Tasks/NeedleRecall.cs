@@ -30,7 +30,9 @@ internal static class NeedleRecall
         return new NeedleText(words, $"question : key {names[asked]}", [numbers[asked]]);
     }
 
-    /// <summary>Up to three variables with numbers, each handed on once or twice. The last one it was handed to is asked for, and the answer follows it back.</summary>
+    /// <summary>
+    /// Up to three variables with numbers, each handed on once or twice. The last one it was handed to is asked for, and the answer follows it back.
+    /// </summary>
     public static NeedleText Variable(Dice dice, NeedleVocabulary vocabulary, int count)
     {
         var (chains, hops) = (dice.Between(1, 3), dice.Between(1, 2));
@@ -46,7 +48,8 @@ internal static class NeedleRecall
         }
 
         var asked = dice.Below(chains);
-        return new NeedleText(NeedleVocabulary.Scattered(dice, chunks, count), $"question : VAR {names[asked][^1]}", [.. names[asked][..^1].Reverse(), numbers[asked]]);
+        return new NeedleText(
+            NeedleVocabulary.Scattered(dice, chunks, count), $"question : VAR {names[asked][^1]}", [.. names[asked][..^1].Reverse(), numbers[asked]]);
     }
 
     private static string[] Needle(string name, string number) => ["key", name, number, "."];

@@ -15,7 +15,8 @@ internal sealed class NiahTask(string name, NiahShape shape) : EvaluationTask
         Ruler("niah_single_3", "one UUID in an essay", new NiahShape(HaystackKind.Essay) { UuidValues = true }),
         Ruler("niah_multikey_1", "one of four numbers in an essay", new NiahShape(HaystackKind.Essay, Keys: 4)),
         Ruler("niah_multikey_2", "one number among nothing but numbers", new NiahShape(HaystackKind.Needles)),
-        Ruler("niah_multikey_3", "one UUID, named by a UUID, among nothing but such", new NiahShape(HaystackKind.Needles) { UuidKeys = true, UuidValues = true }),
+        Ruler(
+            "niah_multikey_3", "one UUID, named by a UUID, among nothing but such", new NiahShape(HaystackKind.Needles) { UuidKeys = true, UuidValues = true }),
         Ruler("niah_multivalue", "the four numbers of one name in an essay", new NiahShape(HaystackKind.Essay, Values: 4)),
         Ruler("niah_multiquery", "four numbers of four names in an essay", new NiahShape(HaystackKind.Essay, Keys: 4, Queries: 4)),
         new(
@@ -35,7 +36,8 @@ internal sealed class NiahTask(string name, NiahShape shape) : EvaluationTask
         dice.Shuffle<string>(needles);
         var text = TextAround(dice.Part(1), parts, hidden);
         var fit = new SampleFit(name, request);
-        var empty = new Sample("", Question(parts, asked, out var prefix), prefix, answers, fit.AnswerTokens(RulerAnswerTokens, answers), ScoringRule.ContainsAll)
+        var empty = new Sample(
+            "", Question(parts, asked, out var prefix), prefix, answers, fit.AnswerTokens(RulerAnswerTokens, answers), ScoringRule.ContainsAll)
         {
             Depth = hidden == 1 ? depths[0] : null,
         };
@@ -62,6 +64,8 @@ internal sealed class NiahTask(string name, NiahShape shape) : EvaluationTask
         var list = names.Length == 1 ? names[0] : $"{string.Join(", ", names[..^1])}, and {names[^1]}";
         var many = names.Length * shape.Values > 1;
         prefix = many ? $" The secret {parts.Kind}s of {list} in the text above are" : $" The secret {parts.Kind} of {list} in the text above is";
-        return many ? $"\n\nWhat are all the secret {parts.Kind}s of {list} in the text above?" : $"\n\nWhat is the secret {parts.Kind} of {list} in the text above?";
+        return many
+            ? $"\n\nWhat are all the secret {parts.Kind}s of {list} in the text above?"
+            : $"\n\nWhat is the secret {parts.Kind} of {list} in the text above?";
     }
 }

@@ -20,7 +20,9 @@ internal sealed class PasskeyTask : EvaluationTask
         var depth = dice.Uniform();
         var noise = new NoiseText();
         var fit = new SampleFit(Name, request);
-        var empty = new Sample("", "\n\nWhat is the pass key?", " The pass key is", [key], fit.AnswerTokens(RoomTokens, [key]), ScoringRule.ContainsAll) { Depth = depth };
+        var empty = new Sample(
+            "", "\n\nWhat is the pass key?", " The pass key is", [key], fit.AnswerTokens(RoomTokens, [key]), ScoringRule.ContainsAll)
+        { Depth = depth };
         return fit.Fill(words => empty with
         {
             Context = "A pass key is hidden in much idle talk. Find it and keep it in mind.\n\n"

@@ -31,7 +31,8 @@ internal sealed class VariableTrackingTask : EvaluationTask
         var noise = new NoiseText();
         var example = request.LengthTokens < ExampleFromTokens
             ? ""
-            : Instruction + Needles.Hide(noise.Take(40), Chain(others, second), depths) + Question(second) + $"{Prefix(second)} {string.Join(", ", others)}\n\n";
+            : Instruction + Needles.Hide(noise.Take(40), Chain(others, second), depths)
+                + Question(second) + $"{Prefix(second)} {string.Join(", ", others)}\n\n";
         var fit = new SampleFit(Name, request);
         var empty = new Sample("", Question(first), Prefix(first), own, fit.AnswerTokens(RulerAnswerTokens, own), ScoringRule.ContainsAll);
         return fit.Fill(words => empty with { Context = example + Instruction + Needles.Hide(noise.Take(words), Chain(own, first), depths) });

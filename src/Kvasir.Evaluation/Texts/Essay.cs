@@ -1,10 +1,15 @@
 namespace Kvasir.Evaluation.Texts;
 
-/// <summary>Prose from a small grammar, in the place of RULER's essays, which may not be bundled. Each sentence depends on the seed and its number alone.</summary>
+/// <summary>
+/// Prose from a small grammar, in the place of RULER's essays, which may not be bundled. Each sentence depends on the seed and its number alone.
+/// </summary>
 internal sealed class Essay(Dice dice) : Haystack
 {
     private static readonly string[] Openings =
-        ["", "", "", "", "At first", "Later", "In those years", "Some say that", "It is often forgotten that", "As a rule", "On quiet days", "More than once", "For that reason", "In the end"];
+        [
+            "", "", "", "", "At first", "Later", "In those years", "Some say that", "It is often forgotten that",
+            "As a rule", "On quiet days", "More than once", "For that reason", "In the end",
+        ];
 
     private static readonly string[] Links = ["because", "while", "although", "so that", "and yet", "before", "after", "just as", "until", "since"];
 
@@ -12,7 +17,10 @@ internal sealed class Essay(Dice dice) : Haystack
         ["near the", "behind the", "beyond the", "beside the", "under the", "above the", "at the", "in front of the", "not far from the", "on the way to the"];
 
     private static readonly string[] Thoughts =
-        ["nobody knew why", "which surprised no one", "as everybody expected", "though few would admit it", "and that was enough", "or so the story goes", "which is harder than it sounds"];
+        [
+            "nobody knew why", "which surprised no one", "as everybody expected", "though few would admit it",
+            "and that was enough", "or so the story goes", "which is harder than it sounds",
+        ];
 
     private static readonly string[] Owners = ["the", "the", "the", "every", "one", "their", "our", "this"];
 

@@ -45,7 +45,9 @@ internal sealed class SampleFit(string task, SampleRequest request)
         var sample = Longest(build, leastUnits, mostUnits, out var units);
         if (IsFull(Tokens(sample)))
             return sample;
-        return units == mostUnits ? null : Longest(dots => sample with { Context = sample.Context + string.Concat(Enumerable.Repeat(" .", dots)) }, 0, int.MaxValue, out _);
+        return units == mostUnits
+            ? null
+            : Longest(dots => sample with { Context = sample.Context + string.Concat(Enumerable.Repeat(" .", dots)) }, 0, int.MaxValue, out _);
     }
 
     private static double Line(int low, int lowTokens, int high, int highTokens, int target) =>

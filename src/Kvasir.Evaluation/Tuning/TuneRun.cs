@@ -26,7 +26,8 @@ public sealed class TuneRun : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(options);
         if (options is not { Target: > 0 and <= 1, Steps: >= 0 and <= 20 })
-            throw new KvasirException(KvasirError.BadOption, $"a target of {options.Target} is not above 0 and at most 1, or {options.Steps} steps are not 0 to 20");
+            throw new KvasirException(
+                KvasirError.BadOption, $"a target of {options.Target} is not above 0 and at most 1, or {options.Steps} steps are not 0 to 20");
         (_options, _policies) = (options, [.. plan.Compared.Skip(1)]);
         _sampleCount = plan.Contexts.Count * plan.Protocols.Count * plan.Tasks.Sum(plan.SamplesOf);
         _mostSettings = 1 + _policies.Sum(policy => policy.Spec.Entry.Budgets.Count is var count and > 0 ? count + options.Steps : 1);
@@ -40,10 +41,13 @@ public sealed class TuneRun : IDisposable
     public TunedPoint? Dense { get; private set; }
 
     /// <summary>Every setting that was measured so far, policy by policy, from few keys to many.</summary>
-    public IReadOnlyList<TunedPoint> Points => [.. _points.GroupBy(static point => PolicySpec.Family(point.Policy)).SelectMany(static group => group.OrderBy(static point => point.KeysRead))];
+    public IReadOnlyList<TunedPoint> Points =>
+        [.. _points.GroupBy(static point => PolicySpec.Family(point.Policy)).SelectMany(static group => group.OrderBy(static point => point.KeysRead))];
 
     /// <summary>The cheapest of those that keep the target and do not read everything; null where there is none.</summary>
-    public TunedPoint? Best => _points.Where(point => point.Kept >= _options.Target && point.KeysRead < 1).MinBy(point => _options.ByTime ? point.MsPerToken ?? double.MaxValue : point.KeysRead);
+    public TunedPoint? Best =>
+        _points.Where(point => point.Kept >= _options.Target && point.KeysRead < 1)
+            .MinBy(point => _options.ByTime ? point.MsPerToken ?? double.MaxValue : point.KeysRead);
 
     /// <summary>Measures. What was measured before a cancellation stays.</summary>
     /// <exception cref="KvasirException">Dense attention itself scores nothing.</exception>

@@ -29,7 +29,9 @@ public static class CpuFeatures
     /// <summary>VDPBF16PS: two products of bf16 numbers added to each lane of single precision.</summary>
     public static bool HasBf16 { get; } = HasAvx512 && Bit(Leaf(7, 1).Eax, Avx512Bf16Bit);
 
-    /// <summary>LDTILECFG and TDPBF16PS: tiles of 16 rows of 64 bytes, and 8,192 products of bf16 numbers by one instruction. The system has agreed to their use.</summary>
+    /// <summary>
+    /// LDTILECFG and TDPBF16PS: tiles of 16 rows of 64 bytes, and 8,192 products of bf16 numbers by one instruction. The system has agreed to their use.
+    /// </summary>
     public static bool HasAmx { get; } = HasBf16 && (Leaf(7, 0).Edx & AmxBits) == AmxBits && TilePermission.IsGranted();
 
     /// <summary>The 512-bit forms of what .NET does have, VCVTPH2PS among them (a part of AVX512F).</summary>
@@ -46,7 +48,8 @@ public static class CpuFeatures
         [
             ("AVX2", Bit(wide.Ebx, Avx2Bit)), ("FMA", Bit(first.Ecx, FmaBit)), ("AVX-VNNI", Bit(more.Eax, AvxVnniBit)),
             ("AVX512F", Bit(wide.Ebx, Avx512FoundationBit)), ("AVX512BW", Bit(wide.Ebx, Avx512BytesBit)), ("AVX512VBMI", Bit(wide.Ecx, Avx512PermuteBit)),
-            ("AVX512-VNNI", Bit(wide.Ecx, Avx512VnniBit)), ("AVX512-VPOPCNTDQ", Bit(wide.Ecx, Avx512PopcountBit)), ("AVX512-BF16", Bit(more.Eax, Avx512Bf16Bit)),
+            ("AVX512-VNNI", Bit(wide.Ecx, Avx512VnniBit)), ("AVX512-VPOPCNTDQ", Bit(wide.Ecx, Avx512PopcountBit)),
+            ("AVX512-BF16", Bit(more.Eax, Avx512Bf16Bit)),
             ("AMX-BF16", (wide.Edx & AmxBits) == AmxBits),
         ];
         return sets.Where(static set => set.Has).Select(static set => set.Name);

@@ -74,7 +74,8 @@ internal static unsafe class PanelProduct<TLanes, V>
     private static void Copy(in PanelTarget source, in PanelTarget destination, int rows, int columns)
     {
         for (var i = 0; i < rows; i++)
-            new ReadOnlySpan<float>(source.First + (long)i * source.Stride, columns).CopyTo(new Span<float>(destination.First + (long)i * destination.Stride, columns));
+            new ReadOnlySpan<float>(source.First + (long)i * source.Stride, columns)
+                .CopyTo(new Span<float>(destination.First + (long)i * destination.Stride, columns));
     }
 
     private static void Tile1(float* a, float* panel, in PanelTarget c, int k)
@@ -130,7 +131,8 @@ internal static unsafe class PanelProduct<TLanes, V>
 
     private static void Tile8(float* a, int aStride, float* panel, in PanelTarget target, int k)
     {
-        float* c0 = target.First, c1 = c0 + target.Stride, c2 = c1 + target.Stride, c3 = c2 + target.Stride, c4 = c3 + target.Stride, c5 = c4 + target.Stride, c6 = c5 + target.Stride, c7 = c6 + target.Stride;
+        float* c0 = target.First, c1 = c0 + target.Stride, c2 = c1 + target.Stride, c3 = c2 + target.Stride;
+        float* c4 = c3 + target.Stride, c5 = c4 + target.Stride, c6 = c5 + target.Stride, c7 = c6 + target.Stride;
         float* a1 = a + aStride, a2 = a1 + aStride, a3 = a2 + aStride, a4 = a3 + aStride, a5 = a4 + aStride, a6 = a5 + aStride, a7 = a6 + aStride;
         var n = TLanes.Count;
         var zero = TLanes.Broadcast(0);

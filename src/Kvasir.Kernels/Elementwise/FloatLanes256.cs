@@ -107,7 +107,9 @@ internal readonly unsafe struct FloatLanes256 : IFloatLanes<Vector256<float>>
         Vector256.Create(Vector128.Load((float*)(rows[0] + offset)), Vector128.Load((float*)(rows[4] + offset)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(Vector256<float> w, Vector256<float> x, Vector256<float> y, Vector256<float> z, out Vector256<float> a, out Vector256<float> b, out Vector256<float> c, out Vector256<float> d)
+    private static void Transpose(
+        Vector256<float> w, Vector256<float> x, Vector256<float> y, Vector256<float> z,
+        out Vector256<float> a, out Vector256<float> b, out Vector256<float> c, out Vector256<float> d)
     {
         var (low, lowNext) = (Avx.UnpackLow(w, x).AsDouble(), Avx.UnpackLow(y, z).AsDouble());
         var (high, highNext) = (Avx.UnpackHigh(w, x).AsDouble(), Avx.UnpackHigh(y, z).AsDouble());

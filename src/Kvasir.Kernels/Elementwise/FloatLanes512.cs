@@ -113,7 +113,9 @@ internal readonly unsafe struct FloatLanes512 : IFloatLanes<Vector512<float>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Transpose(Vector512<float> w, Vector512<float> x, Vector512<float> y, Vector512<float> z, out Vector512<float> a, out Vector512<float> b, out Vector512<float> c, out Vector512<float> d)
+    private static void Transpose(
+        Vector512<float> w, Vector512<float> x, Vector512<float> y, Vector512<float> z,
+        out Vector512<float> a, out Vector512<float> b, out Vector512<float> c, out Vector512<float> d)
     {
         var (low, lowNext) = (Avx512F.UnpackLow(w, x).AsDouble(), Avx512F.UnpackLow(y, z).AsDouble());
         var (high, highNext) = (Avx512F.UnpackHigh(w, x).AsDouble(), Avx512F.UnpackHigh(y, z).AsDouble());

@@ -3,11 +3,12 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Kvasir.Kernels.Hashing;
 
-public delegate void CosineWeightsFunc(Span<float> scores, ReadOnlySpan<float> inverseLengths, ReadOnlySpan<ulong> found, int firstBit, CosineOf cosine, ReadOnlySpan<float> table);
+public delegate void CosineWeightsFunc(
+    Span<float> scores, ReadOnlySpan<float> inverseLengths, ReadOnlySpan<ulong> found, int firstBit, CosineOf cosine, ReadOnlySpan<float> table);
 
 /// <summary>
-/// Adds to scores a function of the cosine between query and key, which is a table from cosine -1 to 1 in even steps, interpolated. Cosines beyond, by rounding, count as
-/// -1 and 1. Scores of rows that were not found become negative infinity.
+/// Adds to scores a function of the cosine between query and key, which is a table from cosine -1 to 1 in even steps, interpolated. Cosines beyond, by
+/// rounding, count as -1 and 1. Scores of rows that were not found become negative infinity.
 /// </summary>
 public static unsafe class CosineWeights
 {
@@ -25,7 +26,8 @@ public static unsafe class CosineWeights
     /// <param name="found">Bit <paramref name="firstBit"/> + i says whether row i was found.</param>
     /// <param name="cosine">How a cosine follows from a score.</param>
     /// <param name="table">Values at the steps, and the last once more.</param>
-    public static void Add(Span<float> scores, ReadOnlySpan<float> inverseLengths, ReadOnlySpan<ulong> found, int firstBit, CosineOf cosine, ReadOnlySpan<float> table)
+    public static void Add(
+        Span<float> scores, ReadOnlySpan<float> inverseLengths, ReadOnlySpan<ulong> found, int firstBit, CosineOf cosine, ReadOnlySpan<float> table)
     {
         if (Avx2.IsSupported)
             Add256(scores, inverseLengths, found, firstBit, cosine, table);

@@ -30,7 +30,9 @@ public static class FoundRows
         }
     }
 
-    /// <summary>any[w] = the rows that at least one query has marked. Rows outside of [<paramref name="first"/>, <paramref name="end"/>) lose their marks.</summary>
+    /// <summary>
+    /// any[w] = the rows that at least one query has marked. Rows outside of [<paramref name="first"/>, <paramref name="end"/>) lose their marks.
+    /// </summary>
     /// <param name="marks">[queries, stride] words; row r is bit r % 64 of word r / 64.</param>
     /// <param name="stride">Words from one query's marks to the next's.</param>
     /// <param name="any">Words of one query.</param>

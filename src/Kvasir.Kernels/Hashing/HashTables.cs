@@ -108,7 +108,9 @@ public readonly unsafe struct HashTables
             CacheLines.Prefetch((byte*)Starts(table, codes[table]));
     }
 
-    /// <summary>Counts for every row the tables in which it shares a bucket with <paramref name="codes"/>: exactly up to two, above that it may be fewer.</summary>
+    /// <summary>
+    /// Counts for every row the tables in which it shares a bucket with <paramref name="codes"/>: exactly up to two, above that it may be fewer.
+    /// </summary>
     /// <param name="codes">[tables]</param>
     /// <param name="counts">For each row.</param>
     /// <returns>Rows met, counted in every table.</returns>

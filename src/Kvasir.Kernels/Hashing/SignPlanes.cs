@@ -9,8 +9,8 @@ namespace Kvasir.Kernels.Hashing;
 
 /// <summary>
 /// SimHash: random planes through the origin, and the side of each on which a vector lies. A code is as many sides as a table has bits, the first in the
-/// lowest bit; being exactly on a plane counts as the lower side. The planes are normal numbers in 32nds, one byte each: whole numbers in bytes and in bf16 alike,
-/// so that a few queries meet them as they meet q8 keys, in half of the memory, and many keys as activations meet weights.
+/// lowest bit; being exactly on a plane counts as the lower side. The planes are normal numbers in 32nds, one byte each: whole numbers in bytes and in bf16
+/// alike, so that a few queries meet them as they meet q8 keys, in half of the memory, and many keys as activations meet weights.
 /// </summary>
 public sealed unsafe class SignPlanes : IDisposable
 {

@@ -15,7 +15,8 @@ internal static unsafe class AssembledLoops
     public static MultiplyAddLoop Vnni => Loop("512-bit VPDPBUSD", CpuFeatures.HasVnni, VectorBytes, static (code, sum) => code.vpdpbusd(sum, zmm30, zmm31));
 
     /// <summary>Pairs of bf16 numbers into single precision.</summary>
-    public static MultiplyAddLoop Bf16 => Loop("512-bit VDPBF16PS", CpuFeatures.HasBf16, VectorBytes / 2, static (code, sum) => code.vdpbf16ps(sum, zmm30, zmm31));
+    public static MultiplyAddLoop Bf16 =>
+        Loop("512-bit VDPBF16PS", CpuFeatures.HasBf16, VectorBytes / 2, static (code, sum) => code.vdpbf16ps(sum, zmm30, zmm31));
 
     /// <summary>Tiles of bf16 numbers into single precision: four sums, each of two operands used twice, as a matrix product has them.</summary>
     public static MultiplyAddLoop TiledBf16

@@ -20,7 +20,12 @@ internal sealed class ControlGroups(string root = "")
         {
             var (used, statistics) = (Read(folder, "memory.current") ?? Read(folder, "memory.usage_in_bytes"), Read(folder, "memory.stat"));
             // Beyond "high" a group is slowed down until it is of no use. Version 1 tells a limit from above even where the groups above are not shown.
-            foreach (var limit in (string?[])[Read(folder, "memory.max"), Read(folder, "memory.high"), Read(folder, "memory.limit_in_bytes"), Statistic(statistics, "hierarchical_memory_limit")])
+            string?[] limits =
+            [
+                Read(folder, "memory.max"), Read(folder, "memory.high"),
+                Read(folder, "memory.limit_in_bytes"), Statistic(statistics, "hierarchical_memory_limit"),
+            ];
+            foreach (var limit in limits)
                 least = Least(least, Left(limit, used, statistics));
         }
 
@@ -33,7 +38,8 @@ internal sealed class ControlGroups(string root = "")
         long? least = null;
         foreach (var folder in Folders("cpu"))
         {
-            var both = (Read(folder, "cpu.max") ?? $"{Read(folder, "cpu.cfs_quota_us")?.Trim()} {Read(folder, "cpu.cfs_period_us")?.Trim()}").Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            var both = (Read(folder, "cpu.max") ?? $"{Read(folder, "cpu.cfs_quota_us")?.Trim()} {Read(folder, "cpu.cfs_period_us")?.Trim()}")
+                .Split(' ', StringSplitOptions.RemoveEmptyEntries);
             if (both.Length == 2 && Number(both[0]) is { } quota && Number(both[1]) is > 0 and var period)
                 least = Least(least, Math.Max(1, (quota + period - 1) / period));
         }
@@ -41,7 +47,9 @@ internal sealed class ControlGroups(string root = "")
         return (int?)least;
     }
 
-    /// <summary>limit - (used - cached); null when the group has no limit, which version 2 writes as "max" and version 1 as a number beyond any memory.</summary>
+    /// <summary>
+    /// limit - (used - cached); null when the group has no limit, which version 2 writes as "max" and version 1 as a number beyond any memory.
+    /// </summary>
     internal static long? Left(string? limit, string? used, string? statistics)
     {
         const long Unlimited = 1L << 62;

@@ -31,7 +31,8 @@ public static class Processor
     [
         ("SSE4.2", Sse42.IsSupported), ("AVX2", Avx2.IsSupported), ("FMA", Fma.IsSupported), ("AVX-VNNI", AvxVnni.IsSupported),
         ("AVX512F", Avx512F.IsSupported), ("AVX512BW", Avx512BW.IsSupported), ("AVX512VBMI", Avx512Vbmi.IsSupported),
-        ("AVX512-VNNI", CpuFeatures.HasVnni), ("AVX512-VPOPCNTDQ", CpuFeatures.HasPopcount), ("AVX512-BF16", CpuFeatures.HasBf16), ("AMX-BF16", CpuFeatures.HasAmx),
+        ("AVX512-VNNI", CpuFeatures.HasVnni), ("AVX512-VPOPCNTDQ", CpuFeatures.HasPopcount),
+        ("AVX512-BF16", CpuFeatures.HasBf16), ("AMX-BF16", CpuFeatures.HasAmx),
         ("AdvSimd", AdvSimd.IsSupported), ("DotProd", Dp.IsSupported),
     ];
 

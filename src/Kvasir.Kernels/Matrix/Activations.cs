@@ -27,7 +27,9 @@ public static unsafe class Activations
         _ => ActivationKind.Q8Block256,
     };
 
-    /// <summary>The form that a product of these weights with a batch of so many rows expects: tiles when the weights are packed or the batch is large.</summary>
+    /// <summary>
+    /// The form that a product of these weights with a batch of so many rows expects: tiles when the weights are packed or the batch is large.
+    /// </summary>
     public static ActivationKind KindOf(in WeightMatrix weights, int batch)
     {
         if (AmxProduct.Pays(weights, batch))

@@ -3,7 +3,9 @@ using Kvasir.Kernels.Matrix.Codecs;
 
 namespace Kvasir.Kernels.Matrix;
 
-/// <summary>Activations to <see cref="Q8Block32Row"/>: the largest magnitude of a block becomes 127. With a NaN or an infinity in it the block's scale is one.</summary>
+/// <summary>
+/// Activations to <see cref="Q8Block32Row"/>: the largest magnitude of a block becomes 127. With a NaN or an infinity in it the block's scale is one.
+/// </summary>
 internal static unsafe class Block32Quantizer
 {
     private const int Block = Q8Block32Row.BlockElements;
@@ -36,7 +38,8 @@ internal static unsafe class Block32Quantizer
             var (x0, x1) = (Vector256.Load(source), Vector256.Load(source + 8));
             var (x2, x3) = (Vector256.Load(source + 16), Vector256.Load(source + 24));
             var largest = CodeRounding.Largest(Vector256.Max(
-                Vector256.Max(CodeRounding.Magnitudes(x0), CodeRounding.Magnitudes(x1)), Vector256.Max(CodeRounding.Magnitudes(x2), CodeRounding.Magnitudes(x3))));
+                Vector256.Max(CodeRounding.Magnitudes(x0), CodeRounding.Magnitudes(x1)),
+                Vector256.Max(CodeRounding.Magnitudes(x2), CodeRounding.Magnitudes(x3))));
 
             var inverse = Vector256.Create(Inverse(largest));
             var (q0, q1) = (CodeRounding.Round(x0 * inverse), CodeRounding.Round(x1 * inverse));

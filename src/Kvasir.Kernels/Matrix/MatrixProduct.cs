@@ -58,7 +58,8 @@ public static unsafe class MatrixProduct
     }
 
     internal static void Run(
-        ProductKernel kernel, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
+        ProductKernel kernel, in WeightMatrix weights, int firstRow, int rowCount,
+        ReadOnlySpan<byte> prepared, int batch, Span<float> results, int resultStride)
     {
         var activationBytes = Check(Activations.KindOf(weights.Type), weights, firstRow, rowCount, prepared, batch, results, resultStride);
         if (batch == 0 || rowCount == 0)
@@ -80,7 +81,8 @@ public static unsafe class MatrixProduct
 
     /// <summary>Returns the bytes of a row of activations.</summary>
     private static int Check(
-        ActivationKind kind, in WeightMatrix weights, int firstRow, int rowCount, ReadOnlySpan<byte> prepared, int batch, ReadOnlySpan<float> results, int resultStride)
+        ActivationKind kind, in WeightMatrix weights, int firstRow, int rowCount,
+        ReadOnlySpan<byte> prepared, int batch, ReadOnlySpan<float> results, int resultStride)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(batch);
         ArgumentOutOfRangeException.ThrowIfNegative(rowCount);

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Kvasir.Kernels.Memory;
 
 /// <summary>
-/// Pages of equal size that something grows by: adding one allocates nothing on the managed heap. Pages that are reserved together lie one behind the other, in huge
-/// pages of the system where they come to one: what is read from end to end then arrives a third sooner.
+/// Pages of equal size that something grows by: adding one allocates nothing on the managed heap. Pages that are reserved together lie one behind the other, in
+/// huge pages of the system where they come to one: what is read from end to end then arrives a third sooner.
 /// </summary>
 public sealed unsafe class NativePages : IDisposable
 {

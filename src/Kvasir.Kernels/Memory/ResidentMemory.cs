@@ -50,7 +50,9 @@ public static class ResidentMemory
     public static long TotalBytes()
     {
         var system = ReadOrNull("/proc/meminfo");
-        return KibibytesOf(system, "MemTotal:") is { } memory ? memory + (KibibytesOf(system, "SwapTotal:") ?? 0) : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        return KibibytesOf(system, "MemTotal:") is { } memory
+            ? memory + (KibibytesOf(system, "SwapTotal:") ?? 0)
+            : GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
     }
 
     /// <summary>The bytes of a line such as "VmHWM:   123 kB"; null when there is none.</summary>

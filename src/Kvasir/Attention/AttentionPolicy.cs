@@ -99,8 +99,9 @@ public abstract class AttentionPolicy
     }
 
     /// <summary>
-    /// Where a part of the index ends that begins at a row: what it holds follows from the rows up to that end and from nothing else, so that whoever begins with
-    /// the same rows can have it copied (<see cref="Selector.WritePart"/>, <see cref="Selector.ReadPart"/>). A multiple of 32; the row itself where none begins.
+    /// Where a part of the index ends that begins at a row: what it holds follows from the rows up to that end and from nothing else, so that whoever begins
+    /// with the same rows can have it copied (<see cref="Selector.WritePart"/>, <see cref="Selector.ReadPart"/>). A multiple of 32; the row itself where none
+    /// begins.
     /// </summary>
     /// <param name="firstRow">A multiple of 32.</param>
     public virtual int PartEnd(int firstRow) => firstRow;
@@ -190,7 +191,8 @@ public abstract class AttentionPolicy
             for (var layer = 0; layer < first.LayerCount; layer++)
                 CreateLayer(first with { Layer = layer }, selectors.AsSpan(layer * kvHeadCount, kvHeadCount));
             if (Array.IndexOf(selectors, null) is var missing and >= 0)
-                throw new InvalidOperationException($"attention policy '{Name}' made no selector for layer {missing / kvHeadCount}, KV head {missing % kvHeadCount}");
+                throw new InvalidOperationException(
+                    $"attention policy '{Name}' made no selector for layer {missing / kvHeadCount}, KV head {missing % kvHeadCount}");
             return selectors;
         }
         catch

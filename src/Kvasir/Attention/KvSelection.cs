@@ -50,8 +50,8 @@ public sealed class KvSelection
     public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, ListUnit, HasPartial) = (0, 0, 0, 0, 1, false);
 
     /// <summary>
-    /// Hands back a partial sum: the selector has attended the rows of this round by itself, and leaves here what they amount to. The rows are still to be listed, for those who count
-    /// or watch them.
+    /// Hands back a partial sum: the selector has attended the rows of this round by itself, and leaves here what they amount to. The rows are still to be
+    /// listed, for those who count or watch them.
     /// </summary>
     /// <returns>A sum over no rows, to be filled.</returns>
     public SoftmaxSum BeginPartial(in HeadQuery query)
@@ -97,7 +97,9 @@ public sealed class KvSelection
         RowCount += count;
     }
 
-    /// <summary>Lists rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>) one by one: a block of so few that a range would not pay.</summary>
+    /// <summary>
+    /// Lists rows [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>) one by one: a block of so few that a range would not pay.
+    /// </summary>
     public void AddBlock(int first, int count)
     {
         Invariant.Holds(first >= 0 && count >= 0 && ListedCount + count <= _rows.Length);

@@ -1,6 +1,8 @@
 namespace Kvasir.Attention;
 
-/// <summary>A row of <see cref="Kvasir.Attention.Policies.PolicyCatalog"/>: everything that the command line, the library and the tests need to know of a policy.</summary>
+/// <summary>
+/// A row of <see cref="Kvasir.Attention.Policies.PolicyCatalog"/>: everything that the command line, the library and the tests need to know of a policy.
+/// </summary>
 /// <param name="Name">The name that is typed after <c>--attention</c>: letters, digits and hyphens.</param>
 /// <param name="Summary">One line for a list.</param>
 /// <param name="Paper">Where it comes from.</param>

@@ -52,7 +52,8 @@ public sealed class PolicyOption
     /// <summary>Numbers of layers with pluses between them; "none" for no layer.</summary>
     public static PolicyOption Layers(string name, string fallback, string summary) => new(
         name, fallback, "layers from 0 on with + between, as 0+16, or none", summary,
-        text => text == PolicySpec.NoLayers || Array.TrueForAll(text.Split('+'), layer => int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out _)));
+        text => text == PolicySpec.NoLayers
+            || Array.TrueForAll(text.Split('+'), layer => int.TryParse(layer, NumberStyles.None, CultureInfo.InvariantCulture, out _)));
 
     /// <summary>Whether <paramref name="text"/> is a value of this option.</summary>
     public bool Accepts(string text) => _accepts(text);

@@ -137,7 +137,8 @@ public sealed class PolicySpec : IEquatable<PolicySpec>
     private PolicyOption? Find(string name) => Entry.Options.FirstOrDefault(option => option.Name == name);
 
     private KvasirException Unknown(string part) => Refusal(
-        $"has no option '{part}' of the form key=value; {(Entry.Options.Count == 0 ? "it has none" : $"known: {string.Join(", ", Entry.Options.Select(static o => o.Name))}")}");
+        $"has no option '{part}' of the form key=value; "
+            + $"{(Entry.Options.Count == 0 ? "it has none" : $"known: {string.Join(", ", Entry.Options.Select(static o => o.Name))}")}");
 
     private KvasirException Refusal(string what) => new(KvasirError.BadOption, $"attention policy '{Entry.Name}' {what}");
 }

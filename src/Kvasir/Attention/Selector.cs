@@ -38,8 +38,8 @@ public abstract class Selector : IDisposable
     public virtual int RowsForParts => int.MaxValue;
 
     /// <summary>
-    /// Writes the part of the index that is of rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which are indexed: for
-    /// others that begin with the same rows.
+    /// Writes the part of the index that is of rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which are
+    /// indexed: for others that begin with the same rows.
     /// </summary>
     /// <param name="part">As long as <see cref="AttentionPolicy.PartBytes(HeadPlace, int)"/> says.</param>
     public virtual void WritePart(int firstRow, int rowCount, NativeView part)

@@ -45,7 +45,9 @@ public sealed class KvCache : IDisposable
     /// <summary>Bytes of keys and values that one token adds, over all layers and heads.</summary>
     public long BytesPerToken => (long)HeadCount * Pool.PageBytes / PagePool.PageTokens;
 
-    /// <summary>Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of formats that need them.</summary>
+    /// <summary>
+    /// Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of formats that need them.
+    /// </summary>
     public long OpenPageBytes => HeadCount * Pool.Layout.OpenBytes;
 
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself, and no index.</summary>
@@ -58,7 +60,8 @@ public sealed class KvCache : IDisposable
     /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
     public SequenceCache Open(int maxRows) => TryOpen(maxRows) ?? throw new KvasirException(
         KvasirError.KvMemoryExceeded,
-        $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, and of the KV memory of {MessageText.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
+        $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, "
+            + $"and of the KV memory of {MessageText.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
 
     /// <summary>The same; null when there is no memory.</summary>
     internal SequenceCache? TryOpen(int maxRows) =>

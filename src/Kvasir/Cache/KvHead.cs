@@ -118,7 +118,9 @@ public sealed class KvHead
         return true;
     }
 
-    /// <summary>Writes the next row; its page must have been reserved. <paramref name="key"/> is [<see cref="Dim"/>], <paramref name="value"/> [<see cref="ValueDim"/>].</summary>
+    /// <summary>
+    /// Writes the next row; its page must have been reserved. <paramref name="key"/> is [<see cref="Dim"/>], <paramref name="value"/> [<see cref="ValueDim"/>].
+    /// </summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
         _positions?.Set(RowCount, NextPosition);

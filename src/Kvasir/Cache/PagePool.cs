@@ -60,7 +60,8 @@ public sealed class PagePool : IDisposable
         _memory = memory;
         Layout = layout;
         if (limitBytes < PageBytes)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(limitBytes, "byte")} is less than one page of {PageBytes} bytes");
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(limitBytes, "byte")} is less than one page of {PageBytes} bytes");
         PageLimit = (int)Math.Min(limitBytes / PageBytes, int.MaxValue / 2);
         _slabPages = Math.Clamp((int)Math.Min(SlabTargetBytes, limitBytes / FewestSlabs) / PageBytes, 1, PageLimit);
         // The last slab may be cut short: the limit counts pages, not slabs.
@@ -220,7 +221,9 @@ public sealed class PagePool : IDisposable
         _filledHoles = 0;
     }
 
-    /// <summary>Moves a page that has one owner into the first free page, if that lies in a slab which pages in use can fill, and this page behind such slabs.</summary>
+    /// <summary>
+    /// Moves a page that has one owner into the first free page, if that lies in a slab which pages in use can fill, and this page behind such slabs.
+    /// </summary>
     internal bool TryGather(ref int page)
     {
         // As many slabs as would hold all pages in use.

@@ -128,8 +128,8 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     }
 
     /// <summary>
-    /// Gives back at least so many bytes, at least 1: columns that nobody uses with what is indexed of them, and then, if that is not enough, what is indexed of
-    /// others. False, with nothing given, when there are not so many.
+    /// Gives back at least so many bytes, at least 1: columns that nobody uses with what is indexed of them, and then, if that is not enough, what is indexed
+    /// of others. False, with nothing given, when there are not so many.
     /// </summary>
     public bool TryEvict(long bytes)
     {

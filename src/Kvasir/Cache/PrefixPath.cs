@@ -64,7 +64,8 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
 
     /// <inheritdoc cref="IndexParts.TryAdd"/>
     /// <param name="endRow">The last of the column.</param>
-    public IndexPart? TryAddPart(int endRow, string policy, int rowCount, long bytes) => cache.Parts.TryAdd(_columns[(endRow / Rows) - 1], policy, rowCount, bytes);
+    public IndexPart? TryAddPart(int endRow, string policy, int rowCount, long bytes) =>
+        cache.Parts.TryAdd(_columns[(endRow / Rows) - 1], policy, rowCount, bytes);
 
     /// <inheritdoc cref="IndexParts.Drop(IndexPart)"/>
     public void Drop(IndexPart part) => cache.Parts.Drop(part);

@@ -31,7 +31,8 @@ public sealed record AnswerDemand
     internal string Key()
     {
         var key = new StringBuilder();
-        key.Append(CultureInfo.InvariantCulture, $"{IsStrict} {IsParallel} {BeginsInReasoning} {Format?.Calls} {Format?.Reasoning} {Schema?.Length ?? -1} {Schema}");
+        key.Append(
+            CultureInfo.InvariantCulture, $"{IsStrict} {IsParallel} {BeginsInReasoning} {Format?.Calls} {Format?.Reasoning} {Schema?.Length ?? -1} {Schema}");
         foreach (var tool in Tools)
             key.Append(CultureInfo.InvariantCulture, $" {tool.Name.Length} {tool.Name} {tool.IsStrict} {tool.Parameters.Length} {tool.Parameters}");
         return key.ToString();

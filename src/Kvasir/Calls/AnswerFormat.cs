@@ -5,8 +5,8 @@ using Kvasir.Text;
 namespace Kvasir.Calls;
 
 /// <summary>
-/// How a model answers: the words in which it calls tools, and the marks around what it thinks. Found by rendering a conversation with a call through its template: what stands around
-/// the call there is what the model was trained to write.
+/// How a model answers: the words in which it calls tools, and the marks around what it thinks. Found by rendering a conversation with a call through its
+/// template: what stands around the call there is what the model was trained to write.
 /// </summary>
 public sealed class AnswerFormat
 {
@@ -21,7 +21,10 @@ public sealed class AnswerFormat
         (Calls, Reasoning, _needsShortIds) = (calls, reasoning, needsShortIds);
         OpeningToken = calls is { Open.Length: > 0 } ? tokenizer.Find(calls.Open) : null;
         string?[] marks = [calls?.Open, calls?.Close, reasoning?.Open, reasoning?.Close];
-        ShownControls = [.. marks.Where(static mark => !string.IsNullOrEmpty(mark)).Select(mark => tokenizer.Find(mark!)).OfType<int>().Where(tokenizer.IsControl)];
+        ShownControls =
+        [
+            .. marks.Where(static mark => !string.IsNullOrEmpty(mark)).Select(mark => tokenizer.Find(mark!)).OfType<int>().Where(tokenizer.IsControl),
+        ];
     }
 
     /// <summary>Whether the template tells the model of tools, and how it calls them is known.</summary>
@@ -92,9 +95,10 @@ public sealed class AnswerFormat
     private static CallSyntax? Probe(ChatTemplate template, Tokenizer tokenizer, string id)
     {
         var parameters = new JsonObject { ["type"] = "object", ["properties"] = new JsonObject { ["key"] = new JsonObject { ["type"] = "string" } } };
+        var function = new JsonObject { ["name"] = Defined, ["description"] = "none", ["parameters"] = parameters };
         var options = new ChatTemplateOptions
         {
-            Tools = [new JsonObject { ["type"] = "function", ["function"] = new JsonObject { ["name"] = Defined, ["description"] = "none", ["parameters"] = parameters } }],
+            Tools = [new JsonObject { ["type"] = "function", ["function"] = function }],
             BeginText = tokenizer.BeginToken is { } begin ? tokenizer.Piece(begin) : null,
             EndText = tokenizer.EndToken is { } end ? tokenizer.Piece(end) : null,
         };

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace Kvasir.Calls;
 
 /// <summary>
-/// Takes an answer's text apart as it comes: what the model thought, what it says, and what it calls. However the text is cut into pieces, the parts joined are the
-/// same. What does not turn out to be a call is content, to the last character. One answer, one thread.
+/// Takes an answer's text apart as it comes: what the model thought, what it says, and what it calls. However the text is cut into pieces, the parts joined are
+/// the same. What does not turn out to be a call is content, to the last character. One answer, one thread.
 /// </summary>
 public sealed class AnswerSplitter
 {
@@ -250,7 +250,8 @@ public sealed class AnswerSplitter
         if (family == CallFamily.List && text[0] == ',')
             return BeginCall(",", text[1..].ToString());
         if (family == CallFamily.Bare && text[0] is ';' or '{')
-            return text.TrimStart("; \n\r\t") is { IsEmpty: false } next && (next[0] == '{' ? BeginCall(_pending[..^next.Length], next.ToString()) : ToContent(_pending));
+            return text.TrimStart("; \n\r\t") is { IsEmpty: false } next
+                && (next[0] == '{' ? BeginCall(_pending[..^next.Length], next.ToString()) : ToContent(_pending));
         return ToContent(family == CallFamily.List && text[0] == ']' ? text[1..].ToString() : _pending);
     }
 

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Kvasir.Calls;
 
 /// <summary>
-/// One call's JSON object, read as it comes. The function's name is known when it and the beginning of its arguments are there; where the arguments come first, when the
-/// object is complete. Until then nothing was said, and what turns out to be no call is text as it was.
+/// One call's JSON object, read as it comes. The function's name is known when it and the beginning of its arguments are there; where the arguments come first,
+/// when the object is complete. Until then nothing was said, and what turns out to be no call is text as it was.
 /// </summary>
 internal sealed partial class CallText(string argumentsKey)
 {
@@ -105,7 +105,8 @@ internal sealed partial class CallText(string argumentsKey)
             var call = document.RootElement;
             if (!call.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String)
                 throw new JsonException();
-            var has = call.TryGetProperty(argumentsKey, out var arguments) || call.TryGetProperty(argumentsKey == "arguments" ? "parameters" : "arguments", out arguments);
+            var has = call.TryGetProperty(argumentsKey, out var arguments)
+                || call.TryGetProperty(argumentsKey == "arguments" ? "parameters" : "arguments", out arguments);
             var raw = has && arguments.ValueKind == JsonValueKind.Object ? arguments.GetRawText() : !has ? "{}" : throw new JsonException();
             (Name, _text, _argumentsStart, _argumentsEnd) = (name.GetString(), raw, 0, raw.Length);
         }

@@ -38,7 +38,10 @@ internal sealed class ChatContents(AnswerSplitter splitter)
         foreach (var content in splitter.Finish().Select(Content).OfType<AIContent>())
             yield return content;
         if (!splitter.CallsAreComplete)
-            yield return new TextContent(_arguments.ToString()) { AdditionalProperties = new AdditionalPropertiesDictionary { ["kvasir.cut_call"] = _call.Text } };
+        {
+            var cut = new AdditionalPropertiesDictionary { ["kvasir.cut_call"] = _call.Text };
+            yield return new TextContent(_arguments.ToString()) { AdditionalProperties = cut };
+        }
     }
 
     private AIContent? Content(AnswerPart part)

@@ -36,7 +36,9 @@ internal static class ChatMessages
         foreach (var content in message.Contents)
         {
             if (content is not (TextContent or TextReasoningContent or FunctionCallContent or FunctionResultContent))
-                throw new KvasirException(KvasirError.Unsupported, $"message {index} has {content?.GetType().Name ?? "a content that is null"}; only text, reasoning, calls and their results are supported");
+                throw new KvasirException(
+                    KvasirError.Unsupported,
+                    $"message {index} has {content?.GetType().Name ?? "a content that is null"}; only text, reasoning, calls and their results are supported");
         }
     }
 

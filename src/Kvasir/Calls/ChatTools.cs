@@ -30,7 +30,8 @@ internal sealed record ChatTools
         if (options?.Tools is not { Count: > 0 } tools)
             return None;
         if (!format.HasTools)
-            throw new KvasirException(KvasirError.Unsupported, $"{model} does not support tools: its chat template does not say how it calls them, and {tools.Count} were given");
+            throw new KvasirException(
+                KvasirError.Unsupported, $"{model} does not support tools: its chat template does not say how it calls them, and {tools.Count} were given");
         var functions = tools.Select(Function).ToList();
         return new ChatTools
         {
@@ -42,7 +43,8 @@ internal sealed record ChatTools
     }
 
     private static AIFunctionDeclaration Function(AITool tool) => tool as AIFunctionDeclaration
-        ?? throw new KvasirException(KvasirError.Unsupported, $"the tool '{MessageText.Line(tool.Name)}' is a {tool.GetType().Name}; only functions are supported");
+        ?? throw new KvasirException(
+            KvasirError.Unsupported, $"the tool '{MessageText.Line(tool.Name)}' is a {tool.GetType().Name}; only functions are supported");
 
     private static List<AIFunctionDeclaration> Required(List<AIFunctionDeclaration> functions, ChatToolMode? mode)
     {
@@ -51,7 +53,8 @@ internal sealed record ChatTools
         if (required.RequiredFunctionName is not { } name)
             return functions;
         return functions.Find(function => function.Name == name) is { } found ? [found]
-            : throw new KvasirException(KvasirError.BadOption, $"the function '{MessageText.Line(name)}' must be called, and is none of the {functions.Count} tools");
+            : throw new KvasirException(
+                KvasirError.BadOption, $"the function '{MessageText.Line(name)}' must be called, and is none of the {functions.Count} tools");
     }
 
     private static JsonNode Description(AIFunctionDeclaration function) => new JsonObject

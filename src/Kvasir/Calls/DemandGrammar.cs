@@ -60,7 +60,8 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
 
     private int Calls(AnswerDemand demand)
     {
-        var syntax = demand.Format?.Calls ?? throw new KvasirException(KvasirError.Unsupported, "the model does not support tools: its template does not say how it calls them");
+        var syntax = demand.Format?.Calls
+            ?? throw new KvasirException(KvasirError.Unsupported, "the model does not support tools: its template does not say how it calls them");
         var functions = demand.Tools.Select(Parameters).ToList();
         var tail = grammar.Reserve();
         int Any(int next) => grammar.Branch(functions.Select(function => Function(function, syntax, next)));
@@ -97,7 +98,8 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
     {
         try
         {
-            if (JsonNode.Parse(schema, documentOptions: new JsonDocumentOptions { MaxDepth = GrammarProgram.MostDepth }) is not JsonObject node || node.ContainsKey("type"))
+            if (JsonNode.Parse(schema, documentOptions: new JsonDocumentOptions { MaxDepth = GrammarProgram.MostDepth }) is not JsonObject node
+                || node.ContainsKey("type"))
                 return schema;
             node["type"] = "object";
             return node.ToJsonString();

@@ -31,12 +31,15 @@ public sealed class JsonConstraints
     /// <summary>Any JSON object.</summary>
     public JsonConstraint AnyObject() => Answer(AnswerDemand.AnyObject);
 
-    /// <summary>JSON that a schema allows. Properties come in the schema's order; between tokens there is nothing, a blank, or a line break with at most 32 blanks, and nothing behind the value.</summary>
+    /// <summary>
+    /// JSON that a schema allows. Properties come in the schema's order; between tokens there is nothing, a blank, or a line break
+    /// with at most 32 blanks, and nothing behind the value.
+    /// </summary>
     /// <param name="schema">A JSON schema, at most 256 KiB, nested at most 64 deep.</param>
     /// <param name="isStrict">Whether keywords that are not supported are refused instead of left out (<see cref="JsonConstraint.IgnoredKeywords"/>).</param>
     /// <exception cref="KvasirException">
-    /// The schema is damaged, allows no value, or needs more than 100,000 states or about half a second (<see cref="KvasirError.BadOption"/>); or it asks for what is not
-    /// supported (<see cref="KvasirError.Unsupported"/>). The message has the place as a JSON pointer.
+    /// The schema is damaged, allows no value, or needs more than 100,000 states or about half a second (<see cref="KvasirError.BadOption"/>); or it asks for
+    /// what is not supported (<see cref="KvasirError.Unsupported"/>). The message has the place as a JSON pointer.
     /// </exception>
     public JsonConstraint Schema(string schema, bool isStrict = false)
     {

@@ -13,8 +13,11 @@ internal static class ConfigFields
     private const double BaseLimit = 1e15;
     private const double EpsilonLeast = 1e-30;
 
-    /// <summary>An integer from 1 to the limit, or null where there is none, for which tools also write 0 or -1, the latter in 32 bits of either kind.</summary>
-    public static int? Count(this IConfigFields fields, string key, int limit) => fields.Integer(key) is null or 0 or -1 or uint.MaxValue ? null : fields.RequiredCount(key, limit);
+    /// <summary>
+    /// An integer from 1 to the limit, or null where there is none, for which tools also write 0 or -1, the latter in 32 bits of either kind.
+    /// </summary>
+    public static int? Count(this IConfigFields fields, string key, int limit) =>
+        fields.Integer(key) is null or 0 or -1 or uint.MaxValue ? null : fields.RequiredCount(key, limit);
 
     /// <summary>An integer from 1 to the limit.</summary>
     public static int RequiredCount(this IConfigFields fields, string key, int limit)

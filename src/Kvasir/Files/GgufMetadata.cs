@@ -98,7 +98,9 @@ public sealed class GgufMetadata : IConfigFields
         }
 
         if (others > 0)
-            Notes.Add($"{_file.Path}: key {MessageText.Name(key)} holds {others} of {texts.Length} texts that are not UTF-8, the first at index {firstOther}; replacement characters stand for them");
+            Notes.Add(
+                $"{_file.Path}: key {MessageText.Name(key)} holds {others} of {texts.Length} texts that are not UTF-8, "
+                    + $"the first at index {firstOther}; replacement characters stand for them");
         return texts;
     }
 
@@ -148,7 +150,8 @@ public sealed class GgufMetadata : IConfigFields
     /// <summary>What to throw where a key's value cannot be used; <paramref name="problem"/> goes on after the key.</summary>
     public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} {problem}");
 
-    KvasirException IConfigFields.Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_file.Path}: key {MessageText.Name(key)} {problem}");
+    KvasirException IConfigFields.Unsupported(string key, string problem) =>
+        new(KvasirError.Unsupported, $"{_file.Path}: key {MessageText.Name(key)} {problem}");
 
     private bool TryFind(string key, bool isArray, out GgufValue value)
     {

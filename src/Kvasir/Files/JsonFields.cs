@@ -102,7 +102,9 @@ internal sealed class JsonFields : IConfigFields
 
     /// <summary>Keys of which the value is an object itself.</summary>
     public string[] ObjectKeys() => CheckedJson.Read(
-        _path, () => _object.EnumerateObject().Where(static property => property.Value.ValueKind == JsonValueKind.Object).Select(static property => property.Name).ToArray());
+        _path,
+        () => _object.EnumerateObject().Where(static property => property.Value.ValueKind == JsonValueKind.Object)
+            .Select(static property => property.Name).ToArray());
 
     /// <summary>Whether an array under the key holds the integer.</summary>
     public bool ArrayHolds(string key, int integer)
@@ -126,7 +128,8 @@ internal sealed class JsonFields : IConfigFields
 
     private bool TryFind(string key, out JsonElement value)
     {
-        var found = CheckedJson.Read(_path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
+        var found = CheckedJson.Read(
+            _path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
         value = found.Length > 0 ? found[0] : default;
         return found.Length < 2 ? value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined) : throw Bad(key, "occurs twice");
     }

@@ -4,8 +4,8 @@ namespace Kvasir.Files;
 public static class JsonFile
 {
     /// <summary>
-    /// UTF-8 without a byte order mark, which may have been UTF-16. NaN and Infinity, which Python writes and JSON lacks, stand in quotes: whoever asks for such
-    /// a number refuses it, and nobody else minds.
+    /// UTF-8 without a byte order mark, which may have been UTF-16. NaN and Infinity, which Python writes and JSON lacks, stand in quotes: whoever asks for
+    /// such a number refuses it, and nobody else minds.
     /// </summary>
     /// <param name="limitBytes">Larger files are refused before they are read.</param>
     /// <param name="notes">Told of bytes that are no text; null for nobody.</param>

@@ -63,7 +63,9 @@ internal readonly struct JsonPlace
         if (_value.TryGetInt32(out var value))
             return value;
         // Some writers spell integers as 2.0.
-        return _value.TryGetDouble(out var number) && number == (int)number ? (int)number : throw Bad($"is {MessageText.Line(_value.GetRawText())}; a 32-bit integer was expected");
+        return _value.TryGetDouble(out var number) && number == (int)number
+            ? (int)number
+            : throw Bad($"is {MessageText.Line(_value.GetRawText())}; a 32-bit integer was expected");
     }
 
     public bool Boolean() => _value.ValueKind switch
@@ -108,7 +110,8 @@ internal readonly struct JsonPlace
         }
         catch (InvalidOperationException exception)
         {
-            throw new KvasirException(KvasirError.BadFile, $"{_file}: {Name} has a key that is not valid text: {MessageText.Line(exception.Message)}", exception);
+            throw new KvasirException(
+                KvasirError.BadFile, $"{_file}: {Name} has a key that is not valid text: {MessageText.Line(exception.Message)}", exception);
         }
     }
 

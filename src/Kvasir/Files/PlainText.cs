@@ -44,7 +44,9 @@ public static class PlainText
         }
         catch (DecoderFallbackException problem)
         {
-            throw Bad(bytes, encoding is UTF8Encoding ? problem.Index : FirstBadUnit(bytes, encoding), encoding, place, "is not " + (encoding is UTF8Encoding ? "UTF-8" : "UTF-16"), problem);
+            throw Bad(
+                bytes, encoding is UTF8Encoding ? problem.Index : FirstBadUnit(bytes, encoding),
+                encoding, place, "is not " + (encoding is UTF8Encoding ? "UTF-8" : "UTF-16"), problem);
         }
 
         var zero = text.IndexOf('\0', StringComparison.Ordinal);

@@ -21,7 +21,8 @@ public sealed class Safetensors : ITensorSource
         foreach (var tensor in tensors)
         {
             if (!_byName.TryAdd(tensor.Name, tensor))
-                throw new KvasirException(KvasirError.BadFile, $"{tensor.File}: tensor {MessageText.Name(tensor.Name)} occurs in {_byName[tensor.Name].File} too");
+                throw new KvasirException(
+                    KvasirError.BadFile, $"{tensor.File}: tensor {MessageText.Name(tensor.Name)} occurs in {_byName[tensor.Name].File} too");
         }
 
         Tensors = tensors;

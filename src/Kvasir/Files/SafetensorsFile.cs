@@ -168,7 +168,9 @@ internal sealed class SafetensorsFile : IDisposable
         if (offsets.Length != 2 || offsets[0] > offsets[1])
             throw Bad($"tensor {shown} has the data_offsets {MessageText.Shape(offsets)}; a begin and an end not before it are expected");
         if (!TryBytes(type, shape, out var bytes) || offsets[1] - offsets[0] != bytes)
-            throw Bad($"tensor {shown} of {dtype} {MessageText.Shape(shape)} does not take the {offsets[1] - offsets[0]} bytes of its data_offsets {MessageText.Shape(offsets)}");
+            throw Bad(
+                $"tensor {shown} of {dtype} {MessageText.Shape(shape)} does not take the "
+                    + $"{offsets[1] - offsets[0]} bytes of its data_offsets {MessageText.Shape(offsets)}");
         return new Entry(name, type, shape, offsets[0], offsets[1]);
     }
 
@@ -194,7 +196,9 @@ internal sealed class SafetensorsFile : IDisposable
         foreach (var entry in ordered)
         {
             if (entry.Begin != end)
-                throw Bad($"tensor {MessageText.Name(entry.Name)} begins at offset {entry.Begin}; {end} was expected, so that tensors neither overlap nor leave holes");
+                throw Bad(
+                    $"tensor {MessageText.Name(entry.Name)} begins at offset {entry.Begin}; "
+                        + $"{end} was expected, so that tensors neither overlap nor leave holes");
             if (entry.End > availableBytes)
                 throw Bad($"tensor {MessageText.Name(entry.Name)} ends at offset {entry.End}, and the file holds {availableBytes} bytes of tensors");
             end = entry.End;

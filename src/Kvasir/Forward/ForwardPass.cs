@@ -75,11 +75,13 @@ internal sealed class ForwardPass : IDisposable
     /// <param name="cache">With room for <paramref name="maxRows"/>.</param>
     /// <param name="takeBack">How far generated rows will be taken back.</param>
     /// <exception cref="KvasirException">There is no memory for what the policy's indexes share.</exception>
-    public SequenceAttention Open(SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null, TakeBackLimits takeBack = default)
+    public SequenceAttention Open(
+        SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null, TakeBackLimits takeBack = default)
     {
         var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption(), takeBack);
         attention.MakeIndexes(Shared.TryTake(policy) ?? throw new KvasirException(
-            KvasirError.KvMemoryExceeded, $"the index of {policy.Name} takes {policy.SharedIndexBytes(Shape)} bytes, and {Cache.Pool.Memory.LeftBytes} of the KV memory are left"));
+            KvasirError.KvMemoryExceeded,
+            $"the index of {policy.Name} takes {policy.SharedIndexBytes(Shape)} bytes, and {Cache.Pool.Memory.LeftBytes} of the KV memory are left"));
         attention.Begin(cache, promptEnd);
         return attention;
     }

@@ -26,7 +26,8 @@ internal struct StepClock
     {
         var (selection, audit) = (Ms(counts.Ticks) / workerCount, Ms(counts.AuditTicks) / workerCount);
         return new StepTimings(
-            rows, Ms(_linear), Ms(_attention) - selection - audit, selection, Ms(Stopwatch.GetTimestamp() - _start), counts.Reads.RowsRead, counts.Reads.RowsInSight)
+            rows, Ms(_linear), Ms(_attention) - selection - audit, selection,
+            Ms(Stopwatch.GetTimestamp() - _start), counts.Reads.RowsRead, counts.Reads.RowsInSight)
         { AuditMs = audit };
     }
 

@@ -38,6 +38,7 @@ internal static class LogitRow
 
         return new KvasirException(
             KvasirError.NotFinite,
-            $"step {step}, behind the token at position {position}: {count} of {logits.Length} logits are not finite (token {first} has {Shown(logits[first])}); a weight is, or the model's numbers overflow");
+            $"step {step}, behind the token at position {position}: {count} of {logits.Length} logits are not "
+                + $"finite (token {first} has {Shown(logits[first])}); a weight is, or the model's numbers overflow");
     }
 }

@@ -7,8 +7,8 @@ namespace Kvasir;
 /// <summary>
 /// Threads that help with the items of one <see cref="ParallelJob"/> after another. The caller of <see cref="Run"/> is worker 0 and
 /// waits for items, not for threads: a worker that the system has not scheduled yet is not missed, so a loaded machine slows a step
-/// down by its load and no more. Several callers, engines say, may share a pool: their jobs take turns, first come, first served. Idle workers spin for a bounded time, because a decode step has about a hundred jobs a few
-/// microseconds apart, and then park, because an idle engine must not burn a core.
+/// down by its load and no more. Several callers, engines say, may share a pool: their jobs take turns, first come, first served. Idle workers spin for a
+/// bounded time, because a decode step has about a hundred jobs a few microseconds apart, and then park, because an idle engine must not burn a core.
 /// </summary>
 public sealed class WorkerPool : IDisposable
 {

@@ -181,7 +181,9 @@ internal sealed class Renderer
         for (int i = 0; i < names.Length; i++)
         {
             object value = values[i]
-                ?? (macro.Parameters[i].Default is { } expression ? _evaluator.Evaluate(expression, inner) : new Undefined($"parameter '{names[i]}' was not given"));
+                ?? (macro.Parameters[i].Default is { } expression
+                    ? _evaluator.Evaluate(expression, inner)
+                    : new Undefined($"parameter '{names[i]}' was not given"));
             inner.Set(names[i], value);
         }
         return Captured(macro.Body, inner);

@@ -104,7 +104,10 @@ internal sealed class AttentionCrossover
     {
         var query = new float[_shape.GroupHeads * _shape.Dim];
         for (var i = 0; i < query.Length; i++)
-            query[i] = (float)(_spectrum[i % _shape.Dim] / Math.Sqrt(_shape.Dim) * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(Math.Tau * random.NextDouble()));
+        {
+            var radius = Math.Sqrt(-2 * Math.Log(1 - random.NextDouble()));
+            query[i] = (float)(_spectrum[i % _shape.Dim] / Math.Sqrt(_shape.Dim) * radius * Math.Cos(Math.Tau * random.NextDouble()));
+        }
         return query;
     }
 }

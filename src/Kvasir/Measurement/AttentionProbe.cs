@@ -39,7 +39,8 @@ public sealed class AttentionProbe
             {
                 throw new KvasirException(
                     KvasirError.BadOption,
-                    $"{queryCount} queries and the {policy.ObservedPromptRows} prompt tokens that '{policy.Name}' observes are more than the {maxRows} tokens of a batch");
+                    $"{queryCount} queries and the {policy.ObservedPromptRows} prompt tokens that "
+                        + $"'{policy.Name}' observes are more than the {maxRows} tokens of a batch");
             }
         }
     }
@@ -61,7 +62,9 @@ public sealed class AttentionProbe
         if (!cache.TryReserve(length))
         {
             cache.Close();
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold the prompt's {length} tokens");
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded,
+                $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold the prompt's {length} tokens");
         }
 
         using var study = new LayerStudy(pass.Shape, _engine.Kv, _policies, _engine.ThreadCount, length, _queryCount);
@@ -85,11 +88,14 @@ public sealed class AttentionProbe
         if (prompt.Length <= _queryCount)
         {
             throw new KvasirException(
-                KvasirError.BadOption, $"the prompt of {prompt.Length} tokens is too short for {_queryCount} queries; they need {_queryCount + 1} tokens, and sparse policies far more");
+                KvasirError.BadOption,
+                $"the prompt of {prompt.Length} tokens is too short for {_queryCount} queries; "
+                    + $"they need {_queryCount + 1} tokens, and sparse policies far more");
         }
 
         if (prompt.Length > _engine.ContextTokens)
-            throw new KvasirException(KvasirError.ContextExceeded, $"the prompt of {prompt.Length} tokens is longer than the context of {_engine.ContextTokens}");
+            throw new KvasirException(
+                KvasirError.ContextExceeded, $"the prompt of {prompt.Length} tokens is longer than the context of {_engine.ContextTokens}");
         foreach (var token in prompt)
         {
             if ((uint)token >= (uint)_engine.Model.Config.VocabularySize)

@@ -10,8 +10,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir;
 
 /// <summary>
-/// Attention that is chosen for a user who names none: dense below the context length from which a sparse policy pays on this machine, and that policy above it.
-/// The length is measured once for a shape of heads and a type of KV cache, and kept in a file.
+/// Attention that is chosen for a user who names none: dense below the context length from which a sparse policy pays on this machine, and that policy above
+/// it. The length is measured once for a shape of heads and a type of KV cache, and kept in a file.
 /// </summary>
 public static class AutoAttention
 {
@@ -50,12 +50,15 @@ public static class AutoAttention
     /// <summary>What a length holds for: this machine, these kernels with the instructions that they may use, and a shape of heads.</summary>
     internal static string Key(ModelConfig config, KvFormat kv) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} {string.Join('+', Processor.InstructionSets)} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
+        $"{Policy} {typeof(AutoAttention).Assembly.GetName().Version} {Processor.Name} "
+            + $"{string.Join('+', Processor.InstructionSets)} {kv} {config.HeadCount / config.KvHeadCount}x{config.HeadDim}");
 
-    private static PolicySpec SparseFrom(int tokens) => PolicyCatalog.Spec(Policy).With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
+    private static PolicySpec SparseFrom(int tokens) =>
+        PolicyCatalog.Spec(Policy).With(ExactZones.MinContextName, tokens.ToString(CultureInfo.InvariantCulture));
 
     private static string File() => Environment.GetEnvironmentVariable(FileVariable) is { Length: > 0 } named ? named : Path.Combine(
-        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "kvasir", "auto-attention.json");
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify),
+        "kvasir", "auto-attention.json");
 
     // A file that is missing or damaged costs a second of measuring.
     private static Dictionary<string, int> Read(string path)

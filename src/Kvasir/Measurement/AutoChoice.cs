@@ -4,7 +4,9 @@ namespace Kvasir;
 
 /// <summary>What <see cref="AutoAttention"/> chose.</summary>
 /// <param name="Attention">The policy and its options.</param>
-/// <param name="SparseFrom">The context length in tokens from which on attention is sparse; null where it is dense in every context the engine can have.</param>
+/// <param name="SparseFrom">
+/// The context length in tokens from which on attention is sparse; null where it is dense in every context the engine can have.
+/// </param>
 public sealed record AutoChoice(PolicySpec Attention, int? SparseFrom)
 {
     /// <summary>For people.</summary>

@@ -45,7 +45,10 @@ public sealed class EngineProbe : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(maxTokens, engine.ContextTokens);
         using var use = engine.Use();
         if (maxTokens > use.Pass.Cache.TokenLimit)
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that the KV memory of {MessageText.Count(engine.Plan.KvMemoryBytes, "byte")} holds");
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded,
+                $"a sequence of {maxTokens} tokens is more than the {use.Pass.Cache.TokenLimit} that "
+                    + $"the KV memory of {MessageText.Count(engine.Plan.KvMemoryBytes, "byte")} holds");
         policy.RequireFits(use.Pass.Shape);
         (_engine, _policy, _maxTokens, _seed, _tokens) = (engine, policy, maxTokens, seed, new int[maxTokens]);
         _reads = new LayerReads[use.Pass.Shape.LayerCount];
@@ -218,7 +221,9 @@ public sealed class EngineProbe : IDisposable
     private void Reserve(SequenceCache cache, int rows)
     {
         if (!cache.TryReserve(rows))
-            throw new KvasirException(KvasirError.KvMemoryExceeded, $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold {_caches.Count} sequences of {rows} tokens");
+            throw new KvasirException(
+                KvasirError.KvMemoryExceeded,
+                $"the KV memory of {MessageText.Count(_engine.Plan.KvMemoryBytes, "byte")} does not hold {_caches.Count} sequences of {rows} tokens");
     }
 
     // Further sequences have the rows of the first.

@@ -130,7 +130,8 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             selector.Dispose();
     }
 
-    private static Watchers WatchersOf(AttentionPolicy policy, AttentionScratch scratch) => new(policy.ObservesDecode ? scratch.Observed : null, scratch.Comparison);
+    private static Watchers WatchersOf(AttentionPolicy policy, AttentionScratch scratch) =>
+        new(policy.ObservesDecode ? scratch.Observed : null, scratch.Comparison);
 
     private LayerScratch Together(KvFormat kv, RoundParts parts)
     {

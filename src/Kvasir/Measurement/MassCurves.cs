@@ -56,7 +56,8 @@ public sealed class MassCurves
             {
                 throw new KvasirException(
                     KvasirError.NotFinite,
-                    $"layer {layer}, KV head {kvHead}, query head {head} of {heads}: attention scores of the token at position {query.EndRow - 1} are not finite; a weight is, or the model's numbers overflow");
+                    $"layer {layer}, KV head {kvHead}, query head {head} of {heads}: "
+                        + $"attention scores of the token at position {query.EndRow - 1} are not finite; a weight is, or the model's numbers overflow");
             }
         }
     }

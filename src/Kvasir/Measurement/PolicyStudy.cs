@@ -9,5 +9,6 @@ namespace Kvasir.Measurement;
 public sealed record PolicyStudy(string Policy, HeadGrid KeysRead, HeadGrid KeysUsed, HeadGrid MassKept, HeadGrid Error)
 {
     internal static PolicyStudy Empty(string policy, int layerCount, int headCount, int kvHeadCount) => new(
-        policy, new HeadGrid(layerCount, kvHeadCount), new HeadGrid(layerCount, headCount), new HeadGrid(layerCount, headCount), new HeadGrid(layerCount, headCount));
+        policy, new HeadGrid(layerCount, kvHeadCount), new HeadGrid(layerCount, headCount),
+        new HeadGrid(layerCount, headCount), new HeadGrid(layerCount, headCount));
 }

@@ -4,9 +4,9 @@ using Kvasir.Kernels.Elementwise;
 namespace Kvasir.Measurement;
 
 /// <summary>
-/// Writes keys and values straight into a cache, spread as those of trained models: keys have a mean in each channel that outweighs what tells them apart, a few
-/// directions carry most of the rest, and tokens that lie together are alike. Values are noise around a mean of half its size, since attention whose values cancel
-/// each other says nothing.
+/// Writes keys and values straight into a cache, spread as those of trained models: keys have a mean in each channel that outweighs what tells them apart, a
+/// few directions carry most of the rest, and tokens that lie together are alike. Values are noise around a mean of half its size, since attention whose values
+/// cancel each other says nothing.
 /// </summary>
 internal sealed class RandomRows : ParallelJob
 {

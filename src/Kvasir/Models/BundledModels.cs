@@ -1,6 +1,8 @@
 namespace Kvasir.Models;
 
-/// <summary>Models that ship beside the program, in its folder models, and are known by name: GGUF files, and folders with a configuration and safetensors.</summary>
+/// <summary>
+/// Models that ship beside the program, in its folder models, and are known by name: GGUF files, and folders with a configuration and safetensors.
+/// </summary>
 public static class BundledModels
 {
     private const string Extension = ".gguf";
@@ -14,7 +16,8 @@ public static class BundledModels
     /// <summary>The GGUF file or the folder of a bundled model. Upper and lower case are the same.</summary>
     public static bool TryFind(string name, out string path) => TryFindIn(Folder, name, out path);
 
-    internal static IReadOnlyList<string> NamesIn(string folder) => [.. Paths(folder).Select(static path => NameOf(path)).Distinct().Order(StringComparer.Ordinal)];
+    internal static IReadOnlyList<string> NamesIn(string folder) =>
+        [.. Paths(folder).Select(static path => NameOf(path)).Distinct().Order(StringComparer.Ordinal)];
 
     internal static bool TryFindIn(string folder, string name, out string path)
     {
@@ -22,9 +25,12 @@ public static class BundledModels
         return path.Length > 0;
     }
 
-    private static IEnumerable<string> Paths(string folder) => Directory.Exists(folder)
-        ? [.. Directory.GetFiles(folder, "*" + Extension), .. Directory.GetDirectories(folder).Where(static model => File.Exists(Path.Combine(model, Configuration)))]
-        : [];
+    private static IEnumerable<string> Paths(string folder) => !Directory.Exists(folder) ? [] :
+    [
+        .. Directory.GetFiles(folder, "*" + Extension),
+        .. Directory.GetDirectories(folder).Where(static model => File.Exists(Path.Combine(model, Configuration))),
+    ];
 
-    private static string NameOf(string path) => path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) ? Path.GetFileNameWithoutExtension(path) : Path.GetFileName(path);
+    private static string NameOf(string path) =>
+        path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) ? Path.GetFileNameWithoutExtension(path) : Path.GetFileName(path);
 }

@@ -99,7 +99,8 @@ public sealed class Model : IDisposable
         {
             throw new KvasirException(
                 KvasirError.BadOption,
-                $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; {shape.Config.Name}:LAYERS takes fewer layers");
+                $"the weights of {tensors.Path} take {tensors.Bytes} bytes, and {ResidentMemory.AvailableBytes()} are available; "
+                    + $"{shape.Config.Name}:LAYERS takes fewer layers");
         }
 
         return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), template: null, new Notes())
@@ -119,7 +120,8 @@ public sealed class Model : IDisposable
     {
         ArgumentNullException.ThrowIfNull(turns);
         template ??= Template ?? throw new KvasirException(KvasirError.BadTemplate, $"{Path} has no chat template; it completes text only");
-        var text = template.RenderMarked(turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
+        var text = template.RenderMarked(
+            turns, (options ?? new ChatTemplateOptions()) with { BeginText = PieceOf(Tokenizer.BeginToken), EndText = PieceOf(Tokenizer.EndToken) });
         var tokens = new List<int>();
         Tokenizer.Encode(text, tokens);
         // Most templates spell the begin token out; the others rely on the tokenizer to add it.
@@ -139,7 +141,9 @@ public sealed class Model : IDisposable
         if (Directory.Exists(name) && (!isBundled || IsModelFolder(name)))
             return name;
         if (File.Exists(name) && (!isBundled || IsGguf(name)))
-            return name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(name))! : name;
+            return name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
+                ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(name))!
+                : name;
         if (isBundled)
             return bundled;
         throw new KvasirException(
@@ -172,7 +176,8 @@ public sealed class Model : IDisposable
             var config = ModelConfig.FromGguf(file);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var (keys, notes) = (file.Metadata, file.Metadata.Notes);
-            var template = notes.Advice(() => keys.String("tokenizer.chat_template") is { } source ? Known((source, $"{path}: key 'tokenizer.chat_template'")) : null, null);
+            var template = notes.Advice(
+                () => keys.String("tokenizer.chat_template") is { } source ? Known((source, $"{path}: key 'tokenizer.chat_template'")) : null, null);
             return new Model(path, config, Weights.Load(file, config, options), template, notes)
             {
                 Tokenizer = tokenizer,

@@ -75,7 +75,8 @@ public sealed class Weights : IDisposable
     public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) => Load(files, TensorNames.HuggingFace, config, options);
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
-    internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) => Load(tensors, TensorNames.Gguf, config, options);
+    internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) =>
+        Load(tensors, TensorNames.Gguf, config, options);
 
     /// <summary>As <see cref="ModelFingerprint"/> says; computed when it is first asked for, by somebody who has entered.</summary>
     internal string Fingerprint => _fingerprint.Value;

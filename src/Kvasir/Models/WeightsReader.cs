@@ -58,7 +58,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
                 continue;
             throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{stored.File}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} model of {config.LayerCount} layers, and leaving it out would change results");
+                $"{stored.File}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} "
+                    + $"model of {config.LayerCount} layers, and leaving it out would change results");
         }
     }
 
@@ -77,7 +78,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         {
             throw new KvasirException(
                 KvasirError.BadFile,
-                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)} ([rows, columns]); [{rows}, {columns}] was expected");
+                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)} ([rows, columns]); "
+                    + $"[{rows}, {columns}] was expected");
         }
 
         return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));

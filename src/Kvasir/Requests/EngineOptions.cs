@@ -8,7 +8,9 @@ namespace Kvasir;
 /// <summary>How an <see cref="Engine"/> runs.</summary>
 public sealed record EngineOptions
 {
-    /// <summary>Threads that compute, the engine's own among them, from 1 to 1024; 0 takes one for each physical core. Nothing to <see cref="Workers"/>.</summary>
+    /// <summary>
+    /// Threads that compute, the engine's own among them, from 1 to 1024; 0 takes one for each physical core. Nothing to <see cref="Workers"/>.
+    /// </summary>
     public int Threads { get; init; }
 
     /// <summary>How keys and values are stored.</summary>
@@ -20,10 +22,15 @@ public sealed record EngineOptions
     /// </summary>
     public long KvMemoryBytes { get; init; }
 
-    /// <summary>What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.</summary>
+    /// <summary>
+    /// What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.
+    /// </summary>
     public MemoryBudget? Memory { get; init; }
 
-    /// <summary>Threads that compute, for this engine and others: each job of one is done before the next begins. Null for threads of its own; the pool is disposed after the engines.</summary>
+    /// <summary>
+    /// Threads that compute, for this engine and others: each job of one is done before the next begins. Null for threads
+    /// of its own; the pool is disposed after the engines.
+    /// </summary>
     public WorkerPool? Workers { get; init; }
 
     /// <summary>The most tokens of a sequence, prompt and answer; 0 takes the model's native window.</summary>
@@ -42,8 +49,8 @@ public sealed record EngineOptions
     public bool PromptsFirst { get; init; }
 
     /// <summary>
-    /// How many milliseconds a step may take with the rows of prompts that are computed beside answers, from 1 to 60,000: running answers stall no longer. 64 rows are
-    /// computed whatever they take, and all of <see cref="BatchTokens"/> when no answer runs.
+    /// How many milliseconds a step may take with the rows of prompts that are computed beside answers, from 1 to 60,000: running answers stall no longer. 64
+    /// rows are computed whatever they take, and all of <see cref="BatchTokens"/> when no answer runs.
     /// </summary>
     public int StepMs { get; init; } = 300;
 
@@ -56,7 +63,9 @@ public sealed record EngineOptions
     /// <summary>How much may wait.</summary>
     public QueueLimits Queue { get; init; } = new();
 
-    /// <summary>The most time from submission to the end of any answer, from 1 ms to 24 days: as <see cref="GenerationOptions.Deadline"/>. Null for no limit.</summary>
+    /// <summary>
+    /// The most time from submission to the end of any answer, from 1 ms to 24 days: as <see cref="GenerationOptions.Deadline"/>. Null for no limit.
+    /// </summary>
     public TimeSpan? RequestTimeout { get; init; }
 
     /// <summary>What tells the time, for deadlines and for how long steps take.</summary>

@@ -21,8 +21,8 @@ public sealed record GenerationOptions
     public int? MaxTokens { get; init; }
 
     /// <summary>
-    /// Tokens behind the prompt that are fed as if they had been generated, one a step or as candidates: attended by the policy. They are no part of the answer, end
-    /// nothing, and are not sampled; generation goes on behind them.
+    /// Tokens behind the prompt that are fed as if they had been generated, one a step or as candidates: attended by the policy. They are no part of the
+    /// answer, end nothing, and are not sampled; generation goes on behind them.
     /// </summary>
     public ReadOnlyMemory<int> GivenTokens { get; init; }
 
@@ -47,8 +47,8 @@ public sealed record GenerationOptions
     public int? TopLogprobs { get; init; }
 
     /// <summary>
-    /// What the answer may say, token by token; null for anything. Where it allows nothing more, the answer ends: <see cref="FinishReason.End"/>. Given tokens are not
-    /// held to it. Log-probabilities are the model's own, before it.
+    /// What the answer may say, token by token; null for anything. Where it allows nothing more, the answer ends: <see cref="FinishReason.End"/>. Given tokens
+    /// are not held to it. Log-probabilities are the model's own, before it.
     /// </summary>
     public AnswerConstraint? Constraint { get; init; }
 
@@ -60,7 +60,8 @@ public sealed record GenerationOptions
 
     /// <summary>
     /// Whose request it is, in at most 256 characters: clients that wait are served by turns, and what each may have in an engine is limited
-    /// (<see cref="QueueLimits.SequencesPerClient"/>, <see cref="EngineOptions.MaxSequencesPerClient"/>). Null for nobody's: these are one client without such limits.
+    /// (<see cref="QueueLimits.SequencesPerClient"/>, <see cref="EngineOptions.MaxSequencesPerClient"/>). Null for nobody's: these are one client without such
+    /// limits.
     /// </summary>
     public string? Client { get; init; }
 
@@ -72,7 +73,9 @@ public sealed record GenerationOptions
     /// <summary>From -100 to 100; lower goes first, and gives its memory up last. 30 seconds of waiting count as 1 less, so that nobody starves.</summary>
     public int Priority { get; init; }
 
-    /// <summary>How long after its submission the answer is worth nothing any more, from 1 ms to 24 days: it fails then, computed or not. Null for never.</summary>
+    /// <summary>
+    /// How long after its submission the answer is worth nothing any more, from 1 ms to 24 days: it fails then, computed or not. Null for never.
+    /// </summary>
     public TimeSpan? Deadline { get; init; }
 
     /// <summary>Whether rows that are there already are taken, and its own left to others, where <see cref="EngineOptions.PrefixCache"/> keeps any.</summary>
@@ -97,10 +100,10 @@ public sealed record GenerationOptions
     public double? AuditShare { get; init; }
 
     /// <summary>
-    /// Tokens that are guessed at a time, 0 to 16, from what followed the newest ones where they came before, and computed in one step with the next token. A guess
-    /// is taken if it is the token that the sampler draws there; what it was wrong about is taken back. So tokens are those without, but for rounding: a step of
-    /// several rows rounds as a batch of sequences does, and a long answer may differ at a draw that was close. Text that repeats
-    /// its prompt or itself comes faster, and other text a little slower. Given tokens are computed so many at a time as well.
+    /// Tokens that are guessed at a time, 0 to 16, from what followed the newest ones where they came before, and computed in one step with the next token. A
+    /// guess is taken if it is the token that the sampler draws there; what it was wrong about is taken back. So tokens are those without, but for rounding: a
+    /// step of several rows rounds as a batch of sequences does, and a long answer may differ at a draw that was close. Text that repeats its prompt or itself
+    /// comes faster, and other text a little slower. Given tokens are computed so many at a time as well.
     /// </summary>
     public int SpeculativeTokens { get; init; }
 
@@ -126,7 +129,8 @@ public sealed record GenerationOptions
             Stop = [.. Stop],
         };
         if (Constraint?.VocabularySize > vocabularySize)
-            throw new KvasirException(KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
+            throw new KvasirException(
+                KvasirError.BadOption, $"the constraint was made for a vocabulary of {Constraint.VocabularySize} tokens, and the model has {vocabularySize}");
         own.Validate();
         return own;
     }

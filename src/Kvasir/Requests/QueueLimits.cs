@@ -3,8 +3,8 @@ using Kvasir.Ground;
 namespace Kvasir;
 
 /// <summary>
-/// How much may wait in an engine. A queue that is full refuses what comes (<see cref="KvasirException.RetryAfter"/> says when to come again), so that whoever waits
-/// does so for a bounded time in bounded memory. One sequence may always wait, however long its prompt.
+/// How much may wait in an engine. A queue that is full refuses what comes (<see cref="KvasirException.RetryAfter"/> says when to come again), so that whoever
+/// waits does so for a bounded time in bounded memory. One sequence may always wait, however long its prompt.
 /// </summary>
 public sealed record QueueLimits
 {
@@ -24,7 +24,14 @@ public sealed record QueueLimits
     public TimeSpan? Timeout { get; init; } = TimeSpan.FromSeconds(600);
 
     /// <summary>No limit but those that nothing may exceed: for whoever submits a known number of sequences and wants all their answers.</summary>
-    public static QueueLimits None { get; } = new() { Sequences = 65_536, Tokens = long.MaxValue, Bytes = long.MaxValue, SequencesPerClient = 65_536, Timeout = null };
+    public static QueueLimits None { get; } = new()
+    {
+        Sequences = 65_536,
+        Tokens = long.MaxValue,
+        Bytes = long.MaxValue,
+        SequencesPerClient = 65_536,
+        Timeout = null,
+    };
 
     /// <exception cref="KvasirException">A limit is outside its range.</exception>
     internal void Validate()

@@ -7,7 +7,9 @@ internal static class RepeatedText
     private const int LongestMatch = 4;
     private const int ShortestMatch = 2;
 
-    /// <summary>Fills <paramref name="guess"/> with tokens that may follow; a text that goes round in circles is expected to go on so. False when nothing came before.</summary>
+    /// <summary>
+    /// Fills <paramref name="guess"/> with tokens that may follow; a text that goes round in circles is expected to go on so. False when nothing came before.
+    /// </summary>
     /// <param name="tokens">The text so far.</param>
     public static bool TryContinue(ReadOnlySpan<int> tokens, Span<int> guess)
     {

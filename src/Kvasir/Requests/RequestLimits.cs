@@ -28,7 +28,9 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         RequireTokens(given.Span, "the given tokens have");
         // A last token that nothing follows is computed all the same, and a generated one is not.
         var needed = (long)sequence.PromptCount + given.Length + (sequence.Options.MaxTokens == 0 ? 0 : 1);
-        var what = given.IsEmpty ? $"the prompt of {MessageText.Count(sequence.PromptCount, "token")}" : $"the prompt of {MessageText.Count(sequence.PromptCount, "token")} with {given.Length} given behind it";
+        var what = given.IsEmpty
+            ? $"the prompt of {MessageText.Count(sequence.PromptCount, "token")}"
+            : $"the prompt of {MessageText.Count(sequence.PromptCount, "token")} with {given.Length} given behind it";
         if (needed > contextTokens)
             throw new KvasirException(KvasirError.ContextExceeded, $"{what} leaves no room in the context of {contextTokens}");
         var shared = sequence.Shared?.TokenCount ?? 0;
@@ -38,7 +40,8 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         var indexed = index == 0 ? "" : $" and {index} of indexes";
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,
-            $"{what} needs {(needed * cache.BytesPerToken) + cache.OpenPageBytes} bytes of KV memory{indexed}, and the limit of {MessageText.Count(bytes.LimitBytes, "byte")} holds {MessageText.Count(bytes.TokensThatFit(policy), "token")}");
+            $"{what} needs {(needed * cache.BytesPerToken) + cache.OpenPageBytes} bytes of KV memory{indexed}, "
+                + $"and the limit of {MessageText.Count(bytes.LimitBytes, "byte")} holds {MessageText.Count(bytes.TokensThatFit(policy), "token")}");
     }
 
     private void RequireShared(Sequence sequence)
@@ -46,7 +49,9 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         if (sequence.Shared?.IsElsewhere(cache) == true)
             throw new KvasirException(KvasirError.BadOption, "the shared prompt's rows lie in another engine's memory; a shared prompt is for one engine");
         if (sequence.Shared is { } shared && !shared.Begins(sequence.Tokens))
-            throw new KvasirException(KvasirError.BadOption, $"the prompt of {MessageText.Count(sequence.PromptCount, "token")} does not begin with the {shared.TokenCount} that are shared");
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"the prompt of {MessageText.Count(sequence.PromptCount, "token")} does not begin with the {shared.TokenCount} that are shared");
     }
 
     private void RequireTokens(ReadOnlySpan<int> tokens, string subject)

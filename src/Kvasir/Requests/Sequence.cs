@@ -145,7 +145,7 @@ public sealed class Sequence
     /// <summary>Whether nobody waits for more of it.</summary>
     internal bool IsOver => _interruption.IsOver;
 
-    /// <summary>Asks the engine to stop: one that waits has ended when this returns; one that computes frees its pages within a step, or within a layer of a long one.</summary>
+    /// <summary>Asks the engine to stop: one that waits has ended when this returns; one that computes frees its pages in a step or a layer of it.</summary>
     public void Cancel()
     {
         _interruption.Cancel();
@@ -336,8 +336,8 @@ public sealed class Sequence
     internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
 
     /// <summary>
-    /// Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them: behind the prompt's logits, and
-    /// before any of them is dropped.
+    /// Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them: behind the prompt's logits,
+    /// and before any of them is dropped.
     /// </summary>
     internal void LeaveShared()
     {
@@ -355,7 +355,11 @@ public sealed class Sequence
             LeaveShared();
         Release();
         if (failure is null && Fault is { } fault)
-            (reason, failure) = (FinishReason.Failed, fault as KvasirException ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault));
+        {
+            reason = FinishReason.Failed;
+            failure = fault as KvasirException
+                ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault);
+        }
         _text.Finish();
         Timings.MarkEnd();
         Failure = failure;

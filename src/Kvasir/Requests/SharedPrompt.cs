@@ -4,8 +4,8 @@ namespace Kvasir;
 
 /// <summary>
 /// The beginning of a prompt whose keys and values are computed once: the first sequence leaves them here when its prompt is computed, and whoever begins after
-/// it, any number side by side, reads the same pages and computes only what is behind them. A sequence that begins before they are here computes its own, and so
-/// does one whose policy observes more than the rest of its prompt. They take KV memory, once, as long as they are kept. For one engine, and its thread.
+/// it, any number side by side, reads the same pages and computes only what is behind them. A sequence that begins before they are here computes its own, and
+/// so does one whose policy observes more than the rest of its prompt. They take KV memory, once, as long as they are kept. For one engine, and its thread.
 /// </summary>
 public sealed class SharedPrompt
 {

@@ -49,7 +49,9 @@ internal sealed class StopMatcher
     /// <summary>Appends a token's bytes. True when a stop string is now complete; the text ends before it.</summary>
     public bool Append(ReadOnlySpan<byte> bytes) => Append(bytes, isHidden: false);
 
-    /// <summary>Appends the name of a control token, which a stop string may spell, and which is no text. True as for <see cref="Append(ReadOnlySpan{byte})"/>.</summary>
+    /// <summary>
+    /// Appends the name of a control token, which a stop string may spell, and which is no text. True as for <see cref="Append(ReadOnlySpan{byte})"/>.
+    /// </summary>
     public bool AppendHidden(ReadOnlySpan<byte> name) => Append(name, isHidden: true);
 
     /// <summary>Releases everything: no more text will come.</summary>

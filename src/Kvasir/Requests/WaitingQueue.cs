@@ -86,8 +86,8 @@ internal sealed class WaitingQueue
     }
 
     /// <summary>
-    /// The next to be admitted, which stays where it is until <see cref="Admit"/> or <see cref="PutBack"/>; null when there is none. Who cancels it meanwhile leaves
-    /// it to them.
+    /// The next to be admitted, which stays where it is until <see cref="Admit"/> or <see cref="PutBack"/>; null when there is none. Who cancels it meanwhile
+    /// leaves it to them.
     /// </summary>
     public Sequence? Claim()
     {
@@ -153,7 +153,9 @@ internal sealed class WaitingQueue
             if (waitedMs >= sequence.Ticket.DeadlineMs)
                 failure = sequence.Ticket.TooLate(waitedMs, sequence.Ticket.HasBegun ? "waiting for memory" : "in the queue, and nothing of it was computed");
             else if (!sequence.Ticket.HasBegun && waitedMs >= _limits.Timeout?.TotalMilliseconds)
-                failure = Refusal(KvasirError.QueueTimeout, $"waited {Shown(waitedMs)} ms in the queue, where {Shown(_limits.Timeout.Value.TotalMilliseconds)} ms are allowed", _count);
+                failure = Refusal(
+                    KvasirError.QueueTimeout,
+                    $"waited {Shown(waitedMs)} ms in the queue, where {Shown(_limits.Timeout.Value.TotalMilliseconds)} ms are allowed", _count);
             if (failure is null)
                 continue;
             Volatile.Write(ref _lateCount, _lateCount + 1);
@@ -206,14 +208,19 @@ internal sealed class WaitingQueue
         if (_count >= _limits.Sequences)
             throw Refusal(KvasirError.QueueFull, $"{_count} sequences are waiting, and the queue holds {_limits.Sequences}", 1);
         if (sequence.Options.Client is { } name && Clients.Find(name).Waiting is var own && own >= _limits.SequencesPerClient)
-            throw Refusal(KvasirError.ClientQueueFull, $"{own} sequences of this client are waiting, and {_limits.SequencesPerClient} may", Clients.ActiveCount);
+            throw Refusal(
+                KvasirError.ClientQueueFull, $"{own} sequences of this client are waiting, and {_limits.SequencesPerClient} may", Clients.ActiveCount);
         if (_count == 0)
             return;
         if (_tokens + sequence.Ticket.Tokens > _limits.Tokens)
-            throw Refusal(KvasirError.QueueTokensFull, $"{_tokens} prompt tokens are waiting; {sequence.Ticket.Tokens} more are above the limit of {_limits.Tokens}", PlacesFor(_tokens + sequence.Ticket.Tokens - _limits.Tokens));
+            throw Refusal(
+                KvasirError.QueueTokensFull, $"{_tokens} prompt tokens are waiting; {sequence.Ticket.Tokens} more are above the limit of {_limits.Tokens}",
+                PlacesFor(_tokens + sequence.Ticket.Tokens - _limits.Tokens));
         var (bytes, added) = (_tokens * sizeof(int), (long)sequence.Ticket.Tokens * sizeof(int));
         if (bytes + added > _limits.Bytes)
-            throw Refusal(KvasirError.QueueBytesFull, $"prompts of {bytes} bytes are waiting; {added} more are above the limit of {_limits.Bytes}", PlacesFor((bytes + added - _limits.Bytes) / sizeof(int)));
+            throw Refusal(
+                KvasirError.QueueBytesFull, $"prompts of {bytes} bytes are waiting; {added} more are above the limit of {_limits.Bytes}",
+                PlacesFor((bytes + added - _limits.Bytes) / sizeof(int)));
     }
 
     private KvasirException Refusal(KvasirError error, string message, int places)
@@ -249,7 +256,8 @@ internal sealed class WaitingQueue
     }
 
     // Every 30 s of waiting count as a step of priority, so that nobody starves.
-    private static double AgedPriority(Sequence sequence, double nowMs) => sequence.Options.Priority - Math.Floor((nowMs - sequence.Ticket.ArrivedMs) / AgeingMs);
+    private static double AgedPriority(Sequence sequence, double nowMs) =>
+        sequence.Options.Priority - Math.Floor((nowMs - sequence.Ticket.ArrivedMs) / AgeingMs);
 
     private void End(Sequence sequence, FinishReason reason, KvasirException? failure = null)
     {

@@ -79,7 +79,9 @@ internal sealed class Sampler
         allowed?.Apply(logits);
         var largest = VectorMath.MaxOrNaN(logits);
         return float.IsFinite(largest) ? largest : throw new KvasirException(
-            KvasirError.BadOption, $"{(allowed is null ? "logit bias and penalties leave" : $"logit bias, penalties and a constraint that allows {allowed.Count} tokens here leave")} no token that could be drawn: the largest of {logits.Length} logits is {LogitRow.Shown(largest)}");
+            KvasirError.BadOption,
+            $"{(allowed is null ? "logit bias and penalties leave" : $"logit bias, penalties and a constraint that allows {allowed.Count} tokens here leave")} "
+                + $"no token that could be drawn: the largest of {logits.Length} logits is {LogitRow.Shown(largest)}");
     }
 
     private void Penalise(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount)

@@ -1,8 +1,8 @@
 namespace Kvasir.Structure;
 
 /// <summary>
-/// What an answer may say, token by token: <see cref="GenerationOptions.Constraint"/>. Compiled once and shared by any number of sequences, on any threads; what one
-/// answer has said so far is in its <see cref="ConstraintCursor"/>.
+/// What an answer may say, token by token: <see cref="GenerationOptions.Constraint"/>. Compiled once and shared by any number of sequences, on any threads;
+/// what one answer has said so far is in its <see cref="ConstraintCursor"/>.
 /// </summary>
 public abstract class AnswerConstraint
 {

@@ -3,8 +3,8 @@ using System.Diagnostics.CodeAnalysis;
 namespace Kvasir.Structure;
 
 /// <summary>
-/// A grammar over the tokens of one vocabulary. Its deterministic states and their masks are made when they are first met and kept for all sequences that share it;
-/// threads may share it. What is kept is bounded: past that it begins anew, and sequences go on from the states that they hold.
+/// A grammar over the tokens of one vocabulary. Its deterministic states and their masks are made when they are first met and kept for all sequences that share
+/// it; threads may share it. What is kept is bounded: past that it begins anew, and sequences go on from the states that they hold.
 /// </summary>
 internal sealed class GrammarAutomaton
 {

@@ -68,7 +68,8 @@ internal sealed class GrammarBuilder
 
     public int Guard(int height, int next) => next == Never || height > GrammarProgram.MostDepth ? Never : Add(new GrammarStep(StepKind.Guard, next, height));
 
-    public int Call(int rule, bool isNested, int next) => rule == Never || next == Never ? Never : Add(new GrammarStep(StepKind.Call, next, rule, isNested ? 1 : 0));
+    public int Call(int rule, bool isNested, int next) =>
+        rule == Never || next == Never ? Never : Add(new GrammarStep(StepKind.Call, next, rule, isNested ? 1 : 0));
 
     /// <summary>A body any number of times between two.</summary>
     public int Repeat(int least, int most, int body, int next)

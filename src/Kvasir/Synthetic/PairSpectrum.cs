@@ -11,7 +11,9 @@ internal static class PairSpectrum
 {
     private const double Decay = 0.5;
 
-    /// <summary>Factors of mean square 1: those of the pairs that rotate fall by the square root of their rank, elements that do not rotate have the last one's.</summary>
+    /// <summary>
+    /// Factors of mean square 1: those of the pairs that rotate fall by the square root of their rank, elements that do not rotate have the last one's.
+    /// </summary>
     /// <param name="dim">Elements of a head.</param>
     public static float[] Factors(RopeConfig rope, int dim)
     {

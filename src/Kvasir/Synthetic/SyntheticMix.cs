@@ -20,7 +20,9 @@ internal sealed class SyntheticMix(SyntheticWeights weights, ModelConfig config)
 
     public WeightType Embedding => config.TiedEmbedding ? Logits : Plain;
 
-    /// <summary>Of a layer's values and of its feed-forward's way down: Q4_K_M spends 6 bits on the first and last eighth of the layers and every third between.</summary>
+    /// <summary>
+    /// Of a layer's values and of its feed-forward's way down: Q4_K_M spends 6 bits on the first and last eighth of the layers and every third between.
+    /// </summary>
     public WeightType ValueOrDown(int layer)
     {
         var eighth = config.LayerCount / 8;

@@ -32,15 +32,18 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var name = colon < 0 ? text : text[..colon];
         var shape = Array.Find(Table, known => known.Config.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-            ?? throw new KvasirException(KvasirError.BadOption, $"synthetic model '{name}' is unknown; known: {string.Join(", ", Names)}, each with :LAYERS for fewer layers");
+            ?? throw new KvasirException(
+                KvasirError.BadOption, $"synthetic model '{name}' is unknown; known: {string.Join(", ", Names)}, each with :LAYERS for fewer layers");
         if (colon < 0)
             return shape;
         if (!int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var layers) || layers < 1 || layers > shape.LayersOfShape)
-            throw new KvasirException(KvasirError.BadOption, $"synthetic model '{text}': the layers after the colon are a whole number from 1 to {shape.LayersOfShape}");
+            throw new KvasirException(
+                KvasirError.BadOption, $"synthetic model '{text}': the layers after the colon are a whole number from 1 to {shape.LayersOfShape}");
         return shape with { Config = shape.Config with { LayerCount = layers } };
     }
 
-    private static SyntheticShape Llama(string name, (int Layers, int Width, int FeedForward) size, (int Query, int Kv, int Dim) heads, bool tied, double ropeFactor)
+    private static SyntheticShape Llama(
+        string name, (int Layers, int Width, int FeedForward) size, (int Query, int Kv, int Dim) heads, bool tied, double ropeFactor)
     {
         var shape = Of(name, size, heads, 128256);
         var rope = shape.Config.Rope with { Base = 500000, Scaling = RopeScaling.Llama3, Factor = ropeFactor, OriginalContextTokens = 8192 };

@@ -31,7 +31,9 @@ public sealed class ChatTemplate
     /// <summary>Reads a template.</summary>
     /// <param name="source">The template's text, at most 2^20 characters.</param>
     /// <param name="name">Where it comes from, for messages: a file, or a key in one.</param>
-    /// <exception cref="KvasirException"><see cref="KvasirError.BadTemplate"/>: it has an error, or uses what is not supported; the message names it and its line.</exception>
+    /// <exception cref="KvasirException">
+    /// <see cref="KvasirError.BadTemplate"/>: it has an error, or uses what is not supported; the message names it and its line.
+    /// </exception>
     public static ChatTemplate Parse(string source, string name)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -52,7 +54,9 @@ public sealed class ChatTemplate
     /// <param name="folder">The model's folder.</param>
     /// <param name="variant">default, or one of the others that some models bring along, such as tool_use.</param>
     /// <param name="notes">Told of bytes that are no text; null for nobody.</param>
-    /// <exception cref="KvasirException"><see cref="KvasirError.BadFile"/> for a damaged file; <see cref="KvasirError.BadTemplate"/> as in <see cref="Parse"/>.</exception>
+    /// <exception cref="KvasirException">
+    /// <see cref="KvasirError.BadFile"/> for a damaged file; <see cref="KvasirError.BadTemplate"/> as in <see cref="Parse"/>.
+    /// </exception>
     public static ChatTemplate? FromFolder(string folder, string variant = "default", Notes? notes = null)
     {
         ArgumentNullException.ThrowIfNull(folder);

@@ -22,7 +22,9 @@ internal static class ChatTemplateFile
             return (Encoding.UTF8.GetString(CompanionText.Read(path, LimitBytes, notes).Span), path);
         if (JsonPlace.LoadIfThere(Path.Combine(folder, "tokenizer_config.json"), notes)?.Find("chat_template") is not { } place)
             return null;
-        return (place.Kind == JsonValueKind.Array ? FromList(place, variant) : variant == "default" ? place.Text() : null) is { } source ? (source, place.Place) : null;
+        return (place.Kind == JsonValueKind.Array ? FromList(place, variant) : variant == "default" ? place.Text() : null) is { } source
+            ? (source, place.Place)
+            : null;
     }
 
     private static string? FromList(JsonPlace list, string variant)

@@ -8,7 +8,9 @@ public sealed record ChatTemplateOptions
     /// <summary>Ends the text with the opening of the assistant's answer (add_generation_prompt).</summary>
     public bool AddsGenerationPrompt { get; init; } = true;
 
-    /// <summary>The text ends where the last message's does, which is left open: the answer goes on with it. <see cref="AddsGenerationPrompt"/> says nothing then.</summary>
+    /// <summary>
+    /// The text ends where the last message's does, which is left open: the answer goes on with it. <see cref="AddsGenerationPrompt"/> says nothing then.
+    /// </summary>
     public bool ContinuesLastMessage { get; init; }
 
     /// <summary>How the vocabulary spells the token that begins a text (bos_token); undefined in the template when null.</summary>

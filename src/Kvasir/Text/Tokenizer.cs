@@ -133,7 +133,9 @@ public sealed class Tokenizer
         _spare = scratch;
     }
 
-    /// <summary>The bytes that <paramref name="token"/> adds to the output; not always whole UTF-8 characters. Control tokens, and ids beyond the vocabulary, give none.</summary>
+    /// <summary>
+    /// The bytes that <paramref name="token"/> adds to the output; not always whole UTF-8 characters. Control tokens, and ids beyond the vocabulary, give none.
+    /// </summary>
     public ReadOnlySpan<byte> Bytes(int token)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(token);

@@ -43,7 +43,8 @@ internal static class EngineFlags
     { Default = AutoAttention.Name };
 
     /// <summary>What an engine that answers can be told.</summary>
-    public static FlagGroup[] Groups => [new("Attention", Attention, Audit), new("Memory and processor", [.. KvFlags.All, KvMemory, Context, Threads, ModelFlags.NoRepack])];
+    public static FlagGroup[] Groups =>
+        [new("Attention", Attention, Audit), new("Memory and processor", [.. KvFlags.All, KvMemory, Context, Threads, ModelFlags.NoRepack])];
 
     /// <summary>Policies that are compared, behind the same flag.</summary>
     /// <param name="help">What with them; how they are spelled is added.</param>

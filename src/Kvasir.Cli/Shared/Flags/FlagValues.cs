@@ -103,7 +103,8 @@ internal static class FlagValues
 
     public static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 
-    private static bool IsWhole(string text) => text.Length > 0 && (text[0] is '+' or '-' ? text[1..] : text) is { Length: > 0 } digits && digits.All(char.IsAsciiDigit);
+    private static bool IsWhole(string text) =>
+        text.Length > 0 && (text[0] is '+' or '-' ? text[1..] : text) is { Length: > 0 } digits && digits.All(char.IsAsciiDigit);
 
     private static bool IsReal(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
 

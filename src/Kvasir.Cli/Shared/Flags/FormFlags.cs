@@ -21,7 +21,9 @@ internal static class FormFlags
     {
         if (typed.Has(JsonSchema) && typed.Is(JsonObject))
             return "--json-schema and --json-object were given; one of them is allowed";
-        return (typed.Has(JsonSchema) || typed.Is(JsonObject)) && typed.Is(GenerationFlags.IgnoreEnd) ? "--ignore-end goes on past an end that --json-schema and --json-object set" : null;
+        return (typed.Has(JsonSchema) || typed.Is(JsonObject)) && typed.Is(GenerationFlags.IgnoreEnd)
+            ? "--ignore-end goes on past an end that --json-schema and --json-object set"
+            : null;
     }
 
     /// <summary>Null where any text will do.</summary>
@@ -47,6 +49,7 @@ internal static class FormFlags
     {
         null or [] => null,
         [var one] => $"note: the schema's keyword {Printable.Line(one)} is not supported, and the answer may break it",
-        var some => $"note: the schema's keywords {Printable.Line(string.Join(", ", some.Take(10)))}{(some.Count > 10 ? $" and {some.Count - 10} more" : "")} are not supported, and the answer may break them",
+        var some => $"note: the schema's keywords {Printable.Line(string.Join(", ", some.Take(10)))}"
+            + $"{(some.Count > 10 ? $" and {some.Count - 10} more" : "")} are not supported, and the answer may break them",
     };
 }

@@ -33,7 +33,8 @@ internal static class GenerationFlags
     { Elsewhere = ["--ignore-eos"] };
 
     public static readonly ValueFlag<int> Speculate = new(
-        "--speculate", "Tokens that are guessed at a time from repeated text; a wrong guess is taken back", FlagValues.Whole(0, GenerationOptions.MostSpeculativeTokens))
+        "--speculate", "Tokens that are guessed at a time from repeated text; a wrong guess is taken back",
+        FlagValues.Whole(0, GenerationOptions.MostSpeculativeTokens))
     {
         Default = "0",
         Elsewhere = ["--draft", "--draft-max", "--draft-n"],

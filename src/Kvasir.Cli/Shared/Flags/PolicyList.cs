@@ -70,6 +70,8 @@ internal static class PolicyList
 
         if (!text.StartsWith(FileSign))
             return PolicyCatalog.Parse(text);
-        return text.Length > 1 ? PolicyFile.Read(text[1..]) : throw new KvasirException(KvasirError.BadOption, $"'{FileSign}' names no file; {FileSign}mine.policy reads a policy from one");
+        return text.Length > 1
+            ? PolicyFile.Read(text[1..])
+            : throw new KvasirException(KvasirError.BadOption, $"'{FileSign}' names no file; {FileSign}mine.policy reads a policy from one");
     }
 }

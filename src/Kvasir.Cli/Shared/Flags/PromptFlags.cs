@@ -11,7 +11,8 @@ internal static class PromptFlags
     public static readonly ValueFlag<string> Lines = new("--prompts", "Prompts, one a line: JSONL with the field prompt (or input)", FlagValues.Path);
 
     public static readonly ValueFlag<string> Files = new(
-        "--prompt-file", "A prompt, in UTF-8, as it is and without a chat template; several files with commas between", FlagValues.Path with { IsPathList = true });
+        "--prompt-file", "A prompt, in UTF-8, as it is and without a chat template; several files with commas between",
+        FlagValues.Path with { IsPathList = true });
 
     public static readonly ValueFlag<int> Tokens = new(
         "--tokens", "Most tokens of dense attention's answer, which every policy is fed", FlagValues.Whole(2, AgreementOptions.MostTokens))

@@ -93,7 +93,8 @@ internal static class SamplingFlags
         var value = 0f;
         var isBias = parts.Length == 2
             && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out _)
-            && float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out value) && (value is >= -100 and <= 100 || FlagValues.IsBeyond(!float.IsNaN(value), text, "-100 to 100"));
+            && float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out value)
+            && (value is >= -100 and <= 100 || FlagValues.IsBeyond(!float.IsNaN(value), text, "-100 to 100"));
         bias = isBias ? new Dictionary<int, float> { [int.Parse(parts[0], CultureInfo.InvariantCulture)] = value } : null;
         return isBias;
     }

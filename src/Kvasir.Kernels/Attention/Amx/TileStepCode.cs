@@ -150,14 +150,16 @@ internal static class TileStepCode
             var (keys, queries) = (block * 2 * AmxTiles.Bytes, block * 4 * AmxTiles.Bytes);
             var (upper, lower) = (queries, queries + 2 * AmxTiles.Bytes);
             AddFourProducts(
-                code, (__[Keys + Stride + keys], __[Keys + Stride + keys + AmxTiles.Bytes]), (__[Queries + Stride + upper], __[Queries + Stride + upper + AmxTiles.Bytes]), tiles);
+                code, (__[Keys + Stride + keys], __[Keys + Stride + keys + AmxTiles.Bytes]),
+                (__[Queries + Stride + upper], __[Queries + Stride + upper + AmxTiles.Bytes]), tiles);
             AddFourProducts(code, null, (__[Queries + Stride + lower], __[Queries + Stride + lower + AmxTiles.Bytes]), tiles);
         }
     }
 
     // Four sums: two tiles on the left, which stay from before if there are none, by two on the right.
     private static void AddFourProducts(
-        Assembler code, (AssemblerMemoryOperand First, AssemblerMemoryOperand Second)? left, (AssemblerMemoryOperand First, AssemblerMemoryOperand Second) right, List<Action> tiles)
+        Assembler code, (AssemblerMemoryOperand First, AssemblerMemoryOperand Second)? left,
+        (AssemblerMemoryOperand First, AssemblerMemoryOperand Second) right, List<Action> tiles)
     {
         if (left is { } loaded)
             tiles.Add(() => code.tileloadd(tmm4, loaded.First));
@@ -263,7 +265,8 @@ internal static class TileStepCode
         code.mov(Weights, Argument(nameof(TileStepArguments.Weights)));
         code.Label(ref group);
         var tiles = new List<Action>();
-        AddFourProducts(code, (__[Values + Stride], __[Values + Stride + AmxTiles.Bytes]), (__[Weights + Stride], __[Weights + Stride + AmxTiles.Bytes]), tiles);
+        AddFourProducts(
+            code, (__[Values + Stride], __[Values + Stride + AmxTiles.Bytes]), (__[Weights + Stride], __[Weights + Stride + AmxTiles.Bytes]), tiles);
         Interleave(tiles, []);
         code.add(Values, 2 * AmxTiles.Bytes);
         code.add(Weights, GroupWeightBytes);

@@ -1,8 +1,8 @@
 namespace Kvasir.Kernels.Attention.Formats;
 
 /// <summary>
-/// Where 256 evenly spaced steps lie (ALISA, arXiv 2403.17312, equation 7, with codes from -128 instead of 0): element = (code - zero) * step. The zero is a whole number and may lie
-/// far outside of the codes, so that a range does not have to contain 0.
+/// Where 256 evenly spaced steps lie (ALISA, arXiv 2403.17312, equation 7, with codes from -128 instead of 0): element = (code - zero) * step. The zero is a
+/// whole number and may lie far outside of the codes, so that a range does not have to contain 0.
 /// </summary>
 /// <param name="Step">1 for a range without width, whose elements have the code 0 and are exact; NaN when an element was none or infinite.</param>
 internal readonly record struct Int8Range(float Step, float Zero)

@@ -54,7 +54,9 @@ public sealed record KvFormat(string Name, string Help, RowCodec Keys, RowCodec 
         ArgumentNullException.ThrowIfNull(text);
         if (!text.Contains('=', StringComparison.Ordinal))
             return _table.FirstOrDefault(row => row.Name.Equals(text, StringComparison.OrdinalIgnoreCase));
-        return text.Split(',') is [var first, var second] && Part(first, KeysName) is { } keys && Part(second, ValuesName) is { } values ? Pair(keys, values) : null;
+        return text.Split(',') is [var first, var second] && Part(first, KeysName) is { } keys && Part(second, ValuesName) is { } values
+            ? Pair(keys, values)
+            : null;
     }
 
     /// <summary>Keys as one format stores them, values as another does: the row of the table that does both, if there is one.</summary>

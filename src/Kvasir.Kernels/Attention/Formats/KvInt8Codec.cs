@@ -5,9 +5,9 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Kernels.Attention.Formats;
 
 /// <summary>
-/// Signed bytes between the least and the largest element of an <see cref="Int8Range"/>, behind 8 bytes that say which: the row's own step and zero, or, with a step of
-/// 0, where the steps and zeros of all channels lie that the rows of a page share (<see cref="OpenPage"/>), in bytes from the row on. Those lie in groups of 16:
-/// steps, then zeros.
+/// Signed bytes between the least and the largest element of an <see cref="Int8Range"/>, behind 8 bytes that say which: the row's own step and zero, or, with a
+/// step of 0, where the steps and zeros of all channels lie that the rows of a page share (<see cref="OpenPage"/>), in bytes from the row on. Those lie in
+/// groups of 16: steps, then zeros.
 /// </summary>
 internal readonly unsafe struct KvInt8Codec : IKvCodec
 {

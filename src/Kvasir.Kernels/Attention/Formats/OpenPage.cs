@@ -4,8 +4,9 @@ using Kvasir.Kernels.Elementwise;
 namespace Kvasir.Kernels.Attention.Formats;
 
 /// <summary>
-/// The keys or the values of the page that a head is writing to, where a page's rows share a range for each channel. Rows are kept as they came, and all are stored
-/// again with every row: so an element is off by half a step of its channel, whatever came when. Rows that were read back from a page may be off by half a step more.
+/// The keys or the values of the page that a head is writing to, where a page's rows share a range for each channel. Rows are kept as they came, and all are
+/// stored again with every row: so an element is off by half a step of its channel, whatever came when. Rows that were read back from a page may be off by half
+/// a step more.
 /// </summary>
 public sealed unsafe class OpenPage
 {

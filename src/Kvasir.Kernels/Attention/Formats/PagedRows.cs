@@ -69,7 +69,8 @@ public readonly unsafe ref struct PagedRows
     }
 
     /// <summary>
-    /// Copies rows as they are stored, for formats that store them one by one. Towards lower rows source and target may overlap; otherwise they lie in different pages.
+    /// Copies rows as they are stored, for formats that store them one by one. Towards lower rows source and target may overlap; otherwise they lie in
+    /// different pages.
     /// </summary>
     public void Copy(int from, int to, int count)
     {

@@ -27,7 +27,8 @@ public abstract unsafe class RowCodec
 
     /// <summary>8-bit integers in blocks of 32 with one scale each.</summary>
     public static RowCodec Q8 { get; } = new StoredCodec<KvQ8Codec>(
-        errorShare: 0.5 / 127 * 129 / 128, TileForm.Narrowed, new Variant<RowKernels>("vnni", VnniScores.IsSupported && VnniValues.IsSupported, new VnniKernels()));
+        errorShare: 0.5 / 127 * 129 / 128, TileForm.Narrowed,
+        new Variant<RowKernels>("vnni", VnniScores.IsSupported && VnniValues.IsSupported, new VnniKernels()));
 
     /// <summary>8-bit integers between the least and the largest element of the row.</summary>
     [SuppressMessage("Naming", "CA1720", Justification = "It is the name of the format.")]

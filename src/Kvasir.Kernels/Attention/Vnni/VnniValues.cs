@@ -89,7 +89,8 @@ internal static unsafe class VnniValues
                     if (QuantizedWeights.TryQuantize(whole, wholeStride, queryCount, scales, blockCount, quantized, arguments.Units))
                         Kernel(queryCount)(&arguments);
                     else
-                        ValueTiles<KvQ8Codec, FloatLanes512, Vector512<float>>.AddBlock(whole, wholeStride, values, located, count, sums.Floats + (long)q * values.Dim, queryCount);
+                        ValueTiles<KvQ8Codec, FloatLanes512, Vector512<float>>.AddBlock(
+                            whole, wholeStride, values, located, count, sums.Floats + (long)q * values.Dim, queryCount);
                 }
             }
         }

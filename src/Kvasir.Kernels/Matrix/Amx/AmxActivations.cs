@@ -6,8 +6,9 @@ namespace Kvasir.Kernels.Matrix.Amx;
 
 /// <summary>
 /// Activations as bf16 numbers in the order in which tiles are loaded: parts of 512 columns (the last may have fewer), in a part groups of thirty-two rows,
-/// in a group steps of 32 columns, in a step the 64 bytes of each row. A part is in one piece, and so has its place in every set of a cache. For weights that are bf16 numbers themselves an activation is the sum of two: a step has the
-/// first parts of all rows, then what rounding left of them, and a product loses no more than one in single precision.
+/// in a group steps of 32 columns, in a step the 64 bytes of each row. A part is in one piece, and so has its place in every set of a cache. For weights that
+/// are bf16 numbers themselves an activation is the sum of two: a step has the first parts of all rows, then what rounding left of them, and a product loses no
+/// more than one in single precision.
 /// </summary>
 internal static unsafe class AmxActivations
 {

@@ -135,7 +135,8 @@ internal static unsafe class AmxProduct
             for (var offset = 0; offset < columns * sizeof(ushort); offset += WordsBytes)
             {
                 WordLanes512.LoadWords(own, offset, out var word0, out var word1, out var word2, out var word3);
-                var at = offset / AmxTiles.RowBytes * Bf16Pairs.StepBytes + half * Bf16Pairs.TileBytes + offset % AmxTiles.RowBytes / sizeof(int) * Bf16Pairs.PairBytes;
+                var at = offset / AmxTiles.RowBytes * Bf16Pairs.StepBytes + half * Bf16Pairs.TileBytes
+                    + offset % AmxTiles.RowBytes / sizeof(int) * Bf16Pairs.PairBytes;
                 var pairs = (Vector512<int>*)(target + at);
                 (pairs[0], pairs[1], pairs[2], pairs[3]) = (word0, word1, word2, word3);
             }

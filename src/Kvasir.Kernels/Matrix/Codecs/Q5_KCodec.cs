@@ -3,7 +3,9 @@ using Kvasir.Kernels.Matrix.Tiles;
 
 namespace Kvasir.Kernels.Matrix.Codecs;
 
-/// <summary><c>d: f16, dmin: f16, 6-bit scales[12], high bits[32], nibbles[128]</c>; as Q4_K with a fifth bit: bit g of byte i belongs to element i of group g.</summary>
+/// <summary>
+/// <c>d: f16, dmin: f16, 6-bit scales[12], high bits[32], nibbles[128]</c>; as Q4_K with a fifth bit: bit g of byte i belongs to element i of group g.
+/// </summary>
 internal readonly unsafe struct Q5_KCodec : IBlock256Codec
 {
     private const int ScalesAt = 2 * HalfFloat.Bytes;

@@ -30,7 +30,9 @@ public static unsafe class PackedWeights
     /// <summary>Panels of a matrix of <paramref name="rows"/> rows.</summary>
     public static int PanelCount(int rows) => (rows + PanelFormat.Rows - 1) / PanelFormat.Rows;
 
-    /// <summary>Packs panels [<paramref name="firstPanel"/>, <paramref name="firstPanel"/> + <paramref name="panelCount"/>); threads may share a matrix.</summary>
+    /// <summary>
+    /// Packs panels [<paramref name="firstPanel"/>, <paramref name="firstPanel"/> + <paramref name="panelCount"/>); threads may share a matrix.
+    /// </summary>
     /// <param name="source">As stored, of a type that <see cref="Pays"/>.</param>
     /// <param name="destination">The whole packed matrix: <see cref="Bytes"/> long.</param>
     /// <exception cref="ArgumentOutOfRangeException">A panel lies outside the matrix, or the destination is too short.</exception>

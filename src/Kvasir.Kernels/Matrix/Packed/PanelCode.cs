@@ -121,7 +121,9 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead)
         }
     }
 
-    /// <summary>dots += two weights x two sums of activations, both as 16 bits; a row has <paramref name="sumsPerRow"/> sums from <paramref name="at"/> on.</summary>
+    /// <summary>
+    /// dots += two weights x two sums of activations, both as 16 bits; a row has <paramref name="sumsPerRow"/> sums from <paramref name="at"/> on.
+    /// </summary>
     public void AddSumPairs((AssemblerRegisterZMM First, AssemblerRegisterZMM Second) weights, int at, int sumsPerRow, AssemblerRegisterZMM x)
     {
         for (var row = 0; row < rows; row++)
@@ -132,9 +134,12 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead)
         }
     }
 
-    /// <summary>sums += dots x scale x the activations' scale, which lie one per row from <paramref name="scalesAt"/> on; x and product are overwritten.</summary>
+    /// <summary>
+    /// sums += dots x scale x the activations' scale, which lie one per row from <paramref name="scalesAt"/> on; x and product are overwritten.
+    /// </summary>
     public void AddScaled(
-        (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale, int scalesAt, AssemblerRegisterZMM x, AssemblerRegisterZMM product, bool subtract = false)
+        (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale, int scalesAt,
+        AssemblerRegisterZMM x, AssemblerRegisterZMM product, bool subtract = false)
     {
         for (var row = 0; row < rows; row++)
         {

@@ -104,7 +104,8 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
     }
 
     private static void AddMinimums(
-        PanelCode panel, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) minimums, AssemblerRegisterZMM x)
+        PanelCode panel, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale,
+        (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) minimums, AssemblerRegisterZMM x)
     {
         var (code, rows) = (panel.Code, panel.Rows);
         panel.ClearDots();

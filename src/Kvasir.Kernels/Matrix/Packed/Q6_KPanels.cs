@@ -66,7 +66,8 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
             {
                 for (var run = 0; run < Runs; run++)
                 {
-                    var group = Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)(scales + GroupScalesAt + (quarter * Runs + run) * Rows + half * Rows / 2)));
+                    var group = Avx512F.ConvertToVector512Int32(
+                        Vector128.Load((sbyte*)(scales + GroupScalesAt + (quarter * Runs + run) * Rows + half * Rows / 2)));
                     var scale = Vector512.ConvertToSingle(group) * blockScale;
                     var target = pairs + (quarter / 2 * Runs + run) * Bf16Pairs.StepBytes + quarter % 2 * Bf16Pairs.TileBytes / 2;
                     Widen(codes + quarter * QuarterBytes + half * VectorBytes, run, scale, target);

@@ -51,7 +51,8 @@ internal static unsafe class FloatTileProduct<TCodec>
         {
             var columns = Math.Min(PanelColumns, product.Columns - column);
             for (var i = 0; i < product.RowCount - row; i++)
-                Unsafe.CopyBlockUnaligned(copy + i * stride, product.WeightRow(row + i) + (long)column * TCodec.ElementBytes, (uint)(columns * TCodec.ElementBytes));
+                Unsafe.CopyBlockUnaligned(
+                    copy + i * stride, product.WeightRow(row + i) + (long)column * TCodec.ElementBytes, (uint)(columns * TCodec.ElementBytes));
             Unpack(new TileRows(copy, stride), columns, panel);
             var arguments = Arguments(product, (column, columns), (float*)panel);
             arguments.Results = results;
@@ -72,7 +73,8 @@ internal static unsafe class FloatTileProduct<TCodec>
     private static void Unpack(TileRows rows, int columns, Vector512<int>* panel)
     {
         FloatPanels<WordLanes512, Vector512<int>, TCodec>.Unpack(rows, columns, new Panel<Vector512<int>>(panel));
-        FloatPanels<WordLanes512, Vector512<int>, TCodec>.Unpack(new TileRows(rows.Row(Rows / 2), rows.Stride), columns, new Panel<Vector512<int>>(panel + PanelColumns));
+        FloatPanels<WordLanes512, Vector512<int>, TCodec>.Unpack(
+            new TileRows(rows.Row(Rows / 2), rows.Stride), columns, new Panel<Vector512<int>>(panel + PanelColumns));
     }
 
     private static void Multiply(in ProductArguments product, int row, (int First, int Count) columns, float* panel)

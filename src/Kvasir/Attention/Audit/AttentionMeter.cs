@@ -3,7 +3,9 @@ using Kvasir.Attention.Heads;
 
 namespace Kvasir.Attention.Audit;
 
-/// <summary>An engine's audits as metrics, a measurement for each audited query head, tagged with the policy. Costs a look at a field where nobody listens.</summary>
+/// <summary>
+/// An engine's audits as metrics, a measurement for each audited query head, tagged with the policy. Costs a look at a field where nobody listens.
+/// </summary>
 internal sealed class AttentionMeter : IDisposable
 {
     /// <summary>Of the meter.</summary>

@@ -3,7 +3,9 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention.Batches;
 
-/// <summary>Writes a layer's new keys and values into the cache and lets each head's selector index them, as far as the way to attend does not do so itself.</summary>
+/// <summary>
+/// Writes a layer's new keys and values into the cache and lets each head's selector index them, as far as the way to attend does not do so itself.
+/// </summary>
 /// <param name="ways">[segments]: how each attends; null for one that has a fault.</param>
 internal sealed class AppendJob(AttentionShape shape, AttentionWay?[] ways) : ParallelJob
 {

@@ -13,7 +13,9 @@ internal abstract class AttentionWay
     /// <summary>Whether items may leave <see cref="RoundParts"/> for others to help with.</summary>
     public virtual bool TakesHelp => false;
 
-    /// <summary>Whether candidates are written into the cache and indexed here, each when those before it are attended; only the first row of a segment is before.</summary>
+    /// <summary>
+    /// Whether candidates are written into the cache and indexed here, each when those before it are attended; only the first row of a segment is before.
+    /// </summary>
     public virtual bool AppendsCandidates => false;
 
     /// <summary>Does one item: writes the outputs of its rows. Any worker may, in any order.</summary>

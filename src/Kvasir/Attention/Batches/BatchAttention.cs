@@ -6,8 +6,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Attention.Batches;
 
 /// <summary>
-/// The attention of a layer for a whole batch: finds the way in which each segment attends, and fans out over their items. Workers that find no more items help those who still
-/// attend the rows of a head.
+/// The attention of a layer for a whole batch: finds the way in which each segment attends, and fans out over their items. Workers that find no more items help
+/// those who still attend the rows of a head.
 /// </summary>
 internal sealed class BatchAttention : ParallelJob, IDisposable
 {
@@ -69,7 +69,8 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     /// <param name="outputs">[rows, heads, dim]</param>
     public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
     {
-        (_batch, _work) = (batch, new LayerWork(layer, new HeadRows(queries, _shape), new NewRows(rows.Keys, rows.Values, _shape), new HeadRows(outputs, _shape)));
+        _batch = batch;
+        _work = new LayerWork(layer, new HeadRows(queries, _shape), new NewRows(rows.Keys, rows.Values, _shape), new HeadRows(outputs, _shape));
         var segments = batch.Segments;
         Prepare(segments);
         _append.Run(_pool, batch, _work);

@@ -23,7 +23,8 @@ internal sealed class EachHead(bool readsAll) : AttentionWay
         }
     }
 
-    private void Attend(in LayerWork work, in Segment segment, AttentionHead head, (int KvHead, int Row) place, AttentionScratch scratch, ref SelectionCounts counts)
+    private void Attend(
+        in LayerWork work, in Segment segment, AttentionHead head, (int KvHead, int Row) place, AttentionScratch scratch, ref SelectionCounts counts)
     {
         var (attention, (kvHead, row)) = (segment.Attention, place);
         var queries = work.Queries.Queries(segment.FirstRow + row, 1, kvHead, scratch);

@@ -3,8 +3,8 @@ using Kvasir.Attention.Heads;
 namespace Kvasir.Attention.Batches;
 
 /// <summary>
-/// A generated token and candidates behind it, which all read every row in sight: a row is read once for the queries of all. An item is a KV head, and workers that
-/// are free help with its rows.
+/// A generated token and candidates behind it, which all read every row in sight: a row is read once for the queries of all. An item is a KV head, and workers
+/// that are free help with its rows.
 /// </summary>
 internal sealed class RowsTogether : AttentionWay
 {

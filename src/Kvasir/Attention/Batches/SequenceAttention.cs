@@ -281,8 +281,8 @@ internal sealed class SequenceAttention
     }
 
     /// <summary>
-    /// Forgets all but the first <paramref name="rows"/> tokens, in the cache and in every index: generated ones back to a mark, or those of the prompt that the
-    /// policy observes with them, since they are observed again.
+    /// Forgets all but the first <paramref name="rows"/> tokens, in the cache and in every index: generated ones back to a mark, or those of the prompt that
+    /// the policy observes with them, since they are observed again.
     /// </summary>
     public void Truncate(int rows)
     {

@@ -23,7 +23,8 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
     /// <param name="positions">The positions, from the first to one past the last.</param>
     public void ObservePrompt(HeadRows queries, int firstRow, int kvHead, (int First, int End) positions, AttentionScratch scratch)
     {
-        var (observed, watchers, counts) = (this with { Selector = new ReportingAllRows(Selector) }, new Watchers(scratch.Observed, null), default(SelectionCounts));
+        var observed = this with { Selector = new ReportingAllRows(Selector) };
+        var (watchers, counts) = (new Watchers(scratch.Observed, null), default(SelectionCounts));
         for (var position = positions.First; position < positions.End; position++)
             observed.Attend(queries.Queries(firstRow + position, 1, kvHead, scratch), queries.Shape.Visible(position), watchers, scratch, ref counts);
     }
@@ -49,6 +50,7 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
     }
 
     /// <inheritdoc cref="HeadAttention.Decode"/>
-    public SoftmaxSum Attend(ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts) =>
+    public SoftmaxSum Attend(
+        ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts) =>
         HeadAttention.Decode(this, queries, visible, watchers, scratch, ref counts);
 }

@@ -40,7 +40,9 @@ internal sealed class AttentionScratch : IDisposable
         (Selection, Parts, _ownsParts) = (new KvSelection(maxRows), parts ?? new RoundParts(shape), parts is null);
         Selector = new SelectorScratch(shape.GroupHeads, maxRows);
         // Prompts that are no longer than a few positions never touch all of it.
-        _tiles = takesPrompts && _dim == _valueDim && TileAttention.Supports(format) ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit)) : null;
+        _tiles = takesPrompts && _dim == _valueDim && TileAttention.Supports(format)
+            ? NativeBuffer.Uninitialized(TileAttention.ScratchBytes(_dim, _queryLimit))
+            : null;
     }
 
     /// <summary>Prompt positions that are attended together.</summary>

@@ -115,7 +115,10 @@ internal sealed class DenseComparison
         for (var head = 0; head < _group; head++)
         {
             if (!float.IsFinite(_errors[head]) || !float.IsFinite(_masses[head]))
-                throw new KvasirException(KvasirError.NotFinite, $"layer {layer}, KV head {kvHead}: attention is not finite (error {LogitRow.Shown(_errors[head])}, mass {LogitRow.Shown(_masses[head])} of query head {head}), so that there is nothing to compare");
+                throw new KvasirException(
+                    KvasirError.NotFinite,
+                    $"layer {layer}, KV head {kvHead}: attention is not finite (error {LogitRow.Shown(_errors[head])}, "
+                        + $"mass {LogitRow.Shown(_masses[head])} of query head {head}), so that there is nothing to compare");
         }
     }
 

@@ -19,7 +19,8 @@ internal static class HeadAttention
     /// <param name="watchers">Who is told what is read.</param>
     /// <param name="counts">Takes what choosing took and what was read.</param>
     public static SoftmaxSum Decode(
-        AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) visible, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
+        AttentionHead head, ReadOnlySpan<float> queries, (int First, int End) visible,
+        scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var query = new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector);
         var sum = Begin(query, watchers, scratch, ref counts);
@@ -32,7 +33,8 @@ internal static class HeadAttention
     }
 
     /// <summary>
-    /// One position in all KV heads of a layer, whose selectors decide together. Leaves the finished outputs in the sums of their scratch, and what was read in their counts.
+    /// One position in all KV heads of a layer, whose selectors decide together. Leaves the finished outputs in the sums of their scratch, and what was read in
+    /// their counts.
     /// </summary>
     public static void DecodeTogether(LayerScratch layer, (int First, int End) visible)
     {
@@ -45,7 +47,8 @@ internal static class HeadAttention
                 Consider(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Sum(kvHead), ref layer.Counts(kvHead));
             goesOn = false;
             for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
-                goesOn |= AddRound(layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Watchers(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
+                goesOn |= AddRound(
+                    layer.Query(kvHead, visible), layer.Head(kvHead).Selector, round, layer.Watchers(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
         }
 
         for (var kvHead = 0; kvHead < layer.KvHeadCount; kvHead++)
@@ -90,7 +93,8 @@ internal static class HeadAttention
     }
 
     /// <summary>Adds rows that were selected to a sum.</summary>
-    public static void AddSelected(AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
+    public static void AddSelected(
+        AttentionHead head, ReadOnlySpan<float> queries, SelectedRows rows, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
     {
         var stride = scratch.PieceRows(sum.Count);
         while (rows.MoveNext(stride))
@@ -164,7 +168,8 @@ internal static class HeadAttention
     }
 
     // False when the selector has no more.
-    private static bool AddRound(in HeadQuery query, Selector selector, int round, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
+    private static bool AddRound(
+        in HeadQuery query, Selector selector, int round, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var selection = scratch.Selection;
         var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
@@ -172,7 +177,8 @@ internal static class HeadAttention
         var start = Stopwatch.GetTimestamp();
         var goesOn = selector.Select(query, round, sum, selection);
         // Nobody chooses among all rows.
-        counts += new SelectionCounts(selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
+        counts += new SelectionCounts(
+            selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
         if (!goesOn)
             return false;
         var head = new AttentionHead(query.Head, selector);

@@ -73,7 +73,9 @@ internal sealed class BlockIndex : IDisposable
         Truncate(head.RowCount);
     }
 
-    /// <summary>Where a part ends that begins at a row: behind the fewest rows that are whole blocks and whole pages of keys, or at the row itself within them.</summary>
+    /// <summary>
+    /// Where a part ends that begins at a row: behind the fewest rows that are whole blocks and whole pages of keys, or at the row itself within them.
+    /// </summary>
     public static int PartEnd(int firstRow, int blockRows)
     {
         var rows = blockRows;

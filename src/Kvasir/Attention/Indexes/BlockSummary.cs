@@ -1,6 +1,8 @@
 namespace Kvasir.Attention.Indexes;
 
-/// <summary>What is kept of a block of keys to score it by; the ways of Quest (cuboid max) and ArkVale (cuboid mean), between which PSA leaves the choice.</summary>
+/// <summary>
+/// What is kept of a block of keys to score it by; the ways of Quest (cuboid max) and ArkVale (cuboid mean), between which PSA leaves the choice.
+/// </summary>
 internal enum BlockSummary
 {
     /// <summary>The middle of each element's range, and the mean distance from it.</summary>

@@ -201,7 +201,9 @@ internal sealed class CodeBook(int dim, int tableCount)
         Array.Clear(_scales);
         for (var i = 0; i < _fourBits + _twoBits + _oneBit; i++)
         {
-            var at = i < _fourBits ? i : i < _fourBits + _twoBits ? Above(_fourBits) + i - _fourBits : Above(_fourBits) + Above(_twoBits) + i - _fourBits - _twoBits;
+            var at = i < _fourBits ? i
+                : i < _fourBits + _twoBits ? Above(_fourBits) + i - _fourBits
+                : Above(_fourBits) + Above(_twoBits) + i - _fourBits - _twoBits;
             var d = _order[i];
             (_elements[at], _centres[at], _scales[at]) = (d, (float)_mean[d], _deviation[d] > 0 ? (float)(1 / _deviation[d]) : 0);
         }

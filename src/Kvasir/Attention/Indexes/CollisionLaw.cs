@@ -3,8 +3,8 @@ using Kvasir.Kernels.Hashing;
 namespace Kvasir.Attention.Indexes;
 
 /// <summary>
-/// How likely a key is to share a bucket with a query in at least two of L tables of K bits, by the cosine between them (MagicPIG, arXiv 2410.16179, section 4). Over
-/// the draw of the planes; a bit is shared with probability p = 1 - angle / pi, a bucket with x = p^K.
+/// How likely a key is to share a bucket with a query in at least two of L tables of K bits, by the cosine between them (MagicPIG, arXiv 2410.16179, section
+/// 4). Over the draw of the planes; a bit is shared with probability p = 1 - angle / pi, a bucket with x = p^K.
 /// </summary>
 internal sealed class CollisionLaw
 {
@@ -24,7 +24,9 @@ internal sealed class CollisionLaw
             _weights[i] = (float)-Math.Log(Math.Max(Least, Inclusion(Math.Min(1, -1 + 2.0 * i / Steps)) + floor));
     }
 
-    /// <summary>Minus the logarithm of the probability (and the floor), what to add to the score of a key that was found: a table for <see cref="CosineWeights"/>.</summary>
+    /// <summary>
+    /// Minus the logarithm of the probability (and the floor), what to add to the score of a key that was found: a table for <see cref="CosineWeights"/>.
+    /// </summary>
     public ReadOnlySpan<float> Weights => _weights;
 
     /// <summary>The probability of at least two common buckets, accurate to 1e-9 of itself or better.</summary>

@@ -6,10 +6,10 @@ using Kvasir.Kernels.Sampling;
 namespace Kvasir.Attention.Indexes;
 
 /// <summary>
-/// What a few rows that were drawn by chance say of the sums over all rows, the softmax denominator and numerator of every query head, and how far those sums would
-/// be off if more rows were drawn. A drawn row with weight w and chance p stands for w / p of a sum, and with chances f p for w^2 (1 / f p - 1) / p of the variance
-/// of its estimate (Horvitz and Thompson, independent draws). Values are summed again with the roots of that as weights and random signs, in a few batches: the
-/// squares of such sums are the variance of the numerator, and how alike their directions are tells in how many dimensions it lies.
+/// What a few rows that were drawn by chance say of the sums over all rows, the softmax denominator and numerator of every query head, and how far those sums
+/// would be off if more rows were drawn. A drawn row with weight w and chance p stands for w / p of a sum, and with chances f p for w^2 (1 / f p - 1) / p of
+/// the variance of its estimate (Horvitz and Thompson, independent draws). Values are summed again with the roots of that as weights and random signs, in a few
+/// batches: the squares of such sums are the variance of the numerator, and how alike their directions are tells in how many dimensions it lies.
 /// </summary>
 /// <param name="guarantee">What errors are allowed.</param>
 internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
@@ -60,7 +60,9 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
     /// <summary>The sums that the rows stand for, with the chances by which they were drawn.</summary>
     public SoftmaxSum Estimate => new(_max, _mass, _output);
 
-    /// <summary>How many times the greatest squared error that is guaranteed to be rare is what it may be, over heads and both sums; at most 1 is good.</summary>
+    /// <summary>
+    /// How many times the greatest squared error that is guaranteed to be rare is what it may be, over heads and both sums; at most 1 is good.
+    /// </summary>
     /// <param name="factor">How many times as large chances would be: at least 1.</param>
     /// <param name="measures">Whether values are summed anew; otherwise those whose weights scatter are taken to be as they were at the factor before.</param>
     public double Excess(in HeadQuery query, RowChances chances, ReadOnlySpan<int> rows, double factor, in SoftmaxView exact, bool measures)
@@ -182,6 +184,8 @@ internal sealed class DrawnSums(SamplingGuarantee guarantee, HeadPlace place)
 
     /// <summary>How the error of the numerator lies.</summary>
     /// <param name="Square">Its variance over that of the denominator: the mean square of values.</param>
-    /// <param name="Alike">tr(C^2) / tr(C)^2 of its covariance, which is 1 in one dimension, from pairs of batches: without what rows share with themselves.</param>
+    /// <param name="Alike">
+    /// tr(C^2) / tr(C)^2 of its covariance, which is 1 in one dimension, from pairs of batches: without what rows share with themselves.
+    /// </param>
     private readonly record struct Spread(double Square, double Alike);
 }

@@ -84,7 +84,8 @@ internal sealed class HashedKeys : IDisposable
     public static double BytesPerToken(int tables, int bits) => (double)SegmentBytes(tables, bits, HashTables.MostRows) / HashTables.MostRows;
 
     /// <summary>The most bytes of tables over so many rows, in at most so many segments.</summary>
-    public static long BytesFor(int tables, int bits, int rows, int segments) => (segments * SegmentBytes(tables, bits, 0)) + SegmentBytes(tables, bits, rows) - SegmentBytes(tables, bits, 0);
+    public static long BytesFor(int tables, int bits, int rows, int segments) =>
+        (segments * SegmentBytes(tables, bits, 0)) + SegmentBytes(tables, bits, rows) - SegmentBytes(tables, bits, 0);
 
     /// <summary>Starts anew: rows [<paramref name="first"/>, <paramref name="end"/>) wait.</summary>
     /// <param name="centres">Whether their mean is taken off them, and off those that come later.</param>

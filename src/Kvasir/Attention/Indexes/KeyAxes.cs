@@ -10,8 +10,9 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Attention.Indexes;
 
 /// <summary>
-/// The principal axes of a model's rotated keys, of each layer and KV head, most variance first: what <c>kvasir calibrate</c> measures and the policy loki reads.
-/// A file is safetensors with one tensor <c>key_axes</c>, F32 [layers, KV heads, dim, dim], whose rows are axes, and metadata that says what it is and of how many tokens.
+/// The principal axes of a model's rotated keys, of each layer and KV head, most variance first: what <c>kvasir calibrate</c> measures and the policy loki
+/// reads. A file is safetensors with one tensor <c>key_axes</c>, F32 [layers, KV heads, dim, dim], whose rows are axes, and metadata that says what it is and
+/// of how many tokens.
 /// </summary>
 internal sealed class KeyAxes
 {
@@ -41,9 +42,12 @@ internal sealed class KeyAxes
         if (!file.TryFind(TensorName, out var tensor))
             throw new KvasirException(KvasirError.BadFile, $"{path}: there is no tensor {TensorName}; kvasir calibrate writes it");
         if (tensor.Type != WeightType.F32 || tensor.Shape is not [var layers, var heads, var rows, var dim] || rows != dim || layers * heads * dim == 0)
-            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} is {tensor.Type} {MessageText.Shape(tensor.Shape)}; F32 [layers, KV heads, dim, dim] was expected");
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{path}: tensor {TensorName} is {tensor.Type} {MessageText.Shape(tensor.Shape)}; F32 [layers, KV heads, dim, dim] was expected");
         if (layers * heads * dim * dim > Array.MaxLength)
-            throw new KvasirException(KvasirError.BadFile, $"{path}: tensor {TensorName} has the shape {MessageText.Shape(tensor.Shape)}; the limit is {Array.MaxLength} elements");
+            throw new KvasirException(
+                KvasirError.BadFile, $"{path}: tensor {TensorName} has the shape {MessageText.Shape(tensor.Shape)}; the limit is {Array.MaxLength} elements");
         var axes = tensor.View.Span<float>(0, (int)(layers * heads * dim * dim)).ToArray();
         foreach (var x in axes)
         {
@@ -80,7 +84,10 @@ internal sealed class KeyAxes
             var (head, row) = (i / rowCount, i % rowCount);
             cache.Head(head / shape.KvHeadCount, head % shape.KvHeadCount).Keys.Decode(row, key);
             if (Array.FindIndex(key, static x => !float.IsFinite(x)) is var at and >= 0)
-                throw new KvasirException(KvasirError.NotFinite, $"layer {head / shape.KvHeadCount}, KV head {head % shape.KvHeadCount}: the key of token {row} has {LogitRow.Shown(key[at])}; there are no axes of such keys");
+                throw new KvasirException(
+                    KvasirError.NotFinite,
+                    $"layer {head / shape.KvHeadCount}, KV head {head % shape.KvHeadCount}: "
+                        + $"the key of token {row} has {LogitRow.Shown(key[at])}; there are no axes of such keys");
         }
     }
 

@@ -1,8 +1,8 @@
 namespace Kvasir.Attention.Indexes;
 
 /// <summary>
-/// What the KV heads of one layer agree on when they read the same blocks: a block is worth what it is to the query head that wants it most, and reading goes on
-/// until every one of them is covered. Told of the heads in order, from KV head 0 on, in every round.
+/// What the KV heads of one layer agree on when they read the same blocks: a block is worth what it is to the query head that wants it most, and reading goes
+/// on until every one of them is covered. Told of the heads in order, from KV head 0 on, in every round.
 /// </summary>
 internal sealed class LayerBlocks
 {

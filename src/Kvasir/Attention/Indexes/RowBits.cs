@@ -24,7 +24,9 @@ internal readonly ref struct RowBits(Span<ulong> words, int firstRow)
         }
     }
 
-    /// <summary>Takes out rows before <paramref name="first"/>, which is in the first word, and from <paramref name="end"/> on, which ends in the last.</summary>
+    /// <summary>
+    /// Takes out rows before <paramref name="first"/>, which is in the first word, and from <paramref name="end"/> on, which ends in the last.
+    /// </summary>
     public void Trim(int first, int end)
     {
         _words[0] &= ulong.MaxValue << (first - firstRow);

@@ -101,7 +101,8 @@ internal sealed class RowChances(HeadPlace place, ulong seed)
         {
             var count = Math.Min(NoiseRows, Stride - row);
             var start = (int)(CounterNoise.Word(_seed, (ulong)(row / NoiseRows)) % NoiseWords);
-            CodeScan.Mark(Levels.Slice(row, count), Noise.AsSpan(start, count), _shift, (ushort)_threshold, drawn.Words.Slice(row / GroupRows, count / GroupRows));
+            CodeScan.Mark(
+                Levels.Slice(row, count), Noise.AsSpan(start, count), _shift, (ushort)_threshold, drawn.Words.Slice(row / GroupRows, count / GroupRows));
         }
 
         drawn.Trim(_rows.First, _rows.End);

@@ -1,6 +1,8 @@
 namespace Kvasir.Attention.Indexes;
 
-/// <summary>How the attention mass of blocks that were not read is guessed from those that were: PSA (arXiv 2503.00392) stops reading when it is small.</summary>
+/// <summary>
+/// How the attention mass of blocks that were not read is guessed from those that were: PSA (arXiv 2503.00392) stops reading when it is small.
+/// </summary>
 internal enum TailEstimate
 {
     /// <summary>As much each as the mean of the last few read: errs on the safe side.</summary>

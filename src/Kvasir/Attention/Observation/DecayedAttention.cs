@@ -6,7 +6,8 @@ namespace Kvasir.Attention.Observation;
 
 /// <summary>
 /// Sums that fade by 1 - 1/rows with every query, as if a window of so many rows had soft edges: one number a row, where a window proper
-/// (ALISA, algorithm 1) keeps every row's weights of all its queries. Nothing is multiplied when a query comes: its weights are added in a unit that grows instead, and only ratios of sums are of interest.
+/// (ALISA, algorithm 1) keeps every row's weights of all its queries. Nothing is multiplied when a query comes: its weights are added in a unit that grows
+/// instead, and only ratios of sums are of interest.
 /// </summary>
 internal sealed class DecayedAttention(HeadPlace place) : CollectedAttention(place, place.TakeBack.Marks)
 {

@@ -1,8 +1,8 @@
 namespace Kvasir.Attention.Observation;
 
 /// <summary>
-/// The rows that collected most attention. Which they are changes slowly, so only rows near the threshold of the last choice are put in order; the rows chosen do
-/// not depend on where the search begins.
+/// The rows that collected most attention. Which they are changes slowly, so only rows near the threshold of the last choice are put in order; the rows chosen
+/// do not depend on where the search begins.
 /// </summary>
 internal sealed class TopRows
 {
@@ -10,7 +10,9 @@ internal sealed class TopRows
     private static readonly float[] Widths = [1 / 64f, 1 / 8f, 3 / 4f, float.PositiveInfinity];
     private float _threshold;
 
-    /// <summary>Selects <paramref name="count"/> of the rows in [first, end) in ascending order, or all if there are no more; of rows with equal sums the newest.</summary>
+    /// <summary>
+    /// Selects <paramref name="count"/> of the rows in [first, end) in ascending order, or all if there are no more; of rows with equal sums the newest.
+    /// </summary>
     public void Select(CollectedAttention attention, (int First, int End) among, int count, SelectorScratch scratch, KvSelection selection)
     {
         var most = Math.Max(0, among.End - among.First);

@@ -6,8 +6,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Attention.Observation;
 
 /// <summary>
-/// The exact sum over a window of queries: their weights are kept, a row of the length of the context each, and summed anew for every choice. For short contexts,
-/// and to hold <see cref="DecayedAttention"/> to.
+/// The exact sum over a window of queries: their weights are kept, a row of the length of the context each, and summed anew for every choice. For short
+/// contexts, and to hold <see cref="DecayedAttention"/> to.
 /// </summary>
 internal sealed class WindowAttention(HeadPlace place, int maxQueries) : CollectedAttention(place, marks: 0)
 {

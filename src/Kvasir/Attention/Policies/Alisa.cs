@@ -9,18 +9,21 @@ namespace Kvasir.Attention.Policies;
 
 /// <summary>
 /// Sparse window attention (ALISA, algorithm 1): half of the budget are the newest rows, the other half those that collected most attention from the newest
-/// queries; both grow with the context. Weights are summed over the query heads that share a KV head; the paper sums over all heads of a layer, whose KV heads are
-/// computed apart from each other here.
+/// queries; both grow with the context. Weights are summed over the query heads that share a KV head; the paper sums over all heads of a layer, whose KV heads
+/// are computed apart from each other here.
 /// </summary>
 public sealed class Alisa : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
-        "alisa", "the newest tokens and as many that the newest queries attended to most", "ALISA: Zhao et al. 2024, arXiv 2403.17312", "alisa:ratio=1,min-context=0",
+        "alisa", "the newest tokens and as many that the newest queries attended to most",
+        "ALISA: Zhao et al. 2024, arXiv 2403.17312", "alisa:ratio=1,min-context=0",
         static spec => new Alisa(spec),
         ExactZones.Options(
             sinks: 0, recent: 1, denseLayers: "none",
             PolicyOption.Real("ratio", 0.2, 0, 1, "of all tokens that are read: half of them the newest, half by attention"),
-            PolicyOption.Choice("scoring", "what tokens that are not read count for: all scored now and then, nothing, or all scored at every step", "probe", "literal", "dense"),
+            PolicyOption.Choice(
+                "scoring", "what tokens that are not read count for: all scored now and then, nothing, or all scored at every step",
+                "probe", "literal", "dense"),
             PolicyOption.Whole("probe-every", 16, 1, 65536, "steps from one probe of all tokens to the next"),
             PolicyOption.Choice("score-rows", "queries whose attention is summed: half as many as tokens are read, or as many", "k", "two-k"),
             PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
@@ -83,8 +86,8 @@ public sealed class Alisa : SparsePolicy
     {
         private readonly TopRows _top = new();
 
-        // Weights sum to 1 over the rows that were read. Times the share of the mass that these rows had when all were scored last, they can be added to weights
-        // that sum to 1 over all rows.
+        // Weights sum to 1 over the rows that were read. Times the share of the mass that these rows had when all were scored last, they can be added to
+        // weights that sum to 1 over all rows.
         private readonly MarkedState _shares = new(place.GroupHeads, initial: 1, place.TakeBack.Marks);
         private readonly float[] _whole = Ones(place.GroupHeads);
         private int _chosen = -1;

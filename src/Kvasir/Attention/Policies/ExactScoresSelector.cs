@@ -3,8 +3,8 @@ using Kvasir.Kernels.Attention;
 namespace Kvasir.Attention.Policies;
 
 /// <summary>
-/// Chooses by the scores themselves, or by what stands for them: the rows that reach a threshold of each query head. Scores are computed twice, once to choose and
-/// once to attend, which an oracle may.
+/// Chooses by the scores themselves, or by what stands for them: the rows that reach a threshold of each query head. Scores are computed twice, once to choose
+/// and once to attend, which an oracle may.
 /// </summary>
 internal abstract class ExactScoresSelector(ExactZones zones, HeadPlace place) : ZonedSelector(zones)
 {

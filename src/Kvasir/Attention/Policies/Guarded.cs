@@ -237,7 +237,8 @@ public sealed class Guarded : SparsePolicy
             usual = usual == 0 ? (float)needed : usual + Learning * ((float)needed - usual);
         }
 
-        // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be read.
+        // How many times as large chances must be so that errors are as small as they have to be: the first rows tell. Infinity where all rows had better be
+        // read.
         private double Enough(in HeadQuery query, ReadOnlySpan<int> rows, double excess, int mostRows, in SoftmaxView sum)
         {
             // Values are summed where the search begins, and again where it ends: in between nothing but weights changes.

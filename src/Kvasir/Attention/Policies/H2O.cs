@@ -13,7 +13,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "h2o", "the tokens that have collected most attention; the others are given up for good", "H2O: Zhang et al. 2023, arXiv 2306.14048", "h2o:heavy=1,newest=1,min-context=0",
+        "h2o", "the tokens that have collected most attention; the others are given up for good",
+        "H2O: Zhang et al. 2023, arXiv 2306.14048", "h2o:heavy=1,newest=1,min-context=0",
         static spec => new H2O(spec),
         ExactZones.Options(
             sinks: 0, recent: 64, denseLayers: "none",

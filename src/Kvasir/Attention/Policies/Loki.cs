@@ -10,13 +10,15 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Attention.Policies;
 
 /// <summary>
-/// The keys with the highest scores in a few dimensions (Loki): those in which keys vary most, which a calibration has found. The paper turns the cache itself into these
-/// dimensions and reads its first ones; the cache holds keys as they are here, and an index beside it their first coordinates, which is what that costs.
+/// The keys with the highest scores in a few dimensions (Loki): those in which keys vary most, which a calibration has found. The paper turns the cache itself
+/// into these dimensions and reads its first ones; the cache holds keys as they are here, and an index beside it their first coordinates, which is what that
+/// costs.
 /// </summary>
 public sealed class Loki : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
-        "loki", "keys by their scores in the few dimensions where keys vary most", "Loki: Singhania et al. 2024, arXiv 2406.02542", "loki:share=1,recent=8,min-context=0",
+        "loki", "keys by their scores in the few dimensions where keys vary most",
+        "Loki: Singhania et al. 2024, arXiv 2406.02542", "loki:share=1,recent=8,min-context=0",
         static spec => new Loki(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",
@@ -60,7 +62,8 @@ public sealed class Loki : SparsePolicy
         {
             throw new KvasirException(
                 KvasirError.BadOption,
-                $"{_file} is of a model with {axes.LayerCount} layers of {axes.KvHeadCount} KV heads of {axes.Dim}; this one has {shape.LayerCount} of {shape.KvHeadCount} of {shape.Dim}");
+                $"{_file} is of a model with {axes.LayerCount} layers of {axes.KvHeadCount} KV heads of {axes.Dim}; "
+                    + $"this one has {shape.LayerCount} of {shape.KvHeadCount} of {shape.Dim}");
         }
     }
 

@@ -7,7 +7,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class Longformer(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "longformer", "a dilated band behind the newest tokens, and global first tokens", "Longformer: Beltagy et al. 2020, arXiv 2004.05150", "longformer:window=1048576,dilation=1,min-context=0",
+        "longformer", "a dilated band behind the newest tokens, and global first tokens",
+        "Longformer: Beltagy et al. 2020, arXiv 2004.05150", "longformer:window=1048576,dilation=1,min-context=0",
         static spec => new Longformer(spec),
         ExactZones.Options(
             sinks: 16, recent: 64, denseLayers: "none",

@@ -12,8 +12,8 @@ namespace Kvasir.Attention.Policies;
 
 /// <summary>
 /// Sampling by locality-sensitive hashing (MagicPIG). Keys of the prompt, less their mean, are hashed by random planes into tables of buckets; a query head
-/// reads the keys that share at least two buckets with it, and a key's weight is divided by the probability that it is found, which follows from the cosine. What
-/// is not in the tables yet, and the zones, are read exactly.
+/// reads the keys that share at least two buckets with it, and a key's weight is divided by the probability that it is found, which follows from the cosine.
+/// What is not in the tables yet, and the zones, are read exactly.
 /// </summary>
 public sealed class MagicPig : SparsePolicy
 {
@@ -25,7 +25,8 @@ public sealed class MagicPig : SparsePolicy
             sinks: 4, recent: 64, denseLayers: "0", minContext: 8192,
             PolicyOption.Whole("bits", 10, 1, 16, "K: bits of a code, so that a table has 2^K buckets"),
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
-            PolicyOption.Choice("centre", "what is taken off keys before they are hashed; none shows what centring is good for, and finds next to nothing", "mean", "none"),
+            PolicyOption.Choice(
+                "centre", "what is taken off keys before they are hashed; none shows what centring is good for, and finds next to nothing", "mean", "none"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
             PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
     {
@@ -209,7 +210,9 @@ public sealed class MagicPig : SparsePolicy
             {
                 const int Turns = 16;
                 var turn = (_place.Layer * Turns) + (_place.KvHead % Turns) + 1;
-                return _keys.Segments.Length > _promptSegments ? _policy.SegmentRows : Math.Max(1, (int)((long)_policy.SegmentRows * turn / (_place.LayerCount * Turns)));
+                return _keys.Segments.Length > _promptSegments
+                    ? _policy.SegmentRows
+                    : Math.Max(1, (int)((long)_policy.SegmentRows * turn / (_place.LayerCount * Turns)));
             }
         }
 
@@ -272,7 +275,8 @@ public sealed class MagicPig : SparsePolicy
             for (var head = 0; head < _place.GroupHeads; head++)
             {
                 var cosine = new CosineOf(_meanScores[head], _inverseQueries[head]);
-                CosineWeights.Add(scores.Slice(head * stride, rows.Count), FoundLengths.Slice(listed, rows.Count), FoundBits(head), listed, cosine, _policy.Law.Weights);
+                CosineWeights.Add(
+                    scores.Slice(head * stride, rows.Count), FoundLengths.Slice(listed, rows.Count), FoundBits(head), listed, cosine, _policy.Law.Weights);
             }
         }
 
@@ -374,8 +378,8 @@ public sealed class MagicPig : SparsePolicy
 
         private ReadOnlySpan<ushort> Codes(int head) => _queryCodes.AsSpan(head * _policy.Tables, _policy.Tables);
 
-        // Bitmaps: of each head the rows that share two buckets with its query; those of any head; of each head whether it has found the rows on the list. Behind
-        // them the lengths of the rows on the list, in the place of which rows are counted before.
+        // Bitmaps: of each head the rows that share two buckets with its query; those of any head; of each head whether it has found the rows on the list.
+        // Behind them the lengths of the rows on the list, in the place of which rows are counted before.
         private Span<ulong> Bitmaps(int first, int count) => _scratch!.Elements<ulong>(2 * first * _keys.Words, count * _keys.Words);
 
         private Span<ulong> Any => Bitmaps(_place.GroupHeads, 1);

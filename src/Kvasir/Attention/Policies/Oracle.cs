@@ -4,13 +4,14 @@ using Kvasir.Kernels.Hashing;
 namespace Kvasir.Attention.Policies;
 
 /// <summary>
-/// Sampling from the attention weights themselves, with replacement (oracle sampling, MagicPIG, definition 3.1): the mean of the values drawn is unbiased, and no
-/// method that guesses the weights can sample better. The mass between the exact zones is known, since every key is read.
+/// Sampling from the attention weights themselves, with replacement (oracle sampling, MagicPIG, definition 3.1): the mean of the values drawn is unbiased, and
+/// no method that guesses the weights can sample better. The mass between the exact zones is known, since every key is read.
 /// </summary>
 public sealed class Oracle(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "oracle", "keys drawn by their true weights, found by reading all", "oracle sampling of MagicPIG: Chen et al. 2024, arXiv 2410.16179", "oracle:recent=1048576,min-context=0",
+        "oracle", "keys drawn by their true weights, found by reading all",
+        "oracle sampling of MagicPIG: Chen et al. 2024, arXiv 2410.16179", "oracle:recent=1048576,min-context=0",
         static spec => new Oracle(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",

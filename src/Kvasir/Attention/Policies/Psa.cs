@@ -14,7 +14,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class Psa : SparsePolicy
 {
     internal static readonly PolicyEntry Entry = new(
-        "psa", "blocks of tokens, best first, until their weights cover the mass", "PSA: Zhou et al. 2025, arXiv 2503.00392", "psa:coverage=1,recent=8,min-context=0",
+        "psa", "blocks of tokens, best first, until their weights cover the mass",
+        "PSA: Zhou et al. 2025, arXiv 2503.00392", "psa:coverage=1,recent=8,min-context=0",
         static spec => new Psa(spec),
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none",

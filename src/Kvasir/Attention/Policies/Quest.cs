@@ -12,7 +12,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "quest", "pages by an upper bound of their keys' scores", "Quest: Tang et al. 2024, arXiv 2406.10774", "quest:share=1,recent=8,dense-layers=none,min-context=0",
+        "quest", "pages by an upper bound of their keys' scores", "Quest: Tang et al. 2024, arXiv 2406.10774",
+        "quest:share=1,recent=8,dense-layers=none,min-context=0",
         static spec => new Quest(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "0+1",

@@ -22,7 +22,8 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
         foreach (var layer in Zones.DenseLayers)
         {
             if (layer >= shape.LayerCount)
-                throw new KvasirException(KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {shape.LayerCount - 1}");
+                throw new KvasirException(
+                    KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {shape.LayerCount - 1}");
         }
 
         RequireShape(shape);

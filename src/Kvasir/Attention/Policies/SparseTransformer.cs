@@ -7,7 +7,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "sparse-transformer", "a window and every l-th token, or the ends of blocks of l", "Sparse Transformer: Child et al. 2019, arXiv 1904.10509", "sparse-transformer:stride=1,min-context=0",
+        "sparse-transformer", "a window and every l-th token, or the ends of blocks of l",
+        "Sparse Transformer: Child et al. 2019, arXiv 1904.10509", "sparse-transformer:stride=1,min-context=0",
         static spec => new SparseTransformer(spec),
         ExactZones.Options(
             sinks: 4, recent: 1, denseLayers: "none",

@@ -10,7 +10,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "streaming", "the first tokens and a window of the newest", "StreamingLLM: Xiao et al. 2023, arXiv 2309.17453", "streaming:recent=1048576,min-context=0",
+        "streaming", "the first tokens and a window of the newest",
+        "StreamingLLM: Xiao et al. 2023, arXiv 2309.17453", "streaming:recent=1048576,min-context=0",
         static spec => new Streaming(spec), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"))
     {
         Budgets = PolicyBudget.Of("recent", 128, 256, 512, 1024, 2048),

@@ -7,7 +7,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class TopK(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "topk", "the keys with the largest scores, found by reading all", "exact top-k, the yardstick of Quest and MagicPIG", "topk:share=1,recent=8,min-context=0",
+        "topk", "the keys with the largest scores, found by reading all",
+        "exact top-k, the yardstick of Quest and MagicPIG", "topk:share=1,recent=8,min-context=0",
         static spec => new TopK(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",

@@ -7,7 +7,8 @@ namespace Kvasir.Attention.Policies;
 public sealed class TopP(PolicySpec spec) : SparsePolicy(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "topp", "as few keys as hold a share of the mass, found by reading all", "Twilight: Lin et al. 2025, arXiv 2502.02770", "topp:coverage=1,recent=8,min-context=0",
+        "topp", "as few keys as hold a share of the mass, found by reading all",
+        "Twilight: Lin et al. 2025, arXiv 2502.02770", "topp:coverage=1,recent=8,min-context=0",
         static spec => new TopP(spec),
         ExactZones.Options(
             sinks: 4, recent: 64, denseLayers: "none",

@@ -12,11 +12,14 @@ internal static class Filters
         new("upper", "", (budget, x, _) => Text(budget, x).Mapped(static text => text.ToUpperInvariant())),
         new("lower", "", (budget, x, _) => Text(budget, x).Mapped(static text => text.ToLowerInvariant())),
         new("capitalize", "", (budget, x, _) => Text(budget, x).Mapped(StringMethods.Capitalize)),
-        new("title", "", (budget, x, _) => Text(budget, x).Mapped(static text => StringMethods.Title(text, c => c is '-' or '(' or '{' or '[' or '<' || PythonText.IsSpace(c)))),
+        new("title", "", (budget, x, _) =>
+            Text(budget, x).Mapped(static text => StringMethods.Title(text, c => c is '-' or '(' or '{' or '[' or '<' || PythonText.IsSpace(c)))),
         new("trim", "chars?", (budget, x, a) => StringMethods.Strip(budget, Text(budget, x), a[0], start: true, end: true)),
         new("replace", "old new count?", (budget, x, a) =>
-            StringMethods.Replace(budget, Text(budget, x), PythonText.Str(budget, a[0]!), PythonText.Str(budget, a[1]!), ArgumentTypes.Integer(a[2], "replace", -1))),
-        new("indent", "width? first? blank?", (budget, x, a) => Indent(budget, ArgumentTypes.Text(x, "indent"), a[0] ?? 4L, ArgumentTypes.Flag(a[1]), ArgumentTypes.Flag(a[2]))),
+            StringMethods.Replace(
+                budget, Text(budget, x), PythonText.Str(budget, a[0]!), PythonText.Str(budget, a[1]!), ArgumentTypes.Integer(a[2], "replace", -1))),
+        new("indent", "width? first? blank?", (budget, x, a) =>
+            Indent(budget, ArgumentTypes.Text(x, "indent"), a[0] ?? 4L, ArgumentTypes.Flag(a[1]), ArgumentTypes.Flag(a[2]))),
         new("escape", "", (budget, x, _) => Escape(budget, Text(budget, x))),
         new("e", "", (budget, x, _) => Escape(budget, Text(budget, x))),
         new("format", (budget, x, a) => PercentFormat.Apply(budget, Text(budget, x), a.Positional)),
@@ -74,7 +77,8 @@ internal static class Filters
     {
         if (numberBase != 10)
             throw new JinjaFailure($"int: base {numberBase} is not supported");
-        if (MarkedText.Plain(value) is string text && long.TryParse(PythonText.TrimStart(PythonText.TrimEnd(text)), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
+        if (MarkedText.Plain(value) is string text
+            && long.TryParse(PythonText.TrimStart(PythonText.TrimEnd(text)), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
             return whole;
         if (value is long or bool)
             return Operators.AsLong(value);
@@ -135,6 +139,7 @@ internal static class Filters
             (itemSeparator, keySeparator) = (MarkedText.Find(item)!, MarkedText.Find(key)!);
         else if (arguments[2] is not (null or None))
             throw new JinjaFailure("tojson: separators must be two strings");
-        return JinjaJson.Write(budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, ArgumentTypes.Flag(arguments[0]), ArgumentTypes.Flag(arguments[3])));
+        return JinjaJson.Write(
+            budget, value, new JsonTextOptions(indent, itemSeparator, keySeparator, ArgumentTypes.Flag(arguments[0]), ArgumentTypes.Flag(arguments[3])));
     }
 }

@@ -29,7 +29,8 @@ internal static class JinjaTests
         new("upper", "", (budget, x, _) => StringMethods.IsCased(PythonText.Str(budget, x), char.IsUpper, char.IsLower)),
         new("lower", "", (budget, x, _) => StringMethods.IsCased(PythonText.Str(budget, x), char.IsLower, char.IsUpper)),
         new("in", "seq", (budget, x, a) => Operators.Contains(budget, a[0]!, x)),
-        new("sameas", "other", (_, x, a) => ReferenceEquals(x, a[0]) || (Operators.TypeName(x) == Operators.TypeName(a[0]!) && Operators.ScalarsEqual(x, a[0]!))),
+        new("sameas", "other", (_, x, a) =>
+            ReferenceEquals(x, a[0]) || (Operators.TypeName(x) == Operators.TypeName(a[0]!) && Operators.ScalarsEqual(x, a[0]!))),
         Comparison("eq", "=="),
         Comparison("equalto", "=="),
         Comparison("==", "=="),

@@ -96,7 +96,9 @@ internal static class SequenceFilters
             throw new JinjaFailure($"dictsort sorts by 'key' or 'value', not by '{by}'");
         object position = by == "key" ? 0L : 1L;
         return new JinjaList(ListKind.List,
-            Sorted(budget, ValueSequences.Pairs(budget, map), pair => Key(budget, pair, position, ArgumentTypes.Flag(arguments[0])), ArgumentTypes.Flag(arguments[2])));
+            Sorted(
+                budget, ValueSequences.Pairs(budget, map),
+                pair => Key(budget, pair, position, ArgumentTypes.Flag(arguments[0])), ArgumentTypes.Flag(arguments[2])));
     }
 
     private static object Extreme(RenderBudget budget, object value, object?[] arguments, int sign)

@@ -22,16 +22,24 @@ internal static class StringMethods
         new("startswith", "prefix", (budget, s, a) => AnyAffix(budget, s, a[0]!, (text, prefix) => text.StartsWith(prefix, StringComparison.Ordinal))),
         new("endswith", "suffix", (budget, s, a) => AnyAffix(budget, s, a[0]!, (text, suffix) => text.EndsWith(suffix, StringComparison.Ordinal))),
         new("removeprefix", "prefix", (budget, s, a) =>
-            Read(budget, s) is var text && ArgumentTypes.Text(a[0], "removeprefix") is var prefix && text.Value.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text),
+            Read(budget, s) is var text && ArgumentTypes.Text(a[0], "removeprefix") is var prefix && text.Value.StartsWith(prefix, StringComparison.Ordinal)
+                ? text[prefix.Length..]
+                : text),
         new("removesuffix", "suffix", (budget, s, a) =>
-            Read(budget, s) is var text && ArgumentTypes.Text(a[0], "removesuffix") is var suffix && text.Value.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text),
+            Read(budget, s) is var text && ArgumentTypes.Text(a[0], "removesuffix") is var suffix && text.Value.EndsWith(suffix, StringComparison.Ordinal)
+                ? text[..^suffix.Length]
+                : text),
         new("replace", "old new count?", (budget, s, a) =>
-            Replace(budget, MarkedText.Find(s)!, ArgumentTypes.Text(a[0], "replace"), ArgumentTypes.Text(a[1], "replace"), ArgumentTypes.Integer(a[2], "replace", -1))),
+            Replace(
+                budget, MarkedText.Find(s)!, ArgumentTypes.Text(a[0], "replace"),
+                ArgumentTypes.Text(a[1], "replace"), ArgumentTypes.Integer(a[2], "replace", -1))),
         new("find", "sub", (budget, s, a) => Find(budget, s, a[0], last: false)),
         new("rfind", "sub", (budget, s, a) => Find(budget, s, a[0], last: true)),
-        new("index", "sub", (budget, s, a) => Find(budget, s, a[0], last: false) is var at and >= 0 ? at : throw new JinjaFailure("index: the string has no such part")),
+        new("index", "sub", (budget, s, a) =>
+            Find(budget, s, a[0], last: false) is var at and >= 0 ? at : throw new JinjaFailure("index: the string has no such part")),
         new("count", "sub", (budget, s, a) => Count(budget, MarkedText.Find(s)!, ArgumentTypes.Text(a[0], "count"))),
-        new("join", "items", (budget, s, a) => Join(budget, MarkedText.Find(s)!, ValueSequences.Items(budget, a[0]!), item => ArgumentTypes.Text(item, "join"))),
+        new("join", "items", (budget, s, a) =>
+            Join(budget, MarkedText.Find(s)!, ValueSequences.Items(budget, a[0]!), item => ArgumentTypes.Text(item, "join"))),
         new("isdigit", "", (budget, s, _) => All(budget, s, char.IsDigit)),
         new("isnumeric", "", (budget, s, _) => All(budget, s, char.IsNumber)),
         new("isalpha", "", (budget, s, _) => All(budget, s, char.IsLetter)),
@@ -152,5 +160,6 @@ internal static class StringMethods
         return count;
     }
 
-    private static object All(RenderBudget budget, object text, Func<char, bool> belongs) => Read(budget, text).Value is { Length: > 0 } read && read.All(belongs);
+    private static object All(RenderBudget budget, object text, Func<char, bool> belongs) =>
+        Read(budget, text).Value is { Length: > 0 } read && read.All(belongs);
 }

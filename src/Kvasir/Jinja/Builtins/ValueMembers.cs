@@ -51,10 +51,14 @@ internal static class ValueMembers
             return value;
         if (key is long or bool && ValueSequences.At(budget, target, Operators.AsLong(key)) is { } item)
             return item;
-        return MarkedText.Plain(key) is string name ? Attribute(target, name) : new Undefined($"{Operators.TypeName(target)} has no item {PythonText.Str(budget, key)}");
+        return MarkedText.Plain(key) is string name
+            ? Attribute(target, name)
+            : new Undefined($"{Operators.TypeName(target)} has no item {PythonText.Str(budget, key)}");
     }
 
-    /// <summary>A path of names and indexes with dots between, as filters take them; what is missing on the way gives <paramref name="otherwise"/>, if any.</summary>
+    /// <summary>
+    /// A path of names and indexes with dots between, as filters take them; what is missing on the way gives <paramref name="otherwise"/>, if any.
+    /// </summary>
     public static object Path(RenderBudget budget, object target, string path, object? otherwise = null)
     {
         foreach (string part in path.Split('.'))

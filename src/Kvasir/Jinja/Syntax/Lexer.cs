@@ -220,7 +220,8 @@ internal sealed class Lexer
 
     private void SkipDigits()
     {
-        while (_at < _source.Length && (char.IsAsciiDigit(_source[_at]) || (_source[_at] == '_' && _at + 1 < _source.Length && char.IsAsciiDigit(_source[_at + 1]))))
+        while (_at < _source.Length
+            && (char.IsAsciiDigit(_source[_at]) || (_source[_at] == '_' && _at + 1 < _source.Length && char.IsAsciiDigit(_source[_at + 1]))))
             _at++;
     }
 

@@ -54,7 +54,8 @@ internal static class StringEscapes
 
     private static int Hex(ReadOnlySpan<char> digits, int count, StringBuilder result, int line)
     {
-        if (digits.Length < count || !uint.TryParse(digits[..count], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint code) || code > 0x10FFFF)
+        if (digits.Length < count
+            || !uint.TryParse(digits[..count], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint code) || code > 0x10FFFF)
             throw new JinjaFailure("string escape without a character's number", line);
         if (code > 0xFFFF)
             result.Append(char.ConvertFromUtf32((int)code));

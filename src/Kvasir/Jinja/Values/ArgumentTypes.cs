@@ -13,5 +13,6 @@ internal static class ArgumentTypes
 
     public static bool Flag(object? value, bool otherwise = false) => value is null ? otherwise : Operators.IsTrue(value);
 
-    private static JinjaFailure Wrong(object? value, string what, string wanted) => new($"{what} takes {wanted}, not {Operators.TypeName(value ?? None.Value)}");
+    private static JinjaFailure Wrong(object? value, string what, string wanted) =>
+        new($"{what} takes {wanted}, not {Operators.TypeName(value ?? None.Value)}");
 }

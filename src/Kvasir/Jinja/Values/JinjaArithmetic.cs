@@ -27,7 +27,9 @@ internal static class JinjaArithmetic
         if (symbol == "%" && MarkedText.Find(x) is { } format)
             return PercentFormat.Apply(budget, format, y is JinjaList { Kind: ListKind.Tuple } tuple ? tuple.Items : [y]);
         if (Operators.IsNumber(x) && Operators.IsNumber(y))
-            return x is double || y is double ? Reals(symbol, Operators.AsDouble(x), Operators.AsDouble(y)) : Integers(symbol, Operators.AsLong(x), Operators.AsLong(y));
+            return x is double || y is double
+                ? Reals(symbol, Operators.AsDouble(x), Operators.AsDouble(y))
+                : Integers(symbol, Operators.AsLong(x), Operators.AsLong(y));
         return symbol switch
         {
             "+" => Add(budget, x, y),

@@ -1,6 +1,8 @@
 namespace Kvasir.Jinja.Values;
 
-/// <summary>A template that cannot be read or run; <see cref="Kvasir.Text.ChatTemplate"/> turns it into a <see cref="KvasirException"/> with the template's name.</summary>
+/// <summary>
+/// A template that cannot be read or run; <see cref="Kvasir.Text.ChatTemplate"/> turns it into a <see cref="KvasirException"/> with the template's name.
+/// </summary>
 internal sealed class JinjaFailure : Exception
 {
     public JinjaFailure(string message, int line = 0)

@@ -36,7 +36,10 @@ public sealed record GenerationDefaults(
     }
 
     private static double? Within(JsonFields fields, string key, double least, double most) => fields.Notes.Advice(
-        () => fields.Number(key) is not { } value || (value >= least && value <= most) ? fields.Number(key) : throw fields.Bad(key, $"is {value}; {least} to {most} is allowed"), null);
+        () => fields.Number(key) is not { } value || (value >= least && value <= most)
+            ? fields.Number(key)
+            : throw fields.Bad(key, $"is {value}; {least} to {most} is allowed"),
+        null);
 
     // Tools write -1 for all tokens as well.
     private static int? TopKOf(JsonFields fields) => fields.Integer("top_k") switch

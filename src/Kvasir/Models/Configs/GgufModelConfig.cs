@@ -47,11 +47,13 @@ internal static class GgufModelConfig
     {
         var fields = file.Metadata;
         var width = fields.RequiredCount($"{architecture}.embedding_length", ConfigFields.WidthLimit);
-        var heads = Uniform(fields, $"{architecture}.attention.head_count", ConfigFields.HeadLimit) ?? throw fields.Missing($"{architecture}.attention.head_count");
+        var heads = Uniform(fields, $"{architecture}.attention.head_count", ConfigFields.HeadLimit)
+            ?? throw fields.Missing($"{architecture}.attention.head_count");
         return new ModelConfig
         {
             Architecture = architecture,
-            Name = MessageText.Line(fields.Notes.Advice(() => fields.String("general.name"), null) is { Length: > 0 } name ? name : Path.GetFileNameWithoutExtension(file.Path)),
+            Name = MessageText.Line(
+                fields.Notes.Advice(() => fields.String("general.name"), null) is { Length: > 0 } name ? name : Path.GetFileNameWithoutExtension(file.Path)),
             LayerCount = fields.RequiredCount($"{architecture}.block_count", ConfigFields.LayerLimit),
             Width = width,
             FeedForwardWidth = Uniform(fields, $"{architecture}.feed_forward_length", ConfigFields.WidthLimit)
@@ -95,7 +97,8 @@ internal static class GgufModelConfig
         var valueLength = $"{architecture}.attention.value_length";
         var dim = fields.Count(keyLength, ConfigFields.HeadDimLimit) ?? width / heads;
         if (dim is < 1 or > ConfigFields.HeadDimLimit)
-            throw fields.Bad($"{architecture}.attention.head_count", $"is {heads} at a width of {width}: heads of {dim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
+            throw fields.Bad(
+                $"{architecture}.attention.head_count", $"is {heads} at a width of {width}: heads of {dim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
         if ((fields.Count(valueLength, ConfigFields.HeadDimLimit) ?? width / heads) is var values && values != dim)
             throw ((IConfigFields)fields).Unsupported(valueLength, $"is {values} and the keys' length {dim}; only equal lengths are supported");
         return dim;
@@ -112,7 +115,8 @@ internal static class GgufModelConfig
         {
             throw new KvasirException(
                 KvasirError.BadFile,
-                $"{embedding.File}: tensor {MessageText.Name(embedding.Name)} has the shape {MessageText.Shape(embedding.Shape)}; [width, 1 to {ConfigFields.VocabularyLimit}] is expected");
+                $"{embedding.File}: tensor {MessageText.Name(embedding.Name)} has the shape {MessageText.Shape(embedding.Shape)}; "
+                    + $"[width, 1 to {ConfigFields.VocabularyLimit}] is expected");
         }
 
         if (file.Metadata.Count(TokensKey) is { } tokens && tokens != rows)

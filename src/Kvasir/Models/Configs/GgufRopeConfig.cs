@@ -80,7 +80,8 @@ internal static class GgufRopeConfig
         foreach (var factor in factors)
         {
             if (factor <= 0)
-                throw new KvasirException(KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} holds {factor}; frequency factors are above 0");
+                throw new KvasirException(
+                    KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} holds {factor}; frequency factors are above 0");
         }
 
         return factors;

@@ -32,7 +32,8 @@ internal static class JsonModelConfig
         var type = fields.String("model_type") ?? throw fields.Missing("model_type");
         var known = Array.Find(Architectures, entry => entry.Type == type);
         if (known.Type is null)
-            throw fields.Unsupported("model_type", $"is {MessageText.Name(type)}; supported are {string.Join(", ", Architectures.Select(entry => entry.Type))}");
+            throw fields.Unsupported(
+                "model_type", $"is {MessageText.Name(type)}; supported are {string.Join(", ", Architectures.Select(entry => entry.Type))}");
         foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
         {
             if (!name.Equals(known.Class, StringComparison.OrdinalIgnoreCase))
@@ -56,7 +57,9 @@ internal static class JsonModelConfig
         if (fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
         if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
-            throw fields.Unsupported("quantization_config", $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+            throw fields.Unsupported(
+                "quantization_config",
+                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
     }
 
     private static ModelConfig ReadSizes(JsonFields fields, string architecture, string path)

@@ -15,8 +15,8 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
     private const int RowsAfterPreemption = 64;
 
     /// <summary>
-    /// Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What is
-    /// held by nobody who computes makes room. Pages for an answer are not kept: it may end early.
+    /// Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What
+    /// is held by nobody who computes makes room. Pages for an answer are not kept: it may end early.
     /// </summary>
     public bool HasRoom(Sequence sequence, List<Sequence> running)
     {

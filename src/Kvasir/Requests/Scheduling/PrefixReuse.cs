@@ -49,10 +49,13 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
         return true;
     }
 
-    /// <summary>Whether what <paramref name="other"/> would compute next is a column that <paramref name="first"/> has not computed to its end: it will find it.</summary>
+    /// <summary>
+    /// Whether what <paramref name="other"/> would compute next is a column that <paramref name="first"/> has not computed to its end: it will find it.
+    /// </summary>
     public static bool ComputesNextOf(Sequence first, Sequence other)
     {
-        if (first.Prefix is not { IsOpen: true } path || other.Prefix is not { IsOpen: true } own || path.Count > own.Count || other.Attention!.RowCount != own.RowCount)
+        if (first.Prefix is not { IsOpen: true } path || other.Prefix is not { IsOpen: true } own
+            || path.Count > own.Count || other.Attention!.RowCount != own.RowCount)
             return false;
         var end = own.RowCount + PagePool.PageTokens;
         return end <= MostRows(other) && end <= first.PrefillCount && end > first.CachedCount

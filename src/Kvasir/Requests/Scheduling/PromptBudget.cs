@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Kvasir.Requests.Scheduling;
 
 /// <summary>
-/// How many rows of prompts a step may have while others decode: as many as take the time that is given, by what rows at such a depth and steps without any took
-/// lately. At least 64, for matrix products pay from there and a prompt has to end, and a multiple of 32.
+/// How many rows of prompts a step may have while others decode: as many as take the time that is given, by what rows at such a depth and steps without any
+/// took lately. At least 64, for matrix products pay from there and a prompt has to end, and a multiple of 32.
 /// </summary>
 /// <param name="stepMs">How long a step may take.</param>
 internal sealed class PromptBudget(double stepMs)

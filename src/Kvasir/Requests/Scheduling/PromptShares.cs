@@ -7,7 +7,9 @@ internal static class PromptShares
     /// At least half to the first, the rest to others by fewest rows left, and what they leave to the first again.
     /// </summary>
     /// <param name="left">[prompts]: rows that each has left, at least 1.</param>
-    /// <param name="costs">[prompts]: what a row of each takes; one that takes more than the first's counts for as much more, but the last 32 rows are anyone's.</param>
+    /// <param name="costs">
+    /// [prompts]: what a row of each takes; one that takes more than the first's counts for as much more, but the last 32 rows are anyone's.
+    /// </param>
     /// <param name="rows">What there is to share.</param>
     /// <param name="shares">[prompts]: the answer.</param>
     public static void Divide(ReadOnlySpan<int> left, ReadOnlySpan<double> costs, int rows, Span<int> shares)

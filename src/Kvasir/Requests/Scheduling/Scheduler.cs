@@ -10,8 +10,8 @@ namespace Kvasir.Requests.Scheduling;
 
 /// <summary>
 /// Decides who computes next: one row for each running sequence that decodes, then as many rows of prompts as the time of a step allows
-/// (<see cref="PromptBudget"/>, <see cref="PromptShares"/>). One whose index is being built has none. Memory for pages and indexes is taken here, before anything
-/// is computed; when it runs short a sequence gives its own back and waits to be computed again.
+/// (<see cref="PromptBudget"/>, <see cref="PromptShares"/>). One whose index is being built has none. Memory for pages and indexes is taken here, before
+/// anything is computed; when it runs short a sequence gives its own back and waits to be computed again.
 /// </summary>
 internal sealed class Scheduler
 {
@@ -166,7 +166,8 @@ internal sealed class Scheduler
             if (sequence.IsOver || Waiting.NowMs - sequence.Ticket.ArrivedMs < sequence.Ticket.DeadlineMs)
                 continue;
             Counts.CountLate();
-            sequence.MarkFault(sequence.Ticket.TooLate(Waiting.NowMs - sequence.Ticket.ArrivedMs, $"behind {MessageText.Count(sequence.GeneratedCount, "token")} of the answer"));
+            var place = $"behind {MessageText.Count(sequence.GeneratedCount, "token")} of the answer";
+            sequence.MarkFault(sequence.Ticket.TooLate(Waiting.NowMs - sequence.Ticket.ArrivedMs, place));
         }
     }
 
@@ -342,7 +343,8 @@ internal sealed class Scheduler
         return true;
     }
 
-    // Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it came.
+    // Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it
+    // came.
     private Sequence? Victim()
     {
         Sequence? victim = null;
@@ -388,7 +390,9 @@ internal sealed class Scheduler
 
     private KvasirException OutOfMemory(Sequence sequence, int rows) => new(
         KvasirError.KvMemoryExceeded,
-        $"the KV memory of {MessageText.Count(_bytes.LimitBytes, "byte")} holds {MessageText.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
+        $"the KV memory of {MessageText.Count(_bytes.LimitBytes, "byte")} holds "
+        + $"{MessageText.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, "
+        + $"and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
         + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes");
 
     private long IndexBytes(Sequence sequence, int rows) =>

@@ -55,7 +55,8 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
         // In the order of UnicodeCategory.
         string[] names =
         [
-            "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm",
+            "Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Zs", "Zl",
+            "Zp", "Cc", "Cf", "Cs", "Co", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm",
             "Sc", "Sk", "So", "Cn",
         ];
         if (name.Length is 0 or > 2 || !names.Any(known => known.StartsWith(name, StringComparison.Ordinal)))

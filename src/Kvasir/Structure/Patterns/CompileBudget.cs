@@ -1,8 +1,8 @@
 namespace Kvasir.Structure.Patterns;
 
 /// <summary>
-/// What one schema may cost before it is refused: steps of its grammar and states of its patterns, and work. Counted where it is done, so that nothing grows past it. Work is
-/// counted and not timed: a schema is refused or not whatever else the machine does.
+/// What one schema may cost before it is refused: steps of its grammar and states of its patterns, and work. Counted where it is done, so that nothing grows
+/// past it. Work is counted and not timed: a schema is refused or not whatever else the machine does.
 /// </summary>
 /// <param name="states">The most steps and pattern states together.</param>
 /// <param name="work">The most work.</param>
@@ -21,7 +21,8 @@ internal sealed class CompileBudget(int states = CompileBudget.MostStates, int w
     public void Take()
     {
         if (++_states > states)
-            throw new KvasirException(KvasirError.BadOption, $"the schema needs more than the {states} states that are allowed; smaller repetitions, enums or patterns take fewer");
+            throw new KvasirException(
+                KvasirError.BadOption, $"the schema needs more than the {states} states that are allowed; smaller repetitions, enums or patterns take fewer");
         Work();
     }
 
@@ -31,6 +32,8 @@ internal sealed class CompileBudget(int states = CompileBudget.MostStates, int w
     {
         _work += units;
         if (_work > work)
-            throw new KvasirException(KvasirError.BadOption, $"the schema takes more work than the {work} units, about half a second, that are allowed; fewer alternatives or simpler patterns take less");
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"the schema takes more work than the {work} units, about half a second, that are allowed; fewer alternatives or simpler patterns take less");
     }
 }

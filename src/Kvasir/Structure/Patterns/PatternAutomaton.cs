@@ -2,7 +2,10 @@ using System.Text;
 
 namespace Kvasir.Structure.Patterns;
 
-/// <summary>A regular expression as a deterministic automaton over characters, in which every state can still reach the end of a match. State 0 begins; there is none where nothing matches.</summary>
+/// <summary>
+/// A regular expression as a deterministic automaton over characters, in which every state can still reach the end of a match.
+/// State 0 begins; there is none where nothing matches.
+/// </summary>
 internal sealed class PatternAutomaton
 {
     private readonly CompileBudget _budget;
@@ -227,7 +230,11 @@ internal sealed class PatternAutomaton
             return;
         }
 
-        Edges = [.. Edges.Where((_, state) => live[state]).Select(edges => edges.Where(edge => live[edge.Target]).Select(edge => (edge.Set, numbers[edge.Target])).ToArray())];
+        Edges =
+        [
+            .. Edges.Where((_, state) => live[state])
+                .Select(edges => edges.Where(edge => live[edge.Target]).Select(edge => (edge.Set, numbers[edge.Target])).ToArray()),
+        ];
         Accepts = [.. Accepts.Where((_, state) => live[state])];
     }
 }

@@ -2,7 +2,9 @@ using System.Collections;
 
 namespace Kvasir.Structure.Patterns;
 
-/// <summary>From which states of a pattern, after how many characters, a match of an allowed length can still be had: so no text is begun that could not end.</summary>
+/// <summary>
+/// From which states of a pattern, after how many characters, a match of an allowed length can still be had: so no text is begun that could not end.
+/// </summary>
 internal sealed class PatternLengths
 {
     private const long MostBits = 1 << 24;
@@ -16,7 +18,8 @@ internal sealed class PatternLengths
         // Without an upper limit, what has the least length may go on to any end.
         var rows = (most == int.MaxValue ? least : most) + 1L;
         if (rows * _states > MostBits)
-            throw new KvasirException(KvasirError.BadOption, $"a pattern of {_states} states with lengths up to {rows - 1} needs more than the {MostBits} bits that are allowed");
+            throw new KvasirException(
+                KvasirError.BadOption, $"a pattern of {_states} states with lengths up to {rows - 1} needs more than the {MostBits} bits that are allowed");
         _possible = new BitArray((int)(rows * _states));
         for (var count = (int)rows - 1; count >= 0; count--)
         {

@@ -16,7 +16,9 @@ internal sealed class PatternParser(string pattern, string place)
     private static readonly CodePointSet Digits = CodePointSet.Of(('0', '9'));
     private static readonly CodePointSet WordCharacters = CodePointSet.Of(('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z'));
     private static readonly CodePointSet LineEnds = CodePointSet.Of(('\n', '\n'), ('\r', '\r'), (0x2028, 0x2029));
-    private static readonly CodePointSet Spaces = CodePointSet.Of((9, 13), (32, 32), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF));
+    private static readonly CodePointSet Spaces = CodePointSet.Of(
+        (9, 13), (32, 32), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
+        (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF));
     private static readonly PatternRepeat Anything = new(new PatternSet(CodePointSet.All), 0, null);
     private int _at;
     private int _depth;
@@ -247,7 +249,8 @@ internal sealed class PatternParser(string pattern, string place)
 
     private int Hex(int digits)
     {
-        if (_at + digits > pattern.Length || !int.TryParse(pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
+        if (_at + digits > pattern.Length
+            || !int.TryParse(pattern.AsSpan(_at, digits), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
             throw Bad($"{digits} hexadecimal digits were expected");
         _at += digits;
         return value;

@@ -4,8 +4,8 @@ using Kvasir.Structure.Patterns;
 namespace Kvasir.Structure.Schemas;
 
 /// <summary>
-/// Rules for one character of a JSON string: as it is in UTF-8, or escaped. Characters that have a short escape may have it; of a set that is not all characters, only those
-/// without any other form may be written in hexadecimal digits.
+/// Rules for one character of a JSON string: as it is in UTF-8, or escaped. Characters that have a short escape may have it; of a set that is not all
+/// characters, only those without any other form may be written in hexadecimal digits.
 /// </summary>
 internal sealed class JsonCharacters(GrammarBuilder grammar)
 {

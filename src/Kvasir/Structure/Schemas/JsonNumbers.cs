@@ -3,7 +3,10 @@ using System.Numerics;
 
 namespace Kvasir.Structure.Schemas;
 
-/// <summary>Rules for numbers. Integers are those of 64 bits; others have no more digits than tell any double from its neighbours, are finite as doubles, and come to an end.</summary>
+/// <summary>
+/// Rules for numbers. Integers are those of 64 bits; others have no more digits than tell any double from its
+/// neighbours, are finite as doubles, and come to an end.
+/// </summary>
 internal sealed class JsonNumbers(GrammarBuilder grammar)
 {
     private const int WholeDigits = 21;

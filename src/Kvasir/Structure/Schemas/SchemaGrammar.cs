@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace Kvasir.Structure.Schemas;
 
 /// <summary>
-/// Writes the grammar of the JSON texts that a schema allows: properties in the schema's order, strings in UTF-8, and between tokens nothing, a blank, or a line break
-/// with at most 32 blanks: small models would write blanks wherever they may. Where a schema names properties and does not speak of others, there are none; where it
-/// names first items and no others, likewise.
+/// Writes the grammar of the JSON texts that a schema allows: properties in the schema's order, strings in UTF-8, and between tokens nothing, a blank, or a
+/// line break with at most 32 blanks: small models would write blanks wherever they may. Where a schema names properties and does not speak of others, there
+/// are none; where it names first items and no others, likewise.
 /// </summary>
 /// <param name="isCompact">No white space at all.</param>
 internal sealed class SchemaGrammar(SchemaReader reader, GrammarBuilder grammar, bool isCompact)
@@ -22,7 +22,8 @@ internal sealed class SchemaGrammar(SchemaReader reader, GrammarBuilder grammar,
     public int Root(SchemaRule rule)
     {
         if (rule.Height > GrammarProgram.MostDepth)
-            throw SchemaKeywords.Bad(rule.Parts.Places is [var place, ..] ? place.Pointer : "", $"allows no value that is nested at most {GrammarProgram.MostDepth} deep");
+            throw SchemaKeywords.Bad(
+                rule.Parts.Places is [var place, ..] ? place.Pointer : "", $"allows no value that is nested at most {GrammarProgram.MostDepth} deep");
         foreach (var each in reader.Rules)
             each.Step = grammar.Reserve();
         foreach (var each in reader.Rules)
@@ -139,7 +140,8 @@ internal sealed class SchemaGrammar(SchemaReader reader, GrammarBuilder grammar,
         }
         else if (items is not null)
         {
-            var more = grammar.Repeat(Math.Max(0, least - 1), most == int.MaxValue ? most : most - 1, Next(items, isFirst: false, GrammarBuilder.Return), close);
+            var more = grammar.Repeat(
+                Math.Max(0, least - 1), most == int.MaxValue ? most : most - 1, Next(items, isFirst: false, GrammarBuilder.Return), close);
             return grammar.Branch(node.MinItems == 0 ? bare : GrammarBuilder.Never, Next(items, isFirst: true, more));
         }
 
@@ -166,7 +168,8 @@ internal sealed class SchemaGrammar(SchemaReader reader, GrammarBuilder grammar,
                 var map = properties.Length == 0 ? grammar.Byte('}', next) : Space(grammar.Byte('}', next));
                 for (var i = properties.Length - 1; i >= 0; i--)
                 {
-                    map = grammar.Byte('"', _strings.Literal(properties[i].Name, grammar.Byte('"', grammar.Byte(':', Space(Literal(properties[i].Value, map))))));
+                    map = grammar.Byte(
+                        '"', _strings.Literal(properties[i].Name, grammar.Byte('"', grammar.Byte(':', Space(Literal(properties[i].Value, map))))));
                     map = i == 0 ? map : grammar.Byte(',', Space(map));
                 }
 

@@ -10,7 +10,8 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
 {
     private static readonly HashSet<string> Supported = new(StringComparer.Ordinal)
     {
-        "type", "properties", "required", "additionalProperties", "items", "prefixItems", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "minItems", "maxItems", "minLength",
+        "type", "properties", "required", "additionalProperties", "items", "prefixItems",
+        "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "minItems", "maxItems", "minLength",
         "maxLength", "minimum", "maximum", "pattern",
     };
 
@@ -38,7 +39,9 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
             Required = Required(place),
             Additional = Parts(place, "additionalProperties"),
             Prefix = Prefix(place),
-            Items = Find(place, "items") is { Element.ValueKind: JsonValueKind.Array } ? throw Bad(Below(place.Pointer, "items"), "is a list; prefixItems is its name today") : Parts(place, "items"),
+            Items = Find(place, "items") is { Element.ValueKind: JsonValueKind.Array }
+                ? throw Bad(Below(place.Pointer, "items"), "is a list; prefixItems is its name today")
+                : Parts(place, "items"),
             MinItems = Count(place, "minItems", 0),
             MaxItems = Count(place, "maxItems", int.MaxValue),
             MinLength = Count(place, "minLength", 0),
@@ -69,7 +72,8 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
 
     public static KvasirException Bad(string pointer, string problem) => new(KvasirError.BadOption, $"schema: {MessageText.Line(Named(pointer))} {problem}");
 
-    public static KvasirException Unsupported(string pointer, string problem) => new(KvasirError.Unsupported, $"schema: {MessageText.Line(Named(pointer))} {problem}");
+    public static KvasirException Unsupported(string pointer, string problem) =>
+        new(KvasirError.Unsupported, $"schema: {MessageText.Line(Named(pointer))} {problem}");
 
     private static string Named(string pointer) => pointer.Length == 0 ? "the root" : pointer;
 
@@ -129,7 +133,8 @@ internal sealed class SchemaKeywords(bool isStrict, ICollection<string> ignored)
         return names;
     }
 
-    private static SchemaParts? Parts(in SchemaPlace place, string keyword) => Find(place, keyword) is { } schema ? SchemaParts.Of(schema.Element, schema.Pointer) : null;
+    private static SchemaParts? Parts(in SchemaPlace place, string keyword) =>
+        Find(place, keyword) is { } schema ? SchemaParts.Of(schema.Element, schema.Pointer) : null;
 
     private static SchemaParts[] Prefix(in SchemaPlace place) =>
         List(place, "prefixItems") is { } list ? [.. list.Select(static item => SchemaParts.Of(item.Element, item.Pointer))] : [];

@@ -6,8 +6,8 @@ using Kvasir.Structure.Patterns;
 namespace Kvasir.Structure.Schemas;
 
 /// <summary>
-/// Takes out of a schema what no value can be: kinds whose limits leave nothing, values that the keywords beside an enum forbid. What is left has a value of every
-/// kind, so that no text is begun which could not end.
+/// Takes out of a schema what no value can be: kinds whose limits leave nothing, values that the keywords beside an enum forbid. What is left has a value of
+/// every kind, so that no text is begun which could not end.
 /// </summary>
 internal sealed class SchemaNarrowing(CompileBudget budget)
 {
@@ -53,13 +53,15 @@ internal sealed class SchemaNarrowing(CompileBudget budget)
             JsonKinds.String => FitsText(node, value.GetString()!),
             JsonKinds.Integer => !value.TryGetInt64(out var number) || (number >= node.Minimum && number <= node.Maximum),
             JsonKinds.Object or JsonKinds.Array => !SpeaksOfParts(node) ? true
-                : throw SchemaKeywords.Unsupported(node.Pointer, "has an enum with objects or lists beside keywords that speak of their parts, which is not supported"),
+                : throw SchemaKeywords.Unsupported(
+                    node.Pointer, "has an enum with objects or lists beside keywords that speak of their parts, which is not supported"),
             _ => true,
         };
     }
 
     private static bool SpeaksOfParts(SchemaNode node) =>
-        node.Properties.Count > 0 || node.Required.Count > 0 || node.Additional is not null || node.Items is not null || node.Prefix.Count > 0 || node.MinItems > 0 || node.MaxItems < int.MaxValue;
+        node.Properties.Count > 0 || node.Required.Count > 0 || node.Additional is not null
+            || node.Items is not null || node.Prefix.Count > 0 || node.MinItems > 0 || node.MaxItems < int.MaxValue;
 
     private static JsonKinds Kind(JsonElement value) => value.ValueKind switch
     {
@@ -68,7 +70,9 @@ internal sealed class SchemaNarrowing(CompileBudget budget)
         JsonValueKind.String => JsonKinds.String,
         JsonValueKind.Array => JsonKinds.Array,
         JsonValueKind.Object => JsonKinds.Object,
-        _ => double.TryParse(value.GetRawText(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number == Math.Floor(number) ? JsonKinds.Integer : JsonKinds.Fraction,
+        _ => double.TryParse(value.GetRawText(), NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number == Math.Floor(number)
+            ? JsonKinds.Integer
+            : JsonKinds.Fraction,
     };
 
     private bool FitsText(SchemaNode node, string text)

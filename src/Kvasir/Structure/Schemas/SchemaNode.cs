@@ -28,7 +28,8 @@ internal sealed class SchemaParts(IEnumerable<SchemaPlace> places)
 
     public SchemaPlace[] Places { get; } = [.. places.DistinctBy(static place => place.Pointer).OrderBy(static place => place.Pointer, StringComparer.Ordinal)];
 
-    public string Key { get; } = string.Join(' ', places.Select(static place => "#" + place.Pointer.Replace(" ", "~2", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
+    public string Key { get; } = string.Join(
+        ' ', places.Select(static place => "#" + place.Pointer.Replace(" ", "~2", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
 
     public static SchemaParts Of(JsonElement element, string pointer) => new([new SchemaPlace(element, pointer)]);
 
@@ -36,8 +37,8 @@ internal sealed class SchemaParts(IEnumerable<SchemaPlace> places)
 }
 
 /// <summary>
-/// A schema without references and alternatives: what its keywords ask of a value, by the kind that it may be. What is under properties and items are schemas of
-/// their own.
+/// A schema without references and alternatives: what its keywords ask of a value, by the kind that it may be. What is under properties and items are schemas
+/// of their own.
 /// </summary>
 internal sealed record SchemaNode
 {

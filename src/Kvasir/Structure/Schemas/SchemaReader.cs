@@ -214,7 +214,9 @@ internal sealed class SchemaReader : IDisposable
             var value = default(JsonElement);
             var isThere = at.Element.ValueKind == JsonValueKind.Object ? at.Element.TryGetProperty(name, out value)
                 : at.Element.ValueKind == JsonValueKind.Array && TryItem(at.Element, name, out value);
-            at = isThere ? new SchemaPlace(value, SchemaKeywords.Below(at.Pointer, name)) : throw SchemaKeywords.Bad(reference.Pointer, "refers to what is not there");
+            at = isThere
+                ? new SchemaPlace(value, SchemaKeywords.Below(at.Pointer, name))
+                : throw SchemaKeywords.Bad(reference.Pointer, "refers to what is not there");
         }
 
         return at;

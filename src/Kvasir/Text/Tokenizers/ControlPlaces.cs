@@ -24,7 +24,9 @@ internal readonly ref struct ControlPlaces
     public ControlPlaces Part(int start, int end) => _everywhere || _marks.IsEmpty ? this : new ControlPlaces(_marks[start..end]);
 
     /// <summary>The places in a text that was normalised as a whole.</summary>
-    /// <param name="normalize">Makes <paramref name="normalized"/> of the whole text; of its beginning it makes the beginning, but for a character that composes.</param>
+    /// <param name="normalize">
+    /// Makes <paramref name="normalized"/> of the whole text; of its beginning it makes the beginning, but for a character that composes.
+    /// </param>
     public ControlPlaces After(ReadOnlySpan<char> text, ReadOnlySpan<char> normalized, Func<string, string> normalize)
     {
         if (!IsMixed)

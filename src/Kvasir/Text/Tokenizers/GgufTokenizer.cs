@@ -39,7 +39,9 @@ internal sealed class GgufTokenizer
         {
             "gpt2" or "llama" => new GgufTokenizer(metadata, file),
             null => throw new KvasirException(KvasirError.BadFile, $"{file}: key {Prefix}model is missing"),
-            _ => throw new KvasirException(KvasirError.Unsupported, $"{file}: key {Prefix}model is {MessageText.Name(kind)}; supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
+            _ => throw new KvasirException(
+                KvasirError.Unsupported,
+                $"{file}: key {Prefix}model is {MessageText.Name(kind)}; supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
         };
         return kind == "gpt2" ? reader.ReadByteLevel() : reader.ReadSentencePiece();
     }
@@ -110,7 +112,10 @@ internal sealed class GgufTokenizer
 
     // Whether to add a token that a text may do without: advice, as the token's own id.
     private bool? ReadAdds(string key, string idKey, int? id) => _metadata.Notes.Advice(
-        () => _metadata.Boolean(Prefix + key) is true && id is null ? throw Bad(key, $"is true, but {Prefix}{idKey} names no token") : _metadata.Boolean(Prefix + key), null);
+        () => _metadata.Boolean(Prefix + key) is true && id is null
+            ? throw Bad(key, $"is true, but {Prefix}{idKey} names no token")
+            : _metadata.Boolean(Prefix + key),
+        null);
 
     // llama.cpp's own ids for a SentencePiece file that names none.
     private int? Existing(int id) => id < _pieces.Length ? id : null;
@@ -185,7 +190,8 @@ internal sealed class GgufTokenizer
         return tokens;
     }
 
-    private long[] Ids(string key) => _metadata.IsArray(key) ? Array.ConvertAll(_metadata.Integers(key)!, static id => (long)id) : _metadata.Integer(key) is { } id ? [id] : [];
+    private long[] Ids(string key) =>
+        _metadata.IsArray(key) ? Array.ConvertAll(_metadata.Integers(key)!, static id => (long)id) : _metadata.Integer(key) is { } id ? [id] : [];
 
     // Tools write -1 for none, in 32 bits of either kind.
     private int? Checked(string key, long id) => id switch

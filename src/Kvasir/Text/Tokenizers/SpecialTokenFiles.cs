@@ -59,7 +59,8 @@ internal sealed class SpecialTokenFiles
     // The name of a token, or an object that describes it. A name that the vocabulary lacks needs no note: many files carry one.
     private int? Named(JsonPlace? file, string key)
     {
-        var name = _notes.Advice(() => file?.Find(key) is not { } place ? null : place.Kind == JsonValueKind.Object ? place.Get("content").Text() : place.Text(), null);
+        var name = _notes.Advice(
+            () => file?.Find(key) is not { } place ? null : place.Kind == JsonValueKind.Object ? place.Get("content").Text() : place.Text(), null);
         return name is not null && _vocabulary.Ids.TryGetValue(name, out var id) ? id : null;
     }
 

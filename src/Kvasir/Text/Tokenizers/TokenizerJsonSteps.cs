@@ -64,7 +64,8 @@ internal static class TokenizerJsonSteps
                 "Metaspace" => place.Find("prepend_scheme")?.Text() != "never",
                 "ByteLevel" or "ByteFallback" or "Fuse" => false,
                 "Replace" when Literal(place) == MarkText && place.Get("content").Text() == " " => false,
-                _ => throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are ByteFallback, ByteLevel, Fuse, Metaspace, Replace of U+2581 by a blank, Sequence, Strip"),
+                _ => throw place.Get("type").Unsupported(
+                    $"is {MessageText.Name(type)}; supported are ByteFallback, ByteLevel, Fuse, Metaspace, Replace of U+2581 by a blank, Sequence, Strip"),
             };
         }
         return drops;
@@ -147,7 +148,9 @@ internal static class TokenizerJsonSteps
     private static string Literal(JsonPlace place)
     {
         var pattern = place.Get("pattern");
-        var text = pattern.Kind == JsonValueKind.String ? pattern : pattern.Find("String") ?? throw pattern.Unsupported("is an expression; supported is a literal String");
+        var text = pattern.Kind == JsonValueKind.String
+            ? pattern
+            : pattern.Find("String") ?? throw pattern.Unsupported("is an expression; supported is a literal String");
         return text.Text().Length > 0 ? text.Text() : throw text.Bad("is empty");
     }
 }

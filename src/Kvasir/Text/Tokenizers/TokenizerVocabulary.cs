@@ -18,7 +18,8 @@ internal sealed class TokenizerVocabulary
 
         Pieces = new string[owners.Count == 0 ? 0 : owners.Keys.Max() + 1];
         if (Pieces.Length > owners.Count + MaxUnusedIds)
-            throw vocabulary.Bad($"and the added tokens go up to id {Pieces.Length - 1} with only {owners.Count} pieces; {MaxUnusedIds} unused ids are allowed");
+            throw vocabulary.Bad(
+                $"and the added tokens go up to id {Pieces.Length - 1} with only {owners.Count} pieces; {MaxUnusedIds} unused ids are allowed");
         Array.Fill(Pieces, "");
         foreach (var (id, piece) in owners)
             Pieces[id] = piece;
