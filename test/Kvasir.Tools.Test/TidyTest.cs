@@ -10,6 +10,7 @@ public sealed class TidyTest
 {
     private const int MaxFileLines = 400;
     private const int MaxLineCharacters = 160;
+    private const int MaxSharedFileLines = 250;
     private const int MaxMethodLines = 60;
     private const int MaxFolderDepth = 2;
     private const int MaxParameters = 6;
@@ -102,14 +103,25 @@ public sealed class TidyTest
         where match.Groups[1].Value != expected && !(match.Groups[1].Value == "Kvasir" && TypedFirst.Contains(Path.GetFileNameWithoutExtension(file)))
         select $"{Shown(file)}: {match.Groups[1].Value} is not {expected}");
 
+    // What is only handed out or used by a type may lie beneath it; enums and delegates that it is written with, before it.
     [Fact]
-    public void FilesHoldWhatTheirNamesSay() => Assert.Empty(
+    public void FilesBeginWithTheTypeTheyAreNamedAfter() => Assert.Empty(
         from file in SourceFiles("src")
         let name = Path.GetFileNameWithoutExtension(file)
         // The nodes of a small language, and its values, are each one idea of many small types.
         where name is not ("Program" or "Syntax" or "Values")
-        where !Regex.IsMatch(File.ReadAllText(file), $@"\b(class|struct|record|interface|enum|delegate [\w<>\[\]]+) {name}\b")
-        select Shown(file));
+        let types = Declared(file)
+        where !types.TakeWhile(static type => type.Kind is "enum" or "delegate").Append(types.FirstOrDefault(static type => type.Kind is not ("enum" or "delegate")))
+            .Any(type => type.Name == name)
+        select $"{Shown(file)} begins with {types.FirstOrDefault().Name}");
+
+    [Fact]
+    public void FilesOfSeveralTypesAreShort() => Assert.Empty(
+        from file in SourceFiles("src")
+        where Declared(file).Count(static type => type.Kind is not ("enum" or "delegate")) > 1
+        let lines = File.ReadAllLines(file).Length
+        where lines >= MaxSharedFileLines
+        select $"{Shown(file)}: {lines} lines and several types");
 
     [Fact]
     public void NothingIsPutOffOrHidden() => Assert.Empty(
@@ -207,6 +219,9 @@ public sealed class TidyTest
         @"^\s*//[^/].*;\s*$", @"^\s*// -{3,}", @"^\s*// ={3,}", @"\[ThreadStatic\]", @"AsyncLocal<",
     ];
 
+    private const string Declaration =
+        @"^(?:public|internal)[\w ]*? (?:(?<kind>class|record struct|struct|record|interface|enum)|(?<kind>delegate) [\w<>\[\]?.]+) (?<name>\w+)";
+
     private static string FindRoot()
     {
         var folder = AppContext.BaseDirectory;
@@ -222,6 +237,12 @@ public sealed class TidyTest
         from file in Directory.EnumerateFiles(path, "*.cs", SearchOption.AllDirectories)
         where !file.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj")
         select file;
+
+    private static (string Kind, string Name)[] Declared(string file) =>
+    [
+        .. from match in Regex.Matches(File.ReadAllText(file), Declaration, RegexOptions.Multiline)
+           select (match.Groups["kind"].Value, match.Groups["name"].Value),
+    ];
 
     private static string TestCode() => string.Concat(SourceFiles("test").Select(File.ReadAllText));
 

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using System.Text.Json.Serialization;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Bench;
 
@@ -110,3 +112,12 @@ internal sealed record BenchRow
 /// <param name="KeysReadShare">Keys read of those in sight.</param>
 /// <param name="BlocksRead">Blocks read for a sequence in a KV head; null under a policy that chooses none.</param>
 internal sealed record BenchLayer(double KeysReadShare, double? BlocksRead);
+
+/// <summary>How measurements become JSON.</summary>
+[JsonSerializable(typeof(BenchReport))]
+internal sealed partial class BenchJson : JsonSerializerContext
+{
+    private static readonly BenchJson Written = new(ReportJson.Style());
+
+    public static string Text(BenchReport report) => JsonSerializer.Serialize(report, Written.BenchReport);
+}

@@ -83,3 +83,21 @@ internal static class CellRows
 
     private static int Total(int[] widths) => widths.Sum() + Gap * (widths.Length - 1);
 }
+
+/// <summary>What stands in a table's row and column.</summary>
+internal readonly record struct TableCell(string Text, CellTone Tone = CellTone.Plain);
+
+/// <summary>How a cell looks where there are colours.</summary>
+internal enum CellTone
+{
+    Plain,
+
+    /// <summary>Less than the others.</summary>
+    Dim,
+
+    /// <summary>Green.</summary>
+    Right,
+
+    /// <summary>Red.</summary>
+    Wrong,
+}

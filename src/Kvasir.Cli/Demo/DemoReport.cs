@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Demo;
@@ -56,3 +58,12 @@ internal sealed record DemoQuestionReport(string Question, string Expected, doub
 /// <param name="DecodeMs">Of the tokens of question and answer, which are computed under the policy.</param>
 /// <param name="PromptMs">Of the text's last tokens and the policy's index.</param>
 internal sealed record DemoAnswerReport(string Policy, string Answer, bool Right, double KeysRead, int Tokens, double DecodeMs, double PromptMs);
+
+/// <summary>How a demonstration becomes JSON.</summary>
+[JsonSerializable(typeof(DemoReport))]
+internal sealed partial class DemoJson : JsonSerializerContext
+{
+    private static readonly DemoJson Written = new(ReportJson.Style());
+
+    public static string Text(DemoReport report) => JsonSerializer.Serialize(report, Written.DemoReport);
+}

@@ -1,4 +1,7 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Inspect;
 
@@ -68,3 +71,15 @@ internal sealed record TensorTypeReport(string Type, int Count, long Bytes);
 
 /// <param name="Shape">Slowest dimension first: a matrix is [rows, columns].</param>
 internal sealed record TensorReport(string Name, string Type, long[] Shape, long Bytes);
+
+/// <summary>How what <c>inspect</c> found becomes JSON.</summary>
+[JsonSerializable(typeof(InspectReport))]
+[JsonSerializable(typeof(StudyReport))]
+internal sealed partial class InspectJson : JsonSerializerContext
+{
+    private static readonly InspectJson Written = new(ReportJson.Style());
+
+    public static string Text(InspectReport report) => JsonSerializer.Serialize(report, Written.InspectReport);
+
+    public static string Text(StudyReport report) => JsonSerializer.Serialize(report, Written.StudyReport);
+}

@@ -2,6 +2,7 @@ using Kvasir.Cache;
 using Kvasir.Cli.Shared;
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 using Kvasir.Text;
@@ -91,3 +92,7 @@ internal static class InspectedModel
            select new TensorTypeReport(kind.Key.ToString(), kind.Count(), bytes),
     ];
 }
+
+/// <summary>A tensor of either format.</summary>
+/// <param name="Shape">Slowest dimension first: a matrix is [rows, columns].</param>
+internal sealed record TensorLine(string Name, WeightType Type, long[] Shape, long Bytes);

@@ -1,4 +1,7 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kvasir.Attention;
+using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Policies;
 
@@ -33,3 +36,12 @@ internal sealed record PolicyReport(
 }
 
 internal sealed record PolicyOptionReport(string Name, string Default, string Range, string Summary);
+
+/// <summary>How the catalogue becomes JSON.</summary>
+[JsonSerializable(typeof(PoliciesReport))]
+internal sealed partial class PoliciesJson : JsonSerializerContext
+{
+    private static readonly PoliciesJson Written = new(ReportJson.Style());
+
+    public static string Text(PoliciesReport report) => JsonSerializer.Serialize(report, Written.PoliciesReport);
+}

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Kvasir.Cli.Shared;
 using Kvasir.Evaluation.Tuning;
 
 namespace Kvasir.Cli.Tune;
@@ -9,3 +12,12 @@ namespace Kvasir.Cli.Tune;
 /// <param name="Best">Null where nothing keeps the target.</param>
 internal sealed record TuneReport(
     string Model, string Measure, double Target, string By, bool? Partial, TunedPoint Dense, IReadOnlyList<TunedPoint> Points, TunedPoint? Best);
+
+/// <summary>How a search becomes JSON.</summary>
+[JsonSerializable(typeof(TuneReport))]
+internal sealed partial class TuneJson : JsonSerializerContext
+{
+    private static readonly TuneJson Written = new(ReportJson.Style());
+
+    public static string Text(TuneReport report) => JsonSerializer.Serialize(report, Written.TuneReport);
+}

@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Evaluation.Running;
@@ -119,3 +120,12 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
 
     private DensePart? Part(PlannedSample sample) => _parts[sample.Index - samples[0].Index];
 }
+
+/// <summary>What the samples of a batch share.</summary>
+/// <param name="Context">Tokens that were asked for.</param>
+/// <param name="AuditShare">The share of sparse attention that is computed densely as well.</param>
+/// <param name="OwnTokens">Of each prompt, so many tokens at least are computed under every policy anew: as many as one of them observes.</param>
+internal sealed record BatchPlace(string Task, int Context, double AuditShare, int OwnTokens);
+
+/// <summary>How samples of a batch are run: what is computed densely, and the policy of the rest.</summary>
+internal readonly record struct BatchProtocol(Protocol Protocol, AttentionPolicy Policy);

@@ -82,3 +82,8 @@ internal sealed class CountedWordsTask : EvaluationTask
             [.. Lexicon.Nouns.SelectMany(first => Lexicon.Nouns, (first, second) => first + second).Distinct()],
             Lexicon.Nouns.Length * Lexicon.Nouns.Length / 2);
 }
+
+/// <summary>How often words come in a list of <see cref="CountedWordsTask"/>.</summary>
+/// <param name="Often">Of the words that are asked for.</param>
+/// <param name="Seldom">Of the others.</param>
+internal readonly record struct WordCounts(int Often, int Seldom);

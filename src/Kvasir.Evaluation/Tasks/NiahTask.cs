@@ -69,3 +69,33 @@ internal sealed class NiahTask(string name, NiahShape shape) : EvaluationTask
             : $"\n\nWhat is the secret {parts.Kind} of {list} in the text above?";
     }
 }
+
+/// <summary>What a needle task hides, and in what.</summary>
+/// <param name="Haystack">The text around the needles.</param>
+/// <param name="Keys">How many names are hidden.</param>
+/// <param name="Values">How many values each name has.</param>
+/// <param name="Queries">How many of the names are asked for.</param>
+internal sealed record NiahShape(HaystackKind Haystack, int Keys = 1, int Values = 1, int Queries = 1)
+{
+    /// <summary>Names are UUIDs, not words.</summary>
+    public bool UuidKeys { get; init; }
+
+    /// <summary>Values are UUIDs, not numbers.</summary>
+    public bool UuidValues { get; init; }
+
+    /// <summary>So many depths, from the text's beginning to its end, take turns with the sample's index; 0: depths are drawn.</summary>
+    public int GridDepths { get; init; }
+}
+
+/// <summary>The text around needles.</summary>
+internal enum HaystackKind
+{
+    /// <summary>A few sentences, over and over.</summary>
+    Noise,
+
+    /// <summary>Prose in which no sentence is like another.</summary>
+    Essay,
+
+    /// <summary>Nothing but other needles.</summary>
+    Needles,
+}

@@ -44,3 +44,9 @@ public static unsafe class MemoryReadProbe
     // What was read is kept, or the loop could be dropped.
     private static void Read(NativeView view) => Interlocked.Or(ref _sink, ReadStreams.Read(view.Start, view.Bytes));
 }
+
+/// <summary>How fast memory is read, over several short runs.</summary>
+/// <param name="Threads">That read at once.</param>
+/// <param name="BytesPerSecond">The median, all threads together.</param>
+/// <param name="BestBytesPerSecond">The fastest run.</param>
+public readonly record struct BandwidthSample(int Threads, double BytesPerSecond, double BestBytesPerSecond);

@@ -48,3 +48,29 @@ public static class MultiplyAddProbe
         }
     }
 }
+
+/// <summary>Kinds of multiply-add that <see cref="MultiplyAddProbe"/> measures.</summary>
+public enum MultiplyAddKind
+{
+    /// <summary>Single precision.</summary>
+    F32,
+
+    /// <summary>Pairs of bf16 numbers, added in single precision.</summary>
+    BF16,
+
+    /// <summary>Bytes, added in 32 bits.</summary>
+    Bytes,
+}
+
+/// <summary>How fast a machine multiplies and adds, in its fastest form, over several short runs.</summary>
+/// <param name="Threads">That compute at once.</param>
+/// <param name="OperationsPerSecond">Of the fastest run, all threads together; a multiply-add is two operations.</param>
+/// <param name="Form">The instructions.</param>
+public readonly record struct MultiplyAddSample(int Threads, double OperationsPerSecond, string Form);
+
+/// <summary>A loop of nothing but multiply-adds that do not wait for each other.</summary>
+/// <param name="Form">The instructions.</param>
+/// <param name="IsSupported">Whether this machine has them.</param>
+/// <param name="Operations">Of one turn of the loop; a multiply-add is two.</param>
+/// <param name="Run">Takes the turns.</param>
+internal readonly record struct MultiplyAddLoop(string Form, bool IsSupported, int Operations, Action<long> Run);

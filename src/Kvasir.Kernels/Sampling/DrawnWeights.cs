@@ -7,12 +7,6 @@ public delegate void SignedRootsFunc(float left, ReadOnlySpan<float> shares, Rea
 
 public delegate DrawnMoments ScatterFunc(ReadOnlySpan<float> weights, ReadOnlySpan<float> shares, ReadOnlySpan<float> roots, Span<float> products);
 
-/// <summary>Sums over the rows that were drawn by chance, in double precision.</summary>
-/// <param name="Variance">The sum of squares of signed weights: the variance of the estimate that other chances would give.</param>
-/// <param name="Fourths">The sum of their fourth powers.</param>
-/// <param name="Drawn">The sum of w^2 (1 - share): the variance of the estimate from the rows as they were drawn.</param>
-public readonly record struct DrawnMoments(double Variance, double Fourths, double Drawn);
-
 /// <summary>Weights of rows that were drawn by chance, from which the variance of sums over all rows is estimated (Horvitz and Thompson).</summary>
 public static class DrawnWeights
 {
@@ -106,3 +100,9 @@ public static class DrawnWeights
         Lengths.RequireEqual(others.Length, count, nameof(others));
     }
 }
+
+/// <summary>Sums over the rows that were drawn by chance, in double precision.</summary>
+/// <param name="Variance">The sum of squares of signed weights: the variance of the estimate that other chances would give.</param>
+/// <param name="Fourths">The sum of their fourth powers.</param>
+/// <param name="Drawn">The sum of w^2 (1 - share): the variance of the estimate from the rows as they were drawn.</param>
+public readonly record struct DrawnMoments(double Variance, double Fourths, double Drawn);

@@ -7,35 +7,6 @@ public delegate void KeyLevelsFunc(ScaledValues values, ReadOnlySpan<float> limi
 
 public delegate void KeySignsFunc(ScaledValues values, Span<byte> numbers);
 
-/// <summary>Elements of a key, each less its centre and times its scale.</summary>
-public readonly ref struct ScaledValues
-{
-    /// <param name="values">A multiple of <see cref="KeyLevels.Width"/>.</param>
-    /// <param name="centres">As many.</param>
-    /// <param name="scales">As many.</param>
-    public ScaledValues(ReadOnlySpan<float> values, ReadOnlySpan<float> centres, ReadOnlySpan<float> scales)
-    {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length % KeyLevels.Width, 0, nameof(values));
-        Lengths.RequireEqual(centres.Length, values.Length, nameof(centres));
-        Lengths.RequireEqual(scales.Length, values.Length, nameof(scales));
-        Values = values;
-        Centres = centres;
-        Scales = scales;
-    }
-
-    internal ReadOnlySpan<float> Values { get; }
-
-    internal ReadOnlySpan<float> Centres { get; }
-
-    internal ReadOnlySpan<float> Scales { get; }
-
-    internal int Length => Values.Length;
-
-    internal float this[int i] => (Values[i] - Centres[i]) * Scales[i];
-
-    internal Vector512<float> Wide(int i) => (Vector512.Create(Values[i..]) - Vector512.Create(Centres[i..])) * Vector512.Create(Scales[i..]);
-}
-
 /// <summary>Rounds elements of a key to the levels of a quantiser.</summary>
 public static class KeyLevels
 {
@@ -113,4 +84,33 @@ public static class KeyLevels
                 numbers[(i / SignsPerNumber) + number] = (byte)(signs & ((1 << SignsPerNumber) - 1));
         }
     }
+}
+
+/// <summary>Elements of a key, each less its centre and times its scale.</summary>
+public readonly ref struct ScaledValues
+{
+    /// <param name="values">A multiple of <see cref="KeyLevels.Width"/>.</param>
+    /// <param name="centres">As many.</param>
+    /// <param name="scales">As many.</param>
+    public ScaledValues(ReadOnlySpan<float> values, ReadOnlySpan<float> centres, ReadOnlySpan<float> scales)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length % KeyLevels.Width, 0, nameof(values));
+        Lengths.RequireEqual(centres.Length, values.Length, nameof(centres));
+        Lengths.RequireEqual(scales.Length, values.Length, nameof(scales));
+        Values = values;
+        Centres = centres;
+        Scales = scales;
+    }
+
+    internal ReadOnlySpan<float> Values { get; }
+
+    internal ReadOnlySpan<float> Centres { get; }
+
+    internal ReadOnlySpan<float> Scales { get; }
+
+    internal int Length => Values.Length;
+
+    internal float this[int i] => (Values[i] - Centres[i]) * Scales[i];
+
+    internal Vector512<float> Wide(int i) => (Vector512.Create(Values[i..]) - Vector512.Create(Centres[i..])) * Vector512.Create(Scales[i..]);
 }

@@ -2,6 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 
 namespace Kvasir.Forward;
 
@@ -87,3 +88,26 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
             VectorMath.Add(results, _residual.Span<float>(offset, rowCount));
     }
 }
+
+/// <summary>What a <see cref="LinearProduct"/> does with its results while they are warm.</summary>
+internal enum LinearEpilogue
+{
+    None,
+
+    /// <summary>Adds them to the residual stream.</summary>
+    Residual,
+
+    /// <summary>Combines the first two targets by SwiGLU.</summary>
+    Gated,
+}
+
+/// <summary>The input of a group of matrix products.</summary>
+/// <param name="Values">[count, columns] of float.</param>
+/// <param name="Norm">[columns]: the weights of an RMS norm that comes first, or none.</param>
+internal readonly record struct LinearRows(NativeView Values, int Count, int Columns, float[]? Norm);
+
+/// <summary>A matrix and where its products go.</summary>
+/// <param name="Weights">[outputs, inputs]</param>
+/// <param name="Bias">[outputs] or none.</param>
+/// <param name="Results">[batch rows, outputs] of float.</param>
+internal readonly record struct LinearTarget(WeightMatrix Weights, float[]? Bias, NativeView Results);

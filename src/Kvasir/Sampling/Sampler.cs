@@ -202,3 +202,9 @@ internal sealed class Sampler
         return (CounterNoise.Word(seed, (ulong)step) >> 40) * (1f / (1 << 24));
     }
 }
+
+/// <summary>What a <see cref="Sampler"/> drew.</summary>
+/// <param name="Token">The id.</param>
+/// <param name="Logprob">Its log-probability under the model; NaN when not asked for.</param>
+/// <param name="TopLogprobs">The most probable tokens, best first; null when not asked for.</param>
+internal readonly record struct SampledToken(int Token, float Logprob, TokenLogprob[]? TopLogprobs);

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Kvasir.Cli.Shared.Flags;
 
 /// <summary>What may be typed behind a flag or in the place of an operand, and what becomes of it.</summary>
@@ -37,3 +39,6 @@ internal sealed record FlagValue<T>(string Name, string Allowed, TextParser<T> P
         return value;
     }
 }
+
+/// <summary>Whether a text is a value, and which.</summary>
+internal delegate bool TextParser<T>(string text, [MaybeNullWhen(false)] out T value);

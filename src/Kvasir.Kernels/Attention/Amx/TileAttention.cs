@@ -120,3 +120,27 @@ public static unsafe class TileAttention
     private static (int First, int Last) Queries(int tile, int queryCount) =>
         (tile * TileSpace.Lanes, Math.Min((tile + 1) * TileSpace.Lanes, queryCount) - 1);
 }
+
+/// <summary>What a step does.</summary>
+[Flags]
+internal enum TileParts
+{
+    /// <summary>The scores of the next tile of queries.</summary>
+    Scores = 1,
+
+    /// <summary>From the scores of a tile its weights, and from those its outputs.</summary>
+    Outputs = 2,
+}
+
+/// <summary>What the queries of some consecutive prompt positions see: rows up to their own, and no further back than a window reaches.</summary>
+/// <param name="FirstPosition">Of the first query.</param>
+/// <param name="GroupHeads">Queries of a position: they lie side by side.</param>
+/// <param name="WindowTokens">Rows that a query sees, its own among them; null sees all.</param>
+public readonly record struct CausalView(int FirstPosition, int GroupHeads, int? WindowTokens)
+{
+    /// <summary>The position of query <paramref name="query"/>, which is also the last row that it sees.</summary>
+    internal int Position(int query) => FirstPosition + query / GroupHeads;
+
+    /// <summary>The first row that query <paramref name="query"/> sees.</summary>
+    internal int FirstRow(int query) => WindowTokens is { } window ? Math.Max(0, Position(query) - window + 1) : 0;
+}

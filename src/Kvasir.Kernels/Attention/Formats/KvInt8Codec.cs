@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;
 
@@ -94,5 +95,51 @@ internal readonly unsafe struct KvInt8Codec : IKvCodec
             return TLanes.Multiply(TLanes.Subtract(codes, TLanes.Broadcast(((float*)row)[1])), TLanes.Broadcast(*(float*)row));
         var group = channels + index + (index & -ChannelGroup);
         return TLanes.Multiply(TLanes.Subtract(codes, TLanes.Load(group + ChannelGroup)), TLanes.Load(group));
+    }
+}
+
+/// <summary>
+/// Where 256 evenly spaced steps lie (ALISA, arXiv 2403.17312, equation 7, with codes from -128 instead of 0): element = (code - zero) * step. The zero is a
+/// whole number and may lie far outside of the codes, so that a range does not have to contain 0.
+/// </summary>
+/// <param name="Step">1 for a range without width, whose elements have the code 0 and are exact; NaN when an element was none or infinite.</param>
+internal readonly record struct Int8Range(float Step, float Zero)
+{
+    private const int Steps = 255;
+    private const int LeastCode = -128;
+    private const float SmallestStep = 1.17549435e-38f; // the smallest normal float
+
+    public static Int8Range Of(float least, float most)
+    {
+        var step = (float)(((double)most - least) / Steps);
+        if (!float.IsFinite(step))
+            return new Int8Range(float.NaN, 0);
+        return step < SmallestStep ? new Int8Range(1, -least) : new Int8Range(step, LeastCode + MathF.Round(-least / step));
+    }
+}
+
+/// <summary>Elements to signed bytes.</summary>
+internal static unsafe class Int8Codes
+{
+    // 1.5 * 2^23: added to a small number, it leaves the nearest integer in the low bits.
+    private const float RoundingShift = 12582912f;
+
+    /// <summary>codes[i] = elements[i] * inverses[i] + zeros[i], rounded to nearest even and limited to a byte.</summary>
+    /// <param name="count">A multiple of 32.</param>
+    public static void Encode(float* elements, float* inverses, float* zeros, int count, sbyte* codes)
+    {
+        for (var i = 0; i < count; i += 4 * Vector256<float>.Count)
+        {
+            var lower = Vector256.Narrow(Rounded(elements, inverses, zeros, i), Rounded(elements, inverses, zeros, i + 8));
+            var upper = Vector256.Narrow(Rounded(elements, inverses, zeros, i + 16), Rounded(elements, inverses, zeros, i + 24));
+            Vector256.Narrow(lower, upper).Store(codes + i);
+        }
+    }
+
+    private static Vector256<int> Rounded(float* elements, float* inverses, float* zeros, int i)
+    {
+        var code = Vector256.Load(elements + i) * Vector256.Load(inverses + i) + Vector256.Load(zeros + i);
+        code = Vector256.Min(Vector256.Max(code, Vector256.Create(-128f)), Vector256.Create(127f));
+        return (code + Vector256.Create(RoundingShift)).AsInt32();
     }
 }

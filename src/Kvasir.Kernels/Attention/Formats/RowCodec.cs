@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Attention.Vnni;
 using Kvasir.Kernels.Elementwise;
@@ -121,4 +122,34 @@ public abstract unsafe class RowCodec
     }
 
     private protected abstract RowSizes PartsOf(int dim);
+}
+
+/// <summary>Rows of a codec whose kernels are closed over it, for every width of vectors.</summary>
+internal class StoredCodec<TCodec>(double errorShare, TileForm tiles = TileForm.None, params ReadOnlySpan<Variant<RowKernels>> faster)
+    : RowCodec(errorShare, tiles, [.. ByLanes(), .. faster])
+    where TCodec : struct, IKvCodec
+{
+    internal override void Encode(ReadOnlySpan<float> row, StoredRow stored) => TCodec.Encode(row, stored);
+
+    private protected override RowSizes PartsOf(int dim) => TCodec.Parts(dim);
+
+    private static Variant<RowKernels>[] ByLanes() =>
+    [
+        new("scalar", true, new LaneKernels<TCodec, FloatLanes1, float>()),
+        new("128", Vector128.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes128, Vector128<float>>()),
+        new("256", Vector256.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes256, Vector256<float>>()),
+        new("512", Vector512.IsHardwareAccelerated, new LaneKernels<TCodec, FloatLanes512, Vector512<float>>()),
+    ];
+}
+
+/// <summary>Bytes whose steps and zeros the rows of a page share, one for each channel.</summary>
+internal sealed class ChannelCodec() : StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255)
+{
+    public override bool SealsPages => true;
+
+    internal override int SharedBytes(int dim) => OpenPage.SharedBytes(dim);
+
+    internal override long OpenBytes(int dim, int pageTokens) => OpenPage.Bytes(dim, pageTokens);
+
+    internal override OpenPage Open(int dim, int pageTokens, in RowLayout layout, int sharedAt) => new(dim, pageTokens, layout, sharedAt);
 }

@@ -42,3 +42,11 @@ internal readonly unsafe struct AmxGroups(ActivationKind kind, byte* activations
         ((delegate* unmanaged<AmxArguments*, void>)AmxCode.Kernels(parts).Address(rows.Count))(&arguments);
     }
 }
+
+/// <summary>Where the floats of a batch lie: a row each, equally far apart; or nowhere.</summary>
+internal readonly unsafe struct AmxRows(float* first, int stride)
+{
+    public long StrideBytes => (long)stride * sizeof(float);
+
+    public float* Row(int row) => first is null ? null : first + (long)row * stride;
+}

@@ -19,3 +19,6 @@ internal unsafe interface IPanelKernel<TVector>
     /// <summary>The same for <see cref="BatchRows"/> rows, <paramref name="activationBytes"/> apart, and as many vectors of sums.</summary>
     static abstract void MultiplyBatch(Panel<TVector> panel, PanelPart part, byte* activations, int activationBytes, TVector* sums);
 }
+
+/// <summary>Which columns of its rows a panel holds: whole blocks, at most <see cref="Panel{TVector}.Columns"/>.</summary>
+internal readonly record struct PanelPart(int FirstColumn, int Columns, int RowColumns);

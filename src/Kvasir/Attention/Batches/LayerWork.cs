@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using Kvasir.Attention.Heads;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Attention.Batches;
 
@@ -34,5 +36,25 @@ internal readonly record struct LayerWork(int Layer, HeadRows Queries, NewRows R
         var ticks = Stopwatch.GetTimestamp() - start;
         segment.Attention.Audit!.Add(Layer, kvHead, scratch.Comparison, ticks);
         counts += new SelectionCounts { AuditTicks = ticks };
+    }
+}
+
+/// <summary>The keys and values of a batch in one layer, [rows, KV heads, dim] and [rows, KV heads, value dim], on their way into the cache.</summary>
+internal readonly struct NewRows(NativeView keys, NativeView values, AttentionShape shape)
+{
+    private readonly NativeView _keys = keys;
+    private readonly NativeView _values = values;
+
+    /// <summary>Writes rows of the batch behind those of a head, and lets its selector index them.</summary>
+    public void AppendTo(AttentionHead head, int kvHead, int firstRow, int rowCount)
+    {
+        var before = head.Rows.RowCount;
+        for (var row = firstRow; row < firstRow + rowCount; row++)
+        {
+            var at = (((long)row * shape.KvHeadCount) + kvHead) * sizeof(float);
+            head.Rows.Append(_keys.Span<float>(at * shape.Dim, shape.Dim), _values.Span<float>(at * shape.ValueDim, shape.ValueDim));
+        }
+
+        head.Append(before, rowCount);
     }
 }

@@ -208,3 +208,18 @@ internal sealed class BlockProgress(int groupHeads)
     // Some of the vectors of as many floats as blocks.
     private Span<float> Floats(int first, int count) => _scratch!.Floats((3 + 2 * groupHeads) * _count).Slice(first * _count, count * _count);
 }
+
+/// <summary>
+/// How the attention mass of blocks that were not read is guessed from those that were: PSA (arXiv 2503.00392) stops reading when it is small.
+/// </summary>
+internal enum TailEstimate
+{
+    /// <summary>As much each as the mean of the last few read: errs on the safe side.</summary>
+    LastMean,
+
+    /// <summary>As much each as the smallest read, which the paper uses: too little when the ranking is poor.</summary>
+    MinTimesLeft,
+
+    /// <summary>What a straight line of log mass over score, through the last 64 read, says of the score of each.</summary>
+    Fit,
+}

@@ -18,24 +18,6 @@ internal enum JsonKinds
     All = 127,
 }
 
-/// <summary>A schema in the document, by its JSON pointer.</summary>
-internal readonly record struct SchemaPlace(JsonElement Element, string Pointer);
-
-/// <summary>Schemas that hold together, all of them; none is any value.</summary>
-internal sealed class SchemaParts(IEnumerable<SchemaPlace> places)
-{
-    public static readonly SchemaParts Any = new([]);
-
-    public SchemaPlace[] Places { get; } = [.. places.DistinctBy(static place => place.Pointer).OrderBy(static place => place.Pointer, StringComparer.Ordinal)];
-
-    public string Key { get; } = string.Join(
-        ' ', places.Select(static place => "#" + place.Pointer.Replace(" ", "~2", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
-
-    public static SchemaParts Of(JsonElement element, string pointer) => new([new SchemaPlace(element, pointer)]);
-
-    public SchemaParts And(SchemaParts other) => new([.. Places, .. other.Places]);
-}
-
 /// <summary>
 /// A schema without references and alternatives: what its keywords ask of a value, by the kind that it may be. What is under properties and items are schemas
 /// of their own.
@@ -76,6 +58,24 @@ internal sealed record SchemaNode
 
     /// <summary>The values that are allowed; null for all.</summary>
     public IReadOnlyList<JsonElement>? Values { get; init; }
+}
+
+/// <summary>A schema in the document, by its JSON pointer.</summary>
+internal readonly record struct SchemaPlace(JsonElement Element, string Pointer);
+
+/// <summary>Schemas that hold together, all of them; none is any value.</summary>
+internal sealed class SchemaParts(IEnumerable<SchemaPlace> places)
+{
+    public static readonly SchemaParts Any = new([]);
+
+    public SchemaPlace[] Places { get; } = [.. places.DistinctBy(static place => place.Pointer).OrderBy(static place => place.Pointer, StringComparer.Ordinal)];
+
+    public string Key { get; } = string.Join(
+        ' ', places.Select(static place => "#" + place.Pointer.Replace(" ", "~2", StringComparison.Ordinal)).Distinct().Order(StringComparer.Ordinal));
+
+    public static SchemaParts Of(JsonElement element, string pointer) => new([new SchemaPlace(element, pointer)]);
+
+    public SchemaParts And(SchemaParts other) => new([.. Places, .. other.Places]);
 }
 
 /// <summary>What a value may be: one of several nodes.</summary>

@@ -4,9 +4,6 @@ using System.Text;
 
 namespace Kvasir.Text.Tokenizers;
 
-/// <summary>Where an added token stands in a text: [Start, End) in UTF-16 units, with the white space that it strips.</summary>
-internal readonly record struct AddedTokenMatch(int Start, int End, AddedToken Token);
-
 /// <summary>Finds added tokens: a trie behind a vectorised search for their first characters.</summary>
 internal sealed class AddedTokenMatcher
 {
@@ -160,3 +157,6 @@ internal sealed class AddedTokenMatcher
         UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark or
         UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.ConnectorPunctuation;
 }
+
+/// <summary>Where an added token stands in a text: [Start, End) in UTF-16 units, with the white space that it strips.</summary>
+internal readonly record struct AddedTokenMatch(int Start, int End, AddedToken Token);

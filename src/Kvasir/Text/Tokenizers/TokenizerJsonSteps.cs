@@ -4,9 +4,6 @@ using Kvasir.Text.Words;
 
 namespace Kvasir.Text.Tokenizers;
 
-/// <summary>How tokenizer.json has words cut.</summary>
-internal readonly record struct WordRules(WordPattern Pattern, bool IsByteLevel, string? SpaceMark, SpacePrefix Prefix);
-
 /// <summary>Reads the normaliser, pre-tokenizer and decoder of a tokenizer.json into what Kvasir does itself, and refuses the rest by name.</summary>
 internal static class TokenizerJsonSteps
 {
@@ -154,3 +151,6 @@ internal static class TokenizerJsonSteps
         return text.Text().Length > 0 ? text.Text() : throw text.Bad("is empty");
     }
 }
+
+/// <summary>How tokenizer.json has words cut.</summary>
+internal readonly record struct WordRules(WordPattern Pattern, bool IsByteLevel, string? SpaceMark, SpacePrefix Prefix);

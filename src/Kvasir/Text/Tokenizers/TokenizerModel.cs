@@ -34,9 +34,6 @@ internal enum SpacePrefix
     First,
 }
 
-/// <summary>Pieces <paramref name="Left"/> and <paramref name="Right"/> (ids) join into <paramref name="Result"/>; the place in the list is the rank.</summary>
-internal readonly record struct MergeRule(int Left, int Right, int Result);
-
 /// <summary>
 /// All that a tokenizer is made of, whichever file it came from. Lists by id have one entry per id;
 /// ids that the file leaves out have an empty piece of type <see cref="PieceType.Unused"/>.
@@ -97,3 +94,6 @@ internal sealed record TokenizerModel
     /// <summary>Whether decoding drops the space that encoding put in front.</summary>
     public bool DropsLeadingSpace { get; init; }
 }
+
+/// <summary>Pieces <paramref name="Left"/> and <paramref name="Right"/> (ids) join into <paramref name="Result"/>; the place in the list is the rank.</summary>
+internal readonly record struct MergeRule(int Left, int Right, int Result);

@@ -1,11 +1,5 @@
 namespace Kvasir.Text.Words;
 
-/// <summary>What a GGUF file's tokenizer.ggml.pre stands for.</summary>
-/// <param name="Pattern">How words are cut.</param>
-/// <param name="IgnoreMerges">Whether a word that is a piece is taken whole.</param>
-/// <param name="AddsBegin">Whether the begin token goes in front unless the file says otherwise.</param>
-internal readonly record struct NamedPattern(WordPattern Pattern, bool IgnoreMerges, bool AddsBegin);
-
 /// <summary>Names of pre-tokenizers, with the aliases that stand for the very same rules.</summary>
 internal static class WordPatternNames
 {
@@ -71,3 +65,9 @@ internal static class WordPatternNames
 
     public static bool TryGet(string name, out NamedPattern pattern) => Known.TryGetValue(name, out pattern);
 }
+
+/// <summary>What a GGUF file's tokenizer.ggml.pre stands for.</summary>
+/// <param name="Pattern">How words are cut.</param>
+/// <param name="IgnoreMerges">Whether a word that is a piece is taken whole.</param>
+/// <param name="AddsBegin">Whether the begin token goes in front unless the file says otherwise.</param>
+internal readonly record struct NamedPattern(WordPattern Pattern, bool IgnoreMerges, bool AddsBegin);
