@@ -1,6 +1,5 @@
-using System.Reflection;
-using System.Reflection.Emit;
 using System.Text.RegularExpressions;
+using static Kvasir.Tools.Test.Support.CompiledCode;
 
 namespace Kvasir.Tools.Test;
 
@@ -26,16 +25,12 @@ public sealed partial class FolderTidyTest
     // What is still owed, to be taken away with its cause: a link that is listed here and found nowhere fails as well.
     private static readonly string[] Owed = [];
 
-    private const BindingFlags Everything = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
-
     private static readonly string Root = Path.Combine(TidyTest.Root, "src", "Kvasir");
 
     private static readonly Dictionary<string, string> FolderOfType = (
         from file in Files(Root)
         from Match match in Declaration().Matches(File.ReadAllText(file))
         select (Type: match.Groups["name"].Value, Folder: FolderOf(file))).DistinctBy(static at => at.Type).ToDictionary(static at => at.Type, static at => at.Folder);
-
-    private static readonly Dictionary<int, OpCode> OpCodesByValue = typeof(OpCodes).GetFields().Select(static field => (OpCode)field.GetValue(null)!).ToDictionary(static code => (int)(ushort)code.Value);
 
     [Fact]
     public void FoldersAreFoundAtAGlance() => Assert.Empty(
@@ -85,72 +80,6 @@ public sealed partial class FolderTidyTest
         Directory.EnumerateFiles(root, "*.cs", SearchOption.AllDirectories).Where(static file => !file.Split(Path.DirectorySeparatorChar).Any(static part => part is "bin" or "obj"));
 
     private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetRelativePath(Root, file))!.Replace(Path.DirectorySeparatorChar, '/');
-
-    private static string NameOf(Type type) => type.Name.Split('`')[0];
-
-    private static Type Outermost(Type type) => type.DeclaringType is { } outer ? Outermost(outer) : type;
-
-    // A type made of others counts as those.
-    private static IEnumerable<Type> Parts(Type type) =>
-        type.HasElementType ? Parts(type.GetElementType()!)
-        : type.IsGenericParameter ? []
-        : type.IsConstructedGenericType ? type.GetGenericArguments().SelectMany(Parts).Append(type.GetGenericTypeDefinition())
-        : [type];
-
-    private static IEnumerable<Type> Known(Type type)
-    {
-        IEnumerable<Type> declared = [.. type.GetInterfaces(), .. type.GetFields(Everything).Select(static field => field.FieldType)];
-        if (type.BaseType is { } parent)
-            declared = declared.Append(parent);
-        IEnumerable<MethodBase> methods = [.. type.GetMethods(Everything), .. type.GetConstructors(Everything)];
-        return declared.Concat(methods.SelectMany(KnownBy));
-    }
-
-    private static IEnumerable<Type> KnownBy(MethodBase method)
-    {
-        foreach (var parameter in method.GetParameters())
-            yield return parameter.ParameterType;
-        if (method is MethodInfo info)
-            yield return info.ReturnType;
-        if (method.GetMethodBody() is not { } body)
-            yield break;
-        foreach (var local in body.LocalVariables)
-            yield return local.LocalType;
-        foreach (var member in Members(method, body.GetILAsByteArray()!))
-        {
-            if (member is Type type)
-                yield return type;
-            if (member.DeclaringType is { } owner)
-                yield return owner;
-            if (member is MethodInfo { IsGenericMethod: true } generic)
-            {
-                foreach (var argument in generic.GetGenericArguments())
-                    yield return argument;
-            }
-        }
-    }
-
-    private static IEnumerable<MemberInfo> Members(MethodBase method, byte[] code)
-    {
-        var typeArguments = method.DeclaringType!.IsGenericType ? method.DeclaringType.GetGenericArguments() : null;
-        var methodArguments = method.IsGenericMethod ? method.GetGenericArguments() : null;
-        for (var at = 0; at < code.Length;)
-        {
-            var value = code[at++];
-            var operation = OpCodesByValue[value == 0xFE ? (0xFE << 8) | code[at++] : value];
-            if (operation.OperandType is OperandType.InlineMethod or OperandType.InlineField or OperandType.InlineType or OperandType.InlineTok)
-                yield return method.Module.ResolveMember(BitConverter.ToInt32(code, at), typeArguments, methodArguments)!;
-            at += operation.OperandType switch
-            {
-                OperandType.InlineNone => 0,
-                OperandType.ShortInlineBrTarget or OperandType.ShortInlineI or OperandType.ShortInlineVar => 1,
-                OperandType.InlineVar => 2,
-                OperandType.InlineI8 or OperandType.InlineR => 8,
-                OperandType.InlineSwitch => 4 + (4 * BitConverter.ToInt32(code, at)),
-                _ => 4,
-            };
-        }
-    }
 
     [GeneratedRegex(@"^(public|internal) ([\w ]+ )?(class|struct|record|interface|enum|delegate [\w<>\[\]?.]+) (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex Declaration();

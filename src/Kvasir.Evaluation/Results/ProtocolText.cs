@@ -6,14 +6,6 @@ public static class ProtocolText
     /// <summary>A or B, as the command line takes it in lower case.</summary>
     public static string Letter(Protocol protocol) => protocol == Protocol.QuestionDense ? "A" : "B";
 
-    /// <summary>The protocol of a letter, whatever its case; null for another text.</summary>
-    public static Protocol? Parse(string text) => text switch
-    {
-        "a" or "A" => Protocol.QuestionDense,
-        "b" or "B" => Protocol.QuestionSparse,
-        _ => null,
-    };
-
     public static string Title(Protocol protocol) => $"protocol {Letter(protocol)}";
 
     /// <summary>What is computed densely, in a line.</summary>

@@ -53,8 +53,6 @@ public sealed unsafe class SignPlanes : IDisposable
 
     public int Dim { get; }
 
-    public long Bytes => _numbers.Bytes;
-
     /// <summary>Bytes of such planes.</summary>
     public static long BytesFor(int tables, int bits, int dim) => ((long)tables * bits * KvQ8Codec.Parts(dim).CodeBytes) + KvQ8Codec.Parts(dim).ScaleBytes;
 

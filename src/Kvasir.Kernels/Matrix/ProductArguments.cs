@@ -10,9 +10,6 @@ internal readonly unsafe struct ProductArguments(WeightType type, byte* weights,
 {
     public WeightType Type => type;
 
-    /// <summary>[RowCount, RowBytes]</summary>
-    public byte* Weights => weights;
-
     public int RowBytes => rowBytes;
 
     public int RowCount { get; init; }

@@ -37,8 +37,6 @@ internal sealed class JinjaList(ListKind kind, List<object> items)
         _ => "list",
     };
 
-    public static JinjaList Of(params ReadOnlySpan<object> items) => new(ListKind.List, [.. items]);
-
     public static JinjaList Tuple(params ReadOnlySpan<object> items) => new(ListKind.Tuple, [.. items]);
 }
 

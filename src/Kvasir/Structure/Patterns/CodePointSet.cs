@@ -19,8 +19,6 @@ internal sealed class CodePointSet : IEquatable<CodePointSet>
 
     public ReadOnlySpan<(int First, int Last)> Ranges => _ranges;
 
-    public bool IsEmpty => _ranges.Length == 0;
-
     public static CodePointSet Of(params ReadOnlySpan<(int First, int Last)> ranges)
     {
         var sorted = new List<(int First, int Last)>(ranges.Length + 1);
