@@ -9,7 +9,6 @@ namespace Kvasir.Tools.Test;
 public sealed class TidyTest
 {
     private const int MaxFileLines = 400;
-    private const int MaxLineCharacters = 160;
     private const int MaxSharedFileLines = 250;
     private const int MaxMethodLines = 60;
     private const int MaxFolderDepth = 2;
@@ -34,16 +33,6 @@ public sealed class TidyTest
         let lines = File.ReadAllLines(file).Length
         where lines > MaxFileLines
         select $"{Shown(file)}: {lines} lines");
-
-    // The server and its verb are next.
-    [Fact]
-    public void LinesAreShort() => Assert.Empty(
-        from file in SourceFiles("src", "bench", "samples")
-        where !Shown(file).StartsWith(Path.Combine("src", "Kvasir.Server"), StringComparison.Ordinal)
-        where !Shown(file).StartsWith(Path.Combine("src", "Kvasir.Cli", "Serve"), StringComparison.Ordinal)
-        from line in File.ReadLines(file).Select((text, index) => (text.Length, number: index + 1))
-        where line.Length > MaxLineCharacters
-        select $"{Shown(file)}:{line.number}: {line.Length} characters");
 
     [Fact]
     public void MethodsAreShort() => Assert.Empty(
