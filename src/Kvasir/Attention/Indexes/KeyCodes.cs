@@ -120,7 +120,7 @@ internal sealed class KeyCodes : IDisposable
     /// <summary>Follows rows that were numbered anew, while none wait. What was learnt from rows that are gone stays.</summary>
     public void Edited(RowEdit edit)
     {
-        if (_learntRows == 0)
+        if (LearntRows == 0)
             return;
         var coded = edit.KeptBefore(Count);
         for (var (i, to) = (0, 0); to < coded; i++)
@@ -131,7 +131,7 @@ internal sealed class KeyCodes : IDisposable
             to += count;
         }
 
-        (Count, _end, _learntRows) = (coded, coded, Math.Max(1, edit.KeptBefore(_learntRows)));
+        (Count, _end, LearntRows) = (coded, coded, Math.Max(1, edit.KeptBefore(LearntRows)));
         _pages.Truncate((Count + PageRows - 1) / PageRows);
     }
 
