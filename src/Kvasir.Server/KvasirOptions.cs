@@ -107,6 +107,9 @@ public sealed class KvasirOptions
     /// <summary>Web pages that may use the server, as <c>scheme://host:port</c>, or <c>:*</c> for any port; empty takes the pages of this machine.</summary>
     public IList<string> CorsOrigins { get; } = [];
 
+    /// <summary>Whether browsers find a page at <c>/</c> that shows what goes on.</summary>
+    public bool Dashboard { get; set; } = true;
+
     /// <summary>Whether <c>/metrics</c> needs no key.</summary>
     public bool MetricsOpen { get; set; }
 

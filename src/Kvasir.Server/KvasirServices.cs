@@ -1,5 +1,6 @@
 using Kvasir.Server.Anthropic;
 using Kvasir.Server.Answers;
+using Kvasir.Server.Dashboard;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Ollama;
 using Kvasir.Server.OpenAi;
@@ -66,6 +67,7 @@ public static class KvasirServices
         services.AddSingleton<ViewRoutes>();
         TelemetrySetup.Add(services);
         services.AddSingleton<IDialectRoutes, OwnRoutes>();
+        services.AddSingleton<IDialectRoutes, DashboardRoutes>();
         services.AddSingleton<IDialectRoutes, OpenAiRoutes>();
         services.AddSingleton<IDialectRoutes, ResponsesRoutes>();
         services.AddSingleton<IDialectRoutes, AnthropicRoutes>();

@@ -1,5 +1,6 @@
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Shared.Remote;
 using Kvasir.Cli.Terminal;
 using Kvasir.Models;
 
@@ -10,6 +11,7 @@ internal sealed class ListCommand(Shell shell) : Verb
 {
     private static readonly ValueFlag<string> Folder = new("--models", "A folder with GGUF files and model folders, beside the bundled models",
         FlagValues.Path);
+    private static readonly ValueFlag<Uri> Server = RemoteFlags.Server with { Help = RemoteFlags.Asked };
     private static readonly string Bundled = Path.Combine(AppContext.BaseDirectory, "models");
     private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object instead of the text");
 
@@ -17,23 +19,23 @@ internal sealed class ListCommand(Shell shell) : Verb
 
     public override string Summary => "List the models that are there: bundled ones, those of a folder, or a server's";
 
-    public override IReadOnlyList<FlagGroup> Flags => [new("Models", Folder, ServerFlags.Server), new("Output", Json)];
+    public override IReadOnlyList<FlagGroup> Flags => [new("Models", Folder, Server), new("Output", Json)];
 
     public override IReadOnlyList<string> Examples =>
     [
         "kvasir list",
         "kvasir list --models ~/models",
-        $"kvasir list --server {ServerFlags.Usual}",
+        $"kvasir list --server {RemoteFlags.Usual}",
     ];
 
     public override string? Refusal(TypedCommand typed) =>
-        typed.Has(Folder) && typed.Has(ServerFlags.Server)
-            ? $"{Folder.Name} is of this machine, and {ServerFlags.Server.Name} of another: give one of them"
+        typed.Has(Folder) && typed.Has(Server)
+            ? $"{Folder.Name} is of this machine, and {Server.Name} of another: give one of them"
             : null;
 
     public override int Run(TypedCommand typed)
     {
-        var models = typed.Find(ServerFlags.Server) is { } address ? OfServer(address) : OfFolders(typed.Find(Folder));
+        var models = typed.Find(Server) is { } address ? OfServer(address) : OfFolders(typed.Find(Folder));
         if (typed.Is(Json))
         {
             shell.Output.WriteLine(ModelsJson.Text(new ModelsReport(models)));
@@ -56,9 +58,9 @@ internal sealed class ListCommand(Shell shell) : Verb
             .. found.Select(static model => new ListedModel(model.Name, model.Bytes, model.Path, null))];
     }
 
-    private static ListedModel[] OfServer(string address)
+    private static ListedModel[] OfServer(Uri address)
     {
-        using var server = new ServerClient(address);
+        using var server = new RemoteServer(address);
         return [.. server.Get("v1/models").GetProperty("data").EnumerateArray().Select(static model =>
         {
             var meta = model.GetProperty("meta");

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Shared.Remote;
 using Kvasir.Cli.Terminal;
 
 namespace Kvasir.Cli.Models;
@@ -11,7 +12,7 @@ internal sealed class PsCommand(Shell shell) : Verb
 {
     // Servers tell a time far away for never.
     private static readonly DateTimeOffset Never = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
-    private static readonly ValueFlag<string> Server = ServerFlags.Server with { Default = ServerFlags.Usual };
+    private static readonly ValueFlag<Uri> Server = RemoteFlags.Server with { Help = RemoteFlags.Asked, Default = RemoteFlags.Usual };
     private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object instead of the text");
 
     public override string Name => "ps";
@@ -20,11 +21,11 @@ internal sealed class PsCommand(Shell shell) : Verb
 
     public override IReadOnlyList<FlagGroup> Flags => [new("Server", Server), new("Output", Json)];
 
-    public override IReadOnlyList<string> Examples => ["kvasir ps", $"kvasir ps --server {ServerFlags.Usual} --json"];
+    public override IReadOnlyList<string> Examples => ["kvasir ps", $"kvasir ps --server {RemoteFlags.Usual} --json"];
 
     public override int Run(TypedCommand typed)
     {
-        using var server = new ServerClient(typed.Get(Server));
+        using var server = new RemoteServer(typed.Get(Server));
         RunningModel[] models = [.. server.Get("api/ps").GetProperty("models").EnumerateArray().Select(Read)];
         if (typed.Is(Json))
             shell.Output.WriteLine(ModelsJson.Text(new ProcessesReport(models)));

@@ -59,6 +59,8 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> DrainSeconds = new("--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600)) { Default = "25" };
 
+    public static readonly SwitchFlag NoDashboard = new("--no-dashboard", "Show browsers no page at /");
+
     public static readonly SwitchFlag MetricsOpen = new("--metrics-open", "Answer /metrics without a key");
 
     public static readonly ValueFlag<string> Otlp = new(
@@ -87,7 +89,7 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Several = new("Loading", Models, Memory, ModelKeepAlive, LoadTimeout, NoWarmup);
 
-    public static readonly FlagGroup Watching = new("Watching", MetricsOpen, Otlp, RequestLog, LogText);
+    public static readonly FlagGroup Watching = new("Watching", NoDashboard, MetricsOpen, Otlp, RequestLog, LogText);
 
     public static readonly FlagGroup Listening = new("Listening", Port, Host, Socket, OllamaPort, ClearHttp2Port);
 

@@ -84,6 +84,7 @@ internal static class ServeRun
         options.KeyFile = typed.Find(ServeFlags.Keys);
         AddAll(options.AllowedHosts, typed.Find(ServeFlags.AllowedHosts));
         AddAll(options.CorsOrigins, typed.Find(ServeFlags.CorsOrigins));
+        options.Dashboard = !typed.Is(ServeFlags.NoDashboard);
         options.MetricsOpen = typed.Is(ServeFlags.MetricsOpen);
         options.OtlpEndpoint = typed.Find(ServeFlags.Otlp);
         options.RequestLog = typed.Find(ServeFlags.RequestLog);

@@ -20,7 +20,6 @@ internal sealed class OllamaRoutes(AnswerPath path, OllamaModels models, IOption
         routes.Get(errors, models.RunningAsync, "/api/ps");
         routes.Get(errors, OllamaModels.VersionAsync, "/api/version");
         routes.Post(errors, models.ShowAsync, "/api/show");
-        routes.GetOpen(errors, static context => context.Response.WriteAsync("Ollama is running", context.RequestAborted), "/");
         routes.All(
             errors,
             static context => throw new RequestException(ErrorKind.NotBuilt, $"{context.Request.Path} is not built: models are files in the models folder"),

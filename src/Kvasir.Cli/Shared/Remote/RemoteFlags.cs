@@ -6,11 +6,17 @@ namespace Kvasir.Cli.Shared.Remote;
 /// <summary>Which server.</summary>
 internal static class RemoteFlags
 {
-    private const string Allowed = "the address of a server, as http://localhost:8080";
+    /// <summary>Where <c>kvasir serve</c> listens unless it is told otherwise.</summary>
+    public const string Usual = "http://localhost:8080";
+
+    private const string Allowed = $"the address of a server, as {Usual}";
 
     /// <summary>A server's address as an operand.</summary>
     public static readonly Operand Url = new(
         "URL", $"{char.ToUpperInvariant(Allowed[0])}{Allowed[1..]}; its key, if it wants one, is in {RemoteServer.KeyVariable}", FlagValues.Text with { Name = "URL", Allowed = Allowed, Parser = IsAddress });
+
+    /// <summary>What <see cref="Server"/> means to verbs that look at a server.</summary>
+    public const string Asked = $"A running server's address; its key is taken from {RemoteServer.KeyVariable}";
 
     /// <summary>A server that answers in place of a model of one's own.</summary>
     public static readonly ValueFlag<Uri> Server = new(

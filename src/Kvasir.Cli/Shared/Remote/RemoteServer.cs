@@ -17,6 +17,7 @@ internal sealed class RemoteServer(Uri address) : IDisposable
     public const string KeyVariable = "KVASIR_API_KEY";
 
     private const int MostErrorChars = 300;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
     private readonly HttpClient _client = Client(address);
 
     public Uri Address => address;
@@ -30,6 +31,22 @@ internal sealed class RemoteServer(Uri address) : IDisposable
         return models.Length > 0
             ? ([.. models.Select(static model => (string?)model["id"] ?? "")], models[0])
             : throw new KvasirException(KvasirError.BadOption, $"{Shown} serves no model");
+    }
+
+    /// <summary>What a route answers that takes no time.</summary>
+    /// <exception cref="KvasirException">As <see cref="SendAsync"/>, or there is no answer within half a minute.</exception>
+    public JsonElement Get(string path)
+    {
+        using var late = new CancellationTokenSource(Patience);
+        try
+        {
+            using var answer = JsonDocument.Parse(SendAsync(HttpMethod.Get, path, null, late.Token).GetAwaiter().GetResult().ToJsonString());
+            return answer.RootElement.Clone();
+        }
+        catch (OperationCanceledException problem)
+        {
+            throw new KvasirException(KvasirError.Closed, $"{Shown} does not answer /{path} within {Patience.TotalSeconds} s", problem);
+        }
     }
 
     /// <summary>One request, one answer.</summary>

@@ -38,8 +38,8 @@ public sealed class ListCommandTest : IDisposable
 
     [Theory]
     [InlineData("--models", "/no/such/folder", "there is no folder /no/such/folder")]
-    [InlineData("--server", "ftp://x", "--server is 'ftp://x'; an address such as http://localhost:8080 is wanted")]
-    [InlineData("--server", "http://localhost:1", "no Kvasir server answers at http://localhost:1/")]
+    [InlineData("--server", "ftp://x", "--server: 'ftp://x' is not the address of a server, as http://localhost:8080")]
+    [InlineData("--server", "http://localhost:1", "http://localhost:1 cannot be reached")]
     public void WhatIsNotThereIsOneLine(string flag, string value, string words)
     {
         var run = CliRun.Of("list", flag, value);
