@@ -8,7 +8,8 @@ internal sealed class ServedEmbeddingGenerator(ServedModels models) : IEmbedding
     public async Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var model = await models.Loaded.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
+        using var kept = use;
         using var generator = new KvasirEmbeddingGenerator(model.Loop);
         return await generator.GenerateAsync(values, options, cancellationToken).ConfigureAwait(false);
     }
