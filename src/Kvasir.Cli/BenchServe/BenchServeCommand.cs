@@ -70,7 +70,8 @@ internal sealed class BenchServeCommand(Shell shell) : Verb
         var (text, words) = LoadTexts.Sample();
         try
         {
-            var answer = await server.SendAsync(HttpMethod.Post, "tokenize", new JsonObject { ["model"] = model, ["content"] = text }, cancellation).ConfigureAwait(false);
+            var answer = await server.SendAsync(
+                HttpMethod.Post, "tokenize", new JsonObject { ["model"] = model, ["content"] = text }, cancellation).ConfigureAwait(false);
             return answer["tokens"] is JsonArray { Count: > 0 } tokens ? (double)tokens.Count / words : LoadTexts.UsualTokensPerWord;
         }
         catch (KvasirException)

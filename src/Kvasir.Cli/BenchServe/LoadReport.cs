@@ -55,10 +55,19 @@ internal sealed class LoadReport(LoadSummary summary, string server, string mode
     {
         output.WriteLine($"{server}, model {Printable.Line(model)}{(isPartial ? ", interrupted" : "")}");
         output.WriteLine(Line("load", $"{Requests()}, {Pace()}, seed {_plan.Seed.ToString(CultureInfo.InvariantCulture)}"));
-        output.WriteLine(Line("completed", $"{SizeText.Count(summary.Completed.Length)} of {SizeText.Count(_plan.Prompts * _plan.Turns)} in {SpeedText.Duration(TimeSpan.FromSeconds(summary.Seen.Seconds))}, at most {SizeText.Count(summary.Seen.MostUnderWay)} at a time"));
-        output.WriteLine(Line("requests", $"{Number(summary.RequestsPerSecond)}/s{(summary.Goodput is { } good ? $", {Number(good)}/s of them within {Goals()}" : "")}"));
+        output.WriteLine(
+            Line(
+                "completed",
+                $"{SizeText.Count(summary.Completed.Length)} of {SizeText.Count(_plan.Prompts * _plan.Turns)} in "
+                    + $"{SpeedText.Duration(TimeSpan.FromSeconds(summary.Seen.Seconds))}, at most {SizeText.Count(summary.Seen.MostUnderWay)} at a time"));
+        output.WriteLine(
+            Line("requests", $"{Number(summary.RequestsPerSecond)}/s{(summary.Goodput is { } good ? $", {Number(good)}/s of them within {Goals()}" : "")}"));
         output.WriteLine(Line("output", $"{SpeedText.Rate(summary.OutputPerSecond)}, at most {SizeText.Count(summary.MostPiecesInSecond)} in a second"));
-        output.WriteLine(Line("with prompts", $"{SpeedText.Rate(summary.TokensPerSecond)}; {SizeText.TokenCount(summary.InputTokens)} of prompt, {SizeText.Count(summary.CachedTokens)} of them cached"));
+        output.WriteLine(
+            Line(
+                "with prompts",
+                $"{SpeedText.Rate(summary.TokensPerSecond)}; "
+                    + $"{SizeText.TokenCount(summary.InputTokens)} of prompt, {SizeText.Count(summary.CachedTokens)} of them cached"));
         if (summary.KeysReadShare is { } share)
             output.WriteLine(Line("keys read", share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)));
         if (summary.Completed.Length > 0)
@@ -75,11 +84,14 @@ internal sealed class LoadReport(LoadSummary summary, string server, string mode
     {
         // The median is a percentile that is asked for, as a rule.
         var hasMedian = !_plan.Percentiles.Contains(50);
-        string[] heading = ["milliseconds", "mean", .. hasMedian ? ["median"] : Array.Empty<string>(), "std", .. _plan.Percentiles.Select(static percent => FormattableString.Invariant($"p{percent}"))];
+        string[] heading = [
+            "milliseconds", "mean", .. hasMedian ? ["median"] : Array.Empty<string>(), "std",
+            .. _plan.Percentiles.Select(static percent => FormattableString.Invariant($"p{percent}"))];
         List<string[]> rows = [heading];
         foreach (var (_, title, spread) in Rows())
         {
-            double[] figures = [spread.Mean, .. hasMedian ? [spread.Median] : Array.Empty<double>(), spread.Deviation, .. _plan.Percentiles.Select(spread.Percentile)];
+            double[] figures = [
+                spread.Mean, .. hasMedian ? [spread.Median] : Array.Empty<double>(), spread.Deviation, .. _plan.Percentiles.Select(spread.Percentile)];
             rows.Add([title, .. figures.Select(Number)]);
         }
 
@@ -132,7 +144,8 @@ internal sealed class LoadReport(LoadSummary summary, string server, string mode
         return double.IsPositiveInfinity(_plan.Rate) ? $"all at once{limit}" : $"{Number(_plan.Rate)} begin in a second{limit}";
     }
 
-    private string Goals() => string.Join(", ", _plan.Goals.Select(static goal => FormattableString.Invariant($"{goal.Figure.ToString().ToLowerInvariant()} {goal.Ms} ms")));
+    private string Goals() =>
+        string.Join(", ", _plan.Goals.Select(static goal => FormattableString.Invariant($"{goal.Figure.ToString().ToLowerInvariant()} {goal.Ms} ms")));
 
     private static double Rounded(double value) => Math.Round(value, 4);
 

@@ -99,7 +99,8 @@ internal sealed class LoadRun(LoadPlan plan, RemoteServer server, string model, 
         var answer = new StringBuilder();
         try
         {
-            await foreach (var piece in server.StreamAsync(plan.IsChat ? "v1/chat/completions" : "v1/completions", Body(said, outputTokens), cancellation).ConfigureAwait(false))
+            var path = plan.IsChat ? "v1/chat/completions" : "v1/completions";
+            await foreach (var piece in server.StreamAsync(path, Body(said, outputTokens), cancellation).ConfigureAwait(false))
                 Note(piece, trace, answer);
             if (trace.PieceS.Count == 0)
                 trace.Fault = "the answer has no pieces";
@@ -146,22 +147,23 @@ internal sealed class LoadRun(LoadPlan plan, RemoteServer server, string model, 
 
     private void Note(JsonElement piece, LoadTrace trace, StringBuilder answer)
     {
-        if (JsonFields.FirstChoice(piece) is { } choice)
+        if (RemoteFields.FirstChoice(piece) is { } choice)
         {
             trace.PieceS.Add(Now());
-            answer.Append(JsonFields.Text(choice, "text") ?? (JsonFields.Object(choice, "delta") is { } delta ? JsonFields.Text(delta, "content") : null));
+            answer.Append(
+                RemoteFields.Text(choice, "text") ?? (RemoteFields.Object(choice, "delta") is { } delta ? RemoteFields.Text(delta, "content") : null));
         }
 
-        if (JsonFields.Object(piece, "usage") is { } usage)
+        if (RemoteFields.Object(piece, "usage") is { } usage)
         {
-            (trace.PromptTokens, trace.OutputTokens) = (JsonFields.Count(usage, "prompt_tokens"), JsonFields.Count(usage, "completion_tokens"));
-            trace.CachedTokens = JsonFields.Object(usage, "prompt_tokens_details") is { } details ? JsonFields.Count(details, "cached_tokens") : 0;
+            (trace.PromptTokens, trace.OutputTokens) = (RemoteFields.Count(usage, "prompt_tokens"), RemoteFields.Count(usage, "completion_tokens"));
+            trace.CachedTokens = RemoteFields.Object(usage, "prompt_tokens_details") is { } details ? RemoteFields.Count(details, "cached_tokens") : 0;
         }
 
-        if (JsonFields.Object(piece, "timings") is { } timings)
-            (trace.QueueMs, trace.PrefillMs) = (JsonFields.Number(timings, "queue_ms"), JsonFields.Number(timings, "prompt_ms"));
-        if (JsonFields.Object(piece, "kvasir") is { } kvasir)
-            trace.KeysReadShare = JsonFields.Number(kvasir, "keys_read_share");
+        if (RemoteFields.Object(piece, "timings") is { } timings)
+            (trace.QueueMs, trace.PrefillMs) = (RemoteFields.Number(timings, "queue_ms"), RemoteFields.Number(timings, "prompt_ms"));
+        if (RemoteFields.Object(piece, "kvasir") is { } kvasir)
+            trace.KeysReadShare = RemoteFields.Number(kvasir, "keys_read_share");
     }
 
     private double Now() => Stopwatch.GetElapsedTime(_start).TotalSeconds;

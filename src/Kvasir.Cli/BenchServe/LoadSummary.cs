@@ -47,7 +47,8 @@ internal sealed partial class LoadSummary
     public double? Goodput => Plan.Goals.Length == 0 ? null : PerSecond(Completed.Count(trace => Plan.Goals.All(trace.IsWithin)));
 
     /// <summary>The most pieces that came within a second of the run's clock.</summary>
-    public int MostPiecesInSecond => Completed.SelectMany(static trace => trace.PieceS).GroupBy(static time => (int)time).Select(static second => second.Count()).DefaultIfEmpty().Max();
+    public int MostPiecesInSecond =>
+        Completed.SelectMany(static trace => trace.PieceS).GroupBy(static time => (int)time).Select(static second => second.Count()).DefaultIfEmpty().Max();
 
     /// <summary>To the first piece, with the wait for one's turn to send; what a limit of requests under way hides from the time to the first token.</summary>
     public LoadSpread FirstFromReady => Ms(static trace => trace.PieceS[0] - trace.ReadyS);
@@ -70,7 +71,9 @@ internal sealed partial class LoadSummary
     /// <summary>The mean over requests, where the server says it.</summary>
     public double? KeysReadShare => Completed.Select(static trace => trace.KeysReadShare).Average();
 
-    /// <summary>Why requests failed, and how many for each reason, the most frequent first. Reasons that differ in their numbers alone are one, as the first said it.</summary>
+    /// <summary>
+    /// Why requests failed, and how many for each reason, the most frequent first. Reasons that differ in their numbers alone are one, as the first said it.
+    /// </summary>
     public IReadOnlyList<(string Fault, int Count)> Faults =>
         [.. Seen.Requests.Concat(Seen.Probes).Select(static trace => trace.Fault).OfType<string>().GroupBy(static fault => Digits().Replace(fault, "0"))
             .Select(static group => (group.First(), group.Count())).OrderByDescending(static fault => fault.Item2)];

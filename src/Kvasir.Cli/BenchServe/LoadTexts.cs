@@ -14,9 +14,12 @@ internal sealed class LoadTexts(ulong seed, double tokensPerWord)
     private static readonly string[] Words =
     [
         "about", "always", "apple", "autumn", "bread", "bridge", "bright", "candle", "castle", "cloud", "copper", "corner", "dance", "distant", "door", "dream",
-        "early", "earth", "empty", "engine", "evening", "farmer", "father", "finger", "flower", "forest", "friend", "garden", "gentle", "glass", "golden", "green",
-        "happy", "harbour", "heavy", "hollow", "house", "island", "journey", "kitchen", "ladder", "lantern", "letter", "little", "market", "meadow", "mirror", "morning",
-        "mountain", "music", "narrow", "number", "ocean", "paper", "pencil", "people", "quiet", "river", "school", "silver", "simple", "summer", "table", "village",
+        "early", "earth", "empty", "engine", "evening", "farmer", "father", "finger",
+        "flower", "forest", "friend", "garden", "gentle", "glass", "golden", "green",
+        "happy", "harbour", "heavy", "hollow", "house", "island", "journey", "kitchen",
+        "ladder", "lantern", "letter", "little", "market", "meadow", "mirror", "morning",
+        "mountain", "music", "narrow", "number", "ocean", "paper", "pencil", "people",
+        "quiet", "river", "school", "silver", "simple", "summer", "table", "village",
     ];
 
     /// <summary>Words for counting their tokens.</summary>

@@ -37,7 +37,8 @@ internal sealed class ChatCommand(Shell shell) : Verb
         Ctrl-C ends an answer and keeps the chat; at the prompt, Ctrl-C or Ctrl-D leaves.
         """";
 
-    public override string? Refusal(TypedCommand typed) => (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) : null) ?? GenerationFlags.Refusal(typed, Json);
+    public override string? Refusal(TypedCommand typed) =>
+        (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) : null) ?? GenerationFlags.Refusal(typed, Json);
 
     public override int Run(TypedCommand typed)
     {

@@ -56,9 +56,13 @@ internal sealed class EnginePartner(Shell shell, StartedEngine started, Generati
             Audit = AnswerFigures.AuditLine(_engine, sequence),
             Full = sequence.Finish switch
             {
-                FinishReason.ContextFull => $"the context of {_engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; "
+                FinishReason.ContextFull =>
+                    $"the context of {_engine.ContextTokens} tokens is full ({sequence.PromptCount} of conversation, "
+                        + $"{sequence.GeneratedCount} of answer), so the answer stops here; "
                     + "/clear begins a new conversation, --context allows a longer one",
-                FinishReason.KvFull => $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes is full ({sequence.PromptCount} tokens of conversation, {sequence.GeneratedCount} of answer), so the answer stops here; "
+                FinishReason.KvFull =>
+                    $"the KV memory of {_engine.Plan.KvMemoryBytes} bytes is full ({sequence.PromptCount} tokens of conversation, "
+                        + $"{sequence.GeneratedCount} of answer), so the answer stops here; "
                     + "/clear begins a new conversation, --kv-memory allows more",
                 _ => null,
             },
@@ -75,12 +79,14 @@ internal sealed class ServerPartner(Shell shell, RemoteServer server, TypedComma
     public override ChatReply Reply(IReadOnlyList<ChatTurn> turns, Action<string> onText)
     {
         var answer = RemoteAnswer.Ask(shell, server, "v1/chat/completions", RemoteRequest.Chat(typed, model, turns), quiet, onText);
-        return new ChatReply(answer.Text, answer.PromptTokens + answer.GeneratedTokens, answer.Lines, turn => ReportJson.Text(answer.Report(server.Address, turn)))
+        return new ChatReply(
+            answer.Text, answer.PromptTokens + answer.GeneratedTokens, answer.Lines, turn => ReportJson.Text(answer.Report(server.Address, turn)))
         {
             Failure = answer.Failure,
             IsCancelled = answer.IsCancelled,
             Full = answer.FinishReason is "contextFull" or "kvFull"
-                ? $"the server has no room for more ({answer.PromptTokens} tokens of conversation, {answer.GeneratedTokens} of answer), so the answer stops here; /clear begins a new conversation"
+                ? $"the server has no room for more ({answer.PromptTokens} tokens of conversation, {answer.GeneratedTokens} of answer), "
+                    + "so the answer stops here; /clear begins a new conversation"
                 : null,
         };
     }

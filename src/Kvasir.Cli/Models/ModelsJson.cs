@@ -4,6 +4,18 @@ using Kvasir.Cli.Shared;
 
 namespace Kvasir.Cli.Models;
 
+/// <summary>How lists of models become JSON.</summary>
+[JsonSerializable(typeof(ModelsReport))]
+[JsonSerializable(typeof(ProcessesReport))]
+internal sealed partial class ModelsJson : JsonSerializerContext
+{
+    private static readonly ModelsJson Written = new(ReportJson.Style());
+
+    public static string Text(ModelsReport report) => JsonSerializer.Serialize(report, Written.ModelsReport);
+
+    public static string Text(ProcessesReport report) => JsonSerializer.Serialize(report, Written.ProcessesReport);
+}
+
 /// <summary>What <c>kvasir list --json</c> writes.</summary>
 internal sealed record ModelsReport(ListedModel[] Models);
 
@@ -22,15 +34,3 @@ internal sealed record ProcessesReport(RunningModel[] Models);
 /// <param name="Until">When it leaves the memory; null for never.</param>
 internal sealed record RunningModel(string Name, long Bytes, int ContextTokens, long KvBytes, long KvLimitBytes, string Policy, int Running, int Waiting,
     DateTimeOffset? Until);
-
-/// <summary>How lists of models become JSON.</summary>
-[JsonSerializable(typeof(ModelsReport))]
-[JsonSerializable(typeof(ProcessesReport))]
-internal sealed partial class ModelsJson : JsonSerializerContext
-{
-    private static readonly ModelsJson Written = new(ReportJson.Style());
-
-    public static string Text(ModelsReport report) => JsonSerializer.Serialize(report, Written.ModelsReport);
-
-    public static string Text(ProcessesReport report) => JsonSerializer.Serialize(report, Written.ProcessesReport);
-}

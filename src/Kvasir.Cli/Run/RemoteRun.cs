@@ -47,7 +47,11 @@ internal sealed class RemoteRun(Shell shell, TypedCommand typed, Uri address)
         if (typed.Is(FormFlags.JsonObject))
             body["response_format"] = new JsonObject { ["type"] = "json_object" };
         if (typed.Find(FormFlags.JsonSchema) is { } file)
-            body["response_format"] = new JsonObject { ["type"] = "json_schema", ["json_schema"] = new JsonObject { ["name"] = "answer", ["schema"] = Schema(file) } };
+            body["response_format"] = new JsonObject
+            {
+                ["type"] = "json_schema",
+                ["json_schema"] = new JsonObject { ["name"] = "answer", ["schema"] = Schema(file) },
+            };
     }
 
     private static JsonNode? Schema(string file)

@@ -40,7 +40,10 @@ internal sealed class RunCommand(Shell shell) : Verb
     public override IReadOnlyList<Operand> Operands => [RemoteFlags.Model, Prompt];
 
     public override IReadOnlyList<FlagGroup> Flags =>
-        [new("Prompt", File, System, Raw), RemoteFlags.Group, FormFlags.Group, .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet)];
+        [
+            new("Prompt", File, System, Raw), RemoteFlags.Group, FormFlags.Group,
+            .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet),
+        ];
 
     public override IReadOnlyList<string> Examples =>
     [
@@ -67,7 +70,8 @@ internal sealed class RunCommand(Shell shell) : Verb
             return "the prompt is empty; with --raw a text begins from nothing";
         if (typed.Is(Raw) && typed.Has(System))
             return "--system needs the chat template that --raw leaves out";
-        return (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) ?? RemoteRun.Refusal(typed, Raw) : null) ?? FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
+        return (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) ?? RemoteRun.Refusal(typed, Raw) : null)
+            ?? FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
     }
 
     public override int Run(TypedCommand typed)

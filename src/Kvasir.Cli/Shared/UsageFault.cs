@@ -64,7 +64,8 @@ internal static class UsageFault
 
         foreach (var (operand, argument) in verb.Operands.Zip(typed.Command.Arguments))
         {
-            var isOptional = operand.IsOptional || typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == operand.Unless?.Name);
+            var isOptional = operand.IsOptional
+                || typed.Children.Any(part => part is OptionResult { Implicit: false } given && given.Option.Name == operand.Unless?.Name);
             if (!isOptional && typed.GetResult(argument) is not { Tokens.Count: > 0 })
                 return $"{operand.Name} is missing: {verb.Usage}";
         }

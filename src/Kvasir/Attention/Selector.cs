@@ -34,7 +34,9 @@ public abstract class Selector : IDisposable
     {
     }
 
-    /// <summary>Rows, from the first, of which the index is what <see cref="AttentionPolicy.PartEnd"/> says, so that <see cref="WritePart"/> may be asked.</summary>
+    /// <summary>
+    /// Rows, from the first, of which the index is what <see cref="AttentionPolicy.PartEnd"/> says, so that <see cref="WritePart"/> may be asked.
+    /// </summary>
     public virtual int RowsForParts => int.MaxValue;
 
     /// <summary>

@@ -90,7 +90,10 @@ public sealed class AnswerFormat
         return [.. stops.Where(stop => stop is not null && tokenizer.Find(stop) is { } token && tokenizer.IsControl(token))];
     }
 
-    private static string? Short(string? id) => id is null || id.Length == 9 ? id : string.Concat(id.Where(char.IsAsciiLetterOrDigit)) is var plain && plain.Length > 9 ? plain[^9..] : plain.PadLeft(9, '0');
+    private static string? Short(string? id) =>
+        id is null || id.Length == 9 ? id
+        : string.Concat(id.Where(char.IsAsciiLetterOrDigit)) is var plain && plain.Length > 9 ? plain[^9..]
+        : plain.PadLeft(9, '0');
 
     private static CallSyntax? Probe(ChatTemplate template, Tokenizer tokenizer, string id)
     {

@@ -30,8 +30,8 @@ public sealed record GenerationOptions
     public LogitsObserver? Logits { get; init; }
 
     /// <summary>
-    /// Told the hidden states of all tokens, the prompt's too; null for nobody. Rows that are there already have none, so none are taken: <see cref="Cache"/> is
-    /// false then.
+    /// Told the hidden states of all tokens, the prompt's too; null for nobody. Rows that are there already have none, so none are taken: <see cref="Cache"/>
+    /// is false then.
     /// </summary>
     public HiddenObserver? Hidden { get; init; }
 

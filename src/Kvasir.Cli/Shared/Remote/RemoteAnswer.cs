@@ -51,7 +51,8 @@ internal sealed record RemoteAnswer
     {
         var answer = new RemoteAnswer();
         using var cancel = new CancellationTokenSource();
-        shell.Interrupts.Guard(cancel.Cancel, () => answer.ReadAsync(shell, server.StreamAsync(path, body, cancel.Token), quiet, onText).GetAwaiter().GetResult());
+        shell.Interrupts.Guard(
+            cancel.Cancel, () => answer.ReadAsync(shell, server.StreamAsync(path, body, cancel.Token), quiet, onText).GetAwaiter().GetResult());
         return answer;
     }
 
@@ -59,10 +60,13 @@ internal sealed record RemoteAnswer
     public IEnumerable<string> Lines()
     {
         var timings = Timings;
-        yield return $"prefill {Stage(PromptTokens - CachedTokens, timings.PrefillMs, timings.PrefillTokensPerSecond)} | decode {Stage(GeneratedTokens, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending()}";
+        yield return $"prefill {Stage(PromptTokens - CachedTokens, timings.PrefillMs, timings.PrefillTokensPerSecond)} | "
+            + $"decode {Stage(GeneratedTokens, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending()}";
         if (CachedTokens > 0)
             yield return $"{SizeText.Count(CachedTokens)} of {SizeText.TokenCount(PromptTokens)} of prompt were there from an earlier request";
-        string?[] facts = [Model is null ? null : $"model {Printable.Line(Model)}", Attention is null ? null : $"attention {Printable.Line(Attention)}", Seed is { } seed ? $"seed {unchecked((ulong)seed)}" : null];
+        string?[] facts = [
+            Model is null ? null : $"model {Printable.Line(Model)}", Attention is null ? null : $"attention {Printable.Line(Attention)}",
+            Seed is { } seed ? $"seed {unchecked((ulong)seed)}" : null];
         if (facts.Any(static fact => fact is not null))
             yield return string.Join(" | ", facts.OfType<string>());
     }
@@ -78,13 +82,16 @@ internal sealed record RemoteAnswer
         var (text, reasoning) = (new StringBuilder(), new StringBuilder());
         var (start, processed, total) = (TimeProvider.System.GetTimestamp(), 0, 0);
         var progress = new ProgressLine(
-            shell, quiet, () => total > 0 ? $"the server reads the prompt: {SpeedText.Describe(processed, total, TimeProvider.System.GetElapsedTime(start))}" : "waiting for the server");
+            shell, quiet,
+            () => total > 0
+                ? $"the server reads the prompt: {SpeedText.Describe(processed, total, TimeProvider.System.GetElapsedTime(start))}"
+                : "waiting for the server");
         try
         {
             await foreach (var piece in pieces.ConfigureAwait(false))
             {
-                if (JsonFields.Object(piece, "prompt_progress") is { } come)
-                    (processed, total) = (JsonFields.Count(come, "processed"), JsonFields.Count(come, "total"));
+                if (RemoteFields.Object(piece, "prompt_progress") is { } come)
+                    (processed, total) = (RemoteFields.Count(come, "processed"), RemoteFields.Count(come, "total"));
                 var (said, thought) = Take(piece);
                 reasoning.Append(thought);
                 if (said.Length == 0)
@@ -111,22 +118,22 @@ internal sealed record RemoteAnswer
 
     private (string Said, string Thought) Take(JsonElement piece)
     {
-        Model ??= JsonFields.Text(piece, "model");
-        if (JsonFields.Object(piece, "usage") is { } usage)
+        Model ??= RemoteFields.Text(piece, "model");
+        if (RemoteFields.Object(piece, "usage") is { } usage)
         {
-            (PromptTokens, GeneratedTokens) = (JsonFields.Count(usage, "prompt_tokens"), JsonFields.Count(usage, "completion_tokens"));
-            CachedTokens = JsonFields.Object(usage, "prompt_tokens_details") is { } details ? JsonFields.Count(details, "cached_tokens") : 0;
+            (PromptTokens, GeneratedTokens) = (RemoteFields.Count(usage, "prompt_tokens"), RemoteFields.Count(usage, "completion_tokens"));
+            CachedTokens = RemoteFields.Object(usage, "prompt_tokens_details") is { } details ? RemoteFields.Count(details, "cached_tokens") : 0;
         }
 
-        if (JsonFields.Object(piece, "timings") is { } timings)
+        if (RemoteFields.Object(piece, "timings") is { } timings)
         {
             Timings = new(
-                JsonFields.Number(timings, "queue_ms"), JsonFields.Number(timings, "prompt_ms"), JsonFields.Number(timings, "prompt_per_second"),
-                JsonFields.Number(timings, "predicted_ms"), JsonFields.Number(timings, "predicted_per_second"));
+                RemoteFields.Number(timings, "queue_ms"), RemoteFields.Number(timings, "prompt_ms"), RemoteFields.Number(timings, "prompt_per_second"),
+                RemoteFields.Number(timings, "predicted_ms"), RemoteFields.Number(timings, "predicted_per_second"));
         }
 
-        var (said, thought) = JsonFields.FirstChoice(piece) is { } choice ? TakeChoice(choice) : ("", "");
-        if (JsonFields.Object(piece, "kvasir") is { } own)
+        var (said, thought) = RemoteFields.FirstChoice(piece) is { } choice ? TakeChoice(choice) : ("", "");
+        if (RemoteFields.Object(piece, "kvasir") is { } own)
             TakeOwn(own);
         return (said, thought);
     }
@@ -134,21 +141,22 @@ internal sealed record RemoteAnswer
     private (string Said, string Thought) TakeChoice(JsonElement choice)
     {
         // OpenAI's words; Kvasir's own, which say more, come behind them.
-        if (JsonFields.Text(choice, "finish_reason") is { } reason)
+        if (RemoteFields.Text(choice, "finish_reason") is { } reason)
             FinishReason = reason;
-        return JsonFields.Object(choice, "delta") is { } delta
-            ? (JsonFields.Text(delta, "content") ?? "", JsonFields.Text(delta, "reasoning_content") ?? "")
-            : (JsonFields.Text(choice, "text") ?? "", "");
+        return RemoteFields.Object(choice, "delta") is { } delta
+            ? (RemoteFields.Text(delta, "content") ?? "", RemoteFields.Text(delta, "reasoning_content") ?? "")
+            : (RemoteFields.Text(choice, "text") ?? "", "");
     }
 
     private void TakeOwn(JsonElement own)
     {
-        Attention = JsonFields.Text(own, "attention");
-        KeysReadShare = JsonFields.Number(own, "keys_read_share");
+        Attention = RemoteFields.Text(own, "attention");
+        KeysReadShare = RemoteFields.Number(own, "keys_read_share");
         if (own.TryGetProperty("seed", out var seed) && seed.TryGetInt64(out var known))
             Seed = known;
-        if (JsonFields.Text(own, "finish") is { } finish)
-            FinishReason = string.Concat(finish.Split('_').Select(static (word, i) => i == 0 || word.Length == 0 ? word : $"{char.ToUpperInvariant(word[0])}{word[1..]}"));
+        if (RemoteFields.Text(own, "finish") is { } finish)
+            FinishReason = string.Concat(
+                finish.Split('_').Select(static (word, i) => i == 0 || word.Length == 0 ? word : $"{char.ToUpperInvariant(word[0])}{word[1..]}"));
     }
 
     private string Ending() => FinishReason switch
@@ -166,7 +174,9 @@ internal sealed record RemoteAnswer
     private static string Stage(int tokens, double? ms, double? rate)
     {
         var count = SizeText.TokenCount(tokens);
-        return ms is > 0 ? $"{count} in {SpeedText.Duration(TimeSpan.FromMilliseconds(ms.Value))}{(rate is > 0 ? $", {SpeedText.Rate(rate.Value)}" : "")}" : count;
+        return ms is > 0
+            ? $"{count} in {SpeedText.Duration(TimeSpan.FromMilliseconds(ms.Value))}{(rate is > 0 ? $", {SpeedText.Rate(rate.Value)}" : "")}"
+            : count;
     }
 }
 
@@ -175,7 +185,8 @@ internal sealed record RemoteTimings(double? QueueMs, double? PrefillMs, double?
 
 /// <summary>What <c>run --server --json</c> and each turn of <c>chat --server --json</c> write: names are those of a local answer.</summary>
 internal sealed record RemoteReport(
-    int? Turn, string Server, string? Model, string Text, string? Reasoning, string FinishReason, RemoteUsage Usage, RemoteTimings Timings, ulong? Seed, string? Policy, double? KeysReadShare);
+    int? Turn, string Server, string? Model, string Text, string? Reasoning, string FinishReason,
+    RemoteUsage Usage, RemoteTimings Timings, ulong? Seed, string? Policy, double? KeysReadShare);
 
 /// <param name="CachedTokens">Null where none was.</param>
 internal sealed record RemoteUsage(int PromptTokens, int GeneratedTokens, int TotalTokens, int? CachedTokens);

@@ -13,22 +13,29 @@ internal static class RemoteFlags
 
     /// <summary>A server's address as an operand.</summary>
     public static readonly Operand Url = new(
-        "URL", $"{char.ToUpperInvariant(Allowed[0])}{Allowed[1..]}; its key, if it wants one, is in {RemoteServer.KeyVariable}", FlagValues.Text with { Name = "URL", Allowed = Allowed, Parser = IsAddress });
+        "URL", $"{char.ToUpperInvariant(Allowed[0])}{Allowed[1..]}; its key, if it wants one, is in {RemoteServer.KeyVariable}",
+        FlagValues.Text with { Name = "URL", Allowed = Allowed, Parser = IsAddress });
 
     /// <summary>What <see cref="Server"/> means to verbs that look at a server.</summary>
     public const string Asked = $"A running server's address; its key is taken from {RemoteServer.KeyVariable}";
 
     /// <summary>A server that answers in place of a model of one's own.</summary>
     public static readonly ValueFlag<Uri> Server = new(
-        "--server", $"Ask this server, as http://localhost:8080, and load no model; its key, if it wants one, is in {RemoteServer.KeyVariable}", new("URL", Allowed, TryParse));
+        "--server", $"Ask this server, as http://localhost:8080, and load no model; its key, if it wants one, is in {RemoteServer.KeyVariable}",
+        new("URL", Allowed, TryParse));
 
     /// <summary>A model that is loaded here, or a server's.</summary>
-    public static readonly Operand Model = ModelFlags.Model with { Help = $"{ModelFlags.Model.Help}; with {Server.Name} its name there, which may be left out", Unless = Server };
+    public static readonly Operand Model = ModelFlags.Model with
+    {
+        Help = $"{ModelFlags.Model.Help}; with {Server.Name} its name there, which may be left out",
+        Unless = Server,
+    };
 
     public static readonly FlagGroup Group = new("Server", Server);
 
     /// <summary>An address that <see cref="Url"/> has let pass.</summary>
-    public static Uri Address(string text) => TryParse(text, out var address) ? address : throw new ArgumentException($"'{text}' is not {Allowed}", nameof(text));
+    public static Uri Address(string text) =>
+        TryParse(text, out var address) ? address : throw new ArgumentException($"'{text}' is not {Allowed}", nameof(text));
 
     private static bool IsAddress(string text, out string same)
     {

@@ -10,7 +10,9 @@ namespace Kvasir.Cli.Shared.Remote;
 internal static class RemoteRequest
 {
     // They shape an engine, and the server has its own.
-    private static readonly Flag[] OfEngines = [.. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads, ModelFlags.NoRepack, GenerationFlags.Speculate, GenerationFlags.Logprobs];
+    private static readonly Flag[] OfEngines = [
+        .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads,
+        ModelFlags.NoRepack, GenerationFlags.Speculate, GenerationFlags.Logprobs];
 
     /// <summary>As <see cref="Verb.Refusal"/>, where a server is asked.</summary>
     public static string? Refusal(TypedCommand typed) => OfEngines.FirstOrDefault(typed.Has) is { } flag
@@ -58,7 +60,8 @@ internal static class RemoteRequest
         if (typed.FindValue(SamplingFlags.Seed) is { } seed)
             body["seed"] = unchecked((long)seed);
         if (typed.Find(SamplingFlags.LogitBias) is { } biases)
-            body["logit_bias"] = new JsonObject(biases.Select(static bias => KeyValuePair.Create(bias.Key.ToString(CultureInfo.InvariantCulture), (JsonNode?)bias.Value)));
+            body["logit_bias"] = new JsonObject(
+                biases.Select(static bias => KeyValuePair.Create(bias.Key.ToString(CultureInfo.InvariantCulture), (JsonNode?)bias.Value)));
         AddOwn(body, typed);
         return body;
     }

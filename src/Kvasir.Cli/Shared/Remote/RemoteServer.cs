@@ -74,7 +74,8 @@ internal sealed class RemoteServer(Uri address) : IDisposable
         var stream = await response.Content.ReadAsStreamAsync(cancellation).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
         {
-            var events = SseParser.Create(stream, static (_, bytes) => bytes.SequenceEqual("[DONE]"u8) ? default : Element(bytes)).EnumerateAsync(cancellation).GetAsyncEnumerator(cancellation);
+            var events = SseParser.Create(stream, static (_, bytes) => bytes.SequenceEqual("[DONE]"u8) ? default : Element(bytes))
+                .EnumerateAsync(cancellation).GetAsyncEnumerator(cancellation);
             await using (events.ConfigureAwait(false))
             {
                 while (await NextAsync(events, path).ConfigureAwait(false) is { } element)
@@ -179,5 +180,6 @@ internal sealed class RemoteServer(Uri address) : IDisposable
     }
 
     // An object with a message, or the message.
-    private static string Words(JsonNode error) => Printable.Line(error is JsonObject said && said["message"] is { } message ? message.ToString() : error.ToString());
+    private static string Words(JsonNode error) =>
+        Printable.Line(error is JsonObject said && said["message"] is { } message ? message.ToString() : error.ToString());
 }

@@ -50,7 +50,9 @@ internal sealed class KeyCodes : IDisposable
     public static long BytesFor(int dim, double bits, int rows) =>
         (long)NativePages.PagesFor(rows, PageRows) * PageGroups * CodeScan.GroupBytes(TableCount(dim, bits));
 
-    /// <summary>Says that codes are to be learnt from the first rows of the head, at least one, and that all up to an end wait for <see cref="Build"/>.</summary>
+    /// <summary>
+    /// Says that codes are to be learnt from the first rows of the head, at least one, and that all up to an end wait for <see cref="Build"/>.
+    /// </summary>
     public void Learn(int rows, int endRow)
     {
         Truncate(0);

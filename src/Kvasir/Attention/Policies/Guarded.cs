@@ -60,7 +60,8 @@ public sealed class Guarded : SparsePolicy
     public override int PartEnd(int firstRow) =>
         firstRow == 0 ? LearnRows : firstRow >= LearnRows && firstRow % CodeScan.GroupRows == 0 ? firstRow + CodeScan.GroupRows : firstRow;
 
-    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => rows < Math.Min(Zones.MinContext, LearnRows) ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
+    protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
+        rows < Math.Min(Zones.MinContext, LearnRows) ? 0 : KeyCodes.BytesFor(place.Dim, Bits, rows);
 
     protected override long SparsePartBytes(HeadPlace place, int rowCount) => KeyCodes.PartBytes(place.Dim, Bits, rowCount, rowCount == LearnRows);
 
@@ -111,8 +112,8 @@ public sealed class Guarded : SparsePolicy
 
         public override void Append(KvHead head, int firstRow, int rowCount)
         {
-            // From the first rows, so that others with the same ones have the same codes; from a short prompt, or the first rows that are enough, however many come
-            // at a time.
+            // From the first rows, so that others with the same ones have the same codes; from a short prompt, or the first rows that are enough, however many
+            // come at a time.
             var (end, fewest) = (firstRow + rowCount, Math.Max(FewestRows, Zones.MinContext));
             var learnt = _promptRows >= policy.LearnRows ? policy.LearnRows : Math.Max(_promptRows, fewest);
             if (_promptRows > 0 && _codes.LearntRows == 0 && end >= learnt)

@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Kvasir.Cli.Shared.Remote;
 
 /// <summary>Fields of what another server says: one that is missing, or of another kind, is none.</summary>
-internal static class JsonFields
+internal static class RemoteFields
 {
     public static JsonElement? Object(JsonElement of, string name) =>
         of.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Object ? value : null;
@@ -19,5 +19,8 @@ internal static class JsonFields
 
     /// <summary>The first of the choices, or null where there is none.</summary>
     public static JsonElement? FirstChoice(JsonElement of) =>
-        of.TryGetProperty("choices", out var choices) && choices.ValueKind == JsonValueKind.Array && choices.GetArrayLength() > 0 && choices[0].ValueKind == JsonValueKind.Object ? choices[0] : null;
+        of.TryGetProperty("choices", out var choices) && choices.ValueKind == JsonValueKind.Array
+            && choices.GetArrayLength() > 0 && choices[0].ValueKind == JsonValueKind.Object
+            ? choices[0]
+            : null;
 }
