@@ -43,8 +43,8 @@ public sealed class ChannelRowsTest
         int[] list = [.. Enumerable.Range(0, 50).Select(_ => random.Next(RowCount))];
         foreach (var queryCount in (int[])[1, 3, 4, 7, 8, 30])
         {
-            var queries = Normal(random, queryCount * dim);
-            var weights = Normal(random, queryCount * RowCount);
+            var queries = TestHead.Normal(random, queryCount * dim);
+            var weights = TestHead.Normal(random, queryCount * RowCount);
             foreach (var rows in (int[][])[[.. Enumerable.Range(0, RowCount)], [.. Enumerable.Range(21, 40)], list])
             {
                 var set = rows == list ? new RowSet(rows) : new RowSet(rows[0], rows.Length);
@@ -243,15 +243,11 @@ public sealed class ChannelRowsTest
     private static float[][] Rows(int dim, int seed)
     {
         var random = new Random(seed);
-        var (means, spreads) = (Normal(random, dim), Normal(random, dim));
-        return [.. Enumerable.Range(0, RowCount).Select(_ => Normal(random, dim).Select((x, i) => (4 * means[i]) + (x * MathF.Exp(spreads[i]))).ToArray())];
-    }
-
-    private static float[] Normal(Random random, int count)
-    {
-        var values = new float[count];
-        for (var i = 0; i < count; i++)
-            values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
-        return values;
+        var (means, spreads) = (TestHead.Normal(random, dim), TestHead.Normal(random, dim));
+        return
+        [
+            .. Enumerable.Range(0, RowCount)
+                .Select(_ => TestHead.Normal(random, dim).Select((x, i) => (4 * means[i]) + (x * MathF.Exp(spreads[i]))).ToArray()),
+        ];
     }
 }

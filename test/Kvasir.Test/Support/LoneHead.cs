@@ -3,16 +3,13 @@ using Kvasir.Attention.Heads;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
-using Kvasir.Models;
-using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Support;
 
 /// <summary>One KV head with random rows, and one random query of its group, without an engine.</summary>
 internal sealed class LoneHead : IDisposable
 {
-    private readonly KvCache _cache;
-    private readonly AttentionScratch _scratch;
+    private readonly TestHead _head;
     private readonly float[] _queries;
     private readonly HeadPlace _place;
 
@@ -20,16 +17,14 @@ internal sealed class LoneHead : IDisposable
     {
         _place = place;
         var random = new Random(seed);
-        _cache = new KvCache(KvFormat.F32, 1, 1, place.Dim, 16 << 20);
-        Head = new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0);
+        _head = new TestHead(place, KvFormat.F32);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
-            Head.Append([.. Normal(random, place.Dim).Select(x => keyScale * x)], [.. Normal(random, place.Dim).Select(x => valueScale * x)]);
-        _queries = Normal(random, place.GroupHeads * place.Dim);
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), KvFormat.F32, place.MaxRows);
+            Head.Append([.. TestHead.Normal(random, place.Dim).Select(x => keyScale * x)], [.. TestHead.Normal(random, place.Dim).Select(x => valueScale * x)]);
+        _queries = TestHead.Normal(random, place.GroupHeads * place.Dim);
     }
 
-    public KvHead Head { get; }
+    public KvHead Head => _head.Rows;
 
     /// <summary>Rows that the last call read.</summary>
     public HashSet<int> LastRead { get; } = [];
@@ -41,8 +36,7 @@ internal sealed class LoneHead : IDisposable
     public float[] Attend(Selector selector, int position)
     {
         LastRead.Clear();
-        var watched = new Watched(selector, LastRead);
-        return Decode(watched, position + 1).Output.ToArray();
+        return _head.Attend(new WatchedSelector(selector, LastRead), _queries, position + 1).Output.ToArray();
     }
 
     /// <summary>Makes every query the key of a row, many times over.</summary>
@@ -77,7 +71,7 @@ internal sealed class LoneHead : IDisposable
     /// <summary>Of each query the sum of e^score times values, then that of e^score alone: [group, dim + 1].</summary>
     public double[] Sums(Selector selector)
     {
-        var sum = Decode(selector, Head.RowCount);
+        var sum = _head.Attend(selector, _queries, Head.RowCount);
         var sums = new double[_place.GroupHeads * (_place.Dim + 1)];
         for (var head = 0; head < _place.GroupHeads; head++)
         {
@@ -93,9 +87,8 @@ internal sealed class LoneHead : IDisposable
     /// <summary>Tells a selector of rows that the head already holds, and builds what waits then.</summary>
     public void AppendTo(Selector selector, int first, int count)
     {
-        var head = new AttentionHead(Head, selector);
-        head.Append(first, count);
-        head.Build(_scratch.Index);
+        _head.With(selector).Append(first, count);
+        _head.Build(selector);
     }
 
     /// <summary>Ends a prompt of all rows, and builds what waits then.</summary>
@@ -104,7 +97,7 @@ internal sealed class LoneHead : IDisposable
     /// <summary>Ends a prompt of only the first <paramref name="count"/> rows.</summary>
     public void EndPrompt(Selector selector, int count)
     {
-        var copy = new SequenceCache(_cache.Pool, 1, 1, _place.MaxRows).Head(0, 0);
+        var copy = _head.NewRows();
         Assert.True(copy.TryReserve(_place.MaxRows));
         var (key, value) = (new float[_place.Dim], new float[_place.Dim]);
         for (var row = 0; row < count; row++)
@@ -137,48 +130,11 @@ internal sealed class LoneHead : IDisposable
             Head.Append(!keys || rows.Contains(row) ? kept[row].Key : nothing, rows.Contains(row) ? kept[row].Value : nothing);
     }
 
-    public void Dispose()
-    {
-        _scratch.Dispose();
-        _cache.Dispose();
-    }
+    public void Dispose() => _head.Dispose();
 
     private void EndPrompt(Selector selector, KvHead rows)
     {
-        var head = new AttentionHead(rows, selector);
-        head.EndPrompt();
-        head.Build(_scratch.Index);
-    }
-
-    private SoftmaxSum Decode(Selector selector, int end)
-    {
-        var counts = default(SelectionCounts);
-        return new AttentionHead(Head, selector).Attend(_queries, (0, end), default, _scratch, ref counts);
-    }
-
-    private static float[] Normal(Random random, int count)
-    {
-        var values = new float[count];
-        for (var i = 0; i < count; i++)
-            values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
-        return values;
-    }
-
-    private sealed class Watched(Selector selector, HashSet<int> read) : Selector
-    {
-        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => selector.Reweight(rows, listed, scores, stride);
-
-        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) =>
-            selector.Weighed(rows, listed, weights, stride, max);
-
-        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
-        {
-            var more = selector.Select(query, round, sum, selection);
-            foreach (var row in selection.Rows)
-                read.Add(row);
-            foreach (var (first, count) in selection.Ranges)
-                read.UnionWith(Enumerable.Range(first, count));
-            return more;
-        }
+        new AttentionHead(rows, selector).EndPrompt();
+        _head.Build(selector);
     }
 }

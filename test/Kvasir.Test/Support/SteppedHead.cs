@@ -1,11 +1,8 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Heads;
 using Kvasir.Attention.Observation;
-using Kvasir.Cache;
-using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Hashing;
-using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Support;
 
@@ -17,24 +14,21 @@ internal sealed class SteppedHead : IDisposable
 {
     private readonly AttentionPolicy _policy;
     private readonly HeadPlace _place;
-    private readonly KvCache _cache;
-    private readonly AttentionScratch _scratch;
-    private readonly AttentionHead _head;
+    private readonly TestHead _head;
+    private readonly Selector _selector;
     private readonly ulong _seed;
     private readonly ObservedWeights _observed;
 
     public SteppedHead(AttentionPolicy policy, HeadPlace place, KvFormat kv, ulong seed)
     {
         (_policy, _place, _seed) = (policy, place, seed);
-        _cache = new KvCache(kv, 1, 1, place.Dim, 16 << 20);
-        _head = new AttentionHead(new SequenceCache(_cache.Pool, 1, 1, place.MaxRows).Head(0, 0), policy.CreateSelector(place));
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), kv, place.MaxRows);
+        (_head, _selector) = (new TestHead(place, kv), policy.CreateSelector(place));
         _observed = new ObservedWeights(place.GroupHeads, place.MaxRows);
     }
 
     public int RowCount => _head.Rows.RowCount;
 
-    public long IndexBytes => _head.Selector.IndexBytes;
+    public long IndexBytes => _selector.IndexBytes;
 
     /// <summary>The most that the index may hold now.</summary>
     public long IndexBytesAllowed(int promptRows) => _policy.IndexBytesAt(_place, promptRows, RowCount);
@@ -45,38 +39,37 @@ internal sealed class SteppedHead : IDisposable
         var first = RowCount;
         while (RowCount < end)
             AddRow(story);
-        _head.Append(first, end - first);
-        var watched = _head with { Selector = new ReportingAllRows(_head.Selector) };
+        _head.With(_selector).Append(first, end - first);
+        var watched = new ReportingAllRows(_selector);
         for (var position = Math.Max(first, end - _policy.ObservedPromptRows); position < end; position++)
             Attend(watched, story, position, observes: true);
-        _head.EndPrompt();
-        _head.Build(_scratch.Index);
+        _head.With(_selector).EndPrompt();
+        _head.Build(_selector);
     }
 
     /// <summary>One generated token: its output, [group, dim], and behind it the rows that were read, in order.</summary>
     public float[] Step(int story)
     {
         AddRow(story);
-        _head.Append(RowCount - 1, 1);
+        _head.With(_selector).Append(RowCount - 1, 1);
         var read = new SortedSet<int>();
-        var output = Attend(_head with { Selector = new Watched(_head.Selector, read) }, story, RowCount - 1, _policy.ObservesDecode);
-        _head.Build(_scratch.Index);
+        var output = Attend(new WatchedSelector(_selector, read), story, RowCount - 1, _policy.ObservesDecode);
+        _head.Build(_selector);
         return [.. output, .. read];
     }
 
-    public void Mark() => _head.Mark();
+    public void Mark() => _head.With(_selector).Mark();
 
     public void Truncate(int rows)
     {
         _head.Rows.Truncate(rows);
-        _head.Selector.Truncate(rows);
+        _selector.Truncate(rows);
     }
 
     public void Dispose()
     {
-        _head.Selector.Dispose();
-        _scratch.Dispose();
-        _cache.Dispose();
+        _selector.Dispose();
+        _head.Dispose();
     }
 
     private void AddRow(int story)
@@ -85,11 +78,11 @@ internal sealed class SteppedHead : IDisposable
         _head.Rows.Append(Normal(story, RowCount, 0, _place.Dim), Normal(story, RowCount, 1, _place.Dim));
     }
 
-    private float[] Attend(AttentionHead head, int story, int position, bool observes)
+    private float[] Attend(Selector selector, int story, int position, bool observes)
     {
         var counts = default(SelectionCounts);
         var queries = Normal(story, position, 2, _place.GroupHeads * _place.Dim);
-        return head.Attend(queries, (0, position + 1), new Watchers(observes ? _observed : null, null), _scratch, ref counts).Output.ToArray();
+        return _head.Attend(selector, queries, position + 1, new Watchers(observes ? _observed : null, null), ref counts).Output.ToArray();
     }
 
     // Keys lie around a mean, so that some rows collect more than others.
@@ -100,25 +93,5 @@ internal sealed class SteppedHead : IDisposable
         for (var i = 0; i < count; i++)
             values[i] = (float)CounterNoise.Normal(seed, (ulong)i) + (what == 0 && position % 7 == 0 ? 0.5f : 0);
         return values;
-    }
-
-    private sealed class Watched(Selector selector, SortedSet<int> read) : Selector
-    {
-        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => selector.Reweight(rows, listed, scores, stride);
-
-        public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) =>
-            selector.Weighed(rows, listed, weights, stride, max);
-
-        public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride) => selector.Observe(position, rows, weights, stride);
-
-        public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)
-        {
-            var more = selector.Select(query, round, sum, selection);
-            foreach (var row in selection.Rows)
-                read.Add(row);
-            foreach (var (first, count) in selection.Ranges)
-                read.UnionWith(Enumerable.Range(first, count));
-            return more;
-        }
     }
 }

@@ -3,7 +3,6 @@ using Kvasir.Attention.Heads;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
-using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Support;
 
@@ -13,8 +12,7 @@ namespace Kvasir.Test.Support;
 /// </summary>
 internal sealed class SyntheticHead : IDisposable
 {
-    private readonly KvCache _cache;
-    private readonly AttentionScratch _scratch;
+    private readonly TestHead _head;
     private readonly HeadPlace _place;
     private readonly float[] _queries;
     private readonly float[] _keys;
@@ -33,8 +31,8 @@ internal sealed class SyntheticHead : IDisposable
         for (var i = 0; i < dim; i++)
             scale[i] = Math.Pow(i + 1, -decay);
         var length = 1.5 * Math.Sqrt(scale.Sum(static x => x * x) / dim);
-        var (mean, shift, matrix) = (Normal(random, dim), Normal(random, dim), Normal(random, dim * dim));
-        (_keys, _values, _queries) = (Normal(random, rows * dim), Normal(random, rows * dim), Normal(random, place.GroupHeads * dim));
+        var (mean, shift, matrix) = (TestHead.Normal(random, dim), TestHead.Normal(random, dim), TestHead.Normal(random, dim * dim));
+        (_keys, _values, _queries) = (TestHead.Normal(random, rows * dim), TestHead.Normal(random, rows * dim), TestHead.Normal(random, place.GroupHeads * dim));
         for (var i = 0; i < _keys.Length; i++)
             _keys[i] *= (float)scale[i % dim];
         for (var row = 0; row < rows; row++)
@@ -60,24 +58,22 @@ internal sealed class SyntheticHead : IDisposable
                 _queries[head * dim + i] *= (float)factor;
         }
 
-        _cache = new KvCache(KvFormat.F32, 1, 1, dim, 4L * rows * dim * sizeof(float));
-        Head = new SequenceCache(_cache.Pool, 1, 1, rows).Head(0, 0);
+        _head = new TestHead(place, KvFormat.F32, 4L * rows * dim * sizeof(float));
         Assert.True(Head.TryReserve(rows));
         for (var row = 0; row < rows; row++)
             Head.Append(_keys.AsSpan(row * dim, dim), _values.AsSpan(row * dim, dim));
-        _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, dim, null), KvFormat.F32, rows);
     }
 
-    public KvHead Head { get; }
+    public KvHead Head => _head.Rows;
 
     /// <summary>The policy's selector, told of all rows as a prompt.</summary>
     public Selector Selector(string policy)
     {
         var selector = PolicyCatalog.Parse(policy).CreateSelector(_place);
-        var head = new AttentionHead(Head, selector);
+        var head = _head.With(selector);
         head.Append(0, Head.RowCount);
         head.EndPrompt();
-        head.Build(_scratch.Index);
+        _head.Build(selector);
         return selector;
     }
 
@@ -95,7 +91,7 @@ internal sealed class SyntheticHead : IDisposable
         var counts = default(SelectionCounts);
         for (var at = 0; at < positions; at++)
         {
-            var sum = new AttentionHead(Head, selector).Attend(_queries, (0, rows - at), default, _scratch, ref counts);
+            var sum = _head.Attend(selector, _queries, rows - at, default, ref counts);
             for (var head = 0; head < group; head++)
             {
                 var own = exact.AsSpan(head * (dim + 1), dim + 1);
@@ -130,7 +126,7 @@ internal sealed class SyntheticHead : IDisposable
     {
         var (group, dim) = (_place.GroupHeads, _place.Dim);
         var counts = default(SelectionCounts);
-        var sum = new AttentionHead(Head, selector).Attend(_queries, (0, Head.RowCount), default, _scratch, ref counts);
+        var sum = _head.Attend(selector, _queries, Head.RowCount, default, ref counts);
         var errors = new double[group];
         for (var head = 0; head < group; head++)
         {
@@ -144,19 +140,7 @@ internal sealed class SyntheticHead : IDisposable
         return (errors, (double)counts.Reads.RowsRead / Head.RowCount);
     }
 
-    public void Dispose()
-    {
-        _scratch.Dispose();
-        _cache.Dispose();
-    }
-
-    private static float[] Normal(Random random, int count)
-    {
-        var values = new float[count];
-        for (var i = 0; i < count; i++)
-            values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
-        return values;
-    }
+    public void Dispose() => _head.Dispose();
 
     private double[] Answer(int head)
     {

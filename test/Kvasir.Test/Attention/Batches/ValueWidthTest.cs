@@ -57,8 +57,8 @@ public sealed class ValueWidthTest
             Assert.True(sequence.TryReserve(RowCount));
             _head = sequence.Head(0, 0);
             for (var row = 0; row < RowCount; row++)
-                _head.Append(Normal(random, keyDim), Normal(random, valueDim));
-            _queries = [.. Normal(random, Group * keyDim).Select(x => 2 * x / MathF.Sqrt(keyDim))];
+                _head.Append(TestHead.Normal(random, keyDim), TestHead.Normal(random, valueDim));
+            _queries = [.. TestHead.Normal(random, Group * keyDim).Select(x => 2 * x / MathF.Sqrt(keyDim))];
         }
 
         public float[] Attend(AttentionPolicy policy)
@@ -114,14 +114,6 @@ public sealed class ValueWidthTest
         {
             _scratch.Dispose();
             _cache.Dispose();
-        }
-
-        private static float[] Normal(Random random, int count)
-        {
-            var values = new float[count];
-            for (var i = 0; i < count; i++)
-                values[i] = MathF.Sqrt(-2 * MathF.Log(1 - random.NextSingle())) * MathF.Cos(2 * MathF.PI * random.NextSingle());
-            return values;
         }
     }
 }
