@@ -9,6 +9,7 @@ namespace Kvasir.Tools.Test;
 public sealed class TidyTest
 {
     private const int MaxFileLines = 400;
+    private const int MaxLineCharacters = 160;
     private const int MaxSharedFileLines = 250;
     private const int MaxMethodLines = 60;
     private const int MaxFolderDepth = 2;
@@ -24,6 +25,8 @@ public sealed class TidyTest
         "TokenLogprob", "WaitReason", "WorkerPool",
     ];
 
+    private static readonly string[] Later = ["src/Kvasir.Server", "src/Kvasir.Cli/Serve"];
+
     internal static readonly string Root = FindRoot();
     private static readonly Assembly[] Assemblies = [typeof(Kvasir.Kernels.Memory.NativeView).Assembly, typeof(Engine).Assembly, typeof(Kvasir.Evaluation.TaskCatalog).Assembly, Assembly.Load("Kvasir.Server"), Assembly.Load("Kvasir.Cli")];
 
@@ -33,6 +36,15 @@ public sealed class TidyTest
         let lines = File.ReadAllLines(file).Length
         where lines > MaxFileLines
         select $"{Shown(file)}: {lines} lines");
+
+    // The server, and the verbs that serve and ask it, are next.
+    [Fact]
+    public void LinesAreShort() => Assert.Empty(
+        from file in SourceFiles("src", "bench", "samples")
+        where !Later.Any(folder => Shown(file).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        from line in File.ReadLines(file).Select((text, index) => (text.Length, number: index + 1))
+        where line.Length > MaxLineCharacters
+        select $"{Shown(file)}:{line.number}: {line.Length} characters");
 
     [Fact]
     public void MethodsAreShort() => Assert.Empty(
