@@ -186,6 +186,31 @@ public sealed class TidyTest
         where Regex.IsMatch(line, @"(\b(is|is not|case|or)|[=!]=) (KvFormat|RowCodec)\.(?!Pair|Find|Plain)\w+|\b(KvFormat|RowCodec)\.\w+ (=>|[=!]=)|\.(Keys|Values|Codec) is \w+Codec")
         select $"{Shown(file)}: {line.Trim()}");
 
+    // What is known of a row from one call to the next is its number: where it lies may have changed, and may not be in memory. PagedRows cannot be kept at all.
+    [Fact]
+    public void NobodyKeepsTheAddressOfARow()
+    {
+        // Rows of a step, and memory of one's own; page tables alone know where pages are.
+        string[] kept = ["HeadRows", "NewRows", "Segment", "PageTable"];
+        Assert.True(typeof(Kvasir.Kernels.Attention.Formats.PagedRows).IsByRefLike);
+        Assert.Empty(
+            from type in typeof(Engine).Assembly.GetTypes()
+            where type.Namespace is { } space && (space.StartsWith("Kvasir.Attention", StringComparison.Ordinal) || space == "Kvasir.Cache")
+            where !type.IsByRefLike && !kept.Contains(type.Name)
+            from field in type.GetFields(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly)
+            let held = field.FieldType.IsArray ? field.FieldType.GetElementType()! : field.FieldType
+            where held.IsPointer || held == typeof(nint) || held == typeof(Kvasir.Kernels.Memory.NativeView)
+            select $"{type.FullName}.{field.Name}");
+        // And nobody else can ask.
+        Assert.Equal(
+            ["Cache"],
+            from file in SourceFiles("src")
+            where Regex.IsMatch(File.ReadAllText(file), @"\b(_?pool|_?pages|_?table|Pool)\.(Address|Bytes)\(")
+            select Path.GetFileName(Path.GetDirectoryName(file))! into folder
+            group folder by folder into folders
+            select folders.Key);
+    }
+
     [Fact]
     public void EveryPolicyIsInTheCatalogue()
     {

@@ -1,5 +1,6 @@
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 
 namespace Kvasir.Cache;
@@ -18,11 +19,12 @@ public sealed class KvCache : IDisposable
     }
 
     /// <param name="memory">What pages, and all else that comes and goes with a sequence, are taken from.</param>
+    /// <param name="slabs">Where the memory of pages comes from; null for the system's.</param>
     /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
-    public KvCache(KvFormat format, AttentionShape shape, MemoryBudget memory)
+    public KvCache(KvFormat format, AttentionShape shape, MemoryBudget memory, SlabSource? slabs = null)
     {
         (_layerCount, _kvHeadCount) = (shape.LayerCount, shape.KvHeadCount);
-        Pool = new PagePool(new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens), memory);
+        Pool = new PagePool(new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens), memory, slabs);
         Prefixes = new PrefixCache(Pool, HeadCount);
         Pool.Prefixes = Prefixes;
         var (limitBytes, needed) = (memory.LimitBytes, PageBytes(1) + OpenPageBytes);

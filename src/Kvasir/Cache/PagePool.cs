@@ -49,9 +49,10 @@ public sealed class PagePool : IDisposable
     }
 
     /// <param name="layout">Where rows lie in a page of <see cref="PageTokens"/>.</param>
-    /// <param name="memory">What slabs are taken from.</param>
+    /// <param name="memory">What slabs are counted in.</param>
+    /// <param name="slabs">Where they come from; null for the system's memory.</param>
     /// <exception cref="KvasirException">The limit is smaller than one page.</exception>
-    public PagePool(PageLayout layout, MemoryBudget memory)
+    public PagePool(PageLayout layout, MemoryBudget memory, SlabSource? slabs = null)
     {
         ArgumentNullException.ThrowIfNull(layout);
         ArgumentOutOfRangeException.ThrowIfNotEqual(layout.PageTokens, PageTokens, nameof(layout));
@@ -66,7 +67,7 @@ public sealed class PagePool : IDisposable
         _slabPages = Math.Clamp((int)Math.Min(SlabTargetBytes, limitBytes / FewestSlabs) / PageBytes, 1, PageLimit);
         // The last slab may be cut short: the limit counts pages, not slabs.
         _slabUse = new int[(PageLimit + _slabPages - 1) / _slabPages];
-        _arena = new NativeArena(_slabUse.Length);
+        _arena = new NativeArena(_slabUse.Length, slabs ?? SlabSource.System);
         _free = new int[PageLimit];
         _owners = new int[PageLimit];
         _isKept = new bool[PageLimit];
@@ -168,10 +169,10 @@ public sealed class PagePool : IDisposable
     }
 
     /// <summary>Where a page begins: a multiple of 64 bytes.</summary>
-    public nint Address(int page) => _arena.Address(page / _slabPages, page % _slabPages * PageBytes);
+    internal nint Address(int page) => _arena.Address(page / _slabPages, page % _slabPages * PageBytes);
 
     /// <summary>A part of a page, for writing it.</summary>
-    public Span<byte> Bytes(int page, int offset, int length) => _arena.Span(page / _slabPages, (page % _slabPages * PageBytes) + offset, length);
+    internal Span<byte> Bytes(int page, int offset, int length) => _arena.Span(page / _slabPages, (page % _slabPages * PageBytes) + offset, length);
 
     /// <summary>Whether so many pages, and so much memory beside them, can be taken now. What nobody computes with makes room, if that is enough.</summary>
     internal bool HasRoom(long pages, long besideBytes)

@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir;
 
@@ -21,6 +22,12 @@ public sealed record EngineOptions
     /// <see cref="Memory"/> allows.
     /// </summary>
     public long KvMemoryBytes { get; init; }
+
+    /// <summary>
+    /// Where the memory of keys and values comes from: null for the system's, otherwise what can be addressed as memory is, such as a file that is
+    /// mapped. It is counted as memory all the same.
+    /// </summary>
+    public SlabSource? KvSlabs { get; init; }
 
     /// <summary>
     /// What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.

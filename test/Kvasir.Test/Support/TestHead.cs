@@ -34,7 +34,7 @@ internal sealed class TestHead : IDisposable
 
     /// <param name="queries">[group, dim]</param>
     /// <param name="end">The rows before it are in sight.</param>
-    public SoftmaxSum Attend(Selector selector, ReadOnlySpan<float> queries, int end, Watchers watchers, ref SelectionCounts counts) =>
+    public SoftmaxSum Attend(Selector selector, ReadOnlySpan<float> queries, int end, scoped in Watchers watchers, scoped ref SelectionCounts counts) =>
         With(selector).Attend(queries, (0, end), watchers, _scratch, ref counts);
 
     /// <summary>The same, of which nobody is told.</summary>

@@ -81,7 +81,7 @@ public sealed class RowLayoutTest
         {
             (_type, _dim, _pageTokens) = (type, dim, pageTokens);
             PageBytes = type.Page(dim, pageTokens).Bytes;
-            _memory = new NativeArena(1);
+            _memory = new NativeArena(1, SlabSource.System);
             Assert.True(_memory.TryAdd(0, pageCount * PageBytes));
             _pages = [.. Enumerable.Range(0, pageCount).Select(page => _memory.Address(0, page * PageBytes))];
         }
