@@ -31,7 +31,6 @@ public sealed class Engine : IDisposable
     private readonly Scheduler _scheduler;
     private readonly PrefixReuse _prefixes;
     private readonly EngineStep _step;
-    private readonly AttentionMeter _meter;
     private readonly RequestLimits _limits;
     private readonly int _mostTokens;
     private readonly UseCount _uses = new();
@@ -68,7 +67,6 @@ public sealed class Engine : IDisposable
         _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers);
         _scheduler = new Scheduler(_cache, _pass.Shared, bytes, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
-        _meter = new AttentionMeter();
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,
@@ -180,7 +178,7 @@ public sealed class Engine : IDisposable
 
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
     internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
-        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Spec.Entry.Name, _meter);
+        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Spec.Entry.Name, AttentionMeter.Shared);
 
     /// <summary>Checks a request, on the thread of whoever asks, which may be any.</summary>
     /// <inheritdoc cref="Submit"/>
@@ -264,7 +262,6 @@ public sealed class Engine : IDisposable
         _pass.Dispose();
         _cache.Dispose();
         _memory.Leave();
-        _meter.Dispose();
     }
 
     private void DisposeWorkers() => (_options.Workers is null ? _pool : null)?.Dispose();

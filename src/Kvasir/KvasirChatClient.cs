@@ -4,6 +4,7 @@ using Kvasir.Attention.Policies;
 using Kvasir.Calls;
 using Kvasir.Files;
 using Kvasir.Ground;
+using Kvasir.Requests;
 using Kvasir.Structure;
 using Kvasir.Text;
 using Microsoft.Extensions.AI;
@@ -102,16 +103,16 @@ public sealed class KvasirChatClient : IChatClient
         var turns = _format.Fitted(ChatMessages.Turns(messages, options));
         var prompt = _model.EncodeChat(turns, new ChatTemplateOptions { Tools = tools.Descriptions }, _template);
         var thinks = _format.OpensReasoning(prompt, _model.Tokenizer);
-        var sequence = new Sequence(prompt, Generation(options, tools, thinks));
+        var stops = options?.StopSequences is { } given ? StopMatcher.Checked(given.AsReadOnly()) : [];
+        var sequence = new Sequence(prompt, Generation(options, tools, thinks) with { Stop = AnswerFormat.ControlStops(stops, _model.Tokenizer) });
         await _loop.SubmitAsync(sequence).ConfigureAwait(false);
         var responseId = $"kvasir-{Guid.NewGuid():N}";
-        IReadOnlyList<string>? stops = options?.StopSequences is { } given ? [.. given] : null;
         var contents = new ChatContents(new AnswerSplitter(_format, tools.AreLookedFor, tools.IsParallel, thinks, stops));
         try
         {
             await foreach (var token in sequence.ReadAllAsync(cancellationToken).ConfigureAwait(false))
             {
-                foreach (var content in contents.Push(token))
+                foreach (var content in contents.Push(token.Token, token.Text))
                     yield return Update(responseId, [content]);
                 if (contents.IsOver)
                     break;
@@ -158,7 +159,6 @@ public sealed class KvasirChatClient : IChatClient
         return new GenerationOptions
         {
             MaxTokens = options?.MaxOutputTokens,
-            Stop = options?.StopSequences is { } stops ? AnswerFormat.ControlStops([.. stops], _model.Tokenizer) : [],
             Attention = policy,
             AuditShare = options?.AdditionalProperties?.TryGetValue(AuditKey, out var share) == true ? AuditShare(share) : null,
             Sampling = Sampling(options, tools),

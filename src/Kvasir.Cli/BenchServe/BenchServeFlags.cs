@@ -51,7 +51,7 @@ internal static class BenchServeFlags
 
     public static readonly ValueFlag<LoadGoal[]> Goals = new(
         "--goodput", "Count requests that stay within this many milliseconds: ttft, tpot or e2el, as ttft:2000",
-        new("NAME:MS", "of the form ttft:MS, tpot:MS or e2el:MS", TryGoal) { Join = Joined });
+        new("GOAL", "of the form ttft:MS, tpot:MS or e2el:MS", TryGoal) { Join = Joined });
 
     public static readonly ValueFlag<double[]> Percentiles = new(
         "--percentiles", "Which percentiles of each time are told, as 50,90,99",

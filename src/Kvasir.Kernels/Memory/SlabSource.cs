@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace Kvasir.Kernels.Memory;
 
 /// <summary>
-/// Where slabs come from: the system's memory, or whatever else can be read and written at an address, such as a file that is mapped. One thread at a time asks.
+/// Where slabs come from: the system's memory, or whatever else can be read and written at an address, such as a file that is mapped. One thread at a time
+/// asks.
 /// </summary>
 public abstract unsafe class SlabSource
 {

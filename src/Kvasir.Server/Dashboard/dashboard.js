@@ -222,7 +222,9 @@ class Chart {
     const base = samples.map(() => 0);
     this.series.forEach((line, k) => {
       const levels = samples.map((sample, i) => value(sample, line) + (this.stacked ? base[i] : 0));
-      const forward = levels.map((level, i) => `${i ? "L" : "M"}${this.x(i).toFixed(1)} ${y(level).toFixed(1)}`).join("");
+      // A line has gaps where nothing was known.
+      const isKnown = i => this.stacked || samples[i]?.[line.name] !== undefined;
+      const forward = levels.map((level, i) => isKnown(i) ? `${i && isKnown(i - 1) ? "L" : "M"}${this.x(i).toFixed(1)} ${y(level).toFixed(1)}` : "").join("");
       const back = base.map((level, i) => `L${this.x(i).toFixed(1)} ${y(level).toFixed(1)}`).reverse().join("");
       this.paths[k].setAttribute("d", this.stacked ? `${forward}${back}Z` : forward);
       if (this.stacked) levels.forEach((level, i) => base[i] = level);

@@ -21,13 +21,14 @@ internal sealed class ChatContents(AnswerSplitter splitter)
     /// <summary>Of these, what the model thought, with the marks around it.</summary>
     public int ReasoningTokens { get; private set; }
 
-    public IEnumerable<AIContent> Push(GeneratedToken token)
+    /// <param name="token">-1 for text that waited for no token.</param>
+    public IEnumerable<AIContent> Push(int token, string text)
     {
         var thinks = splitter.IsReasoning;
-        var parts = splitter.Push(token.Text);
-        if (token.Token >= 0)
+        var parts = splitter.Push(text);
+        if (token >= 0)
             TokenCount++;
-        if (token.Token >= 0 && (thinks || splitter.IsReasoning))
+        if (token >= 0 && (thinks || splitter.IsReasoning))
             ReasoningTokens++;
         return parts.Select(Content).OfType<AIContent>();
     }

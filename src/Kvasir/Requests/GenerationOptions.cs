@@ -115,9 +115,6 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, "sampling is null; leave it out for the defaults");
         if (Stop is null)
             throw new KvasirException(KvasirError.BadOption, "the list of stop strings is null; an empty one stands for none");
-        // Before they are copied: a list may say that it is longer than memory.
-        if (Stop.Count > StopMatcher.MaxStops)
-            throw new KvasirException(KvasirError.BadOption, $"{Stop.Count} stop strings are more than the {StopMatcher.MaxStops} allowed");
         if (ShownControls is null)
             throw new KvasirException(KvasirError.BadOption, "the list of control tokens that are shown is null; an empty one stands for none");
         var own = this with
@@ -126,7 +123,7 @@ public sealed record GenerationOptions
             GivenTokens = GivenTokens.ToArray(),
             Cache = Cache && Hidden is null,
             Sampling = Sampling.Checked(vocabularySize),
-            Stop = [.. Stop],
+            Stop = StopMatcher.Checked(Stop),
         };
         if (Constraint?.VocabularySize > vocabularySize)
             throw new KvasirException(
@@ -160,7 +157,5 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, $"the tenant has {Bytes(Tenant)} bytes, and at most {MostNameBytes} are allowed");
         if (CacheSalt is not null && Bytes(CacheSalt) is < 1 or > MostNameBytes)
             throw new KvasirException(KvasirError.BadOption, $"the cache salt has {Bytes(CacheSalt)} bytes; 1 to {MostNameBytes} are allowed");
-        for (var i = 0; i < Stop.Count; i++)
-            StopMatcher.Validate(Stop[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {Stop.Count} is null"));
     }
 }

@@ -36,11 +36,22 @@ internal sealed class StopMatcher
     /// <summary>The stop string that ended the text; -1 while none has.</summary>
     public int MatchedStop { get; private set; } = -1;
 
-    public static void Validate(string stop)
+    /// <summary>A copy of stop strings that somebody else may hold.</summary>
+    /// <exception cref="KvasirException">There are too many, or one is null, empty or too long.</exception>
+    public static string[] Checked(IReadOnlyCollection<string> stops)
     {
-        var bytes = Encoding.UTF8.GetByteCount(stop);
-        if (bytes is 0 or > MaxStopBytes)
-            throw new KvasirException(KvasirError.BadOption, $"a stop string of {bytes} bytes is outside 1 to {MaxStopBytes}");
+        // Before they are copied: a list may say that it is longer than memory.
+        if (stops.Count > MaxStops)
+            throw new KvasirException(KvasirError.BadOption, $"{stops.Count} stop strings are more than the {MaxStops} allowed");
+        string[] own = [.. stops];
+        for (var i = 0; i < own.Length; i++)
+        {
+            var bytes = Encoding.UTF8.GetByteCount(own[i] ?? throw new KvasirException(KvasirError.BadOption, $"stop string {i} of {own.Length} is null"));
+            if (bytes is 0 or > MaxStopBytes)
+                throw new KvasirException(KvasirError.BadOption, $"a stop string of {bytes} bytes is outside 1 to {MaxStopBytes}");
+        }
+
+        return own;
     }
 
     /// <summary>Released text; another thread may read what was released before it looked.</summary>

@@ -63,7 +63,7 @@ public sealed class AnthropicClientTest
         foreach (var streams in (bool[])[false, true])
         {
             given.Clear();
-            var options = new ChatOptions { Tools = [sun], ToolMode = ChatToolMode.RequireSpecific("sun"), MaxOutputTokens = 60 };
+            var options = new ChatOptions { Tools = [sun], ToolMode = ChatToolMode.RequireSpecific("sun"), MaxOutputTokens = 60, Temperature = 0 };
             var response = streams
                 ? await chat.GetStreamingResponseAsync("How many?", options).ToChatResponseAsync()
                 : await chat.GetResponseAsync("How many?", options);

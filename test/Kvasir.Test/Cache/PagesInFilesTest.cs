@@ -37,12 +37,10 @@ public sealed class PagesInFilesTest : IDisposable
                 Assert.Equal(expected[i].Logprobs, answers[i].Logprobs);
             }
 
-            Assert.True(slabs.Taken > 0);
-            // What was written is in the files.
-            Assert.Contains(_folder.EnumerateFiles(), static file => File.ReadAllBytes(file.FullName).AsSpan().ContainsAnyExcept((byte)0));
         }
 
-        Assert.Equal(slabs.Taken, slabs.Returned);
+        Assert.True(slabs.Taken > 0);
+        Assert.Equal((slabs.Taken, true), (slabs.Returned, slabs.WasWritten));
         Assert.Empty(_folder.EnumerateFiles());
     }
 
@@ -67,6 +65,9 @@ public sealed class PagesInFilesTest : IDisposable
 
         public int Returned { get; private set; }
 
+        /// <summary>Whether anything was in the files that were given back.</summary>
+        public bool WasWritten { get; private set; }
+
         public override bool TryTake(int bytes, out NativeView slab)
         {
             slab = default;
@@ -89,6 +90,7 @@ public sealed class PagesInFilesTest : IDisposable
             taken.View.SafeMemoryMappedViewHandle.ReleasePointer();
             taken.View.Dispose();
             taken.File.Dispose();
+            WasWritten |= File.ReadAllBytes(taken.Path).AsSpan().ContainsAnyExcept((byte)0);
             File.Delete(taken.Path);
             Returned++;
         }

@@ -81,8 +81,7 @@ public sealed class NotFiniteTest : IDisposable
         scores[0] = float.NaN;
         comparison.Keep(scores, 1, AttentionScratch.DecodeRows);
         comparison.Take(scores, 1, AttentionScratch.DecodeRows);
-        using var meter = new AttentionMeter();
-        var audit = new AttentionAudit(1, 1, shape, "x", meter);
+        var audit = new AttentionAudit(1, 1, shape, "x", AttentionMeter.Shared);
         using var scratch = new AttentionScratch(shape, KvFormat.F32, 64);
         using var cache = new Kvasir.Cache.KvCache(KvFormat.F32, 1, 1, 4, 1 << 20);
         var rows = cache.Open(32);

@@ -119,8 +119,8 @@ public sealed class StopMatcherTest
     [Fact]
     public void EmptyAndOverlongStopsAreRefused()
     {
-        Assert.Throws<KvasirException>(() => StopMatcher.Validate(""));
-        var refusal = Assert.Throws<KvasirException>(() => StopMatcher.Validate(new string('x', 257)));
+        Assert.Throws<KvasirException>(() => StopMatcher.Checked([""]));
+        var refusal = Assert.Throws<KvasirException>(() => StopMatcher.Checked([new string('x', 257)]));
         Assert.Contains("257", refusal.Message, StringComparison.Ordinal);
         Assert.Contains("256", refusal.Message, StringComparison.Ordinal);
     }

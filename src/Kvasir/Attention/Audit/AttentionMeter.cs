@@ -4,9 +4,10 @@ using Kvasir.Attention.Heads;
 namespace Kvasir.Attention.Audit;
 
 /// <summary>
-/// An engine's audits as metrics, a measurement for each audited query head, tagged with the policy. Costs a look at a field where nobody listens.
+/// Audits of the process's engines as metrics, a measurement for each audited query head, tagged with the policy. Costs a look at a field where nobody listens.
+/// There is one for all: whoever listens would lose the sums of a meter that goes with its engine, and sums only grow.
 /// </summary>
-internal sealed class AttentionMeter : IDisposable
+internal sealed class AttentionMeter
 {
     /// <summary>Of the meter.</summary>
     public const string Name = "Kvasir.Engine";
@@ -21,12 +22,15 @@ internal sealed class AttentionMeter : IDisposable
     public const string SelectedName = "kvasir.attention.selected.fraction";
 
     private const string PolicyTag = "policy";
-    private readonly Meter _meter = new(Name);
+    private static readonly Meter Own = new(Name);
     private readonly Histogram<double> _errors;
     private readonly Histogram<double> _masses;
     private readonly Histogram<double> _selected;
 
-    public AttentionMeter()
+    /// <summary>The process's.</summary>
+    public static AttentionMeter Shared { get; } = new();
+
+    private AttentionMeter()
     {
         _errors = Shares(ErrorName, "Relative error of audited attention outputs", [0.0001, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]);
         _masses = Shares(MassName, "Dense attention's weight on the rows that were read", [0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1]);
@@ -46,8 +50,6 @@ internal sealed class AttentionMeter : IDisposable
         }
     }
 
-    public void Dispose() => _meter.Dispose();
-
-    private Histogram<double> Shares(string name, string description, double[] boundaries) =>
-        _meter.CreateHistogram(name, unit: "1", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = boundaries });
+    private static Histogram<double> Shares(string name, string description, double[] boundaries) =>
+        Own.CreateHistogram(name, unit: "1", description, tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = boundaries });
 }
