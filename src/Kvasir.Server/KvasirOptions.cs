@@ -11,6 +11,7 @@ public sealed class KvasirOptions
     // No properties: what a configuration says is bound to those.
     private ChatTemplate? _template;
     private EngineOptions? _engine;
+    private Func<ModelOptions, Model>? _made;
 
     /// <summary>A GGUF file, a Hugging Face style folder, or the name of a bundled model; empty where <see cref="ModelsFolder"/> has them all.</summary>
     public string Model { get; set; } = "";
@@ -156,6 +157,12 @@ public sealed class KvasirOptions
 
     /// <summary>An engine's options whole, in place of those above; <see cref="Attention"/> chooses the policy all the same if it is <c>auto</c>.</summary>
     public void UseEngine(EngineOptions engine) => _engine = engine;
+
+    /// <summary>A model that is made and not read from a file; <see cref="Model"/> is its name.</summary>
+    /// <param name="make">Called once, on a thread of its own. The server disposes what it gives.</param>
+    public void UseModel(Func<ModelOptions, Model> make) => _made = make;
+
+    internal Func<ModelOptions, Model>? GivenModel() => _made;
 
     internal ChatTemplate? GivenTemplate() => _template;
 

@@ -16,18 +16,9 @@ internal static class BenchFlags
 
     public static readonly Operand Model = ModelFlags.Model with { IsOptional = true };
 
-    public static readonly ValueFlag<SyntheticShape> Synthetic = new(
-        "--synthetic",
-        $"Random weights in the shape of a model, instead of MODEL: {string.Join(", ", SyntheticShape.Names)}; SHAPE:LAYERS computes fewer layers",
-        new("SHAPE", "a shape", TryParseShape) { Choices = static () => SyntheticShape.Names });
+    public static readonly ValueFlag<SyntheticShape> Synthetic = SyntheticFlags.Shape;
 
-    public static readonly ValueFlag<SyntheticWeights> Weights = new(
-        "--weights",
-        "How a synthetic model's matrices are stored: q4_0, q8_0, q4_k_m or bf16",
-        FlagValues.OneOf("TYPE", Array.ConvertAll(Enum.GetValues<SyntheticWeights>(), static type => (type.ToString().ToLowerInvariant(), type))))
-    {
-        Default = "q4_0",
-    };
+    public static readonly ValueFlag<SyntheticWeights> Weights = SyntheticFlags.Weights;
 
     public static readonly SwitchFlag Machine = new("--machine", "Measure memory bandwidth and multiply-add rates by thread count, and no model");
 
@@ -122,11 +113,4 @@ internal static class BenchFlags
     };
 
     private static bool TryParseTokens(string text, out int tokens) => text == "0" ? (tokens = 0) == 0 : FlagValues.Tokens.Parser(text, out tokens);
-
-    // Unknown ones are refused by name, with those that are known.
-    private static bool TryParseShape(string text, out SyntheticShape shape)
-    {
-        shape = SyntheticShape.Parse(text);
-        return true;
-    }
 }

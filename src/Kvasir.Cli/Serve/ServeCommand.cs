@@ -14,13 +14,13 @@ internal sealed class ServeCommand(Shell shell) : Verb
 
     public override string Name => "serve";
 
-    public override string Summary => "Answer clients of OpenAI's API over HTTP, many at once";
+    public override string Summary => "Answer clients of OpenAI's, Anthropic's and Ollama's APIs over HTTP, many at once";
 
     public override IReadOnlyList<Operand> Operands => [Model];
 
     public override IReadOnlyList<FlagGroup> Flags =>
     [
-        ServeFlags.Listening, ServeFlags.Access, ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
+        ServeFlags.Listening, ServeFlags.Access, new("Random weights", SyntheticFlags.Shape, SyntheticFlags.Weights), ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
         .. EngineFlags.Groups, new("Output", OutputFlags.Quiet),
     ];
 
@@ -29,10 +29,18 @@ internal sealed class ServeCommand(Shell shell) : Verb
         "kvasir serve",
         "kvasir serve model.gguf --port 8080 --context 32k",
         "kvasir serve --models ~/models --memory 24G",
+        "kvasir serve --synthetic llama3.2-1b --context 32k",
         "kvasir serve path/to/folder --kv q8 --kv-memory 8G --max-sequences 4",
     ];
 
     public override string Notes => "Ctrl-C or a termination signal lets requests that are under way end, for --drain-seconds; a second one ends at once.";
+
+    public override string? Refusal(TypedCommand typed)
+    {
+        if (typed.Has(SyntheticFlags.Shape) && typed.Find(Model) is not null)
+            return "MODEL and --synthetic were given; one of them is allowed";
+        return typed.Has(SyntheticFlags.Weights) && !typed.Has(SyntheticFlags.Shape) ? "--weights is for --synthetic; a model's file has its own" : null;
+    }
 
     public override int Run(TypedCommand typed) => ServeRun.Run(shell, typed, typed.Find(Model));
 }

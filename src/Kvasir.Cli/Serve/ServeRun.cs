@@ -74,6 +74,12 @@ internal static class ServeRun
         options.ModelKeepAliveSeconds = typed.Get(ServeFlags.ModelKeepAlive);
         options.LoadTimeoutSeconds = typed.Get(ServeFlags.LoadTimeout);
         options.Warms = !typed.Is(ServeFlags.NoWarmup);
+        if (typed.Find(SyntheticFlags.Shape) is { } shape)
+        {
+            model = shape.Name;
+            options.UseModel(settings => Model.Synthetic(shape, typed.Get(SyntheticFlags.Weights), options: settings));
+        }
+
         var isBundled = model is null && options.ModelsFolder is null;
         options.Model = model ?? (isBundled ? ServeCommand.Bundled : "");
         options.ModelId = typed.Find(ServeFlags.Alias);

@@ -30,7 +30,8 @@ internal sealed class ModelLoader(IOptions<KvasirOptions> options, TimeProvider 
         var engine = ServedModel.EngineOf(own);
         if (SharesMemory)
             engine = engine with { Memory = _shared.Value.Memory, Workers = _shared.Value.Workers };
-        var model = Model.Load(known.Found.Path, new ModelOptions { Repack = own.Repack });
+        var settings = new ModelOptions { Repack = own.Repack };
+        var model = known.IsNamed && own.GivenModel() is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try
         {
             model.Weights.ReadAhead();

@@ -32,6 +32,16 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    public async Task ServeMakesUpWeightsWhereItIsToldTo()
+    {
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--synthetic", "tiny", "--weights", "q8_0", "--port", "0", "--attention", "dense");
+        using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving tiny at (.+)$")) };
+        using var answer = await client.PostAsync(
+            new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"prompt\":[1,2,3],\"max_tokens\":2,\"ignore_eos\":true}"));
+        Assert.Contains("\"completion_tokens\":2", await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task TheCommandThatServePrintsWorksAsPrinted()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense");

@@ -141,7 +141,14 @@ public sealed class SoakTest
     {
         using var connection = new RawConnection(server.Address, receiveBytes: 4 << 10);
         await connection.PostAsync("/v1/completions", $"{{\"prompt\":\"{Words(random)}\",\"max_tokens\":200,\"n\":4,\"ignore_eos\":true,\"stream\":true,\"logprobs\":5}}");
-        await connection.ReadUntilAsync("\n\n");
+        Assert.True(await connection.ReadUntilAsync("\r\n\r\n"));
+        if (connection.Received.StartsWith("HTTP/1.1 503", StringComparison.Ordinal))
+        {
+            Interlocked.Increment(ref tally.Full);
+            return;
+        }
+
+        await connection.ReadUntilAsync("data:");
         Interlocked.Increment(ref tally.Stalled);
     }
 
