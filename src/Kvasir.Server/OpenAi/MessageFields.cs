@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Kvasir.Server.Errors;
@@ -39,9 +40,11 @@ internal static class MessageFields
             return new JsonObject();
         try
         {
+            // Its texts are taken apart when a template reads them, which half a character does not survive.
+            HalfCharacters.Refuse(Encoding.UTF8.GetBytes(text));
             return JsonNode.Parse(text) as JsonObject ?? (JsonNode)JsonValue.Create(text);
         }
-        catch (JsonException)
+        catch (Exception problem) when (problem is JsonException or RequestException)
         {
             return JsonValue.Create(text);
         }

@@ -56,9 +56,9 @@ internal sealed class RequestBody : IDisposable
         var bytes = body.ToArray();
         try
         {
-            var json = JsonDocument.Parse(bytes, Strict);
+            // First: who compares names for duplicates throws at a half of one.
             HalfCharacters.Refuse(bytes);
-            return new RequestBody(json, ignored);
+            return new RequestBody(JsonDocument.Parse(bytes, Strict), ignored);
         }
         catch (JsonException problem)
         {

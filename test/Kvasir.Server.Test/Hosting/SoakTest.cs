@@ -32,9 +32,9 @@ public sealed class SoakTest
             {
                 Attention = Kvasir.Attention.Policies.PolicyCatalog.Dense,
                 Threads = 1,
-                MaxSequences = 6,
+                MaxSequences = 8,
                 KvMemoryBytes = 3 << 20,
-                Queue = new QueueLimits { Sequences = 6 },
+                Queue = new QueueLimits { Sequences = 12 },
             });
             options.WriteTimeoutSeconds = 1;
         });

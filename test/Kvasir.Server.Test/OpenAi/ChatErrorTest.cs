@@ -17,6 +17,7 @@ public sealed class ChatErrorTest
     [InlineData("{}", 400, "invalid_value", "messages")]
     [InlineData("{\"messages\":[]}", 400, "invalid_value", "messages")]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"\\ud83d\"}]}", 400, "invalid_json", "messages[0].content")]
+    [InlineData("{\"messages\":[],\"\\ud83d\":1}", 400, "invalid_json", null)]
     [InlineData("{\"messages\":[{\"role\":\"user\"}]}", 400, "invalid_value", "messages[0].content")]
     [InlineData("{\"messages\":[{\"role\":\"wizard\",\"content\":\"\"}]}", 400, "invalid_value", "messages[0].role")]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image_url\"}]}]}", 400, "unsupported", "messages[0].content[1].type")]
@@ -43,6 +44,16 @@ public sealed class ChatErrorTest
         Assert.Equal((status, code, param), ((int)response.StatusCode, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
         Assert.NotEmpty(error.GetProperty("message").GetString()!);
         Assert.NotEmpty(error.GetProperty("type").GetString()!);
+    }
+
+    [Fact]
+    public async Task ArgumentsWithHalfACharacterStayTheTextThatTheyAre()
+    {
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(Kvasir.Text.ChatTemplate.Parse(MarkedStories.Calls, "calls")));
+        using var response = await server.PostAsync(
+            "/v1/chat/completions",
+            """{"max_tokens":2,"messages":[{"role":"user","content":"a"},{"role":"assistant","tool_calls":[{"id":"x","type":"function","function":{"name":"f","arguments":"{\"a\":\"\\ud800\"}"}}]},{"role":"tool","tool_call_id":"x","content":"b"}]}""");
+        Assert.True((int)response.StatusCode == 200, await response.Content.ReadAsStringAsync());
     }
 
     [Fact]
