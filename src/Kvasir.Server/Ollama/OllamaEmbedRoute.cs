@@ -27,14 +27,14 @@ internal sealed class OllamaEmbedRoute(IOptions<KvasirOptions> options, bool isO
         if (isOlder)
         {
             json.WritePropertyName("embedding");
-            EmbeddingsRoute.WriteNumbers(json, answer.Choices[0].Pool!.Unit());
+            OpenAiEmbedRoute.WriteNumbers(json, answer.Choices[0].Pool!.Unit());
         }
         else
         {
             json.WriteString("model", answer.Model.Id);
             json.WriteStartArray("embeddings");
             foreach (var choice in answer.Choices)
-                EmbeddingsRoute.WriteNumbers(json, choice.Pool!.Unit());
+                OpenAiEmbedRoute.WriteNumbers(json, choice.Pool!.Unit());
             json.WriteEndArray();
             json.WriteNumber("total_duration", OllamaJson.Nanoseconds(answer.ElapsedMs));
             json.WriteNumber("load_duration", 0);

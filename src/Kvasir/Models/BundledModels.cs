@@ -5,9 +5,6 @@ namespace Kvasir.Models;
 /// </summary>
 public static class BundledModels
 {
-    private const string Extension = ".gguf";
-    private const string Configuration = "config.json";
-
     private static string Folder => Path.Combine(AppContext.BaseDirectory, "models");
 
     /// <summary>In alphabetical order.</summary>
@@ -16,21 +13,11 @@ public static class BundledModels
     /// <summary>The GGUF file or the folder of a bundled model. Upper and lower case are the same.</summary>
     public static bool TryFind(string name, out string path) => TryFindIn(Folder, name, out path);
 
-    internal static IReadOnlyList<string> NamesIn(string folder) =>
-        [.. Paths(folder).Select(static path => NameOf(path)).Distinct().Order(StringComparer.Ordinal)];
+    internal static IReadOnlyList<string> NamesIn(string folder) => [.. ModelFolder.Find(folder).Select(static model => model.Name)];
 
     internal static bool TryFindIn(string folder, string name, out string path)
     {
-        path = Paths(folder).FirstOrDefault(path => NameOf(path).Equals(name, StringComparison.OrdinalIgnoreCase), "");
+        path = ModelFolder.Find(folder).FirstOrDefault(model => model.Name.Equals(name, StringComparison.OrdinalIgnoreCase))?.Path ?? "";
         return path.Length > 0;
     }
-
-    private static IEnumerable<string> Paths(string folder) => !Directory.Exists(folder) ? [] :
-    [
-        .. Directory.GetFiles(folder, "*" + Extension),
-        .. Directory.GetDirectories(folder).Where(static model => File.Exists(Path.Combine(model, Configuration))),
-    ];
-
-    private static string NameOf(string path) =>
-        path.EndsWith(Extension, StringComparison.OrdinalIgnoreCase) ? Path.GetFileNameWithoutExtension(path) : Path.GetFileName(path);
 }

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Kvasir.Server.Embeddings;
 
 /// <summary><c>POST /v1/embeddings</c>.</summary>
-internal sealed class EmbeddingsRoute(IOptions<KvasirOptions> options) : EmbeddingRoute(options)
+internal sealed class OpenAiEmbedRoute(IOptions<KvasirOptions> options) : EmbeddingRoute(options)
 {
     public override ErrorShape Errors => OpenAiErrors.Shape;
 
