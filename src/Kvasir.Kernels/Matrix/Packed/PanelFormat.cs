@@ -25,7 +25,7 @@ internal abstract unsafe class PanelFormat
     {
         Type = type;
         Activations = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
-        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows, Ahead).Write(this));
+        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows, Ahead, BlockBytes).Write(this));
     }
 
     public WeightType Type { get; }
@@ -90,9 +90,9 @@ internal enum WeightsAhead
     Lines,
 
     /// <summary>
-    /// One line of every 2 KiB, after which the hardware goes on alone. On two Zen 5 cores a loop in C read 70 GB/s so, and 43 to 52 when it asked for every
-    /// line; the likely reason is that the hardware follows a stream of misses further than loads and prefetches can, and sees none where each line was asked
-    /// for.
+    /// One line of every 2 KiB where one row of activations meets short blocks, after which the hardware goes on alone; else every line. On two Zen 5 cores a
+    /// loop in C read 70 GB/s so, and 43 to 52 when it asked for every line; the likely reason is that the hardware follows a stream of misses further than
+    /// loads and prefetches can, and sees none where each line was asked for.
     /// </summary>
     HalfPages,
 }
