@@ -115,9 +115,10 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
 
     [Theory]
     [MemberData(nameof(Sparse))]
-    public void RunningTwiceGivesTheSame(string policy)
+    public void RunningTwiceGivesTheSameWhoeverComputes(string policy)
     {
-        var (first, again) = (Answer(policy, KvFormat.BF16), Answer(policy, KvFormat.BF16));
+        var first = Answer(policy, KvFormat.BF16);
+        var again = Generation.Run(_model, Exact with { Kv = KvFormat.BF16, Threads = 2 }, Prompt(), Options(policy));
         Assert.Equal(first.Tokens, again.Tokens);
         Assert.Equal(first.Logprobs, again.Logprobs);
     }
