@@ -110,6 +110,11 @@ public abstract class AttentionPolicy
     /// <param name="place">Of any head of the layer.</param>
     public virtual long PartBytes(HeadPlace place, int rowCount) => 0;
 
+    /// <summary>
+    /// What it costs to read a row of a part (<see cref="Selector.ReadPart"/>), as <see cref="AppendRowCost"/>; more than 0.
+    /// </summary>
+    public virtual double PartRowCost(int dim) => AppendRowCost(dim) / 16;
+
     /// <summary>What parts depend on beside their rows: two policies of which this is the same take each other's.</summary>
     public virtual string PartName => Name;
 

@@ -20,6 +20,9 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
     /// <summary>How far generated rows may be taken back.</summary>
     public TakeBackLimits TakeBack { get; init; }
 
+    /// <summary>Rows that will be attended as a prompt; 0 where that is not known, and then there are no parts to be read.</summary>
+    public int PromptRows { get; init; }
+
     /// <summary>
     /// Rows at the beginning with which other sequences begin too: what an index knows of them, it has from them alone, whoever's it is. Whole prompts at most;
     /// 0 for none.

@@ -81,7 +81,8 @@ internal sealed class ForwardPass : IDisposable
         var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption(), takeBack);
         attention.MakeIndexes(Shared.TryTake(policy) ?? throw new KvasirException(
             KvasirError.KvMemoryExceeded,
-            $"the index of {policy.Name} takes {policy.SharedIndexBytes(Shape)} bytes, and {Cache.Pool.Memory.LeftBytes} of the KV memory are left"));
+            $"the index of {policy.Name} takes {policy.SharedIndexBytes(Shape)} bytes, and {Cache.Pool.Memory.LeftBytes} of the KV memory are left"),
+            promptEnd);
         attention.Begin(cache, promptEnd);
         return attention;
     }

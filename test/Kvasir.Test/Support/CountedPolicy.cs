@@ -35,6 +35,8 @@ internal sealed class CountedPolicy(AttentionPolicy policy) : AttentionPolicy(po
 
     public override double BuildRowCost(int dim) => policy.BuildRowCost(dim);
 
+    public override double PartRowCost(int dim) => policy.PartRowCost(dim);
+
     public override string PartName => policy.PartName;
 
     public override int PartEnd(int firstRow) => policy.PartEnd(firstRow);

@@ -11,8 +11,6 @@ namespace Kvasir.Attention.Batches;
 /// </summary>
 internal sealed class ReusedRows
 {
-    // Copying what is indexed of a row takes so much of the time in which it is indexed.
-    private const double CopyCost = 1.0 / 16;
     private readonly AttentionPolicy _policy;
     private readonly AttentionShape _shape;
     private readonly PrefixPath? _path;
@@ -38,6 +36,9 @@ internal sealed class ReusedRows
     /// <summary>Rows that selectors have not been told of.</summary>
     public int Waiting => _end - _told;
 
+    /// <summary>Whether selectors are told of all that waits at once: nothing of it is there, and it costs nothing.</summary>
+    public bool IsFree => _policy.AppendRowCost(_shape.Dim) == 0 && (Waiting == 0 || RowsThere(_told, int.MaxValue) == 0);
+
     /// <summary>Adds rows [<paramref name="first"/>, <paramref name="end"/>), where none wait.</summary>
     public void Add(int first, int end) => (_told, _end) = (first, end);
 
@@ -46,9 +47,8 @@ internal sealed class ReusedRows
     /// <returns>The part of the budget that they take.</returns>
     public double Take(double budget, int heads, out int rows)
     {
-        var cost = _policy.AppendRowCost(_shape.Dim) * heads;
         _copies = RowsThere(_told, int.MaxValue) > 0;
-        cost *= _copies ? CopyCost : 1;
+        var cost = (_copies ? _policy.PartRowCost(_shape.Dim) : _policy.AppendRowCost(_shape.Dim)) * heads;
         rows = budget > 0 ? (int)Math.Clamp(budget / cost, 1, Waiting) : 0;
         if (rows > 0)
             rows = _copies ? RowsThere(_told, rows) : RowsMissing(_told, rows);

@@ -95,9 +95,10 @@ internal sealed class SequenceAttention
 
     /// <summary>Makes a fresh selector for every head.</summary>
     /// <param name="shared">What they share with other sequences.</param>
+    /// <param name="promptRows">Rows that will be attended as a prompt.</param>
     /// <param name="prefix">The index of the first <see cref="PrefixRows"/>; null when the rows are the sequence's own, and then the index is too.</param>
     /// <exception cref="InvalidOperationException">The policy left one out.</exception>
-    public void MakeIndexes(SharedIndex shared, SharedIndex? prefix = null)
+    public void MakeIndexes(SharedIndex shared, int promptRows, SharedIndex? prefix = null)
     {
         (_shared, _prefix) = (shared, prefix);
         shared.Enter();
@@ -106,7 +107,7 @@ internal sealed class SequenceAttention
             _reads = new LayerReads[_shape.LayerCount * _shape.KvHeadCount];
         try
         {
-            var first = HeadPlace.Of(_shape, 0, 0, MaxRows) with { Shared = shared.Value, TakeBack = TakeBack };
+            var first = HeadPlace.Of(_shape, 0, 0, MaxRows) with { Shared = shared.Value, TakeBack = TakeBack, PromptRows = promptRows };
             _selectors = Policy.CreateAll(first with { PrefixRows = PrefixRows, Prefixes = prefix?.Value as PrefixIndexes }, _shape.KvHeadCount);
         }
         catch
@@ -242,9 +243,10 @@ internal sealed class SequenceAttention
         if (_reused is { Waiting: > 0 } reused)
             reused.EndSlice(rows);
         CountIndexes();
-        if (IsIndexing || IsOver || RowCount < PromptEnd)
+        if (IsOver || RowCount < PromptEnd)
             return;
-        _prefix?.Complete();
+        if (!IsIndexing)
+            _prefix?.Complete();
         LeaveParts();
     }
 
@@ -360,7 +362,7 @@ internal sealed class SequenceAttention
     {
         _reused!.Add(first, end);
         (_waitingRows, _waitingHeads) = (end - first, _selectors.Length);
-        if (Policy.AppendRowCost(_shape.Dim) > 0)
+        if (!_reused.IsFree)
             return;
         for (var head = 0; head < _selectors.Length && end > first; head++)
             Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(first, end - first);

@@ -6,14 +6,16 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Attention.Indexes;
 
 /// <summary>
-/// Keys of one head, less a mean, in hash tables: consecutive rows, segment by segment, built slice by slice. Neither the tables nor the mean depend on how
-/// they were sliced.
+/// Keys of one head, less a mean, in hash tables: consecutive rows, segment by segment, built slice by slice: all that wait are hashed, then their codes are
+/// sorted into the tables. Neither the codes nor the mean depend on how they were sliced, or on which rows another has hashed before (<see cref="Write"/>,
+/// <see cref="Read"/>).
 /// Adding to them allocates nothing on the managed heap.
 /// </summary>
 internal sealed class HashedKeys : IDisposable
 {
-    // Products of more keys than from which tiles are used are the same however many follow.
-    private const int HashedAtOnce = 256;
+    // A key meets the same kernel at the same place whoever hashes it and from which row on: those of a whole group are multiplied together.
+    private const int GroupRows = 32;
+    private const int HashedAtOnce = 8 * GroupRows;
     private const int LineBytes = 64;
 
     // In what is done for a key: hashed; added to the mean; sorted into one of the tables. As times are, roughly.
@@ -23,20 +25,24 @@ internal sealed class HashedKeys : IDisposable
     private readonly SignPlanes _planes;
     private readonly HeadPlace _place;
     private readonly NativeBlocks _memory;
-    private readonly Segment[] _segments;
+    private readonly HashedSegment[] _segments;
     private readonly double[] _sums;
     private int _count;
 
     // The first segments, which another has.
     private int _adopted;
 
-    // Of rows that wait: where the next to be summed is, up to the end of all; behind the segments that are done, one that is begun, the rows of it that
-    // are hashed, and tables
-    // that are sorted.
+    // Of rows that wait: those to be summed; segments that are begun, behind those that are done; the end of the rows that are hashed; then how many tables
+    // of these segments are sorted, and the work that it was.
     private int _summed;
-    private bool _isOpen;
-    private int _hashedRows;
+    private int _sumEnd;
+    private int _openCount;
+    private int _hashed;
     private int _sortedTables;
+    private long _sorted;
+
+    // Whether somebody is to be given time to take the codes before they are sorted.
+    private bool _keepsCodes;
     private long _credit;
 
     /// <param name="planes">Of as many tables and bits as there are to be.</param>
@@ -44,7 +50,7 @@ internal sealed class HashedKeys : IDisposable
     public HashedKeys(SignPlanes planes, HeadPlace place, int fewestRows)
     {
         (_planes, _place, Mean, _sums) = (planes, place, new float[place.Dim], new double[place.Dim]);
-        _segments = new Segment[3 + place.MaxRows / HashTables.MostRows + place.MaxRows / fewestRows];
+        _segments = new HashedSegment[3 + place.MaxRows / HashTables.MostRows + place.MaxRows / fewestRows];
         _memory = new NativeBlocks(_segments.Length);
     }
 
@@ -52,7 +58,7 @@ internal sealed class HashedKeys : IDisposable
     public float[] Mean { get; }
 
     /// <summary>Hashed rows, consecutive ones.</summary>
-    public ReadOnlySpan<Segment> Segments => _segments.AsSpan(0, _count);
+    public ReadOnlySpan<HashedSegment> Segments => _segments.AsSpan(0, _count);
 
     /// <summary>One past the last row that is hashed.</summary>
     public int EndRow { get; private set; }
@@ -64,21 +70,19 @@ internal sealed class HashedKeys : IDisposable
     public int Words => _count == 0 ? 0 : _segments[_count - 1].FirstWord + (_segments[_count - 1].Tables.Rows + 63) / 64;
 
     /// <summary>The work that is left, in rows to hash.</summary>
-    public int RowsWaiting => (int)((WorkLeft - _credit + HashWork - 1) / HashWork);
+    public int RowsWaiting => WorkLeft == 0 ? 0 : (int)Math.Max(1, (WorkLeft - _credit + HashWork - 1) / HashWork);
+
+    /// <summary>The end of the first rows whose codes are there, to be written; 0 for none.</summary>
+    public int CodesEnd => _count == 0 && _openCount > 0 && _sorted == 0 ? _hashed : 0;
 
     public long Bytes => _memory.Bytes;
 
-    private long WorkLeft
-    {
-        get
-        {
-            var rows = (long)(WantedEnd - EndRow);
-            var done = _isOpen ? ((long)_hashedRows * HashWork) + ((long)_sortedTables * Open.Tables.Rows * SortWork) : 0;
-            return ((long)(WantedEnd - _summed) * SumWork) + (rows * (HashWork + (_planes.Tables * SortWork))) - done;
-        }
-    }
+    private ReadOnlySpan<HashedSegment> Begun => _segments.AsSpan(_count, _openCount);
 
-    private ref Segment Open => ref _segments[_count];
+    private ref readonly HashedSegment Sorting => ref _segments[_count + (_sortedTables / _planes.Tables)];
+
+    private long WorkLeft =>
+        ((long)(_sumEnd - _summed) * SumWork) + ((long)(WantedEnd - _hashed) * HashWork) + ((long)(WantedEnd - EndRow) * _planes.Tables * SortWork) - _sorted;
 
     /// <summary>Bytes of a token in a full segment.</summary>
     public static double BytesPerToken(int tables, int bits) => (double)SegmentBytes(tables, bits, HashTables.MostRows) / HashTables.MostRows;
@@ -88,13 +92,58 @@ internal sealed class HashedKeys : IDisposable
         (segments * SegmentBytes(tables, bits, 0)) + SegmentBytes(tables, bits, rows) - SegmentBytes(tables, bits, 0);
 
     /// <summary>Starts anew: rows [<paramref name="first"/>, <paramref name="end"/>) wait.</summary>
-    /// <param name="centres">Whether their mean is taken off them, and off those that come later.</param>
-    public void Begin(int first, int end, bool centres)
+    /// <param name="meanEnd">Where those end whose mean is taken off all keys, later ones too; <paramref name="first"/> for none.</param>
+    /// <param name="keepsCodes">Whether codes stay until <see cref="Build"/> is called after all are there, for <see cref="Write"/>.</param>
+    public void Begin(int first, int end, int meanEnd, bool keepsCodes = false)
     {
         Truncate(0);
-        (EndRow, WantedEnd, _summed) = (first, end, centres ? first : end);
+        (EndRow, WantedEnd, _hashed, _summed, _sumEnd, _keepsCodes) = (first, end, first, first, meanEnd, keepsCodes);
         Array.Clear(Mean);
         Array.Clear(_sums);
+    }
+
+    /// <summary>Copies codes of rows before <see cref="CodesEnd"/>; with the first ones the mean.</summary>
+    public void Write(int firstRow, HashedPart part)
+    {
+        if (firstRow == 0)
+            Mean.CopyTo(part.Mean);
+        foreach (ref readonly var segment in Begun)
+        {
+            var (first, end) = (Math.Max(firstRow, segment.First), Math.Min(firstRow + part.Rows, segment.EndRow));
+            for (var table = 0; table < _planes.Tables && first < end; table++)
+                segment.Codes(table, first, end).CopyTo(part.Codes(table)[(first - firstRow)..]);
+            if (first < end)
+                segment.Lengths(first, end).CopyTo(part.InverseLengths[(first - firstRow)..]);
+        }
+    }
+
+    /// <summary>
+    /// Takes codes of rows that wait as another has written them, where they are the next, and the mean with the first. Those behind the last that wait are
+    /// left out.
+    /// </summary>
+    public void Read(int firstRow, HashedPart part)
+    {
+        if (firstRow == 0)
+        {
+            part.Mean.CopyTo(Mean);
+            _summed = _sumEnd;
+        }
+
+        var read = Math.Min(firstRow + part.Rows, WantedEnd);
+        if (_summed < _sumEnd || _hashed < firstRow || read <= _hashed || _sorted > 0)
+            return;
+        if (_openCount == 0)
+            OpenSegments();
+        foreach (ref readonly var segment in Begun)
+        {
+            var (first, end) = (Math.Max(firstRow, segment.First), Math.Min(read, segment.EndRow));
+            for (var table = 0; table < _planes.Tables && first < end; table++)
+                part.Codes(table)[(first - firstRow)..(end - firstRow)].CopyTo(segment.Codes(table, first, end));
+            if (first < end)
+                part.InverseLengths[(first - firstRow)..(end - firstRow)].CopyTo(segment.Lengths(first, end));
+        }
+
+        _hashed = read;
     }
 
     /// <summary>Starts anew behind keys that are hashed to their end, with their mean: they are read where they are, and outlive this.</summary>
@@ -104,7 +153,7 @@ internal sealed class HashedKeys : IDisposable
         Truncate(0);
         first.Segments.CopyTo(_segments);
         (_count, _adopted) = (first._count, first._count);
-        (EndRow, WantedEnd, _summed) = (first.EndRow, first.EndRow, first.EndRow);
+        (EndRow, WantedEnd, _hashed, _summed, _sumEnd) = (first.EndRow, first.EndRow, first.EndRow, 0, 0);
         first.Mean.CopyTo(Mean, 0);
     }
 
@@ -112,7 +161,7 @@ internal sealed class HashedKeys : IDisposable
     public void Add(int rows)
     {
         Invariant.Holds(RowsWaiting == 0);
-        (WantedEnd, _summed) = (WantedEnd + rows, WantedEnd + rows);
+        WantedEnd += rows;
     }
 
     /// <summary>
@@ -126,8 +175,7 @@ internal sealed class HashedKeys : IDisposable
         {
         }
 
-        if (WorkLeft == 0)
-            _credit = 0;
+        _credit = WorkLeft == 0 ? 0 : _credit;
     }
 
     /// <summary>
@@ -135,10 +183,13 @@ internal sealed class HashedKeys : IDisposable
     /// </summary>
     public void Truncate(int rows)
     {
-        if (rows < WantedEnd && _isOpen)
-            _memory.Drop();
         if (rows < WantedEnd)
-            (_isOpen, _credit) = (false, 0);
+        {
+            for (; _openCount > 0; _openCount--)
+                _memory.Drop();
+            (_sortedTables, _sorted, _credit, _keepsCodes) = (0, 0, 0, false);
+        }
+
         for (; _count > 0 && EndRow > rows; _count--)
         {
             EndRow = _segments[_count - 1].First;
@@ -147,9 +198,8 @@ internal sealed class HashedKeys : IDisposable
         }
 
         _adopted = Math.Min(_adopted, _count);
-
         if (rows < WantedEnd)
-            (WantedEnd, _summed) = (EndRow, EndRow);
+            (WantedEnd, _hashed, _summed) = (EndRow, EndRow, _sumEnd);
     }
 
     /// <summary>Follows rows that were numbered anew, while none wait; the mean stays. Memory goes back in halves.</summary>
@@ -178,7 +228,7 @@ internal sealed class HashedKeys : IDisposable
             left += i < first ? 1 : 0;
         }
 
-        (EndRow, WantedEnd, _summed) = (end, end, end);
+        (EndRow, WantedEnd, _hashed) = (end, end, end);
         return left;
     }
 
@@ -187,7 +237,7 @@ internal sealed class HashedKeys : IDisposable
     private static long SegmentBytes(int tables, int bits, int rows) => HashTables.BytesFor(tables, bits, rows) + (long)rows * sizeof(float);
 
     // The lengths move up behind the tables, and the block gives back what it does not need once that is half of it.
-    private Segment Keep(in Segment segment, RowEdit edit, int kept, Span<int> numbers)
+    private HashedSegment Keep(in HashedSegment segment, RowEdit edit, int kept, Span<int> numbers)
     {
         var lengths = segment.InverseLengths.Span<float>(0, numbers.Length);
         var next = 0;
@@ -210,17 +260,17 @@ internal sealed class HashedKeys : IDisposable
     // False when there is not enough credit for what comes next.
     private bool TryAdvance(KvHead head, IndexScratch scratch)
     {
-        if (_summed < WantedEnd)
-            return TryPay(Math.Min(WantedEnd - _summed, (int)(_credit / SumWork)), SumWork) is var sums and > 0 && Sum(head, sums);
-        if (!_isOpen)
-            OpenSegment(Math.Min(WantedEnd - EndRow, HashTables.MostRows));
-        var rows = Open.Tables.Rows;
-        if (_hashedRows < rows)
-        {
-            var (left, affordable) = (rows - _hashedRows, (int)(_credit / HashWork));
-            return TryPay(affordable >= left ? left : affordable / HashedAtOnce * HashedAtOnce, HashWork) is var hashed and > 0 && Hash(head, hashed, scratch);
-        }
+        if (_summed < _sumEnd)
+            return TryPay(Math.Min(_sumEnd - _summed, (int)(_credit / SumWork)), SumWork) is var sums and > 0 && Sum(head, sums);
+        if (_openCount == 0)
+            OpenSegments();
+        if (_hashed < WantedEnd)
+            return TryHash(head, scratch);
+        // Sorted with the next call: whoever wants the codes has them by then.
+        if (_keepsCodes)
+            return _keepsCodes = false;
 
+        var rows = Sorting.Tables.Rows;
         return TryPay(_credit >= rows * SortWork ? rows : 0, SortWork) > 0 && Sort(scratch);
     }
 
@@ -240,47 +290,70 @@ internal sealed class HashedKeys : IDisposable
                 _sums[i] += key[i];
         }
 
-        for (var i = 0; i < _sums.Length && _summed == WantedEnd; i++)
-            Mean[i] = (float)(_sums[i] / (WantedEnd - EndRow));
+        for (var i = 0; i < _sums.Length && _summed == _sumEnd; i++)
+            Mean[i] = (float)(_sums[i] / (_sumEnd - EndRow));
         return true;
     }
 
-    private void OpenSegment(int rows)
+    // Of all rows that wait.
+    private void OpenSegments()
     {
         var (tables, bits) = (_planes.Tables, _planes.Bits);
-        var tableBytes = HashTables.BytesFor(tables, bits, rows);
-        var memory = _memory.Add(SegmentBytes(tables, bits, rows));
-        Open = new Segment(EndRow, Words, new HashTables(memory.Slice(0, tableBytes), tables, bits, rows), memory.Slice(tableBytes, rows * sizeof(float)));
-        (_isOpen, _hashedRows, _sortedTables) = (true, 0, 0);
+        for (var (first, word) = (EndRow, Words); first < WantedEnd; _openCount++)
+        {
+            var rows = Math.Min(WantedEnd - first, HashTables.MostRows);
+            var tableBytes = HashTables.BytesFor(tables, bits, rows);
+            var memory = _memory.Add(SegmentBytes(tables, bits, rows));
+            var own = new HashTables(memory.Slice(0, tableBytes), tables, bits, rows);
+            _segments[_count + _openCount] = new HashedSegment(first, word, own, memory.Slice(tableBytes, rows * sizeof(float)));
+            (first, word) = (first + rows, word + ((rows + 63) / 64));
+        }
     }
 
-    /// <summary>Of the next rows of the segment that is open: their codes in every table, and the lengths of their keys.</summary>
-    private bool Hash(KvHead head, int rows, IndexScratch scratch)
+    // As many rows as there is credit for, up to the end of a batch, or all.
+    private bool TryHash(KvHead head, IndexScratch scratch)
     {
-        var (tables, dim, segment) = (_planes.Tables, _place.Dim, Open);
+        var end = (int)Math.Min(WantedEnd, _hashed + (_credit / HashWork));
+        end = end < WantedEnd ? end / HashedAtOnce * HashedAtOnce : end;
+        if (end <= _hashed)
+            return false;
+        TryPay(end - _hashed, HashWork);
+        Hash(head, end, scratch);
+        return true;
+    }
+
+    // Of the rows up to an end their codes in every table, and the lengths of their keys.
+    private void Hash(KvHead head, int end, IndexScratch scratch)
+    {
+        var (tables, dim) = (_planes.Tables, _place.Dim);
         var free = scratch.Take(HashBytes);
         var keys = Take(ref free, HashedAtOnce * dim * sizeof(float)).Span<float>(0, HashedAtOnce * dim);
         var codes = Take(ref free, HashedAtOnce * tables * sizeof(ushort)).Span<ushort>(0, HashedAtOnce * tables);
         var wide = Take(ref free, _planes.WideBytes);
         _planes.Widen(wide);
-        var inverseLengths = segment.InverseLengths.Span<float>(0, segment.Tables.Rows);
-        for (var end = _hashedRows + rows; _hashedRows < end;)
+        foreach (ref readonly var segment in Begun)
         {
-            var count = Math.Min(HashedAtOnce, end - _hashedRows);
-            for (var i = 0; i < count; i++)
-                inverseLengths[_hashedRows + i] = Centre(head, segment.First + _hashedRows + i, keys.Slice(i * dim, dim));
-            _planes.Hash(keys[..(count * dim)], wide, free, codes);
-            for (var table = 0; table < tables; table++)
+            while (_hashed < end && _hashed < segment.EndRow)
             {
-                var own = segment.Tables.Codes(table).Slice(_hashedRows, count);
-                for (var i = 0; i < count; i++)
-                    own[i] = codes[i * tables + table];
+                // In whole groups, what is missing of them being nothing.
+                var before = _hashed % GroupRows;
+                var batchEnd = Math.Min(Math.Min(end, segment.EndRow), (_hashed / HashedAtOnce * HashedAtOnce) + HashedAtOnce);
+                var grouped = keys[..((before + batchEnd - _hashed + GroupRows - 1) / GroupRows * GroupRows * dim)];
+                grouped.Clear();
+                var lengths = segment.Lengths(_hashed, batchEnd);
+                for (var i = 0; i < lengths.Length; i++)
+                    lengths[i] = Centre(head, _hashed + i, grouped.Slice((before + i) * dim, dim));
+                _planes.Hash(grouped, wide, free, codes);
+                for (var table = 0; table < tables; table++)
+                {
+                    var own = segment.Codes(table, _hashed, batchEnd);
+                    for (var i = 0; i < own.Length; i++)
+                        own[i] = codes[((before + i) * tables) + table];
+                }
+
+                _hashed = batchEnd;
             }
-
-            _hashedRows += count;
         }
-
-        return true;
     }
 
     // A key less the mean, and one over its length.
@@ -297,15 +370,14 @@ internal sealed class HashedKeys : IDisposable
         return squares > 0 ? 1 / MathF.Sqrt(squares) : 0;
     }
 
+    // One table of the first segment of which some are left.
     private bool Sort(IndexScratch scratch)
     {
-        var rows = Open.Tables.Rows;
-        Open.Tables.Sort(_sortedTables++, scratch.Take(rows * sizeof(ushort)).Span<ushort>(0, rows));
-        if (_sortedTables < _planes.Tables)
-            return true;
-        EndRow += rows;
-        _count++;
-        _isOpen = false;
+        var rows = Sorting.Tables.Rows;
+        Sorting.Tables.Sort(_sortedTables++ % _planes.Tables, scratch.Take(rows * sizeof(ushort)).Span<ushort>(0, rows));
+        _sorted += rows * SortWork;
+        if (_sortedTables == _openCount * _planes.Tables)
+            (_count, _openCount, _sortedTables, _sorted, EndRow) = (_count + _openCount, 0, 0, 0, WantedEnd);
         return true;
     }
 
@@ -322,9 +394,4 @@ internal sealed class HashedKeys : IDisposable
         free = free.Slice(Lines(bytes), free.Bytes - Lines(bytes));
         return taken;
     }
-
-    /// <param name="First">Row.</param>
-    /// <param name="FirstWord">Of its rows in a bitmap.</param>
-    /// <param name="InverseLengths">A float for each row: 1 / length of the key without the mean; 0 for one that is the mean.</param>
-    public readonly record struct Segment(int First, int FirstWord, HashTables Tables, NativeView InverseLengths);
 }

@@ -27,6 +27,7 @@ public sealed class MagicPig : SparsePolicy
             PolicyOption.Whole("tables", 150, 2, 1024, "L: tables; a key is read when it shares a bucket in two"),
             PolicyOption.Choice(
                 "centre", "what is taken off keys before they are hashed; none shows what centring is good for, and finds next to nothing", "mean", "none"),
+            PolicyOption.Whole("learn", 8192, 64, 1 << 20, "first tokens of a prompt, whose mean that is; of a shorter prompt all"),
             PolicyOption.Choice("mode", "faithful: 1e-4 is added to probabilities, and generated tokens are never hashed", "exact", "faithful"),
             PolicyOption.Whole("segment", 2048, 64, HashTables.MostRows, "generated tokens that are hashed together; before that they are read exactly")))
     {
@@ -34,11 +35,13 @@ public sealed class MagicPig : SparsePolicy
     };
 
     private const double ReferenceFloor = 1e-4;
+    private const int PartRows = PagePool.PageTokens;
 
     internal MagicPig(PolicySpec spec)
         : base(spec)
     {
         (Bits, Tables, SegmentRows) = (spec.Whole("bits"), spec.Whole("tables"), spec.Whole("segment"));
+        LearnRows = PartRows * ((spec.Whole("learn") + PartRows - 1) / PartRows);
         IsFaithful = spec.Choice<Mode>("mode") == Mode.Faithful;
         Centres = spec.Choice<Centre>("centre") == Centre.Mean;
         Law = new CollisionLaw(Bits, Tables, IsFaithful ? ReferenceFloor : 0);
@@ -62,6 +65,9 @@ public sealed class MagicPig : SparsePolicy
 
     internal int SegmentRows { get; }
 
+    /// <summary>Whoever begins with so many rows has the same codes of them.</summary>
+    internal int LearnRows { get; }
+
     internal bool IsFaithful { get; }
 
     internal bool Centres { get; }
@@ -80,11 +86,21 @@ public sealed class MagicPig : SparsePolicy
 
     public override double BuildRowCost(int dim) => Tables * Bits / 1500.0;
 
+    public override double PartRowCost(int dim) => BuildRowCost(dim) / 16;
+
+    public override string PartName =>
+        PartsOf($"{Tables} hashes of {Bits} bits, seed {Zones.Seed}, less {(Centres ? "the mean" : "nothing")} from {Zones.Sinks} to {LearnRows}");
+
+    public override int PartEnd(int firstRow) =>
+        firstRow == 0 ? LearnRows : firstRow >= LearnRows && firstRow % PartRows == 0 ? firstRow + PartRows : firstRow;
+
     // Planes are the same for every sequence.
     public override long SharedIndexBytes(AttentionShape shape) =>
-        (long)SparseLayers(shape) * shape.KvHeadCount * SignPlanes.BytesFor(Tables, Bits, shape.Dim);
+        (long)Enumerable.Range(0, shape.LayerCount).Count(layer => !Zones.DenseLayers.Contains(layer))
+            * shape.KvHeadCount * SignPlanes.BytesFor(Tables, Bits, shape.Dim);
 
-    public override IDisposable? ShareIndex(AttentionShape shape) => new AllPlanes(this, shape);
+    public override IDisposable? ShareIndex(AttentionShape shape) =>
+        new HeadPlanes(shape, (layer, kvHead) => Zones.DenseLayers.Contains(layer) ? null : Draw(layer, kvHead, shape.Dim));
 
     // Generated tokens are hashed in segments, of which the first may be a short one, and so are those of a prompt behind a prefix when they are few.
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows)
@@ -96,21 +112,16 @@ public sealed class MagicPig : SparsePolicy
         return HashedKeys.BytesFor(Tables, Bits, prefix + together + later, segments);
     }
 
+    protected override long SparsePartBytes(HeadPlace place, int rowCount) =>
+        rowCount == LearnRows ? HashedPart.FirstBytes(Tables, rowCount, place.Dim) : HashedPart.Bytes(Tables, rowCount);
+
     protected override IDisposable? CreateSparsePrefix(HeadPlace place) =>
-        HasPrefix(place) && place.Shared is AllPlanes planes ? NewPrefix(place, planes.Of(place)) : null;
+        HasPrefix(place) && place.Shared is HeadPlanes planes ? NewPrefix(place, planes.Of(place)) : null;
 
     protected override long SparsePrefixBytes(HeadPlace place) =>
         HasPrefix(place) ? HashedKeys.BytesFor(Tables, Bits, place.PrefixRows, SegmentCount(place.PrefixRows)) : 0;
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Sampled(this, place);
-
-    private int SparseLayers(AttentionShape shape)
-    {
-        var count = 0;
-        for (var layer = 0; layer < shape.LayerCount; layer++)
-            count += Zones.DenseLayers.Contains(layer) ? 0 : 1;
-        return count;
-    }
 
     private bool HasPrefix(HeadPlace place) => place.PrefixRows > Zones.Sinks;
 
@@ -118,42 +129,16 @@ public sealed class MagicPig : SparsePolicy
     private HashedKeys NewPrefix(HeadPlace place, SignPlanes planes)
     {
         var keys = new HashedKeys(planes, place, SegmentRows);
-        keys.Begin(Zones.Sinks, place.PrefixRows, Centres);
+        keys.Begin(Zones.Sinks, place.PrefixRows, MeanEnd(place.PrefixRows));
         return keys;
     }
+
+    // Where the rows end whose mean is taken off those of [Sinks, end).
+    private int MeanEnd(int end) => Centres ? Math.Max(Zones.Sinks, Math.Min(end, LearnRows)) : Zones.Sinks;
 
     private static int SegmentCount(int rows) => (rows + HashTables.MostRows - 1) / HashTables.MostRows;
 
     private SignPlanes Draw(int layer, int kvHead, int dim) => new(Tables, Bits, dim, CounterNoise.Seed((ulong)Zones.Seed, layer, kvHead));
-
-    private sealed class AllPlanes : IDisposable
-    {
-        private readonly SignPlanes?[] _planes;
-        private readonly int _kvHeadCount;
-
-        public AllPlanes(MagicPig policy, AttentionShape shape)
-        {
-            (_planes, _kvHeadCount) = (new SignPlanes?[shape.LayerCount * shape.KvHeadCount], shape.KvHeadCount);
-            try
-            {
-                for (var i = 0; i < _planes.Length; i++)
-                    _planes[i] = policy.Zones.DenseLayers.Contains(i / _kvHeadCount) ? null : policy.Draw(i / _kvHeadCount, i % _kvHeadCount, shape.Dim);
-            }
-            catch
-            {
-                Dispose();
-                throw;
-            }
-        }
-
-        public SignPlanes Of(HeadPlace place) => _planes[(place.Layer * _kvHeadCount) + place.KvHead]!;
-
-        public void Dispose()
-        {
-            foreach (var planes in _planes)
-                planes?.Dispose();
-        }
-    }
 
     private sealed class Sampled : ZonedSelector
     {
@@ -188,7 +173,7 @@ public sealed class MagicPig : SparsePolicy
             (_policy, _place) = (policy, place);
             // A head by itself, as in a study, draws its own.
             _ownPlanes = place.Shared is null ? policy.Draw(place.Layer, place.KvHead, place.Dim) : null;
-            _planes = _ownPlanes ?? ((AllPlanes)place.Shared!).Of(place);
+            _planes = _ownPlanes ?? ((HeadPlanes)place.Shared!).Of(place);
             _keys = new HashedKeys(_planes, place, policy.SegmentRows);
             if (policy.HasPrefix(place))
                 (_prefix, _ownsPrefix) = place.Prefix is HashedKeys prefix ? (prefix, false) : (policy.NewPrefix(place, _planes), true);
@@ -201,7 +186,8 @@ public sealed class MagicPig : SparsePolicy
         public override long IndexBytes => _keys.Bytes + (_ownsPrefix ? _prefix!.Bytes : 0);
 
         // Joining a prefix that another has built meanwhile is one of them, so that it is asked for.
-        public override int RowsWaiting => _awaitsPrefix ? Math.Max(1, _prefix!.RowsWaiting) : _keys.RowsWaiting;
+        // Before the prompt ends, codes that were there wait for those of the rest.
+        public override int RowsWaiting => _awaitsPrefix ? Math.Max(1, _prefix!.RowsWaiting) : _hasMean ? _keys.RowsWaiting : 0;
 
         // Of the first segment of generated rows each head takes another part, so that not all heads hash in the same step.
         private int NextRows
@@ -230,8 +216,25 @@ public sealed class MagicPig : SparsePolicy
                 return;
             }
 
-            _keys.Begin(first, end, _policy.Centres);
+            if (_keys.WantedEnd != end)
+                Begin(end);
             (_promptSegments, _hasMean) = (SegmentCount(end - first), true);
+        }
+
+        public override int RowsForParts => _keys.WantedEnd >= _policy.LearnRows && _prefix is null ? _keys.CodesEnd : 0;
+
+        public override void WritePart(int firstRow, int rowCount, NativeView part) => _keys.Write(firstRow, Part(rowCount, part));
+
+        public override void ReadPart(KvHead head, int firstRow, int rowCount, NativeView part)
+        {
+            // As the prompt's end will, of a prompt that is long enough for these parts.
+            var end = _place.PromptRows - Zones.Recent;
+            if (end < _policy.LearnRows || _prefix is not null)
+                return;
+            if (firstRow == 0)
+                Begin(end);
+            if (_keys.WantedEnd == end)
+                _keys.Read(firstRow, Part(rowCount, part));
         }
 
         public override void Append(KvHead head, int firstRow, int rowCount)
@@ -305,6 +308,10 @@ public sealed class MagicPig : SparsePolicy
             return true;
         }
 
+        private HashedPart Part(int rows, NativeView memory) => new(memory, _policy.Tables, rows, _place.Dim);
+
+        private void Begin(int end) => _keys.Begin(Zones.Sinks, end, _policy.MeanEnd(end), keepsCodes: end >= _policy.LearnRows);
+
         // Before the prompt ends, all of it is read anyway. One segment after the other, however many rows came at a time.
         private void AddDue()
         {
@@ -369,7 +376,7 @@ public sealed class MagicPig : SparsePolicy
             }
         }
 
-        private static void Gather(in HashedKeys.Segment segment, ReadOnlySpan<int> rows, Span<float> lengths)
+        private static void Gather(in HashedSegment segment, ReadOnlySpan<int> rows, Span<float> lengths)
         {
             var all = segment.InverseLengths.Span<float>(0, segment.Tables.Rows);
             for (var i = 0; i < rows.Length; i++)

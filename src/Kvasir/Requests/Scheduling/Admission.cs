@@ -47,7 +47,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
         if (prefixRows is not null && prefix is null)
             return false;
         // First, since a policy may fail, and then what is shared stays where it is.
-        attention.MakeIndexes(own, prefix);
+        attention.MakeIndexes(own, sequence.PrefillCount, prefix);
         if (cache.TryOpen(sequence.TokenLimit) is not { } opened)
         {
             attention.DropIndexes();

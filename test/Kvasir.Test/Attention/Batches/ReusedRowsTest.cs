@@ -22,6 +22,8 @@ public sealed class ReusedRowsTest : IDisposable
         "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0", "psa:block=48,unit=layer,sinks=4,recent=4,coverage=0.5,min-context=0",
         "psa:block=32,sinks=4,recent=4,metadata=centroid,min-context=0",
         "guarded:pilot=24,recent=4,learn=128,min-context=0", "guarded:pilot=24,recent=4,learn=200,dense-layers=0+2,min-context=0",
+        "magicpig:bits=6,tables=40,learn=128,recent=8,min-context=0", "magicpig:bits=5,tables=33,learn=200,segment=64,sinks=0,recent=30,min-context=0",
+        "magicpig:bits=9,tables=20,learn=100,centre=none,dense-layers=0+2,recent=1,min-context=0",
         "loki:share=0.2,recent=8,min-context=0", "loki:share=0.2,rank=3,recent=8,dense-layers=1,min-context=0",
     ];
 
@@ -47,13 +49,14 @@ public sealed class ReusedRowsTest : IDisposable
             var counted = new CountedPolicy(KeyAxesFile.Parse(policy));
             var options = Generation.Greedy(20) with { Attention = counted, Tenant = policy };
             Generation.Run(warm, Prompt(0), options);
-            var (before, built) = (counted.RowsAppended, counted.RowsBuilt);
+            var (before, built, sampled) = (counted.RowsAppended, counted.RowsBuilt, policy.StartsWith("magicpig", StringComparison.Ordinal));
             var expected = Generation.Run(cold, Prompt(1), options with { Attention = KeyAxesFile.Parse(policy) });
             var actual = Generation.Run(warm, Prompt(1), options);
             // Of 20 heads, dense ones among them, the rows that are the question's own and those of the answer but for the last.
             Assert.Equal((DocumentTokens, (Prompt(1).Length - DocumentTokens + 19L) * 20), (actual.Sequence.CachedTokens, counted.RowsAppended - before));
-            Assert.Equal(policy.StartsWith("guarded", StringComparison.Ordinal), built > 0);
-            Assert.Equal(built, counted.RowsBuilt);
+            Assert.Equal(sampled || policy.StartsWith("guarded", StringComparison.Ordinal), built > 0);
+            // Codes are copied, but sorted into tables again, with those of the question: less than a tenth of what hashing takes here.
+            Assert.InRange(counted.RowsBuilt - built, 0, sampled ? (DocumentTokens / 10 + Prompt(1).Length - DocumentTokens + 20) * 20 : 0);
             AssertSame(expected, actual, policy);
         }
     }
@@ -98,10 +101,12 @@ public sealed class ReusedRowsTest : IDisposable
     }
 
     // In a prompt of fewer rows than codes are learnt from they are learnt from all of it, and are no others': whoever comes has codes of his own.
-    [Fact]
-    public void CodesThatAPromptAloneTaughtAreNotLeft()
+    [Theory]
+    [InlineData("guarded:pilot=24,recent=4,learn=420,min-context=0")]
+    [InlineData("magicpig:bits=6,tables=40,recent=1,learn=420,min-context=0")]
+    public void CodesThatAPromptAloneTaughtAreNotLeft(string name)
     {
-        var policy = PolicyCatalog.Parse("guarded:pilot=24,recent=4,learn=420,min-context=0");
+        var policy = PolicyCatalog.Parse(name);
         using var engine = new Engine(_model, Options with { ReusesSparseAnswers = true });
         using var cold = new Engine(_model, Options with { PrefixCache = false });
         var options = Generation.Greedy(60) with { Attention = policy };

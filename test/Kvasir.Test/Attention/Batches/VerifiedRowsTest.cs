@@ -118,7 +118,7 @@ public sealed class VerifiedRowsTest
             _attend = new BatchAttention(shape, kv, _pool, 1, maxRows);
             var parsed = KeyAxesFile.Parse(policy);
             Attention = new SequenceAttention(parsed, shape, maxRows, null, new Interruption(), new TakeBackLimits(MostRows - 1, MostRows - 1));
-            Attention.MakeIndexes(_shared.TryTake(parsed)!);
+            Attention.MakeIndexes(_shared.TryTake(parsed)!, promptRows: 0);
             (_queries, _outputs) = (new NativeBuffer(Bytes(shape.HeadCount)), new NativeBuffer(Bytes(shape.HeadCount)));
             (_keys, _values) = (new NativeBuffer(Bytes(shape.KvHeadCount)), new NativeBuffer(Bytes(shape.KvHeadCount)));
         }
