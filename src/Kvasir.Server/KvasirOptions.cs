@@ -125,6 +125,11 @@ public sealed class KvasirOptions
     /// <summary>Whether those lines have prompts and answers.</summary>
     public bool LogText { get; set; }
 
+    /// <summary>
+    /// Whether answers say nothing of what was there of their prompts. Times still differ; but who may not know at all what others asked has a tenant of his own.
+    /// </summary>
+    public bool HidesCacheUse { get; set; }
+
     /// <summary>Whether texts are embedded too: as the mean of the model's last hidden states.</summary>
     public bool Embeddings { get; set; }
 

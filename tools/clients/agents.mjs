@@ -47,7 +47,7 @@ const base = `http://127.0.0.1:${proxy.address().port}`;
 
 const last = (text, name) => Number([...text.matchAll(new RegExp(`"${name}":(\\d+)`, "g"))].at(-1)?.[1] ?? 0);
 const used = (text) => text.includes("cache_read_input_tokens")
-    ? { prompt: last(text, "input_tokens") + last(text, "cache_read_input_tokens"), cached: last(text, "cache_read_input_tokens") }
+    ? { prompt: last(text, "input_tokens") + last(text, "cache_creation_input_tokens") + last(text, "cache_read_input_tokens"), cached: last(text, "cache_read_input_tokens") }
     : { prompt: last(text, "prompt_tokens") || last(text, "input_tokens"), cached: last(text, "cached_tokens") };
 
 const home = mkdtempSync(join(tmpdir(), "kvasir-agents-"));

@@ -43,6 +43,8 @@ internal static class ServeFlags
         Elsewhere = ["--embedding"],
     };
 
+    public static readonly SwitchFlag NoCacheUsage = new("--no-cache-usage", "Say nothing in answers of what was there of their prompts");
+
     public static readonly SwitchFlag Strict = new("--strict", "Refuse fields of requests that would be ignored");
 
     public static readonly ValueFlag<int> MaxChoices = new("--max-n", "Choices that a request may ask for", FlagValues.Whole(1, 128)) { Default = "8" };
@@ -98,5 +100,5 @@ internal static class ServeFlags
     public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate);
 
     public static readonly FlagGroup Requests = new(
-        "Requests", MaxChoices, Embeddings, Strict, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
+        "Requests", MaxChoices, Embeddings, Strict, NoCacheUsage, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);
 }

@@ -96,6 +96,7 @@ internal static class ServeRun
         options.RequestLog = typed.Find(ServeFlags.RequestLog);
         options.LogText = typed.Is(ServeFlags.LogText);
         options.Embeddings = typed.Is(ServeFlags.Embeddings);
+        options.HidesCacheUse = typed.Is(ServeFlags.NoCacheUsage);
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         options.Repack = ModelFlags.Read(typed).Repack;

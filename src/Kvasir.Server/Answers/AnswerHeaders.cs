@@ -12,6 +12,9 @@ internal static class AnswerHeaders
     /// <summary>What is known when the request is accepted.</summary>
     public static void Write(HttpResponse response, ServedAnswer answer)
     {
+        // Behind the keep-alives of a load they have gone out.
+        if (response.HasStarted)
+            return;
         var headers = response.Headers;
         headers["x-kvasir-model"] = Printable(answer.Model.Id);
         headers["x-kvasir-attention"] = Printable(AttentionOf(answer));
@@ -24,14 +27,17 @@ internal static class AnswerHeaders
     public static void WarnOfPriority(HttpResponse response, AnswerRequest request)
     {
         var given = request.Options.Priority;
-        if (request.AskedPriority is { } asked && asked != given)
+        if (request.AskedPriority is { } asked && asked != given && !response.HasStarted)
             response.Headers["x-kvasir-warning"] = string.Create(
                 CultureInfo.InvariantCulture, $"priority {asked} is {given} here, the least that this key may ask for");
     }
 
     /// <summary>What is known when it has ended.</summary>
-    public static void WriteFigures(HttpResponse response, ServedAnswer answer) =>
-        response.Headers["x-kvasir-cached-tokens"] = answer.CachedTokens.ToString(CultureInfo.InvariantCulture);
+    public static void WriteFigures(HttpResponse response, ServedAnswer answer)
+    {
+        if (!answer.HidesCacheUse)
+            response.Headers["x-kvasir-cached-tokens"] = answer.CachedTokens.ToString(CultureInfo.InvariantCulture);
+    }
 
     /// <summary>The policy that is really used.</summary>
     public static string AttentionOf(ServedAnswer answer) => (answer.Request.Options.Attention ?? answer.Model.Engine.Policy).Name;

@@ -17,7 +17,7 @@ namespace Kvasir.Server.Answers;
 /// sequences in each of these.
 /// </summary>
 internal sealed partial class AnswerPath(
-    RequestReader reader, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
+    RequestReader reader, ServedModels models, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
 {
     private const int MostAtOnce = 16;
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
@@ -30,30 +30,32 @@ internal sealed partial class AnswerPath(
     public async Task ServeAsync(HttpContext context, AnswerRoute route)
     {
         using var visit = gate.Enter();
-        var (request, atOnce) = await reader.ReadAsync<(AnswerRequest?, Action<Utf8JsonWriter>?)>(
-            context,
-            (body, model) => route.AtOnce(body, model) is { } write ? (null, write) : (OwnFields.Read(body, route.Read(body, model)), null)).ConfigureAwait(false);
-        if (request is null)
+        using var arrived = await reader.OpenAsync(context).ConfigureAwait(false);
+        if (route.BeforeLoad(arrived.Fields, arrived.Known, watch.Clock.GetUtcNow()) is { } early)
         {
-            await WholeBody.SendAsync(context, atOnce!).ConfigureAwait(false);
+            if (arrived.Known.Status is ModelStatus.Loaded or ModelStatus.Loading && route.Stay(arrived.Fields) is { } stay)
+                models.Stay(arrived.Known, stay.Time);
+            await WholeBody.SendAsync(context, early).ConfigureAwait(false);
             return;
         }
 
-        if (AccessKey.Of(context) is { } key)
+        using var frames = route.Streams(arrived.Fields) ? route.NewFrames(context, _times) : null;
+        ServedAnswer? answer;
+        try
         {
-            request = request with { Options = key.Own(request.Options, request.AskedPriority) };
-            AnswerHeaders.WarnOfPriority(context.Response, request);
+            answer = await AcceptAsync(context, route, arrived, frames).ConfigureAwait(false);
+        }
+        catch (Exception problem) when (context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        {
+            await FailAsync(context, route, frames, problem).ConfigureAwait(false);
+            return;
         }
 
-        var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
-        var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, RequestRecord.Of(context).Elapsed));
-        watch.Submit(context, answer);
+        if (answer is null)
+            return;
         using var leaving = context.RequestAborted.Register(answer.Cancel);
         try
         {
-            await SubmitMoreAsync(answer).ConfigureAwait(false);
-            AnswerHeaders.Write(context.Response, answer);
-            using var frames = request.Streams ? route.NewFrames(context, _times) : null;
             var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, watch.Clock) : route.NewWriter(answer, frames);
             await WriteAsync(answer, writer, context).ConfigureAwait(false);
         }
@@ -62,6 +64,58 @@ internal sealed partial class AnswerPath(
             // Whatever ended it: nobody waits for the rest.
             answer.Cancel();
         }
+    }
+
+    /// <returns>What is in the queue; null where nothing was asked for, which is answered.</returns>
+    private async Task<ServedAnswer?> AcceptAsync(HttpContext context, AnswerRoute route, ArrivedRequest arrived, FrameWriter? frames)
+    {
+        var wait = new ModelWait(models, gate, watch.Clock, frames, frames is null ? _wholeKeepAlive : _times.KeepAlive);
+        var model = await wait.LoadAsync(context, arrived.Known).ConfigureAwait(false);
+        if (route.Stay(arrived.Fields) is { } stay)
+            models.Stay(arrived.Known, stay.Time);
+        if (route.AtOnce(arrived.Fields, model) is { } write)
+        {
+            arrived.EndReading(context);
+            await WholeBody.SendAsync(context, write).ConfigureAwait(false);
+            return null;
+        }
+
+        var request = OwnFields.Read(arrived.Fields, route.Read(arrived.Fields, model));
+        arrived.EndReading(context);
+        if (AccessKey.Of(context) is { } key)
+        {
+            request = request with { Options = key.Own(request.Options, request.AskedPriority) };
+            AnswerHeaders.WarnOfPriority(context.Response, request);
+        }
+
+        var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
+        var record = RequestRecord.Of(context);
+        var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, record.Elapsed), record.LoadTime);
+        watch.Submit(context, answer);
+        try
+        {
+            await SubmitMoreAsync(answer).ConfigureAwait(false);
+            AnswerHeaders.Write(context.Response, answer);
+            return answer;
+        }
+        catch
+        {
+            answer.Cancel();
+            throw;
+        }
+    }
+
+    // Behind the keep-alives of a load no error has a status.
+    private async Task FailAsync(HttpContext context, AnswerRoute route, FrameWriter? frames, Exception problem)
+    {
+        var error = EngineErrors.Of(problem, isRunning: false);
+        if (error.Kind == ErrorKind.EngineFailed)
+            LogFailure(problem);
+        AnswerWatch.Fail(context, error);
+        if (frames is null)
+            await WholeBody.SendAsync(context, json => route.Errors.Write(json, error, context.TraceIdentifier, isInStream: true)).ConfigureAwait(false);
+        else
+            await route.FailAsync(frames, error).ConfigureAwait(false);
     }
 
     // Time runs from the request's arrival; what its reading took, and the loading of a model, is gone.
@@ -79,7 +133,7 @@ internal sealed partial class AnswerPath(
     }
 
     // Choice i of a prompt has the seed + i, or they would all be the same.
-    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts, TimeSpan? timeLeft)
+    private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts, TimeSpan? timeLeft, TimeSpan loadTime)
     {
         var seed = request.Options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64();
         var choices = new List<Choice>(prompts.Count * request.ChoiceCount);
@@ -94,7 +148,11 @@ internal sealed partial class AnswerPath(
             }
         }
 
-        return new ServedAnswer(request, choices, watch.Clock.GetUtcNow());
+        return new ServedAnswer(request, choices, watch.Clock.GetUtcNow())
+        {
+            LoadMs = loadTime.TotalMilliseconds,
+            HidesCacheUse = options.Value.HidesCacheUse,
+        };
     }
 
     private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options)

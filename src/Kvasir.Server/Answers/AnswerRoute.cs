@@ -20,6 +20,18 @@ internal abstract class AnswerRoute
     /// <exception cref="RequestException">It asks for what is not there, or is out of range.</exception>
     public abstract AnswerRequest Read(RequestFields body, ServedModel model);
 
+    /// <summary>Whether a request is to be answered piece by piece.</summary>
+    public virtual bool Streams(RequestFields body) => body.Find("stream")?.Flag() ?? false;
+
+    /// <summary>Writes the answer to a request for which its model need not be in memory; null for one that needs it, as all do in most dialects.</summary>
+    public virtual Action<Utf8JsonWriter>? BeforeLoad(RequestFields body, KnownModel known, DateTimeOffset now) => null;
+
+    /// <summary>How long the request's model stays behind it; null where the request does not say.</summary>
+    public virtual ModelStay? Stay(RequestFields body) => null;
+
+    /// <summary>Ends a stream that has begun, and in which nothing of an answer was written.</summary>
+    public virtual Task FailAsync(FrameWriter frames, RequestError error) => Errors.EndAsync(frames, error);
+
     /// <summary>Writes the answer to a request that asks for nothing to be computed; null for one that does, as all do in most dialects.</summary>
     public virtual Action<Utf8JsonWriter>? AtOnce(RequestFields body, ServedModel model) => null;
 
@@ -29,3 +41,7 @@ internal abstract class AnswerRoute
     /// <summary>Writes an answer that is not streamed, which has ended.</summary>
     public abstract void WriteWhole(Utf8JsonWriter json, ServedAnswer answer);
 }
+
+/// <summary>How long a model stays in memory behind its last request.</summary>
+/// <param name="Time">Null for ever.</param>
+internal readonly record struct ModelStay(TimeSpan? Time);

@@ -1,20 +1,40 @@
 namespace Kvasir.Server.Answers;
 
 /// <summary>Where an answer's time went. The prompt's figures are those of the first choice, whose tokens are the first that a client sees.</summary>
-internal sealed record AnswerTimings(int CachedTokens, int PromptTokens, double PromptMs, int PredictedTokens, double PredictedMs, double QueueMs)
+internal sealed record AnswerTimings
 {
-    public static AnswerTimings Of(ServedAnswer answer)
+    public AnswerTimings(ServedAnswer answer)
     {
-        var first = answer.Choices[0].Sequence;
-        var cached = answer.CachedTokens;
-        return new AnswerTimings(
-            cached,
-            answer.PromptTokens - cached,
-            Known(first.Timings.PrefillMs),
-            answer.CompletionTokens,
-            answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)),
-            Known(first.Timings.PrefillStartMs));
+        var first = answer.Choices[0].Sequence.Timings;
+        CachedTokens = answer.CachedTokens;
+        (PromptTokens, PromptMs) = (answer.PromptTokens - CachedTokens, Known(first.PrefillMs));
+        (PredictedTokens, PredictedMs) = (answer.CompletionTokens, answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)));
+        (QueueMs, LoadMs) = (Known(first.PrefillStartMs), Known(answer.LoadMs));
+        RecomputedRows = answer.Choices.Sum(static choice => choice.Sequence.RecomputedCount);
+        Preemptions = answer.Choices.Sum(static choice => choice.Sequence.Timings.PreemptionsMs.Count);
     }
+
+    public int CachedTokens { get; }
+
+    /// <summary>Tokens of prompts that were computed.</summary>
+    public int PromptTokens { get; }
+
+    public double PromptMs { get; }
+
+    public int PredictedTokens { get; }
+
+    public double PredictedMs { get; }
+
+    public double QueueMs { get; }
+
+    /// <summary>In which the request waited for its model.</summary>
+    public double LoadMs { get; }
+
+    /// <summary>Rows that were computed again behind preemptions.</summary>
+    public int RecomputedRows { get; }
+
+    /// <summary>How often a choice gave its memory back to others.</summary>
+    public int Preemptions { get; }
 
     private static double Known(double ms) => double.IsFinite(ms) ? Math.Round(ms, 3) : 0;
 }

@@ -18,13 +18,22 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
 
     public DateTimeOffset CreatedAt => createdAt;
 
+    /// <summary>In which the request waited for its model.</summary>
+    public double LoadMs { get; init; }
+
     public bool HasEnded => choices.All(static choice => choice.HasEnded);
 
     /// <summary>Of all prompts, each once however many choices it has.</summary>
     public int PromptTokens => Prompts.Sum(static choice => choice.PromptTokens);
 
-    /// <summary>Tokens of the prompts that were not computed, since they were there.</summary>
-    public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.CachedTokens);
+    /// <summary>Whether nothing is said of what was there of the prompts.</summary>
+    public bool HidesCacheUse { get; init; }
+
+    /// <summary>Tokens of the prompts that were not computed, since they were there; 0 where that is not said.</summary>
+    public int CachedTokens => HidesCacheUse ? 0 : Prompts.Sum(static choice => choice.Sequence.CachedTokens);
+
+    /// <summary>Tokens of the prompts that whoever begins with the same will find; 0 where that is not said.</summary>
+    public int CacheWriteTokens => HidesCacheUse ? 0 : choices.Sum(static choice => choice.Sequence.CacheWriteTokens);
 
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
     public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);

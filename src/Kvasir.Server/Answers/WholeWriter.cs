@@ -25,9 +25,7 @@ internal sealed class WholeWriter(HttpContext context, AnswerRoute route, Served
 
     public override async Task KeepAliveAsync()
     {
-        if (!context.Response.HasStarted)
-            context.Response.ContentType = WholeBody.ContentType;
-        await context.Response.BodyWriter.WriteAsync(" "u8.ToArray(), context.RequestAborted).ConfigureAwait(false);
+        await WholeBody.KeepAliveAsync(context).ConfigureAwait(false);
         _lastWrite = clock.GetTimestamp();
     }
 

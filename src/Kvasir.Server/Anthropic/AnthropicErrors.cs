@@ -6,7 +6,7 @@ namespace Kvasir.Server.Anthropic;
 /// <summary>Errors as Anthropic's clients read them. Overload has a status of its own, at which they come back later.</summary>
 internal static class AnthropicErrors
 {
-    public static readonly ErrorShape Shape = new(static error => error.Kind.AnthropicStatus ?? error.Kind.Status, Write, Words);
+    public static readonly ErrorShape Shape = new(static error => error.Kind.AnthropicStatus ?? error.Kind.Status, Write, Words) { EventName = "error" };
 
     // Agents know by these words that they have to shorten a conversation.
     private static string Words(Overflow overflow) => $"prompt is too long: {overflow.PromptTokens} tokens > {overflow.ContextTokens} maximum";

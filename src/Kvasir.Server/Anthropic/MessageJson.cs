@@ -81,14 +81,14 @@ internal static class MessageJson
         json.WriteNull("stop_details");
     }
 
-    /// <summary>Here tokens that were cached are no input tokens.</summary>
+    /// <summary>Here tokens that were there, and those that are there for the next, are no input tokens: clients add the three up.</summary>
     public static void WriteUsage(Utf8JsonWriter json, ServedAnswer answer, int outputTokens)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("input_tokens", answer.PromptTokens - answer.CachedTokens);
+        json.WriteNumber("input_tokens", answer.PromptTokens - answer.CachedTokens - answer.CacheWriteTokens);
         json.WriteNumber("output_tokens", outputTokens);
         json.WriteNumber("cache_read_input_tokens", answer.CachedTokens);
-        json.WriteNumber("cache_creation_input_tokens", 0);
+        json.WriteNumber("cache_creation_input_tokens", answer.CacheWriteTokens);
         json.WriteEndObject();
     }
 }

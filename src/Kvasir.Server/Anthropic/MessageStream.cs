@@ -60,11 +60,7 @@ internal sealed class MessageStream(ServedAnswer answer, FrameWriter frames) : A
 
     public override Task FinishAsync() => SendAsync(Begin("message_stop"));
 
-    public override Task FailAsync(RequestError error)
-    {
-        AnthropicErrors.Shape.Write(frames.Begin("error"), error, frames.RequestId, isInStream: true);
-        return frames.SendAsync();
-    }
+    public override Task FailAsync(RequestError error) => AnthropicErrors.Shape.EndAsync(frames, error);
 
     private async Task TextAsync(AnswerPiece piece, string delta, string field)
     {

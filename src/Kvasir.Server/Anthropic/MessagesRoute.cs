@@ -28,7 +28,7 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
             Tools = tools,
             Schema = Schema(body),
             ReasoningTokens = body.Find("thinking")?.Object() is { } thinking ? (int?)thinking.Find("budget_tokens")?.Whole(1, int.MaxValue) : null,
-            Streams = body.Find("stream")?.Flag() ?? false,
+            Streams = Streams(body),
         };
     }
 

@@ -13,6 +13,8 @@ internal abstract class EmbeddingRoute(IOptions<KvasirOptions> options) : Answer
 {
     private const int MostTexts = 2048;
 
+    public override bool Streams(RequestFields body) => false;
+
     public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => throw new UnreachableException("embeddings are not streamed");
 
     /// <param name="cuts">Whether texts that are longer than the context are cut to it.</param>

@@ -37,12 +37,16 @@ internal abstract class FrameWriter : IDisposable
 
     protected ArrayBufferWriter<byte> Frame => _frame;
 
+    protected bool HasStarted => _context.Response.HasStarted;
+
     protected abstract string ContentType { get; }
 
-    /// <summary>Sends the headers, and what begins a stream.</summary>
+    /// <summary>Sends the headers, and what begins a stream, unless that was done.</summary>
     public virtual Task StartAsync()
     {
         var response = _context.Response;
+        if (response.HasStarted)
+            return Task.CompletedTask;
         response.StatusCode = StatusCodes.Status200OK;
         response.ContentType = ContentType;
         response.Headers.CacheControl = "no-cache, no-transform";

@@ -11,6 +11,8 @@ internal sealed class SseFrames(HttpContext context, FrameTimes times) : FrameWr
 
     public override async Task StartAsync()
     {
+        if (HasStarted)
+            return;
         await base.StartAsync().ConfigureAwait(false);
         await KeepAliveAsync("kvasir").ConfigureAwait(false);
     }

@@ -42,6 +42,12 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
     /// <summary>When the last of them left it, on the server's clock.</summary>
     public long LeftAt { get; set; }
 
+    /// <summary>Whether a request has said how long it stays; else the server's options do.</summary>
+    public bool HasOwnStay { get; set; }
+
+    /// <summary>How long that is; null for ever.</summary>
+    public TimeSpan? Stay { get; set; }
+
     /// <summary>When it goes if nobody asks for it; null for never, or not yet.</summary>
     public DateTimeOffset? Until { get; set; }
 

@@ -93,13 +93,43 @@ internal sealed partial class ServedModels : IDisposable
     /// started with, or the only one.
     /// </summary>
     /// <exception cref="RequestException">There is none of that name, its key may not use it, it could not be loaded, or memory is short.</exception>
-    public async Task<ServedModel> FindAsync(HttpContext context, string? name)
+    public Task<ServedModel> FindAsync(HttpContext context, string? name) => ServeAsync(Keep(context, name), context.RequestAborted);
+
+    /// <summary>The model that a request names: it does not go before the request has ended, and comes when <see cref="ServeAsync"/> is called.</summary>
+    /// <exception cref="RequestException">There is none of that name, or its key may not use it.</exception>
+    public KnownModel Keep(HttpContext context, string? name)
     {
         var known = Named(name);
         if (!MayUse(context, known.Id))
             throw new RequestException(ErrorKind.Forbidden, $"the key '{AccessKey.Of(context)!.Name}' may not use the model {known.Id}", "model");
         RequestRecord.Of(context).Keep(Use(known));
-        return await ServeAsync(known, context.RequestAborted).ConfigureAwait(false);
+        return known;
+    }
+
+    /// <summary>How long a model stays behind its last request from now on; one that was named at the start stays whatever is said.</summary>
+    /// <param name="time">Null for ever.</param>
+    public void Stay(KnownModel known, TimeSpan? time)
+    {
+        lock (_lock)
+            (known.HasOwnStay, known.Stay) = (true, time);
+    }
+
+    /// <summary>A model in memory, loaded if it is not there.</summary>
+    /// <exception cref="RequestException">It could not be loaded, takes too long, or memory is short.</exception>
+    public async Task<ServedModel> ServeAsync(KnownModel known, CancellationToken cancellation)
+    {
+        try
+        {
+            return await LoadAsync(known).WaitAsync(TimeSpan.FromSeconds(_options.LoadTimeoutSeconds), _clock, cancellation).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new RequestException(ErrorKind.ModelUnavailable, $"the model {known.Id} is still loading after {_options.LoadTimeoutSeconds} s");
+        }
+        catch (Exception problem) when (problem is not (OperationCanceledException or RequestException))
+        {
+            throw NotLoaded(known);
+        }
     }
 
     /// <summary>The model that the host's own code means, in memory until the result is disposed of.</summary>
@@ -179,7 +209,7 @@ internal sealed partial class ServedModels : IDisposable
         {
             if (known.Users > 0 || known.Served is null)
                 return false;
-            (served, known.Served, known.Until) = (known.Served, null, null);
+            (served, known.Served, known.Until, known.HasOwnStay) = (known.Served, null, null, false);
             known.Past = known.Past.With(served.Engine.Figures);
         }
 
@@ -227,22 +257,6 @@ internal sealed partial class ServedModels : IDisposable
         if (string.IsNullOrEmpty(name))
             return usual;
         return known.FirstOrDefault(model => model.IsCalled(name)) ?? (_options.AnyModel ? usual : null);
-    }
-
-    private async Task<ServedModel> ServeAsync(KnownModel known, CancellationToken cancellation)
-    {
-        try
-        {
-            return await LoadAsync(known).WaitAsync(TimeSpan.FromSeconds(_options.LoadTimeoutSeconds), _clock, cancellation).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            throw new RequestException(ErrorKind.ModelUnavailable, $"the model {known.Id} is still loading after {_options.LoadTimeoutSeconds} s");
-        }
-        catch (Exception problem) when (problem is not (OperationCanceledException or RequestException))
-        {
-            throw NotLoaded(known);
-        }
     }
 
     private async Task<ServedModel> LoadInTurnAsync(KnownModel known)
@@ -313,8 +327,8 @@ internal sealed partial class ServedModels : IDisposable
         lock (_lock)
         {
             known.LeftAt = _clock.GetTimestamp();
-            known.Until = known is { Users: 0, IsNamed: false, Served: not null } ? _clock.GetUtcNow() + TimeSpan.FromSeconds(_options.ModelKeepAliveSeconds)
-                : null;
+            var stay = known.HasOwnStay ? known.Stay : TimeSpan.FromSeconds(_options.ModelKeepAliveSeconds);
+            known.Until = known is { Users: 0, IsNamed: false, Served: not null } ? _clock.GetUtcNow() + stay : null;
         }
     }
 
@@ -323,6 +337,9 @@ internal sealed partial class ServedModels : IDisposable
         lock (_lock)
             known.Users--;
         MarkLeft(known);
+        // Not on the thread that has answered: an engine ends with its step.
+        if (known is { Users: 0, HasOwnStay: true, Stay.Ticks: 0, IsNamed: false })
+            _ = Task.Run(() => TryUnload(known));
     }
 
     private static RequestException NotLoaded(KnownModel known) =>

@@ -14,10 +14,17 @@ internal sealed class OllamaEmbedRoute(IOptions<KvasirOptions> options, bool isO
 {
     public override ErrorShape Errors => OllamaErrors.Shape;
 
+    public override ModelStay? Stay(RequestFields body) => KeepAliveField.Read(body);
+
+    public override Action<Utf8JsonWriter>? BeforeLoad(RequestFields body, KnownModel known, DateTimeOffset now)
+    {
+        KeepAliveField.Heed(body, known);
+        return null;
+    }
+
     public override AnswerRequest Read(RequestFields body, ServedModel model)
     {
         body.Find("options");
-        body.Find("keep_alive");
         return Request(body.Require(isOlder ? "prompt" : "input"), body, model, body.Find("truncate")?.Flag() ?? false);
     }
 
@@ -37,7 +44,7 @@ internal sealed class OllamaEmbedRoute(IOptions<KvasirOptions> options, bool isO
                 OpenAiEmbedRoute.WriteNumbers(json, choice.Pool!.Unit());
             json.WriteEndArray();
             json.WriteNumber("total_duration", OllamaJson.Nanoseconds(answer.ElapsedMs));
-            json.WriteNumber("load_duration", 0);
+            json.WriteNumber("load_duration", OllamaJson.Nanoseconds(answer.LoadMs));
             json.WriteNumber("prompt_eval_count", answer.PromptTokens);
         }
 

@@ -12,11 +12,11 @@ internal static class OllamaJson
     private const double NanosecondsPerMs = 1e6;
     private const int MostContextTokens = 8192;
 
-    public static void WriteHead(Utf8JsonWriter json, ServedAnswer answer) => WriteHead(json, answer.Model, answer.CreatedAt);
+    public static void WriteHead(Utf8JsonWriter json, ServedAnswer answer) => WriteHead(json, answer.Model.Id, answer.CreatedAt);
 
-    public static void WriteHead(Utf8JsonWriter json, ServedModel model, DateTimeOffset time)
+    public static void WriteHead(Utf8JsonWriter json, string model, DateTimeOffset time)
     {
-        json.WriteString("model", model.Id);
+        json.WriteString("model", model);
         json.WriteString("created_at", Time(time));
     }
 
@@ -53,11 +53,11 @@ internal static class OllamaJson
     /// <param name="hasMessages">Whether conversations are told by messages; else by the tokens of all that was said.</param>
     public static void WriteEnd(Utf8JsonWriter json, ServedAnswer answer, bool hasMessages)
     {
-        var timings = AnswerTimings.Of(answer);
+        var timings = new AnswerTimings(answer);
         json.WriteBoolean("done", true);
         json.WriteString("done_reason", answer.Choices[0].IsCut ? "length" : "stop");
         json.WriteNumber("total_duration", Nanoseconds(answer.ElapsedMs));
-        json.WriteNumber("load_duration", 0);
+        json.WriteNumber("load_duration", Nanoseconds(timings.LoadMs));
         json.WriteNumber("prompt_eval_count", answer.PromptTokens);
         json.WriteNumber("prompt_eval_duration", Nanoseconds(timings.PromptMs));
         json.WriteNumber("eval_count", answer.CompletionTokens);

@@ -37,29 +37,25 @@ internal abstract class OllamaRoute : AnswerRoute
         {
             Tools = tools,
             Schema = body.Find("format") is { } format ? Schema(format) : null,
-            Streams = body.Find("stream")?.Flag() ?? true,
+            Streams = Streams(body),
             ContextTokens = context,
         };
     }
 
-    // Clients ask for a model to be there before they need it. One that the server was started with stays, so that nothing is taken away either.
-    public override Action<Utf8JsonWriter>? AtOnce(RequestFields body, ServedModel model)
+    public override bool Streams(RequestFields body) => body.Find("stream")?.Flag() ?? true;
+
+    public override ModelStay? Stay(RequestFields body) => KeepAliveField.Read(body);
+
+    // Nothing is asked, and the model is to go at once: it need not come for that.
+    public override Action<Utf8JsonWriter>? BeforeLoad(RequestFields body, KnownModel known, DateTimeOffset now)
     {
-        if (!IsEmpty(body))
-            return null;
-        body.Find("stream");
-        if (body.Find("keep_alive") is { } keep && keep.IsNumber && keep.Number(double.MinValue, double.MaxValue) == 0)
-            keep.Ignore();
-        return json =>
-        {
-            json.WriteStartObject();
-            OllamaJson.WriteHead(json, model, model.LoadedAt);
-            OllamaJson.WriteText(json, HasMessages, "");
-            json.WriteBoolean("done", true);
-            json.WriteString("done_reason", "load");
-            json.WriteEndObject();
-        };
+        KeepAliveField.Heed(body, known);
+        return !known.IsNamed && IsEmpty(body) && Stay(body) is { Time.Ticks: 0 } ? json => WriteState(json, known.Id, now, "unload") : null;
     }
+
+    // Clients ask for a model to be there before they need it.
+    public override Action<Utf8JsonWriter>? AtOnce(RequestFields body, ServedModel model) =>
+        IsEmpty(body) ? json => WriteState(json, model.Id, model.LoadedAt, "load") : null;
 
     public override FrameWriter NewFrames(HttpContext context, FrameTimes times) => new NdjsonFrames(context, times);
 
@@ -91,6 +87,16 @@ internal abstract class OllamaRoute : AnswerRoute
         ContinuesLastMessage = continues,
         Variables = Thinking(body.Find("think")),
     };
+
+    private void WriteState(Utf8JsonWriter json, string model, DateTimeOffset time, string state)
+    {
+        json.WriteStartObject();
+        OllamaJson.WriteHead(json, model, time);
+        OllamaJson.WriteText(json, HasMessages, "");
+        json.WriteBoolean("done", true);
+        json.WriteString("done_reason", state);
+        json.WriteEndObject();
+    }
 
     private static void RefuseMissing(RequestFields body)
     {

@@ -43,11 +43,7 @@ internal sealed class OllamaStream(ServedAnswer answer, FrameWriter frames, bool
         return frames.SendAsync();
     }
 
-    public override Task FailAsync(RequestError error)
-    {
-        OllamaErrors.Shape.Write(frames.Begin(), error, frames.RequestId, isInStream: true);
-        return frames.SendAsync();
-    }
+    public override Task FailAsync(RequestError error) => OllamaErrors.Shape.EndAsync(frames, error);
 
     private Utf8JsonWriter Begin()
     {

@@ -25,7 +25,7 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
             Tools = tools,
             Schema = FormatFields.Read(body, options.Value.Strict),
             ChoiceCount = SamplingFields.Choices(body, options.Value.MaxChoices),
-            Streams = body.Find("stream")?.Flag() ?? false,
+            Streams = Streams(body),
             IncludesUsage = StreamFields.IncludesUsage(body),
             IncludesProgress = body.Find("return_progress")?.Flag() ?? false,
             IncludesTimings = body.Find("timings_per_token")?.Flag() ?? false,

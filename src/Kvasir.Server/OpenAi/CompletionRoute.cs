@@ -31,7 +31,7 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
             Schema = FormatFields.Read(body, options.Value.Strict),
             ChoiceCount = choices,
             EchoesPrompt = echoes,
-            Streams = body.Find("stream")?.Flag() ?? false,
+            Streams = Streams(body),
             IncludesUsage = StreamFields.IncludesUsage(body),
             IncludesProgress = body.Find("return_progress")?.Flag() ?? false,
             IncludesTimings = body.Find("timings_per_token")?.Flag() ?? false,

@@ -13,7 +13,7 @@ internal static class FiguresJson
         json.WriteNumber("completion_tokens", answer.CompletionTokens);
         json.WriteNumber("total_tokens", answer.PromptTokens + answer.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", answer.CachedTokens);
+        WriteCacheUse(json, answer);
         json.WriteEndObject();
         json.WriteStartObject("completion_tokens_details");
         json.WriteNumber("reasoning_tokens", answer.ReasoningTokens);
@@ -21,25 +21,40 @@ internal static class FiguresJson
         json.WriteEndObject();
     }
 
+    /// <summary>Of the prompt: what was there, and what is there for the next; nothing where that is not said.</summary>
+    public static void WriteCacheUse(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        if (answer.HidesCacheUse)
+            return;
+        json.WriteNumber("cached_tokens", answer.CachedTokens);
+        json.WriteNumber("cache_write_tokens", answer.CacheWriteTokens);
+    }
+
     /// <summary>In the names of llama-server.</summary>
     public static void WriteTimings(Utf8JsonWriter json, ServedAnswer answer)
     {
-        var timings = AnswerTimings.Of(answer);
+        var timings = new AnswerTimings(answer);
         json.WriteStartObject("timings");
         json.WriteNumber("cache_n", timings.CachedTokens);
         WriteStage(json, "prompt", timings.PromptTokens, timings.PromptMs);
         WriteStage(json, "predicted", timings.PredictedTokens, timings.PredictedMs);
         json.WriteNumber("queue_ms", timings.QueueMs);
+        json.WriteNumber("load_ms", timings.LoadMs);
+        json.WriteNumber("recomputed_n", timings.RecomputedRows);
+        json.WriteNumber("preempted", timings.Preemptions);
         json.WriteEndObject();
     }
 
     public static void WriteKvasir(Utf8JsonWriter json, ServedAnswer answer)
     {
-        var reads = answer.Choices.SelectMany(static choice => choice.Sequence.ReadsByLayer()).Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
+        var reads = answer.Choices.SelectMany(static choice => choice.Sequence.ReadsByLayer())
+            .Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
         json.WriteStartObject("kvasir");
         json.WriteString("attention", AnswerHeaders.AttentionOf(answer));
         json.WriteNumber("keys_read_share", Math.Round(reads.KeysReadShare, 6));
         json.WriteString("kv_type", answer.Model.Engine.Kv.Name);
+        if (!answer.HidesCacheUse)
+            WriteCache(json, answer);
         if (answer.Choices is [var only])
         {
             WriteChoice(json, only);
@@ -83,6 +98,18 @@ internal static class FiguresJson
             json.WriteString("stop", stop);
         if (choice.Sequence.AuditFigures is { } audit)
             WriteAudit(json, audit);
+    }
+
+    // The first prompt's place: others of a request differ where they like.
+    private static void WriteCache(Utf8JsonWriter json, ServedAnswer answer)
+    {
+        json.WriteStartObject("cache");
+        json.WriteNumber("tier_ram", answer.CachedTokens);
+        if (answer.Choices[0].Sequence.DivergedAt is { } place)
+            json.WriteNumber("diverged_at", place);
+        else
+            json.WriteNull("diverged_at");
+        json.WriteEndObject();
     }
 
     private static void WriteAudit(Utf8JsonWriter json, AuditFigures audit)

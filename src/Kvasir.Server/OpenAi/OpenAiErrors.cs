@@ -6,11 +6,12 @@ namespace Kvasir.Server.OpenAi;
 /// <summary>Errors as OpenAI's clients read them: all four fields are always there.</summary>
 internal static class OpenAiErrors
 {
-    public static readonly ErrorShape Shape = new(static error => error.Kind.Status, Write, Words);
+    public static readonly ErrorShape Shape = new(static error => error.Kind.Status, Write, Words) { HasDone = true };
 
     // Agents know by these words that they have to shorten a conversation.
     private static string Words(Overflow overflow) =>
-        $"This model's maximum context length is {overflow.ContextTokens} tokens. However, your prompt has {overflow.PromptTokens} tokens. Please reduce the length of the messages.";
+        $"This model's maximum context length is {overflow.ContextTokens} tokens. However, your prompt has {overflow.PromptTokens} tokens. "
+        + "Please reduce the length of the messages.";
 
     private static void Write(Utf8JsonWriter json, RequestError error, string requestId, bool isInStream)
     {

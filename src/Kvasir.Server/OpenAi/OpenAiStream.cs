@@ -22,7 +22,9 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
     public override Task BeginAsync() => frames.StartAsync();
 
     public override Task KeepAliveAsync() =>
-        frames.KeepAliveAsync(Answer.IsInPrefill && Answer.ComputedPromptTokens > 0 ? FormattableString.Invariant($"prefill {Answer.ComputedPromptTokens}/{Answer.PromptTokens}") : "ping");
+        frames.KeepAliveAsync(Answer is { IsInPrefill: true, ComputedPromptTokens: > 0 }
+            ? FormattableString.Invariant($"prefill {Answer.ComputedPromptTokens}/{Answer.PromptTokens}")
+            : "ping");
 
     public override Task ProgressAsync()
     {
@@ -31,9 +33,12 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
         json.WriteEndArray();
         json.WriteStartObject("prompt_progress");
         json.WriteNumber("total", Answer.PromptTokens);
-        json.WriteNumber("cache", Answer.CachedTokens);
+        if (!Answer.HidesCacheUse)
+            json.WriteNumber("cache", Answer.CachedTokens);
         json.WriteNumber("processed", Answer.ComputedPromptTokens);
         json.WriteNumber("time_ms", Math.Round(Answer.ElapsedMs));
+        if (Answer.Choices[0].Sequence.Place is { } place)
+            json.WriteNumber("queue_position", place.Position);
         json.WriteEndObject();
         return EndChunkAsync(json);
     }
@@ -54,12 +59,7 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
         await frames.SendDoneAsync().ConfigureAwait(false);
     }
 
-    public override async Task FailAsync(RequestError error)
-    {
-        OpenAiErrors.Shape.Write(frames.Begin(), error, "", isInStream: true);
-        await frames.SendAsync().ConfigureAwait(false);
-        await frames.SendDoneAsync().ConfigureAwait(false);
-    }
+    public override Task FailAsync(RequestError error) => OpenAiErrors.Shape.EndAsync(frames, error);
 
     /// <summary>Begins a chunk, up to its choices.</summary>
     protected Utf8JsonWriter BeginChunk()

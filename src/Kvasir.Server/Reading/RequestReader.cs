@@ -12,14 +12,28 @@ internal sealed class RequestReader(ServedModels models, IOptions<KvasirOptions>
     /// <exception cref="RequestException">The body is no JSON object, there is no such model, or <paramref name="read"/> refuses.</exception>
     public async Task<T> ReadAsync<T>(HttpContext context, Func<RequestFields, ServedModel, T> read)
     {
-        var ignored = new IgnoredFields(options.Value.Strict);
-        using var body = await RequestBody.ReadAsync(context.Request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
-        var fields = body.Root.Object();
-        var model = await models.FindAsync(context, fields.Find("model")?.Text()).ConfigureAwait(false);
-        var request = read(fields, model);
-        fields.IgnoreRest();
-        if (ignored.ToString() is { Length: > 0 } paths)
-            context.Response.Headers["x-kvasir-ignored"] = paths;
+        using var arrived = await OpenAsync(context).ConfigureAwait(false);
+        var model = await models.ServeAsync(arrived.Known, context.RequestAborted).ConfigureAwait(false);
+        var request = read(arrived.Fields, model);
+        arrived.EndReading(context);
         return request;
+    }
+
+    /// <summary>Reads the body, and no more of it than which model it names.</summary>
+    /// <exception cref="RequestException">The body is no JSON object, or there is no such model.</exception>
+    public async Task<ArrivedRequest> OpenAsync(HttpContext context)
+    {
+        var ignored = new IgnoredFields(options.Value.Strict);
+        var body = await RequestBody.ReadAsync(context.Request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
+        try
+        {
+            var fields = body.Root.Object();
+            return new ArrivedRequest(body, fields, models.Keep(context, fields.Find("model")?.Text()));
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
     }
 }

@@ -40,6 +40,20 @@ internal sealed class ResponseBody(ServedAnswer answer)
 
     public void WriteFailed(Utf8JsonWriter json, RequestError error) => Write(json, "failed", incomplete: null, error);
 
+    /// <summary>One that failed before anything was known of it.</summary>
+    public static void WriteRefused(Utf8JsonWriter json, RequestError error)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", $"resp_{AnswerName.Fresh()}");
+        json.WriteString("object", "response");
+        json.WriteString("status", "failed");
+        WriteError(json, error);
+        json.WriteStartArray("output");
+        json.WriteEndArray();
+        json.WriteNull("usage");
+        json.WriteEndObject();
+    }
+
     private void AddEnded(ResponseItem item, string text, IReadOnlyList<GeneratedToken> tokens, bool isCut)
     {
         item.Add(text, tokens);
@@ -123,7 +137,7 @@ internal sealed class ResponseBody(ServedAnswer answer)
         json.WriteStartObject("usage");
         json.WriteNumber("input_tokens", answer.PromptTokens);
         json.WriteStartObject("input_tokens_details");
-        json.WriteNumber("cached_tokens", answer.CachedTokens);
+        FiguresJson.WriteCacheUse(json, answer);
         json.WriteEndObject();
         json.WriteNumber("output_tokens", answer.CompletionTokens);
         json.WriteStartObject("output_tokens_details");

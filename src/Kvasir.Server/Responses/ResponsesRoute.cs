@@ -31,7 +31,7 @@ internal sealed class ResponsesRoute(IOptions<KvasirOptions> options) : AnswerRo
         {
             Tools = tools,
             Schema = format is null ? null : FormatFields.ReadFlat(format, options.Value.Strict),
-            Streams = body.Find("stream")?.Flag() ?? false,
+            Streams = Streams(body),
             Repeated = Repeated(body, tools, format),
         };
     }
@@ -41,6 +41,20 @@ internal sealed class ResponsesRoute(IOptions<KvasirOptions> options) : AnswerRo
     public static ConversationPrompt Prompt(RequestFields body, ServedModel model) => Prompt(body, model, ToolFields.ReadFlat(body, model, isStrict: false));
 
     public override AnswerWriter NewWriter(ServedAnswer answer, FrameWriter frames) => new ResponseStream(answer, frames);
+
+    // Agents know no other event that ends a response in vain.
+    public override Task FailAsync(FrameWriter frames, RequestError error)
+    {
+        const string Name = "response.failed";
+        var json = frames.Begin(Name);
+        json.WriteStartObject();
+        json.WriteString("type", Name);
+        json.WriteNumber("sequence_number", 0);
+        json.WritePropertyName("response");
+        ResponseBody.WriteRefused(json, error);
+        json.WriteEndObject();
+        return frames.SendAsync();
+    }
 
     public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer)
     {

@@ -46,7 +46,8 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models)
         json.WriteString("state", State(sequence));
         json.WriteNumber("n_ctx", answer.Model.Engine.ContextTokens);
         json.WriteNumber("n_prompt", choice.PromptTokens);
-        json.WriteNumber("n_cached", sequence.CachedTokens);
+        if (!answer.HidesCacheUse)
+            json.WriteNumber("n_cached", sequence.CachedTokens);
         json.WriteNumber("n_processed", sequence.CachedCount);
         json.WriteNumber("n_decoded", sequence.GeneratedCount);
         json.WriteNumber("priority", sequence.Options.Priority);

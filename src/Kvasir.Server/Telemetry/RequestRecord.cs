@@ -60,6 +60,9 @@ internal sealed class RequestRecord
     /// <summary>Since its arrival.</summary>
     public TimeSpan Elapsed => _clock.GetElapsedTime(_start);
 
+    /// <summary>In which it waited for its model, which was not in memory.</summary>
+    public TimeSpan LoadTime { get; set; }
+
     /// <summary>From its arrival until its sequences were submitted.</summary>
     public TimeSpan UntilSubmission { get; private set; }
 

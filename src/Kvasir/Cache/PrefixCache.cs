@@ -192,7 +192,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         column.Users = 1;
         column.LastUse = _useCount;
         _table.Add(column);
-        path.Append(column);
+        path.AppendAdded(column);
         _awaited--;
         _counts.Added++;
     }

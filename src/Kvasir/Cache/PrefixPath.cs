@@ -12,6 +12,7 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     private ColumnName[] _names = [root];
     private int _nameCount = 1;
     private PrefixColumn[] _columns = [];
+    private int _promptColumns;
 
     public ColumnName Root => root;
 
@@ -25,6 +26,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
 
     /// <summary>Columns from the first that others have computed: those behind are its own work.</summary>
     public int FoundCount { get; set; }
+
+    /// <summary>Rows of its prompt that it has added to the tree: others find them.</summary>
+    public int WrittenRows { get; private set; }
 
     /// <summary>The most columns that it has room for.</summary>
     public int Capacity => _columns.Length;
@@ -73,7 +77,8 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>Computes the names of all full columns of these tokens.</summary>
     public void NameAll(ReadOnlySpan<int> tokens)
     {
-        Reserve(tokens.Length / Rows);
+        _promptColumns = tokens.Length / Rows;
+        Reserve(_promptColumns);
         if (tokens.Length >= Rows)
             Name(tokens.Length / Rows - 1, tokens);
     }
@@ -98,6 +103,13 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public void Begin(PrefixColumn start) => (Start, Count, FoundCount, IsOpen, DivergedAt) = (start, 0, 0, true, null);
 
     public void Append(PrefixColumn column) => _columns[Count++] = column;
+
+    /// <summary>It has the column since it has added it to the tree.</summary>
+    public void AppendAdded(PrefixColumn column)
+    {
+        WrittenRows += Count < _promptColumns ? Rows : 0;
+        Append(column);
+    }
 
     /// <summary>Adds no more columns.</summary>
     public void Close() => IsOpen = false;

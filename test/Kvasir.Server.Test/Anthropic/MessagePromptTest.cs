@@ -33,7 +33,9 @@ public sealed class MessagePromptTest
         using var answer = JsonDocument.Parse(await server.BodyAsync("/v1/messages", $"{{{body},\"max_tokens\":4,\"temperature\":0}}"));
         using var same = JsonDocument.Parse(await server.BodyJsonAsync("/v1/completions", $"{{\"prompt\":{JsonSerializer.Serialize(prompt)},\"max_tokens\":4,\"temperature\":0}}"));
         var tokens = expected.RootElement.GetProperty("tokens").GetArrayLength();
-        Assert.Equal((tokens, tokens), (counted.RootElement.GetProperty("input_tokens").GetInt32(), answer.RootElement.GetProperty("usage").GetProperty("input_tokens").GetInt32()));
+        var usage = answer.RootElement.GetProperty("usage");
+        var all = usage.GetProperty("input_tokens").GetInt32() + usage.GetProperty("cache_creation_input_tokens").GetInt32();
+        Assert.Equal((tokens, tokens), (counted.RootElement.GetProperty("input_tokens").GetInt32(), all));
         Assert.Equal(same.RootElement.GetProperty("choices")[0].GetProperty("text").GetString(), answer.RootElement.GetProperty("content")[0].GetProperty("text").GetString());
     }
 
@@ -70,10 +72,10 @@ public sealed class MessagePromptTest
             var body = $"{{\"system\":[{{\"type\":\"text\",\"text\":\"x-anthropic-billing-header: cc_version=2; cch={turn}{turn}f;\"}}],\"messages\":[{turns}],\"max_tokens\":4,\"temperature\":0}}";
             using var answer = JsonDocument.Parse(await server.BodyJsonAsync("/v1/messages", body));
             var usage = answer.RootElement.GetProperty("usage");
-            var (cached, computed) = (usage.GetProperty("cache_read_input_tokens").GetInt32(), usage.GetProperty("input_tokens").GetInt32());
+            var (cached, written) = (usage.GetProperty("cache_read_input_tokens").GetInt32(), usage.GetProperty("cache_creation_input_tokens").GetInt32());
             Assert.Equal(turn == 0, cached == 0);
             Assert.InRange(cached, before - 32, before);
-            (before, turns) = (cached + computed, $"{question},{{\"role\":\"assistant\",\"content\":\"yes\"}},{{\"role\":\"user\",\"content\":\"and\"}}");
+            (before, turns) = (cached + written + usage.GetProperty("input_tokens").GetInt32(), $"{question},{{\"role\":\"assistant\",\"content\":\"yes\"}},{{\"role\":\"user\",\"content\":\"and\"}}");
         }
     }
 

@@ -11,20 +11,18 @@ namespace Kvasir.Server.Test.Hosting;
 /// <summary>Several models of a folder under one memory budget: loaded on demand, shared, let go.</summary>
 public sealed class SeveralModelsTest : IDisposable
 {
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kvasir-models-");
+    private readonly ManyModels _models = new("one", "two", "three");
 
-    public SeveralModelsTest() => Add("one", "two", "three");
-
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _models.Dispose();
 
     [Fact]
     public async Task AModelIsLoadedWhenSomebodyNamesItAndAllAreListed()
     {
-        await using var server = await StartAsync();
-        Assert.Equal("one unloaded, three unloaded, two unloaded", await StatusAsync(server));
-        await AskAsync(server, "two");
-        await AskAsync(server, "one:latest");
-        Assert.Equal("one loaded, three unloaded, two loaded", await StatusAsync(server));
+        await using var server = await _models.StartAsync();
+        Assert.Equal("one unloaded, three unloaded, two unloaded", await ManyModels.StatusAsync(server));
+        await ManyModels.AskAsync(server, "two");
+        await ManyModels.AskAsync(server, "one:latest");
+        Assert.Equal("one loaded, three unloaded, two loaded", await ManyModels.StatusAsync(server));
         using var ps = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri("/api/ps", UriKind.Relative)));
         Assert.Equal(["one", "two"], ps.RootElement.GetProperty("models").EnumerateArray().Select(static model => model.GetProperty("name").GetString())
             .Order());
@@ -35,7 +33,7 @@ public sealed class SeveralModelsTest : IDisposable
     [Fact]
     public async Task WhoNamesNoneOrOneThatIsNotThereIsToldWhichThereAre()
     {
-        await using var server = await StartAsync();
+        await using var server = await _models.StartAsync();
         using var none = await server.PostAsync("/v1/completions", "{\"prompt\":\"Once\"}");
         Assert.Equal(HttpStatusCode.BadRequest, none.StatusCode);
         Assert.Contains("model is missing; there are one, three, two", await none.Content.ReadAsStringAsync());
@@ -50,29 +48,29 @@ public sealed class SeveralModelsTest : IDisposable
     public async Task AModelThatComesIntoTheFolderIsFoundFiveSecondsLater()
     {
         var clock = new FakeTimeProvider();
-        await using var server = await StartAsync(clock);
-        Add("four");
+        await using var server = await _models.StartAsync(clock);
+        _models.Add("four");
         using (var tooSoon = await server.PostAsync("/v1/completions", "{\"model\":\"four\",\"prompt\":\"Once\"}"))
             Assert.Equal(HttpStatusCode.NotFound, tooSoon.StatusCode);
         clock.Advance(TimeSpan.FromSeconds(5));
-        await AskAsync(server, "four");
+        await ManyModels.AskAsync(server, "four");
     }
 
     [Fact]
     public async Task AModelLeavesFiveMinutesBehindItsLastRequestAndItsCountsStay()
     {
         var clock = new FakeTimeProvider();
-        await using var server = await StartAsync(clock);
-        await AskAsync(server, "one");
-        await UntilLeftAsync(server, "one");
+        await using var server = await _models.StartAsync(clock);
+        await ManyModels.AskAsync(server, "one");
+        await ManyModels.UntilLeftAsync(server, "one");
         var before = await PrometheusSamples.ScrapeAsync(server);
         clock.Advance(TimeSpan.FromSeconds(299));
-        Assert.Contains("one loaded", await StatusAsync(server), StringComparison.Ordinal);
+        Assert.Contains("one loaded", await ManyModels.StatusAsync(server), StringComparison.Ordinal);
         clock.Advance(TimeSpan.FromSeconds(2));
-        Assert.Contains("one unloaded", await StatusAsync(server), StringComparison.Ordinal);
+        Assert.Contains("one unloaded", await ManyModels.StatusAsync(server), StringComparison.Ordinal);
         var gone = await PrometheusSamples.ScrapeAsync(server);
         Assert.Equal(before.Sum("kvasir_steps_total", ("model", "one")), gone.Sum("kvasir_steps_total", ("model", "one")));
-        await AskAsync(server, "one");
+        await ManyModels.AskAsync(server, "one");
         var again = await PrometheusSamples.ScrapeAsync(server);
         Assert.True(again.Sum("kvasir_steps_total", ("model", "one")) > before.Sum("kvasir_steps_total", ("model", "one")));
         Assert.Equal(2, again.Sum("kvasir_model_loads_total"));
@@ -81,7 +79,7 @@ public sealed class SeveralModelsTest : IDisposable
     [Fact]
     public async Task AClientThatLeavesWhileItsModelLoadsDoesNotEndTheLoad()
     {
-        await using var server = await StartAsync();
+        await using var server = await _models.StartAsync();
         var models = server.Services.GetRequiredService<ServedModels>();
         await models.LoadTurn.WaitAsync();
         using (var impatient = new RawConnection(server.Address))
@@ -91,9 +89,9 @@ public sealed class SeveralModelsTest : IDisposable
                 await Task.Delay(2);
         }
 
-        await UntilLeftAsync(server, "one");
-        Assert.Contains("one loading", await StatusAsync(server), StringComparison.Ordinal);
-        var (second, third) = (AskAsync(server, "one"), AskAsync(server, "one"));
+        await ManyModels.UntilLeftAsync(server, "one");
+        Assert.Contains("one loading", await ManyModels.StatusAsync(server), StringComparison.Ordinal);
+        var (second, third) = (ManyModels.AskAsync(server, "one"), ManyModels.AskAsync(server, "one"));
         models.LoadTurn.Release();
         await Task.WhenAll(second, third);
         Assert.Equal(1, (await PrometheusSamples.ScrapeAsync(server)).Sum("kvasir_model_loads_total"));
@@ -102,7 +100,7 @@ public sealed class SeveralModelsTest : IDisposable
     [Fact]
     public async Task AnotherContextLoadsNothingAnewAndHoldsUpNobody()
     {
-        await using var server = await StartAsync();
+        await using var server = await _models.StartAsync();
         var all = Enumerable.Range(1, 8).Select(i => server.PostAsync(
             "/api/generate",
                 $"{{\"model\":\"one\",\"stream\":false,\"raw\":true,\"prompt\":\"Once\",\"options\":{{\"num_ctx\":{i * 50},\"num_predict\":20}}}}"));
@@ -115,11 +113,11 @@ public sealed class SeveralModelsTest : IDisposable
     {
         Assert.True(BundledModels.TryFind("stories260K", out var path));
         // Room for two beside the KV memory.
-        await using var server = await StartAsync(null, (64 << 20) + (new FileInfo(path).Length * 5 / 2));
-        await AskAsync(server, "one");
-        await AskAsync(server, "two");
-        await AskAsync(server, "three");
-        Assert.Equal("one unloaded, three loaded, two loaded", await StatusAsync(server));
+        await using var server = await _models.StartAsync(null, (64 << 20) + (new FileInfo(path).Length * 5 / 2));
+        await ManyModels.AskAsync(server, "one");
+        await ManyModels.AskAsync(server, "two");
+        await ManyModels.AskAsync(server, "three");
+        Assert.Equal("one unloaded, three loaded, two loaded", await ManyModels.StatusAsync(server));
         using var using2 = new RawConnection(server.Address);
         await using2.PostAsync("/v1/completions", Endless("two"));
         Assert.True(await using2.ReadUntilAsync("\"text\":"));
@@ -135,7 +133,7 @@ public sealed class SeveralModelsTest : IDisposable
     [Fact]
     public async Task LoadAndUnloadAreRoutesAndNoRequestLosesItsModel()
     {
-        await using var server = await StartAsync();
+        await using var server = await _models.StartAsync();
         using (var load = await server.PostAsync("/kvasir/models/load", "{\"model\":\"two\"}"))
             Assert.Contains("\"status\":\"loaded\"", await load.Content.ReadAsStringAsync());
         using (var stream = new RawConnection(server.Address))
@@ -146,7 +144,7 @@ public sealed class SeveralModelsTest : IDisposable
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
         }
 
-        await UntilLeftAsync(server, "two");
+        await ManyModels.UntilLeftAsync(server, "two");
         using var unload = await server.PostAsync("/kvasir/models/unload", "{\"model\":\"two\"}");
         Assert.Contains("\"status\":\"unloaded\"", await unload.Content.ReadAsStringAsync());
     }
@@ -155,16 +153,16 @@ public sealed class SeveralModelsTest : IDisposable
     public async Task AModelThatCannotBeLoadedIsTriedAgainAfterHalfAMinute()
     {
         var clock = new FakeTimeProvider();
-        await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "bad.gguf"), "no model");
-        await using var server = await StartAsync(clock);
+        await File.WriteAllTextAsync(Path.Combine(_models.Folder, "bad.gguf"), "no model");
+        await using var server = await _models.StartAsync(clock);
         for (var i = 0; i < 3; i++)
         {
             using var refused = await server.PostAsync("/v1/completions", "{\"model\":\"bad\",\"prompt\":\"Once\"}");
             Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-            Assert.DoesNotContain(_folder.FullName, await refused.Content.ReadAsStringAsync());
+            Assert.DoesNotContain(_models.Folder, await refused.Content.ReadAsStringAsync());
         }
 
-        Assert.Contains("bad failed", await StatusAsync(server), StringComparison.Ordinal);
+        Assert.Contains("bad failed", await ManyModels.StatusAsync(server), StringComparison.Ordinal);
         Assert.Equal(1, (await PrometheusSamples.ScrapeAsync(server)).Sum("kvasir_model_loads_total", ("outcome", "failed")));
         clock.Advance(TimeSpan.FromSeconds(30));
         (await server.PostAsync("/v1/completions", "{\"model\":\"bad\",\"prompt\":\"Once\"}")).Dispose();
@@ -182,40 +180,4 @@ public sealed class SeveralModelsTest : IDisposable
 
     private static string Endless(string model) =>
         $"{{\"model\":\"{model}\",\"prompt\":\"Once\",\"ignore_eos\":true,\"stream\":true,\"max_tokens\":-1,\"priority\":0}}";
-
-    private Task<RunningServer> StartAsync(TimeProvider? clock = null, long memory = 1L << 30) => RunningServer.StartAsync(
-        options => (options.Model, options.ModelsFolder, options.MemoryBytes, options.ContextTokens, options.KvMemoryBytes) = ("", _folder.FullName, memory,
-            100_000, 64 << 20), clock);
-
-    // Behind its answer a request has its model for a moment yet.
-    private static async Task UntilLeftAsync(RunningServer server, string model)
-    {
-        var known = server.Services.GetRequiredService<ServedModels>().Named(model);
-        var end = Environment.TickCount64 + 10_000;
-        while (known.Users > 0)
-        {
-            Assert.True(Environment.TickCount64 < end, $"{model} has {known.Users} requests after 10 s");
-            await Task.Delay(2);
-        }
-    }
-
-    private static async Task AskAsync(RunningServer server, string model)
-    {
-        using var answer = await server.PostAsync("/v1/completions", $"{{\"model\":\"{model}\",\"prompt\":\"Once upon a time\",\"max_tokens\":3}}");
-        Assert.Equal((HttpStatusCode.OK, model), (answer.StatusCode, model));
-    }
-
-    private static async Task<string> StatusAsync(RunningServer server)
-    {
-        using var list = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri("/v1/models", UriKind.Relative)));
-        return string.Join(", ", list.RootElement.GetProperty("data").EnumerateArray()
-            .Select(static model => $"{model.GetProperty("id")} {model.GetProperty("meta").GetProperty("status")}"));
-    }
-
-    private void Add(params string[] names)
-    {
-        Assert.True(BundledModels.TryFind("stories260K", out var path));
-        foreach (var name in names)
-            File.Copy(path, Path.Combine(_folder.FullName, $"{name}.gguf"));
-    }
 }

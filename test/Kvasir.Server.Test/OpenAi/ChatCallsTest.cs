@@ -27,7 +27,7 @@ public sealed class ChatCallsTest
             "{\"id\":\"chatcmpl-I\",\"object\":\"chat.completion\",\"created\":C,\"model\":\"stories260K\",\"system_fingerprint\":\"F\",\"choices\":["
             + "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"tool_calls\":[{\"id\":\"call_I\",\"type\":\"function\",\"function\":{\"name\":\"sun\",\"arguments\":"
             + $"{Quoted(arguments)}}}}}]}},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}}],{usage},\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":4,\"finish\":\"end\"}}",
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":4,\"finish\":\"end\"}}",
             WithoutId(body));
     }
 
@@ -44,7 +44,7 @@ public sealed class ChatCallsTest
             frames[1]);
         Assert.Equal(
             $"data: {Head}{{\"index\":0,\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"tool_calls\"}}],\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":4,\"finish\":\"end\"}}",
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":4,\"finish\":\"end\"}}",
             frames[^3]);
         Assert.Equal(("data: [DONE]", ""), (frames[^2], frames[^1]));
         var arguments = "";

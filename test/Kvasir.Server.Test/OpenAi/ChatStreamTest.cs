@@ -16,7 +16,7 @@ public sealed class ChatStreamTest
             ": kvasir\n\n"
             + $"data: {Head}{{\"index\":0,\"delta\":{{\"role\":\"assistant\",\"content\":\",\"}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
             + $"data: {Head}{{\"index\":0,\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"length\"}}],\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":7,\"finish\":\"length\"}}\n\n"
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":7,\"finish\":\"length\"}}\n\n"
             + "data: [DONE]\n\n",
             await server.BodyAsync("/v1/chat/completions", $"{{{Request},\"stream\":true}}"));
     }
@@ -29,8 +29,8 @@ public sealed class ChatStreamTest
             ": kvasir\n\n"
             + $"data: {Head}{{\"index\":0,\"delta\":{{\"role\":\"assistant\",\"content\":\",\"}},\"logprobs\":null,\"finish_reason\":null}}],\"usage\":null}}\n\n"
             + $"data: {Head}{{\"index\":0,\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"length\"}}],\"usage\":null}}\n\n"
-            + $"data: {Head}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"prompt_tokens_details\":{{\"cached_tokens\":0}},\"completion_tokens_details\":{{\"reasoning_tokens\":0}}}},\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":7,\"finish\":\"length\"}}\n\n"
+            + $"data: {Head}],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"prompt_tokens_details\":{{\"cached_tokens\":0,\"cache_write_tokens\":0}},\"completion_tokens_details\":{{\"reasoning_tokens\":0}}}},\"timings\":T,"
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":7,\"finish\":\"length\"}}\n\n"
             + "data: [DONE]\n\n",
             await server.BodyAsync("/v1/chat/completions", $"{{{Request},\"stream\":true,\"stream_options\":{{\"include_usage\":true}}}}"));
     }
@@ -47,8 +47,8 @@ public sealed class ChatStreamTest
         Assert.Equal(
             "{\"id\":\"chatcmpl-I\",\"object\":\"chat.completion\",\"created\":C,\"model\":\"stories260K\",\"system_fingerprint\":\"F\",\"choices\":["
             + "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\",\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"length\"}],"
-            + "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}},\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":7,\"finish\":\"length\"}}",
+            + "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":0}},\"timings\":T,"
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":7,\"finish\":\"length\"}}",
             RunningServer.Steady(System.Text.Encoding.UTF8.GetString(body)));
     }
 

@@ -16,7 +16,7 @@ public sealed class CompletionTest
             ": kvasir\n\n"
             + $"data: {Head}{{\"index\":0,\"text\":\",\",\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
             + $"data: {Head}{{\"index\":0,\"text\":\"\",\"logprobs\":null,\"finish_reason\":\"length\"}}],\"timings\":T,"
-            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"seed\":7,\"finish\":\"length\"}}\n\n"
+            + "\"kvasir\":{\"attention\":\"dense\",\"keys_read_share\":1,\"kv_type\":\"bf16\",\"cache\":{\"tier_ram\":0,\"diverged_at\":null},\"seed\":7,\"finish\":\"length\"}}\n\n"
             + "data: [DONE]\n\n",
             await server.BodyAsync("/v1/completions", "{\"prompt\":\"Once upon a time\",\"temperature\":0,\"max_tokens\":1,\"seed\":7,\"stream\":true}"));
     }

@@ -37,7 +37,7 @@ public sealed partial class ResponseStreamTest
                 "response.incomplete", 8,
                 "\"response\":{\"id\":\"resp_I\",\"object\":\"response\",\"created_at\":C,\"completed_at\":C,\"status\":\"incomplete\","
                 + open.Replace("\"incomplete_details\":null", "\"incomplete_details\":{\"reason\":\"max_output_tokens\"}", StringComparison.Ordinal) + item + "]," + rest
-                + "{\"input_tokens\":5,\"input_tokens_details\":{\"cached_tokens\":0},\"output_tokens\":1,\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":6}}}"),
+                + "{\"input_tokens\":5,\"input_tokens_details\":{\"cached_tokens\":0,\"cache_write_tokens\":0},\"output_tokens\":1,\"output_tokens_details\":{\"reasoning_tokens\":0},\"total_tokens\":6}}}"),
             Steady(await server.BodyJsonAsync("/v1/responses", $"{{{Asked},\"max_output_tokens\":1,\"stream\":true}}")));
     }
 
@@ -122,7 +122,7 @@ public sealed partial class ResponseStreamTest
 
     private static Task<RunningServer> StartWithCallsAsync() => RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(MarkedStories.Calls, "calls")));
 
-    private static string Steady(string body) => Cached().Replace(Time().Replace(Id().Replace(body, "$1_I"), "$1:C"), "\"cached_tokens\":0");
+    private static string Steady(string body) => Cached().Replace(Time().Replace(Id().Replace(body, "$1_I"), "$1:C"), "\"cached_tokens\":0,\"cache_write_tokens\":0");
 
     [GeneratedRegex("(resp|msg|fc|rs|call)_[0-9A-Za-z]{24}")]
     private static partial Regex Id();
@@ -130,6 +130,6 @@ public sealed partial class ResponseStreamTest
     [GeneratedRegex("(\"(?:created|completed)_at\"):[0-9]+")]
     private static partial Regex Time();
 
-    [GeneratedRegex("\"cached_tokens\":[0-9]+")]
+    [GeneratedRegex("\"cached_tokens\":[0-9]+,\"cache_write_tokens\":[0-9]+")]
     private static partial Regex Cached();
 }
