@@ -9,6 +9,8 @@ internal sealed record EngineTotals
 
     public long[] StepsByTime { get; private init; } = new long[EngineFigures.StepBoundsMs.Length + 1];
 
+    public long[] StepsByRows { get; private init; } = new long[EngineFigures.StepBoundsRows.Length + 1];
+
     public long DecodeRows { get; private init; }
 
     public long PromptRows { get; private init; }
@@ -37,6 +39,7 @@ internal sealed record EngineTotals
         Steps = Steps + figures.Steps,
         StepMs = StepMs + figures.StepMs,
         StepsByTime = [.. StepsByTime.Zip(figures.StepsByTime, static (past, now) => past + now)],
+        StepsByRows = [.. StepsByRows.Zip(figures.StepsByRows, static (past, now) => past + now)],
         DecodeRows = DecodeRows + figures.DecodeRows,
         PromptRows = PromptRows + figures.PromptRows,
         Preemptions = Preemptions + figures.Preemptions,

@@ -82,14 +82,23 @@ internal sealed class PrometheusExporter(ServedModels models) : BaseExporter<Met
     // Counted where steps are, since nobody's code runs on the thread that computes them.
     private void WriteSteps()
     {
-        const string Name = "kvasir_step_seconds";
-        _text.Family(Name, "histogram", "How long steps took, without the building of indexes");
+        const string Rows = "Rows that a step computed, of prompts and of answers";
+        double[] times = [.. EngineFigures.StepBoundsMs];
+        double[] rows = [.. EngineFigures.StepBoundsRows];
+        WriteSteps("kvasir_step_seconds", "How long steps took, without the building of indexes", [.. times.Select(static ms => ms / 1000)],
+            static totals => (totals.StepsByTime, totals.StepMs / 1000));
+        WriteSteps("kvasir_step_tokens", Rows, rows, static totals => (totals.StepsByRows, totals.DecodeRows + totals.PromptRows));
+        WriteSteps("vllm:iteration_tokens_total", Rows, rows, static totals => (totals.StepsByRows, totals.DecodeRows + totals.PromptRows));
+    }
+
+    private void WriteSteps(string name, string help, double[] bounds, Func<EngineTotals, (long[] Counts, double Sum)> read)
+    {
+        _text.Family(name, "histogram", help);
         foreach (var (id, totals) in models.Totals)
         {
-            var buckets = new List<(double, long)>();
-            for (var i = 0; i < totals.StepsByTime.Length; i++)
-                buckets.Add((i < EngineFigures.StepBoundsMs.Length ? EngineFigures.StepBoundsMs[i] / 1000 : double.PositiveInfinity, totals.StepsByTime[i]));
-            _text.Histogram(Name, [("model", id)], buckets, totals.StepMs / 1000);
+            var (counts, sum) = read(totals);
+            List<(double, long)> buckets = [.. bounds.Append(double.PositiveInfinity).Zip(counts)];
+            _text.Histogram(name, [(MetricNames.Label(name, "model"), id)], buckets, sum);
         }
     }
 

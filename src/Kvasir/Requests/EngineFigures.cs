@@ -8,6 +8,9 @@ public sealed record EngineFigures
     /// <summary>Upper bounds, in milliseconds, of all but the last of <see cref="StepsByTime"/>.</summary>
     public static ReadOnlySpan<double> StepBoundsMs => [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000];
 
+    /// <summary>Upper bounds of all but the last of <see cref="StepsByRows"/>.</summary>
+    public static ReadOnlySpan<int> StepBoundsRows => [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096];
+
     /// <summary>Sequences that compute.</summary>
     public required int Running { get; init; }
 
@@ -40,6 +43,9 @@ public sealed record EngineFigures
 
     /// <summary>Steps so far by how long they took: each is counted in the first whose bound it does not exceed.</summary>
     public required IReadOnlyList<long> StepsByTime { get; init; }
+
+    /// <summary>Steps so far by how many rows they computed: each is counted in the first whose bound it does not exceed.</summary>
+    public required IReadOnlyList<long> StepsByRows { get; init; }
 
     /// <summary>
     /// Grows with every step that begins and every layer that is computed: in an engine that has sequences and where this stands still, something hangs.

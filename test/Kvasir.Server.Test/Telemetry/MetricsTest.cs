@@ -63,6 +63,7 @@ public sealed class MetricsTest
                 "gen_ai_client_token_usage",
             "kvasir_kv_bytes", "kvasir_process_rss_bytes", "kvasir_prefill_rows_budget", "kvasir_deadline_exceeded_total",
                 "kvasir_prefix_evicted_columns_total", "kvasir_step_seconds",
+            "kvasir_step_tokens", "vllm:iteration_tokens_total",
         ];
         Assert.Empty(wanted.Except(samples.Families));
     }

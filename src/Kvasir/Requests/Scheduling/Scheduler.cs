@@ -99,6 +99,7 @@ internal sealed class Scheduler
         Steps = Counts.Steps,
         StepMs = Counts.StepMs,
         StepsByTime = Counts.ByTime,
+        StepsByRows = Counts.ByRows,
         DecodeRows = Counts.DecodeRows,
         PromptRows = Counts.PromptRows,
         Preemptions = Counts.Preemptions,

@@ -18,6 +18,7 @@ internal sealed class StepCounts
     private int _budget;
     private long _depths;
     private readonly long[] _byTime = new long[EngineFigures.StepBoundsMs.Length + 1];
+    private readonly long[] _byRows = new long[EngineFigures.StepBoundsRows.Length + 1];
 
     public long Steps => Volatile.Read(ref _steps);
 
@@ -43,16 +44,10 @@ internal sealed class StepCounts
     public int LastPromptDepth => (int)(_depths / Math.Max(1, _lastPromptRows));
 
     /// <summary>Steps by <see cref="EngineFigures.StepBoundsMs"/>.</summary>
-    public long[] ByTime
-    {
-        get
-        {
-            var counts = new long[_byTime.Length];
-            for (var i = 0; i < counts.Length; i++)
-                counts[i] = Volatile.Read(ref _byTime[i]);
-            return counts;
-        }
-    }
+    public long[] ByTime => Copy(_byTime);
+
+    /// <summary>Steps by <see cref="EngineFigures.StepBoundsRows"/>.</summary>
+    public long[] ByRows => Copy(_byRows);
 
     public int PromptRowsBudget
     {
@@ -97,6 +92,10 @@ internal sealed class StepCounts
         while (place < EngineFigures.StepBoundsMs.Length && ms > EngineFigures.StepBoundsMs[place])
             place++;
         Volatile.Write(ref _byTime[place], _byTime[place] + 1);
+        var (rows, size) = (_lastDecodeRows + _lastPromptRows, 0);
+        while (size < EngineFigures.StepBoundsRows.Length && rows > EngineFigures.StepBoundsRows[size])
+            size++;
+        Volatile.Write(ref _byRows[size], _byRows[size] + 1);
         Volatile.Write(ref _ticks, _ticks + (long)(ms * TimeSpan.TicksPerMillisecond));
         Volatile.Write(ref _steps, _steps + 1);
     }
@@ -104,4 +103,12 @@ internal sealed class StepCounts
     public void CountPreemption() => Volatile.Write(ref _preemptions, _preemptions + 1);
 
     public void CountLate() => Volatile.Write(ref _lateRunning, _lateRunning + 1);
+
+    private static long[] Copy(long[] counts)
+    {
+        var copy = new long[counts.Length];
+        for (var i = 0; i < copy.Length; i++)
+            copy[i] = Volatile.Read(ref counts[i]);
+        return copy;
+    }
 }
