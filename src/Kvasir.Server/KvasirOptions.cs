@@ -37,6 +37,14 @@ public sealed class KvasirOptions
     /// <summary>Whether the model answers under any name that a client gives it.</summary>
     public bool AnyModel { get; set; }
 
+    /// <summary>More names by which clients may call models: from the name to the model's.</summary>
+    public IDictionary<string, string> Aliases { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Whether requests may bring a Jinja template along, as <c>chat_template</c>. It is bounded as the model's own is, but it is a program of whoever asks.
+    /// </summary>
+    public bool AllowsRequestTemplates { get; set; }
+
     /// <summary>A file with a Jinja template in place of the model's own, or for a model that has none.</summary>
     public string? ChatTemplate { get; set; }
 
@@ -113,6 +121,9 @@ public sealed class KvasirOptions
 
     /// <summary>Whether <c>/metrics</c> needs no key.</summary>
     public bool MetricsOpen { get; set; }
+
+    /// <summary>Whether <c>/slots</c> shows prompts and answers.</summary>
+    public bool SlotsText { get; set; }
 
     /// <summary>
     /// Where OpenTelemetry's figures and traces are sent, as <c>http://localhost:4317</c>; null sends none but what the host itself has arranged.

@@ -32,7 +32,11 @@ internal static class ServeFlags
         "--chat-template", "A Jinja template in place of the model's own, or for a model that has none", FlagValues.File)
     { Elsewhere = ["--chat-template-file"] };
 
-    public static readonly ValueFlag<string> Alias = new("--alias", "The model's name for clients", FlagValues.Text) { Otherwise = "that of its file or folder", Elsewhere = ["-a", "--served-model-name"] };
+    public static readonly ValueFlag<string> Alias = new(
+        "--alias", "The model's name for clients; ID=NAME, with commas between, gives models of the folder another name", FlagValues.Text)
+    { Otherwise = "that of its file or folder", Elsewhere = ["-a", "--served-model-name"] };
+
+    public static readonly SwitchFlag AllowRequestTemplate = new("--allow-request-template", "Take a Jinja template from requests, as chat_template");
 
     public static readonly SwitchFlag AnyModel = new("--any-model", "Answer under any model's name that a client gives");
 
@@ -65,6 +69,8 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag MetricsOpen = new("--metrics-open", "Answer /metrics without a key");
 
+    public static readonly SwitchFlag SlotsText = new("--slots-text", "Show prompts and answers in /slots");
+
     public static readonly ValueFlag<string> Otlp = new(
         "--otlp", "Where OpenTelemetry's figures and traces are sent, as http://localhost:4317", FlagValues.Text);
 
@@ -91,13 +97,13 @@ internal static class ServeFlags
 
     public static readonly FlagGroup Several = new("Loading", Models, Memory, ModelKeepAlive, LoadTimeout, NoWarmup);
 
-    public static readonly FlagGroup Watching = new("Watching", NoDashboard, MetricsOpen, Otlp, RequestLog, LogText);
+    public static readonly FlagGroup Watching = new("Watching", NoDashboard, MetricsOpen, SlotsText, Otlp, RequestLog, LogText);
 
     public static readonly FlagGroup Listening = new("Listening", Port, Host, Socket, OllamaPort, ClearHttp2Port);
 
     public static readonly FlagGroup Access = new("Access", Keys, Insecure, AllowedHosts, CorsOrigins);
 
-    public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate);
+    public static readonly FlagGroup Names = new("Names", Alias, AnyModel, ChatTemplate, AllowRequestTemplate);
 
     public static readonly FlagGroup Requests = new(
         "Requests", MaxChoices, Embeddings, Strict, NoCacheUsage, KeepBillingHeader, KeepAlive, JsonKeepAlive, WriteTimeout, DrainSeconds);

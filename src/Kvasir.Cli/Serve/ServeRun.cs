@@ -82,7 +82,9 @@ internal static class ServeRun
 
         var isBundled = model is null && options.ModelsFolder is null;
         options.Model = model ?? (isBundled ? ServeCommand.Bundled : "");
-        options.ModelId = typed.Find(ServeFlags.Alias);
+        AddNames(options, typed.Find(ServeFlags.Alias));
+        options.AllowsRequestTemplates = typed.Is(ServeFlags.AllowRequestTemplate);
+        options.SlotsText = typed.Is(ServeFlags.SlotsText);
         options.AnyModel = typed.Is(ServeFlags.AnyModel);
         options.ChatTemplate = typed.Find(ServeFlags.ChatTemplate);
         if (isBundled && options.ChatTemplate is null)
@@ -115,6 +117,21 @@ internal static class ServeRun
         shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem ? $"the keys stay as they were: {problem}" : "the keys were read again");
     }
 
+    private static void AddNames(KvasirOptions options, string? names)
+    {
+        if (names?.Contains('=') != true)
+        {
+            options.ModelId = names;
+            return;
+        }
+
+        foreach (var pair in names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (pair.Split('=', 2) is not [{ Length: > 0 } id, { Length: > 0 } alias] || !options.Aliases.TryAdd(alias, id))
+                throw new KvasirException(KvasirError.BadOption, $"{ServeFlags.Alias.Name} has '{pair}'; ID=NAME is expected, each name once");
+        }
+    }
+
     private static void AddAll(IList<string> list, string? text)
     {
         foreach (var item in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
@@ -131,7 +148,7 @@ internal static class ServeRun
                 shell.Note(line);
         }
 
-        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId ?? $"{start.ModelIds.Count} models, loaded when they are asked for,")} at {address}");
+        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId ?? $"{start.ModelIds.Count} model{(start.ModelIds.Count == 1 ? "" : "s")}, loaded when asked for,")} at {address}");
         var named = start.ModelId is null && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
         var body = $"{{{named}\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}";
         shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{body}'");

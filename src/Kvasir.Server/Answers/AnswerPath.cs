@@ -70,7 +70,8 @@ internal sealed partial class AnswerPath(
     private async Task<ServedAnswer?> AcceptAsync(HttpContext context, AnswerRoute route, ArrivedRequest arrived, FrameWriter? frames)
     {
         var wait = new ModelWait(models, gate, watch.Clock, frames, frames is null ? _wholeKeepAlive : _times.KeepAlive);
-        var model = await wait.LoadAsync(context, arrived.Known).ConfigureAwait(false);
+        var model = await reader.UnderTemplateAsync(context, arrived.Fields, await wait.LoadAsync(context, arrived.Known).ConfigureAwait(false))
+            .ConfigureAwait(false);
         if (route.Stay(arrived.Fields) is { } stay)
             models.Stay(arrived.Known, stay.Time);
         if (route.AtOnce(arrived.Fields, model) is { } write)
@@ -164,7 +165,7 @@ internal sealed partial class AnswerPath(
         var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
         var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
         var sequence = scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options));
-        return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop) { Pool = pool };
+        return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop) { Pool = pool, Prompt = prompt };
     }
 
     // A request has so many sequences in the queue at a time: it is not to fill it alone.

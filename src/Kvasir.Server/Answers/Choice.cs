@@ -28,8 +28,18 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     /// <summary>Of the prompt's hidden states, where it is embedded.</summary>
     public MeanState? Pool { get; init; }
 
-    /// <summary>All that is said so far.</summary>
-    public string Text => _text.ToString();
+    /// <summary>Its prompt's tokens.</summary>
+    public required ReadOnlyMemory<int> Prompt { get; init; }
+
+    /// <summary>All that is said so far; for any thread.</summary>
+    public string Text
+    {
+        get
+        {
+            lock (_text)
+                return _text.ToString();
+        }
+    }
 
     /// <summary>All that the model thought before, so far.</summary>
     public string Reasoning => _reasoning.ToString();
@@ -171,7 +181,8 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         switch (part.Kind)
         {
             case AnswerPartKind.Content:
-                _text.Append(part.Text);
+                lock (_text)
+                    _text.Append(part.Text);
                 break;
             case AnswerPartKind.Reasoning:
                 _reasoning.Append(part.Text);

@@ -33,6 +33,9 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
     /// <summary>Whether it is loaded, and computes its first rows for nobody.</summary>
     public bool IsWarming { get; set; }
 
+    /// <summary>What share is done of its loading, or of its warming.</summary>
+    public double Progress { get; set; }
+
     /// <summary>When its loading failed; null where it did not.</summary>
     public long? FailedAt { get; set; }
 
@@ -60,5 +63,8 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
         : ModelStatus.Unloaded;
 
     /// <summary>Whether a client means this model.</summary>
-    public bool IsCalled(string name) => name == id || name == $"{id}:latest";
+    public bool IsCalled(string name) => name == id || name == $"{id}:latest" || Aliases.Contains(name);
+
+    /// <summary>Other names by which clients may call it.</summary>
+    public IReadOnlyList<string> Aliases { get; init; } = [];
 }

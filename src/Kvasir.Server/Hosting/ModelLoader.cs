@@ -30,7 +30,7 @@ internal sealed class ModelLoader(IOptions<KvasirOptions> options, TimeProvider 
         var engine = ServedModel.EngineOf(own);
         if (SharesMemory)
             engine = engine with { Memory = _shared.Value.Memory, Workers = _shared.Value.Workers };
-        var settings = new ModelOptions { Repack = own.Repack };
+        var settings = new ModelOptions { Repack = own.Repack, Progress = share => known.Progress = share };
         var model = known.IsNamed && own.GivenModel() is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try
         {

@@ -16,6 +16,7 @@ internal sealed class ServedModel : IDisposable
     private const int WarmTokens = 8;
     private static readonly int[] WarmRows = [64, 512];
     private readonly Lazy<int> _longestPieceBytes;
+    private readonly Lazy<FillTokens?> _fill;
 
     /// <param name="model">Its own from now on.</param>
     /// <exception cref="KvasirException">As the constructor of <see cref="Kvasir.Engine"/>.</exception>
@@ -28,6 +29,14 @@ internal sealed class ServedModel : IDisposable
         Defaults = SamplingOptions.For(model.Defaults);
         Fingerprint = FingerprintOf(this);
         _longestPieceBytes = new Lazy<int>(() => LongestPiece(model.Tokenizer));
+        _fill = new Lazy<FillTokens?>(() => FillTokens.Of(model.Tokenizer));
+    }
+
+    private ServedModel(ServedModel other, ChatTemplate template)
+    {
+        (Id, Model, Settings, LoadedAt, Loop, Pulse) = (other.Id, other.Model, other.Settings, other.LoadedAt, other.Loop, other.Pulse);
+        (Defaults, Fingerprint, _longestPieceBytes, _fill) = (other.Defaults, other.Fingerprint, other._longestPieceBytes, other._fill);
+        (Template, Format) = (template, AnswerFormat.Of(template, other.Model.Tokenizer));
     }
 
     public string Id { get; }
@@ -49,6 +58,9 @@ internal sealed class ServedModel : IDisposable
 
     /// <summary>Null for a model that completes text only.</summary>
     public ChatTemplate? Template { get; }
+
+    /// <summary>How it fills gaps; null where it was not made for that.</summary>
+    public FillTokens? Fill => _fill.Value;
 
     /// <summary>How it calls tools, and marks what it thinks.</summary>
     public AnswerFormat Format { get; }
@@ -92,10 +104,15 @@ internal sealed class ServedModel : IDisposable
         },
     };
 
+    /// <summary>The same model and engine under another template. Only what it was made of is disposed of.</summary>
+    public ServedModel Under(ChatTemplate template) => new(this, template) { Known = Known };
+
     /// <summary>Computes what a first request would wait for: code is compiled, weights and scratch are in memory. Leaves nothing behind.</summary>
+    /// <param name="progress">Told what share of it is done.</param>
     /// <exception cref="KvasirException">It cannot: the model's numbers are none, say.</exception>
-    public async Task WarmAsync()
+    public async Task WarmAsync(Action<double> progress)
     {
+        var done = 0.0;
         foreach (var rows in WarmRows)
         {
             var most = Math.Min(Engine.ContextTokens, Engine.Plan.TokensThatFit) - WarmTokens - 1;
@@ -108,6 +125,7 @@ internal sealed class ServedModel : IDisposable
                 sequence.TryRead(out _);
             if (sequence.Failure is { } failure)
                 throw failure;
+            progress((done += rows) / WarmRows.Sum());
         }
     }
 

@@ -36,10 +36,12 @@ internal sealed partial class ServedModels : IDisposable
         if (_options.Model.Length > 0)
         {
             var name = ServedModel.NameOf(_options.Model);
-            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), _options.ModelId ?? name, isNamed: true)];
+            var id = _options.ModelId ?? name;
+            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true) { Aliases = AliasesOf(id) }];
         }
 
         ReadFolder();
+        CheckAliases();
     }
 
     /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
@@ -162,11 +164,10 @@ internal sealed partial class ServedModels : IDisposable
                 return found;
         }
 
-        var ids = Known.Count > 0 ? string.Join(", ", Known.Take(MostListed).Select(static model => model.Id)) : "none";
         throw string.IsNullOrEmpty(name)
-            ? new RequestException(ErrorKind.InvalidValue, $"model is missing; there are {ids}", "model")
+            ? new RequestException(ErrorKind.InvalidValue, $"model is missing; there are {Ids()}", "model")
             : new RequestException(ErrorKind.ModelNotFound,
-                $"there is no model '{RequestValue.Short(name)}' here; there {(Known.Count == 1 ? "is" : "are")} {ids}", "model");
+                $"there is no model '{RequestValue.Short(name)}' here; there {(Known.Count == 1 ? "is" : "are")} {Ids()}", "model");
     }
 
     /// <summary>Reads the folder again: models that came are known from now on, and those that went are not, unless they are in memory.</summary>
@@ -181,7 +182,7 @@ internal sealed partial class ServedModels : IDisposable
             var kept = _known.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
                 .ToList();
             foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name)))
-                kept.Add(new KnownModel(model, model.Name, isNamed: false));
+                kept.Add(new KnownModel(model, model.Name, isNamed: false) { Aliases = AliasesOf(model.Name) });
             Volatile.Write(ref _known, kept);
         }
     }
@@ -250,6 +251,22 @@ internal sealed partial class ServedModels : IDisposable
         }
     }
 
+    private string[] AliasesOf(string id) =>
+        [.. _options.Aliases.Where(alias => alias.Value == id).SelectMany(static alias => new[] { alias.Key, $"{alias.Key}:latest" })];
+
+    private void CheckAliases()
+    {
+        foreach (var (alias, id) in _options.Aliases)
+        {
+            if (Find(id) is null)
+                throw new KvasirException(KvasirError.BadOption, $"the alias {alias} is of {id}, and there is no such model; there are {Ids()}");
+            if (Known.Any(known => known.Id == alias))
+                throw new KvasirException(KvasirError.BadOption, $"the alias {alias} of {id} is the name of another model");
+        }
+    }
+
+    private string Ids() => Known.Count > 0 ? string.Join(", ", Known.Take(MostListed).Select(static model => model.Id)) : "none";
+
     private KnownModel? Find(string? name)
     {
         var known = Known;
@@ -265,11 +282,12 @@ internal sealed partial class ServedModels : IDisposable
         try
         {
             MakeRoom(known);
+            known.Progress = 0;
             var served = _loader.Load(known);
             if (_options.Warms)
             {
-                known.IsWarming = true;
-                await served.WarmAsync().ConfigureAwait(false);
+                (known.IsWarming, known.Progress) = (true, 0);
+                await served.WarmAsync(share => known.Progress = share).ConfigureAwait(false);
                 known.IsWarming = false;
             }
 

@@ -19,7 +19,7 @@ internal sealed class OllamaGenerateRoute : OllamaRoute
     protected override PromptSource Prompt(RequestFields body, ServedModel model, AnswerTools tools, int? fits)
     {
         var before = body.Find("context") is { } context ? TokenPrompts.Read(context.Items(int.MaxValue), model) : [];
-        var question = Question(body, model, tools);
+        var question = GapPrompt.Find(body, model) ?? Question(body, model, tools);
         return before.Length > 0 ? new ContinuedPrompt(before, question) : question;
     }
 

@@ -7,11 +7,12 @@ using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Ollama;
 
 /// <summary>What there is, as Ollama's clients list it.</summary>
-internal sealed class OllamaModels(ServedModels models, RequestReader reader)
+internal sealed class OllamaModels(ServedModels models, RequestReader reader, IOptions<KvasirOptions> options)
 {
     // Clients refuse a version that is no number, or too old for what they send.
     private const string OllamaVersion = "0.18.0";
@@ -26,7 +27,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteEndObject();
     });
 
-    public Task TagsAsync(HttpContext context) => ListAsync(context, static (json, model) =>
+    public Task TagsAsync(HttpContext context) => ListAsync(context, (json, model) =>
     {
         json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
         WriteCapabilities(json, model);
@@ -60,8 +61,8 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         {
             json.WriteStartObject();
             json.WriteString("modelfile", "");
-            json.WriteString("parameters", "");
-            json.WriteString("template", "");
+            json.WriteString("parameters", Parameters(model.Defaults));
+            json.WriteString("template", model.Template?.Source ?? "");
             WriteDetails(json, model);
             WriteModelInfo(json, model);
             WriteCapabilities(json, model);
@@ -84,11 +85,16 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
             json.WriteString("model", known.Id);
             json.WriteNumber("size", known.Served?.Model.Weights.Bytes ?? known.Found.Bytes);
             json.WriteString("digest", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{known.Id}|{known.Served?.Fingerprint}"))));
-            // What is not in memory was not looked into.
             if (known.Served is { } model)
             {
                 WriteDetails(json, model);
                 more(json, model);
+            }
+            else
+            {
+                // It was not looked into; clients read these whatever they hold.
+                json.WriteString("modified_at", OllamaJson.Time(new DateTimeOffset(File.GetLastWriteTimeUtc(known.Found.Path))));
+                WriteDetails(json, "", "", "");
             }
 
             json.WriteEndObject();
@@ -98,17 +104,21 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteEndObject();
     });
 
-    private static void WriteDetails(Utf8JsonWriter json, ServedModel model)
+    private static void WriteDetails(Utf8JsonWriter json, ServedModel model) => WriteDetails(
+        json, model.Model.Config.Architecture, Shortened(model.Model.Weights.ParameterCount), $"{model.Model.Weights.Layers[0].Query.Type}");
+
+    private static void WriteDetails(Utf8JsonWriter json, string family, string size, string quantization)
     {
         json.WriteStartObject("details");
         json.WriteString("parent_model", "");
         json.WriteString("format", "gguf");
-        json.WriteString("family", model.Model.Config.Architecture);
+        json.WriteString("family", family);
         json.WriteStartArray("families");
-        json.WriteStringValue(model.Model.Config.Architecture);
+        if (family.Length > 0)
+            json.WriteStringValue(family);
         json.WriteEndArray();
-        json.WriteString("parameter_size", Shortened(model.Model.Weights.ParameterCount));
-        json.WriteString("quantization_level", $"{model.Model.Weights.Layers[0].Query.Type}");
+        json.WriteString("parameter_size", size);
+        json.WriteString("quantization_level", quantization);
         json.WriteEndObject();
     }
 
@@ -134,7 +144,12 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
         json.WriteEndObject();
     }
 
-    private static void WriteCapabilities(Utf8JsonWriter json, ServedModel model)
+    // As Ollama's files of models say it, which clients show.
+    private static string Parameters(SamplingOptions sampling) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"temperature {sampling.Temperature}\ntop_k {sampling.TopK}\ntop_p {sampling.TopP}\nmin_p {sampling.MinP}\nrepeat_penalty {sampling.RepetitionPenalty}");
+
+    private void WriteCapabilities(Utf8JsonWriter json, ServedModel model)
     {
         json.WriteStartArray("capabilities");
         json.WriteStringValue("completion");
@@ -142,6 +157,10 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader)
             json.WriteStringValue("tools");
         if (model.Format.HasReasoning)
             json.WriteStringValue("thinking");
+        if (model.Fill is not null)
+            json.WriteStringValue("insert");
+        if (options.Value.Embeddings)
+            json.WriteStringValue("embedding");
         json.WriteEndArray();
     }
 }

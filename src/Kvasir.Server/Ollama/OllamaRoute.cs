@@ -24,7 +24,7 @@ internal abstract class OllamaRoute : AnswerRoute
 
     public override AnswerRequest Read(RequestFields body, ServedModel model)
     {
-        RefuseMissing(body);
+        RefuseImages(body);
         var options = body.Find("options")?.Object() ?? new RequestFields(Empty, body.Path.Member("options"), body.Ignored);
         var settings = SamplingFields.Read(options, model, Limit(options.Find("num_predict"))) with { TopLogprobs = Logprobs(body) };
         // Here 0 looks at no token, and -1 at all.
@@ -96,13 +96,6 @@ internal abstract class OllamaRoute : AnswerRoute
         json.WriteBoolean("done", true);
         json.WriteString("done_reason", state);
         json.WriteEndObject();
-    }
-
-    private static void RefuseMissing(RequestFields body)
-    {
-        body.Refuse("template", "templates come from the model's files");
-        body.Refuse("suffix", "no text is filled in between here");
-        RefuseImages(body);
     }
 
     public static void RefuseImages(RequestFields fields)

@@ -71,8 +71,6 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         body.Refuse("functions", "functions were replaced by tools");
         body.Refuse("function_call", "function_call was replaced by tool_choice");
         body.Refuse("audio", "no model here speaks");
-        body.Refuse("chat_template", "templates come from the model's files");
-        body.Refuse("template", "templates come from the model's files");
         if (body.Find("modalities") is { } modalities && modalities.Items(8).FirstOrDefault(static item => item.Text() != "text") is { } other)
             throw other.Unsupported($"{other.Path} is '{RequestValue.Short(other.Text())}'; only text is written here");
     }

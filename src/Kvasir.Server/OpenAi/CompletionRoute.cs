@@ -22,11 +22,14 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
         var choices = SamplingFields.Choices(body, options.Value.MaxChoices);
         RefuseMissing(body, choices);
         var echoes = body.Find("echo")?.Flag() ?? false;
+        var gap = GapPrompt.Find(body, model);
+        if (gap is not null && echoes)
+            throw body.Require("echo").Unsupported("echo: a prompt with a suffix is no beginning of the answer");
         var settings = SamplingFields.Read(body, model, Limit(body, echoes)) with { TopLogprobs = (int?)body.Find("logprobs")?.Whole(0, 20) };
         // What is scored is the model's, not a policy's: unless one is named, a prompt that is fed token by token is attended as prompts are.
         if (echoes && settings.TopLogprobs is not null)
             settings = settings with { Attention = settings.Attention ?? PolicyCatalog.Dense };
-        return new AnswerRequest(model, Prompts(body.Require("prompt"), model), settings)
+        return new AnswerRequest(model, gap ?? Prompts(body.Require("prompt"), model), settings)
         {
             Schema = FormatFields.Read(body, options.Value.Strict),
             ChoiceCount = choices,
@@ -43,13 +46,13 @@ internal sealed class CompletionRoute(IOptions<KvasirOptions> options) : AnswerR
     public override void WriteWhole(Utf8JsonWriter json, ServedAnswer answer) => CompletionBody.Write(json, answer);
 
     // Nothing is generated only where there is something else to tell.
-    private static int? Limit(RequestFields body, bool echoes) => body.Find("max_tokens") is { } limit ? SamplingFields.Limit(limit, least: echoes ? 0 : 1) : UsualTokens;
+    private static int? Limit(RequestFields body, bool echoes) =>
+        body.Find("max_tokens") is { } limit ? SamplingFields.Limit(limit, least: echoes ? 0 : 1) : UsualTokens;
 
     private static void RefuseMissing(RequestFields body, int choices)
     {
         if (body.Find("best_of") is { } best && best.Whole(1, 128) != choices)
             throw best.Unsupported($"{best.Path} is {best.Whole(1, 128)}; only n, which is {choices}, is honoured");
-        body.Refuse("suffix", "this model fills no gaps");
     }
 
     private static PromptSource Prompts(RequestValue prompt, ServedModel model)

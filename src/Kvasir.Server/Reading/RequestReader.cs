@@ -1,22 +1,42 @@
+using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Hosting;
+using Kvasir.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Reading;
 
 /// <summary>Reads a request's body and finds the model that it names. What nobody asked for is named in the answer's header.</summary>
-internal sealed class RequestReader(ServedModels models, IOptions<KvasirOptions> options)
+internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, IOptions<KvasirOptions> options)
 {
+    private const string TemplateField = "chat_template";
+    private const int MostTemplateBytes = 64 << 10;
+
     /// <param name="read">Makes what is wanted of the body, which is gone afterwards.</param>
     /// <exception cref="RequestException">The body is no JSON object, there is no such model, or <paramref name="read"/> refuses.</exception>
     public async Task<T> ReadAsync<T>(HttpContext context, Func<RequestFields, ServedModel, T> read)
     {
         using var arrived = await OpenAsync(context).ConfigureAwait(false);
-        var model = await models.ServeAsync(arrived.Known, context.RequestAborted).ConfigureAwait(false);
+        var served = await models.ServeAsync(arrived.Known, context.RequestAborted).ConfigureAwait(false);
+        var model = await UnderTemplateAsync(context, arrived.Fields, served).ConfigureAwait(false);
         var request = read(arrived.Fields, model);
         arrived.EndReading(context);
         return request;
+    }
+
+    /// <summary>The model under the template that the request brings along, where it may bring one; else as it is.</summary>
+    /// <exception cref="RequestException">It may not, or the template has an error.</exception>
+    public async Task<ServedModel> UnderTemplateAsync(HttpContext context, RequestFields fields, ServedModel model)
+    {
+        fields.Refuse("template", "templates come from the model's files");
+        if (fields.Find(TemplateField) is not { } given)
+            return model;
+        if (!options.Value.AllowsRequestTemplates)
+            throw given.Unsupported($"{given.Path}: templates come from the model's files here; a server takes them from requests with --allow-request-template");
+        var source = given.ShortText(MostTemplateBytes);
+        // How it writes calls and thoughts is found by rendering it.
+        return await encoder.RunAsync(() => model.Under(ChatTemplate.Parse(source, TemplateField)), context.RequestAborted).ConfigureAwait(false);
     }
 
     /// <summary>Reads the body, and no more of it than which model it names.</summary>

@@ -79,7 +79,16 @@ internal sealed class ModelRoutes(ServedModels models, IOptions<KvasirOptions> o
         {
             json.WriteNumber("n_ctx_train", model.Model.Config.ContextTokens);
             json.WriteNumber("n_vocab", model.Model.Config.VocabularySize);
+            json.WriteNumber("n_params", model.Model.Weights.ParameterCount);
             json.WriteString("kv_type", model.Engine.Kv.Name);
+        }
+
+        if (known.Aliases.Count > 0)
+        {
+            json.WriteStartArray("aliases");
+            foreach (var alias in known.Aliases.Where(static alias => !alias.EndsWith(":latest", StringComparison.Ordinal)))
+                json.WriteStringValue(alias);
+            json.WriteEndArray();
         }
 
         json.WriteNumber("size", known.Served?.Model.Weights.Bytes ?? known.Found.Bytes);

@@ -28,7 +28,8 @@ internal sealed class PropsRoute(ServedModels models, IOptions<KvasirOptions> op
             json.WriteBoolean("chat", model.Template is not null);
             json.WriteBoolean("tools", model.Format.HasTools);
             json.WriteBoolean("thinking", model.Format.HasReasoning);
-            json.WriteBoolean("fim", false);
+            json.WriteBoolean("fim", model.Fill is not null);
+            json.WriteBoolean("embeddings", options.Value.Embeddings);
             json.WriteEndObject();
             json.WriteEndObject();
         }).ConfigureAwait(false);

@@ -6,11 +6,12 @@ using Kvasir.Server.Hosting;
 using Kvasir.Server.Security;
 using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Routes;
 
 /// <summary><c>/slots</c>: sequences that wait or compute, each with how far it is. A key sees those of its own tenant.</summary>
-internal sealed class SlotsRoute(RequestJournal journal, ServedModels models)
+internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IOptions<KvasirOptions> options)
 {
     public Task ListAsync(HttpContext context)
     {
@@ -35,7 +36,7 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models)
 
     private static bool IsFull(ServedModel model) => model.Engine.RunningCount >= model.Settings.MaxSequences || model.Engine.WaitingCount > 0;
 
-    private static void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
+    private void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
     {
         var (answer, sequence) = (record.Answer!, choice.Sequence);
         json.WriteStartObject();
@@ -57,6 +58,12 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models)
         // Steps go on while it is read: a sum may lack what the last has added.
         var reads = sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
         json.WriteNumber("keys_read_share", Math.Round(reads.KeysReadShare, 6));
+        if (options.Value.SlotsText)
+        {
+            json.WriteString("prompt", answer.Model.Model.Tokenizer.Decode(choice.Prompt.Span));
+            json.WriteString("generated", choice.Text);
+        }
+
         json.WriteEndObject();
     }
 

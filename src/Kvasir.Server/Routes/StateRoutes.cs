@@ -20,16 +20,20 @@ internal sealed class StateRoutes(ServedModels models, RequestGate gate)
         var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed"
             : models.Known.Any(static known => known is { IsNamed: true, IsWarming: true }) ? "warming"
             : models.Loaded.IsCompleted ? "ok" : "loading";
-        return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state);
+        var named = models.Known.FirstOrDefault(static known => known.IsNamed);
+        var progress = state is "loading" or "warming" ? named?.Progress : null;
+        return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state, progress);
     }
 
-    private static Task SendAsync(HttpContext context, int status, string state)
+    private static Task SendAsync(HttpContext context, int status, string state, double? progress = null)
     {
         context.Response.StatusCode = status;
         return WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
             json.WriteString("status", state);
+            if (progress is { } share)
+                json.WriteNumber("progress", Math.Round(share, 3));
             json.WriteEndObject();
         });
     }

@@ -10,4 +10,7 @@ public sealed record ModelOptions
     /// processes can share.
     /// </summary>
     public bool Repack { get; init; } = true;
+
+    /// <summary>Told, on the thread that loads, what share of the weights is where it will be read: from 0 to 1. Null for nobody.</summary>
+    public Action<double>? Progress { get; init; }
 }

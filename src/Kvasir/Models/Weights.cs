@@ -21,7 +21,7 @@ public sealed class Weights : IDisposable
     private readonly WeightPacker _packer;
     private readonly Lazy<string> _fingerprint;
 
-    private Weights(ITensorSource source, WeightPacker packer, TensorNames names, ModelConfig config)
+    private Weights(ITensorSource source, WeightPacker packer, TensorNames names, ModelConfig config, Action<double>? progress)
     {
         (_source, _packer) = (source, packer);
         var reader = new WeightsReader(source, names, config, packer);
@@ -30,7 +30,11 @@ public sealed class Weights : IDisposable
         OutputNorm = reader.OutputNorm();
         var layers = new List<LayerWeights>();
         for (var i = 0; i < config.LayerCount; i++)
+        {
             layers.Add(reader.Layer(i));
+            progress?.Invoke((i + 1.0) / config.LayerCount);
+        }
+
         _layers = [.. layers];
         reader.RequireAllRead();
         _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
@@ -122,7 +126,7 @@ public sealed class Weights : IDisposable
             source.ReadAhead();
         try
         {
-            return new Weights(source, packer, names, config);
+            return new Weights(source, packer, names, config, options?.Progress);
         }
         catch
         {

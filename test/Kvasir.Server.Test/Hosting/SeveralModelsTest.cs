@@ -170,6 +170,38 @@ public sealed class SeveralModelsTest : IDisposable
     }
 
     [Fact]
+    public async Task AnAliasIsAnotherNameOfAModelAndAnswersHaveTheModelsOwn()
+    {
+        await using var server = await _models.StartAsync(configure: static options => options.Aliases.Add("gpt-4o", "two"));
+        using var answer = JsonDocument.Parse(await server.BodyJsonAsync("/v1/completions", "{\"model\":\"gpt-4o:latest\",\"prompt\":\"Once\",\"max_tokens\":1}"));
+        Assert.Equal("two", answer.RootElement.GetProperty("model").GetString());
+        using var model = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri("/v1/models/gpt-4o", UriKind.Relative)));
+        Assert.Equal("two", model.RootElement.GetProperty("id").GetString());
+        Assert.Equal(["gpt-4o"], model.RootElement.GetProperty("meta").GetProperty("aliases").EnumerateArray().Select(static name => name.GetString()));
+    }
+
+    [Theory]
+    [InlineData("gpt-4o", "four", "the alias gpt-4o is of four, and there is no such model; there are one, three, two")]
+    [InlineData("two", "one", "the alias two of one is the name of another model")]
+    public async Task AnAliasOfNoModelAndOneThatIsAModelsNameEndTheStart(string alias, string id, string words)
+    {
+        var refusal = await Assert.ThrowsAsync<KvasirException>(() => _models.StartAsync(configure: options => options.Aliases.Add(alias, id)));
+        Assert.Equal(words, refusal.Message);
+    }
+
+    [Fact]
+    public async Task ModelsThatAreNotInMemoryAreListedWithWhatClientsOfOllamaRead()
+    {
+        await using var server = await _models.StartAsync();
+        using var tags = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri("/api/tags", UriKind.Relative)));
+        Assert.All(tags.RootElement.GetProperty("models").EnumerateArray(), static model =>
+        {
+            Assert.True(model.GetProperty("modified_at").GetDateTimeOffset() > DateTimeOffset.UnixEpoch);
+            Assert.Equal(JsonValueKind.Array, model.GetProperty("details").GetProperty("families").ValueKind);
+        });
+    }
+
+    [Fact]
     public async Task AWarmModelLeavesNothingBehind()
     {
         await using var server = await RunningServer.StartAsync(static options => options.Warms = true);

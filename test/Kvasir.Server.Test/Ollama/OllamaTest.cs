@@ -120,6 +120,8 @@ public sealed partial class OllamaTest
         using var version = JsonDocument.Parse(await server.Client.GetStringAsync(new Uri(server.Address, "/api/version")));
         Assert.Matches("^[0-9]+\\.[0-9]+\\.[0-9]+$", version.RootElement.GetProperty("version").GetString());
         using var show = JsonDocument.Parse(await server.BodyJsonAsync("/api/show", "{\"model\":\"stories260K:latest\"}"));
+        Assert.Equal("{{ messages[-1].content }}", show.RootElement.GetProperty("template").GetString());
+        Assert.Contains("temperature 0.8\ntop_k 40\ntop_p 0.95\n", show.RootElement.GetProperty("parameters").GetString());
         var facts = show.RootElement.GetProperty("model_info");
         Assert.Equal(("F32", "260.0K"), (show.RootElement.GetProperty("details").GetProperty("quantization_level").GetString(), show.RootElement.GetProperty("details").GetProperty("parameter_size").GetString()));
         Assert.InRange(facts.GetProperty("general.parameter_count").GetInt64(), 200_000, 300_000);

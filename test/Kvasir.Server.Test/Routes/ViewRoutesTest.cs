@@ -49,6 +49,45 @@ public sealed class ViewRoutesTest : IDisposable
         Assert.Equal(HttpStatusCode.ServiceUnavailable, full.StatusCode);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task SlotsShowTextsWhereTheServerIsToldTo(bool shows)
+    {
+        await using var server = await RunningServer.StartAsync(options =>
+            (options.SlotsText, options.ContextTokens, options.KvMemoryBytes) = (shows, 200_000, 1L << 30));
+        using var stream = new RawConnection(server.Address);
+        await stream.PostAsync("/v1/chat/completions", Endless);
+        Assert.True(await stream.ReadUntilAsync("delta"));
+        var slot = (await JsonAsync(server, "/slots")).EnumerateArray().Single();
+        Assert.Equal(shows ? "Once upon a time" : null, slot.TryGetProperty("prompt", out var prompt) ? prompt.GetString() : null);
+        Assert.Equal(shows, slot.TryGetProperty("generated", out var generated) && generated.GetString()!.Length > 0);
+    }
+
+    [Fact]
+    public async Task AServerThatLoadsIsNotReadyAndSaysHowFarItIs()
+    {
+        using var isAsked = new ManualResetEventSlim();
+        var shares = new List<double>();
+        await using var server = await RunningServer.StartAsync(
+            options => options.UseModel(settings =>
+            {
+                var model = Model.Load("stories260K", settings with { Progress = share => shares.Add(share) });
+                settings.Progress!(0.25);
+                isAsked.Wait();
+                return model;
+            }),
+            waits: false);
+        using (var ready = await server.UntilStatusAsync("/ready", HttpStatusCode.ServiceUnavailable))
+            Assert.Contains("\"status\":\"loading\"", await ready.Content.ReadAsStringAsync());
+        while (await ProgressAsync(server) != 0.25)
+            await Task.Delay(2);
+        isAsked.Set();
+        (await server.UntilStatusAsync("/ready", HttpStatusCode.OK)).Dispose();
+        Assert.Equal(1, shares[^1]);
+        Assert.Equal(shares.Order(), shares);
+    }
+
     [Fact]
     public async Task EventsTellWhatGoesOnOnceASecond()
     {
@@ -99,6 +138,13 @@ public sealed class ViewRoutesTest : IDisposable
         held.Release();
         await server.UntilAsync(static engine => engine.RunningCount == 0);
         Assert.Equal((HttpStatusCode.OK, "ok"), await HealthAsync(server));
+    }
+
+    private static async Task<double?> ProgressAsync(RunningServer server)
+    {
+        using var answer = await server.Client.GetAsync(new Uri("/ready", UriKind.Relative));
+        using var json = JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
+        return json.RootElement.TryGetProperty("progress", out var progress) ? progress.GetDouble() : null;
     }
 
     private static async Task<(HttpStatusCode Status, string? State)> HealthAsync(RunningServer server)

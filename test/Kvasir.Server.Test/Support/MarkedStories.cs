@@ -9,6 +9,9 @@ internal sealed class MarkedStories : IDisposable
     public const int ThinkEnd = 511;
     public const int CallBegin = 510;
     public const int WholeCall = 507;
+    public const int FillPrefix = 506;
+    public const int FillSuffix = 508;
+    public const int FillMiddle = 509;
     public const string Thinks = "{{ messages[-1].content }}<think>\n";
 
     /// <summary>Calls as Hermes has them; tools by their names, since the context is short.</summary>
@@ -28,6 +31,9 @@ internal sealed class MarkedStories : IDisposable
         Rename(vocabulary, ThinkEnd, "</think>");
         Rename(vocabulary, CallBegin, "<tool_call>");
         Rename(vocabulary, WholeCall, "<tool_call>{\"name\":\"sun\",\"arguments\":{}}</tool_call>");
+        Rename(vocabulary, FillPrefix, "<fim_prefix>");
+        Rename(vocabulary, FillSuffix, "<fim_suffix>");
+        Rename(vocabulary, FillMiddle, "<fim_middle>");
         File.WriteAllText(path, json.ToJsonString());
     }
 

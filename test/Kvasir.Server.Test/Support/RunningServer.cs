@@ -33,7 +33,7 @@ internal sealed class RunningServer : IAsyncDisposable
 
     public Engine Engine => Services.GetRequiredService<KvasirStart>().Engine!;
 
-    public static async Task<RunningServer> StartAsync(Action<KvasirOptions>? configure = null, TimeProvider? clock = null)
+    public static async Task<RunningServer> StartAsync(Action<KvasirOptions>? configure = null, TimeProvider? clock = null, bool waits = true)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -60,7 +60,8 @@ internal sealed class RunningServer : IAsyncDisposable
         app.UseKvasirErrors();
         app.MapKvasir();
         await app.StartAsync();
-        await app.Services.GetRequiredService<KvasirStart>().Loaded;
+        if (waits)
+            await app.Services.GetRequiredService<KvasirStart>().Loaded;
         return new RunningServer(app);
     }
 
