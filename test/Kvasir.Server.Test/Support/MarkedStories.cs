@@ -37,11 +37,12 @@ internal sealed class MarkedStories : IDisposable
         File.WriteAllText(path, json.ToJsonString());
     }
 
-    public Task<RunningServer> StartAsync(string template) => RunningServer.StartAsync(options =>
+    public Task<RunningServer> StartAsync(string template, Action<KvasirOptions>? configure = null) => RunningServer.StartAsync(options =>
     {
         options.Model = _folder.FullName;
         options.ModelId = "stories260K";
         options.UseTemplate(ChatTemplate.Parse(template, "marked"));
+        configure?.Invoke(options);
     });
 
     public void Dispose() => _folder.Delete(recursive: true);
