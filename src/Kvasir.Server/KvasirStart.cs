@@ -14,6 +14,12 @@ public sealed class KvasirStart
     /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
     public Task Loaded => _models.Loaded;
 
+    /// <summary>
+    /// Completes with the name of a model whose engine failed three times within a minute, what requests bring along not counted: something is wrong that time does not
+    /// mend. The server goes on, and says so at <c>/health</c>; <c>kvasir serve</c> ends with exit code 70, so that whoever watches it starts it again.
+    /// </summary>
+    public Task<string> Failed => _models.Failed;
+
     /// <summary>Reads the key file again.</summary>
     /// <returns>Why the keys stay as they were; null where they do not.</returns>
     public string? ReloadKeys() => _keys.Reload();

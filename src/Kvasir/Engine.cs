@@ -122,6 +122,9 @@ public sealed class Engine : IDisposable
     /// <inheritdoc cref="EngineStep.IsFailing"/>
     internal bool IsFailing => _step.IsFailing;
 
+    /// <summary>Whether it cannot go on.</summary>
+    internal bool IsBroken => _step.Broken is not null;
+
     /// <summary>What engines share; null for nothing.</summary>
     internal MemoryBudget? SharedMemory => _options.Memory;
 

@@ -40,8 +40,11 @@ public sealed class EngineLoop : IDisposable
     public Engine Engine => _engine;
 
     /// <summary>Whether it serves.</summary>
-    public EngineState State =>
-        _stopping ? EngineState.Closed : _engine.IsFailing ? EngineState.Failing : Volatile.Read(ref _isDraining) ? EngineState.Draining : EngineState.Serving;
+    public EngineState State => _stopping ? EngineState.Closed
+        : _engine.IsBroken ? EngineState.Broken
+        : _engine.IsFailing ? EngineState.Failing
+        : Volatile.Read(ref _isDraining) ? EngineState.Draining
+        : EngineState.Serving;
 
     /// <summary>Checks a sequence and puts it into the engine's queue, on this thread; a step in progress is not waited for.</summary>
     /// <exception cref="KvasirException">The engine refuses it, as <see cref="Engine.Submit"/> says.</exception>
@@ -186,8 +189,11 @@ public enum EngineState
     /// <summary>It takes none, and answers those that it has: <see cref="EngineLoop.DrainAsync"/>.</summary>
     Draining,
 
-    /// <summary>Three steps failed within a minute, or the cache does not balance: whoever owns it should make another.</summary>
+    /// <summary>Three steps failed within a minute: it goes on, but something is wrong that time does not mend.</summary>
     Failing,
+
+    /// <summary>Its cache did not balance after a fault: it refuses whatever comes, and whoever owns it makes another.</summary>
+    Broken,
 
     /// <summary>It was disposed.</summary>
     Closed,

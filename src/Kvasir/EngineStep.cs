@@ -27,7 +27,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     /// <summary>Steps that began.</summary>
     public long BegunCount => Volatile.Read(ref _begunCount);
 
-    /// <summary>Whether three steps failed within a minute once, or the engine cannot go on.</summary>
+    /// <summary>Whether three steps failed within a minute once.</summary>
     public bool IsFailing { get; private set; }
 
     /// <summary>Computes it. False when there was nothing to do.</summary>
@@ -46,8 +46,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
             // In work that all share: whose fault it is cannot be said.
             pass.Batch.Clear();
             CountFault();
-            scheduler.FailRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
-            RequireBalance(fault);
+            Recover(fault);
             return true;
         }
     }
@@ -119,21 +118,48 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         IsFailing |= _faultCount >= MostFaults && time.GetElapsedTime(_faults[_faultCount % MostFaults], now) <= FaultWindow;
     }
 
-    private void RequireBalance(Exception fault)
+    // Nothing that was computed before outlasts the fault, as in an engine that is new: how far it went cannot be said. Who waits has nothing yet, and stays.
+    private void Recover(Exception fault)
     {
+        var imbalance = EndRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
         try
         {
+            pass.Cache.Prefixes.Clear();
+            pass.Shared.Trim();
+            pass.Cache.Pool.Trim();
             pass.Cache.Pool.Verify();
             pass.Cache.Prefixes.Verify();
         }
-        catch (UnreachableException imbalance)
+        catch (Exception problem)
         {
-            Broken = new KvasirException(
-                KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
-            IsFailing = true;
-            scheduler.Waiting.Close(Broken);
-            scheduler.FailAll(Broken);
-            throw Broken;
+            imbalance ??= problem;
         }
+
+        if (imbalance is null)
+            return;
+        Broken = new KvasirException(
+            KvasirError.Fault, $"the KV cache does not balance after {fault.GetType().Name} ({imbalance.Message}); the engine cannot go on", fault);
+        scheduler.Waiting.Close(Broken);
+        scheduler.FailAll(Broken);
+        throw Broken;
+    }
+
+    // Each of them, whatever giving back its memory throws.
+    private Exception? EndRunning(KvasirException failure)
+    {
+        Exception? problem = null;
+        while (scheduler.RunningCount > 0)
+        {
+            try
+            {
+                scheduler.FailRunning(failure);
+            }
+            catch (Exception thrown)
+            {
+                problem ??= thrown;
+            }
+        }
+
+        return problem;
     }
 }

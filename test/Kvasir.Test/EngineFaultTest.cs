@@ -1,5 +1,6 @@
 using System.Collections;
 using Kvasir.Attention.Policies;
+using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test;
@@ -131,6 +132,30 @@ public sealed class EngineFaultTest : IDisposable
     }
 
     [Fact]
+    public void NothingThatWasComputedBeforeOutlastsAFaultOfTheSharedPass()
+    {
+        using var engine = new Engine(_model, Exact with { PrefixCache = true });
+        var first = Generation.Run(engine, Prompt(100), Options(0));
+        Assert.True(engine.Prefixes.Tokens > 0);
+        Break(engine, static _ => { });
+        Assert.Equal((0L, 0L), (engine.Prefixes.Tokens, engine.KvBytesInUse));
+        Generation.Run(engine, Prompt(100), Options(0)).AssertEquals(first, 0, "computed again");
+    }
+
+    // A page is free that its owner gives back once more: everybody is told nevertheless, who waits too.
+    [Fact]
+    public void EveryoneIsToldWhereTheCacheDoesNotBalance()
+    {
+        using var engine = new Engine(_model, Exact with { MaxSequences = 2 });
+        var waiting = new Sequence(Prompt(45), Generation.Greedy(20));
+        var sequences = Break(engine, static pool => ReturnAny(pool), waiting);
+        Assert.All(sequences, static sequence => Assert.Equal(FinishReason.Failed, sequence.Finish));
+        Assert.Equal((FinishReason.Failed, KvasirError.Fault), (waiting.Finish, waiting.Failure!.Error));
+        Assert.Equal((true, 0, 0), (engine.IsBroken, engine.RunningCount, engine.WaitingCount));
+        Assert.Contains("cannot go on", Assert.Throws<KvasirException>(() => engine.Submit(new Sequence(Prompt(5), Generation.Greedy(3)))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ARequestIsWhatItWasWhenItWasSubmitted()
     {
         var (stop, bias, given) = (new List<string> { "never" }, new Dictionary<int, float> { [5] = 1 }, _model.Tokenizer.Encode("Tom has a red ball."));
@@ -239,6 +264,53 @@ public sealed class EngineFaultTest : IDisposable
             Assert.IsType<InvalidTimeZoneException>((await Assert.ThrowsAsync<KvasirException>(() => ReadAll(faulty))).InnerException);
             Assert.IsAssignableFrom<OutOfMemoryException>((await Assert.ThrowsAsync<KvasirException>(() => ReadAll(observed))).InnerException);
             Assert.Equal(expected.Tokens, await ReadAll(neighbour));
+        }
+    }
+
+    // In the middle of a step of two.
+    private Sequence[] Break(Engine engine, Action<PagePool> damage, Sequence? waiting = null)
+    {
+        var sequences = Neighbours(40);
+        foreach (var sequence in (Sequence?[])[.. sequences, waiting])
+        {
+            if (sequence is not null)
+                engine.Submit(sequence);
+        }
+
+        engine.Step();
+        using var use = engine.Use();
+        var (pass, pool) = (use.Pass, use.Pass.Cache.Pool);
+        pass.Capture = (_, _, _) =>
+        {
+            pass.Capture = null;
+            damage(pool);
+            throw new InvalidTimeZoneException();
+        };
+        try
+        {
+            engine.Step();
+        }
+        catch (KvasirException)
+        {
+            Assert.True(engine.IsBroken);
+        }
+
+        return sequences;
+    }
+
+    private static void ReturnAny(PagePool pool)
+    {
+        for (var page = 0; ; page++)
+        {
+            try
+            {
+                pool.Return(page);
+                return;
+            }
+            catch (System.Diagnostics.UnreachableException)
+            {
+                // Nobody's.
+            }
         }
     }
 

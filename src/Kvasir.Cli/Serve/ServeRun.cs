@@ -23,11 +23,20 @@ internal static class ServeRun
     public static int Run(Shell shell, TypedCommand typed, string? model)
     {
         using var stopping = new CancellationTokenSource();
-        shell.Interrupts.Guard(stopping.Cancel, () => RunAsync(shell, typed, model, stopping.Token).GetAwaiter().GetResult());
-        return shell.Interrupts.Code;
+        var code = ExitCode.Ok;
+        shell.Interrupts.Guard(stopping.Cancel, () => code = RunAsync(shell, typed, model, stopping.Token).GetAwaiter().GetResult());
+        return code == ExitCode.Ok ? shell.Interrupts.Code : code;
     }
 
-    private static async Task RunAsync(Shell shell, TypedCommand typed, string? model, CancellationToken stopping)
+    /// <summary>Waits until the server is to stop, or has failed too often to go on.</summary>
+    public static async Task<int> WaitAsync(Shell shell, KvasirStart start, CancellationToken stopping)
+    {
+        var model = await start.Failed.WaitAsync(stopping).ConfigureAwait(false);
+        shell.Note($"the engine of {Printable.Line(model)} failed three times within a minute, and the server ends, so that whoever watches it starts it again");
+        return ExitCode.Internal;
+    }
+
+    private static async Task<int> RunAsync(Shell shell, TypedCommand typed, string? model, CancellationToken stopping)
     {
         var quiet = typed.Is(OutputFlags.Quiet);
         ServeListeners.Check(typed);
@@ -42,11 +51,12 @@ internal static class ServeRun
             using (new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}"))
                 await app.Services.GetRequiredService<KvasirStart>().Loaded.WaitAsync(stopping).ConfigureAwait(false);
             Greet(shell, app, quiet);
-            await Task.Delay(Timeout.InfiniteTimeSpan, stopping).ConfigureAwait(false);
+            return await WaitAsync(shell, app.Services.GetRequiredService<KvasirStart>(), stopping).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
         {
             shell.Note("stopping: requests that are under way may end; Ctrl-C ends at once");
+            return ExitCode.Ok;
         }
         finally
         {

@@ -9,16 +9,16 @@ namespace Kvasir.Server.Hosting;
 /// </summary>
 internal sealed class EngineHost(ServedModels models, RequestGate gate, IOptions<KvasirOptions> options, TimeProvider clock) : IHostedLifecycleService
 {
-    private static readonly TimeSpan IdleInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan TendInterval = TimeSpan.FromSeconds(1);
     private Task _loading = Task.CompletedTask;
-    private ITimer? _idle;
+    private ITimer? _tending;
 
     public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public Task StartAsync(CancellationToken cancellationToken)
     {
         _loading = models.StartAsync();
-        _idle = clock.CreateTimer(static models => ((ServedModels)models!).UnloadIdle(), models, IdleInterval, IdleInterval);
+        _tending = clock.CreateTimer(static models => ((ServedModels)models!).Tend(), models, TendInterval, TendInterval);
         return Task.CompletedTask;
     }
 
@@ -33,8 +33,8 @@ internal sealed class EngineHost(ServedModels models, RequestGate gate, IOptions
     // Behind the listener's end, so that no request meets an engine that is gone.
     public async Task StoppedAsync(CancellationToken cancellationToken)
     {
-        if (_idle is { } idle)
-            await idle.DisposeAsync().ConfigureAwait(false);
+        if (_tending is { } tending)
+            await tending.DisposeAsync().ConfigureAwait(false);
         await _loading.ConfigureAwait(false);
         await models.CloseAsync().ConfigureAwait(false);
     }

@@ -16,7 +16,8 @@ internal enum ModelStatus
 /// <param name="found">Where it lies.</param>
 /// <param name="id">Its name for clients.</param>
 /// <param name="isNamed">Whether whoever started the server named it: then it is loaded at once, and stays.</param>
-internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
+/// <param name="clock">By which faults come often or not.</param>
+internal sealed class KnownModel(FoundModel found, string id, bool isNamed, TimeProvider clock)
 {
     public FoundModel Found => found;
 
@@ -57,10 +58,27 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed)
     /// <summary>What its engines had counted that are gone: counts never go down.</summary>
     public EngineTotals Past { get; set; } = new();
 
+    /// <summary>How often its engines have failed.</summary>
+    public FaultTally Faults { get; } = new(clock);
+
+    /// <summary>Whether they fail again and again: three times within a minute.</summary>
+    public bool IsFailing => Faults.IsReached || Served?.Loop.State == EngineState.Failing;
+
+    /// <summary>Whether its engine cannot go on.</summary>
+    public bool IsBroken => Served?.Loop.State == EngineState.Broken;
+
     public ModelStatus Status => Served is not null ? ModelStatus.Loaded
         : Loading is not null ? ModelStatus.Loading
         : FailedAt is not null ? ModelStatus.Failed
         : ModelStatus.Unloaded;
+
+    /// <summary>Nobody finds it in memory any more; what its engine has counted stays.</summary>
+    public ServedModel? TakeOut()
+    {
+        var served = Served;
+        (Served, Until, Past) = (null, null, served is null ? Past : Past.With(served.Engine.Figures));
+        return served;
+    }
 
     /// <summary>Whether a client means this model.</summary>
     public bool IsCalled(string name) => name == id || name == $"{id}:latest" || Aliases.Contains(name);

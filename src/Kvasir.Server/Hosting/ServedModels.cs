@@ -27,6 +27,7 @@ internal sealed partial class ServedModels : IDisposable
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly TaskCompletionSource<ServedModel?> _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private IReadOnlyList<KnownModel> _known = [];
     private long? _folderReadAt;
 
@@ -37,7 +38,7 @@ internal sealed partial class ServedModels : IDisposable
         {
             var name = ServedModel.NameOf(_options.Model);
             var id = _options.ModelId ?? name;
-            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true) { Aliases = AliasesOf(id) }];
+            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true, _clock) { Aliases = AliasesOf(id) }];
         }
 
         ReadFolder();
@@ -46,6 +47,9 @@ internal sealed partial class ServedModels : IDisposable
 
     /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
     public Task<ServedModel?> Loaded => _start.Task;
+
+    /// <summary>Completes with the name of a model whose engines failed three times within a minute.</summary>
+    public Task<string> Failed => _failed.Task;
 
     /// <summary>All that may be named.</summary>
     public IReadOnlyList<KnownModel> Known => Volatile.Read(ref _known);
@@ -182,7 +186,7 @@ internal sealed partial class ServedModels : IDisposable
             var kept = _known.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
                 .ToList();
             foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name)))
-                kept.Add(new KnownModel(model, model.Name, isNamed: false) { Aliases = AliasesOf(model.Name) });
+                kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = AliasesOf(model.Name) });
             Volatile.Write(ref _known, kept);
         }
     }
@@ -208,10 +212,10 @@ internal sealed partial class ServedModels : IDisposable
         ServedModel? served;
         lock (_lock)
         {
-            if (known.Users > 0 || known.Served is null)
+            served = known.Users > 0 ? null : known.TakeOut();
+            if (served is null)
                 return false;
-            (served, known.Served, known.Until, known.HasOwnStay) = (known.Served, null, null, false);
-            known.Past = known.Past.With(served.Engine.Figures);
+            known.HasOwnStay = false;
         }
 
         served.Dispose();
@@ -219,13 +223,20 @@ internal sealed partial class ServedModels : IDisposable
         return true;
     }
 
-    /// <summary>Takes those out of memory that nobody has asked for long enough.</summary>
-    public void UnloadIdle()
+    /// <summary>
+    /// Takes those out of memory that nobody has asked for long enough, makes a new engine where one cannot go on, and says so where one fails again and again.
+    /// </summary>
+    public void Tend()
     {
         foreach (var known in Known)
         {
             if (known.Until is { } until && until <= _clock.GetUtcNow())
                 TryUnload(known);
+            known.Faults.See(known.Past.StepFaults + (known.Served?.Engine.Figures.StepFaults ?? 0));
+            if (known.IsFailing && _failed.TrySetResult(known.Id))
+                LogFailing(known.Id);
+            if (known.IsBroken)
+                Replace(known);
         }
     }
 
@@ -333,6 +344,17 @@ internal sealed partial class ServedModels : IDisposable
         }
     }
 
+    // What its requests have not been told they are told as it goes. Who asks from now on waits for the new one.
+    private void Replace(KnownModel known)
+    {
+        ServedModel? served;
+        lock (_lock)
+            served = known.TakeOut();
+        served?.Dispose();
+        LogBroken(known.Id);
+        LoadAsync(known).ContinueWith(static load => _ = load.Exception, TaskScheduler.Default);
+    }
+
     private Lease Use(KnownModel known)
     {
         lock (_lock)
@@ -368,6 +390,12 @@ internal sealed partial class ServedModels : IDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Model} has left the memory")]
     private partial void LogUnloaded(string model);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "The engine of {Model} cannot go on; another one is made")]
+    private partial void LogBroken(string model);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "The engine of {Model} failed three times within a minute")]
+    private partial void LogFailing(string model);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "The model {Model} could not be loaded")]
     private partial void LogFailed(Exception problem, string model);

@@ -9,7 +9,7 @@ internal sealed class StateRoutes(ServedModels models, RequestGate gate)
 {
     public Task HealthAsync(HttpContext context)
     {
-        var state = models.InMemory.Any(static model => model.Loop.State == EngineState.Failing) ? "failing"
+        var state = models.Known.Any(static known => known.IsFailing || known.IsBroken) ? "failing"
             : models.InMemory.All(static model => model.Pulse.Beats) ? "ok"
             : "stuck";
         return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state);

@@ -45,8 +45,7 @@ public sealed class Sequence
     /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
     {
-        _prompt = prompt.ToArray();
-        _tokens = _prompt;
+        _tokens = _prompt = prompt.ToArray();
         Options = options ?? new GenerationOptions();
         (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
     }
@@ -354,23 +353,24 @@ public sealed class Sequence
             Shared.Keep(Attention!.Cache!);
     }
 
-    /// <summary>Gives everything back and says how it ended. A fault of its own outweighs every other end.</summary>
+    /// <summary>Gives everything back, and says how it ended even where that fails. A fault of its own outweighs every other end.</summary>
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
         if (reason != FinishReason.Failed)
             LeaveShared();
-        Release();
-        if (failure is null && Fault is { } fault)
+        try
         {
-            reason = FinishReason.Failed;
-            failure = fault as KvasirException
-                ?? new KvasirException(KvasirError.Fault, $"a fault ended this request: {fault.GetType().Name}: {fault.Message}", fault);
+            Release();
         }
-        _text.Finish();
-        Timings.MarkEnd();
-        Failure = failure;
-        Volatile.Write(ref _finish, (int)reason);
-        Signal();
+        finally
+        {
+            Failure = failure ?? Fault as KvasirException
+                ?? (Fault is null ? null : new(KvasirError.Fault, $"a fault ended this request: {Fault.GetType().Name}: {Fault.Message}", Fault));
+            _text.Finish();
+            Timings.MarkEnd();
+            Volatile.Write(ref _finish, (int)(Failure is null ? reason : FinishReason.Failed));
+            Signal();
+        }
     }
 
     private void Reserve(int answerTokens)
