@@ -138,7 +138,7 @@ function showSlots(slots) {
     progress.setAttribute("aria-label", "prompt computed");
     prompt.append(progress, ` ${number(Math.min(slot.n_processed, slot.n_prompt))} of ${number(slot.n_prompt)}`);
     row.append(
-      made("td", "", slot.state), made("td", "", slot.request_id.slice(0, 12)), prompt, made("td", "", number(slot.n_cached)), made("td", "", number(slot.n_decoded)),
+      made("td", "", slot.waits_for ? `${slot.state}: ${slot.waits_for.replace("_", " ")}` : slot.state), made("td", "", slot.request_id.slice(0, 12)), prompt, made("td", "", number(slot.n_cached)), made("td", "", number(slot.n_decoded)),
       made("td", "", slot.policy), made("td", "", slot.n_decoded > 1 ? percent(slot.keys_read_share) : "–"), made("td", "", bytes(slot.kv_bytes)), made("td", "", time(slot.age_ms)));
     return row;
   });

@@ -14,7 +14,7 @@ namespace Kvasir.Server.Hosting;
 /// for them and go when nobody has for a while, or when another needs their memory. One is loaded at a time; who asks for it meanwhile
 /// waits for the same load, and who goes away does not end it.
 /// </summary>
-internal sealed partial class ServedModels : IDisposable
+internal sealed class ServedModels : IDisposable
 {
     private const int MostListed = 20;
     private static readonly TimeSpan FolderPause = TimeSpan.FromSeconds(5);
@@ -23,7 +23,7 @@ internal sealed partial class ServedModels : IDisposable
     private readonly ModelLoader _loader;
     private readonly RequestMeter _meter;
     private readonly TimeProvider _clock;
-    private readonly ILogger<ServedModels> _log;
+    private readonly ModelLog _log;
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly TaskCompletionSource<ServedModel?> _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -33,7 +33,7 @@ internal sealed partial class ServedModels : IDisposable
 
     public ServedModels(IOptions<KvasirOptions> options, ModelLoader loader, RequestMeter meter, TimeProvider clock, ILogger<ServedModels> log)
     {
-        (_options, _loader, _meter, _clock, _log) = (options.Value, loader, meter, clock, log);
+        (_options, _loader, _meter, _clock, _log) = (options.Value, loader, meter, clock, new ModelLog(log));
         if (_options.Model.Length > 0)
         {
             var name = ServedModel.NameOf(_options.Model);
@@ -219,7 +219,7 @@ internal sealed partial class ServedModels : IDisposable
         }
 
         served.Dispose();
-        LogUnloaded(known.Id);
+        _log.Unloaded(known.Id);
         return true;
     }
 
@@ -234,7 +234,7 @@ internal sealed partial class ServedModels : IDisposable
                 TryUnload(known);
             known.Faults.See(known.Past.StepFaults + (known.Served?.Engine.Figures.StepFaults ?? 0));
             if (known.IsFailing && _failed.TrySetResult(known.Id))
-                LogFailing(known.Id);
+                _log.Failing(known.Id);
             if (known.IsBroken)
                 Replace(known);
         }
@@ -304,7 +304,7 @@ internal sealed partial class ServedModels : IDisposable
 
             lock (_lock)
                 (known.Served, known.Loading, known.FailedAt) = (served, null, null);
-            LogLoaded(known.Id, served.Model.LoadMs);
+            _log.Loaded(known.Id, served.Model.LoadMs);
             _meter.CountLoad("loaded");
             MarkLeft(known);
             return served;
@@ -315,7 +315,7 @@ internal sealed partial class ServedModels : IDisposable
             lock (_lock)
                 (known.Loading, known.FailedAt) = (null, problem is RequestException ? null : _clock.GetTimestamp());
             if (problem is not RequestException)
-                LogFailed(problem, known.Id);
+                _log.Failed(problem, known.Id);
             _meter.CountLoad("failed");
             throw;
         }
@@ -351,7 +351,7 @@ internal sealed partial class ServedModels : IDisposable
         lock (_lock)
             served = known.TakeOut();
         served?.Dispose();
-        LogBroken(known.Id);
+        _log.Broken(known.Id);
         LoadAsync(known).ContinueWith(static load => _ = load.Exception, TaskScheduler.Default);
     }
 
@@ -384,21 +384,6 @@ internal sealed partial class ServedModels : IDisposable
 
     private static RequestException NotLoaded(KnownModel known) =>
         new(ErrorKind.ModelUnavailable, $"the model {known.Id} could not be loaded; the server's log says why");
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Serving {Model}, loaded in {Ms:F0} ms")]
-    private partial void LogLoaded(string model, double ms);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Model} has left the memory")]
-    private partial void LogUnloaded(string model);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "The engine of {Model} cannot go on; another one is made")]
-    private partial void LogBroken(string model);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "The engine of {Model} failed three times within a minute")]
-    private partial void LogFailing(string model);
-
-    [LoggerMessage(Level = LogLevel.Error, Message = "The model {Model} could not be loaded")]
-    private partial void LogFailed(Exception problem, string model);
 
     private sealed class Lease(ServedModels models, KnownModel known) : IDisposable
     {

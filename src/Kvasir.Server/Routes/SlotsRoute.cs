@@ -39,12 +39,17 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
     private void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
     {
         var (answer, sequence) = (record.Answer!, choice.Sequence);
+        // Who has rows does not wait, and need not ask the queue.
+        var place = sequence.CachedCount == 0 ? sequence.Place : null;
         json.WriteStartObject();
         json.WriteNumber("id", id);
         json.WriteString("request_id", record.Id);
         json.WriteString("key", record.Key?.Name);
         json.WriteString("model", answer.Model.Id);
-        json.WriteString("state", State(sequence));
+        json.WriteString("state", State(sequence, place));
+        json.WriteString("waits_for", place is { WaitsFor: var reason } ? Word(reason) : null);
+        if (place is { Position: var position })
+            json.WriteNumber("position", position);
         json.WriteNumber("n_ctx", answer.Model.Engine.ContextTokens);
         json.WriteNumber("n_prompt", choice.PromptTokens);
         if (!answer.HidesCacheUse)
@@ -67,10 +72,18 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
         json.WriteEndObject();
     }
 
-    // Only one that has begun and has nothing may have been preempted: nobody else asks the queue.
-    private static string State(Sequence sequence) =>
+    private static string State(Sequence sequence, QueuePlace? place) =>
         double.IsNaN(sequence.Timings.PrefillStartMs) ? "queued"
-        : sequence.CachedCount == 0 && sequence.Place is { IsPreempted: true } ? "preempted"
+        : place is { IsPreempted: true } ? "preempted"
         : double.IsNaN(sequence.Timings.FirstTokenMs) ? "prefill"
         : "decode";
+
+    private static string Word(WaitReason reason) => reason switch
+    {
+        WaitReason.Turn => "turn",
+        WaitReason.Place => "place",
+        WaitReason.ClientPlace => "client_place",
+        WaitReason.Prompts => "prompts",
+        _ => "memory",
+    };
 }

@@ -40,6 +40,8 @@ public sealed class ViewRoutesTest : IDisposable
         await server.UntilAsync(static engine => engine.WaitingCount == 1);
         var slots = await JsonAsync(server, "/slots", "bob-secret-22");
         Assert.Equal(["decode", "queued"], slots.EnumerateArray().Select(static slot => slot.GetProperty("state").GetString()));
+        Assert.Equal([null, "place"], slots.EnumerateArray().Select(static slot => slot.GetProperty("waits_for").GetString()));
+        Assert.Equal(1, slots[1].GetProperty("position").GetInt32());
         Assert.Equal(["alice", "bob"], slots.EnumerateArray().Select(static slot => slot.GetProperty("key").GetString()));
         Assert.True(slots[0].GetProperty("n_decoded").GetInt32() > 10);
         Assert.True(slots[0].GetProperty("kv_bytes").GetInt64() > 0);
