@@ -61,7 +61,7 @@ public sealed class CacheUseTest
     [Fact]
     public async Task AnswersSayHowOftenTheyGaveTheirMemoryBackAndWhatThatCost()
     {
-        await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes) = (4096, 4 << 20));
+        await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes) = (4096, 1 << 20));
         var most = (int)server.Engine.Plan.TokensThatFit * 2 / 5;
         var answers = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => server.BodyJsonAsync(
             "/v1/completions", $"{{\"prompt\":[{i + 3},{Prompt}],\"ignore_eos\":true,\"max_tokens\":{Math.Min(most, 3900)}}}")));
