@@ -133,7 +133,9 @@ public sealed class KvasirChatClient : IChatClient
             last.AdditionalProperties = new AdditionalPropertiesDictionary { [AuditKey] = audit };
         if (sequence.Options.Constraint is JsonConstraint { IgnoredKeywords: [_, ..] ignored })
             (last.AdditionalProperties ??= [])[IgnoredKey] = ignored;
-        last.FinishReason = sequence.Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull ? ChatFinishReason.Length
+        // The engine may be at its limit by the time that the end is found in the text.
+        var isCut = !contents.IsOver && sequence.Finish is FinishReason.Length or FinishReason.ContextFull or FinishReason.KvFull;
+        last.FinishReason = isCut ? ChatFinishReason.Length
             : contents.HasCalls ? ChatFinishReason.ToolCalls : ChatFinishReason.Stop;
         yield return last;
     }
