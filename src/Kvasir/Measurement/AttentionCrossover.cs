@@ -29,9 +29,12 @@ internal sealed class AttentionCrossover
     private readonly KvFormat _kv;
     private readonly float[] _spectrum;
     private readonly float[][] _queries;
+    private readonly Func<LayerReads, double>? _cost;
 
-    public AttentionCrossover(ModelConfig config, KvFormat kv)
+    /// <param name="cost">What a step costs by what it read, where its time is not to be measured.</param>
+    public AttentionCrossover(ModelConfig config, KvFormat kv, Func<LayerReads, double>? cost = null)
     {
+        _cost = cost;
         _shape = new AttentionShape(1, config.HeadCount / config.KvHeadCount, 1, config.HeadDim, null);
         (_kv, _spectrum) = (kv, PairSpectrum.Factors(config.Rope, config.HeadDim));
         var random = new Random(1);
@@ -47,7 +50,7 @@ internal sealed class AttentionCrossover
         for (var depth = LeastDepth; depth <= Math.Min(contextTokens, MostDepth); depth *= 2)
         {
             // Code that is not optimised yet is slow in other proportions.
-            var isFaster = Gain(policy, depth, depth == LeastDepth ? WarmUpMs : 0) >= LeastGain;
+            var isFaster = Gain(policy, depth, depth == LeastDepth && _cost is null ? WarmUpMs : 0) >= LeastGain;
             found = isFaster ? found ?? depth : null;
         }
 
@@ -85,16 +88,16 @@ internal sealed class AttentionCrossover
             var query = _queries[round % _queries.Length];
             // Steps of different lengths: policies may keep what they found for a step that is done again.
             var visible = (0, depth - (round & 1));
-            var denseMs = Attend(dense, query, visible, scratch);
-            return denseMs / Attend(sparse, query, visible, scratch);
+            var densely = Attend(dense, query, visible, scratch);
+            return densely / Attend(sparse, query, visible, scratch);
         }
     }
 
-    private static double Attend(AttentionHead head, float[] query, (int First, int End) visible, AttentionScratch scratch)
+    private double Attend(AttentionHead head, float[] query, (int First, int End) visible, AttentionScratch scratch)
     {
         var (start, counts) = (Stopwatch.GetTimestamp(), default(SelectionCounts));
         head.Attend(query, visible, default, scratch, ref counts);
-        return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        return _cost?.Invoke(counts.Reads) ?? Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
     // More than any type takes, and a page to begin with.

@@ -10,7 +10,7 @@ namespace Kvasir.Test.Structure;
 /// <summary>Schemas made to take all time and memory end in an error that names the bound, soon. Or they compile, soon.</summary>
 public sealed class SchemaBombTest
 {
-    // The bound on work is about 500 ms; machines that are busy with other tests are given more.
+    // The bound on work is about 500 ms of a core; code that is not optimised yet, and a core that is shared, are given more.
     private const int MostMs = 5000;
 
     public static TheoryData<string, string, string?> Bombs => new()
@@ -39,9 +39,9 @@ public sealed class SchemaBombTest
     public void ItEndsSoonInAValueOrANamedError(string name, string schema, string? words)
     {
         var constraints = new JsonConstraints(Kvasir.Text.Tokenizer.OfBytes());
-        var start = Stopwatch.GetTimestamp();
+        var startMs = ThreadMs();
         var refusal = Record.Exception(() => constraints.Schema(schema));
-        var tookMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        var tookMs = ThreadMs() - startMs;
         Assert.True(tookMs < MostMs, $"{name}: {tookMs} ms");
         if (words is null)
         {
@@ -77,6 +77,15 @@ public sealed class SchemaBombTest
         }
 
         Assert.InRange(constraint.Automaton.StateCount, 1, 20_000);
+    }
+
+    // What the system gave this thread, where it says so: others do not take it.
+    private static double ThreadMs()
+    {
+        const string Given = "/proc/thread-self/schedstat";
+        return File.Exists(Given)
+            ? double.Parse(File.ReadAllText(Given).Split(' ')[0], CultureInfo.InvariantCulture) / 1e6
+            : Stopwatch.GetElapsedTime(0).TotalMilliseconds;
     }
 
     private static string Wide(int properties) =>
