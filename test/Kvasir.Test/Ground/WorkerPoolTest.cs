@@ -59,7 +59,7 @@ public sealed class WorkerPoolTest
         var callers = Enumerable.Range(0, 4).Select(_ => new Thread(() =>
         {
             var job = new CountingJob(50);
-            for (var run = 1; run <= 300; run++)
+            for (var run = 1; run <= 100; run++)
             {
                 pool.Run(new AloneJob(() => Interlocked.Increment(ref running), () => Interlocked.Decrement(ref running)), 1);
                 pool.Run(job, 50);

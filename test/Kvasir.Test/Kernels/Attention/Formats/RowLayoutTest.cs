@@ -104,11 +104,14 @@ public sealed class RowLayoutTest
             {
                 bytes.Fill(filling);
                 (values ? Values : Keys).Encode(row, elements);
-                for (var at = 0; at < bytes.Length; at++)
-                    written[at] |= bytes[at] != filling;
+                for (int at = 0, next; (next = bytes[at..].IndexOfAnyExcept(filling)) >= 0; at += next + 1)
+                    written[at + next] = true;
             }
 
-            return [.. Enumerable.Range(0, written.Length).Where(at => written[at])];
+            var offsets = new List<int>();
+            for (int at = 0, next; (next = written.AsSpan(at).IndexOf(true)) >= 0; at += next + 1)
+                offsets.Add(at + next);
+            return offsets;
         }
 
         public void Dispose() => _memory.Dispose();
