@@ -10,6 +10,8 @@ public sealed class SharedMemoryTest : IDisposable
 {
     // The model has five layers of four KV heads.
     private const int HeadCount = 20;
+    // Literal scores take memory in every step: ten times as many allocations as all the others have.
+    private const string OfEveryStep = "alisa:ratio=0.3,scoring=literal,sum=window,observed=20,min-context=0";
     private static readonly EngineOptions Small = new() { Threads = 1, Kv = KvFormat.F32, ContextTokens = 256, BatchTokens = 64, MaxSequences = 2 };
     private readonly Model _model = Generation.LoadStories();
 
@@ -21,8 +23,17 @@ public sealed class SharedMemoryTest : IDisposable
         { "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0", KvFormat.Int8 },
         { "guarded:epsilon=0.6,delta=0.3,pilot=24,sinks=0,recent=1,min-context=0", KvFormat.F32 },
         { "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0", KvFormat.BF16 },
-        { "alisa:ratio=0.3,scoring=literal,sum=window,observed=20,min-context=0", KvFormat.F32 },
     };
+
+    public static TheoryData<string, KvFormat> AllKinds
+    {
+        get
+        {
+            var kinds = Kinds;
+            kinds.Add(OfEveryStep, KvFormat.F32);
+            return kinds;
+        }
+    }
 
     private static long ColumnBytes => HeadCount * 2L * 32 * RowCodec.F32.RowBytes(8);
 
@@ -133,10 +144,52 @@ public sealed class SharedMemoryTest : IDisposable
         Assert.All(sequences, sequence => Generation.Read(sequence).AssertEquals(alone, 1e-3, "in turns"));
     }
 
-    // One allocation after another fails once, until none is left that could.
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public void EveryAllocationOfEveryStepThatFailsIsAnAnswer() => FailEach(OfEveryStep, KvFormat.F32);
+
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void EveryAllocationThatFailsIsAnAnswer(string policy, KvFormat kv)
+    public void EveryAllocationThatFailsIsAnAnswer(string policy, KvFormat kv) => FailEach(policy, kv);
+
+    // From one question after another on nothing more is to be had, until the request has its answer.
+    [Theory]
+    [MemberData(nameof(AllKinds))]
+    public void EveryRefusalOfTheBudgetIsAnAnswer(string policy, KvFormat kv)
+    {
+        var request = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) };
+        var alone = Generation.Run(_model, Small with { Kv = kv, KvMemoryBytes = 8 << 20 }, Prompt(100), request);
+        var refused = new HashSet<MemoryUse>();
+        for (var (nth, isClean) = (1, false); !isClean; nth++)
+        {
+            var left = nth;
+            var memory = new MemoryBudget(64 << 20) { Refuses = use => --left <= 0 && refused.Add(use) | true };
+            try
+            {
+                using var engine = new Engine(_model, Small with { Kv = kv, Memory = memory, KvMemoryBytes = 8 << 20 });
+                var answer = Generation.Run(engine, Prompt(100), request);
+                isClean = left > 0;
+                // What was answered before is sound.
+                Assert.Equal(isClean ? FinishReason.Length : answer.Tokens.Length > 0 ? FinishReason.KvFull : FinishReason.Failed, answer.Sequence.Finish);
+                Assert.Equal(answer.Sequence.Finish == FinishReason.Failed ? KvasirError.KvMemoryExceeded : null, answer.Sequence.Failure?.Error);
+                memory.Refuses = null;
+                AssertServes(engine, request, alone);
+            }
+            catch (KvasirException refusal) when (refusal.Error == KvasirError.BadOption)
+            {
+            }
+
+            Assert.Equal(0, memory.TakenBytes);
+        }
+
+        Assert.Contains(MemoryUse.Pages, refused);
+        Assert.Contains(MemoryUse.Scratch, refused);
+        Assert.Equal(policy != "dense", refused.Contains(MemoryUse.Indexes));
+        Assert.Equal(kv.Keys.SealsPages, refused.Contains(MemoryUse.OpenPages));
+    }
+
+    // One allocation after another fails once, until none is left that could.
+    private void FailEach(string policy, KvFormat kv)
     {
         var options = Small with { Kv = kv, KvMemoryBytes = 8 << 20 };
         var request = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) };
@@ -170,42 +223,6 @@ public sealed class SharedMemoryTest : IDisposable
         }
 
         Assert.True(constructors > 3 && (requests > 0 || policy == "dense"), $"{constructors} of constructors, {requests} of requests");
-    }
-
-    // From one question after another on nothing more is to be had, until the request has its answer.
-    [Theory]
-    [MemberData(nameof(Kinds))]
-    public void EveryRefusalOfTheBudgetIsAnAnswer(string policy, KvFormat kv)
-    {
-        var request = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) };
-        var alone = Generation.Run(_model, Small with { Kv = kv, KvMemoryBytes = 8 << 20 }, Prompt(100), request);
-        var refused = new HashSet<MemoryUse>();
-        for (var (nth, isClean) = (1, false); !isClean; nth++)
-        {
-            var left = nth;
-            var memory = new MemoryBudget(64 << 20) { Refuses = use => --left <= 0 && refused.Add(use) | true };
-            try
-            {
-                using var engine = new Engine(_model, Small with { Kv = kv, Memory = memory, KvMemoryBytes = 8 << 20 });
-                var answer = Generation.Run(engine, Prompt(100), request);
-                isClean = left > 0;
-                // What was answered before is sound.
-                Assert.Equal(isClean ? FinishReason.Length : answer.Tokens.Length > 0 ? FinishReason.KvFull : FinishReason.Failed, answer.Sequence.Finish);
-                Assert.Equal(answer.Sequence.Finish == FinishReason.Failed ? KvasirError.KvMemoryExceeded : null, answer.Sequence.Failure?.Error);
-                memory.Refuses = null;
-                AssertServes(engine, request, alone);
-            }
-            catch (KvasirException refusal) when (refusal.Error == KvasirError.BadOption)
-            {
-            }
-
-            Assert.Equal(0, memory.TakenBytes);
-        }
-
-        Assert.Contains(MemoryUse.Pages, refused);
-        Assert.Contains(MemoryUse.Scratch, refused);
-        Assert.Equal(policy != "dense", refused.Contains(MemoryUse.Indexes));
-        Assert.Equal(kv.Keys.SealsPages, refused.Contains(MemoryUse.OpenPages));
     }
 
     private void AssertServes(Engine engine, GenerationOptions request, Generation alone)

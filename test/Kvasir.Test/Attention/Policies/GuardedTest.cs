@@ -13,13 +13,7 @@ public sealed class GuardedTest
     private static readonly int Draws = Vector128.IsHardwareAccelerated ? 1500 : 40;
 
     [Theory]
-    [InlineData(3, false, 31)]
     [InlineData(3, false, 231)]
-    [InlineData(2, false, 31)]
-    [InlineData(1, false, 31)]
-    [InlineData(3, true, 31)]
-    [InlineData(3, true, 231)]
-    [InlineData(2, true, 31)]
     [InlineData(1, true, 31)]
     public void ErrorsAreLargerThanEpsilonNoMoreOftenThanDelta(double deviation, bool valuesFollowKeys, int seed)
     {
@@ -46,6 +40,17 @@ public sealed class GuardedTest
         Assert.InRange(shares[1], 0.01, 0.35);
         Assert.InRange(shares[2], 0.01, 0.15);
     }
+
+    [Theory]
+    [Trait("Needs", "Minutes")]
+    [InlineData(3, false, 31)]
+    [InlineData(2, false, 31)]
+    [InlineData(1, false, 31)]
+    [InlineData(3, true, 31)]
+    [InlineData(3, true, 231)]
+    [InlineData(2, true, 31)]
+    public void SoItIsWhateverTheKeys(double deviation, bool valuesFollowKeys, int seed) =>
+        ErrorsAreLargerThanEpsilonNoMoreOftenThanDelta(deviation, valuesFollowKeys, seed);
 
     [Fact]
     public void SumsAreUnbiased()
