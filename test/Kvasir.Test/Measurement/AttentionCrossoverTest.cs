@@ -5,15 +5,19 @@ namespace Kvasir.Test.Measurement;
 
 public sealed class AttentionCrossoverTest
 {
-    public static TheoryData<string> Types => ["f32", "bf16", "q8", "int8"];
-
     [Theory]
-    [MemberData(nameof(Types))]
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("q8")]
+    [InlineData("int8")]
     public void AFewKeysPayAtOnceAndAllOfThemNever(Kv kv) => AssertFound(kv, static reads => reads.RowsRead);
 
     [Theory]
     [Trait("Needs", "Minutes")]
-    [MemberData(nameof(Types))]
+    [InlineData("f32")]
+    [InlineData("bf16")]
+    [InlineData("q8")]
+    [InlineData("int8")]
     public void SoTheClockSays(Kv kv) => AssertFound(kv, cost: null);
 
     private static void AssertFound(Kv kv, Func<LayerReads, double>? cost)
