@@ -12,7 +12,7 @@ namespace Kvasir.Tools.Test.Evaluation;
 public sealed class NeedleResults : IAsyncLifetime
 {
     internal static readonly string[] Tasks = [.. TaskCatalog.Find("needle").Select(static entry => entry.Name)];
-    private const int Samples = 40;
+    private const int Samples = 20;
 
     private static readonly Question[] Questions =
     [
