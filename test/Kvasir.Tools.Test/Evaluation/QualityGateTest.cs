@@ -8,8 +8,9 @@ using OwnPolicy;
 namespace Kvasir.Tools.Test.Evaluation;
 
 /// <summary>
-/// What every policy of the catalogue loses on the bundled model's tasks at 4096 tokens, against what it lost when it was measured last. Texts, tokens and draws
-/// are the same every time, so that nothing but arithmetic can change a score: three points more than was measured fail, where one answer of the hundred may flip.
+/// What every policy of the catalogue loses on the bundled model's tasks at 4096 tokens, against what it lost when it was measured last. Texts, tokens and
+/// draws are the same every time, so that nothing but arithmetic can change a score: three points more than was measured fail, where one answer of the
+/// hundred may flip.
 /// </summary>
 [Trait("Needs", "Minutes")]
 [Collection(nameof(NeedleResults))]
