@@ -14,6 +14,7 @@ public sealed class WorkerPool : IDisposable
 {
     private const int SpinLimit = 1000;
     private readonly Thread[] _threads;
+    private readonly int _spinLimit;
     private readonly int[] _cpus;
     private readonly FairLock _turns = new();
     private readonly SemaphoreSlim _parked = new(0);
@@ -36,6 +37,8 @@ public sealed class WorkerPool : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(workerCount, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(workerCount, 1024);
         WorkerCount = workerCount;
+        // Of more workers than processors, one that waits takes the place of one that computes.
+        _spinLimit = workerCount > Environment.ProcessorCount ? 0 : SpinLimit;
         _threads = new Thread[workerCount - 1];
         _cpus = pinned ? OwnedCpus.Take(ProcessorTopology.PhysicalCpus().AsSpan(1), _threads.Length) : [];
         for (var i = 0; i < _threads.Length; i++)
@@ -179,7 +182,7 @@ public sealed class WorkerPool : IDisposable
 
     private void AwaitJob()
     {
-        for (var spin = 0; spin < SpinLimit; spin++)
+        for (var spin = 0; spin < _spinLimit; spin++)
         {
             if ((int)Volatile.Read(ref _ticket) > 0 || _stopping)
                 return;

@@ -24,7 +24,7 @@ public sealed class PartialSumTest : IDisposable
     {
         var prompt = _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 20)))[..150];
         using var elsewhere = new Elsewhere();
-        using var engine = new Engine(_model, new EngineOptions { Threads = 2, Kv = format, KvMemoryBytes = 16 << 20 });
+        using var engine = new Engine(_model, new EngineOptions { Threads = 1, Kv = format, KvMemoryBytes = 16 << 20 });
         var options = Generation.Greedy(40);
         var answer = Generation.Run(engine, prompt, options with { Attention = elsewhere, AuditShare = 0.1 });
         answer.AssertEquals(Generation.Run(engine, prompt, options), tolerance, "dense");

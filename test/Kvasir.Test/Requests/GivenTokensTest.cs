@@ -10,7 +10,7 @@ public sealed class GivenTokensTest : IDisposable
     private const int LayerCount = 5;
     private const int KvHeadCount = 4;
     private const string Streaming = "streaming:sinks=2,recent=14,dense-layers=0,min-context=0";
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
 

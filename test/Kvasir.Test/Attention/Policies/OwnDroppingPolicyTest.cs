@@ -61,5 +61,5 @@ public sealed class OwnDroppingPolicyTest : IDisposable
 
     private static AttentionPolicy Thinned(int step) => new PolicySpec(OwnPolicy.Thinned.Entry).With("step", $"{step}").With("min-context", "0").Create();
 
-    private static EngineOptions Options(KvFormat format) => new() { Threads = 2, Kv = format, KvMemoryBytes = 64 << 20, BatchTokens = 512 };
+    private static EngineOptions Options(KvFormat format) => new() { Threads = 1, Kv = format, KvMemoryBytes = 64 << 20, BatchTokens = 512 };
 }

@@ -91,8 +91,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
     {
         var alone = Answer(policy, KvFormat.F32);
         foreach (var batchTokens in new[] { 1, 7, 64 })
-            Generation.Run(_model, Exact with { Threads = 2, BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
-        using var engine = new Engine(_model, Exact with { Threads = 2 });
+            Generation.Run(_model, Exact with { BatchTokens = batchTokens, MaxSequences = 1 }, Prompt(), Options(policy)).AssertEquals(alone, 1e-4, $"{policy}, {batchTokens} tokens at once");
+        using var engine = new Engine(_model, Exact);
         var together = Generation.RunAll(engine, [(Prompt(), Options("dense")), (Prompt(), Options(policy)), (Prompt()[..50], Options(policy))]);
         together[1].AssertEquals(alone, 1e-4, $"{policy} beside others");
     }
