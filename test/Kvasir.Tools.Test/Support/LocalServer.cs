@@ -18,6 +18,8 @@ internal sealed class LocalServer : IAsyncDisposable
 
     public string Address => _app.Urls.First();
 
+    public KvasirStart Start => _app.Services.GetRequiredService<KvasirStart>();
+
     /// <summary>Kvasir's, with the bundled model that tells stories.</summary>
     public static async Task<LocalServer> OfStoriesAsync(Action<KvasirOptions>? configure = null)
     {
