@@ -5,6 +5,7 @@ internal sealed class FaultTally(TimeProvider clock)
 {
     private const int Most = 3;
     private static readonly TimeSpan Window = TimeSpan.FromSeconds(60);
+    private readonly Lock _gate = new();
     private readonly Queue<long> _seenAt = new(Most);
     private long _seen;
 
@@ -14,6 +15,7 @@ internal sealed class FaultTally(TimeProvider clock)
     /// <param name="total">All that there ever were.</param>
     public void See(long total)
     {
+        using var gate = _gate.EnterScope();
         for (; _seen < total; _seen++)
         {
             if (_seenAt.Count == Most)

@@ -349,8 +349,10 @@ internal sealed class ServedModels : IDisposable
     {
         ServedModel? served;
         lock (_lock)
-            served = known.TakeOut();
-        served?.Dispose();
+            served = known.IsBroken ? known.TakeOut() : null;
+        if (served is null)
+            return;
+        served.Dispose();
         _log.Broken(known.Id);
         LoadAsync(known).ContinueWith(static load => _ = load.Exception, TaskScheduler.Default);
     }
