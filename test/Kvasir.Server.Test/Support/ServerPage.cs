@@ -31,10 +31,15 @@ internal sealed class ServerPage : IAsyncDisposable
         {
             ExecutablePath = path,
             Headless = true,
-            Args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run"],
+            Args = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run",
+                // Names of other machines are this one.
+                "--host-resolver-rules=\"MAP *.example 127.0.0.1\""],
             Timeout = 120_000,
         }));
     }
+
+    /// <summary>A page in which nothing is noted.</summary>
+    public Task<IPage> NewPageAsync() => _browser.NewPageAsync();
 
     /// <param name="scheme">light or dark.</param>
     public async Task<IPage> OpenAsync(Uri address, string scheme, int width)
