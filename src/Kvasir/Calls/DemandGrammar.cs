@@ -93,15 +93,16 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
         }
     }
 
-    // Arguments are an object, whether their schema says so or not.
+    // Arguments are an object, whether their schema says so or not; and where it lists none there are none: tools are made from functions that take nothing.
     private static string AsObject(string schema)
     {
         try
         {
-            if (JsonNode.Parse(schema, documentOptions: new JsonDocumentOptions { MaxDepth = GrammarProgram.MostDepth }) is not JsonObject node
-                || node.ContainsKey("type"))
+            if (JsonNode.Parse(schema, documentOptions: new JsonDocumentOptions { MaxDepth = GrammarProgram.MostDepth }) is not JsonObject node)
                 return schema;
-            node["type"] = "object";
+            node.TryAdd("type", "object");
+            if (node["properties"] is JsonObject { Count: 0 })
+                node.TryAdd("additionalProperties", false);
             return node.ToJsonString();
         }
         catch (Exception problem) when (problem is JsonException or ArgumentException or InvalidOperationException)

@@ -60,6 +60,19 @@ public sealed class AnswerFormatTest
         Assert.Equal(accepted, Structure.Vocabularies.Accepts(constraint, text));
     }
 
+    [Theory]
+    [InlineData("""{"type":"object","properties":{}}""", "{}", true)]
+    [InlineData("""{"type":"object","properties":{},"required":[]}""", "{\"a\": 1}", false)]
+    [InlineData("""{"properties":{}}""", "{\"a\": 1}", false)]
+    [InlineData("""{"type":"object","properties":{},"additionalProperties":{"type":"integer"}}""", "{\"a\": 1}", true)]
+    [InlineData("""{"type":"object"}""", "{\"a\": 1}", true)]
+    public void AToolThatListsNoParametersIsCalledWithNone(string parameters, string arguments, bool accepted)
+    {
+        var tokenizer = CallTemplates.Vocabulary();
+        var demand = new AnswerDemand { Tools = [new ToolDefinition("f", parameters)], Format = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Llama, "t"), tokenizer) };
+        Assert.Equal(accepted, Structure.Vocabularies.Accepts(new JsonConstraints(tokenizer).Answer(demand), $"{{\"name\": \"f\", \"parameters\": {arguments}}}"));
+    }
+
     // The mark is a control token: no bytes spell it, and nothing else may begin.
     [Fact]
     public void AMarkThatIsAControlTokenIsAllowedByItsId()
