@@ -90,7 +90,7 @@ function run([name, ...words], question, environment) {
         let text = "", errors = "";
         child.stdout.on("data", (chunk) => (text += chunk));
         child.stderr.on("data", (chunk) => (errors += chunk));
-        const late = setTimeout(() => child.kill("SIGKILL"), 120_000);
+        const late = setTimeout(() => child.kill("SIGKILL"), 240_000);
         child.on("error", (problem) => done({ text: "", errors: `${problem}`, code: -1 }));
         child.on("close", (code) => (clearTimeout(late), done({ text: text.trim(), errors: errors.trim(), code })));
     });
