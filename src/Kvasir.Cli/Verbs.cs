@@ -7,6 +7,7 @@ using Kvasir.Cli.Calibrate;
 using Kvasir.Cli.Chat;
 using Kvasir.Cli.Completion;
 using Kvasir.Cli.Demo;
+using Kvasir.Cli.Embed;
 using Kvasir.Cli.Eval;
 using Kvasir.Cli.Inspect;
 using Kvasir.Cli.Models;
@@ -32,6 +33,7 @@ internal static class Verbs
         new DemoCommand(shell),
         new RunCommand(shell),
         new ChatCommand(shell),
+        new EmbedCommand(shell),
         new ServeCommand(shell),
         new PsCommand(shell),
         new ListCommand(shell),
