@@ -48,6 +48,8 @@ internal sealed class ChatSession(Shell shell, ChatPartner partner, bool isJson,
                 break;
         }
 
+        if (_lines.HasQuit)
+            return ExitCode.Quit;
         // At a terminal each failure was seen and answered; a script has the exit code.
         return shell.InputIsTerminal && _exitCode is ExitCode.Failed or ExitCode.Interrupted ? ExitCode.Ok : _exitCode;
     }

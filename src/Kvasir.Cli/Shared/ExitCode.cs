@@ -20,6 +20,9 @@ internal static class ExitCode
     /// <summary>Ctrl-C.</summary>
     public const int Interrupted = 130;
 
+    /// <summary>Ctrl-\.</summary>
+    public const int Quit = 131;
+
     /// <summary>A termination signal.</summary>
     public const int Terminated = 143;
 
@@ -32,6 +35,7 @@ internal static class ExitCode
         (Internal, "Kvasir itself is at fault (KVASIR_DEBUG=1 shows the stack trace)"),
         (HungUp, "the terminal was closed"),
         (Interrupted, "interrupted with Ctrl-C"),
+        (Quit, "ended with Ctrl-\\"),
         (Terminated, "terminated by a signal"),
     ];
 }

@@ -123,6 +123,9 @@ internal sealed class LineEditor(LineHistory history)
         {
             case ConsoleKey.C:
                 return LineAction.Interrupt;
+            // A terminal sends the same byte for Ctrl-4, and .NET names it so.
+            case ConsoleKey.D4 or ConsoleKey.Oem5 when key.Key == ConsoleKey.Oem5 || !OperatingSystem.IsWindows():
+                return LineAction.Quit;
             case ConsoleKey.D when Text.Length == 0:
                 return LineAction.End;
             case ConsoleKey.L:

@@ -17,7 +17,10 @@ internal sealed class LineReader
         _editor = new LineEditor(_history);
     }
 
-    /// <summary>The next line without its end; null when there are no more, or at Ctrl-C.</summary>
+    /// <summary>Whether the last line was none since the process is to end.</summary>
+    public bool HasQuit { get; private set; }
+
+    /// <summary>The next line without its end; null when there are no more, or at Ctrl-C and Ctrl-\.</summary>
     public string? Read(string prompt)
     {
         if (_shell.ReadKey is not { } readKey)
@@ -46,13 +49,15 @@ internal sealed class LineReader
         {
             if (!_shell.HasKey())
                 _shell.Error.Write(LineView.Draw(prompt, _editor.Text, _editor.Cursor, _shell.Columns()));
-            switch (_editor.Press(readKey()))
+            var action = _editor.Press(readKey());
+            switch (action)
             {
                 case LineAction.Submit:
                     // The whole line stays on the screen, even where only a part of it was shown.
                     _shell.Error.Write($"\r\e[K{prompt}{Printable.Text(_editor.Text)}\n");
                     return _editor.Text;
-                case LineAction.Interrupt or LineAction.End:
+                case LineAction.Interrupt or LineAction.End or LineAction.Quit:
+                    HasQuit = action == LineAction.Quit;
                     _shell.Error.Write("\n");
                     return null;
                 case LineAction.ClearScreen:
@@ -74,6 +79,9 @@ internal enum LineAction
 
     /// <summary>Ctrl-C.</summary>
     Interrupt,
+
+    /// <summary>Ctrl-\, at which programs of a terminal end whatever they do.</summary>
+    Quit,
 
     /// <summary>Ctrl-D on an empty line.</summary>
     End,

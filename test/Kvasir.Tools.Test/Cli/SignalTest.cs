@@ -66,6 +66,18 @@ public sealed class SignalTest : IDisposable
     }
 
     [Fact]
+    public void AtThePromptTheKeyThatEndsProgramsOfATerminalEndsThisOne()
+    {
+        using var process = StartChat();
+        var seen = UntilALineIsAskedFor(process);
+        process.StandardInput.Write("half a line\u001c");
+        process.StandardInput.Flush();
+        seen += process.StandardOutput.ReadToEnd();
+        AssertEnds(process, Killed + 3);
+        AssertLeftAsFound(seen);
+    }
+
+    [Fact]
     public void ATerminalIsLeftAsItWasFound()
     {
         using var process = StartChat();

@@ -126,6 +126,7 @@ public sealed class LineEditorTest
         AssertLine("|b");
         Assert.Equal(LineAction.Submit, _editor.Press(Key.Of('\r')));
         Assert.Equal(LineAction.Interrupt, _editor.Press(Key.Of('\x03')));
+        Assert.Equal(OperatingSystem.IsWindows() ? LineAction.Redraw : LineAction.Quit, _editor.Press(Key.Control(ConsoleKey.D4, '\x1c')));
         Assert.Equal(LineAction.ClearScreen, _editor.Press(Key.Of('\x0c')));
     }
 
