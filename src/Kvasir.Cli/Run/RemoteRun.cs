@@ -11,7 +11,8 @@ using Kvasir.Text;
 namespace Kvasir.Cli.Run;
 
 /// <summary><c>kvasir run --server</c>: one prompt, answered by a server.</summary>
-internal sealed class RemoteRun(Shell shell, TypedCommand typed, Uri address)
+/// <param name="raw">Whether a text goes on as it is.</param>
+internal sealed class RemoteRun(Shell shell, TypedCommand typed, Uri address, SwitchFlag raw)
 {
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
     public static string? Refusal(TypedCommand typed, SwitchFlag raw) => typed.Is(raw) && (typed.Has(FormFlags.JsonSchema) || typed.Is(FormFlags.JsonObject))
@@ -19,13 +20,16 @@ internal sealed class RemoteRun(Shell shell, TypedCommand typed, Uri address)
         : null;
 
     /// <param name="model">Its name there, or null for the only one.</param>
+    /// <param name="suffix">What stands behind the gap that the answer fills; null for no gap.</param>
     /// <param name="write">Takes the answer as it comes.</param>
-    public int Run(string? model, string text, string? system, bool isRaw, bool isJson, Action<string> write)
+    public int Run(string? model, string text, string? system, string? suffix, bool isJson, Action<string> write)
     {
-        var quiet = typed.Is(OutputFlags.Quiet);
+        var (quiet, isRaw) = (typed.Is(OutputFlags.Quiet), typed.Is(raw));
         shell.RequireOutput();
         using var server = new RemoteServer(address);
         var body = isRaw ? RemoteRequest.Continuation(typed, model, text) : RemoteRequest.Chat(typed, model, Turns(text, system));
+        if (suffix is not null)
+            body["suffix"] = suffix;
         AddForm(body);
         var answer = RemoteAnswer.Ask(shell, server, isRaw ? "v1/completions" : "v1/chat/completions", body, quiet, isJson ? static _ => { } : write);
         if (isJson)

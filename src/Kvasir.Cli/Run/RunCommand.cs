@@ -31,6 +31,10 @@ internal sealed class RunCommand(Shell shell) : Verb
         Elsewhere = ["-no-cnv", "--no-conversation"],
     };
 
+    private static readonly ValueFlag<string> Suffix = new(
+        "--suffix", "With --raw: what stands behind the prompt; the answer belongs between, where the model was made for that", FlagValues.Text)
+    { Elsewhere = ["--fim-suffix"] };
+
     private static readonly SwitchFlag Json = OutputFlags.Json("Write one JSON object with text, tokens, usage, timings, seed and memory instead of the text");
 
     public override string Name => "run";
@@ -41,7 +45,7 @@ internal sealed class RunCommand(Shell shell) : Verb
 
     public override IReadOnlyList<FlagGroup> Flags =>
         [
-            new("Prompt", File, System, Raw), RemoteFlags.Group, FormFlags.Group,
+            new("Prompt", File, System, Raw, Suffix), RemoteFlags.Group, FormFlags.Group,
             .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet),
         ];
 
@@ -52,6 +56,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         "git diff | kvasir run model.gguf --system \"Write a commit message for this change\"",
         "kvasir run model.gguf \"Name three rivers\" --json | jq -r .text",
         "kvasir run model.gguf \"Three rivers and their lengths\" --json-schema rivers.json | jq",
+        "kvasir run coder.gguf --raw --file begin.py --suffix \"$(cat end.py)\"",
         "kvasir run --server http://localhost:8080 \"Once upon a time\"",
     ];
 
@@ -70,6 +75,8 @@ internal sealed class RunCommand(Shell shell) : Verb
             return "the prompt is empty; with --raw a text begins from nothing";
         if (typed.Is(Raw) && typed.Has(System))
             return "--system needs the chat template that --raw leaves out";
+        if (typed.Has(Suffix) && !typed.Is(Raw))
+            return "--suffix stands behind a text as it is: give --raw too";
         return (typed.Has(RemoteFlags.Server) ? RemoteRequest.Refusal(typed) ?? RemoteRun.Refusal(typed, Raw) : null)
             ?? FormFlags.Refusal(typed) ?? GenerationFlags.Refusal(typed, Json);
     }
@@ -82,10 +89,10 @@ internal sealed class RunCommand(Shell shell) : Verb
         if (!isRaw)
             PromptText.RequireSome(text, typed.Find(File));
         if (typed.Find(RemoteFlags.Server) is { } address)
-            return new RemoteRun(shell, typed, address).Run(name, text, typed.Find(System), isRaw, isJson, Write);
+            return new RemoteRun(shell, typed, address, Raw).Run(name, text, typed.Find(System), typed.Find(Suffix), isJson, Write);
         using var model = ModelSetup.Load(shell, name!, ModelFlags.Read(typed), quiet);
         shell.RequireOutput();
-        var prompt = Encode(model, text, typed.Find(System), isRaw);
+        var prompt = typed.Find(Suffix) is { Length: > 0 } suffix ? EncodeGap(model, text, suffix) : Encode(model, text, typed.Find(System), isRaw);
         var constraint = FormFlags.Read(typed, model);
         using var started = ModelSetup.Start(shell, model, typed, quiet);
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)) with { Constraint = constraint });
@@ -123,6 +130,10 @@ internal sealed class RunCommand(Shell shell) : Verb
         foreach (var line in lines)
             shell.Note(line);
     }
+
+    private static int[] EncodeGap(Model model, string before, string behind) => FillTokens.Of(model.Tokenizer) is { } fill
+        ? fill.Encode(model.Tokenizer, before, behind)
+        : throw new KvasirException(KvasirError.Unsupported, $"{model.Path} fills no gaps: its vocabulary has no tokens for that");
 
     private static int[] Encode(Model model, string text, string? system, bool isRaw)
     {

@@ -42,6 +42,15 @@ public sealed class RunCommandTest : IDisposable
     }
 
     [Fact]
+    public void AModelThatFillsNoGapsSaysSoAndASuffixIsForTextsAsTheyAre()
+    {
+        var refused = CliRun.Of("run", "stories260K", "Once", "--raw", "--suffix", " end");
+        Assert.Equal(1, refused.ExitCode);
+        Assert.Contains("fills no gaps", refused.Error);
+        Assert.Contains("give --raw too", CliRun.Of("run", "stories260K", "Once", "--suffix", " end").Error);
+    }
+
+    [Fact]
     public void MaxTokensAndStopEndTheAnswer()
     {
         Assert.Equal(", there was a little girl\n", CliRun.Of([.. GreedyArgs, "--stop", " named"]).Output);
