@@ -28,7 +28,10 @@ public static class KvasirEndpoints
     {
         ArgumentNullException.ThrowIfNull(app);
         var handling = app.ApplicationServices.GetRequiredService<RouteHandling>();
-        return app.Use((context, next) => context.GetEndpoint() is not null ? next(context) : handling.RunAsync(context, OpenAiErrors.Shape, RouteAccess.Key, static unknown =>
-            throw new RequestException(ErrorKind.RouteNotFound, $"there is no route {unknown.Request.Method} {unknown.Request.Path}")));
+        return app.Use((context, next) => context.GetEndpoint() is not null ? next(context)
+            : handling.RunAsync(context, OpenAiErrors.Shape, RouteAccess.Key, static unknown => throw NotFound(unknown.Request)));
     }
+
+    private static RequestException NotFound(HttpRequest request) =>
+        new(ErrorKind.RouteNotFound, $"there is no route {request.Method} {request.Path}");
 }

@@ -12,8 +12,8 @@ public static class KvasirListening
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     /// <summary>
-    /// Limits of the listener: a request line of 8 KiB, headers of 32 KiB in 100 fields within 30 s, a body of 240 bytes a second after 5 s, 1024 connections, 130 s of
-    /// keep-alive, 100 streams an HTTP/2 connection. Call it before listeners are added.
+    /// Limits of the listener: a request line of 8 KiB, headers of 32 KiB in 100 fields within 30 s, a body of 240 bytes a second after 5 s, 1024 connections,
+    /// 130 s of keep-alive, 100 streams an HTTP/2 connection. Call it before listeners are added.
     /// </summary>
     /// <param name="maxBodyBytes">The most bytes of a body.</param>
     public static void UseKvasirLimits(this KestrelServerOptions kestrel, long maxBodyBytes = 32 << 20)

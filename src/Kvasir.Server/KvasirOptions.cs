@@ -137,7 +137,7 @@ public sealed class KvasirOptions
     public bool LogText { get; set; }
 
     /// <summary>
-    /// Whether answers say nothing of what was there of their prompts. Times still differ; but who may not know at all what others asked has a tenant of his own.
+    /// Whether answers say nothing of what was there of their prompts. Times still differ: who may not know at all what others asked has a tenant of his own.
     /// </summary>
     public bool HidesCacheUse { get; set; }
 

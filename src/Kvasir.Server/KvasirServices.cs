@@ -24,7 +24,10 @@ public static class KvasirServices
     // The listener has to close behind the requests, within what the host grants.
     private static readonly TimeSpan Closing = TimeSpan.FromSeconds(5);
 
-    /// <summary>Adds a model, its engine and an <see cref="IChatClient"/> over it. Options come from the section <c>Kvasir</c> of the configuration, and from code behind it.</summary>
+    /// <summary>
+    /// Adds a model, its engine and an <see cref="IChatClient"/> over it. Options come from the section <c>Kvasir</c> of the configuration, and from code
+    /// behind it.
+    /// </summary>
     public static IHostApplicationBuilder AddKvasir(this IHostApplicationBuilder builder, Action<KvasirOptions>? configure = null)
     {
         ArgumentNullException.ThrowIfNull(builder);

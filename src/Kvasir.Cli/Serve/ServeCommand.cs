@@ -10,7 +10,11 @@ internal sealed class ServeCommand(Shell shell) : Verb
     /// <summary>What is served where no model is named.</summary>
     public const string Bundled = "stories260K";
 
-    private static readonly Operand Model = ModelFlags.Model with { IsOptional = true, Help = $"{ModelFlags.Model.Help}; without it {Bundled}, which tells stories" };
+    private static readonly Operand Model = ModelFlags.Model with
+    {
+        IsOptional = true,
+        Help = $"{ModelFlags.Model.Help}; without it {Bundled}, which tells stories",
+    };
 
     public override string Name => "serve";
 
@@ -20,7 +24,8 @@ internal sealed class ServeCommand(Shell shell) : Verb
 
     public override IReadOnlyList<FlagGroup> Flags =>
     [
-        ServeFlags.Listening, ServeFlags.Access, new("Random weights", SyntheticFlags.Shape, SyntheticFlags.Weights), ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
+        ServeFlags.Listening, ServeFlags.Access, new("Random weights", SyntheticFlags.Shape, SyntheticFlags.Weights),
+        ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
         .. EngineFlags.Groups, new("Output", OutputFlags.Quiet),
     ];
 

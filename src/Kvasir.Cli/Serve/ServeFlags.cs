@@ -6,9 +6,11 @@ namespace Kvasir.Cli.Serve;
 /// <summary>Where the server listens, and what it takes.</summary>
 internal static class ServeFlags
 {
-    public static readonly ValueFlag<int> Port = new("--port", "The port on 127.0.0.1 and [::1]; 0 takes one that is free", FlagValues.Whole(0, 65_535)) { Default = "8080", Elsewhere = ["-p"] };
+    public static readonly ValueFlag<int> Port = new("--port", "The port on 127.0.0.1 and [::1]; 0 takes one that is free", FlagValues.Whole(0, 65_535))
+    { Default = "8080", Elsewhere = ["-p"] };
 
-    public static readonly ValueFlag<string> Host = new("--host", "The address to listen on, in place of this machine's own", FlagValues.Text) { Otherwise = "127.0.0.1 and [::1]" };
+    public static readonly ValueFlag<string> Host = new("--host", "The address to listen on, in place of this machine's own", FlagValues.Text)
+    { Otherwise = "127.0.0.1 and [::1]" };
 
     public static readonly SwitchFlag Insecure = new("--insecure", "Listen on an address of the network without keys");
 
@@ -40,7 +42,8 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag AnyModel = new("--any-model", "Answer under any model's name that a client gives");
 
-    public static readonly SwitchFlag KeepBillingHeader = new("--keep-billing-header", "Leave the line by which Claude Code's prompts differ from request to request");
+    public static readonly SwitchFlag KeepBillingHeader = new(
+        "--keep-billing-header", "Leave the line by which Claude Code's prompts differ from request to request");
 
     public static readonly SwitchFlag Embeddings = new("--embeddings", "Embed texts too, as the mean of the model's last hidden states")
     {
@@ -53,17 +56,22 @@ internal static class ServeFlags
 
     public static readonly ValueFlag<int> MaxChoices = new("--max-n", "Choices that a request may ask for", FlagValues.Whole(1, 128)) { Default = "8" };
 
-    public static readonly ValueFlag<int> KeepAlive = new("--keepalive", "Seconds for which a stream is silent at most", FlagValues.Whole(1, 60)) { Default = "10" };
+    public static readonly ValueFlag<int> KeepAlive = new("--keepalive", "Seconds for which a stream is silent at most", FlagValues.Whole(1, 60))
+    { Default = "10" };
 
     public static readonly ValueFlag<int> JsonKeepAlive = new(
-        "--json-keepalive", "Seconds of silence after which an answer that is not streamed is preceded by a blank; errors then have status 200; 0 for none", FlagValues.Whole(0, 3600))
+        "--json-keepalive",
+        "Seconds of silence after which an answer that is not streamed is preceded by a blank; errors then have status 200; 0 for none",
+        FlagValues.Whole(0, 3600))
     { Default = "0" };
 
     public static readonly ValueFlag<int> WriteTimeout = new(
         "--write-timeout", "Seconds for which a client may take nothing before its connection is closed", FlagValues.Whole(1, 3600))
     { Default = "30" };
 
-    public static readonly ValueFlag<int> DrainSeconds = new("--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600)) { Default = "25" };
+    public static readonly ValueFlag<int> DrainSeconds = new(
+        "--drain-seconds", "Seconds that requests have to end when the server stops", FlagValues.Whole(0, 3600))
+    { Default = "25" };
 
     public static readonly SwitchFlag NoDashboard = new("--no-dashboard", "Show browsers no page at /");
 

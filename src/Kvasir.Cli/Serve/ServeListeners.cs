@@ -15,8 +15,12 @@ internal static class ServeListeners
     /// <exception cref="KvasirException">The address is none, or is one of the network while there are no keys.</exception>
     public static void Check(TypedCommand typed)
     {
-        if (typed.Find(ServeFlags.Host) is { } host && !IPAddress.IsLoopback(Address(host)) && typed.Find(ServeFlags.Keys) is null && !typed.Is(ServeFlags.Insecure))
-            throw new KvasirException(KvasirError.BadOption, $"{host} is reached from other machines, and there are no keys: give {ServeFlags.Keys.Name}, or {ServeFlags.Insecure.Name}");
+        if (typed.Find(ServeFlags.Host) is not { } host || typed.Find(ServeFlags.Keys) is not null || typed.Is(ServeFlags.Insecure))
+            return;
+        if (!IPAddress.IsLoopback(Address(host)))
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"{host} is reached from other machines, and there are no keys: give {ServeFlags.Keys.Name}, or {ServeFlags.Insecure.Name}");
     }
 
     public static void Add(KestrelServerOptions kestrel, TypedCommand typed)
@@ -82,6 +86,7 @@ internal static class ServeListeners
         "*" => IPAddress.Any,
         _ => IPAddress.TryParse(host.Trim('[', ']'), out var address)
             ? address
-            : throw new KvasirException(KvasirError.BadOption, string.Create(CultureInfo.InvariantCulture, $"{ServeFlags.Host.Name} is '{host}'; an address such as 127.0.0.1, 0.0.0.0 or [::] is wanted")),
+            : throw new KvasirException(
+                KvasirError.BadOption, $"{ServeFlags.Host.Name} is '{host}'; an address such as 127.0.0.1, 0.0.0.0 or [::] is wanted"),
     };
 }

@@ -124,7 +124,8 @@ internal static class ServeRun
     private static void Reload(Shell shell, WebApplication app)
     {
         app.Services.GetRequiredService<KvasirStart>().ReloadModels();
-        shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem ? $"the keys stay as they were: {problem}" : "the keys were read again");
+        shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem
+            ? $"the keys stay as they were: {problem}" : "the keys were read again");
     }
 
     private static void AddNames(KvasirOptions options, string? names)
@@ -158,7 +159,9 @@ internal static class ServeRun
                 shell.Note(line);
         }
 
-        shell.Output.WriteLine($"serving {Printable.Line(start.ModelId ?? $"{start.ModelIds.Count} model{(start.ModelIds.Count == 1 ? "" : "s")}, loaded when asked for,")} at {address}");
+        var count = start.ModelIds.Count;
+        var served = start.ModelId ?? $"{count} model{(count == 1 ? "" : "s")}, loaded when asked for,";
+        shell.Output.WriteLine($"serving {Printable.Line(served)} at {address}");
         var named = start.ModelId is null && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
         var body = $"{{{named}\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}";
         shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{body}'");

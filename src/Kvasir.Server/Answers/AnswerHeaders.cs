@@ -36,7 +36,7 @@ internal static class AnswerHeaders
     public static void WriteFigures(HttpResponse response, ServedAnswer answer)
     {
         if (!answer.HidesCacheUse)
-            response.Headers["x-kvasir-cached-tokens"] = answer.CachedTokens.ToString(CultureInfo.InvariantCulture);
+            response.Headers["x-kvasir-cached-tokens"] = answer.ToldCachedTokens.ToString(CultureInfo.InvariantCulture);
     }
 
     /// <summary>The policy that is really used.</summary>

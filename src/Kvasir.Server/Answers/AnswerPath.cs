@@ -17,7 +17,7 @@ namespace Kvasir.Server.Answers;
 /// sequences in each of these.
 /// </summary>
 internal sealed partial class AnswerPath(
-    RequestReader reader, ServedModels models, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
+    RequestReader reader, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
 {
     private const int MostAtOnce = 16;
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
@@ -34,7 +34,7 @@ internal sealed partial class AnswerPath(
         if (route.BeforeLoad(arrived.Fields, arrived.Known, watch.Clock.GetUtcNow()) is { } early)
         {
             if (arrived.Known.Status is ModelStatus.Loaded or ModelStatus.Loading && route.Stay(arrived.Fields) is { } stay)
-                models.Stay(arrived.Known, stay.Time);
+                reader.Models.Stay(arrived.Known, stay.Time);
             await WholeBody.SendAsync(context, early).ConfigureAwait(false);
             return;
         }
@@ -69,11 +69,11 @@ internal sealed partial class AnswerPath(
     /// <returns>What is in the queue; null where nothing was asked for, which is answered.</returns>
     private async Task<ServedAnswer?> AcceptAsync(HttpContext context, AnswerRoute route, ArrivedRequest arrived, FrameWriter? frames)
     {
-        var wait = new ModelWait(models, gate, watch.Clock, frames, frames is null ? _wholeKeepAlive : _times.KeepAlive);
+        var wait = new ModelWait(reader.Models, gate, watch.Clock, frames, frames is null ? _wholeKeepAlive : _times.KeepAlive);
         var model = await reader.UnderTemplateAsync(context, arrived.Fields, await wait.LoadAsync(context, arrived.Known).ConfigureAwait(false))
             .ConfigureAwait(false);
         if (route.Stay(arrived.Fields) is { } stay)
-            models.Stay(arrived.Known, stay.Time);
+            reader.Models.Stay(arrived.Known, stay.Time);
         if (route.AtOnce(arrived.Fields, model) is { } write)
         {
             arrived.EndReading(context);

@@ -6,11 +6,11 @@ internal sealed record AnswerTimings
     public AnswerTimings(ServedAnswer answer)
     {
         var first = answer.Choices[0].Sequence.Timings;
-        CachedTokens = answer.CachedTokens;
+        CachedTokens = answer.ToldCachedTokens;
         (PromptTokens, PromptMs) = (answer.PromptTokens - CachedTokens, Known(first.PrefillMs));
         (PredictedTokens, PredictedMs) = (answer.CompletionTokens, answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)));
         (QueueMs, LoadMs) = (Known(first.PrefillStartMs), Known(answer.LoadMs));
-        RecomputedRows = answer.Choices.Sum(static choice => choice.Sequence.RecomputedCount);
+        RecomputedRows = answer.Choices.Sum(static choice => choice.Sequence.Timings.RecomputedRows);
         Preemptions = answer.Choices.Sum(static choice => choice.Sequence.Timings.PreemptionsMs.Count);
     }
 

@@ -18,7 +18,8 @@ internal sealed class ConversationPrompt(IReadOnlyList<ChatTurn> turns, ChatTemp
     public string Render(ServedModel model)
     {
         var tokenizer = model.Model.Tokenizer;
-        return model.Template!.Render(model.Format.Fitted(turns), options with { BeginText = Piece(tokenizer.BeginToken), EndText = Piece(tokenizer.EndToken) });
+        return model.Template!.Render(
+            model.Format.Fitted(turns), options with { BeginText = Piece(tokenizer.BeginToken), EndText = Piece(tokenizer.EndToken) });
 
         string? Piece(int? token) => token is { } id ? tokenizer.Piece(id) : null;
     }

@@ -15,14 +15,14 @@ internal sealed class GapPrompt : PromptSource
 
     public override long TextBytes => (long)Encoding.UTF8.GetByteCount(_before) + Encoding.UTF8.GetByteCount(_behind);
 
-    /// <summary>What a request asks for with <c>prompt</c> and <c>suffix</c>; null where it has no suffix, or an empty one: nothing stands behind the gap.</summary>
+    /// <summary>What a request asks for with <c>prompt</c> and <c>suffix</c>; null where it has no suffix, or an empty one.</summary>
     /// <exception cref="RequestException">The model fills no gaps, or there are several prompts.</exception>
     public static GapPrompt? Find(RequestFields body, ServedModel model)
     {
         if (body.Find("suffix") is not { } suffix || suffix.Text().Length == 0)
             return null;
         if (model.Fill is null)
-            throw suffix.Unsupported($"{suffix.Path}: {model.Id} does not support insert: its vocabulary has no tokens that say what stands before a gap, and behind it");
+            throw suffix.Unsupported($"{suffix.Path}: {model.Id} does not support insert: its vocabulary has no tokens for what is before and behind a gap");
         return new GapPrompt(body.Require("prompt").Text(), suffix.Text());
     }
 

@@ -45,9 +45,9 @@ internal sealed class PromptEncoder : IDisposable
 
     public void Dispose() => _places.Dispose();
 
-    private static RequestException TooLong(Overflow overflow, ErrorShape errors) =>
-        new(new RequestError(ErrorKind.ContextExceeded, $"{errors.OverflowMessage(overflow)}{(overflow.IsLeast ? " (that many at least: a text so long is not tokenised)" : "")}")
-        {
-            Overflow = overflow,
-        });
+    private static RequestException TooLong(Overflow overflow, ErrorShape errors)
+    {
+        var note = overflow.IsLeast ? " (that many at least: a text so long is not tokenised)" : "";
+        return new RequestException(new RequestError(ErrorKind.ContextExceeded, $"{errors.OverflowMessage(overflow)}{note}") { Overflow = overflow });
+    }
 }

@@ -5,7 +5,9 @@ namespace Kvasir.Server.Answers;
 /// <summary>What a request's prompts are made of.</summary>
 internal abstract class PromptSource
 {
-    /// <summary>The characters that a tokeniser will see, or more, in bytes of UTF-8 of the longest prompt: more than fit are refused before anything is done with them.</summary>
+    /// <summary>
+    /// The characters that a tokeniser will see, or more, in bytes of UTF-8 of the longest prompt: more than fit are refused before anything is done with them.
+    /// </summary>
     public abstract long TextBytes { get; }
 
     /// <summary>Whether the model's template makes it, so that answers are in the model's own words for calls and for what it thinks.</summary>

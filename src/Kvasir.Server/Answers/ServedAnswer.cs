@@ -26,14 +26,17 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>Of all prompts, each once however many choices it has.</summary>
     public int PromptTokens => Prompts.Sum(static choice => choice.PromptTokens);
 
-    /// <summary>Whether nothing is said of what was there of the prompts.</summary>
+    /// <summary>Whether the client is told nothing of what was there of its prompts.</summary>
     public bool HidesCacheUse { get; init; }
 
-    /// <summary>Tokens of the prompts that were not computed, since they were there; 0 where that is not said.</summary>
-    public int CachedTokens => HidesCacheUse ? 0 : Prompts.Sum(static choice => choice.Sequence.CachedTokens);
+    /// <summary>Tokens of the prompts that were not computed, since they were there.</summary>
+    public int CachedTokens => Prompts.Sum(static choice => choice.Sequence.CachedTokens);
 
-    /// <summary>Tokens of the prompts that whoever begins with the same will find; 0 where that is not said.</summary>
-    public int CacheWriteTokens => HidesCacheUse ? 0 : choices.Sum(static choice => choice.Sequence.CacheWriteTokens);
+    /// <summary>Of these, what the client is told.</summary>
+    public int ToldCachedTokens => HidesCacheUse ? 0 : CachedTokens;
+
+    /// <summary>Tokens of the prompts that whoever begins with the same will find, as far as the client is told.</summary>
+    public int ToldCacheWriteTokens => HidesCacheUse ? 0 : choices.Sum(static choice => choice.Sequence.CacheWriteTokens);
 
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
     public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);

@@ -85,10 +85,10 @@ internal static class MessageJson
     public static void WriteUsage(Utf8JsonWriter json, ServedAnswer answer, int outputTokens)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("input_tokens", answer.PromptTokens - answer.CachedTokens - answer.CacheWriteTokens);
+        json.WriteNumber("input_tokens", answer.PromptTokens - answer.ToldCachedTokens - answer.ToldCacheWriteTokens);
         json.WriteNumber("output_tokens", outputTokens);
-        json.WriteNumber("cache_read_input_tokens", answer.CachedTokens);
-        json.WriteNumber("cache_creation_input_tokens", answer.CacheWriteTokens);
+        json.WriteNumber("cache_read_input_tokens", answer.ToldCachedTokens);
+        json.WriteNumber("cache_creation_input_tokens", answer.ToldCacheWriteTokens);
         json.WriteEndObject();
     }
 }

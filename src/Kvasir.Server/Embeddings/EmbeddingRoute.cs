@@ -21,7 +21,8 @@ internal abstract class EmbeddingRoute(IOptions<KvasirOptions> options) : Answer
     protected AnswerRequest Request(RequestValue input, RequestFields body, ServedModel model, bool cuts)
     {
         if (!options.Value.Embeddings)
-            throw new RequestException(ErrorKind.Unsupported, $"{model.Id} is served for answers alone; started with --embeddings, this server embeds texts too");
+            throw new RequestException(
+                ErrorKind.Unsupported, $"{model.Id} is served for answers alone; started with --embeddings, this server embeds texts too");
         var width = model.Model.Config.Width;
         if (body.Find("dimensions") is { } dimensions && dimensions.Whole(1, int.MaxValue) != width)
             throw dimensions.Unsupported($"{dimensions.Path} is {dimensions.Whole(1, int.MaxValue)}; embeddings of {model.Id} have {width}");

@@ -33,7 +33,8 @@ internal static class EngineErrors
         KvasirError.BadTemplate => new(ErrorKind.TemplateRefused, refusal.InnerException?.Message ?? refusal.Message),
         KvasirError.ContextExceeded => new(ErrorKind.ContextExceeded, refusal.Message),
         KvasirError.KvMemoryExceeded => new(isRunning ? ErrorKind.Overloaded : ErrorKind.KvMemoryExceeded, refusal.Message),
-        KvasirError.QueueFull or KvasirError.QueueTokensFull or KvasirError.QueueBytesFull or KvasirError.QueueTimeout => new(ErrorKind.Overloaded, refusal.Message),
+        KvasirError.QueueFull or KvasirError.QueueTokensFull or KvasirError.QueueBytesFull or KvasirError.QueueTimeout =>
+            new(ErrorKind.Overloaded, refusal.Message),
         KvasirError.ClientQueueFull => new(ErrorKind.ClientLimit, refusal.Message),
         KvasirError.DeadlineExceeded => new(ErrorKind.DeadlineExceeded, refusal.Message),
         KvasirError.Draining => new(ErrorKind.Draining, refusal.Message),

@@ -81,8 +81,10 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed, Time
     }
 
     /// <summary>Whether a client means this model.</summary>
-    public bool IsCalled(string name) => name == id || name == $"{id}:latest" || Aliases.Contains(name);
+    public bool IsCalled(string name) => IsOf(id, name) || Aliases.Any(alias => IsOf(alias, name));
 
     /// <summary>Other names by which clients may call it.</summary>
     public IReadOnlyList<string> Aliases { get; init; } = [];
+
+    private static bool IsOf(string known, string name) => name == known || name == $"{known}:latest";
 }

@@ -8,7 +8,8 @@ internal sealed class ServedChatClient(ServedModels models) : IChatClient
 {
     private static readonly ChatClientMetadata Metadata = new("kvasir");
 
-    public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public async Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
         var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
         using var kept = use;

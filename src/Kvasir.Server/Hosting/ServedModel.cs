@@ -77,7 +77,8 @@ internal sealed class ServedModel : IDisposable
     public int LongestPieceBytes => _longestPieceBytes.Value;
 
     /// <summary>Version of this build.</summary>
-    public static string Version => typeof(ServedModel).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    public static string Version =>
+        typeof(ServedModel).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
 
     /// <summary>What the server's options say of the engine, but for attention that the machine chooses.</summary>
     public static EngineOptions EngineOf(KvasirOptions options) => options.GivenEngine() ?? new EngineOptions

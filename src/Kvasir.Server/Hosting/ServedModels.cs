@@ -20,6 +20,7 @@ internal sealed class ServedModels : IDisposable
     private static readonly TimeSpan FolderPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan FailurePause = TimeSpan.FromSeconds(30);
     private readonly KvasirOptions _options;
+    private readonly ModelAliases _aliases;
     private readonly ModelLoader _loader;
     private readonly RequestMeter _meter;
     private readonly TimeProvider _clock;
@@ -34,15 +35,16 @@ internal sealed class ServedModels : IDisposable
     public ServedModels(IOptions<KvasirOptions> options, ModelLoader loader, RequestMeter meter, TimeProvider clock, ILogger<ServedModels> log)
     {
         (_options, _loader, _meter, _clock, _log) = (options.Value, loader, meter, clock, new ModelLog(log));
+        _aliases = new ModelAliases(_options.Aliases);
         if (_options.Model.Length > 0)
         {
             var name = ServedModel.NameOf(_options.Model);
             var id = _options.ModelId ?? name;
-            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true, _clock) { Aliases = AliasesOf(id) }];
+            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true, _clock) { Aliases = _aliases.Of(id) }];
         }
 
         ReadFolder();
-        CheckAliases();
+        _aliases.Check([.. _known.Select(static known => known.Id)]);
     }
 
     /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
@@ -186,7 +188,7 @@ internal sealed class ServedModels : IDisposable
             var kept = _known.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
                 .ToList();
             foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name)))
-                kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = AliasesOf(model.Name) });
+                kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = _aliases.Of(model.Name) });
             Volatile.Write(ref _known, kept);
         }
     }
@@ -259,20 +261,6 @@ internal sealed class ServedModels : IDisposable
             var served = known.Served;
             known.Served = null;
             served?.Dispose();
-        }
-    }
-
-    private string[] AliasesOf(string id) =>
-        [.. _options.Aliases.Where(alias => alias.Value == id).SelectMany(static alias => new[] { alias.Key, $"{alias.Key}:latest" })];
-
-    private void CheckAliases()
-    {
-        foreach (var (alias, id) in _options.Aliases)
-        {
-            if (Find(id) is null)
-                throw new KvasirException(KvasirError.BadOption, $"the alias {alias} is of {id}, and there is no such model; there are {Ids()}");
-            if (Known.Any(known => known.Id == alias))
-                throw new KvasirException(KvasirError.BadOption, $"the alias {alias} of {id} is the name of another model");
         }
     }
 

@@ -5,7 +5,8 @@ using Kvasir.Text;
 namespace Kvasir.Server.Ollama;
 
 /// <summary>
-/// A conversation whose oldest turns go, with all that was answered to them, until the rest leaves room for an answer. The system's text and the newest turn stay.
+/// A conversation whose oldest turns go, with all that was answered to them, until the rest leaves room for an answer. The system's text and the newest turn
+/// stay.
 /// </summary>
 internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateOptions options, int contextTokens) : PromptSource
 {

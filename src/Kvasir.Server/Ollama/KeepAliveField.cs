@@ -31,7 +31,8 @@ internal static partial class KeepAliveField
         if (body.Find("keep_alive") is not { } given)
             return null;
         var seconds = given.IsNumber ? given.Number(double.MinValue, double.MaxValue)
-            : Seconds(given.Text()) ?? throw given.Refused($"{given.Path} is '{RequestValue.Short(given.Text())}'; seconds, or a time such as 5m or 1h30m, are expected");
+            : Seconds(given.Text()) ?? throw given.Refused(
+                $"{given.Path} is '{RequestValue.Short(given.Text())}'; seconds, or a time such as 5m or 1h30m, are expected");
         return new ModelStay(seconds is < 0 or > LongestSeconds ? null : TimeSpan.FromSeconds(seconds));
     }
 

@@ -147,7 +147,8 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader, IO
     // As Ollama's files of models say it, which clients show.
     private static string Parameters(SamplingOptions sampling) => string.Create(
         CultureInfo.InvariantCulture,
-        $"temperature {sampling.Temperature}\ntop_k {sampling.TopK}\ntop_p {sampling.TopP}\nmin_p {sampling.MinP}\nrepeat_penalty {sampling.RepetitionPenalty}");
+        $"temperature {sampling.Temperature}\ntop_k {sampling.TopK}\ntop_p {sampling.TopP}\nmin_p {sampling.MinP}\n"
+            + $"repeat_penalty {sampling.RepetitionPenalty}");
 
     private void WriteCapabilities(Utf8JsonWriter json, ServedModel model)
     {

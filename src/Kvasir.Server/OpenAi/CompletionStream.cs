@@ -6,7 +6,8 @@ namespace Kvasir.Server.OpenAi;
 /// <summary>Chunks of completions.</summary>
 internal sealed class CompletionStream(ServedAnswer answer, SseFrames frames) : OpenAiStream(answer, frames)
 {
-    private readonly CompletionLogprobs[] _logprobs = [.. answer.Choices.Select(_ => new CompletionLogprobs(answer.Model.Model.Tokenizer, answer.Request.EchoesPrompt))];
+    private readonly CompletionLogprobs[] _logprobs =
+        [.. answer.Choices.Select(_ => new CompletionLogprobs(answer.Model.Model.Tokenizer, answer.Request.EchoesPrompt))];
 
     protected override string IdPrefix => "cmpl-";
 

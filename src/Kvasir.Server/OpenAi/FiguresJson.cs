@@ -26,8 +26,8 @@ internal static class FiguresJson
     {
         if (answer.HidesCacheUse)
             return;
-        json.WriteNumber("cached_tokens", answer.CachedTokens);
-        json.WriteNumber("cache_write_tokens", answer.CacheWriteTokens);
+        json.WriteNumber("cached_tokens", answer.ToldCachedTokens);
+        json.WriteNumber("cache_write_tokens", answer.ToldCacheWriteTokens);
     }
 
     /// <summary>In the names of llama-server.</summary>
@@ -104,7 +104,7 @@ internal static class FiguresJson
     private static void WriteCache(Utf8JsonWriter json, ServedAnswer answer)
     {
         json.WriteStartObject("cache");
-        json.WriteNumber("tier_ram", answer.CachedTokens);
+        json.WriteNumber("tier_ram", answer.ToldCachedTokens);
         if (answer.Choices[0].Sequence.DivergedAt is { } place)
             json.WriteNumber("diverged_at", place);
         else

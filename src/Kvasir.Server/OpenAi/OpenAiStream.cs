@@ -34,7 +34,7 @@ internal abstract class OpenAiStream(ServedAnswer answer, SseFrames frames) : An
         json.WriteStartObject("prompt_progress");
         json.WriteNumber("total", Answer.PromptTokens);
         if (!Answer.HidesCacheUse)
-            json.WriteNumber("cache", Answer.CachedTokens);
+            json.WriteNumber("cache", Answer.ToldCachedTokens);
         json.WriteNumber("processed", Answer.ComputedPromptTokens);
         json.WriteNumber("time_ms", Math.Round(Answer.ElapsedMs));
         if (Answer.Choices[0].Sequence.Place is { } place)

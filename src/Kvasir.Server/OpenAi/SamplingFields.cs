@@ -42,7 +42,8 @@ internal static class SamplingFields
             TopK = TopK(body.Find("top_k")) ?? defaults.TopK,
             MinP = Number(body.Find("min_p"), 0, 1) ?? defaults.MinP,
             RepetitionPenalty = Number(body.Find("repetition_penalty", "repeat_penalty"), 1e-3, 100) ?? defaults.RepetitionPenalty,
-            RepetitionWindow = (int?)body.Find("repetition_window", "repeat_last_n")?.Whole(-1, int.MaxValue) is { } window ? Math.Max(0, window) : defaults.RepetitionWindow,
+            RepetitionWindow = (int?)body.Find("repetition_window", "repeat_last_n")?.Whole(-1, int.MaxValue) is { } window
+                ? Math.Max(0, window) : defaults.RepetitionWindow,
             PresencePenalty = Number(body.Find("presence_penalty"), -2, 2) ?? defaults.PresencePenalty,
             FrequencyPenalty = Number(body.Find("frequency_penalty"), -2, 2) ?? defaults.FrequencyPenalty,
             LogitBias = Bias(body.Find("logit_bias"), model),
@@ -65,8 +66,10 @@ internal static class SamplingFields
         var size = model.Model.Config.VocabularySize;
         foreach (var (name, bias) in value?.Object().All(MostBiases) ?? [])
         {
-            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= size || !biases.TryAdd(token, (float)bias.Number(-100, 100)))
-                throw bias.Refused($"{value!.Path} names token '{RequestValue.Short(name)}'; the vocabulary has 0 to {size - 1}, each of which may be named once");
+            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var token) || token >= size
+                || !biases.TryAdd(token, (float)bias.Number(-100, 100)))
+                throw bias.Refused(
+                    $"{value!.Path} names token '{RequestValue.Short(name)}'; the vocabulary has 0 to {size - 1}, each of which may be named once");
         }
 
         return biases;

@@ -4,7 +4,9 @@ using Kvasir.Server.Errors;
 
 namespace Kvasir.Server.Reading;
 
-/// <summary>Looks for texts that are none: bytes that are no UTF-8, and escapes of half a surrogate pair. .NET's reader throws at them only when a text is taken.</summary>
+/// <summary>
+/// Looks for texts that are none: bytes that are no UTF-8, and escapes of half a surrogate pair. .NET's reader throws at them only when a text is taken.
+/// </summary>
 internal static class HalfCharacters
 {
     private static ReadOnlySpan<byte> Escape => "\\u"u8;
@@ -71,7 +73,8 @@ internal static class HalfCharacters
         }
         catch (InvalidOperationException)
         {
-            throw new RequestException(ErrorKind.InvalidJson, $"{(place == RequestPath.Root ? "a text of the request" : place)} has half of a surrogate pair, which is no character", place.ToString());
+            var text = place == RequestPath.Root ? "a text of the request" : $"{place}";
+            throw new RequestException(ErrorKind.InvalidJson, $"{text} has half of a surrogate pair, which is no character", place.ToString());
         }
     }
 }

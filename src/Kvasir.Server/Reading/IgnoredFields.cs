@@ -18,7 +18,8 @@ internal sealed class IgnoredFields(bool isStrict)
     {
         var shown = path.ToString();
         if (isStrict)
-            throw new Errors.RequestException(Errors.ErrorKind.InvalidValue, $"{Shown(shown)} is not known here, and this server refuses what it would ignore", Shown(shown));
+            throw new Errors.RequestException(
+                Errors.ErrorKind.InvalidValue, $"{Shown(shown)} is not known here, and this server refuses what it would ignore", Shown(shown));
         if (_isFull)
             return;
         var separator = _paths.Length == 0 ? "" : ",";

@@ -17,7 +17,8 @@ internal sealed class RequestFields(JsonElement element, RequestPath path, Ignor
     public RequestValue? Find(string name)
     {
         _asked.Add(name);
-        return element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? new RequestValue(value, path.Member(name), ignored) : null;
+        return element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? new RequestValue(value, path.Member(name), ignored) : null;
     }
 
     /// <summary>The first of several names for the same that is there.</summary>

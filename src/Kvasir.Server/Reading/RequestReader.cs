@@ -13,6 +13,9 @@ internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, 
     private const string TemplateField = "chat_template";
     private const int MostTemplateBytes = 64 << 10;
 
+    /// <summary>Those that requests may name.</summary>
+    public ServedModels Models => models;
+
     /// <param name="read">Makes what is wanted of the body, which is gone afterwards.</param>
     /// <exception cref="RequestException">The body is no JSON object, there is no such model, or <paramref name="read"/> refuses.</exception>
     public async Task<T> ReadAsync<T>(HttpContext context, Func<RequestFields, ServedModel, T> read)
@@ -33,7 +36,7 @@ internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, 
         if (fields.Find(TemplateField) is not { } given)
             return model;
         if (!options.Value.AllowsRequestTemplates)
-            throw given.Unsupported($"{given.Path}: templates come from the model's files here; a server takes them from requests with --allow-request-template");
+            throw given.Unsupported($"{given.Path}: templates come from the model's files; with --allow-request-template a server takes them from requests");
         var source = given.ShortText(MostTemplateBytes);
         // How it writes calls and thoughts is found by rendering it.
         return await encoder.RunAsync(() => model.Under(ChatTemplate.Parse(source, TemplateField)), context.RequestAborted).ConfigureAwait(false);

@@ -5,7 +5,9 @@ using Kvasir.Server.Errors;
 
 namespace Kvasir.Server.Reading;
 
-/// <summary>A value of a request's JSON, which is not null, with the place where it stands. What it is asked for and is not is an error that names the place.</summary>
+/// <summary>
+/// A value of a request's JSON, which is not null, with the place where it stands. What it is asked for and is not is an error that names the place.
+/// </summary>
 internal sealed class RequestValue(JsonElement element, RequestPath path, IgnoredFields ignored)
 {
     public RequestPath Path => path;
@@ -70,7 +72,8 @@ internal sealed class RequestValue(JsonElement element, RequestPath path, Ignore
         foreach (var item in element.EnumerateArray())
         {
             var place = path.Item(items.Count);
-            items.Add(item.ValueKind != JsonValueKind.Null ? new RequestValue(item, place, ignored) : throw new RequestException(ErrorKind.InvalidValue, $"{place} is null", $"{place}"));
+            items.Add(item.ValueKind != JsonValueKind.Null ? new RequestValue(item, place, ignored)
+                : throw new RequestException(ErrorKind.InvalidValue, $"{place} is null", $"{place}"));
         }
 
         return items;

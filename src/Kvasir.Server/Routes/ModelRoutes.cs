@@ -86,7 +86,7 @@ internal sealed class ModelRoutes(ServedModels models, IOptions<KvasirOptions> o
         if (known.Aliases.Count > 0)
         {
             json.WriteStartArray("aliases");
-            foreach (var alias in known.Aliases.Where(static alias => !alias.EndsWith(":latest", StringComparison.Ordinal)))
+            foreach (var alias in known.Aliases)
                 json.WriteStringValue(alias);
             json.WriteEndArray();
         }

@@ -11,13 +11,16 @@ namespace Kvasir.Server.Routes;
 internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling handling)
 {
     /// <param name="paths">Names for the same.</param>
-    public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, RouteAccess.Key, handler, paths);
+    public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) =>
+        Map(HttpMethods.Get, errors, RouteAccess.Key, handler, paths);
 
     /// <summary>A route that needs no key.</summary>
-    public void GetOpen(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Get, errors, RouteAccess.Open, handler, paths);
+    public void GetOpen(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) =>
+        Map(HttpMethods.Get, errors, RouteAccess.Open, handler, paths);
 
     /// <inheritdoc cref="Get"/>
-    public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) => Map(HttpMethods.Post, errors, RouteAccess.Key, handler, paths);
+    public void Post(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) =>
+        Map(HttpMethods.Post, errors, RouteAccess.Key, handler, paths);
 
     /// <summary>Whatever the method.</summary>
     public void All(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths)
@@ -27,7 +30,8 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     }
 
     /// <summary>A route that a model answers.</summary>
-    public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) => Post(route.Errors, context => path.ServeAsync(context, route), paths);
+    public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) =>
+        Post(route.Errors, context => path.ServeAsync(context, route), paths);
 
     private void Map(string method, ErrorShape errors, RouteAccess access, RequestDelegate handler, ReadOnlySpan<string> paths)
     {
@@ -42,5 +46,8 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     }
 
     private static RequestException NotAllowed(HttpRequest request, string[] methods) =>
-        new(new RequestError(ErrorKind.MethodNotAllowed, $"{request.Method} is not a method of {request.Path}, which takes {string.Join(" and ", methods)}") { Allow = string.Join(", ", methods) });
+        new(new RequestError(ErrorKind.MethodNotAllowed, $"{request.Method} is not a method of {request.Path}, which takes {string.Join(" and ", methods)}")
+        {
+            Allow = string.Join(", ", methods),
+        });
 }

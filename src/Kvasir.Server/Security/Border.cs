@@ -9,7 +9,8 @@ namespace Kvasir.Server.Security;
 internal sealed class Border(KeyRing keys, IOptions<KvasirOptions> options, TimeProvider clock)
 {
     private const string Methods = "GET, POST, DELETE";
-    private const string Exposed = "x-request-id, request-id, x-kvasir-model, x-kvasir-attention, x-kvasir-cached-tokens, x-kvasir-ignored, x-kvasir-warning, retry-after, x-should-retry";
+    private const string Exposed = "x-request-id, request-id, x-kvasir-model, x-kvasir-attention, x-kvasir-cached-tokens, x-kvasir-ignored, x-kvasir-warning, "
+        + "retry-after, x-should-retry";
     private const string PreflightSeconds = "600";
     private static readonly string[] OfThisMachine = ["http://localhost:*", "https://localhost:*", "http://127.0.0.1:*", "https://127.0.0.1:*"];
     private static readonly string[] Headers = ["authorization", "content-type", "x-api-key", "x-request-id"];
@@ -71,19 +72,23 @@ internal sealed class Border(KeyRing keys, IOptions<KvasirOptions> options, Time
         context.Response.StatusCode = StatusCodes.Status204NoContent;
         headers.AccessControlAllowMethods = Methods;
         headers.AccessControlMaxAge = PreflightSeconds;
-        var wanted = context.Request.Headers.AccessControlRequestHeaders.ToString().Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        var wanted = context.Request.Headers.AccessControlRequestHeaders.ToString()
+            .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         headers.AccessControlAllowHeaders = string.Join(", ", Headers.Concat(wanted.Where(IsAllowed)).Distinct(StringComparer.OrdinalIgnoreCase));
     }
 
     private static bool IsAllowed(string header) =>
-        HeaderFamilies.Any(family => header.StartsWith(family, StringComparison.OrdinalIgnoreCase)) && header.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-');
+        HeaderFamilies.Any(family => header.StartsWith(family, StringComparison.OrdinalIgnoreCase))
+            && header.All(static c => char.IsAsciiLetterOrDigit(c) || c == '-');
 
     // A form of a page is sent without being asked about; JSON is not. Tools send whatever they like.
     private static void CheckType(HttpRequest request)
     {
-        var isPage = request.Headers.Origin.Count > 0 || request.Headers.Keys.Any(static name => name.StartsWith("Sec-Fetch-", StringComparison.OrdinalIgnoreCase));
+        var isPage = request.Headers.Origin.Count > 0
+            || request.Headers.Keys.Any(static name => name.StartsWith("Sec-Fetch-", StringComparison.OrdinalIgnoreCase));
         if (isPage && HttpMethods.IsPost(request.Method) && !request.HasJsonContentType())
-            throw new RequestException(ErrorKind.WrongMediaType, $"the type of the body is '{Short(request.ContentType ?? "")}'; a page sends application/json");
+            throw new RequestException(
+                ErrorKind.WrongMediaType, $"the type of the body is '{Short(request.ContentType ?? "")}'; a page sends application/json");
     }
 
     private async Task CheckKeyAsync(HttpContext context)

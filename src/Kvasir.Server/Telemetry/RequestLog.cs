@@ -88,6 +88,8 @@ internal sealed partial class RequestLog(IOptions<KvasirOptions> options, TimePr
         json.WriteNumber("priority", first.Options.Priority);
         json.WriteNumber("prompt_tokens", answer.PromptTokens);
         json.WriteNumber("cached_tokens", answer.CachedTokens);
+        if (first.DivergedAt is { } place)
+            json.WriteNumber("diverged_at", place);
         json.WriteNumber("completion_tokens", answer.CompletionTokens);
         WriteMs(json, "queue_ms", first.Timings.PrefillStartMs);
         WriteMs(json, "prefill_ms", first.Timings.PrefillMs);

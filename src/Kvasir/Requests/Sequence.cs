@@ -84,13 +84,7 @@ public sealed class Sequence
     /// <summary>Tokens of the prompt whose rows it has left to whoever begins with the same.</summary>
     public int CacheWriteTokens => Math.Min(Prefix?.WrittenRows ?? 0, PromptCount - CachedTokens);
 
-    /// <summary>Rows that it computed again, since it had given its memory back to others.</summary>
-    public int RecomputedCount => Ticket.RecomputedRows;
-
-    /// <summary>
-    /// The first token at which the prompt left everything that the prefix cache had behind <see cref="CachedTokens"/>; null where it did not, or nothing was
-    /// there to be left.
-    /// </summary>
+    /// <summary>The first token at which the prompt left all that the prefix cache had behind <see cref="CachedTokens"/>; null where it did not.</summary>
     public int? DivergedAt { get; private set; }
 
     /// <summary>The most tokens, prompt included, that this sequence may reach; known after submission.</summary>

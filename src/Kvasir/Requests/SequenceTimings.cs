@@ -22,6 +22,9 @@ public sealed class SequenceTimings
     /// <summary>When it gave its memory back to others, to be computed again. To be read after the end.</summary>
     public IReadOnlyList<double> PreemptionsMs => _preemptions ?? (IReadOnlyList<double>)[];
 
+    /// <summary>Rows that were computed again for that.</summary>
+    public int RecomputedRows { get; private set; }
+
     /// <summary>Since its submission.</summary>
     public double ElapsedMs => Now();
 
@@ -39,6 +42,8 @@ public sealed class SequenceTimings
 
     /// <summary>It is submitted.</summary>
     internal void Begin(TimeProvider time) => (_time, _submitted) = (time, time.GetTimestamp());
+
+    internal void CountAgain(int rows) => RecomputedRows += rows;
 
     internal void CountGuess(int tokens) => GuessedTokens += tokens;
 

@@ -37,9 +37,6 @@ internal sealed class Ticket
     /// <summary>Rows that were computed at some time.</summary>
     public int ComputedRows { get; set; }
 
-    /// <summary>Of these, how many were computed again.</summary>
-    public int RecomputedRows { get; set; }
-
     /// <summary>Rows for which it gave its memory back while nobody else had any.</summary>
     public int GaveWayRows { get; set; }
 

@@ -31,7 +31,7 @@ public sealed record FillTokens(int Prefix, int Suffix, int Middle)
         return null;
     }
 
-    /// <summary>A prompt behind which the model writes what belongs between two texts. Control tokens that they spell are text: code may well spell these.</summary>
+    /// <summary>A prompt behind which the model writes what belongs between two texts. Control tokens that they spell are text, as code may well.</summary>
     /// <param name="tokenizer">Of the same model.</param>
     public int[] Encode(Tokenizer tokenizer, string before, string behind)
     {

@@ -41,7 +41,6 @@ internal sealed class Scheduler
     public StepCounts Counts { get; } = new();
 
     public int WaitingCount => Waiting.Count + Waiting.PreemptedCount;
-
     public int RunningCount => _running.Count;
 
     /// <summary>Whether all that wait do so for memory that others have, and nobody computes.</summary>

@@ -73,7 +73,7 @@ internal sealed class StepCounts
             Volatile.Write(ref _lastPromptRows, _lastPromptRows + segment.RowCount);
             Volatile.Write(ref _promptRows, _promptRows + segment.RowCount);
             Volatile.Write(ref _recomputed, _recomputed + again);
-            sequence.Ticket.RecomputedRows += again;
+            sequence.Timings.CountAgain(again);
             sequence.Ticket.ComputedRows = Math.Max(sequence.Ticket.ComputedRows, segment.EndPosition);
             return segment.RowCount - again;
         }
