@@ -209,7 +209,7 @@ public sealed class PackedProductTest
         public unsafe float[] Run(int batch, WeightsAhead ahead)
         {
             var format = PackedWeights.Format(Weights.Type);
-            var kernel = (delegate* unmanaged<PanelArguments*, void>)AssembledKernel.Assemble(code => new PanelCode(code, batch, ahead).Write(format));
+            var kernel = (delegate* unmanaged<PanelArguments*, void>)AssembledKernel.Assemble(code => new PanelCode(code, batch, ahead, format.BlockBytes).Write(format));
             var results = new float[batch * PackedWeights.PanelRows];
             fixed (byte* prepared = Prepared)
             fixed (float* result = results)
