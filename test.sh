@@ -11,6 +11,8 @@ export DOTNET_TieredPGO=0 DOTNET_GCgen0size=0x4000000 DOTNET_EnableWriteXorExecu
 export DOTNET_TC_CallCountThreshold=100
 # Analyzers are three quarters of a build. `dotnet build` runs them, also over what was built here without them, and so does CI.
 [ -n "${CI:-}" ] || export RunAnalyzersDuringBuild=false
+# One compiler compiles all projects, wherever this runs: of twelve, each would first compile itself.
+export UseSharedCompilation=true
 
 # The first browser that starts: Ubuntu's chromium-browser, for one, may be a notice that it is to be had elsewhere.
 browser() {
