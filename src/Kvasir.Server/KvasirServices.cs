@@ -63,6 +63,8 @@ public static class KvasirServices
         services.AddSingleton<StateRoutes>();
         services.AddSingleton<ModelRoutes>();
         services.AddSingleton<TokenRoutes>();
+        services.AddSingleton<PinnedPrompts>();
+        services.AddSingleton<PrefixRoutes>();
         services.AddSingleton<MetricsRoute>();
         services.AddSingleton<PropsRoute>();
         services.AddSingleton<SlotsRoute>();

@@ -64,7 +64,8 @@ public sealed class Engine : IDisposable
         // Of a budget that is shared, scratch is a part.
         var kvBytes = Math.Min(_memory.LimitBytes, _options.Memory?.LimitBytes ?? long.MaxValue) - _pass.ScratchBytes;
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
-        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers);
+        var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
+        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned);
         _scheduler = new Scheduler(_cache, _pass.Shared, bytes, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);

@@ -54,6 +54,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     private bool Compute()
     {
         var start = time.GetTimestamp();
+        prefixes.Sweep();
         scheduler.Next(pass.Batch);
         var computes = pass.Batch.RowCount > 0;
         var isComplete = computes && pass.TryRun();

@@ -21,7 +21,7 @@ internal static class ServeFlags
     public static readonly ValueFlag<int> ClearHttp2Port = new("--h2c-port", "A port for HTTP/2 without TLS", FlagValues.Whole(1, 65_535));
 
     public static readonly ValueFlag<string> Keys = new(
-        "--api-key-file", "Keys, a line each: name key [models=a,b] [priority=N] [running=N] [tenant=T]; read again on SIGHUP", FlagValues.File);
+        "--api-key-file", "Keys, a line each: name key [models=a,b] [priority=N] [running=N] [tenant=T] [admin]; read again on SIGHUP", FlagValues.File);
 
     public static readonly ValueFlag<string> AllowedHosts = new(
         "--allowed-hosts", "Names by which clients may ask, with commas between, beside localhost and 127.0.0.1", FlagValues.Text);

@@ -15,21 +15,25 @@ internal static class OwnFields
     /// <exception cref="Errors.RequestException">One is of a wrong type, or out of range.</exception>
     public static AnswerRequest Read(RequestFields body, AnswerRequest request)
     {
-        var options = request.Options with { CacheSalt = body.Find("cache_salt")?.ShortText(MostSaltBytes) };
         var priority = Priority(body);
-        if (body.Find("kvasir")?.Object() is { } own)
-        {
-            options = options with
-            {
-                Attention = own.Find("attention") is { } attention ? Policy(attention) : options.Attention,
-                AuditShare = own.Find("audit")?.Number(0, 1),
-                Cache = own.Find("cache")?.Word("on", "off") != "off",
-                Deadline = own.Find("deadline_ms") is { } ms ? TimeSpan.FromMilliseconds(ms.Whole(1, (long)LongestDeadline.TotalMilliseconds)) : null,
-            };
-            own.IgnoreRest();
-        }
+        return request with { AskedPriority = priority, Options = Options(body, request.Options) with { Priority = priority ?? 0 } };
+    }
 
-        return request with { AskedPriority = priority, Options = options with { Priority = priority ?? 0 } };
+    /// <summary>Those that are no question of turns.</summary>
+    public static GenerationOptions Options(RequestFields body, GenerationOptions options)
+    {
+        options = options with { CacheSalt = body.Find("cache_salt")?.ShortText(MostSaltBytes) };
+        if (body.Find("kvasir")?.Object() is not { } own)
+            return options;
+        options = options with
+        {
+            Attention = own.Find("attention") is { } attention ? Policy(attention) : options.Attention,
+            AuditShare = own.Find("audit")?.Number(0, 1),
+            Cache = own.Find("cache")?.Word("on", "off") != "off",
+            Deadline = own.Find("deadline_ms") is { } ms ? TimeSpan.FromMilliseconds(ms.Whole(1, (long)LongestDeadline.TotalMilliseconds)) : null,
+        };
+        own.IgnoreRest();
+        return options;
     }
 
     // A number, or what OpenAI sells as tiers.

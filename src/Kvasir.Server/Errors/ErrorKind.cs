@@ -19,6 +19,7 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind Forbidden = new(403, "permission_error", "forbidden", "permission_error");
     public static readonly ErrorKind RouteNotFound = new(404, "not_found_error", "route_not_found", "not_found_error");
     public static readonly ErrorKind ModelNotFound = new(404, "not_found_error", "model_not_found", "not_found_error");
+    public static readonly ErrorKind PrefixNotFound = new(404, "not_found_error", "prefix_not_found", "not_found_error");
     public static readonly ErrorKind MethodNotAllowed = new(405, Invalid, "method_not_allowed", Invalid);
     public static readonly ErrorKind TooLarge = new(413, Invalid, "request_too_large", "request_too_large") { ClosesConnection = true };
     public static readonly ErrorKind WrongMediaType = new(415, Invalid, "unsupported_media_type", Invalid);

@@ -33,6 +33,15 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     public void Answer(AnswerPath path, AnswerRoute route, params ReadOnlySpan<string> paths) =>
         Post(route.Errors, context => path.ServeAsync(context, route), paths);
 
+    /// <summary>A path with several methods.</summary>
+    public void Several(ErrorShape errors, string path, params ReadOnlySpan<(string Method, RequestDelegate Handler)> handlers)
+    {
+        string[] methods = [.. handlers.ToArray().Select(static one => one.Method)];
+        foreach (var (method, handler) in handlers)
+            endpoints.MapMethods(path, [method], context => handling.RunAsync(context, errors, RouteAccess.Key, handler));
+        endpoints.Map(path, context => handling.RunAsync(context, errors, RouteAccess.Key, inner => throw NotAllowed(inner.Request, methods)));
+    }
+
     private void Map(string method, ErrorShape errors, RouteAccess access, RequestDelegate handler, ReadOnlySpan<string> paths)
     {
         foreach (var path in paths)

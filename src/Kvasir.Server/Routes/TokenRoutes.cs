@@ -90,7 +90,8 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
         return () => model.Model.Tokenizer.Encode(text, begins, parses);
     }
 
-    private static Func<int[]> Prompt(RequestFields body, ServedModel model)
+    /// <summary>What makes the tokens of a body's messages or prompt.</summary>
+    public static Func<int[]> Prompt(RequestFields body, ServedModel model)
     {
         if (body.Find("messages") is not null)
         {
@@ -99,7 +100,7 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
         }
 
         if (body.Find("prompt")?.Text() is not { } text)
-            throw new RequestException(ErrorKind.InvalidValue, "content, prompt or messages is missing", "content");
+            throw new RequestException(ErrorKind.InvalidValue, "neither prompt nor messages is there, nor content where text is enough", "prompt");
         var begins = body.Find("add_special_tokens")?.Flag() ?? true;
         return () => model.Model.Tokenizer.Encode(text, begins, parseSpecial: true);
     }

@@ -19,6 +19,9 @@ internal sealed record AccessKey(string Name, byte[] Hash)
     /// <summary>Whose prompts it shares what is computed with.</summary>
     public string Tenant { get; init; } = Name;
 
+    /// <summary>Whether it may say what stays in memory for all.</summary>
+    public bool IsAdmin { get; init; }
+
     public bool MayUse(string model) => Models is null || Models.Contains(model);
 
     /// <summary>Of the request; null where the server has no keys, or the route needs none.</summary>

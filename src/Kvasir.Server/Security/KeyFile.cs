@@ -78,7 +78,8 @@ internal static class KeyFile
             ("tenant", { Length: > 0 and <= MostNameCharacters } tenant) => key with { Tenant = tenant },
             ("priority", { } text) => key with { Priority = Whole(text, -MostPriority, MostPriority, parts[0], where) },
             ("running", { } text) => key with { Running = Whole(text, 1, MostRunning, parts[0], where) },
-            _ => throw Wrong(where, $"'{word}' is not models=, priority=, running= or tenant="),
+            ("admin", null) => key with { IsAdmin = true },
+            _ => throw Wrong(where, $"'{word}' is not models=, priority=, running=, tenant= or admin"),
         };
     }
 

@@ -19,6 +19,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     private int _madeCount;
     private int _rootCount;
     private int _idleCount;
+    private int _pinnedCount;
     private long _useCount;
 
     // Columns that those who have entered may still add.
@@ -30,6 +31,15 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
 
     /// <summary>What policies have indexed of the rows.</summary>
     public IndexParts Parts { get; } = new(pool);
+
+    /// <summary>Of the rows of a column.</summary>
+    public long ColumnBytes => (long)headCount * pool.PageBytes;
+
+    /// <summary>Bytes of rows that are pinned, each counted once.</summary>
+    public long PinnedBytes => _pinnedCount * ColumnBytes;
+
+    /// <summary>For messages: nothing where nothing is pinned.</summary>
+    public string PinnedNote => _pinnedCount == 0 ? "" : $"; {PinnedBytes} bytes are pinned";
 
     /// <summary>Bytes that can be given back.</summary>
     public long FreeableBytes => (IdlePages * pool.PageBytes) + Parts.Bytes;
@@ -44,6 +54,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         AddedColumns = _counts.Added,
         EvictedColumns = _counts.Evicted,
         IndexBytes = Parts.Bytes,
+        PinnedTokens = (long)_pinnedCount * Rows,
     };
 
     /// <summary>
@@ -101,6 +112,23 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         }
     }
 
+    /// <summary>Bytes that would be pinned beside those that are.</summary>
+    public long BytesToPin(PrefixPath path)
+    {
+        var columns = 0;
+        foreach (var column in path.Columns)
+            columns += column.Pins == 0 ? 1 : 0;
+        return columns * ColumnBytes;
+    }
+
+    /// <summary>Counts the columns of one who has entered as pinned, until it leaves.</summary>
+    public void Pin(PrefixPath path)
+    {
+        path.IsPinned = true;
+        foreach (var column in path.Columns)
+            _pinnedCount += column.Pins++ == 0 ? 1 : 0;
+    }
+
     /// <summary>Says that a sequence needs its columns no longer.</summary>
     /// <param name="isFaulty">Whether the columns that it added are to go: something is wrong with it, and may be with them.</param>
     public void Leave(PrefixPath path, bool isFaulty = false)
@@ -113,6 +141,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         {
             var column = path.Columns[i];
             column.LastUse = _useCount;
+            _pinnedCount -= path.IsPinned && --column.Pins == 0 ? 1 : 0;
             if (--column.Users > 0)
                 continue;
             _idleCount++;
@@ -153,7 +182,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     /// <summary>Checks that the tree agrees with itself: counts, who may go, and that every page is in use.</summary>
     public void Verify()
     {
-        Invariant.Holds(_idleCount >= _leaves.Count && _idleCount <= ColumnCount);
+        Invariant.Holds(_idleCount >= _leaves.Count && _idleCount + _pinnedCount <= ColumnCount);
         Invariant.Holds(_madeCount == ColumnCount + _spare.Count && (_idleCount == 0) == (_leaves.Count == 0));
         Invariant.Holds(Parts.Bytes <= pool.Memory.Figures.IndexBytes);
     }

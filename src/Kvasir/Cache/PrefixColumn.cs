@@ -26,6 +26,9 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Those who compute with its rows, or keep them. Who has a column has all before it.</summary>
     public int Users { get; set; }
 
+    /// <summary>Pins among them.</summary>
+    public int Pins { get; set; }
+
     /// <summary>Columns that follow it.</summary>
     public int Children { get; private set; }
 

@@ -9,6 +9,9 @@ public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long I
     /// <summary>Bytes of what policies have indexed of the tokens, kept for the next who has them; beside that of the rows.</summary>
     public long IndexBytes { get; init; }
 
+    /// <summary>Tokens of which somebody has pinned the rows, each counted once.</summary>
+    public long PinnedTokens { get; init; }
+
     /// <summary>Prompt tokens that sequences found computed when they came, and took.</summary>
     public long HitTokens { get; init; }
 

@@ -42,6 +42,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>The last column that it has, or the root.</summary>
     public PrefixColumn Tip => Count > 0 ? _columns[Count - 1] : Start!;
 
+    /// <summary>Whether it pins its columns.</summary>
+    public bool IsPinned { get; set; }
+
     /// <summary>Whether columns are added as they fill.</summary>
     public bool IsOpen { get; private set; }
 
@@ -50,6 +53,16 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
 
     /// <inheritdoc cref="PrefixCache.Enter"/>
     public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) => cache.Enter(this, tokens, mostRows, maxRows);
+
+    /// <summary>Another that has the same columns, until it leaves.</summary>
+    /// <param name="tokens">Of these columns, or more.</param>
+    public PrefixPath Copy(ReadOnlySpan<int> tokens)
+    {
+        var copy = new PrefixPath(cache, root);
+        copy.Enter(tokens[..RowCount], RowCount, RowCount);
+        copy.Close();
+        return copy;
+    }
 
     /// <inheritdoc cref="PrefixCache.CountHits"/>
     public void CountHits(int tokens, bool isAgain) => cache.CountHits(tokens, isAgain);
@@ -117,6 +130,6 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public void End()
     {
         Array.Clear(_columns, 0, Count);
-        (Start, Count, FoundCount, IsOpen) = (null, 0, 0, false);
+        (Start, Count, FoundCount, IsOpen, IsPinned) = (null, 0, 0, false, false);
     }
 }

@@ -91,6 +91,9 @@ public sealed record EngineOptions
     /// </summary>
     public bool ReusesSparseAnswers { get; init; }
 
+    /// <summary>The share of the KV memory, from 0 to 1, that a <see cref="PrefixPin"/> and all others may keep together.</summary>
+    public double PinnedShare { get; init; } = 0.5;
+
     /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>
     public AttentionPolicy Attention { get; init; } = PolicyCatalog.Dense;
 
@@ -114,6 +117,8 @@ public sealed record EngineOptions
         // Written so that NaN fails.
         if (!(AuditShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
+        if (!(PinnedShare is >= 0 and <= 1))
+            throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
     }
 
     internal static void Require(TimeSpan? time, string name)

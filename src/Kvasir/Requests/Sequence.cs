@@ -56,6 +56,9 @@ public sealed class Sequence
     /// <summary>What it has in common with others, at the beginning of its prompt; null for nothing.</summary>
     public SharedPrompt? Shared { get; init; }
 
+    /// <summary>Keeps the rows of its prompt in the prefix cache; null for nobody. It fails if they are more than may be pinned.</summary>
+    public PrefixPin? Pin { get; init; }
+
     public SequenceTimings Timings { get; } = new();
 
     public int PromptCount => _prompt.Length;
@@ -272,11 +275,7 @@ public sealed class Sequence
     }
 
     /// <summary>Says that its prompt is computed.</summary>
-    internal void MarkPromptEnd()
-    {
-        if (!_gaveBack)
-            Prefix?.CountMisses(PromptCount - CachedTokens);
-    }
+    internal void MarkPromptEnd() => Prefix?.CountMisses(_gaveBack ? 0 : PromptCount - CachedTokens);
 
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()

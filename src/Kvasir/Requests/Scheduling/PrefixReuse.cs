@@ -11,7 +11,8 @@ namespace Kvasir.Requests.Scheduling;
 /// </summary>
 /// <param name="keeps">Whether any rows are kept.</param>
 /// <param name="keepsSparse">Whether those that a sparse policy has decoded are, for it.</param>
-internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse)
+/// <param name="pinned">What is kept of them whatever else wants the memory.</param>
+internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned)
 {
     private const string Dense = "dense";
 
@@ -22,7 +23,12 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     /// <summary>Gives a sequence its place, on the thread of whoever submits it; none if it is not to have one.</summary>
     public void Accept(Sequence sequence)
     {
-        if (!keeps || !sequence.Options.Cache || sequence.Shared is not null)
+        var hasPlace = keeps && sequence.Options.Cache && sequence.Shared is null;
+        if (sequence.Pin is not null && !hasPlace)
+            throw new KvasirException(KvasirError.BadOption, "a prompt is pinned in the prefix cache, which the engine or the request goes without");
+        if (sequence.Pin is not null)
+            pinned.Require(sequence.PromptCount);
+        if (!hasPlace)
             return;
         var lineage = keepsSparse ? sequence.Attention!.Policy.Name : Dense;
         sequence.Accept(new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, sequence.Options.Tenant ?? "", sequence.Options.CacheSalt ?? "")));
@@ -62,25 +68,19 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
             && path.Name(own.Count, first.Tokens).Equals(own.Name(own.Count, other.Tokens));
     }
 
-    /// <summary>Leaves the columns that are full since the last step to others; what was only guessed is no row of the sequence's.</summary>
+    /// <summary>Leaves the columns that are full since the last step to others, and those of a prompt that is to be pinned to its pin.</summary>
     /// <param name="endsPrompt">Whether its prompt is computed by now, and was not before.</param>
     public void Add(Sequence sequence, bool endsPrompt)
     {
-        if (endsPrompt)
-            sequence.MarkPromptEnd();
-        var rows = Math.Min(sequence.CachedCount, sequence.TokenCount - 1);
-        if (sequence.Prefix is not { IsOpen: true } path || rows < path.RowCount + PagePool.PageTokens || sequence.Fault is not null)
+        AddColumns(sequence);
+        if (!endsPrompt)
             return;
-        var attention = sequence.Attention!;
-        // A page whose rows share a range remembers guesses that were taken back.
-        var pure = attention.TakeBack.Marks > 0 && cache.OpenPageBytes > 0 ? Math.Min(rows, attention.PromptEnd) : rows;
-        path.Add(attention.Cache!, sequence.Tokens, keepsSparse ? pure : attention.DenseRows(path.RowCount, pure));
-        if (path.RowCount + PagePool.PageTokens <= rows)
-            path.Close();
-        // Behind the prompt in one go, at the end: a step of an answer allocates nothing.
-        if (attention.RowCount <= attention.PromptEnd)
-            attention.LeaveParts();
+        sequence.MarkPromptEnd();
+        pinned.Take(sequence);
     }
+
+    /// <summary>Lets pins go whose time is over.</summary>
+    public void Sweep() => pinned.Sweep();
 
     /// <summary>
     /// Before rows are dropped of prompts that are over: whoever drops rows needs the columns no longer, and what stays is copied out of pages that the cache
@@ -99,6 +99,23 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
                 pages += KvHead.PagesFor(attention.Policy.RowsKeptAt(model.Config.Attention, layer, attention.PromptEnd)) + 1;
             cache.Pool.HasRoom(pages * model.Config.KvHeadCount, 0);
         }
+    }
+
+    // What was only guessed is no row of the sequence's.
+    private void AddColumns(Sequence sequence)
+    {
+        var rows = Math.Min(sequence.CachedCount, sequence.TokenCount - 1);
+        if (sequence.Prefix is not { IsOpen: true } path || rows < path.RowCount + PagePool.PageTokens || sequence.Fault is not null)
+            return;
+        var attention = sequence.Attention!;
+        // A page whose rows share a range remembers guesses that were taken back.
+        var pure = attention.TakeBack.Marks > 0 && cache.OpenPageBytes > 0 ? Math.Min(rows, attention.PromptEnd) : rows;
+        path.Add(attention.Cache!, sequence.Tokens, keepsSparse ? pure : attention.DenseRows(path.RowCount, pure));
+        if (path.RowCount + PagePool.PageTokens <= rows)
+            path.Close();
+        // Behind the prompt in one go, at the end: a step of an answer allocates nothing.
+        if (attention.RowCount <= attention.PromptEnd)
+            attention.LeaveParts();
     }
 
     private static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);

@@ -393,7 +393,7 @@ internal sealed class Scheduler
         $"the KV memory of {MessageText.Count(_bytes.LimitBytes, "byte")} holds "
         + $"{MessageText.Count(_bytes.TokensThatFit(sequence.Attention!.Policy), "token")}, "
         + $"and the sequence has come to {rows} ({sequence.PromptCount} of prompt): "
-        + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes");
+        + $"{_bytes.Pages(rows)} bytes of pages and {IndexBytes(sequence, rows)} of indexes{_cache.Prefixes.PinnedNote}");
 
     private long IndexBytes(Sequence sequence, int rows) =>
         _bytes.Index(sequence.Attention!.Policy, sequence.PrefillCount, rows, sequence.TakeBack, sequence.Attention.PrefixRows);

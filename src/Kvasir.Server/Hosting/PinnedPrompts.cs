@@ -1,0 +1,40 @@
+namespace Kvasir.Server.Hosting;
+
+/// <summary>Prompts whose rows stay in memory because somebody with the right to do so asked for that. For any thread.</summary>
+internal sealed class PinnedPrompts(ServedModels models)
+{
+    private const int MostPins = 1024;
+    private readonly Lock _lock = new();
+    private readonly List<PinnedPrompt> _all = [];
+
+    /// <summary>Those that are there, oldest first.</summary>
+    /// <param name="tenant">Whose; null for nobody's, where the server has no keys.</param>
+    public IReadOnlyList<PinnedPrompt> Of(string? tenant)
+    {
+        lock (_lock)
+        {
+            // Those of a model that was taken out of memory went with it.
+            var served = models.InMemory;
+            _all.RemoveAll(pinned => pinned.Pin.IsReleased || !served.Contains(pinned.Model));
+            return [.. _all.Where(pinned => pinned.Tenant == tenant)];
+        }
+    }
+
+    /// <summary>False when there are as many as may be.</summary>
+    public bool TryAdd(PinnedPrompt pinned)
+    {
+        Of(pinned.Tenant);
+        lock (_lock)
+        {
+            if (_all.Count >= MostPins)
+                return false;
+            _all.Add(pinned);
+            return true;
+        }
+    }
+}
+
+/// <param name="Id">As clients know it.</param>
+/// <param name="Name">As whoever asked for it calls it; null for nothing.</param>
+/// <param name="Tenant">Whose requests find it.</param>
+internal sealed record PinnedPrompt(string Id, string? Name, string? Tenant, ServedModel Model, PrefixPin Pin, DateTimeOffset CreatedAt);
