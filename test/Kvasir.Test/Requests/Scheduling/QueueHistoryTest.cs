@@ -11,7 +11,7 @@ public sealed class QueueHistoryTest
 {
     private const int MostRunning = 3;
     private const int MostRunningPerClient = 2;
-    private static readonly QueueLimits Limits = new() { Sequences = 6, SequencesPerClient = 4, Tokens = 150, Bytes = 400, Timeout = TimeSpan.FromSeconds(300) };
+    private static readonly QueueLimits Limits = new() { Sequences = 6, SequencesPerClient = 3, Tokens = 200, Bytes = 600, Timeout = TimeSpan.FromSeconds(300) };
     private static readonly string?[] Clients = [null, "a", "b", "c"];
     private readonly HashSet<KvasirError> _refused = [];
     private readonly HashSet<KvasirError> _late = [];
@@ -111,7 +111,7 @@ public sealed class QueueHistoryTest
         public bool HasBegun { get; set; }
 
         /// <summary>Higher for those that came, or came again, later.</summary>
-        public int Queued { get; set; }
+        public required int Queued { get; set; }
 
         public Place Place { get; set; }
 
@@ -180,6 +180,7 @@ public sealed class QueueHistoryTest
                 DeadlineMs = deadlineMs,
                 Priority = priority,
                 Tokens = tokens,
+                Queued = _queued++,
             });
             return null;
         }
