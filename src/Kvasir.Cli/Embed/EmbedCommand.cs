@@ -42,6 +42,7 @@ internal sealed class EmbedCommand(Shell shell) : Verb
 
     public override string Notes => """
         A line is {"index":0,"embedding":[...]}; vectors have length 1, so that their product is the cosine between texts.
+        With --server a single word is the text; with --file - behind it, it is the model's name there, and lines are read from the standard input.
         Models that were trained to answer embed worse than those that were trained to embed. A server embeds if it was started with --embeddings.
         """;
 

@@ -18,6 +18,8 @@ internal static class AnswerHeaders
         var headers = response.Headers;
         headers["x-kvasir-model"] = Printable(answer.Model.Id);
         headers["x-kvasir-attention"] = Printable(AttentionOf(answer));
+        if (answer.Started.IsCompleted)
+            WriteFigures(response, answer);
         var constraint = answer.Choices[0].Sequence.Options.Constraint;
         if ((constraint is ReasoningLimit limit ? limit.Inner : constraint) is JsonConstraint { IgnoredKeywords: [_, ..] keywords })
             headers["x-kvasir-ignored"] = WithKeywords(headers["x-kvasir-ignored"].ToString(), keywords);

@@ -20,6 +20,7 @@ internal sealed partial class AnswerPath(
     RequestReader reader, RequestGate gate, PromptEncoder encoder, AnswerWatch watch, IOptions<KvasirOptions> options, ILogger<AnswerPath> log)
 {
     private const int MostAtOnce = 16;
+    private static readonly TimeSpan HeaderPatience = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds),
@@ -96,6 +97,9 @@ internal sealed partial class AnswerPath(
         try
         {
             await SubmitMoreAsync(answer).ConfigureAwait(false);
+            // A stream that need not wait can say in its headers what was there of its prompt; no token comes before that is known.
+            if (frames is not null)
+                await Task.WhenAny(answer.Started, Task.Delay(HeaderPatience, context.RequestAborted)).ConfigureAwait(false);
             AnswerHeaders.Write(context.Response, answer);
             return answer;
         }

@@ -21,6 +21,9 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>In which the request waited for its model.</summary>
     public double LoadMs { get; init; }
 
+    /// <summary>Completes when all prompts are about to be computed, or will not be: then it is known what was there of them.</summary>
+    public Task Started => Task.WhenAll(Prompts.Select(static choice => choice.Sequence.Timings.Started));
+
     public bool HasEnded => choices.All(static choice => choice.HasEnded);
 
     /// <summary>Of all prompts, each once however many choices it has.</summary>

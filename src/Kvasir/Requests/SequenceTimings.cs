@@ -7,6 +7,10 @@ public sealed class SequenceTimings
     private long _submitted = TimeProvider.System.GetTimestamp();
     private bool _isIndexing;
     private List<double>? _preemptions;
+    private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when its first prompt row is about to be computed, or when it ends without.</summary>
+    public Task Started => _started.Task;
 
     /// <summary>The first prompt row was computed.</summary>
     public double PrefillStartMs { get; private set; } = double.NaN;
@@ -49,7 +53,13 @@ public sealed class SequenceTimings
 
     internal void CountAccepted() => AcceptedTokens++;
 
-    internal void MarkPrefillStart() => PrefillStartMs = double.IsNaN(PrefillStartMs) ? Now() : PrefillStartMs;
+    internal void MarkPrefillStart()
+    {
+        if (!double.IsNaN(PrefillStartMs))
+            return;
+        PrefillStartMs = Now();
+        _started.TrySetResult();
+    }
 
     internal void MarkFirstToken() => FirstTokenMs = double.IsNaN(FirstTokenMs) ? Now() : FirstTokenMs;
 
@@ -63,7 +73,11 @@ public sealed class SequenceTimings
 
     internal void MarkPreemption() => (_preemptions ??= []).Add(Now());
 
-    internal void MarkEnd() => EndMs = Now();
+    internal void MarkEnd()
+    {
+        EndMs = Now();
+        _started.TrySetResult();
+    }
 
     private double Now() => _time.GetElapsedTime(_submitted).TotalMilliseconds;
 }
