@@ -1,7 +1,7 @@
 namespace Kvasir.Server.Hosting;
 
 /// <summary>Prompts whose rows stay in memory because somebody with the right to do so asked for that. For any thread.</summary>
-internal sealed class PinnedPrompts(ServedModels models)
+internal sealed class PinnedPrompts(ServedModels models, TimeProvider clock)
 {
     private const int MostPins = 1024;
     private readonly Lock _lock = new();
@@ -13,9 +13,9 @@ internal sealed class PinnedPrompts(ServedModels models)
     {
         lock (_lock)
         {
-            // Those of a model that was taken out of memory went with it.
-            var served = models.InMemory;
-            _all.RemoveAll(pinned => pinned.Pin.IsReleased || !served.Contains(pinned.Model));
+            // Those of a model that was taken out of memory went with it; an engine that rests has not looked at the time.
+            var (served, now) = (models.InMemory, clock.GetUtcNow());
+            _all.RemoveAll(pinned => pinned.Pin.IsReleased || pinned.Pin.Until <= now || !served.Contains(pinned.Model));
             return [.. _all.Where(pinned => pinned.Tenant == tenant)];
         }
     }

@@ -67,6 +67,18 @@ public sealed class PrefixRoutesTest : IDisposable
         Assert.InRange(await CachedAsync(server, null, 'i'), 0, 200);
     }
 
+    [Fact]
+    public async Task WhatHasHadItsTimeIsListedNoMore()
+    {
+        await using var server = await RunningServer.StartAsync();
+        await SendAsync(server, HttpMethod.Post, Route, null, $"{{\"ttl_s\":1,\"prompt\":\"{Story('a')}\"}}");
+        for (var end = Environment.TickCount64 + 10_000; (await IdsAsync(server, null)).Length > 0;)
+            Assert.True(Environment.TickCount64 < end, "it is there after 10 s");
+        // An engine that rests lets it go with its next step.
+        await CachedAsync(server, null, 'b');
+        Assert.Equal(0, server.Engine.Prefixes.PinnedTokens);
+    }
+
     [Theory]
     [InlineData("{\"ttl_s\":60}", "neither prompt nor messages")]
     [InlineData("{\"prompt\":\"Once\"}", "cannot be pinned: at least 32")]
