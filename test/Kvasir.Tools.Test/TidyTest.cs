@@ -21,7 +21,7 @@ public sealed class TidyTest
     private static readonly string[] TypedFirst =
     [
         "AuditFigures", "AutoAttention", "AutoChoice", "ClientFigures", "EngineFigures", "EngineOptions", "EngineState", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
-        "LogitsObserver", "MeanState", "Model", "ModelOptions", "Notes", "ParallelJob", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
+        "LogitsObserver", "MeanState", "Model", "ModelOptions", "Notes", "ParallelJob", "PrefixPin", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
         "TokenLogprob", "WaitReason", "WorkerPool",
     ];
 
@@ -187,7 +187,7 @@ public sealed class TidyTest
     public void NobodyKeepsTheAddressOfARow()
     {
         // Rows of a step, and memory of one's own; page tables alone know where pages are.
-        string[] kept = ["HeadRows", "NewRows", "Segment", "PageTable"];
+        string[] kept = ["HeadRows", "NewRows", "HashedSegment", "PageTable"];
         Assert.True(typeof(Kvasir.Kernels.Attention.Formats.PagedRows).IsByRefLike);
         Assert.Empty(
             from type in typeof(Engine).Assembly.GetTypes()
