@@ -15,8 +15,9 @@ public sealed class KvasirStart
     public Task Loaded => _models.Loaded;
 
     /// <summary>
-    /// Completes with the name of a model whose engine failed three times within a minute, what requests bring along not counted: something is wrong that time does not
-    /// mend. The server goes on, and says so at <c>/health</c>; <c>kvasir serve</c> ends with exit code 70, so that whoever watches it starts it again.
+    /// Completes with the name of a model whose engine failed three times within a minute, what requests bring along not counted: something is wrong that
+    /// time does not mend. The server goes on, and says so at <c>/health</c>; <c>kvasir serve</c> ends with exit code 70, so that whoever watches it starts
+    /// it again.
     /// </summary>
     public Task<string> Failed => _models.Failed;
 

@@ -32,7 +32,8 @@ internal static class ServeRun
     public static async Task<int> WaitAsync(Shell shell, KvasirStart start, CancellationToken stopping)
     {
         var model = await start.Failed.WaitAsync(stopping).ConfigureAwait(false);
-        shell.Note($"the engine of {Printable.Line(model)} failed three times within a minute, and the server ends, so that whoever watches it starts it again");
+        shell.Note(
+            $"the engine of {Printable.Line(model)} failed three times within a minute, and the server ends, so that whoever watches it starts it again");
         return ExitCode.Internal;
     }
 

@@ -1,6 +1,8 @@
 namespace Kvasir.Server.Hosting;
 
-/// <summary>Faults of engines, over all that a model has had: three within a minute are more than chance. Counted from what engines say of themselves, now and then.</summary>
+/// <summary>
+/// Faults of engines, over all that a model has had: three within a minute are more than chance. Counted from what engines say of themselves, now and then.
+/// </summary>
 internal sealed class FaultTally(TimeProvider clock)
 {
     private const int Most = 3;

@@ -191,8 +191,8 @@ public sealed class UsageTest
     }
 
     [Theory]
-    [InlineData("frob", "is no command; there are demo, run, chat, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("x", "is no command; there are demo, run, chat, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("frob", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("x", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("rnu", "is no command; did you mean run?")]
     [InlineData("Run", "is no command; did you mean run?")]
     [InlineData("insp", "is no command; did you mean inspect?")]
@@ -200,9 +200,9 @@ public sealed class UsageTest
     [InlineData("calibarte", "is no command; did you mean calibrate?")]
     [InlineData("help", "is no command; did you mean --help?")]
     [InlineData("-version", "is no command; did you mean --version?")]
-    [InlineData("[suggest]", "is no command; there are demo, run, chat, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("[parse]", "is no command; there are demo, run, chat, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("[diagram]", "is no command; there are demo, run, chat, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[suggest]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[parse]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[diagram]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("stories260K", "is no command but a model or a file; did you mean run stories260K?")]
     public void AWrongVerbIsOneLineWithWhatWasMeant(string verb, string message)
     {
@@ -258,7 +258,7 @@ public sealed class UsageTest
         "eval", "TASK MODEL ruler needle niah passkey longbench jsonl --context --attention --min-context --sweep --protocol --samples --seed --file --audit --batch --kv --kv-keys --kv-values --threads --html --svg --state --restart "
         + "--json --csv --quiet stories260K Examples: Ctrl-C")]
     [InlineData("demo", "--context --attention --questions --seed --model needle --kv --kv-keys --kv-values --threads --json --quiet Examples: Ctrl-C")]
-    [InlineData("--help", "demo run chat serve ps list inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
+    [InlineData("--help", "demo run chat embed serve ps list inspect policies bench Examples: Exit codes: 130 70 143 KVASIR_DEBUG NO_COLOR")]
     public void HelpMentionsEveryOption(string verb, string words)
     {
         var help = CliRun.Of(verb == "--help" ? [verb] : [verb, "--help"]);
