@@ -197,7 +197,9 @@ public sealed class EvalCommandTest : IDisposable
         // Some of them have no room in this model's window, which is known before anything is computed.
         var run = CliRun.Of("eval", "ruler", "stories260K", "--context", "512");
         Assert.Equal(1, run.ExitCode);
-        Assert.StartsWith("without qa_1, qa_2: they need --file\nkvasir: task cwe takes at least ", run.Error, StringComparison.Ordinal);
+        Assert.StartsWith("without qa_1, qa_2: they need --file\n", run.Error, StringComparison.Ordinal);
+        // On a slow machine it says in between how far it is.
+        Assert.Contains("kvasir: task cwe takes at least ", run.Error, StringComparison.Ordinal);
         var path = _folder.Write("questions.jsonl", """{"question": "Who?", "answers": ["me"], "documents": ["It was me."]}""");
         Assert.DoesNotContain("without", CliRun.Of("eval", "ruler", "stories260K", "--context", "512", "--file", path).Error, StringComparison.Ordinal);
     }
