@@ -77,6 +77,7 @@ public sealed class DisposalTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(1)]
     [InlineData(2)]
     public async Task AnotherThreadMayDisposeAtAnyTime(int seed)
@@ -100,6 +101,7 @@ public sealed class DisposalTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(1)]
     [InlineData(2)]
     public async Task ClientsThatStreamAreTold(int seed)

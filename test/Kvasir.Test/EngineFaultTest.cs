@@ -33,6 +33,7 @@ public sealed class EngineFaultTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Places))]
     public void APolicyThatThrowsEndsItsSequenceAlone(string place, int threads, int fromRow)
     {

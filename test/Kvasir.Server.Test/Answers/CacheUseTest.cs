@@ -10,6 +10,7 @@ public sealed class CacheUseTest
     private static readonly string Turned = string.Join(',', Enumerable.Range(0, 100).Select(static i => i == 70 ? 3 : 3 + (i % 400)));
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task APromptIsWrittenOnceReadThenAndSaysWhereItWentAnotherWay()
     {
         await using var server = await RunningServer.StartAsync();
@@ -39,6 +40,7 @@ public sealed class CacheUseTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("/v1/completions", "\"prompt\":[{0}],\"max_tokens\":1")]
     [InlineData("/v1/completions", "\"prompt\":[{0}],\"max_tokens\":1,\"stream\":true,\"stream_options\":{\"include_usage\":true}")]
     [InlineData("/v1/responses", "\"input\":\"Once upon a time Once upon a time Once upon a time Once upon a time\",\"max_output_tokens\":1")]
@@ -75,6 +77,7 @@ public sealed class CacheUseTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AnswersSayHowOftenTheyGaveTheirMemoryBackAndWhatThatCost()
     {
         await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes) = (4096, 1 << 20));

@@ -9,6 +9,7 @@ public sealed class DrainTest
     private const string Endless = "{\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}],\"ignore_eos\":true,\"stream\":true}";
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task ADrainingServerEndsWhatRunsAndRefusesWhatComes()
     {
         var server = await RunningServer.StartAsync(static options => (options.DrainSeconds, options.ContextTokens, options.KvMemoryBytes) = (2, 200_000, 1L << 30));

@@ -135,6 +135,7 @@ public sealed class TurnTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AKeyComputesNoMoreThanItsLineSays()
     {
         await using var server = await RunningServer.StartAsync(options =>

@@ -85,6 +85,7 @@ public sealed class AnthropicClientTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AReaderThatLeavesEndsTheSequence()
     {
         await using var server = await RunningServer.StartAsync(static options => options.ContextTokens = 100_000);

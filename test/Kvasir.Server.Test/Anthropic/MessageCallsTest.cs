@@ -49,6 +49,7 @@ public sealed partial class MessageCallsTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task SeveralCallsAreBlocksWithoutAGapAndWithIdsOfTheirOwn()
     {
         await using var server = await StartAsync();

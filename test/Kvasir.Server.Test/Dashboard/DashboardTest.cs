@@ -34,6 +34,7 @@ public sealed class DashboardTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("light", 1280)]
     [InlineData("dark", 390)]
     public async Task NumbersMoveUnderLoadAndNothingLeavesTheHost(string scheme, int width)
@@ -83,6 +84,7 @@ public sealed class DashboardTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task WhereTheServerHasKeysThePageAsksForOne()
     {
         var file = Path.GetTempFileName();

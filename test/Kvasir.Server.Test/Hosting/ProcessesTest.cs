@@ -7,6 +7,7 @@ namespace Kvasir.Server.Test.Hosting;
 public sealed class ProcessesTest
 {
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("TERM", 143)]
     [InlineData("INT", 130)]
     public async Task ServeStopsCleanlyAndSaysWhichSignalItWas(string signal, int exitCode)
@@ -23,6 +24,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task ServeEmbedsWhereItIsToldTo()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--embeddings");
@@ -32,6 +34,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task ServeMakesUpWeightsWhereItIsToldTo()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--synthetic", "tiny", "--weights", "q8_0", "--port", "0", "--attention", "dense");
@@ -42,6 +45,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TheCommandThatServePrintsWorksAsPrinted()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense");
@@ -53,6 +57,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task PsAndListShowWhatAServerHas()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--context", "512");
@@ -71,6 +76,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AHostOfOnesOwnAnswersBesideItsOwnRoutes()
     {
         using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:Attention=dense");

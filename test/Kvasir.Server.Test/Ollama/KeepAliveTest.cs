@@ -44,6 +44,7 @@ public sealed class KeepAliveTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("\"1h30m\"", 5399)]
     [InlineData("90.5", 90)]
     [InlineData("\"1500ms\"", 1)]

@@ -34,6 +34,7 @@ public sealed class OllamaSharpTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TheAbstractionsInvokeTheFunctionAndAnswerWithItsResult()
     {
         using var stories = new MarkedStories();

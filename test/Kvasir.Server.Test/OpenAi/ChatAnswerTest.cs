@@ -11,6 +11,7 @@ public sealed class ChatAnswerTest
     private const string Asked = "\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]";
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task EachChoiceIsWhatItsSeedGivesAlone()
     {
         await using var server = await RunningServer.StartAsync();
@@ -96,6 +97,7 @@ public sealed class ChatAnswerTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(65_535)]
     [InlineData(9_000_000_000)]
     public async Task ALimitAboveTheRoomIsCutToIt(long most)

@@ -59,6 +59,7 @@ public sealed class ChatCallsTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task SeveralCallsHaveAnIndexAndAnIdEach()
     {
         await using var server = await StartAsync();

@@ -86,6 +86,7 @@ public sealed class ChatFormatTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task WhatTheModelThinksIsApartFromWhatItSays()
     {
         using var stories = new MarkedStories();

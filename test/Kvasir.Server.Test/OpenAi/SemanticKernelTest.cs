@@ -26,6 +26,7 @@ public sealed class SemanticKernelTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(false)]
     [InlineData(true)]
     public async Task FunctionsAreCalledAndTheirResultsAnswered(bool streams)

@@ -39,6 +39,7 @@ public sealed class ResponsePromptTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("{}", "invalid_value", "input")]
     [InlineData("{\"input\":[]}", "invalid_value", "input")]
     [InlineData("{\"input\":7}", "invalid_value", "input")]

@@ -11,6 +11,7 @@ namespace Kvasir.Server.Test.Responses;
 public sealed class ResponsesClientTest
 {
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TheClientStreamsWhatItGetsWhole()
     {
         await using var server = await RunningServer.StartAsync();

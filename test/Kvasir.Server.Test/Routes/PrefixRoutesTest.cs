@@ -68,6 +68,7 @@ public sealed class PrefixRoutesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task WhatHasHadItsTimeIsListedNoMore()
     {
         await using var server = await RunningServer.StartAsync();

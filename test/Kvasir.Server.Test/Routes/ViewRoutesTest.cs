@@ -30,6 +30,7 @@ public sealed class ViewRoutesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task SlotsShowWhoWaitsAndWhoComputesToTheirOwnTenant()
     {
         await using var server = await RunningServer.StartAsync(options =>

@@ -35,6 +35,7 @@ public sealed class ForeignPageTest
         """;
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("localhost", "https://chat.example")]
     [InlineData("evil.example", null)]
     public async Task APageThatIsNotAllowedReadsNothingAndHasNothingComputed(string host, string? allowed)
@@ -45,6 +46,7 @@ public sealed class ForeignPageTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task APageThatIsAllowedAsksAndReadsTheHeaders()
     {
         await using var server = await StartAsync("http://evil.example:*");
@@ -54,6 +56,7 @@ public sealed class ForeignPageTest
 
     // A name that is turned to this machine once its page is there.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task APageUnderANameThatLeadsToTheServerIsNotServed()
     {
         await using var server = await StartAsync(null);

@@ -49,6 +49,7 @@ public sealed class PairedPolicyTest : IDisposable
             new PolicySpec(entry).Create().DropsRows || Selecting.Any(row => PolicySpec.Family(row.Data) == entry.Name), $"{entry.Name} is in no pair"));
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Selecting))]
     public void WhatIsReadDoesNotDependOnWhenMemoryIsGivenBack(string selecting)
     {

@@ -18,6 +18,7 @@ public sealed class PartialSumTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("f32", 1e-4)]
     [InlineData("bf16", 5e-2)]
     public void SumsOfAnotherThreadMergeIntoDenseAttention(Kv format, double tolerance)

@@ -20,6 +20,7 @@ public sealed class PrefixIndexesTest : IDisposable
 
     // In segments of 64 what is a question's own is hashed too: with its prompt, or with what is generated.
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(2048)]
     [InlineData(64)]
     public void AQuestionBehindAnIndexedPromptBuildsNothingAndAnswersAsTheFirstWould(int segment)
@@ -48,6 +49,7 @@ public sealed class PrefixIndexesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void QuestionsSideBySideBuildItOnceAndAnswerAsAlone()
     {
         var alone = Enumerable.Range(0, 3).Select(question => Alone(question)).ToArray();
@@ -92,6 +94,7 @@ public sealed class PrefixIndexesTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(true, "end")]
     [InlineData(true, "cancel")]
     [InlineData(false, "end")]

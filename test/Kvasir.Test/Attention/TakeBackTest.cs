@@ -31,6 +31,7 @@ public sealed class TakeBackTest
     public static TheoryData<string> Policies => [.. Quick, .. PolicyConformanceTest.Policies];
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void StepsThatAreTakenBackLeaveNoTrace(string policy) => Each(policy, static (place, parsed, promptRows, random, seed, what) =>
     {
@@ -59,6 +60,7 @@ public sealed class TakeBackTest
     });
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void TheSameRowsCanBeTakenBackAgain(string policy) => Each(policy, static (place, parsed, promptRows, _, seed, what) =>
     {

@@ -17,6 +17,7 @@ public sealed class PagesInFilesTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("bf16", "dense")]
     [InlineData("q8", "quest:share=0.2,page=8,sinks=2,recent=4,dense-layers=none,min-context=0+streaming:recent=100,min-context=0")]
     [InlineData("int8", "h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0")]

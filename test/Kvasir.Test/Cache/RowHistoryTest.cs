@@ -23,6 +23,7 @@ public sealed class RowHistoryTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("f32")]
     [InlineData("bf16")]
     [InlineData("q8")]

@@ -7,6 +7,7 @@ public class HostileTemplateTest
     private const string Forever = "{% for a in range(100000) %}{% for b in range(100000) %}";
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("endless loops", Forever + "{% endfor %}{% endfor %}", "steps")]
     [InlineData("a doubling list", "{% set n = namespace(s=[1]) %}{% for a in range(100) %}{% set n.s = n.s + n.s %}{% endfor %}", "characters")]
     [InlineData("a repeated string", "{{ 'x' * 9000000000000 }}", "characters")]

@@ -83,6 +83,7 @@ public sealed class AutoAttentionTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhereNothingCanBeKeptItIsChosenAllTheSame()
     {
         var file = _folder.Write("file", "mine");
@@ -94,6 +95,7 @@ public sealed class AutoAttentionTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void EverythingIsReadBelowTheLengthAndLessFromThereOn()
     {
         Keep(4000);

@@ -142,6 +142,7 @@ public sealed class PrefixMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhateverConversationsDoInLittleMemoryNobodyIsLostAndNoHitIsWrong()
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 3], Gen.Int[0, 99]);

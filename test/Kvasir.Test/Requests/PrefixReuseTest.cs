@@ -32,6 +32,7 @@ public sealed class PrefixReuseTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Formats))]
     public void AWarmAnswerIsTheColdOneUnderEveryPolicy(string format)
     {

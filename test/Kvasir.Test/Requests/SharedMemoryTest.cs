@@ -70,6 +70,7 @@ public sealed class SharedMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task LoopsOnOneBudgetAndOneWorkerPoolAnswerAsAlone()
     {
         var options = Small with { Threads = 2 };
@@ -149,11 +150,13 @@ public sealed class SharedMemoryTest : IDisposable
     public void EveryAllocationOfEveryStepThatFailsIsAnAnswer() => FailEach(OfEveryStep, KvFormat.F32);
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Kinds))]
     public void EveryAllocationThatFailsIsAnAnswer(string policy, KvFormat kv) => FailEach(policy, kv);
 
     // From one question after another on nothing more is to be had, until the request has its answer.
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(AllKinds))]
     public void EveryRefusalOfTheBudgetIsAnAnswer(string policy, KvFormat kv)
     {

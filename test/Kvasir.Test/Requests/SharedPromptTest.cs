@@ -24,6 +24,7 @@ public sealed class SharedPromptTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("f32")]
     [InlineData("bf16")]
     [InlineData("q8")]

@@ -18,6 +18,7 @@ public sealed class SpeculationTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void GreedyTokensAreTheSame(string policy)
     {
@@ -36,6 +37,7 @@ public sealed class SpeculationTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("dense")]
     [InlineData("psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0")]
     [InlineData("h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0")]
@@ -68,6 +70,7 @@ public sealed class SpeculationTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void StopTextsAndLimitsEndAnswersWhereTheyDid()
     {
         var whole = Generation.Run(_model, Exact, _text[..100], Generation.Greedy(AnswerCount));

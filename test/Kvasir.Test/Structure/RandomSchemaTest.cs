@@ -18,6 +18,7 @@ public sealed class RandomSchemaTest
     public static TheoryData<string> Vocabulary => new(Vocabularies.Names);
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Vocabulary))]
     public void EveryValueIsAcceptedInWhateverTokensItComes(string vocabulary) => Gen.Int.Sample(
         seed =>
@@ -34,6 +35,7 @@ public sealed class RandomSchemaTest
         iter: 60);
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Vocabulary))]
     public void AWalkThroughMasksEndsInAValueOfTheSchema(string vocabulary) => Gen.Int.Sample(
         seed =>

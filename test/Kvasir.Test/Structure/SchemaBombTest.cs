@@ -65,6 +65,7 @@ public sealed class SchemaBombTest
 
     // States made while answers are written are bounded too, and so are their masks: an answer of many states forgets the first.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnAnswerWithoutEndKeepsABoundedNumberOfStates()
     {
         var constraint = new JsonConstraints(Kvasir.Text.Tokenizer.OfBytes()).Schema("""{"type":"array","items":{"type":"integer"},"maxItems":1000000}""");

@@ -8,6 +8,7 @@ public sealed class LongWordTest
     private const int Length = 100_000;
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("llama3", "a")]
     [InlineData("llama3", " ")]
     [InlineData("llama3", "!")]

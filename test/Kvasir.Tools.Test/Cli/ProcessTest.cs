@@ -27,6 +27,7 @@ public sealed class ProcessTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AClosedPipeEndsTheExecutableQuietly()
     {
         if (OperatingSystem.IsWindows())
@@ -41,6 +42,7 @@ public sealed class ProcessTest : IDisposable
 
     // Of every other verb in this process: ClosedOutputTest.
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("run stories260K Once --max-tokens 3 --temperature 0", "2>&-", 0, " upon a time\n", "")]
     [InlineData("run stories260K Once --max-tokens 3 --temperature 0", "2>/dev/full", 0, " upon a time\n", "")]
     [InlineData("run stories260K Once --max-tokens 3 --temperature 0", "<&- 2>&-", 0, " upon a time\n", "")]
@@ -81,6 +83,7 @@ public sealed class ProcessTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ABundledModelIsHiddenByModelsOnly()
     {
         Directory.CreateDirectory(_folder.File("stories260K"));
@@ -104,6 +107,7 @@ public sealed class ProcessTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void RunTellsWhichAttentionWasChosen()
     {
         string[] args = ["run", "stories260K", string.Concat(Enumerable.Repeat("Tom has a red ball. ", 50)), "--temperature", "0", "--max-tokens", "40", "--ignore-end", "--seed", "3", "--threads", "1"];

@@ -17,6 +17,7 @@ public sealed class SignalTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnInterruptEndsAnAnswerWithWhatThereIs()
     {
         if (!OperatingSystem.IsLinux())
@@ -33,6 +34,7 @@ public sealed class SignalTest : IDisposable
 
     // A reader that reads nothing holds up whoever writes, so that the first interrupt cannot end the answer.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ASecondInterruptEndsAProcessThatCannotStop()
     {
         if (!OperatingSystem.IsLinux())

@@ -83,6 +83,7 @@ public sealed class DocumentsTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("Chat", "went to the park")]
     [InlineData("OwnPolicy", "of the keys hold")]
     [InlineData("TwoModels", "there was a little girl")]

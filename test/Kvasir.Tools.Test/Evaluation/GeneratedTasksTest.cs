@@ -22,6 +22,7 @@ public sealed class GeneratedTasksTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("bytes", 500)]
     [InlineData("bytes", 4096)]
     [InlineData("bytes", 32768)]
@@ -47,6 +48,7 @@ public sealed class GeneratedTasksTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhatDoesNotFitIsRefusedWithTheLengthThatWould()
     {
         foreach (var (name, vocabulary) in TooLarge.Select(pair => pair.Split(' ')).Select(pair => (pair[0], pair[1])))
@@ -66,6 +68,7 @@ public sealed class GeneratedTasksTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheSameRequestGivesTheSameTextAndAnyOtherSeedOrIndexAnother()
     {
         foreach (var name in GeneratedTasks.Names)

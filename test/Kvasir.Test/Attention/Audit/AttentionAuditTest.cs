@@ -32,6 +32,7 @@ public sealed class AttentionAuditTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void FiguresAreThoseOfDoublePrecision(string policy)
     {
@@ -59,6 +60,7 @@ public sealed class AttentionAuditTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void AnAuditChangesNoToken(string policy)
     {

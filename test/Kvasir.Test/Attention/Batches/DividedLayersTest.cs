@@ -32,6 +32,7 @@ public sealed class DividedLayersTest(DividedLayersTest.Reference reference) : I
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("dense")]
     [InlineData("streaming:recent=2100,sinks=64,min-context=0")]
     [InlineData("topk:share=0.9,min-context=0")]

@@ -20,6 +20,7 @@ public sealed class DroppedRowsTest : IDisposable
 
     // While tokens come, up to a page of rows is not worth dropping, and heads are asked every 16; whole pages alone are dropped where moving would round anew.
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(Streaming, "f32", 0, 48)]
     [InlineData(Streaming, "bf16", 0, 48)]
     [InlineData(Streaming, "q8", 0, 48)]
@@ -49,6 +50,7 @@ public sealed class DroppedRowsTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(Streaming, "f32")]
     [InlineData(Streaming, "bf16")]
     [InlineData(Streaming, "q8")]
@@ -77,6 +79,7 @@ public sealed class DroppedRowsTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhoDropsSharedRowsLeavesThemToOthers()
     {
         using var engine = new Engine(_model, Options(KvFormat.F32) with { MaxSequences = 3 });

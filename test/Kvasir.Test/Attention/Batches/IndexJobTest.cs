@@ -19,6 +19,7 @@ public sealed class IndexJobTest : IDisposable
 
     // Of all tokens of an engine that computes but sixteen in a step, none waits for more than sixteen rows of each head to be indexed.
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(Hashed, 1)]
     [InlineData(Coded, 16)]
     public void AStepIndexesNoMoreThanItMayCompute(string policy, int rowsPerToken)
@@ -48,6 +49,7 @@ public sealed class IndexJobTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(Hashed, "bf16")]
     [InlineData(Hashed, "q8")]
     [InlineData(Coded, "bf16")]

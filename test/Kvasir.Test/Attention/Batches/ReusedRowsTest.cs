@@ -39,6 +39,7 @@ public sealed class ReusedRowsTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Formats))]
     public void NothingOfAHitIsIndexedAgainAndTheAnswerIsTheColdOne(string format)
     {

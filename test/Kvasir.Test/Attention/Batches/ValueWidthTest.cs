@@ -26,6 +26,7 @@ public sealed class ValueWidthTest
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Widths))]
     public void AHeadAttendsByKeysOfOneWidthAndValuesOfAnother(string kv, int keyDim, int valueDim)
     {

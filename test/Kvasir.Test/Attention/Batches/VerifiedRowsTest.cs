@@ -20,6 +20,7 @@ public sealed class VerifiedRowsTest
     public static TheoryData<string> Policies => [.. PolicyConformanceTest.Policies];
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Policies))]
     public void CandidatesEqualDecodeStepsBitForBitUnderAPolicyThatChooses(string policy)
     {

@@ -13,6 +13,7 @@ public sealed class GuardedTest
     private static readonly int Draws = Vector128.IsHardwareAccelerated ? 1500 : 40;
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(3, false, 231)]
     [InlineData(1, true, 31)]
     public void ErrorsAreLargerThanEpsilonNoMoreOftenThanDelta(double deviation, bool valuesFollowKeys, int seed)

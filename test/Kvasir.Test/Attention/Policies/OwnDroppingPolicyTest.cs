@@ -16,6 +16,7 @@ public sealed class OwnDroppingPolicyTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData("f32", 4)]
     [InlineData("bf16", 3)]
     [InlineData("q8", 7)]
@@ -52,6 +53,7 @@ public sealed class OwnDroppingPolicyTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void KeepingEverythingEqualsDense()
     {
         using var engine = new Engine(_model, Options(KvFormat.F32));

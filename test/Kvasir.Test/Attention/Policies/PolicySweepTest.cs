@@ -16,6 +16,7 @@ public sealed class PolicySweepTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [MemberData(nameof(Swept))]
     public void BudgetsReadFewKeysFirst(string name)
     {

@@ -42,6 +42,7 @@ public sealed class PsaLayerTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(2, 1, 300, "last-mean", 0.5)]
     [InlineData(4, 2, 500, "last-mean", 0.7)]
     [InlineData(3, 4, 707, "min-times-left", 0.9)]
@@ -81,6 +82,7 @@ public sealed class PsaLayerTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void KeepingEverythingEqualsDense()
     {
         foreach (var kv in KvFormat.Table)

@@ -108,6 +108,7 @@ public sealed class TokenizerJsonTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void DamagedBytesGiveATokenizerOrOneError()
     {
         const int seed = 23;

@@ -22,6 +22,7 @@ public sealed class BenchServeCommandTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TheSameSeedSendsTheSamePromptsAndAnotherOneOthers()
     {
         await using var server = await LocalServer.OfStoriesAsync();

@@ -28,6 +28,7 @@ public sealed class DemoCommandTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheBundledModelAnswersUnderThePoliciesOfTheDemo()
     {
         var report = CliRun.Of("demo", "--context", "4k", "--questions", "6", "--threads", "1", "--json", "-q").Json.Single();

@@ -186,6 +186,7 @@ public sealed class RunCommandTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnInterruptedPromptSaysHowFarItWasRead()
     {
         var interrupts = new Interrupts();

@@ -26,6 +26,7 @@ public sealed class BuildNotesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WithoutAvx2EveryVerbWarnsUnlessItIsQuiet()
     {
         string[] run = ["run", "stories260K", "Once upon a time", "--temperature", "0", "--max-tokens", "8"];

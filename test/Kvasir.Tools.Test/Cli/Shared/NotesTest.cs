@@ -12,6 +12,7 @@ public sealed class NotesTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void EveryVerbThatLoadsTellsOnStandardErrorUnlessQuiet()
     {
         _folder.Write("text.txt", string.Concat(Enumerable.Repeat("Once upon a time there was a girl. ", 40)));

@@ -81,6 +81,7 @@ public sealed class PlainTextTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void EveryVerbThatReadsTextHasTheOneRule()
     {
         var model = TestModels.StoriesGguf;

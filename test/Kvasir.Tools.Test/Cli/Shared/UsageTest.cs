@@ -152,6 +152,7 @@ public sealed class UsageTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void NoVerbSaysAnythingInTheParsersWords()
     {
         var shell = new Shell(new StringReader(""), new StringWriter(), new StringWriter());

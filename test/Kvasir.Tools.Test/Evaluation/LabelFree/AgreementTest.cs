@@ -68,6 +68,7 @@ public sealed class AgreementTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(5)]
     [InlineData(300)]
     public void FiguresBehindSharedPromptsDoNotDependOnWhatElseIsCompared(int questionTokens)

@@ -53,6 +53,7 @@ public sealed class PageInBrowserTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(1280)]
     [InlineData(500)]
     public void EverythingIsDrawnAndNothingOverlaps(int width)

@@ -56,6 +56,7 @@ public sealed class EvaluationRunTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void FiguresDoNotDependOnWhatElseIsCompared()
     {
         string[] policies = [SmallPlan.Window, "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0", "h2o:heavy=0.1,newest=0.1,min-context=0", "magicpig:min-context=0"];
@@ -142,6 +143,7 @@ public sealed class EvaluationRunTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(0)]
     [InlineData(500)]
     [InlineData(250)]

@@ -23,6 +23,7 @@ public sealed class StateFileTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(5)]
