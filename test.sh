@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests, and sees to what they need: a browser, which opens the pages that Kvasir writes.
-#   ./test.sh                                               all but those that take minutes
+#   ./test.sh                                               all but those that take a second or more each, which CI runs too
 #   ./test.sh --filter-class "*SoftmaxSumTest"              arguments go to `dotnet test`, in place of that choice, and hold for all assemblies
 set -euo pipefail
 cd "$(dirname "$0")"
