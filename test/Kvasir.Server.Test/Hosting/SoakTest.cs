@@ -5,7 +5,12 @@ using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.Hosting;
 
-/// <summary>Many requests of all kinds, of which many are given up, badly read or refused: nothing is lost, and nothing stays behind.</summary>
+/// <summary>
+/// Many requests of all kinds, of which many are given up, badly read or refused: nothing is lost, and nothing stays behind. It looks at the memory of the whole
+/// process, so nothing else runs beside it.
+/// </summary>
+[Collection(nameof(SoakTest))]
+[CollectionDefinition(nameof(SoakTest), DisableParallelization = true)]
 public sealed class SoakTest
 {
     /// <summary>How many are sent, in place of the usual.</summary>
