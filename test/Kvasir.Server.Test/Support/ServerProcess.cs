@@ -42,7 +42,7 @@ internal sealed class ServerProcess : IDisposable
     /// <summary>Sends a signal by its name, as INT.</summary>
     public void Signal(string name)
     {
-        using var kill = Process.Start("kill", [$"-{name}", $"{_process.Id}"]);
+        using var kill = Process.Start("sh", ["-c", $"kill -{name} {_process.Id}"]);
         kill.WaitForExit();
     }
 
