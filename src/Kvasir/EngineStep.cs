@@ -125,7 +125,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         var imbalance = EndRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
         try
         {
-            pass.Cache.Prefixes.Clear();
+            prefixes.Clear();
             pass.Shared.Trim();
             pass.Cache.Pool.Trim();
             pass.Cache.Pool.Verify();

@@ -136,10 +136,11 @@ public sealed class EngineFaultTest : IDisposable
     public void NothingThatWasComputedBeforeOutlastsAFaultOfTheSharedPass()
     {
         using var engine = new Engine(_model, Exact with { PrefixCache = true });
-        var first = Generation.Run(engine, Prompt(100), Options(0));
-        Assert.True(engine.Prefixes.Tokens > 0);
+        var pin = new PrefixPin();
+        var first = Generation.RunAll(engine, [new Sequence(Prompt(100), Options(0)) { Pin = pin }])[0];
+        Assert.True(engine.Prefixes.Tokens > 0 && pin.TokenCount > 0);
         Break(engine, static _ => { });
-        Assert.Equal((0L, 0L), (engine.Prefixes.Tokens, engine.KvBytesInUse));
+        Assert.Equal((0L, 0L, true), (engine.Prefixes.Tokens, engine.KvBytesInUse, pin.IsReleased));
         Generation.Run(engine, Prompt(100), Options(0)).AssertEquals(first, 0, "computed again");
     }
 

@@ -99,7 +99,7 @@ internal sealed partial class AnswerPath(
             await SubmitMoreAsync(answer).ConfigureAwait(false);
             // A stream that need not wait can say in its headers what was there of its prompt; no token comes before that is known.
             if (frames is not null)
-                await Task.WhenAny(answer.Started, Task.Delay(HeaderPatience, context.RequestAborted)).ConfigureAwait(false);
+                await Task.WhenAny(answer.Started, Task.Delay(HeaderPatience, watch.Clock, context.RequestAborted)).ConfigureAwait(false);
             AnswerHeaders.Write(context.Response, answer);
             return answer;
         }

@@ -13,9 +13,7 @@ internal sealed class PinnedPrompts(ServedModels models, TimeProvider clock)
     {
         lock (_lock)
         {
-            // Those of a model that was taken out of memory went with it; an engine that rests has not looked at the time.
-            var (served, now) = (models.InMemory, clock.GetUtcNow());
-            _all.RemoveAll(pinned => pinned.Pin.IsReleased || pinned.Pin.Until <= now || !served.Contains(pinned.Model));
+            DropGone();
             return [.. _all.Where(pinned => pinned.Tenant == tenant)];
         }
     }
@@ -23,14 +21,21 @@ internal sealed class PinnedPrompts(ServedModels models, TimeProvider clock)
     /// <summary>False when there are as many as may be.</summary>
     public bool TryAdd(PinnedPrompt pinned)
     {
-        Of(pinned.Tenant);
         lock (_lock)
         {
+            DropGone();
             if (_all.Count >= MostPins)
                 return false;
             _all.Add(pinned);
             return true;
         }
+    }
+
+    // Those of a model that was taken out of memory went with it; an engine that rests has not looked at the time.
+    private void DropGone()
+    {
+        var (served, now) = (models.InMemory, clock.GetUtcNow());
+        _all.RemoveAll(pinned => pinned.Pin.IsReleased || pinned.Pin.Until <= now || !served.Contains(pinned.Model));
     }
 }
 

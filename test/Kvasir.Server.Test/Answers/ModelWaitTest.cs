@@ -21,7 +21,7 @@ public sealed class ModelWaitTest : IDisposable
         await using var server = await _models.StartAsync(clock);
         var turn = await HoldAsync(server);
         using var asked = await PostAsync(server, "/v1/completions", $"{{\"model\":\"one\",{Text}}}");
-        await AdvanceUntilAsync(clock, asked, ": kvasir\n\n\r\nb\r\n: loading\n\n\r\nb\r\n: loading\n\n");
+        await asked.AdvanceUntilAsync(clock, TimeSpan.FromSeconds(10), ": kvasir\n\n\r\nb\r\n: loading\n\n\r\nb\r\n: loading\n\n");
         turn.Release();
         Assert.True(await asked.ReadUntilAsync("[DONE]"));
         Assert.Matches("\"load_ms\":[1-9][0-9]{4,5}[,.]", asked.Received);
@@ -42,7 +42,7 @@ public sealed class ModelWaitTest : IDisposable
         await using var server = await _models.StartAsync(clock, configure: static options => options.JsonKeepAliveSeconds = 10);
         var turn = await HoldAsync(server);
         using var asked = await PostAsync(server, path, $"{{\"model\":\"bad\",{body}}}");
-        await AdvanceUntilAsync(clock, asked, "200 OK");
+        await asked.AdvanceUntilAsync(clock, TimeSpan.FromSeconds(10), "200 OK");
         turn.Release();
         Assert.True(await asked.ReadUntilAsync("\r\n0\r\n\r\n"));
         Assert.Contains(first, asked.Received);
@@ -70,13 +70,5 @@ public sealed class ModelWaitTest : IDisposable
         var asked = new RawConnection(server.Address);
         await asked.PostAsync(path, body);
         return asked;
-    }
-
-    private static async Task AdvanceUntilAsync(FakeTimeProvider clock, RawConnection asked, string text)
-    {
-        var seen = asked.ReadUntilAsync(text);
-        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
-            clock.Advance(TimeSpan.FromSeconds(10));
-        Assert.True(await seen);
     }
 }

@@ -20,15 +20,9 @@ public sealed class SilenceTest
         Assert.True(await first.ReadUntilAsync("delta"));
         using var second = new RawConnection(server.Address);
         await second.PostAsync("/v1/chat/completions", Endless);
-        Assert.True(await second.ReadUntilAsync(": kvasir\n\n"));
+        await second.AdvanceUntilAsync(clock, TimeSpan.FromMilliseconds(50), ": kvasir\n\n");
         for (var ping = 1; ping <= 2; ping++)
-        {
-            var seen = second.ReadUntilAsync(string.Concat(Enumerable.Repeat("8\r\n: ping\n\n\r\n", ping)));
-            while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
-                clock.Advance(TimeSpan.FromSeconds(10));
-            Assert.True(await seen);
-        }
-
+            await second.AdvanceUntilAsync(clock, TimeSpan.FromSeconds(10), string.Concat(Enumerable.Repeat("8\r\n: ping\n\n\r\n", ping)));
         Assert.DoesNotContain("data:", second.Received);
     }
 
@@ -43,10 +37,7 @@ public sealed class SilenceTest
         Assert.True(await first.ReadUntilAsync("delta"));
         using var second = new RawConnection(server.Address);
         await second.PostAsync("/v1/completions", "{\"prompt\":\"Once upon a time\",\"max_tokens\":2,\"temperature\":0}");
-        var seen = second.ReadUntilAsync("\r\n1\r\n \r\n1\r\n \r\n");
-        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
-            clock.Advance(TimeSpan.FromSeconds(5));
-        Assert.True(await seen);
+        await second.AdvanceUntilAsync(clock, TimeSpan.FromSeconds(5), "\r\n1\r\n \r\n1\r\n \r\n");
         first.Dispose();
         Assert.True(await second.ReadUntilAsync("\"text\":\", there\""));
     }

@@ -49,7 +49,7 @@ public sealed class TurnTest : IDisposable
         using var held = await HeldEngine.HoldAsync(server);
         using var stream = new RawConnection(server.Address);
         await stream.PostAsync("/v1/chat/completions", $"{{{Messages},\"stream\":true,{Late}}}");
-        Assert.True(await stream.ReadUntilAsync(": kvasir"));
+        await stream.AdvanceUntilAsync(clock, TimeSpan.FromMilliseconds(5), ": kvasir");
         clock.Advance(TimeSpan.FromSeconds(1));
         held.Release();
         Assert.True(await stream.ReadUntilAsync("data: [DONE]"));

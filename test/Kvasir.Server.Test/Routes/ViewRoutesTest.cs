@@ -101,10 +101,7 @@ public sealed class ViewRoutesTest : IDisposable
         Assert.True(await events.ReadUntilAsync("event: figures\ndata: {"));
         (await server.PostAsync("/v1/completions", "{\"prompt\":\"Once upon a time\",\"max_tokens\":4,\"ignore_eos\":true}")).Dispose();
         await PrometheusSamples.UntilAsync(server, static all => all.Sum("kvasir_requests_finished_total") == 1);
-        var seen = events.ReadUntilAsync("\"decode_rows\":3");
-        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
-            clock.Advance(TimeSpan.FromSeconds(1));
-        Assert.True(await seen);
+        await events.AdvanceUntilAsync(clock, TimeSpan.FromSeconds(1), "\"decode_rows\":3");
         Assert.True(await events.ReadUntilAsync("\"slots\":[]}\n\n"));
         var last = events.Received[events.Received.LastIndexOf("data: {", StringComparison.Ordinal)..];
         using var json = JsonDocument.Parse(last[6..last.IndexOf('\n', StringComparison.Ordinal)]);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Sockets;
 using System.Text;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Kvasir.Server.Test.Support;
 
@@ -24,6 +25,15 @@ internal sealed class RawConnection : IDisposable
         string.Create(CultureInfo.InvariantCulture, $"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Encoding.UTF8.GetByteCount(body)}\r\n\r\n{body}"));
 
     public async Task SendAsync(string text) => await _socket.SendAsync(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Lets time go on in steps until the text has come; fails if the end comes first.</summary>
+    public async Task AdvanceUntilAsync(FakeTimeProvider clock, TimeSpan step, string text)
+    {
+        var seen = ReadUntilAsync(text);
+        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
+            clock.Advance(step);
+        Assert.True(await seen, $"'{text}' is not in '{Received}'");
+    }
 
     /// <summary>Reads until the text has come, or the end.</summary>
     /// <returns>Whether it has come.</returns>

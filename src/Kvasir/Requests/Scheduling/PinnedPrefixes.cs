@@ -52,6 +52,14 @@ internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProv
         }
     }
 
+    /// <summary>Lets all go.</summary>
+    public void Clear()
+    {
+        foreach (var pin in _pins)
+            pin.Release();
+        Sweep();
+    }
+
     private KvasirException Refusal(int tokens, long bytes, long left) => new(
         KvasirError.KvMemoryExceeded,
         $"to pin the prompt of {MessageText.Count(tokens, "token")} takes {bytes} bytes, and of the {mostBytes} that may be pinned {left} are left");

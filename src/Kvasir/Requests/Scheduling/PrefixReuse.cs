@@ -82,6 +82,13 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     /// <summary>Lets pins go whose time is over.</summary>
     public void Sweep() => pinned.Sweep();
 
+    /// <summary>Forgets all rows that no sequence has, pinned ones too.</summary>
+    public void Clear()
+    {
+        pinned.Clear();
+        cache.Prefixes.Clear();
+    }
+
     /// <summary>
     /// Before rows are dropped of prompts that are over: whoever drops rows needs the columns no longer, and what stays is copied out of pages that the cache
     /// has.
