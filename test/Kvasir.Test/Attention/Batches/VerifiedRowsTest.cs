@@ -24,9 +24,10 @@ public sealed class VerifiedRowsTest
     [MemberData(nameof(Policies))]
     public void CandidatesEqualDecodeStepsBitForBitUnderAPolicyThatChooses(string policy)
     {
-        // Dense layers are read together, which rounds otherwise: the only layer here is none of them.
+        // Dense layers are read together, which rounds otherwise: the only layer here is none of them. A decode step over bytes rounds queries and weights
+        // to 16 bits, candidates do not: of 150 seeds the largest difference was 4e-5 in the median and 9e-5 at most, and a wrong row is 1e-2.
         foreach (var kv in new[] { KvFormat.F32, KvFormat.BF16, KvFormat.Q8 })
-            AssertEqual(policy, kv, window: null, policy != "dense" ? 0 : kv == KvFormat.F32 ? 2e-6 : 1e-4);
+            AssertEqual(policy, kv, window: null, policy != "dense" ? 0 : kv == KvFormat.Q8 ? 4e-4 : 2e-6);
     }
 
     // In pages of a common range a row that was taken back leaves the range that it needed.
