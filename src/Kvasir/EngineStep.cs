@@ -55,6 +55,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     {
         var start = time.GetTimestamp();
         prefixes.Sweep();
+        pass.Shared.Sweep();
         scheduler.Next(pass.Batch);
         var computes = pass.Batch.RowCount > 0;
         var isComplete = computes && pass.TryRun();
@@ -90,8 +91,6 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
             draw.TellHidden(sequence, segment);
             var finish = segment.LogitCount == 0 ? FinishReason.None : draw.TryCommit(sequence, segment, logitIndex);
             logitIndex += segment.LogitCount;
-            if (segment.LogitCount > 0)
-                sequence.LeaveShared();
             prefixes.Add(sequence, segment.EndsPrompt);
             if (finish != FinishReason.None)
                 scheduler.End(sequence, finish);

@@ -104,6 +104,7 @@ public sealed class EngineFaultTest : IDisposable
         var refusal = Assert.Throws<KvasirException>(() => other.Submit(new Sequence(prompt, Generation.Greedy(2)) { Shared = shared }));
         Assert.Contains("another engine's memory", refusal.Message, StringComparison.Ordinal);
         shared.Release();
+        engine.Step();
         Assert.Equal(0, engine.KvBytesInUse);
     }
 
@@ -142,6 +143,23 @@ public sealed class EngineFaultTest : IDisposable
         Break(engine, static _ => { });
         Assert.Equal((0L, 0L, true), (engine.Prefixes.Tokens, engine.KvBytesInUse, pin.IsReleased));
         Generation.Run(engine, Prompt(100), Options(0)).AssertEquals(first, 0, "computed again");
+    }
+
+    [Fact]
+    public void ASharedPromptIsComputedAndKeptAgainAfterAFaultOfTheSharedPass()
+    {
+        using var engine = new Engine(_model, Exact);
+        var shared = new SharedPrompt(Prompt(100).AsSpan(0, 64));
+        var first = Generation.Run(engine, Prompt(100), Options(0), shared);
+        Assert.Equal(64, shared.RowCount);
+        Break(engine, static _ => { });
+        Assert.Equal((0, 0L), (shared.RowCount, engine.KvBytesInUse));
+        var again = Generation.Run(engine, Prompt(100), Options(0), shared);
+        again.AssertEquals(first, 0, "computed again");
+        Assert.Equal((0, 64), (again.Sequence.CachedTokens, shared.RowCount));
+        shared.Release();
+        engine.Step();
+        Assert.Equal(0, engine.KvBytesInUse);
     }
 
     // A page is free that its owner gives back once more: everybody is told nevertheless, who waits too.

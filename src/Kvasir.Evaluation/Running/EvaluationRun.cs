@@ -145,8 +145,11 @@ public sealed class EvaluationRun : IDisposable
                     yield return result;
             }
 
-            if (!keepsPrompts)
-                samples.Release();
+            if (keepsPrompts)
+                continue;
+            samples.Release();
+            // That gives the memory back, and has nothing to compute.
+            _engine.Step();
         }
     }
 

@@ -88,7 +88,7 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
     protected EvaluatedSample Result(PlannedSample planned, BatchProtocol turn, TimedSequence timed, double score)
     {
         var reads = DecodeReads.Of(Engine, timed.Sequence, turn.Policy);
-        var part = timed.Sequence.ReusedCount > 0 ? Part(planned) : null;
+        var part = timed.Sequence.CachedTokens > 0 ? Part(planned) : null;
         return new EvaluatedSample
         {
             Task = place.Task,

@@ -86,7 +86,7 @@ public sealed class TimedSequence(Sequence sequence)
         get
         {
             var isThrough = Sequence.Finish != FinishReason.None || Sequence.CachedCount > Sequence.PromptCount;
-            return Math.Max(0, (isThrough ? Sequence.PromptCount : Sequence.CachedCount) - Sequence.ReusedCount - _promptRows);
+            return Math.Max(0, (isThrough ? Sequence.PromptCount : Sequence.CachedCount) - Sequence.CachedTokens - _promptRows);
         }
     }
 }

@@ -6,11 +6,11 @@ namespace Kvasir.Attention;
 /// <summary>What the indexes of several sequences under one policy share, and how many of them use it.</summary>
 /// <param name="owner">Told when nobody uses it any more.</param>
 /// <param name="rows">Of which it is an index; null for what all sequences share.</param>
-internal sealed class SharedIndex(SharedIndexes owner, string policy, SharedRows? rows, IDisposable? value, long bytes) : IDisposable
+internal sealed class SharedIndex(SharedIndexes owner, string policy, PrefixPath? rows, IDisposable? value, long bytes) : IDisposable
 {
     public string Policy => policy;
 
-    public SharedRows? Rows => rows;
+    public PrefixPath? Rows => rows;
 
     /// <summary>Null when there is nothing to share.</summary>
     public IDisposable? Value => value;

@@ -17,7 +17,7 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
 
     /// <summary>Bytes that a sequence under the policy adds: none when they are there.</summary>
     /// <param name="rows">What it begins with in common with others; null for nothing.</param>
-    public long BytesMissing(AttentionPolicy policy, SharedRows? rows)
+    public long BytesMissing(AttentionPolicy policy, PrefixPath? rows)
     {
         var (bytes, prefixBytes) = (policy.SharedIndexBytes(shape), rows is null ? 0 : policy.PrefixBytesAt(shape, rows.RowCount));
         return (bytes > 0 && Find(policy, null) is null ? bytes : 0) + (prefixBytes > 0 && Find(policy, rows) is null ? prefixBytes : 0);
@@ -28,7 +28,7 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
 
     /// <summary>The index of rows that several sequences begin with, made when it is not there. Null when there is no memory for it.</summary>
     /// <param name="shared">What sequences under the policy share.</param>
-    public SharedIndex? TryTake(AttentionPolicy policy, SharedRows rows, SharedIndex shared) =>
+    public SharedIndex? TryTake(AttentionPolicy policy, PrefixPath rows, SharedIndex shared) =>
         TryTake(policy, rows, policy.PrefixBytesAt(shape, rows.RowCount), shared);
 
     /// <summary>Gives back what nobody uses. False when there is nothing.</summary>
@@ -46,10 +46,17 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
         return isAny;
     }
 
+    /// <summary>Gives back indexes of rows that nobody keeps any longer.</summary>
+    public void Sweep()
+    {
+        for (var i = _indexes.Count - 1; i >= 0; i--)
+            DropIdle(_indexes[i]);
+    }
+
     /// <summary>Gives back an index that nobody uses, if nobody can: its rows are gone, or it is not complete.</summary>
     public void DropIdle(SharedIndex index)
     {
-        if (index is { UseCount: 0, Rows: { } rows } && (rows.RowCount == 0 || !index.IsComplete))
+        if (index is { UseCount: 0, Rows: { } rows } && !(rows.IsEntered && index.IsComplete))
             Drop(index);
     }
 
@@ -59,26 +66,15 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
             Drop(_indexes[i]);
     }
 
-    private void DropReleased(SharedRows rows)
-    {
-        for (var i = _indexes.Count - 1; i >= 0; i--)
-        {
-            if (_indexes[i].Rows == rows)
-                DropIdle(_indexes[i]);
-        }
-    }
-
     private void Drop(SharedIndex index)
     {
         if (!_indexes.Remove(index))
             return;
-        if (index.Rows is { } rows)
-            rows.Released -= DropReleased;
         index.Dispose();
         pool.Memory.Give(MemoryUse.Indexes, index.Bytes);
     }
 
-    private SharedIndex? TryTake(AttentionPolicy policy, SharedRows? rows, long bytes, SharedIndex? shared)
+    private SharedIndex? TryTake(AttentionPolicy policy, PrefixPath? rows, long bytes, SharedIndex? shared)
     {
         if (Find(policy, rows) is { } found)
             return found;
@@ -91,8 +87,6 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
             if (value is null)
                 return made;
             _indexes.Add(made);
-            if (rows is not null)
-                rows.Released += DropReleased;
             return made;
         }
         catch
@@ -102,7 +96,7 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
         }
     }
 
-    private SharedIndex? Find(AttentionPolicy policy, SharedRows? rows)
+    private SharedIndex? Find(AttentionPolicy policy, PrefixPath? rows)
     {
         if (_indexes.Count == 0)
             return null;

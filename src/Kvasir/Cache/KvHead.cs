@@ -135,15 +135,6 @@ public sealed class KvHead
         return new KvHead(_pool, _table.First(PagesFor(rowCount))) { RowCount = rowCount, NextPosition = rowCount };
     }
 
-    /// <summary>Begins with rows that others have, by reference; this one is empty.</summary>
-    /// <param name="pages">Of those rows; each gets an owner more.</param>
-    internal void Adopt(ReadOnlySpan<int> pages, int rowCount)
-    {
-        Invariant.Holds(_table.Count == 0 && pages.Length == PagesFor(rowCount));
-        _table.Adopt(pages);
-        (RowCount, NextPosition) = (rowCount, rowCount);
-    }
-
     /// <summary>Goes on with a page of rows that others have, by reference; it has whole pages and no other.</summary>
     internal void Adopt(int page)
     {

@@ -146,7 +146,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
                 continue;
             _idleCount++;
             AddLeaf(column);
-            if (isFaulty && i >= path.FoundCount && column.IsIdleLeaf)
+            if (((isFaulty && i >= path.FoundCount) || !path.StaysIdle) && column.IsIdleLeaf)
                 Remove(column);
         }
 
@@ -252,7 +252,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
 
     private void Grow(PrefixPath path)
     {
-        if (path.Count < path.Capacity)
+        if (path.Count < path.Capacity || !path.IsOpen)
             return;
         path.Reserve(2 * path.Count + 1);
         _awaited += path.Capacity - path.Count;

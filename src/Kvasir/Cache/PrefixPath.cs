@@ -13,8 +13,15 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     private int _nameCount = 1;
     private PrefixColumn[] _columns = [];
     private int _promptColumns;
+    private bool _isOpen;
 
     public ColumnName Root => root;
+
+    /// <summary>Rows from the first that it takes and leaves at most.</summary>
+    public int MostRows { get; init; } = int.MaxValue;
+
+    /// <summary>Whether columns stay that it was the last to have, until others need the memory.</summary>
+    public bool StaysIdle { get; init; } = true;
 
     /// <summary>Columns that it has: the first ones of its tokens.</summary>
     public ReadOnlySpan<PrefixColumn> Columns => _columns.AsSpan(0, Count);
@@ -46,23 +53,26 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public bool IsPinned { get; set; }
 
     /// <summary>Whether columns are added as they fill.</summary>
-    public bool IsOpen { get; private set; }
+    public bool IsOpen => _isOpen && RowCount + Rows <= MostRows;
 
     /// <summary>The first token at which it left everything that the tree had when it came; null where it did not, or where nothing follows.</summary>
     public int? DivergedAt { get; set; }
 
     /// <inheritdoc cref="PrefixCache.Enter"/>
-    public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) => cache.Enter(this, tokens, mostRows, maxRows);
+    public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) =>
+        cache.Enter(this, tokens, Math.Min(mostRows, MostRows), Math.Min(maxRows, MostRows));
 
-    /// <summary>Another that has the same columns, until it leaves.</summary>
-    /// <param name="tokens">Of these columns, or more.</param>
+    /// <summary>Another that has the same columns, or the first of them, until it leaves.</summary>
+    /// <param name="tokens">Of these columns.</param>
     public PrefixPath Copy(ReadOnlySpan<int> tokens)
     {
-        var copy = new PrefixPath(cache, root);
-        copy.Enter(tokens[..RowCount], RowCount, RowCount);
-        copy.Close();
+        var copy = new PrefixPath(cache, root) { MostRows = tokens.Length / Rows * Rows, StaysIdle = StaysIdle };
+        copy.Enter(tokens, copy.MostRows, copy.MostRows);
         return copy;
     }
+
+    /// <summary>Whether it is a way through this tree.</summary>
+    public bool IsIn(PrefixCache other) => cache == other;
 
     /// <inheritdoc cref="PrefixCache.CountHits"/>
     public void CountHits(int tokens, bool isAgain) => cache.CountHits(tokens, isAgain);
@@ -71,10 +81,10 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public void CountMisses(int tokens) => cache.CountMisses(tokens);
 
     /// <inheritdoc cref="PrefixCache.Add"/>
-    public void Add(SequenceCache rows, ReadOnlySpan<int> tokens, int rowCount) => cache.Add(this, rows, tokens, rowCount);
+    public void Add(SequenceCache rows, ReadOnlySpan<int> tokens, int rowCount) => cache.Add(this, rows, tokens, Math.Min(rowCount, MostRows));
 
     /// <inheritdoc cref="PrefixCache.TakeMore"/>
-    public void TakeMore(ReadOnlySpan<int> tokens, int mostRows) => cache.TakeMore(this, tokens, mostRows);
+    public void TakeMore(ReadOnlySpan<int> tokens, int mostRows) => cache.TakeMore(this, tokens, Math.Min(mostRows, MostRows));
 
     /// <inheritdoc cref="PrefixCache.Leave"/>
     public void Leave(bool isFaulty = false) => cache.Leave(this, isFaulty);
@@ -90,10 +100,10 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>Computes the names of all full columns of these tokens.</summary>
     public void NameAll(ReadOnlySpan<int> tokens)
     {
-        _promptColumns = tokens.Length / Rows;
+        _promptColumns = Math.Min(tokens.Length, MostRows) / Rows;
         Reserve(_promptColumns);
-        if (tokens.Length >= Rows)
-            Name(tokens.Length / Rows - 1, tokens);
+        if (_promptColumns > 0)
+            Name(_promptColumns - 1, tokens);
     }
 
     /// <summary>Makes room for so many columns.</summary>
@@ -113,7 +123,7 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
         return _names[column + 1];
     }
 
-    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, IsOpen, DivergedAt) = (start, 0, 0, true, null);
+    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, _isOpen, DivergedAt) = (start, 0, 0, true, null);
 
     public void Append(PrefixColumn column) => _columns[Count++] = column;
 
@@ -125,11 +135,11 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     }
 
     /// <summary>Adds no more columns.</summary>
-    public void Close() => IsOpen = false;
+    public void Close() => _isOpen = false;
 
     public void End()
     {
         Array.Clear(_columns, 0, Count);
-        (Start, Count, FoundCount, IsOpen, IsPinned) = (null, 0, 0, false, false);
+        (Start, Count, FoundCount, _isOpen, IsPinned) = (null, 0, 0, false, false);
     }
 }

@@ -97,18 +97,6 @@ public sealed class SequenceCache
         return true;
     }
 
-    /// <summary>The first rows, for others to begin with.</summary>
-    internal SharedRows Share(int rowCount) => new(_pool, _heads, rowCount);
-
-    /// <summary>Begins with rows of another sequence of the same pool; this one is empty.</summary>
-    internal void Adopt(SharedRows shared)
-    {
-        Invariant.Holds(shared.Pool == _pool && shared.RowCount <= MaxRows);
-        for (var i = 0; i < _heads.Length; i++)
-            _heads[i].Adopt(shared.Pages(i), shared.RowCount);
-        ReservedRows = shared.RowCount;
-    }
-
     /// <summary>Goes on with columns of the prefix cache; it has whole pages and no other.</summary>
     internal void Adopt(ReadOnlySpan<PrefixColumn> columns)
     {

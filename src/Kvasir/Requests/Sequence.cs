@@ -39,7 +39,6 @@ public sealed class Sequence
     private int _submitted;
     private int _publishedCount;
     private int _finish;
-    private bool _leftShared;
     private bool _gaveBack;
 
     /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
@@ -77,9 +76,6 @@ public sealed class Sequence
 
     /// <summary>Tokens whose keys and values the cache holds. Progress of a prefill, from any thread.</summary>
     public int CachedCount => Attention?.RowCount ?? 0;
-
-    /// <summary>Rows of <see cref="Shared"/> that it found there when it began, and did not compute.</summary>
-    public int ReusedCount => Attention?.ReusedCount ?? 0;
 
     /// <summary>Tokens of the prompt whose rows were there, and that it did not compute.</summary>
     public int CachedTokens { get; private set; }
@@ -333,24 +329,9 @@ public sealed class Sequence
     /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
     internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
 
-    /// <summary>
-    /// Leaves the rows that it has in common with others to them, once, if it computed them itself and nothing is wrong with them: behind the prompt's logits,
-    /// and before any of them is dropped.
-    /// </summary>
-    internal void LeaveShared()
-    {
-        if (_leftShared || Shared is null || Fault is not null || CachedCount < Shared.TokenCount)
-            return;
-        _leftShared = true;
-        if (ReusedCount == 0)
-            Shared.Keep(Attention!.Cache!);
-    }
-
     /// <summary>Gives everything back, and says how it ended even where that fails. A fault of its own outweighs every other end.</summary>
     internal void End(FinishReason reason, KvasirException? failure = null)
     {
-        if (reason != FinishReason.Failed)
-            LeaveShared();
         try
         {
             Release();

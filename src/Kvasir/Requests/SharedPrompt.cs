@@ -3,9 +3,11 @@ using Kvasir.Cache;
 namespace Kvasir;
 
 /// <summary>
-/// The beginning of a prompt whose keys and values are computed once: the first sequence leaves them here when its prompt is computed, and whoever begins after
-/// it, any number side by side, reads the same pages and computes only what is behind them. A sequence that begins before they are here computes its own, and
-/// so does one whose policy observes more than the rest of its prompt. They take KV memory, once, as long as they are kept. For one engine, and its thread.
+/// The beginning of a prompt whose keys and values are computed once: the first sequence leaves them in the prefix cache, where they are pinned, and whoever
+/// begins after it, any number side by side, reads the same pages and computes only what is behind them. What a policy observes of a prompt, and what tells the
+/// first token, each computes itself. They take KV memory, once, until they are released. An engine without <see cref="EngineOptions.PrefixCache"/> keeps these
+/// rows alone, for sequences that were given this very object. With one they are found by their tokens as others are: within a
+/// <see cref="GenerationOptions.Tenant"/>. For one engine.
 /// </summary>
 public sealed class SharedPrompt
 {
@@ -13,7 +15,9 @@ public sealed class SharedPrompt
     public const int UnitTokens = PagePool.PageTokens;
 
     private readonly int[] _tokens;
-    private SharedRows? _rows;
+    private readonly Lock _lock = new();
+    private volatile PrefixPin _pin = new();
+    private bool _isReleased;
 
     /// <param name="tokens">At least one, in whole units: what a page is rounded to does not depend on who wrote it then, and no page is copied.</param>
     public SharedPrompt(ReadOnlySpan<int> tokens)
@@ -26,27 +30,41 @@ public sealed class SharedPrompt
     public int TokenCount => _tokens.Length;
 
     /// <summary>Rows that are kept here now: all or none.</summary>
-    public int RowCount => _rows?.RowCount ?? 0;
+    public int RowCount => _pin.TokenCount;
 
-    /// <summary>The rows, which are here.</summary>
-    internal SharedRows Rows => _rows!;
+    /// <summary>No other's.</summary>
+    internal string Name { get; } = $"shared {Guid.NewGuid()}";
 
-    /// <summary>Keeps the rows no longer. Sequences that use them go on; the memory comes back with the last of them.</summary>
+    /// <summary>Where the rows are kept; null where they are not.</summary>
+    internal PrefixPath? Path => _pin.Path;
+
+    /// <summary>
+    /// Keeps the rows no longer, from the engine's next step on. Sequences that use them go on; the memory comes back with the last of them. For any thread.
+    /// </summary>
     public void Release()
     {
-        _rows?.Release();
-        _rows = null;
+        lock (_lock)
+        {
+            _isReleased = true;
+            _pin.Release();
+        }
     }
 
     /// <summary>Whether rows are here that lie in another engine's memory.</summary>
-    internal bool IsElsewhere(KvCache cache) => _rows is not null && _rows.Pool != cache.Pool;
+    internal bool IsElsewhere(KvCache cache) => Path is { } path && !path.IsIn(cache.Prefixes);
 
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);
 
-    /// <summary>Whether rows are here that a sequence can use: what its policy observes it computes itself, and what tells the first token.</summary>
-    internal bool HasRowsFor(Sequence sequence) =>
-        _rows is not null && sequence.PrefillCount - TokenCount >= Math.Max(1, sequence.Attention!.ObservedPromptRows);
-
-    /// <summary>Keeps the first rows of a sequence, unless some are here.</summary>
-    internal void Keep(SequenceCache cache) => _rows ??= cache.Share(TokenCount);
+    /// <summary>What is to keep the rows; null where they are kept, or nobody wants them any more. What an engine let go after a fault is kept anew.</summary>
+    internal PrefixPin? FreePin()
+    {
+        if (Path is not null)
+            return null;
+        lock (_lock)
+        {
+            if (_isReleased)
+                return null;
+            return _pin.IsReleased ? _pin = new PrefixPin() : _pin;
+        }
+    }
 }

@@ -63,7 +63,7 @@ public sealed class PrefixIndexesTest : IDisposable
         Assert.InRange(_counted.RowsBuilt - before, single, single + (2 * 4 * 4));
         for (var question = 0; question < 3; question++)
         {
-            Assert.Equal(SharedTokens, sequences[question].ReusedCount);
+            Assert.Equal(SharedTokens, sequences[question].CachedTokens);
             answers[question].AssertEquals(alone[question], 1e-3, $"question {question}");
         }
 
@@ -116,7 +116,7 @@ public sealed class PrefixIndexesTest : IDisposable
                 question.Cancel();
             while (engine.Step())
                 engine.Verify();
-            Assert.Equal(SharedTokens, question.ReusedCount);
+            Assert.Equal(SharedTokens, question.CachedTokens);
             shared.Release();
             AssertBalanced(engine, 1);
             shared = Compute(engine);
@@ -137,6 +137,7 @@ public sealed class PrefixIndexesTest : IDisposable
         Generation.RunAll(engine, [(Prompt(0), Generation.Greedy(60)), (Prompt(1), Generation.Greedy(60))])[0].AssertEquals(alone, 1e-3, "in its place");
         Assert.Equal((0, SharedTokens), (engine.Memory.IndexBytes, shared.RowCount));
         shared.Release();
+        engine.Step();
         Assert.Equal(0, engine.KvBytesInUse);
     }
 
@@ -148,6 +149,7 @@ public sealed class PrefixIndexesTest : IDisposable
     // Nothing is left but the planes of so many policies.
     private void AssertBalanced(Engine engine, int policies)
     {
+        engine.Step();
         engine.Verify();
         Assert.Equal((0, policies * _counted.SharedIndexBytes(_model.Config.Attention)), (engine.KvBytesInUse, engine.Memory.IndexBytes));
     }

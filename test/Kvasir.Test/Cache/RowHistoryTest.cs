@@ -38,7 +38,7 @@ public sealed class RowHistoryTest
     private static void Play(KvFormat type, (Act Act, int Who, int Rows)[] acts)
     {
         using var cache = new KvCache(type, 1, Heads, Dim, 60 * type.Page(Dim, PagePool.PageTokens).Bytes);
-        var (sequences, shared) = (new History[4], new List<(SharedRows Rows, Row[][] Expected)>());
+        var (sequences, shared) = (new History[4], new List<(HeldColumns Rows, Row[][] Expected)>());
         for (var i = 0; i < sequences.Length; i++)
             sequences[i] = new History(cache);
         foreach (var (act, who, rows) in acts)
@@ -50,7 +50,7 @@ public sealed class RowHistoryTest
                 case Act.Truncate: sequence.Truncate(rows); break;
                 case Act.Drop: sequence.Drop(rows); break;
                 case Act.Close: sequences[who] = sequence.Reopened(cache); break;
-                case Act.Share when sequence.IsWhole && sequence.Count > 0: shared.Add(sequence.Share(Math.Max(1, rows % sequence.Count))); break;
+                case Act.Share when sequence.IsWhole && sequence.Count >= PagePool.PageTokens: shared.Add(sequence.Share(1 + (rows % (sequence.Count / PagePool.PageTokens)))); break;
                 case Act.Adopt when shared.Count > 0 && sequence.Count == 0: sequence.Adopt(shared[rows % shared.Count]); break;
                 case Act.Release when shared.Count > 0:
                     shared[rows % shared.Count].Rows.Release();
@@ -71,7 +71,7 @@ public sealed class RowHistoryTest
         Assert.Equal((0, 0L), (cache.Pool.PagesInUse, cache.Pool.OwnerCount));
     }
 
-    private static void RequireEachPageCountedOnce(PagePool pool, History[] sequences, List<(SharedRows Rows, Row[][] Expected)> shared)
+    private static void RequireEachPageCountedOnce(PagePool pool, History[] sequences, List<(HeldColumns Rows, Row[][] Expected)> shared)
     {
         var pages = new List<int>();
         for (var head = 0; head < Heads; head++)
@@ -154,12 +154,13 @@ public sealed class RowHistoryTest
             }
         }
 
-        public (SharedRows Rows, Row[][] Expected) Share(int rows) => (_rows.Share(rows), [.. _expected.Select(head => head[..rows].ToArray())]);
+        public (HeldColumns Rows, Row[][] Expected) Share(int columns) =>
+            (new HeldColumns(_rows, 1, columns), [.. _expected.Select(head => head[..(columns * PagePool.PageTokens)].ToArray())]);
 
-        public void Adopt((SharedRows Rows, Row[][] Expected) shared)
+        public void Adopt((HeldColumns Rows, Row[][] Expected) shared)
         {
             _rows.Truncate(0);
-            _rows.Adopt(shared.Rows);
+            _rows.Adopt(shared.Rows.Columns);
             for (var head = 0; head < Heads; head++)
                 _expected[head].AddRange(shared.Expected[head]);
             Count = shared.Rows.RowCount;

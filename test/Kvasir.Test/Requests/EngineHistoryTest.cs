@@ -81,6 +81,7 @@ public sealed class EngineHistoryTest : IDisposable
         foreach (var sequence in told)
             Check(sequence);
         shared.Release();
+        engine.Step();
         engine.Verify();
         Assert.Equal((0L, 0, 0), (engine.KvBytesInUse, engine.RunningCount, engine.WaitingCount));
     }
@@ -120,7 +121,7 @@ public sealed class EngineHistoryTest : IDisposable
         if (!_gaveWay.Contains(sequence) || sequence.Options.Attention.Name == "dense")
             Assert.Equal(alone[..tokens.Length], tokens);
         Assert.True(sequence.Finish == FinishReason.Length ? tokens.Length == AnswerCount : sequence is { Finish: FinishReason.Cancelled, IsCancelled: true }, $"{sequence.Finish}");
-        _reused += sequence.ReusedCount > 0 ? 1 : 0;
+        _reused += sequence.CachedTokens > 0 ? 1 : 0;
     }
 
     private int[] Alone(int promptCount, string policy)

@@ -38,13 +38,14 @@ public sealed class SharedPromptTest : IDisposable
         foreach (var policy in Policies.Concat(Policies.Reverse()))
         {
             var (expected, actual) = (alone[policy], Run(engine, shared, policy));
-            Assert.Equal((SharedTokens, SharedTokens), (expected.Sequence.ReusedCount, actual.Sequence.ReusedCount));
+            Assert.Equal((SharedTokens, SharedTokens), (expected.Sequence.CachedTokens, actual.Sequence.CachedTokens));
             Assert.Equal(expected.Tokens, actual.Tokens);
             Assert.Equal(expected.Logprobs, actual.Logprobs);
             Assert.Equal(expected.Sequence.ReadsByLayer(), actual.Sequence.ReadsByLayer());
         }
 
         shared.Release();
+        engine.Step();
         engine.Verify();
         Assert.Equal(0, engine.KvBytesInUse);
     }
@@ -61,7 +62,7 @@ public sealed class SharedPromptTest : IDisposable
             var own = new SharedPrompt(_text.AsSpan(0, SharedTokens));
             var (expected, actual) = (Run(engine, own, policy), Run(engine, shared, policy));
             own.Release();
-            Assert.Equal((0, SharedTokens), (expected.Sequence.ReusedCount, actual.Sequence.ReusedCount));
+            Assert.Equal((0, SharedTokens), (expected.Sequence.CachedTokens, actual.Sequence.CachedTokens));
             actual.AssertEquals(expected, 1e-3, policy);
             Assert.Equal(expected.Sequence.DecodedCount, actual.Sequence.DecodedCount);
             // Tokens that are nearly as good as others may be chosen otherwise.
@@ -93,7 +94,7 @@ public sealed class SharedPromptTest : IDisposable
 
         // Each has 92 rows of its own: three pages.
         Assert.Equal(kept + (3 * PageBytes(engine, 92)), most);
-        Assert.Equal([SharedTokens, SharedTokens, SharedTokens], sequences.Select(static one => one.ReusedCount));
+        Assert.Equal([SharedTokens, SharedTokens, SharedTokens], sequences.Select(static one => one.CachedTokens));
         Assert.Equal((kept, SharedTokens), (engine.KvBytesInUse, shared.RowCount));
         foreach (var (policy, sequence) in policies.Zip(sequences))
             Assert.Equal(Run(engine, shared, policy).Tokens, Generation.Read(sequence).Tokens);
@@ -111,7 +112,7 @@ public sealed class SharedPromptTest : IDisposable
             engine.Step();
         shared.Release();
         engine.Verify();
-        Assert.Equal((0, SharedTokens), (shared.RowCount, user.ReusedCount));
+        Assert.Equal((0, SharedTokens), (shared.RowCount, user.CachedTokens));
         while (engine.Step())
             engine.Verify();
         Assert.Equal((0, 0L), (shared.RowCount, engine.KvBytesInUse));
@@ -138,39 +139,40 @@ public sealed class SharedPromptTest : IDisposable
         }
 
         Assert.True(preempted);
-        Assert.Equal([SharedTokens, SharedTokens], both.Select(static one => one.ReusedCount));
+        Assert.Equal([SharedTokens, SharedTokens], both.Select(static one => one.CachedTokens));
         var alone = Generation.Run(roomy, _text, Generation.Greedy(40));
         foreach (var one in both)
             Generation.Read(one).AssertEquals(alone, 1e-3, "preempted");
         shared.Release();
+        engine.Step();
         Assert.Equal(0, engine.KvBytesInUse);
     }
 
     [Fact]
-    public void WhoObservesMoreThanTheRestComputesItsOwn()
+    public void WhoObservesMoreThanTheRestComputesThatItself()
     {
         using var engine = new Engine(_model, Options(KvFormat.F32));
         var shared = new SharedPrompt(_text.AsSpan(0, 160));
         Compute(engine, shared);
-        Assert.Equal(0, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=41,min-context=0").Sequence.ReusedCount);
-        Assert.Equal(160, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=40,min-context=0").Sequence.ReusedCount);
+        Assert.Equal(128, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=41,min-context=0").Sequence.CachedTokens);
+        Assert.Equal(160, Run(engine, shared, "h2o:heavy=0.1,newest=0.1,observed=40,min-context=0").Sequence.CachedTokens);
         Assert.Equal(160, shared.RowCount);
         // One token is needed to tell the next.
         var whole = new SharedPrompt(_text.AsSpan(0, 192));
         Compute(engine, whole);
-        Assert.Equal(0, Generation.Run(engine, _text[..192], Generation.Greedy(2), whole).Sequence.ReusedCount);
-        Assert.Equal(192, Generation.Run(engine, _text[..193], Generation.Greedy(2), whole).Sequence.ReusedCount);
+        Assert.Equal(160, Generation.Run(engine, _text[..192], Generation.Greedy(2), whole).Sequence.CachedTokens);
+        Assert.Equal(192, Generation.Run(engine, _text[..193], Generation.Greedy(2), whole).Sequence.CachedTokens);
     }
 
     [Fact]
-    public void ACancelledSequenceLeavesThemToOthers()
+    public void RowsAreLeftAsSoonAsTheyAreComputedWhateverBecomesOfTheirSequence()
     {
         using var engine = new Engine(_model, Options(KvFormat.F32) with { BatchTokens = 140 });
         var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
         var cancelled = Sequence(shared, "dense");
         engine.Submit(cancelled);
         engine.Step();
-        Assert.Equal((0, 140), (shared.RowCount, cancelled.CachedCount));
+        Assert.Equal((SharedTokens, 140), (shared.RowCount, cancelled.CachedCount));
         cancelled.Cancel();
         engine.Step();
         Assert.Equal((FinishReason.Cancelled, SharedTokens), (cancelled.Finish, shared.RowCount));
@@ -182,6 +184,54 @@ public sealed class SharedPromptTest : IDisposable
         engine.Verify();
         Assert.Equal((SharedTokens, PageBytes(engine, SharedTokens)), (shared.RowCount, engine.KvBytesInUse));
         Assert.Equal(Run(engine, null, "dense").Tokens, Run(engine, shared, "dense").Tokens);
+    }
+
+    [Fact]
+    public void WhoBeginsTogetherComputesItOnce()
+    {
+        using var engine = new Engine(_model, Options(KvFormat.F32) with { MaxSequences = 3, BatchTokens = 64 });
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
+        Sequence[] three = [.. Enumerable.Range(0, 3).Select(_ => Sequence(shared, "dense"))];
+        var answers = Generation.RunAll(engine, three);
+        // Each has 72 tokens behind it, and 19 of the answer that are computed.
+        Assert.Equal(SharedTokens + (3 * 72), engine.Figures.PromptRows);
+        Assert.Equal([0, SharedTokens, SharedTokens], three.Select(static one => one.CachedTokens));
+        foreach (var answer in answers)
+            answer.AssertEquals(Run(engine, null, "dense"), 1e-3, "together");
+    }
+
+    // An engine that keeps nothing answers alike whatever came before: equal tokens of another object are nothing to it.
+    [Fact]
+    public void WithoutAPrefixCacheRowsAreFoundByTheObjectAndWithOneByTheirTokens()
+    {
+        foreach (var keeps in (bool[])[false, true])
+        {
+            using var engine = new Engine(_model, Options(KvFormat.F32) with { PrefixCache = keeps });
+            var (one, other) = (new SharedPrompt(_text.AsSpan(0, SharedTokens)), new SharedPrompt(_text.AsSpan(0, SharedTokens)));
+            Compute(engine, one);
+            Assert.Equal(keeps ? SharedTokens : 0, Run(engine, other, "dense").Sequence.CachedTokens);
+            Assert.Equal(keeps ? 192 : 0, Run(engine, null, "dense").Sequence.CachedTokens);
+            Assert.Equal((SharedTokens, SharedTokens), (one.RowCount, other.RowCount));
+            one.Release();
+            other.Release();
+            engine.Step();
+            engine.Verify();
+            Assert.Equal(keeps, engine.KvBytesInUse > 0);
+            Assert.Equal(engine.Prefixes.IdleBytes, engine.KvBytesInUse);
+        }
+    }
+
+    [Fact]
+    public void WhatIsReleasedIsNotKeptAgain()
+    {
+        using var engine = new Engine(_model, Options(KvFormat.F32));
+        var shared = new SharedPrompt(_text.AsSpan(0, SharedTokens));
+        var user = Sequence(shared, "dense");
+        engine.Submit(user);
+        shared.Release();
+        while (engine.Step())
+            Assert.Equal(0, shared.RowCount);
+        Assert.Equal((0, 0L), (Run(engine, shared, "dense").Sequence.CachedTokens, engine.KvBytesInUse));
     }
 
     [Fact]

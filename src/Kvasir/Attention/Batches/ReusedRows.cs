@@ -24,10 +24,10 @@ internal sealed class ReusedRows
     private int _leftRows;
     private bool _copies;
 
-    /// <param name="path">The sequence's place in the prefix cache; null for none.</param>
+    /// <param name="path">The sequence's place in the prefix cache; null for none. Where nothing stays idle, no parts are left.</param>
     public ReusedRows(AttentionPolicy policy, AttentionShape shape, PrefixPath? path)
     {
-        (_policy, _shape, _path, _name) = (policy, shape, policy.PartEnd(0) > 0 ? path : null, policy.PartName);
+        (_policy, _shape, _path, _name) = (policy, shape, path is { StaysIdle: true } && policy.PartEnd(0) > 0 ? path : null, policy.PartName);
         _slots = new int[shape.LayerCount];
         for (var layer = 0; layer < _slots.Length && _path is not null; layer++)
             _slots[layer] = HeadBytes(layer, policy.PartEnd(0)) > 0 ? _slotCount++ : -1;

@@ -20,11 +20,11 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
     /// </summary>
     public bool HasRoom(Sequence sequence, List<Sequence> running)
     {
-        var (attention, prefixRows) = (sequence.Attention!, SharedRows(sequence));
-        var reused = prefixRows?.RowCount ?? sequence.Prefix?.RowCount ?? 0;
+        var (attention, prefix) = (sequence.Attention!, SharedPath(sequence));
+        var reused = sequence.Prefix?.RowCount ?? 0;
         var rows = RowsToEnter(sequence, isAlone: running.Count == 0);
         var pages = (long)cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused));
-        var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: prefixRows is not null);
+        var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: prefix is not null);
         foreach (var other in running)
         {
             var ahead = (int)Math.Min(other.TokenCount + (long)RowsAhead, Math.Max(other.TokenCount, other.TokenLimit));
@@ -32,19 +32,19 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
             bytes += other.Attention.IndexBytesMissing(ahead);
         }
 
-        return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefixRows))
-            || (shared.Trim() && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefixRows)));
+        return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix))
+            || (shared.Trim() && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix)));
     }
 
     /// <summary>Begins. False, with nothing taken, when memory is short.</summary>
     public bool TryStart(Sequence sequence, bool isAlone)
     {
         var attention = sequence.Attention!;
-        var prefixRows = SharedRows(sequence);
+        var path = SharedPath(sequence);
         if (shared.TryTake(attention.Policy) is not { } own)
             return false;
-        var prefix = prefixRows is null ? null : shared.TryTake(attention.Policy, prefixRows, own);
-        if (prefixRows is not null && prefix is null)
+        var prefix = path is null ? null : shared.TryTake(attention.Policy, path, own);
+        if (path is not null && prefix is null)
             return false;
         // First, since a policy may fail, and then what is shared stays where it is.
         attention.MakeIndexes(own, sequence.PrefillCount, prefix);
@@ -55,10 +55,8 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
         }
 
         sequence.Enter();
-        if (prefixRows is not null)
-            opened.Adopt(prefixRows);
-        else if (sequence.Prefix is { } path)
-            opened.Adopt(path.Columns);
+        if (sequence.Prefix is { } found)
+            opened.Adopt(found.Columns);
         attention.Begin(opened, sequence.PrefillCount, opened.ReservedRows, sequence.Prefix);
         sequence.MarkFound(opened.ReservedRows);
         if (isAlone || !sequence.Ticket.StaysToItsEnd || attention.TryReserve(RowsToEnter(sequence, isAlone: false)))
@@ -75,6 +73,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared)
         return (int)Math.Min(most, sequence.TokenCount + (long)ahead);
     }
 
-    private SharedRows? SharedRows(Sequence sequence) =>
-        sequence.Shared is { } prompt && !prompt.IsElsewhere(cache) && prompt.HasRowsFor(sequence) ? prompt.Rows : null;
+    // Where the rows are kept that it shares with others, if it has all of them: then it shares their index too.
+    private static PrefixPath? SharedPath(Sequence sequence) =>
+        sequence is { Shared.Path: { Count: > 0 } kept, Prefix: { } own } && own.Count >= kept.Count && own.Columns[kept.Count - 1] == kept.Tip ? kept : null;
 }

@@ -21,12 +21,23 @@ internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProv
             throw Refusal(promptTokens, columns * cache.ColumnBytes, mostBytes);
     }
 
+    /// <summary>
+    /// Keeps the prompt that a sequence shares with others, as soon as it has all columns of it. It is held to no bound: its owner has chosen it.
+    /// </summary>
+    public void TakeShared(Sequence sequence)
+    {
+        if (sequence is not { Shared: { } shared, Prefix: { IsEntered: true } own, Fault: null } || own.RowCount < shared.TokenCount)
+            return;
+        if (shared.FreePin() is { } pin)
+            Hold(pin, own.Copy(sequence.Tokens[..shared.TokenCount]));
+    }
+
     /// <summary>Lets a pin keep the columns that a sequence has by now, if they fit; the sequence fails if they do not.</summary>
     public void Take(Sequence sequence)
     {
-        if (sequence.Pin is not { Path: null, IsReleased: false } pin || sequence.Prefix is not { IsEntered: true } own || sequence.Fault is not null)
+        if (sequence is not { Pin: { Path: null, IsReleased: false } pin, Prefix: { IsEntered: true } own, Fault: null })
             return;
-        var path = own.Copy(sequence.Tokens);
+        var path = own.Copy(sequence.Tokens[..own.RowCount]);
         var (bytes, left) = (cache.BytesToPin(path), mostBytes - cache.PinnedBytes);
         if (bytes > left)
         {
@@ -36,8 +47,7 @@ internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProv
         }
 
         cache.Pin(path);
-        pin.Hold(path, time);
-        _pins.Add(pin);
+        Hold(pin, path);
     }
 
     /// <summary>Lets go what was released, and what has had its time.</summary>
@@ -58,6 +68,12 @@ internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProv
         foreach (var pin in _pins)
             pin.Release();
         Sweep();
+    }
+
+    private void Hold(PrefixPin pin, PrefixPath path)
+    {
+        pin.Hold(path, time);
+        _pins.Add(pin);
     }
 
     private KvasirException Refusal(int tokens, long bytes, long left) => new(

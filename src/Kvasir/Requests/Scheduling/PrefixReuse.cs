@@ -23,15 +23,17 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     /// <summary>Gives a sequence its place, on the thread of whoever submits it; none if it is not to have one.</summary>
     public void Accept(Sequence sequence)
     {
-        var hasPlace = keeps && sequence.Options.Cache && sequence.Shared is null;
-        if (sequence.Pin is not null && !hasPlace)
+        var options = sequence.Options;
+        if (sequence.Pin is not null && !(keeps && options.Cache))
             throw new KvasirException(KvasirError.BadOption, "a prompt is pinned in the prefix cache, which the engine or the request goes without");
         if (sequence.Pin is not null)
             pinned.Require(sequence.PromptCount);
-        if (!hasPlace)
+        if (!options.Cache || !(keeps || sequence.Shared is not null))
             return;
-        var lineage = keepsSparse ? sequence.Attention!.Policy.Name : Dense;
-        sequence.Accept(new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, sequence.Options.Tenant ?? "", sequence.Options.CacheSalt ?? "")));
+        var lineage = KeepsSparse(sequence) ? sequence.Attention!.Policy.Name : Dense;
+        sequence.Accept(keeps
+            ? new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? ""))
+            : OnlyShared(sequence.Shared!));
     }
 
     /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
@@ -73,6 +75,7 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     public void Add(Sequence sequence, bool endsPrompt)
     {
         AddColumns(sequence);
+        pinned.TakeShared(sequence);
         if (!endsPrompt)
             return;
         sequence.MarkPromptEnd();
@@ -117,13 +120,20 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
         var attention = sequence.Attention!;
         // A page whose rows share a range remembers guesses that were taken back.
         var pure = attention.TakeBack.Marks > 0 && cache.OpenPageBytes > 0 ? Math.Min(rows, attention.PromptEnd) : rows;
-        path.Add(attention.Cache!, sequence.Tokens, keepsSparse ? pure : attention.DenseRows(path.RowCount, pure));
+        path.Add(attention.Cache!, sequence.Tokens, KeepsSparse(sequence) ? pure : attention.DenseRows(path.RowCount, pure));
         if (path.RowCount + PagePool.PageTokens <= rows)
             path.Close();
         // Behind the prompt in one go, at the end: a step of an answer allocates nothing.
         if (attention.RowCount <= attention.PromptEnd)
             attention.LeaveParts();
     }
+
+    // Where nothing is kept, what somebody holds is there for those alone who have been given it.
+    private PrefixPath OnlyShared(SharedPrompt shared) =>
+        new(cache.Prefixes, ColumnName.Root(_rows.Value, shared.Name, "", "")) { MostRows = shared.TokenCount, StaysIdle = false };
+
+    // A prompt is shared by sequences under any policy.
+    private bool KeepsSparse(Sequence sequence) => keepsSparse && sequence.Shared is null;
 
     private static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);
 

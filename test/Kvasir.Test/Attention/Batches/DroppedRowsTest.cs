@@ -96,7 +96,7 @@ public sealed class DroppedRowsTest : IDisposable
         Assert.InRange(engine.KvBytesInUse, kept + own, kept + own + (PageRows * engine.Plan.KvBytesPerToken));
         while (engine.Step())
             engine.Verify();
-        Assert.Equal([320, 320], both.Select(static one => one.ReusedCount));
+        Assert.Equal([320, 320], both.Select(static one => one.CachedTokens));
         foreach (var one in both)
             Generation.Read(one).AssertEquals(Generation.Run(engine, _text, one.Options), 1e-3, one.Options.Attention!.Name);
         Generation.Run(engine, _text, Generation.Greedy(40), shared).AssertEquals(dense, 1e-3, "dense");
