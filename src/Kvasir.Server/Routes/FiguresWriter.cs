@@ -48,6 +48,7 @@ internal static class FiguresWriter
         json.WriteNumber("hit_tokens", figures.Prefixes.HitTokens);
         json.WriteNumber("miss_tokens", figures.Prefixes.MissTokens);
         json.WriteNumber("evicted_columns", figures.Prefixes.EvictedColumns);
+        json.WriteNumber("retokenised_prompts", figures.Prefixes.RetokenisedPrompts);
         json.WriteEndObject();
     }
 }

@@ -25,6 +25,8 @@ internal sealed class EngineMeter
         Counter(meter, "kvasir.recomputed_tokens", "Rows that were computed again for that", static totals => totals.RecomputedRows);
         Counter(meter, "kvasir.prefix.evicted_columns", "Columns of 32 tokens that left the prefix cache for want of memory",
             static totals => totals.EvictedColumns);
+        Counter(meter, "kvasir.prefix.retokenised", "Prompts that went on as rows which were there, in other tokens of the same text",
+            static totals => totals.RetokenisedPrompts);
         Counter(meter, "vllm.prefix_cache_queries", "Prompt tokens that were looked for", static totals => totals.HitTokens + totals.MissTokens);
         Counter(meter, "vllm.prefix_cache_hits", "Prompt tokens that were there", static totals => totals.HitTokens);
         Parts(meter, "kvasir.step_rows", "Rows that steps computed, by kind", "kind",

@@ -33,6 +33,8 @@ internal sealed record EngineTotals
 
     public long EvictedColumns { get; private init; }
 
+    public long RetokenisedPrompts { get; private init; }
+
     /// <summary>With what one more engine has counted.</summary>
     public EngineTotals With(EngineFigures figures) => new()
     {
@@ -51,5 +53,6 @@ internal sealed record EngineTotals
         MissTokens = MissTokens + figures.Prefixes.MissTokens,
         ResumedTokens = ResumedTokens + figures.Prefixes.ResumedTokens,
         EvictedColumns = EvictedColumns + figures.Prefixes.EvictedColumns,
+        RetokenisedPrompts = RetokenisedPrompts + figures.Prefixes.RetokenisedPrompts,
     };
 }

@@ -24,7 +24,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
 
     // Columns that those who have entered may still add.
     private long _awaited;
-    private (long Hits, long Misses, long Resumed, long Added, long Evicted) _counts;
+    private (long Hits, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
 
     /// <summary>Pages that nobody uses.</summary>
     public long IdlePages => (long)_idleCount * headCount;
@@ -53,6 +53,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         ResumedTokens = _counts.Resumed,
         AddedColumns = _counts.Added,
         EvictedColumns = _counts.Evicted,
+        RetokenisedPrompts = _counts.Retokenised,
         IndexBytes = Parts.Bytes,
         PinnedTokens = (long)_pinnedCount * Rows,
     };
@@ -89,6 +90,9 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         _counts.Hits += isAgain ? 0 : tokens;
         _counts.Resumed += isAgain ? tokens : 0;
     }
+
+    /// <summary>Counts a prompt whose text went on as what it left.</summary>
+    public void CountRetokenised() => _counts.Retokenised++;
 
     /// <summary>Counts tokens of a prompt that is over and that were not there.</summary>
     public void CountMisses(int tokens) => _counts.Misses += tokens;
@@ -194,9 +198,8 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     private static void FindSplit(PrefixPath path, ReadOnlySpan<int> tokens)
     {
         var left = tokens[path.RowCount..];
-        var common = path.Tip.CommonTokens(left);
-        if (common >= 0 && common < Math.Min(left.Length, Rows))
-            path.DivergedAt = path.RowCount + common;
+        if (path.Tip.Nearest(left) is { } nearest && left.CommonPrefixLength(nearest.Tokens) is var common && common < Math.Min(left.Length, Rows))
+            (path.DivergedAt, path.LeftAt) = (path.RowCount + common, nearest);
     }
 
     private void Take(PrefixPath path, PrefixColumn column)

@@ -91,12 +91,17 @@ internal sealed class PrefixColumn(int headCount)
         return part;
     }
 
-    /// <summary>The most tokens that what follows this column has in common with others at its beginning; -1 when nothing follows it.</summary>
-    public int CommonTokens(ReadOnlySpan<int> tokens)
+    /// <summary>Of the columns that follow this one, the first of those that have most tokens in common with others at the beginning; null for none.</summary>
+    public PrefixColumn? Nearest(ReadOnlySpan<int> tokens)
     {
+        PrefixColumn? nearest = null;
         var most = -1;
         for (var child = _firstChild; child is not null; child = child._behind)
-            most = Math.Max(most, tokens.CommonPrefixLength(child.Tokens));
-        return most;
+        {
+            if (tokens.CommonPrefixLength(child.Tokens) is var common && common > most)
+                (nearest, most) = (child, common);
+        }
+
+        return nearest;
     }
 }

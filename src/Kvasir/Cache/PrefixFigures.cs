@@ -26,4 +26,10 @@ public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long I
 
     /// <summary>Columns that went for want of memory.</summary>
     public long EvictedColumns { get; init; }
+
+    /// <summary>
+    /// Prompts that went on as rows which were there, letter by letter, but in other tokens: an answer that comes back as text is cut into tokens anew, and
+    /// need not be cut as it was generated. They computed what is behind <see cref="Sequence.DivergedAt"/> for that alone.
+    /// </summary>
+    public long RetokenisedPrompts { get; init; }
 }

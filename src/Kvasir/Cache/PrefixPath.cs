@@ -58,6 +58,12 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>The first token at which it left everything that the tree had when it came; null where it did not, or where nothing follows.</summary>
     public int? DivergedAt { get; set; }
 
+    /// <summary>What it left there: a column that has other tokens from then on. To be looked at before anything else is done with the tree.</summary>
+    public PrefixColumn? LeftAt { get; set; }
+
+    /// <summary>Whether it left it though the text is the same.</summary>
+    public bool IsRetokenised { get; set; }
+
     /// <inheritdoc cref="PrefixCache.Enter"/>
     public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) =>
         cache.Enter(this, tokens, Math.Min(mostRows, MostRows), Math.Min(maxRows, MostRows));
@@ -76,6 +82,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
 
     /// <inheritdoc cref="PrefixCache.CountHits"/>
     public void CountHits(int tokens, bool isAgain) => cache.CountHits(tokens, isAgain);
+
+    /// <inheritdoc cref="PrefixCache.CountRetokenised"/>
+    public void CountRetokenised() => cache.CountRetokenised();
 
     /// <inheritdoc cref="PrefixCache.CountMisses"/>
     public void CountMisses(int tokens) => cache.CountMisses(tokens);
@@ -123,7 +132,7 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
         return _names[column + 1];
     }
 
-    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, _isOpen, DivergedAt) = (start, 0, 0, true, null);
+    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, _isOpen, DivergedAt, LeftAt, IsRetokenised) = (start, 0, 0, true, null, null, false);
 
     public void Append(PrefixColumn column) => _columns[Count++] = column;
 
@@ -140,6 +149,6 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public void End()
     {
         Array.Clear(_columns, 0, Count);
-        (Start, Count, FoundCount, _isOpen, IsPinned) = (null, 0, 0, false, false);
+        (Start, Count, FoundCount, _isOpen, IsPinned, LeftAt) = (null, 0, 0, false, false, null);
     }
 }

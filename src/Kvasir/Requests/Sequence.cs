@@ -266,8 +266,14 @@ public sealed class Sequence
     {
         // What it finds again after it gave its memory back it had computed itself.
         Prefix?.CountHits(rows, _gaveBack);
-        if (!_gaveBack)
-            (CachedTokens, DivergedAt) = (CachedTokens + rows, Prefix?.DivergedAt);
+        if (_gaveBack)
+            return;
+        (CachedTokens, DivergedAt) = (CachedTokens + rows, Prefix?.DivergedAt);
+        if (Prefix is { IsRetokenised: true } path)
+        {
+            path.IsRetokenised = false;
+            path.CountRetokenised();
+        }
     }
 
     /// <summary>Says that its prompt is computed.</summary>

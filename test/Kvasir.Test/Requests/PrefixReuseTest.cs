@@ -54,6 +54,26 @@ public sealed class PrefixReuseTest : IDisposable
         Assert.Equal((0L, 0), (cold.KvBytesInUse, (int)cold.Prefixes.Tokens));
     }
 
+    // What a model has generated need not be what its text is cut into.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void APromptOfTheSameTextInOtherTokensIsCountedOnceAndOneOfAnotherTextIsNot(bool isSameText)
+    {
+        using var engine = new Engine(_model, Options);
+        var tokenizer = _model.Tokenizer;
+        var at = Array.FindIndex(_text, 135, token => tokenizer.Piece(token).Length is > 1 and < 6 && tokenizer.Piece(token).All(char.IsAsciiLetter));
+        int[] letters = [.. tokenizer.Piece(_text[at]).Select(letter => tokenizer.Find(letter.ToString())!.Value)];
+        letters[^1] = isSameText ? letters[^1] : tokenizer.Find("z")!.Value;
+        Generation.Run(engine, [.. _text[..at], .. letters, .. _text[(at + 1)..250]], Generation.Greedy(1));
+        Assert.Equal(0, engine.Prefixes.RetokenisedPrompts);
+        var answer = Generation.Run(engine, _text[..250], Generation.Greedy(1)).Sequence;
+        Assert.Equal((at / 32 * 32, at), (answer.CachedTokens, answer.DivergedAt));
+        Assert.Equal(isSameText ? 1 : 0, engine.Prefixes.RetokenisedPrompts);
+        Generation.Run(engine, _text[..250], Generation.Greedy(1));
+        Assert.Equal(isSameText ? 1 : 0, engine.Prefixes.RetokenisedPrompts);
+    }
+
     [Fact]
     public void AHitEndsWhereTheTextsPartAndSaysSo()
     {

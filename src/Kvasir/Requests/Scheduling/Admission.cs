@@ -6,13 +6,17 @@ namespace Kvasir.Requests.Scheduling;
 
 /// <summary>Whether there is memory for a sequence to begin with, and how it begins.</summary>
 /// <param name="shared">What the indexes of all sequences share.</param>
-internal sealed class Admission(KvCache cache, SharedIndexes shared)
+/// <param name="prefixes">What sequences find when they come.</param>
+internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse prefixes)
 {
     /// <summary>Rows of each running sequence's answer that are kept free when another enters, so that they do not give way to each other soon.</summary>
     private const int RowsAhead = 256;
 
     /// <summary>Rows that are free beyond its own when a preempted sequence comes again.</summary>
     private const int RowsAfterPreemption = 64;
+
+    /// <inheritdoc cref="PrefixReuse.Enter"/>
+    public void Find(Sequence sequence) => prefixes.Enter(sequence);
 
     /// <summary>
     /// Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What

@@ -1,5 +1,6 @@
 using Kvasir.Attention.Batches;
 using Kvasir.Cache;
+using Kvasir.Text;
 using System.Globalization;
 
 namespace Kvasir.Requests.Scheduling;
@@ -37,8 +38,15 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     }
 
     /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
-    public static void Enter(Sequence sequence) => sequence.Prefix?.Enter(
-        sequence.Tokens, MostRows(sequence), (int)Math.Min(sequence.TokenLimit, sequence.TokenCount + (long)Math.Max(LeastRoom, sequence.TokenCount)));
+    public void Enter(Sequence sequence)
+    {
+        if (sequence.Prefix is not { } path)
+            return;
+        path.Enter(
+            sequence.Tokens, MostRows(sequence), (int)Math.Min(sequence.TokenLimit, sequence.TokenCount + (long)Math.Max(LeastRoom, sequence.TokenCount)));
+        if (path is { DivergedAt: { } split, LeftAt: { } column })
+            path.IsRetokenised = SameText.Begins(model.Tokenizer, sequence.Tokens[split..], column.Tokens[(split - path.RowCount)..]);
+    }
 
     /// <summary>Takes what others have computed meanwhile of what a sequence would compute next. False when there is nothing.</summary>
     public static bool TrySkip(Sequence sequence)

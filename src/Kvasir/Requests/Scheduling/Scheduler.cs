@@ -27,11 +27,11 @@ internal sealed class Scheduler
     /// <param name="shared">What the indexes of all sequences share.</param>
     /// <param name="bytes">What a sequence takes, for refusals.</param>
     /// <param name="options">How many sequences may compute side by side, how many may wait, and which rows go first.</param>
-    public Scheduler(KvCache cache, SharedIndexes shared, SequenceBytes bytes, EngineOptions options)
+    public Scheduler(KvCache cache, SharedIndexes shared, Admission admission, SequenceBytes bytes, EngineOptions options)
     {
         (_cache, _shared, _bytes, _options) = (cache, shared, bytes, options);
         (_running, _chosen) = (new(options.MaxSequences), new(options.MaxSequences));
-        (_admission, _prompts) = (new Admission(cache, shared), new StepPrompts(options));
+        (_admission, _prompts) = (admission, new StepPrompts(options));
         Waiting = new WaitingQueue(options.Queue, options.Time, options.MaxSequencesPerClient);
     }
 
@@ -204,7 +204,7 @@ internal sealed class Scheduler
     {
         try
         {
-            PrefixReuse.Enter(sequence);
+            _admission.Find(sequence);
             if (_admission.HasRoom(sequence, _running) && _admission.TryStart(sequence, isAlone: _running.Count == 0))
             {
                 Waiting.Admit();
