@@ -5,17 +5,18 @@ namespace Kvasir.Cache;
 /// <summary>
 /// Rows that were computed once, for whoever begins with the same tokens: a tree of columns, shared by reference with the sequences that use them. Columns are
 /// added as soon as they are full, while their sequence goes on, and are what is not used of the KV memory: whoever needs a page takes it from them, leaves
-/// first, least recently used, and never one that somebody has. A column is known by the hash of all tokens up to it and is compared token by token. One thread
-/// uses it; adding a column allocates nothing, since room is made when a sequence enters.
+/// first, least recently used, those last that are kept for a time, and never one that somebody has. A column is known by the hash of all tokens up to it and
+/// is compared token by token. One thread uses it; adding a column allocates nothing, since room is made when a sequence enters.
 /// </summary>
-/// <param name="pool">Whose pages they are.</param>
-/// <param name="headCount">Layers times KV heads.</param>
-internal sealed class PrefixCache(PagePool pool, int headCount)
+internal sealed class PrefixCache
 {
     private const int Rows = PagePool.PageTokens;
     private readonly ColumnTable _table = new();
-    private readonly IdleLeaves _leaves = new();
+    private readonly ColumnHeap<LeafOrder> _leaves = new();
+    private readonly KeptColumns _kept;
     private readonly Stack<PrefixColumn> _spare = [];
+    private readonly PagePool _pool;
+    private readonly int _headCount;
     private int _madeCount;
     private int _rootCount;
     private int _idleCount;
@@ -26,14 +27,21 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     private long _awaited;
     private (long Hits, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
 
+    /// <param name="pool">Whose pages they are.</param>
+    /// <param name="headCount">Layers times KV heads.</param>
+    public PrefixCache(PagePool pool, int headCount)
+    {
+        (_pool, _headCount, _kept, Parts) = (pool, headCount, new KeptColumns(_leaves), new IndexParts(pool));
+    }
+
     /// <summary>Pages that nobody uses.</summary>
-    public long IdlePages => (long)_idleCount * headCount;
+    public long IdlePages => (long)_idleCount * _headCount;
 
     /// <summary>What policies have indexed of the rows.</summary>
-    public IndexParts Parts { get; } = new(pool);
+    public IndexParts Parts { get; }
 
     /// <summary>Of the rows of a column.</summary>
-    public long ColumnBytes => (long)headCount * pool.PageBytes;
+    public long ColumnBytes => (long)_headCount * _pool.PageBytes;
 
     /// <summary>Bytes of rows that are pinned, each counted once.</summary>
     public long PinnedBytes => _pinnedCount * ColumnBytes;
@@ -42,11 +50,11 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     public string PinnedNote => _pinnedCount == 0 ? "" : $"; {PinnedBytes} bytes are pinned";
 
     /// <summary>Bytes that can be given back.</summary>
-    public long FreeableBytes => (IdlePages * pool.PageBytes) + Parts.Bytes;
+    public long FreeableBytes => (IdlePages * _pool.PageBytes) + Parts.Bytes;
 
     private int ColumnCount => _table.Count - _rootCount;
 
-    public PrefixFigures Figures => new((long)ColumnCount * Rows, (long)_idleCount * Rows, IdlePages * pool.PageBytes)
+    public PrefixFigures Figures => new((long)ColumnCount * Rows, (long)_idleCount * Rows, IdlePages * _pool.PageBytes)
     {
         HitTokens = _counts.Hits,
         MissTokens = _counts.Misses,
@@ -56,6 +64,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
         RetokenisedPrompts = _counts.Retokenised,
         IndexBytes = Parts.Bytes,
         PinnedTokens = (long)_pinnedCount * Rows,
+        KeptTokens = (long)_kept.Count * Rows,
     };
 
     /// <summary>
@@ -133,12 +142,20 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
             _pinnedCount += column.Pins++ == 0 ? 1 : 0;
     }
 
-    /// <summary>Says that a sequence needs its columns no longer.</summary>
+    /// <summary>Says how many bytes of columns may be kept for a time.</summary>
+    public void Bound(long mostKeptBytes) => _kept.MostCount = mostKeptBytes / ColumnBytes;
+
+    /// <summary>Says what time it is: what has had its time is kept no longer.</summary>
+    public void Sweep(long nowMs) => _kept.Sweep(nowMs);
+
+    /// <summary>Says that a sequence needs its columns no longer: the time of those begins that it wants to be kept.</summary>
     /// <param name="isFaulty">Whether the columns that it added are to go: something is wrong with it, and may be with them.</param>
     public void Leave(PrefixPath path, bool isFaulty = false)
     {
         if (!path.IsEntered)
             return;
+        for (var i = 0; i < path.Keeps.Count && !isFaulty; i++)
+            _kept.Keep(path.Columns[..Math.Min(path.Count, path.Keeps[i].Tokens / Rows)], (long)path.Keeps[i].Time.TotalMilliseconds);
         _useCount++;
         _awaited -= path.Capacity - path.Count;
         for (var i = path.Count - 1; i >= 0; i--)
@@ -168,7 +185,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     {
         if (FreeableBytes < bytes)
             return false;
-        for (; bytes > 0 && _leaves.Count > 0; bytes -= headCount * (long)pool.PageBytes)
+        for (; bytes > 0 && _leaves.Count > 0; bytes -= _headCount * (long)_pool.PageBytes)
             bytes -= Evict();
         if (bytes > 0)
             Parts.Drop(bytes);
@@ -188,7 +205,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     {
         Invariant.Holds(_idleCount >= _leaves.Count && _idleCount + _pinnedCount <= ColumnCount);
         Invariant.Holds(_madeCount == ColumnCount + _spare.Count && (_idleCount == 0) == (_leaves.Count == 0));
-        Invariant.Holds(Parts.Bytes <= pool.Memory.Figures.IndexBytes);
+        Invariant.Holds(Parts.Bytes <= _pool.Memory.Figures.IndexBytes);
     }
 
     private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) =>
@@ -210,6 +227,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
             RemoveLeaf(column);
         }
 
+        _kept.Renew(column);
         _awaited--;
         path.FoundCount += path.FoundCount == path.Count ? 1 : 0;
         path.Append(column);
@@ -265,12 +283,13 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     // Every column has pages of its own: there are never more than the pool has.
     private void Reserve()
     {
-        var wanted = (int)Math.Min(_awaited, (pool.PageLimit / headCount) - ColumnCount);
+        var wanted = (int)Math.Min(_awaited, (_pool.PageLimit / _headCount) - ColumnCount);
         for (; _spare.Count < wanted; _madeCount++)
-            _spare.Push(new PrefixColumn(headCount));
+            _spare.Push(new PrefixColumn(_headCount));
         _spare.EnsureCapacity(_madeCount);
         _table.Reserve(_madeCount + _rootCount);
         _leaves.Reserve(_madeCount);
+        _kept.Reserve(_madeCount);
     }
 
     // Returns the bytes that it gives back beside pages.
@@ -283,12 +302,13 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
     private long Remove(PrefixColumn column)
     {
         var bytes = Parts.Drop(column);
+        _kept.Drop(column);
         RemoveLeaf(column);
         var parent = column.Parent!;
         column.End();
         _table.Remove(column);
         foreach (var page in column.Pages)
-            pool.LetGo(page);
+            _pool.LetGo(page);
         _idleCount--;
         _spare.Push(column);
         AddLeaf(parent);
@@ -305,7 +325,7 @@ internal sealed class PrefixCache(PagePool pool, int headCount)
 
     private void RemoveLeaf(PrefixColumn column)
     {
-        if (column.LeafIndex >= 0)
+        if (column.LeafPlace >= 0)
             _leaves.Remove(column);
     }
 }

@@ -12,6 +12,8 @@ internal sealed class PrefixColumn(int headCount)
     private PrefixColumn? _firstChild;
     private PrefixColumn? _before;
     private PrefixColumn? _behind;
+    private int _leafPlace = -1;
+    private int _keptPlace = -1;
 
     public ColumnName Name { get; private set; }
 
@@ -39,7 +41,22 @@ internal sealed class PrefixColumn(int headCount)
     public bool IsIdleLeaf => Users == 0 && Children == 0 && Parent is not null;
 
     /// <summary>Its place among those that may go; -1 for none.</summary>
-    public int LeafIndex { get; set; } = -1;
+    public ref int LeafPlace => ref _leafPlace;
+
+    /// <summary>Its place among those that are kept for a time; -1 for none.</summary>
+    public ref int KeptPlace => ref _keptPlace;
+
+    /// <summary>Whether it is kept for a time: it goes after those that are not.</summary>
+    public bool IsKept => _keptPlace >= 0;
+
+    /// <summary>Until when, on the cache's clock.</summary>
+    public long KeptUntilMs { get; set; }
+
+    /// <summary>For how long whenever somebody finds it.</summary>
+    public long KeptForMs { get; set; }
+
+    /// <summary>Columns before it, roots among them.</summary>
+    public int Depth { get; private set; }
 
     /// <summary>The newest of the parts of indexes that are kept with it; null for none.</summary>
     public IndexPart? FirstPart { get; set; }
@@ -56,7 +73,7 @@ internal sealed class PrefixColumn(int headCount)
         tokens.CopyTo(_tokens);
         if (parent is null)
             return;
-        (Parent, _behind, _before) = (parent, parent._firstChild, null);
+        (Parent, Depth, _behind, _before) = (parent, parent.Depth + 1, parent._firstChild, null);
         if (_behind is not null)
             _behind._before = this;
         parent._firstChild = this;
@@ -66,7 +83,7 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Leaves the tree.</summary>
     public void End()
     {
-        Invariant.Holds(Users == 0 && Children == 0 && FirstPart is null);
+        Invariant.Holds(Users == 0 && Children == 0 && FirstPart is null && !IsKept);
         if (Parent is not { } parent)
             return;
         if (_before is null)

@@ -12,6 +12,9 @@ public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long I
     /// <summary>Tokens of which somebody has pinned the rows, each counted once.</summary>
     public long PinnedTokens { get; init; }
 
+    /// <summary>Tokens whose rows go after all others, for a time: see <see cref="GenerationOptions.Keep"/>.</summary>
+    public long KeptTokens { get; init; }
+
     /// <summary>Prompt tokens that sequences found computed when they came, and took.</summary>
     public long HitTokens { get; init; }
 

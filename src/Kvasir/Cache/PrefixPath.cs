@@ -20,6 +20,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>Rows from the first that it takes and leaves at most.</summary>
     public int MostRows { get; init; } = int.MaxValue;
 
+    /// <summary>Which of its beginnings are kept for a time when it leaves.</summary>
+    public IReadOnlyList<KeptPrefix> Keeps { get; init; } = [];
+
     /// <summary>Whether columns stay that it was the last to have, until others need the memory.</summary>
     public bool StaysIdle { get; init; } = true;
 

@@ -94,6 +94,9 @@ public sealed record EngineOptions
     /// <summary>The share of the KV memory, from 0 to 1, that a <see cref="PrefixPin"/> and all others may keep together.</summary>
     public double PinnedShare { get; init; } = 0.5;
 
+    /// <summary>The share of the KV memory, from 0 to 1, that <see cref="GenerationOptions.Keep"/> of all sequences may keep together.</summary>
+    public double KeptShare { get; init; } = 0.25;
+
     /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>
     public AttentionPolicy Attention { get; init; } = PolicyCatalog.Dense;
 
@@ -117,6 +120,8 @@ public sealed record EngineOptions
         // Written so that NaN fails.
         if (!(AuditShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");
+        if (!(KeptShare is >= 0 and <= 1))
+            throw new KvasirException(KvasirError.BadOption, $"kept share {KeptShare} is outside 0 to 1");
         if (!(PinnedShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
     }

@@ -14,6 +14,7 @@ public sealed record GenerationOptions
     private const int MostClientChars = 256;
     private const int MostPriority = 100;
     private const int MostNameBytes = 256;
+    private const int MostKept = 16;
 
     /// <summary>
     /// The most tokens to generate: at least 1, or 0 where tokens are given or hidden states are wanted; null goes on to the end of the context.
@@ -90,6 +91,12 @@ public sealed record GenerationOptions
     /// <summary>What narrows that further, in 1 to 256 bytes of UTF-8: rows are shared among requests of a tenant with the same salt.</summary>
     public string? CacheSalt { get; init; }
 
+    /// <summary>
+    /// Beginnings whose rows are to be kept longer than others', each for its time: at most 16. They need <see cref="EngineOptions.PrefixCache"/>; without one
+    /// this is nothing.
+    /// </summary>
+    public IReadOnlyList<KeptPrefix> Keep { get; init; } = [];
+
     /// <summary>The policy for this sequence; null takes the engine's.</summary>
     public AttentionPolicy? Attention { get; init; }
 
@@ -117,8 +124,11 @@ public sealed record GenerationOptions
             throw new KvasirException(KvasirError.BadOption, "the list of stop strings is null; an empty one stands for none");
         if (ShownControls is null)
             throw new KvasirException(KvasirError.BadOption, "the list of control tokens that are shown is null; an empty one stands for none");
+        if (Keep is null)
+            throw new KvasirException(KvasirError.BadOption, "the list of what is kept is null; an empty one stands for nothing");
         var own = this with
         {
+            Keep = [.. Keep],
             ShownControls = [.. ShownControls],
             GivenTokens = GivenTokens.ToArray(),
             Cache = Cache && Hidden is null,
@@ -153,6 +163,13 @@ public sealed record GenerationOptions
         if (Priority is < -MostPriority or > MostPriority)
             throw new KvasirException(KvasirError.BadOption, $"priority {Priority} is outside -{MostPriority} to {MostPriority}");
         EngineOptions.Require(Deadline, "deadline");
+        EngineOptions.Require(Keep.Count, 0, MostKept, "beginnings that are kept");
+        foreach (var keep in Keep)
+        {
+            EngineOptions.Require(keep.Tokens, 1, int.MaxValue, "tokens of a beginning that is kept");
+            EngineOptions.Require(keep.Time, "the time that a beginning is kept");
+        }
+
         if (Bytes(Tenant) > MostNameBytes)
             throw new KvasirException(KvasirError.BadOption, $"the tenant has {Bytes(Tenant)} bytes, and at most {MostNameBytes} are allowed");
         if (CacheSalt is not null && Bytes(CacheSalt) is < 1 or > MostNameBytes)

@@ -11,6 +11,7 @@ public sealed class PrefixCacheTest
     private const int Dim = 4;
     private const int Heads = 3;
     private const int MostColumns = 6;
+    private const int MostKept = 7;
     private static readonly ColumnName Root = ColumnName.Root("model", "dense", "", "");
 
     private enum Act
@@ -19,6 +20,7 @@ public sealed class PrefixCacheTest
         Grow,
         Leave,
         LeaveFaulty,
+        Wait,
         Evict,
         Clear,
     }
@@ -52,29 +54,40 @@ public sealed class PrefixCacheTest
     {
         using var cache = new KvCache(KvFormat.F32, 1, Heads, Dim, (Heads * 40 * KvFormat.F32.Page(Dim, Rows).Bytes) + 1);
         var (players, model) = (new Player?[4], new List<Known>());
-        var clock = 0;
+        var (clock, nowMs) = (0, 0L);
+        cache.Prefixes.Bound(MostKept * cache.Prefixes.ColumnBytes);
         foreach (var (act, who, number) in acts)
         {
             var player = players[who];
+            nowMs += act == Act.Wait ? 1000 * (number % 5) : 0;
+            cache.Prefixes.Sweep(nowMs);
+            Drop(model.Where(known => known.KeptUntilMs <= nowMs));
             switch (act)
             {
                 case Act.Enter when player is null:
-                    player = players[who] = new Player(cache, number);
+                    player = players[who] = new Player(cache, number, clock);
                     var known = Enumerable.Range(1, player.MostFound).TakeWhile(columns => model.Exists(other => other.Is(player.Tokens, columns))).Count();
                     Assert.Equal((known, known), (player.Path.Count, player.Path.FoundCount));
+                    Renew(model.Where(other => other.Columns <= known && other.Is(player.Tokens, other.Columns)), nowMs);
                     break;
                 case Act.Grow when player is not null && player.Path.Count < MostColumns:
                     player.Grow(cache);
+                    Renew(model.Where(known => known.Is(player.Tokens, player.Path.Count)), nowMs);
                     if (!model.Exists(known => known.Is(player.Tokens, player.Path.Count)))
                         model.Add(new Known(player.Tokens[..player.Path.RowCount]));
                     break;
                 case Act.Leave or Act.LeaveFaulty when player is not null:
                     clock++;
+                    nowMs += 1000;
+                    cache.Prefixes.Sweep(nowMs);
+                    Drop(model.Where(kept => kept.KeptUntilMs <= nowMs));
                     foreach (var used in model.Where(used => used.Is(player.Tokens, used.Columns) && used.Columns <= player.Path.Count))
                         used.LastUse = clock;
                     var (faulty, found, count) = (act == Act.LeaveFaulty, player.Path.FoundCount, player.Path.Count);
                     player.Leave(cache, faulty);
                     players[who] = null;
+                    foreach (var keep in faulty ? [] : player.Keeps)
+                        Keep(model, model.Where(kept => kept.Columns <= Math.Min(count, keep.Tokens / Rows) && kept.Is(player.Tokens, kept.Columns)), (long)keep.Time.TotalMilliseconds, nowMs);
                     if (faulty)
                         Forget(model, players, player.Tokens, (found, count));
                     break;
@@ -100,6 +113,8 @@ public sealed class PrefixCacheTest
         cache.Prefixes.Verify();
         var idle = model.Count(known => !IsUsed(known, players));
         Assert.Equal((model.Count * Rows, idle * Rows), ((int)cache.Prefixes.Figures.Tokens, (int)cache.Prefixes.Figures.IdleTokens));
+        Assert.Equal(model.Count(static known => known.KeptUntilMs is not null) * Rows, (int)cache.Prefixes.Figures.KeptTokens);
+        Assert.InRange((int)cache.Prefixes.Figures.KeptTokens, 0, MostKept * Rows);
         // Each column's pages are counted once, however many have it.
         Assert.Equal(model.Count * Heads, cache.Pool.PagesInUse);
     }
@@ -109,7 +124,27 @@ public sealed class PrefixCacheTest
 
     private static Known? Oldest(List<Known> model, Player?[] players) =>
         model.Where(known => !IsUsed(known, players) && !model.Exists(other => other.Columns == known.Columns + 1 && known.Is(other.Tokens, known.Columns)))
-            .MinBy(static known => known.LastUse);
+            .MinBy(static known => (known.KeptUntilMs is not null, known.LastUse));
+
+    private static void Renew(IEnumerable<Known> found, long nowMs)
+    {
+        foreach (var known in found.Where(static known => known.KeptUntilMs is not null))
+            known.KeptUntilMs = nowMs + known.KeptForMs;
+    }
+
+    private static void Keep(List<Known> model, IEnumerable<Known> columns, long ms, long nowMs)
+    {
+        foreach (var column in columns)
+            (column.KeptForMs, column.KeptUntilMs) = (Math.Max(ms, column.KeptUntilMs is null ? 0 : column.KeptForMs), Math.Max(nowMs + ms, column.KeptUntilMs ?? 0));
+        while (model.Count(static known => known.KeptUntilMs is not null) > MostKept)
+            Drop([model.Where(static known => known.KeptUntilMs is not null).MinBy(static known => (known.KeptUntilMs, -known.Columns))!]);
+    }
+
+    private static void Drop(IEnumerable<Known> columns)
+    {
+        foreach (var column in columns.ToArray())
+            column.KeptUntilMs = null;
+    }
 
     private static void Forget(List<Known> model, Player?[] players, int[] tokens, (int Found, int Count) path)
     {
@@ -132,6 +167,11 @@ public sealed class PrefixCacheTest
 
         public int LastUse { get; set; }
 
+        public long KeptForMs { get; set; }
+
+        // Null where it is not kept for a time.
+        public long? KeptUntilMs { get; set; }
+
         public bool Is(int[] others, int columns) => Columns == columns && tokens.AsSpan().SequenceEqual(others.AsSpan(0, columns * Rows));
     }
 
@@ -139,12 +179,14 @@ public sealed class PrefixCacheTest
     {
         private readonly SequenceCache _rows;
 
-        public Player(KvCache cache, int number)
+        public Player(KvCache cache, int number, int serial)
         {
             // A choice of two for each column, in three digits of the number.
             Tokens = [.. Enumerable.Range(0, MostColumns).SelectMany(column => PrefixCacheTest.Tokens((number >> (column / 2)) & 1))];
             MostFound = Math.Min(number % (MostColumns + 1), MostColumns);
-            Path = new PrefixPath(cache.Prefixes, Root);
+            // Some keep a beginning, some two, for times that are never over at the same moment.
+            Keeps = [.. Enumerable.Range(0, number % 3).Select(i => new KeptPrefix(1 + (Rows * (1 + ((number + (3 * i)) % MostColumns))), TimeSpan.FromMilliseconds((2000 * (1 + (number % 4))) + serial)))];
+            Path = new PrefixPath(cache.Prefixes, Root) { Keeps = Keeps };
             Path.Enter(Tokens, (MostFound * Rows) + 5, Tokens.Length);
             _rows = cache.Open(Tokens.Length);
             _rows.Adopt(Path.Columns);
@@ -153,6 +195,8 @@ public sealed class PrefixCacheTest
         public int[] Tokens { get; }
 
         public int MostFound { get; }
+
+        public KeptPrefix[] Keeps { get; }
 
         public PrefixPath Path { get; }
 

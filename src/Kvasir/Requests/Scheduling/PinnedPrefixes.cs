@@ -7,6 +7,7 @@ namespace Kvasir.Requests.Scheduling;
 internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProvider time)
 {
     private readonly List<PrefixPin> _pins = [];
+    private readonly long _start = time.GetTimestamp();
 
     /// <summary>Refuses a prompt that may never be pinned, before it is computed.</summary>
     /// <exception cref="KvasirException">It has no whole column, or more bytes than may be pinned.</exception>
@@ -50,9 +51,10 @@ internal sealed class PinnedPrefixes(PrefixCache cache, long mostBytes, TimeProv
         Hold(pin, path);
     }
 
-    /// <summary>Lets go what was released, and what has had its time.</summary>
+    /// <summary>Lets go what was released, and what has had its time, be it pinned or only kept.</summary>
     public void Sweep()
     {
+        cache.Sweep((long)time.GetElapsedTime(_start).TotalMilliseconds);
         for (var i = _pins.Count - 1; i >= 0; i--)
         {
             if (!_pins[i].IsOver(time))

@@ -33,7 +33,7 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
             return;
         var lineage = KeepsSparse(sequence) ? sequence.Attention!.Policy.Name : Dense;
         sequence.Accept(keeps
-            ? new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? ""))
+            ? new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? "")) { Keeps = options.Keep }
             : OnlyShared(sequence.Shared!));
     }
 
