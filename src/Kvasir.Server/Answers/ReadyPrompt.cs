@@ -14,7 +14,8 @@ internal sealed class ReadyPrompt
     /// <exception cref="RequestException">The schema is damaged, or asks for what is not supported.</exception>
     public ReadyPrompt(AnswerRequest request, int[] tokens)
     {
-        (_request, Tokens, Options) = (request, tokens, request.Options);
+        (_request, Tokens) = (request, tokens);
+        Options = request.Options with { Keep = [.. request.Options.Keep, .. request.Prompt.Keeps(request.Model, tokens)] };
         if (!request.Prompt.IsConversation)
         {
             Options = Options with { Constraint = Constraint(null) };

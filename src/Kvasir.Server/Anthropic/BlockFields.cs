@@ -9,7 +9,8 @@ namespace Kvasir.Server.Anthropic;
 /// <param name="keepsBillingHeader">
 /// Whether the line stays that one client begins its system's text with. Its hash differs in every request, and no prefix would be found again.
 /// </param>
-internal sealed class BlockFields(bool keepsBillingHeader)
+/// <param name="points">Told of blocks that end what is worth keeping.</param>
+internal sealed class BlockFields(bool keepsBillingHeader, CachePoints points)
 {
     private const int MostMessages = 16_384;
     private const int MostBlocks = 4096;
@@ -20,7 +21,7 @@ internal sealed class BlockFields(bool keepsBillingHeader)
     public IReadOnlyList<ChatTurn> Read(RequestValue? system, RequestValue messages)
     {
         if (system is not null)
-            AddSystem(string.Join('\n', Texts(system).Select(Kept).Where(static text => text.Length > 0)));
+            AddSystem(system);
         var given = messages.Items(MostMessages);
         if (given.Count == 0)
             throw messages.Refused($"{messages.Path} is empty; it has at least one message");
@@ -35,7 +36,7 @@ internal sealed class BlockFields(bool keepsBillingHeader)
         var content = message.Require("content");
         message.IgnoreRest();
         if (role == "system")
-            AddSystem(string.Join('\n', Texts(content).Select(Kept).Where(static text => text.Length > 0)));
+            AddSystem(content);
         else if (role == "assistant")
             AddAssistant(content);
         else
@@ -43,15 +44,27 @@ internal sealed class BlockFields(bool keepsBillingHeader)
     }
 
     // Most templates take one system message, at the beginning.
-    private void AddSystem(string text)
+    private void AddSystem(RequestValue content)
     {
+        var isFirst = _turns is [{ Role: "system" }];
+        var (turn, before, text) = (isFirst ? 0 : _turns.Count, isFirst ? $"{_turns[0].Content}\n\n" : "", "");
+        foreach (var (block, said) in Texts(content))
+        {
+            text = Joined(text, Kept(said));
+            if (block is not null)
+                points.Read(block, turn, text.Length == 0 ? Math.Max(0, before.Length - 2) : before.Length + text.Length);
+            block?.IgnoreRest();
+        }
+
         if (text.Length == 0)
             return;
-        if (_turns is [{ Role: "system" } first])
-            _turns[0] = first with { Content = $"{first.Content}\n\n{text}" };
+        if (isFirst)
+            _turns[0] = _turns[0] with { Content = before + text };
         else
             _turns.Add(new ChatTurn("system", text));
     }
+
+    private static string Joined(string text, string more) => text.Length == 0 || more.Length == 0 ? text + more : $"{text}\n{more}";
 
     // Results of tools are turns of their own, and stay where they were among the user's words.
     private void AddUser(RequestValue content)
@@ -70,11 +83,13 @@ internal sealed class BlockFields(bool keepsBillingHeader)
             if (Kind(fields, "text", "tool_result") == "text")
             {
                 words.Add(fields.Require("text").Text());
+                points.Read(fields, _turns.Count, Length(words));
             }
             else
             {
                 AddWords(words);
                 _turns.Add(Result(fields));
+                points.Read(fields, _turns.Count - 1, null);
             }
 
             fields.IgnoreRest();
@@ -95,7 +110,7 @@ internal sealed class BlockFields(bool keepsBillingHeader)
     private ChatTurn Result(RequestFields fields)
     {
         var id = fields.Require("tool_use_id").Text();
-        var text = fields.Find("content") is { } content ? string.Join('\n', Texts(content)) : "";
+        var text = fields.Find("content") is { } content ? string.Join('\n', Texts(content).Select(Said)) : "";
         var isError = fields.Find("is_error")?.Flag() is true;
         return new ChatTurn("tool", isError ? $"Error: {text}" : text) { ToolCallId = id, Name = _toolNames.GetValueOrDefault(id) };
     }
@@ -116,6 +131,7 @@ internal sealed class BlockFields(bool keepsBillingHeader)
             {
                 case "text":
                     words.Add(fields.Require("text").Text());
+                    points.Read(fields, _turns.Count, Length(words));
                     break;
                 case "thinking":
                     thoughts.Add(fields.Require("thinking").Text());
@@ -123,6 +139,7 @@ internal sealed class BlockFields(bool keepsBillingHeader)
                     break;
                 case "tool_use":
                     calls.Add(Call(fields));
+                    points.Read(fields, _turns.Count, null);
                     break;
                 default:
                     block.Ignore();
@@ -149,17 +166,31 @@ internal sealed class BlockFields(bool keepsBillingHeader)
         return new ChatToolCall(name, input?.Node() ?? new JsonObject(), id);
     }
 
-    private static IEnumerable<string> Texts(RequestValue content)
+    // In a tool's result, which is the next turn.
+    private string Said((RequestFields? Block, string Text) part)
+    {
+        if (part.Block is { } block)
+        {
+            points.Read(block, _turns.Count, null);
+            block.IgnoreRest();
+        }
+
+        return part.Text;
+    }
+
+    // Of texts joined by line ends.
+    private static int Length(List<string> texts) => texts.Sum(static text => text.Length) + texts.Count - 1;
+
+    // With the blocks that they are in, of which more may be asked.
+    private static IEnumerable<(RequestFields? Block, string Text)> Texts(RequestValue content)
     {
         if (content.IsText)
-            return [content.Text()];
+            return [(null, content.Text())];
         return Blocks(content).Select(static block =>
         {
             var fields = block.Object();
             Kind(fields, "text");
-            var text = fields.Require("text").Text();
-            fields.IgnoreRest();
-            return text;
+            return ((RequestFields?)fields, fields.Require("text").Text());
         });
     }
 

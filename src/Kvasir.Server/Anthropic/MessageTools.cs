@@ -38,6 +38,8 @@ internal static class MessageTools
 
     private static AnswerTool Function(RequestFields tool, bool isStrict)
     {
+        // Read by whoever looks for places to keep.
+        tool.Find("cache_control");
         var name = tool.Require("name").ShortText(MostNameBytes);
         var schema = tool.Require("input_schema");
         schema.Object();

@@ -44,7 +44,10 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
     {
         if (model.Template is null)
             throw new RequestException(ErrorKind.Unsupported, $"{model.Id} has no chat template, so it completes text only: POST /v1/completions");
-        var turns = new BlockFields(options.Value.KeepBillingHeader).Read(body.Find("system"), body.Require("messages"));
+        var points = new CachePoints();
+        points.ReadTools(body.Find("tools"));
+        var turns = new BlockFields(options.Value.KeepBillingHeader, points).Read(body.Find("system"), body.Require("messages"));
+        points.Read(body, turns.Count - 1, null);
         // An answer that the client has begun goes on.
         var continues = turns[^1] is { Role: "assistant", Content.Length: > 0, ToolCalls: null };
         return new ConversationPrompt(turns, new ChatTemplateOptions
@@ -53,7 +56,8 @@ internal sealed class MessagesRoute(IOptions<KvasirOptions> options) : AnswerRou
             ContinuesLastMessage = continues,
             Tools = tools.Descriptions(),
             Variables = Variables(body),
-        });
+        })
+        { Points = points.All };
     }
 
     private static AnswerSchema? Schema(RequestFields body)

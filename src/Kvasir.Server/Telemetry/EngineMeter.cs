@@ -19,6 +19,7 @@ internal sealed class EngineMeter
         Gauge(meter, "kvasir.queue.tokens", null, "Tokens of prompts that wait", static figures => figures.WaitingTokens);
         Gauge(meter, "kvasir.prefill.rows_budget", null, "Rows of prompts that the last step had time for", static figures => figures.PromptRowsBudget);
         Gauge(meter, "kvasir.prefix.tokens_held", null, "Tokens whose rows the prefix cache holds", static figures => figures.Prefixes.Tokens);
+        Gauge(meter, "kvasir.prefix.tokens_kept", null, "Those that go after all others for a time", static figures => figures.Prefixes.KeptTokens);
         Counter(meter, "kvasir.steps", "Steps", static totals => totals.Steps);
         Counter(meter, "kvasir.step_faults", "Faults that ended a step and all in it", static totals => totals.StepFaults);
         Counter(meter, "kvasir.preemptions", "Sequences that gave their memory back to others", static totals => totals.Preemptions);

@@ -40,6 +40,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>Rows of its prompt that it has added to the tree: others find them.</summary>
     public int WrittenRows { get; private set; }
 
+    /// <summary>Rows of its prompt that are in full columns.</summary>
+    public int PromptRows => _promptColumns * Rows;
+
     /// <summary>The most columns that it has room for.</summary>
     public int Capacity => _columns.Length;
 

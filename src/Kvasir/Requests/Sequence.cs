@@ -40,6 +40,7 @@ public sealed class Sequence
     private int _publishedCount;
     private int _finish;
     private bool _gaveBack;
+    private volatile bool _hasPrompt;
 
     /// <param name="prompt">At least one token; an empty prompt is refused when the sequence is submitted.</param>
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
@@ -80,8 +81,12 @@ public sealed class Sequence
     /// <summary>Tokens of the prompt whose rows were there, and that it did not compute.</summary>
     public int CachedTokens { get; private set; }
 
-    /// <summary>Tokens of the prompt whose rows it has left to whoever begins with the same.</summary>
-    public int CacheWriteTokens => Math.Min(Prefix?.WrittenRows ?? 0, PromptCount - CachedTokens);
+    /// <summary>
+    /// Tokens of the prompt whose rows it leaves to whoever begins with the same: until the prompt is computed those that it is going to leave, and from then
+    /// on those that it has left.
+    /// </summary>
+    public int CacheWriteTokens => Prefix is not { } path ? 0
+        : Math.Min(_hasPrompt || Finish != FinishReason.None ? path.WrittenRows : path.PromptRows - CachedTokens, PromptCount - CachedTokens);
 
     /// <summary>The first token at which the prompt left all that the prefix cache had behind <see cref="CachedTokens"/>; null where it did not.</summary>
     public int? DivergedAt { get; private set; }
@@ -277,7 +282,11 @@ public sealed class Sequence
     }
 
     /// <summary>Says that its prompt is computed.</summary>
-    internal void MarkPromptEnd() => Prefix?.CountMisses(_gaveBack ? 0 : PromptCount - CachedTokens);
+    internal void MarkPromptEnd()
+    {
+        _hasPrompt = true;
+        Prefix?.CountMisses(_gaveBack ? 0 : PromptCount - CachedTokens);
+    }
 
     /// <summary>Gives every page back. What was computed is computed again when the sequence starts once more.</summary>
     internal void Release()
