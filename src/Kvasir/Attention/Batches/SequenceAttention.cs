@@ -73,9 +73,6 @@ internal sealed class SequenceAttention
     /// <summary>Rows before this one are attended as a prompt.</summary>
     public int PromptEnd { get; private set; }
 
-    /// <summary>Rows that were there and that it did not compute; they are indexed before new ones come.</summary>
-    public int ReusedCount { get; private set; }
-
     /// <summary>Tokens that were attended under the policy, and not taken back.</summary>
     public int DecodedCount { get; private set; }
 
@@ -124,7 +121,7 @@ internal sealed class SequenceAttention
     public void Begin(SequenceCache cache, int promptEnd, int reusedCount = 0, PrefixPath? path = null)
     {
         Invariant.Holds(cache.MaxRows >= MaxRows && reusedCount < Math.Max(1, promptEnd) && _selectors.Length > 0);
-        (Cache, PromptEnd, ReusedCount, RowCount) = (cache, promptEnd, reusedCount, reusedCount);
+        (Cache, PromptEnd, RowCount) = (cache, promptEnd, reusedCount);
         (_memory, _reused) = (cache.Pool.Memory, new ReusedRows(Policy, _shape, path));
         Tell(0, reusedCount);
     }
@@ -134,7 +131,7 @@ internal sealed class SequenceAttention
     {
         Invariant.Holds(!IsIndexing && rows < PromptEnd);
         var first = RowCount;
-        (ReusedCount, RowCount) = (ReusedCount + rows - first, rows);
+        RowCount = rows;
         Tell(first, rows);
     }
 
