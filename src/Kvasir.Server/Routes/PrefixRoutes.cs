@@ -10,8 +10,8 @@ using Microsoft.AspNetCore.Http;
 namespace Kvasir.Server.Routes;
 
 /// <summary>
-/// <c>/kvasir/prefixes</c>: prompts whose rows stay in memory for the requests of a tenant. Whoever may pin them names none of another's, nor sees that there
-/// are any.
+/// <c>/kvasir/prefixes</c>: prompts whose rows stay in memory for the requests of a tenant, or of all. Whoever may pin them names none of another's, nor sees
+/// that there are any.
 /// </summary>
 internal sealed class PrefixRoutes(RequestReader reader, RequestGate gate, PromptEncoder encoder, PinnedPrompts pinned, TimeProvider clock)
 {
@@ -29,7 +29,9 @@ internal sealed class PrefixRoutes(RequestReader reader, RequestGate gate, Promp
         json.WriteEndObject();
     });
 
-    /// <summary>Computes a prompt, or finds it, and pins it: <c>{model, prompt or messages, tools, name, ttl_s, cache_salt, kvasir: {attention}}</c>.</summary>
+    /// <summary>
+    /// Computes a prompt, or finds it, and pins it: <c>{model, prompt or messages, tools, name, ttl_s, shared, cache_salt, kvasir: {attention}}</c>.
+    /// </summary>
     public async Task PinAsync(HttpContext context)
     {
         RequireAdmin(context);
@@ -89,10 +91,11 @@ internal sealed class PrefixRoutes(RequestReader reader, RequestGate gate, Promp
 
     private PinnedPrompt New(HttpContext context, RequestFields body, ServedModel model)
     {
-        if (body.Find("shared") is { } shared && shared.Flag())
-            throw shared.Refused("shared: a prompt is pinned for the tenant of its key; one that tenants share is not supported");
+        var isShared = body.Find("shared")?.Flag() ?? false;
+        if (isShared && body.Find("cache_salt") is { } salt)
+            throw salt.Refused($"{salt.Path}: a prompt that is shared by all tenants has no salt");
         var lifetime = body.Find("ttl_s")?.Whole(1, MostSeconds);
-        var pin = new PrefixPin(lifetime is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+        var pin = new PrefixPin(lifetime is { } seconds ? TimeSpan.FromSeconds(seconds) : null) { IsCommon = isShared };
         return new PinnedPrompt(
             $"prefix_{Guid.NewGuid():N}", body.Find("name")?.ShortText(MostNameBytes), AccessKey.Of(context)?.Tenant, model, pin, clock.GetUtcNow());
     }
@@ -106,6 +109,7 @@ internal sealed class PrefixRoutes(RequestReader reader, RequestGate gate, Promp
         json.WriteString("model", one.Model.Id);
         json.WriteNumber("tokens", one.Pin.TokenCount);
         json.WriteNumber("kv_bytes", one.Pin.TokenCount * one.Model.Engine.Plan.KvBytesPerToken);
+        json.WriteBoolean("shared", one.Pin.IsCommon);
         json.WriteNumber("created", one.CreatedAt.ToUnixTimeSeconds());
         if (one.Pin.Until is { } until)
             json.WriteNumber("expires", until.ToUnixTimeSeconds());

@@ -28,6 +28,9 @@ internal readonly record struct ColumnName(ulong First, ulong Second, ulong Thir
         return Read(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
 
+    /// <summary>The name that chains begin with which are there for every tenant.</summary>
+    public static ColumnName CommonRoot(string rows, string lineage) => Root(rows, $"{lineage} for all", "", "");
+
     /// <summary>The name of the column that has these tokens behind this one.</summary>
     public ColumnName Next(ReadOnlySpan<int> tokens)
     {

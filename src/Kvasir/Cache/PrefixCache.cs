@@ -76,9 +76,11 @@ internal sealed class PrefixCache
     {
         Invariant.Holds(!path.IsEntered);
         path.Reserve(room / Rows);
-        var root = _table.Find(path.Root) ?? AddRoot(path.Root);
+        var isInCommon = IsLongerInCommon(path, tokens, mostRows);
+        var name = isInCommon ? path.Common!.Root : path.Root;
+        var root = _table.Find(name) ?? AddRoot(name);
         root.Users++;
-        path.Begin(root);
+        path.Begin(root, isInCommon);
         _awaited += path.Capacity;
         TakeMore(path, tokens, mostRows);
         FindSplit(path, tokens);
@@ -208,12 +210,40 @@ internal sealed class PrefixCache
         Invariant.Holds(Parts.Bytes <= _pool.Memory.Figures.IndexBytes);
     }
 
-    private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) =>
-        _table.Find(path.Name(path.Count, tokens)) is { } column && column.Continues(path.Tip, tokens.Slice(path.RowCount, Rows)) ? column : null;
+    private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) => Next(path, path.Tip, path.Count, path.IsInCommon, tokens);
+
+    // The column that follows another: of the tree that is there for every tenant, or else of the path's own chain, which may have begun there.
+    private PrefixColumn? Next(PrefixPath path, PrefixColumn before, int count, bool isInCommon, ReadOnlySpan<int> tokens)
+    {
+        var own = tokens.Slice(count * Rows, Rows);
+        if (isInCommon && _table.Find(path.Common!.Name(count, tokens)) is { } common && common.Continues(before, own))
+            return common;
+        return _table.Find(path.Name(count, tokens)) is { } column && column.Continues(before, own) ? column : null;
+    }
+
+    private bool IsLongerInCommon(PrefixPath path, ReadOnlySpan<int> tokens, int mostRows) =>
+        path.Common is { } common && _table.Find(common.Root) is { } start && Length(path, start, tokens, mostRows) is var length and > 0
+            && (_table.Find(path.Root) is not { } own || length > Length(path, own, tokens, mostRows));
+
+    // Columns that there are of the tokens from a root on.
+    private int Length(PrefixPath path, PrefixColumn root, ReadOnlySpan<int> tokens, int mostRows)
+    {
+        var (count, tip, isInCommon) = (0, root, root.Name.Equals(path.Common!.Root));
+        while ((count + 1) * Rows <= mostRows && Next(path, tip, count, isInCommon, tokens) is { } next)
+        {
+            isInCommon &= next.Name.Equals(path.Common.Name(count, tokens));
+            (count, tip) = (count + 1, next);
+        }
+
+        return count;
+    }
 
     // Where what follows has tokens that this one has not. What is there of the tokens may be all of them.
     private static void FindSplit(PrefixPath path, ReadOnlySpan<int> tokens)
     {
+        // What follows a column that is there for every tenant may be another's.
+        if (path.IsInCommon)
+            return;
         var left = tokens[path.RowCount..];
         if (path.Tip.Nearest(left) is { } nearest && left.CommonPrefixLength(nearest.Tokens) is var common && common < Math.Min(left.Length, Rows))
             (path.DivergedAt, path.LeftAt) = (path.RowCount + common, nearest);

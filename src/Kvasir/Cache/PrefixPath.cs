@@ -14,8 +14,19 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     private PrefixColumn[] _columns = [];
     private int _promptColumns;
     private bool _isOpen;
+    private bool _isInCommon;
+    private int _commonCount;
 
     public ColumnName Root => root;
+
+    /// <summary>
+    /// Names of its tokens in the tree that is there for every tenant, where it may begin; null where it looks for nothing there. What it adds has its own
+    /// names.
+    /// </summary>
+    public PrefixPath? Common { get; init; }
+
+    /// <summary>Whether all columns that it has are of that tree, and the next may be.</summary>
+    public bool IsInCommon => _isInCommon && _commonCount == Count;
 
     /// <summary>Rows from the first that it takes and leaves at most.</summary>
     public int MostRows { get; init; } = int.MaxValue;
@@ -78,7 +89,7 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <param name="tokens">Of these columns.</param>
     public PrefixPath Copy(ReadOnlySpan<int> tokens)
     {
-        var copy = new PrefixPath(cache, root) { MostRows = tokens.Length / Rows * Rows, StaysIdle = StaysIdle };
+        var copy = new PrefixPath(cache, root) { MostRows = tokens.Length / Rows * Rows, StaysIdle = StaysIdle, Common = Common };
         copy.Enter(tokens, copy.MostRows, copy.MostRows);
         return copy;
     }
@@ -133,14 +144,26 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>The name of a column of these tokens; the ones before it are computed when they are not there.</summary>
     public ColumnName Name(int column, ReadOnlySpan<int> tokens)
     {
+        if (column + 2 > _names.Length)
+            Array.Resize(ref _names, Math.Max(column + 2, 2 * _names.Length));
         for (; _nameCount <= column + 1; _nameCount++)
             _names[_nameCount] = _names[_nameCount - 1].Next(tokens.Slice((_nameCount - 1) * Rows, Rows));
         return _names[column + 1];
     }
 
-    public void Begin(PrefixColumn start) => (Start, Count, FoundCount, _isOpen, DivergedAt, LeftAt, IsRetokenised) = (start, 0, 0, true, null, null, false);
+    /// <param name="start">Its root.</param>
+    /// <param name="isInCommon">Whether that is the root of the tree that is there for every tenant.</param>
+    public void Begin(PrefixColumn start, bool isInCommon)
+    {
+        (Start, Count, FoundCount, _isOpen, DivergedAt, LeftAt, IsRetokenised) = (start, 0, 0, true, null, null, false);
+        (_isInCommon, _commonCount) = (isInCommon, 0);
+    }
 
-    public void Append(PrefixColumn column) => _columns[Count++] = column;
+    public void Append(PrefixColumn column)
+    {
+        _commonCount += IsInCommon && Common!.IsNamed(Count, column.Name) ? 1 : 0;
+        _columns[Count++] = column;
+    }
 
     /// <summary>It has the column since it has added it to the tree.</summary>
     public void AppendAdded(PrefixColumn column)
@@ -148,6 +171,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
         WrittenRows += Count < _promptColumns ? Rows : 0;
         Append(column);
     }
+
+    // As far as names were asked for.
+    private bool IsNamed(int column, ColumnName name) => _nameCount > column + 1 && _names[column + 1].Equals(name);
 
     /// <summary>Adds no more columns.</summary>
     public void Close() => _isOpen = false;

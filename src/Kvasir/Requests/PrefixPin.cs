@@ -21,6 +21,12 @@ public sealed class PrefixPin
         _lifetime = lifetime;
     }
 
+    /// <summary>
+    /// Whether requests of every <see cref="GenerationOptions.Tenant"/> find the rows, be its own what it may: for what is no secret. Where a prompt goes on
+    /// behind them it is its tenant's alone.
+    /// </summary>
+    public bool IsCommon { get; init; }
+
     /// <summary>Tokens whose rows it keeps; 0 before they are computed.</summary>
     public int TokenCount => _isReleased ? 0 : _tokenCount;
 

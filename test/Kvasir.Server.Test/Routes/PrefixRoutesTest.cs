@@ -43,6 +43,20 @@ public sealed class PrefixRoutesTest : IDisposable
     }
 
     [Fact]
+    public async Task WhatIsSharedIsFoundByEveryTenantAndWhatFollowsItByItsOwn()
+    {
+        await using var server = await RunningServer.StartAsync(options => options.KeyFile = _keys);
+        await RefusedAsync(server, HttpMethod.Post, Route, "bob", "{\"prompt\":\"x\",\"shared\":true}", HttpStatusCode.Forbidden, "forbidden");
+        var pinned = await SendAsync(server, HttpMethod.Post, Route, "carol", $"{{\"shared\":true,\"prompt\":\"{Story('a')}\"}}");
+        var tokens = pinned.GetProperty("tokens").GetInt32();
+        Assert.True(pinned.GetProperty("shared").GetBoolean() && tokens > 100);
+        Assert.Equal((tokens, tokens), (await CachedAsync(server, "alice", 'a'), await CachedAsync(server, "bob", 'a')));
+        // It is its maker's to see and to let go.
+        Assert.Empty(await IdsAsync(server, "alice"));
+        Assert.Single(await IdsAsync(server, "carol"));
+    }
+
+    [Fact]
     public async Task WhatIsPinnedStaysWhenOthersWantTheMemoryAndIsBounded()
     {
         await using var server = await RunningServer.StartAsync(options => options.KvMemoryBytes = 1 << 20);
@@ -85,7 +99,8 @@ public sealed class PrefixRoutesTest : IDisposable
     [InlineData("{\"prompt\":\"Once\"}", "cannot be pinned: at least 32")]
     [InlineData("{\"prompt\":\"Once\",\"ttl_s\":0}", "ttl_s is 0; 1 to")]
     [InlineData("{\"prompt\":\"Once\",\"name\":\"\"}", "name has 0 bytes")]
-    [InlineData("{\"prompt\":\"Once\",\"shared\":true}", "shared: a prompt is pinned for the tenant")]
+    [InlineData("{\"prompt\":\"Once\",\"shared\":true,\"cache_salt\":\"s\"}", "cache_salt: a prompt that is shared by all tenants has no salt")]
+    [InlineData("{\"prompt\":\"Once\",\"shared\":1}", "shared is a number")]
     [InlineData("{\"prompt\":\"Once\",\"kvasir\":{\"cache\":\"off\"}}", "prefix cache")]
     public async Task WhatCannotBePinnedIsSaid(string body, string expected)
     {

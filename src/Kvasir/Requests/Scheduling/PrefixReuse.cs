@@ -32,9 +32,20 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
         if (!options.Cache || !(keeps || sequence.Shared is not null))
             return;
         var lineage = KeepsSparse(sequence) ? sequence.Attention!.Policy.Name : Dense;
-        sequence.Accept(keeps
-            ? new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? "")) { Keeps = options.Keep }
-            : OnlyShared(sequence.Shared!));
+        if (!keeps)
+        {
+            sequence.Accept(OnlyShared(sequence.Shared!));
+            return;
+        }
+
+        var common = ColumnName.CommonRoot(_rows.Value, lineage);
+        sequence.Accept(sequence.Pin is { IsCommon: true }
+            ? new PrefixPath(cache.Prefixes, common) { Keeps = options.Keep }
+            : new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? ""))
+            {
+                Keeps = options.Keep,
+                Common = new PrefixPath(cache.Prefixes, common),
+            });
     }
 
     /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
