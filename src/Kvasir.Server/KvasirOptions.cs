@@ -16,16 +16,19 @@ public sealed class KvasirOptions
     /// <summary>A GGUF file, a Hugging Face style folder, or the name of a bundled model; empty where <see cref="ModelsFolder"/> has them all.</summary>
     public string Model { get; set; } = "";
 
-    /// <summary>The model's name for clients; null takes the file's or folder's, without its extension.</summary>
+    /// <summary>Models beside <see cref="Model"/>, each as that. All are loaded at the start, stay, and share the KV memory and the threads.</summary>
+    public IList<string> MoreModels { get; } = [];
+
+    /// <summary>The model's name for clients; null takes the file's or folder's, without its extension. Of several, each has its own.</summary>
     public string? ModelId { get; set; }
 
     /// <summary>A folder of models, which are loaded when a request names them; null for none. All models then share the KV memory and the threads.</summary>
     public string? ModelsFolder { get; set; }
 
-    /// <summary>The most bytes of weights, KV caches and indexes of all models together; 0 takes four fifths of the memory.</summary>
+    /// <summary>The most bytes of weights, KV caches and indexes of all models; 0 takes four fifths of the memory where there may be several.</summary>
     public long MemoryBytes { get; set; }
 
-    /// <summary>How many seconds a model of the folder stays behind its last request.</summary>
+    /// <summary>How many seconds a model of the folder stays behind its last request; those that were named at the start stay.</summary>
     public int ModelKeepAliveSeconds { get; set; } = 300;
 
     /// <summary>How many seconds a request waits for its model.</summary>
@@ -45,7 +48,7 @@ public sealed class KvasirOptions
     /// </summary>
     public bool AllowsRequestTemplates { get; set; }
 
-    /// <summary>A file with a Jinja template in place of the model's own, or for a model that has none.</summary>
+    /// <summary>A file with a Jinja template in place of the own one of the models that are named, or where they have none.</summary>
     public string? ChatTemplate { get; set; }
 
     /// <summary>The policy of requests that name none, as name:key=value,...; <c>auto</c> lets the machine choose.</summary>
@@ -177,6 +180,8 @@ public sealed class KvasirOptions
     /// <summary>A model that is made and not read from a file; <see cref="Model"/> is its name.</summary>
     /// <param name="make">Called once, on a thread of its own. The server disposes what it gives.</param>
     public void UseModel(Func<ModelOptions, Model> make) => _made = make;
+
+    internal IReadOnlyList<string> Named => [.. Model.Length > 0 ? [Model] : Array.Empty<string>(), .. MoreModels];
 
     internal Func<ModelOptions, Model>? GivenModel() => _made;
 

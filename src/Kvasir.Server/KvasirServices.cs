@@ -49,6 +49,7 @@ public static class KvasirServices
             host.ShutdownTimeout = host.ShutdownTimeout > needed ? host.ShutdownTimeout : needed;
         });
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<ModelList>();
         services.AddSingleton<ModelLoader>();
         services.AddSingleton<ServedModels>();
         services.AddSingleton(static provider => new KvasirStart(provider.GetRequiredService<ServedModels>(), provider.GetRequiredService<KeyRing>()));

@@ -11,7 +11,7 @@ public sealed class KvasirStart
 
     internal KvasirStart(ServedModels models, KeyRing keys) => (_models, _keys) = (models, keys);
 
-    /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
+    /// <summary>Completes when all models are there that the server was started with, or at once where there are none; fails as the first that does.</summary>
     public Task Loaded => _models.Loaded;
 
     /// <summary>
@@ -28,12 +28,15 @@ public sealed class KvasirStart
     /// <summary>Reads the folder of models again.</summary>
     public void ReloadModels() => _models.ReadFolder();
 
-    /// <summary>The model's name for clients; null while none is in memory.</summary>
+    /// <summary>The name for clients of the first model in memory; null while none is there.</summary>
     public string? ModelId => _models.Ready?.Id;
 
     /// <summary>Every name that a client may give.</summary>
     public IReadOnlyList<string> ModelIds => [.. _models.Known.Select(static known => known.Id)];
 
-    /// <summary>For its plan and counters; null while the model loads.</summary>
+    /// <summary>That of the first model in memory, for its plan and counters; null while none is there.</summary>
     public Engine? Engine => _models.Ready?.Engine;
+
+    /// <summary>Those of all models in memory, by their names for clients.</summary>
+    public IReadOnlyDictionary<string, Engine> Engines => _models.InMemory.ToDictionary(static model => model.Id, static model => model.Engine);
 }

@@ -64,7 +64,7 @@ internal static class ZshScript
         foreach (var operand in verb.Operands)
         {
             var action = Action([.. operand.Choices, .. beneath], operand.TakesPath);
-            script.Append($"        {Quoted($"{(operand.IsOptional ? "::" : ":")}{operand.Name}:{action}")} \\\n");
+            script.Append($"        {Quoted($"{(operand.IsRepeated ? "*:" : operand.IsOptional ? "::" : ":")}{operand.Name}:{action}")} \\\n");
             beneath = [];
         }
 

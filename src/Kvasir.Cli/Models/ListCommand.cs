@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Shared.Remote;
@@ -45,9 +46,12 @@ internal sealed class ListCommand(Shell shell) : Verb
         new TextSections(shell.Output).Write(
             $"{models.Length} {(models.Length == 1 ? "model" : "models")}",
             [["name", "size", "where"], .. models.Select(static model =>
-                new[] { Printable.Line(model.Name), SizeText.Bytes(model.Bytes), Printable.Line(model.Path ?? model.Status!) })]);
+                new[] { Printable.Line(model.Name), SizeText.Bytes(model.Bytes), Where(model) })]);
         return ExitCode.Ok;
     }
+
+    private static string Where(ListedModel model) =>
+        Printable.Line(model.Path ?? model.Status!) + (model.Progress is { } share ? string.Create(CultureInfo.InvariantCulture, $" {share:P0}") : "");
 
     private static ListedModel[] OfFolders(string? folder)
     {
@@ -64,7 +68,9 @@ internal sealed class ListCommand(Shell shell) : Verb
         return [.. server.Get("v1/models").GetProperty("data").EnumerateArray().Select(static model =>
         {
             var meta = model.GetProperty("meta");
-            return new ListedModel(model.GetProperty("id").GetString()!, meta.GetProperty("size").GetInt64(), null, meta.GetProperty("status").GetString());
+            var status = meta.GetProperty("status").GetString();
+            var progress = meta.TryGetProperty("progress", out var share) ? share.GetDouble() : (double?)null;
+            return new ListedModel(model.GetProperty("id").GetString()!, meta.GetProperty("size").GetInt64(), null, status) { Progress = progress };
         })];
     }
 }

@@ -21,7 +21,11 @@ internal sealed record ModelsReport(ListedModel[] Models);
 
 /// <param name="Path">Of this machine; null for a server's.</param>
 /// <param name="Status">At a server; null for a model of this machine.</param>
-internal sealed record ListedModel(string Name, long Bytes, string? Path, string? Status);
+internal sealed record ListedModel(string Name, long Bytes, string? Path, string? Status)
+{
+    /// <summary>What share is loaded of one that a server loads; else null.</summary>
+    public double? Progress { get; init; }
+}
 
 /// <summary>What <c>kvasir ps --json</c> writes.</summary>
 internal sealed record ProcessesReport(RunningModel[] Models);

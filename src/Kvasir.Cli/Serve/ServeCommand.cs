@@ -4,7 +4,7 @@ using Kvasir.Models;
 
 namespace Kvasir.Cli.Serve;
 
-/// <summary><c>kvasir serve</c>: a model behind HTTP. What runs it is <see cref="ServeRun"/>, apart, so that other verbs load nothing of ASP.NET.</summary>
+/// <summary><c>kvasir serve</c>: models behind HTTP. What runs it is <see cref="ServeRun"/>, apart, so that other verbs load nothing of ASP.NET.</summary>
 internal sealed class ServeCommand(Shell shell) : Verb
 {
     /// <summary>What is served where no model is named.</summary>
@@ -13,7 +13,8 @@ internal sealed class ServeCommand(Shell shell) : Verb
     private static readonly Operand Model = ModelFlags.Model with
     {
         IsOptional = true,
-        Help = $"{ModelFlags.Model.Help}; without it {Bundled}, which tells stories",
+        IsRepeated = true,
+        Help = $"{ModelFlags.Model.Help}; several share memory and threads; without any {Bundled}, which tells stories",
     };
 
     public override string Name => "serve";
@@ -33,6 +34,7 @@ internal sealed class ServeCommand(Shell shell) : Verb
     [
         "kvasir serve",
         "kvasir serve model.gguf --port 8080 --context 32k",
+        "kvasir serve chat.gguf code.gguf --memory 24G --alias code=gpt-4o",
         "kvasir serve --models ~/models --memory 24G",
         "kvasir serve --synthetic llama3.2-1b --context 32k",
         "kvasir serve path/to/folder --kv q8 --kv-memory 8G --max-sequences 4",
@@ -42,10 +44,13 @@ internal sealed class ServeCommand(Shell shell) : Verb
 
     public override string? Refusal(TypedCommand typed)
     {
-        if (typed.Has(SyntheticFlags.Shape) && typed.Find(Model) is not null)
+        if (typed.Has(SyntheticFlags.Shape) && typed.All(Model).Count > 0)
             return "MODEL and --synthetic were given; one of them is allowed";
+        var (alias, count) = (typed.Find(ServeFlags.Alias), typed.All(Model).Count);
+        if (alias?.Contains('=', StringComparison.Ordinal) == false && count > 1)
+            return $"--alias is '{alias}', and {count} models are named: --alias ID={alias} says which of them is called so";
         return typed.Has(SyntheticFlags.Weights) && !typed.Has(SyntheticFlags.Shape) ? "--weights is for --synthetic; a model's file has its own" : null;
     }
 
-    public override int Run(TypedCommand typed) => ServeRun.Run(shell, typed, typed.Find(Model));
+    public override int Run(TypedCommand typed) => ServeRun.Run(shell, typed, typed.All(Model));
 }

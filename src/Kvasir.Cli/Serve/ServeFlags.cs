@@ -31,11 +31,11 @@ internal static class ServeFlags
     { Otherwise = "pages of this machine" };
 
     public static readonly ValueFlag<string> ChatTemplate = new(
-        "--chat-template", "A Jinja template in place of the model's own, or for a model that has none", FlagValues.File)
+        "--chat-template", "A Jinja template in place of the own one of each MODEL, or where it has none", FlagValues.File)
     { Elsewhere = ["--chat-template-file"] };
 
     public static readonly ValueFlag<string> Alias = new(
-        "--alias", "The model's name for clients; ID=NAME, with commas between, gives models of the folder another name", FlagValues.Text)
+        "--alias", "The model's name for clients; ID=NAME, with commas between, gives models one more name", FlagValues.Text)
     { Otherwise = "that of its file or folder", Elsewhere = ["-a", "--served-model-name"] };
 
     public static readonly SwitchFlag AllowRequestTemplate = new("--allow-request-template", "Take a Jinja template from requests, as chat_template");
@@ -95,7 +95,7 @@ internal static class ServeFlags
     { Otherwise = "four fifths of the memory" };
 
     public static readonly ValueFlag<int> ModelKeepAlive = new(
-        "--model-keepalive", "Seconds that a model of the folder stays behind its last request", FlagValues.Whole(0, 86_400))
+        "--model-keepalive", "Seconds that a model of the folder stays behind its last request; each MODEL stays", FlagValues.Whole(0, 86_400))
     { Default = "300" };
 
     public static readonly ValueFlag<int> LoadTimeout = new("--load-timeout", "Seconds that a request waits for its model", FlagValues.Whole(1, 86_400))

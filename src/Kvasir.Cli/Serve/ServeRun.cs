@@ -20,11 +20,11 @@ internal static class ServeRun
     // The bundled model only tells stories: it is given the words as they are.
     private const string PlainTemplate = "{{ messages[-1].content }}";
 
-    public static int Run(Shell shell, TypedCommand typed, string? model)
+    public static int Run(Shell shell, TypedCommand typed, IReadOnlyList<string> models)
     {
         using var stopping = new CancellationTokenSource();
         var code = ExitCode.Ok;
-        shell.Interrupts.Guard(stopping.Cancel, () => code = RunAsync(shell, typed, model, stopping.Token).GetAwaiter().GetResult());
+        shell.Interrupts.Guard(stopping.Cancel, () => code = RunAsync(shell, typed, models, stopping.Token).GetAwaiter().GetResult());
         return code == ExitCode.Ok ? shell.Interrupts.Code : code;
     }
 
@@ -37,18 +37,18 @@ internal static class ServeRun
         return ExitCode.Internal;
     }
 
-    private static async Task<int> RunAsync(Shell shell, TypedCommand typed, string? model, CancellationToken stopping)
+    private static async Task<int> RunAsync(Shell shell, TypedCommand typed, IReadOnlyList<string> models, CancellationToken stopping)
     {
         var quiet = typed.Is(OutputFlags.Quiet);
         ServeListeners.Check(typed);
         ServeListeners.ClearSocket(typed);
-        await using var app = Build(shell, typed, model);
+        await using var app = Build(shell, typed, models);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
         ServeListeners.CloseSocketToOthers(typed);
         using var reload = typed.Has(ServeFlags.Keys) || typed.Has(ServeFlags.Models) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
         try
         {
-            var name = model ?? (typed.Has(ServeFlags.Models) ? "models" : ServeCommand.Bundled);
+            var name = models.Count > 0 ? string.Join(" and ", models) : typed.Has(ServeFlags.Models) ? "models" : ServeCommand.Bundled;
             using (new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}"))
                 await app.Services.GetRequiredService<KvasirStart>().Loaded.WaitAsync(stopping).ConfigureAwait(false);
             Greet(shell, app, quiet);
@@ -65,20 +65,20 @@ internal static class ServeRun
         }
     }
 
-    private static WebApplication Build(Shell shell, TypedCommand typed, string? model)
+    private static WebApplication Build(Shell shell, TypedCommand typed, IReadOnlyList<string> models)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
         builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
-        builder.AddKvasir(options => Configure(options, typed, model));
+        builder.AddKvasir(options => Configure(options, typed, models));
         var app = builder.Build();
         app.UseKvasirErrors();
         app.MapKvasir();
         return app;
     }
 
-    private static void Configure(KvasirOptions options, TypedCommand typed, string? model)
+    private static void Configure(KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
     {
         options.ModelsFolder = typed.Find(ServeFlags.Models);
         options.MemoryBytes = typed.FindValue(ServeFlags.Memory) ?? 0;
@@ -87,12 +87,16 @@ internal static class ServeRun
         options.Warms = !typed.Is(ServeFlags.NoWarmup);
         if (typed.Find(SyntheticFlags.Shape) is { } shape)
         {
-            model = shape.Name;
+            options.Model = shape.Name;
             options.UseModel(settings => Model.Synthetic(shape, typed.Get(SyntheticFlags.Weights), options: settings));
         }
 
-        var isBundled = model is null && options.ModelsFolder is null;
-        options.Model = model ?? (isBundled ? ServeCommand.Bundled : "");
+        AddAll(options.MoreModels, models.Skip(1));
+        if (models.Count > 0)
+            options.Model = models[0];
+        var isBundled = options.Model.Length == 0 && options.ModelsFolder is null;
+        if (isBundled)
+            options.Model = ServeCommand.Bundled;
         AddNames(options, typed.Find(ServeFlags.Alias));
         options.AllowsRequestTemplates = typed.Is(ServeFlags.AllowRequestTemplate);
         options.SlotsText = typed.Is(ServeFlags.SlotsText);
@@ -101,8 +105,8 @@ internal static class ServeRun
         if (isBundled && options.ChatTemplate is null)
             options.UseTemplate(ChatTemplate.Parse(PlainTemplate, "plain"));
         options.KeyFile = typed.Find(ServeFlags.Keys);
-        AddAll(options.AllowedHosts, typed.Find(ServeFlags.AllowedHosts));
-        AddAll(options.CorsOrigins, typed.Find(ServeFlags.CorsOrigins));
+        AddAll(options.AllowedHosts, Items(typed.Find(ServeFlags.AllowedHosts)));
+        AddAll(options.CorsOrigins, Items(typed.Find(ServeFlags.CorsOrigins)));
         options.Dashboard = !typed.Is(ServeFlags.NoDashboard);
         options.MetricsOpen = typed.Is(ServeFlags.MetricsOpen);
         options.OtlpEndpoint = typed.Find(ServeFlags.Otlp);
@@ -137,16 +141,18 @@ internal static class ServeRun
             return;
         }
 
-        foreach (var pair in names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var pair in Items(names))
         {
             if (pair.Split('=', 2) is not [{ Length: > 0 } id, { Length: > 0 } alias] || !options.Aliases.TryAdd(alias, id))
                 throw new KvasirException(KvasirError.BadOption, $"{ServeFlags.Alias.Name} has '{pair}'; ID=NAME is expected, each name once");
         }
     }
 
-    private static void AddAll(IList<string> list, string? text)
+    private static string[] Items(string? text) => (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static void AddAll(IList<string> list, IEnumerable<string> items)
     {
-        foreach (var item in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (var item in items)
             list.Add(item);
     }
 
@@ -154,16 +160,12 @@ internal static class ServeRun
     {
         var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         var start = app.Services.GetRequiredService<KvasirStart>();
-        if (!quiet && start.Engine is { } engine)
-        {
-            foreach (var line in AnswerFigures.PlanLines(engine))
-                shell.Note(line);
-        }
-
-        var count = start.ModelIds.Count;
-        var served = start.ModelId ?? $"{count} model{(count == 1 ? "" : "s")}, loaded when asked for,";
+        foreach (var line in quiet ? [] : start.Engines.Values.SelectMany(AnswerFigures.PlanLines))
+            shell.Note(line);
+        var (count, loaded) = (start.ModelIds.Count, start.Engines.Keys.ToArray());
+        var served = loaded.Length > 0 ? string.Join(" and ", loaded) : $"{count} model{(count == 1 ? "" : "s")}, loaded when asked for,";
         shell.Output.WriteLine($"serving {Printable.Line(served)} at {address}");
-        var named = start.ModelId is null && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
+        var named = loaded.Length != 1 && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
         var body = $"{{{named}\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}";
         shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{body}'");
     }

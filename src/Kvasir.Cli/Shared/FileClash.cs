@@ -35,7 +35,7 @@ internal static class FileClash
     {
         foreach (var operand in verb.Operands)
         {
-            if (operand.TakesPath && typed.Find(operand) is { } path && Path.Exists(path))
+            foreach (var path in operand.TakesPath ? typed.All(operand).Where(Path.Exists) : [])
                 yield return (operand.Name, path, false);
         }
 

@@ -43,6 +43,11 @@ internal sealed class TypedCommand(ParseResult parsed, Verb verb)
             ? parsed.GetValue(argument)
             : null;
 
+    /// <summary>All that was typed for an operand, whether one or several may be.</summary>
+    public IReadOnlyList<string> All(Operand operand) =>
+        !operand.IsRepeated ? Find(operand) is { } one ? [one] : []
+        : _command.Command.Arguments.FirstOrDefault(other => other.Name == operand.Name) is Argument<string[]> argument ? parsed.GetValue(argument) ?? [] : [];
+
     /// <summary>The command line word by word, without the flags of <paramref name="leftOut"/>.</summary>
     public IEnumerable<string> Words(Func<string, bool> leftOut)
     {

@@ -93,7 +93,7 @@ internal sealed partial class AnswerPath(
         var prompts = await encoder.EncodeAsync(request, route.Errors, context.RequestAborted).ConfigureAwait(false);
         var record = RequestRecord.Of(context);
         var answer = NewAnswer(request, prompts, TimeLeft(request.Options.Deadline, record.Elapsed), record.LoadTime);
-        watch.Submit(context, answer);
+        AnswerWatch.Submit(context, answer);
         try
         {
             await SubmitMoreAsync(answer).ConfigureAwait(false);

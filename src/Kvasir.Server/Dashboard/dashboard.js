@@ -133,13 +133,14 @@ function showSlots(slots) {
     const row = made("tr");
     const prompt = made("td");
     const progress = made("progress");
-    progress.max = Math.max(1, slot.n_prompt);
-    progress.value = Math.min(slot.n_processed, slot.n_prompt);
-    progress.setAttribute("aria-label", "prompt computed");
-    prompt.append(progress, ` ${number(Math.min(slot.n_processed, slot.n_prompt))} of ${number(slot.n_prompt)}`);
+    const loads = slot.state === "loading";
+    progress.max = loads ? 1 : Math.max(1, slot.n_prompt);
+    progress.value = loads ? slot.progress : Math.min(slot.n_processed, slot.n_prompt);
+    progress.setAttribute("aria-label", loads ? "model loaded" : "prompt computed");
+    prompt.append(progress, loads ? ` ${slot.model}` : ` ${number(Math.min(slot.n_processed, slot.n_prompt))} of ${number(slot.n_prompt)}`);
     row.append(
       made("td", "", slot.waits_for ? `${slot.state}: ${slot.waits_for.replace("_", " ")}` : slot.state), made("td", "", slot.request_id.slice(0, 12)), prompt, made("td", "", number(slot.n_cached)), made("td", "", number(slot.n_decoded)),
-      made("td", "", slot.policy), made("td", "", slot.n_decoded > 1 ? percent(slot.keys_read_share) : "–"), made("td", "", bytes(slot.kv_bytes)), made("td", "", time(slot.age_ms)));
+      made("td", "", slot.policy ?? "–"), made("td", "", slot.n_decoded > 1 ? percent(slot.keys_read_share) : "–"), made("td", "", bytes(slot.kv_bytes)), made("td", "", time(slot.age_ms)));
     return row;
   });
   find("slots").replaceChildren(...rows);

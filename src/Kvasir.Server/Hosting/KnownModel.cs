@@ -25,6 +25,9 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed, Time
 
     public bool IsNamed => isNamed;
 
+    /// <summary>Makes it, in place of reading files; null for one that is read.</summary>
+    public Func<ModelOptions, Model>? Make { get; init; }
+
     /// <summary>Null while it is not in memory.</summary>
     public ServedModel? Served { get; set; }
 
@@ -34,7 +37,7 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed, Time
     /// <summary>Whether it is loaded, and computes its first rows for nobody.</summary>
     public bool IsWarming { get; set; }
 
-    /// <summary>What share is done of its loading, or of its warming.</summary>
+    /// <summary>What share is done of its loading and warming.</summary>
     public double Progress { get; set; }
 
     /// <summary>When its loading failed; null where it did not.</summary>
@@ -79,6 +82,9 @@ internal sealed class KnownModel(FoundModel found, string id, bool isNamed, Time
         (Served, Until, Past) = (null, null, served is null ? Past : Past.With(served.Engine.Figures));
         return served;
     }
+
+    /// <summary>Whether it is read from there.</summary>
+    public bool LiesAt(string path) => Make is null && Path.GetFullPath(path) == Path.GetFullPath(found.Path);
 
     /// <summary>Whether a client means this model.</summary>
     public bool IsCalled(string name) => IsOf(id, name) || Aliases.Any(alias => IsOf(alias, name));

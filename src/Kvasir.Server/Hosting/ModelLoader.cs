@@ -8,40 +8,56 @@ using Microsoft.Extensions.Options;
 namespace Kvasir.Server.Hosting;
 
 /// <summary>Makes engines: of one model alone, or of several that share memory and threads.</summary>
-internal sealed class ModelLoader(IOptions<KvasirOptions> options, TimeProvider clock) : IDisposable
+internal sealed class ModelLoader : IDisposable
 {
     private const double UsualShare = 0.8;
-    private readonly Lazy<(MemoryBudget Memory, WorkerPool Workers)> _shared = new(() => Share(options.Value));
+    private const long LeastKvBytes = 1 << 20;
+    private readonly KvasirOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly Lazy<WorkerPool> _workers;
+    private readonly MemoryBudget? _memory;
 
-    /// <summary>Whether there may be several.</summary>
-    public bool SharesMemory => options.Value.ModelsFolder is not null;
+    /// <exception cref="KvasirException">What the server was started with takes more memory than there is for models.</exception>
+    public ModelLoader(IOptions<KvasirOptions> options, ModelList list, TimeProvider clock)
+    {
+        (_options, _clock) = (options.Value, clock);
+        MemoryBytes = _options.MemoryBytes > 0 ? _options.MemoryBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * UsualShare);
+        var engine = ServedModel.EngineOf(_options);
+        _workers = new Lazy<WorkerPool>(
+            () => new WorkerPool(engine.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : engine.Threads, pinned: engine.Threads == 0));
+        if (_options.ModelsFolder is not null || _options.Named.Count > 1 || _options.MemoryBytes > 0)
+            _memory = new MemoryBudget(KvMemory(engine, [.. list.Named]));
+    }
+
+    /// <summary>Whether models share memory and threads.</summary>
+    public bool SharesMemory => _memory is not null;
 
     /// <summary>What weights, KV caches and indexes of all models may take.</summary>
-    public long MemoryBytes { get; } = options.Value.MemoryBytes > 0 ? options.Value.MemoryBytes
-        : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * UsualShare);
+    public long MemoryBytes { get; }
 
-    /// <summary>What of that is for the KV caches together.</summary>
-    public long KvBytes => _shared.Value.Memory.LimitBytes;
+    /// <summary>What of that is for the KV caches together, where they share memory.</summary>
+    public long KvBytes => _memory?.LimitBytes ?? 0;
 
+    /// <param name="progress">Told what share of it is read.</param>
     /// <exception cref="KvasirException">As <see cref="Model.Load"/> and the constructor of <see cref="Engine"/>.</exception>
-    public ServedModel Load(KnownModel known)
+    public ServedModel Load(KnownModel known, Action<double> progress)
     {
-        var own = options.Value;
+        var own = _options;
         var engine = ServedModel.EngineOf(own);
         if (SharesMemory)
-            engine = engine with { Memory = _shared.Value.Memory, Workers = _shared.Value.Workers };
-        var settings = new ModelOptions { Repack = own.Repack, Progress = share => known.Progress = share };
-        var model = known.IsNamed && own.GivenModel() is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
+            engine = engine with { Memory = _memory, Workers = _workers.Value };
+        var settings = new ModelOptions { Repack = own.Repack, Progress = progress };
+        var model = known.Make is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try
         {
             model.Weights.ReadAhead();
             if (own.Attention == AutoAttention.Name)
                 engine = engine with { Attention = AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens).Attention.Create() };
-            // What the one who started the server says of templates is said of the model that he named.
+            // What the one who started the server says of templates is said of the models that he named.
             var template = (known.IsNamed ? own.GivenTemplate() ?? ServedModel.TemplateIn(own.ChatTemplate) : null) ?? model.Template;
             // The next turn repeats this one.
             engine = engine with { PrefixCache = engine.PrefixCache ?? true };
-            return new ServedModel(known.Id, model, engine, template, clock) { Known = known };
+            return new ServedModel(known.Id, model, engine, template, _clock) { Known = known };
         }
         catch
         {
@@ -52,15 +68,23 @@ internal sealed class ModelLoader(IOptions<KvasirOptions> options, TimeProvider 
 
     public void Dispose()
     {
-        if (_shared.IsValueCreated)
-            _shared.Value.Workers.Dispose();
+        if (_workers.IsValueCreated)
+            _workers.Value.Dispose();
     }
 
-    private static (MemoryBudget, WorkerPool) Share(KvasirOptions options)
+    // All that were named stay, so that what is not enough for them will never be.
+    private long KvMemory(EngineOptions engine, KnownModel[] named)
     {
-        var engine = ServedModel.EngineOf(options);
-        var bytes = engine.KvMemoryBytes > 0 ? engine.KvMemoryBytes : ResidentMemory.AvailableBytes() / 2;
-        return (new MemoryBudget(bytes),
-            new WorkerPool(engine.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : engine.Threads, pinned: engine.Threads == 0));
+        var weights = named.Sum(static known => known.Found.Bytes);
+        var free = Math.Min(ResidentMemory.AvailableBytes(), MemoryBytes) - weights;
+        var bytes = engine.KvMemoryBytes > 0 ? engine.KvMemoryBytes : Math.Max(free / 2, LeastKvBytes);
+        if (weights + bytes <= MemoryBytes)
+            return bytes;
+        var names = string.Join(" and ", named.Select(static known => known.Id));
+        throw new KvasirException(
+            KvasirError.BadOption,
+            named.Length > 0
+                ? $"{names} take {weights} bytes and their KV cache {bytes}, in all {weights + bytes}; {MemoryBytes} are there for models"
+                : $"the KV cache takes {bytes} bytes, and {MemoryBytes} are there for models and their KV cache");
     }
 }

@@ -17,8 +17,11 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
             Range(options.ModelKeepAliveSeconds, 0, MostSeconds, nameof(options.ModelKeepAliveSeconds)),
             Range(options.LoadTimeoutSeconds, 1, MostSeconds, nameof(options.LoadTimeoutSeconds)),
             options.ModelsFolder is { } folder && !Directory.Exists(folder) ? $"ModelsFolder is '{folder}', and there is no such folder" : null,
-            options.Model.Length == 0 && options.ModelsFolder is null ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model"
-                : null,
+            options.Named.Count == 0 && options.ModelsFolder is null || options.MoreModels.Contains("")
+                ? "Model is empty; it names a GGUF file, a folder with a model, or a bundled model" : null,
+            options.ModelId is { } id && options.Named.Count > 1
+                ? $"ModelId is '{id}', and {options.Named.Count} models are named: an alias says which of them is called so" : null,
+            options.GivenModel() is not null && options.Model.Length == 0 ? "Model is empty; it names the model that is made" : null,
             Range(options.QueueTimeoutSeconds, 0, MostSeconds, nameof(options.QueueTimeoutSeconds)),
             Range(options.RequestTimeoutSeconds, 0, MostSeconds, nameof(options.RequestTimeoutSeconds)),
             Range(options.MaxChoices, 1, 128, nameof(options.MaxChoices)),

@@ -3,7 +3,9 @@ using Microsoft.Extensions.AI;
 
 namespace Kvasir.Server.Hosting;
 
-/// <summary>The served model for the host's own code: the same engine as behind the routes, waited for while it loads.</summary>
+/// <summary>
+/// The served models for the host's own code, by <see cref="ChatOptions.ModelId"/>: the same engines as behind the routes, waited for while they load.
+/// </summary>
 internal sealed class ServedChatClient(ServedModels models) : IChatClient
 {
     private static readonly ChatClientMetadata Metadata = new("kvasir");
@@ -11,7 +13,7 @@ internal sealed class ServedChatClient(ServedModels models) : IChatClient
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
+        var (model, use) = await models.UseAsync(options?.ModelId, cancellationToken).ConfigureAwait(false);
         using var kept = use;
         using var client = new KvasirChatClient(model.Loop, model.Template);
         return await client.GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false);
@@ -20,7 +22,7 @@ internal sealed class ServedChatClient(ServedModels models) : IChatClient
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var (model, use) = await models.UseAsync(cancellationToken).ConfigureAwait(false);
+        var (model, use) = await models.UseAsync(options?.ModelId, cancellationToken).ConfigureAwait(false);
         using var kept = use;
         using var client = new KvasirChatClient(model.Loop, model.Template);
         await foreach (var update in client.GetStreamingResponseAsync(messages, options, cancellationToken).ConfigureAwait(false))

@@ -154,13 +154,6 @@ internal sealed class ServedModel : IDisposable
         }
     }
 
-    // No more of a path than its last part: clients see it.
-    public static string NameOf(string path)
-    {
-        var last = Path.GetFileName(Path.TrimEndingDirectorySeparator(path));
-        return Path.GetExtension(last) is ".gguf" or ".safetensors" ? Path.GetFileNameWithoutExtension(last) : last;
-    }
-
     private static string FingerprintOf(ServedModel served)
     {
         var text = $"{Version}|{served.Model.Config}|{served.Model.Weights.Bytes}|{served.Engine.Kv.Name}|{System.Numerics.Vector<float>.Count}";

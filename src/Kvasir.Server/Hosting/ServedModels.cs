@@ -1,6 +1,4 @@
-using Kvasir.Models;
 using Kvasir.Server.Errors;
-using Kvasir.Server.Reading;
 using Kvasir.Server.Security;
 using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
@@ -10,51 +8,33 @@ using Microsoft.Extensions.Options;
 namespace Kvasir.Server.Hosting;
 
 /// <summary>
-/// The models that clients may name: the one that the server was started with, and those of a folder, which are loaded when somebody asks
+/// The models that clients may name: those that the server was started with, and those of a folder, which are loaded when somebody asks
 /// for them and go when nobody has for a while, or when another needs their memory. One is loaded at a time; who asks for it meanwhile
 /// waits for the same load, and who goes away does not end it.
 /// </summary>
-internal sealed class ServedModels : IDisposable
+internal sealed class ServedModels(
+    IOptions<KvasirOptions> options, ModelList list, ModelLoader loader, RequestMeter meter, TimeProvider clock, ILogger<ServedModels> log) : IDisposable
 {
-    private const int MostListed = 20;
-    private static readonly TimeSpan FolderPause = TimeSpan.FromSeconds(5);
+    private const double LoadPart = 0.9;
     private static readonly TimeSpan FailurePause = TimeSpan.FromSeconds(30);
-    private readonly KvasirOptions _options;
-    private readonly ModelAliases _aliases;
-    private readonly ModelLoader _loader;
-    private readonly RequestMeter _meter;
-    private readonly TimeProvider _clock;
-    private readonly ModelLog _log;
+    private readonly KvasirOptions _options = options.Value;
+    private readonly ModelLog _log = new(log);
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _turn = new(1);
-    private readonly TaskCompletionSource<ServedModel?> _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _start = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private IReadOnlyList<KnownModel> _known = [];
-    private long? _folderReadAt;
 
-    public ServedModels(IOptions<KvasirOptions> options, ModelLoader loader, RequestMeter meter, TimeProvider clock, ILogger<ServedModels> log)
-    {
-        (_options, _loader, _meter, _clock, _log) = (options.Value, loader, meter, clock, new ModelLog(log));
-        _aliases = new ModelAliases(_options.Aliases);
-        if (_options.Model.Length > 0)
-        {
-            var name = ServedModel.NameOf(_options.Model);
-            var id = _options.ModelId ?? name;
-            _known = [new KnownModel(new FoundModel(name, _options.Model, 0), id, isNamed: true, _clock) { Aliases = _aliases.Of(id) }];
-        }
+    /// <inheritdoc cref="KvasirStart.Loaded"/>
+    public Task Loaded => _start.Task;
 
-        ReadFolder();
-        _aliases.Check([.. _known.Select(static known => known.Id)]);
-    }
-
-    /// <summary>Completes when the model is there that the server was started with, or at once where there is none; fails as its loading does.</summary>
-    public Task<ServedModel?> Loaded => _start.Task;
+    /// <summary>What share is done of loading and warming what the server was started with, each model for the same part.</summary>
+    public double StartProgress => list.Named.Select(static known => known.Served is not null ? 1 : known.Progress).DefaultIfEmpty(1).Average();
 
     /// <summary>Completes with the name of a model whose engines failed three times within a minute.</summary>
     public Task<string> Failed => _failed.Task;
 
     /// <summary>All that may be named.</summary>
-    public IReadOnlyList<KnownModel> Known => Volatile.Read(ref _known);
+    public IReadOnlyList<KnownModel> Known => list.All;
 
     /// <summary>Those that have an engine now.</summary>
     public IReadOnlyList<ServedModel> InMemory => [.. Known.Select(static known => known.Served).OfType<ServedModel>()];
@@ -66,7 +46,7 @@ internal sealed class ServedModels : IDisposable
         {
             lock (_lock)
             {
-                return [.. _known.Where(static known => known.Served is not null || known.Past.Steps > 0)
+                return [.. Known.Where(static known => known.Served is not null || known.Past.Steps > 0)
                     .Select(static known => (known.Id, known.Served is { } served ? known.Past.With(served.Engine.Figures) : known.Past))];
             }
         }
@@ -81,12 +61,14 @@ internal sealed class ServedModels : IDisposable
     /// <summary>Whether the request's key may use a model.</summary>
     public static bool MayUse(HttpContext context, string id) => AccessKey.Of(context)?.MayUse(id) ?? true;
 
-    /// <summary>Begins to load what the server was started with.</summary>
+    /// <summary>Loads what the server was started with, one behind the other.</summary>
     public async Task StartAsync()
     {
         try
         {
-            _start.TrySetResult(Known.FirstOrDefault(static known => known.IsNamed) is { } named ? await LoadAsync(named).ConfigureAwait(false) : null);
+            foreach (var known in list.Named)
+                await LoadAsync(known).ConfigureAwait(false);
+            _start.TrySetResult();
         }
         catch (Exception problem)
         {
@@ -97,8 +79,7 @@ internal sealed class ServedModels : IDisposable
     }
 
     /// <summary>
-    /// The model that a request names, in memory until the request has ended; one that names none means the one that the server was
-    /// started with, or the only one.
+    /// The model that a request names, in memory until the request has ended.
     /// </summary>
     /// <exception cref="RequestException">There is none of that name, its key may not use it, it could not be loaded, or memory is short.</exception>
     public Task<ServedModel> FindAsync(HttpContext context, string? name) => ServeAsync(Keep(context, name), context.RequestAborted);
@@ -110,7 +91,7 @@ internal sealed class ServedModels : IDisposable
         var known = Named(name);
         if (!MayUse(context, known.Id))
             throw new RequestException(ErrorKind.Forbidden, $"the key '{AccessKey.Of(context)!.Name}' may not use the model {known.Id}", "model");
-        RequestRecord.Of(context).Keep(Use(known));
+        RequestRecord.Of(context).Keep(known, Use(known));
         return known;
     }
 
@@ -128,7 +109,7 @@ internal sealed class ServedModels : IDisposable
     {
         try
         {
-            return await LoadAsync(known).WaitAsync(TimeSpan.FromSeconds(_options.LoadTimeoutSeconds), _clock, cancellation).ConfigureAwait(false);
+            return await LoadAsync(known).WaitAsync(TimeSpan.FromSeconds(_options.LoadTimeoutSeconds), clock, cancellation).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -141,9 +122,10 @@ internal sealed class ServedModels : IDisposable
     }
 
     /// <summary>The model that the host's own code means, in memory until the result is disposed of.</summary>
-    public async Task<(ServedModel Model, IDisposable Use)> UseAsync(CancellationToken cancellation)
+    /// <param name="name">Null as in a request that names none.</param>
+    public async Task<(ServedModel Model, IDisposable Use)> UseAsync(string? name, CancellationToken cancellation)
     {
-        var known = Named(null);
+        var known = Named(name);
         var use = Use(known);
         try
         {
@@ -156,42 +138,11 @@ internal sealed class ServedModels : IDisposable
         }
     }
 
-    /// <summary>What is known under a name.</summary>
-    /// <exception cref="RequestException">Nothing.</exception>
-    public KnownModel Named(string? name)
-    {
-        if (Find(name) is { } known)
-            return known;
-        // Somebody may have put it there just now.
-        if (_options.ModelsFolder is not null && (_folderReadAt is not { } last || _clock.GetElapsedTime(last) >= FolderPause))
-        {
-            ReadFolder();
-            if (Find(name) is { } found)
-                return found;
-        }
+    /// <inheritdoc cref="ModelList.Get"/>
+    public KnownModel Named(string? name) => list.Get(name);
 
-        throw string.IsNullOrEmpty(name)
-            ? new RequestException(ErrorKind.InvalidValue, $"model is missing; there are {Ids()}", "model")
-            : new RequestException(ErrorKind.ModelNotFound,
-                $"there is no model '{RequestValue.Short(name)}' here; there {(Known.Count == 1 ? "is" : "are")} {Ids()}", "model");
-    }
-
-    /// <summary>Reads the folder again: models that came are known from now on, and those that went are not, unless they are in memory.</summary>
-    public void ReadFolder()
-    {
-        if (_options.ModelsFolder is not { } folder)
-            return;
-        lock (_lock)
-        {
-            _folderReadAt = _clock.GetTimestamp();
-            var found = ModelFolder.Find(folder);
-            var kept = _known.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
-                .ToList();
-            foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name)))
-                kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = _aliases.Of(model.Name) });
-            Volatile.Write(ref _known, kept);
-        }
-    }
+    /// <inheritdoc cref="ModelList.ReadFolder"/>
+    public void ReadFolder() => list.ReadFolder();
 
     /// <summary>Loads a model, unless it is there.</summary>
     /// <exception cref="RequestException">It cannot be loaded.</exception>
@@ -201,9 +152,12 @@ internal sealed class ServedModels : IDisposable
         {
             if (known.Served is { } served)
                 return Task.FromResult(served);
-            if (known.FailedAt is { } failed && _clock.GetElapsedTime(failed) < FailurePause)
+            if (known.FailedAt is { } failed && clock.GetElapsedTime(failed) < FailurePause)
                 return Task.FromException<ServedModel>(NotLoaded(known));
-            return known.Loading ??= Task.Run(() => LoadInTurnAsync(known));
+            if (known.Loading is { } loading)
+                return loading;
+            known.Progress = 0;
+            return known.Loading = Task.Run(() => LoadInTurnAsync(known));
         }
     }
 
@@ -232,7 +186,7 @@ internal sealed class ServedModels : IDisposable
     {
         foreach (var known in Known)
         {
-            if (known.Until is { } until && until <= _clock.GetUtcNow())
+            if (known.Until is { } until && until <= clock.GetUtcNow())
                 TryUnload(known);
             known.Faults.See(known.Past.StepFaults + (known.Served?.Engine.Figures.StepFaults ?? 0));
             if (known.IsFailing && _failed.TrySetResult(known.Id))
@@ -264,51 +218,40 @@ internal sealed class ServedModels : IDisposable
         }
     }
 
-    private string Ids() => Known.Count > 0 ? string.Join(", ", Known.Take(MostListed).Select(static model => model.Id)) : "none";
-
-    private KnownModel? Find(string? name)
-    {
-        var known = Known;
-        var usual = known.FirstOrDefault(static model => model.IsNamed) ?? (known.Count == 1 ? known[0] : null);
-        if (string.IsNullOrEmpty(name))
-            return usual;
-        return known.FirstOrDefault(model => model.IsCalled(name)) ?? (_options.AnyModel ? usual : null);
-    }
-
     private async Task<ServedModel> LoadInTurnAsync(KnownModel known)
     {
         await _turn.WaitAsync().ConfigureAwait(false);
+        ServedModel? served = null;
         try
         {
             MakeRoom(known);
-            known.Progress = 0;
-            var served = _loader.Load(known);
-            if (_options.Warms)
-            {
-                (known.IsWarming, known.Progress) = (true, 0);
-                await served.WarmAsync(share => known.Progress = share).ConfigureAwait(false);
-                known.IsWarming = false;
-            }
+            var loadPart = _options.Warms ? LoadPart : 1;
+            served = loader.Load(known, share => known.Progress = share * loadPart);
+            known.IsWarming = _options.Warms;
+            if (known.IsWarming)
+                await served.WarmAsync(share => known.Progress = loadPart + ((1 - loadPart) * share)).ConfigureAwait(false);
 
             lock (_lock)
                 (known.Served, known.Loading, known.FailedAt) = (served, null, null);
             _log.Loaded(known.Id, served.Model.LoadMs);
-            _meter.CountLoad("loaded");
+            meter.CountLoad("loaded");
             MarkLeft(known);
             return served;
         }
         catch (Exception problem)
         {
+            served?.Dispose();
             // Without memory now there may be some soon.
             lock (_lock)
-                (known.Loading, known.FailedAt) = (null, problem is RequestException ? null : _clock.GetTimestamp());
+                (known.Loading, known.FailedAt) = (null, problem is RequestException ? null : clock.GetTimestamp());
             if (problem is not RequestException)
                 _log.Failed(problem, known.Id);
-            _meter.CountLoad("failed");
+            meter.CountLoad("failed");
             throw;
         }
         finally
         {
+            known.IsWarming = false;
             _turn.Release();
         }
     }
@@ -316,12 +259,12 @@ internal sealed class ServedModels : IDisposable
     // Those that nobody has go first, whoever was left longest ago; what was named when the server started stays.
     private void MakeRoom(KnownModel wanted)
     {
-        if (!_loader.SharesMemory)
+        if (!loader.SharesMemory)
             return;
         while (true)
         {
             var loaded = Known.Where(static known => known.Served is not null).ToArray();
-            var free = _loader.MemoryBytes - _loader.KvBytes - loaded.Sum(static known => known.Served!.Model.Weights.Bytes);
+            var free = loader.MemoryBytes - loader.KvBytes - loaded.Sum(static known => known.Served!.Model.Weights.Bytes);
             if (wanted.Found.Bytes <= free)
                 return;
             var idle = loaded.Where(static known => known is { IsNamed: false, Users: 0 }).OrderBy(static known => known.LeftAt).ToArray();
@@ -356,9 +299,9 @@ internal sealed class ServedModels : IDisposable
     {
         lock (_lock)
         {
-            known.LeftAt = _clock.GetTimestamp();
+            known.LeftAt = clock.GetTimestamp();
             var stay = known.HasOwnStay ? known.Stay : TimeSpan.FromSeconds(_options.ModelKeepAliveSeconds);
-            known.Until = known is { Users: 0, IsNamed: false, Served: not null } ? _clock.GetUtcNow() + stay : null;
+            known.Until = known is { Users: 0, IsNamed: false, Served: not null } ? clock.GetUtcNow() + stay : null;
         }
     }
 

@@ -99,6 +99,12 @@ internal sealed class ModelRoutes(ServedModels models, IOptions<KvasirOptions> o
             ModelStatus.Failed => "failed",
             _ => "unloaded",
         });
+        if (known.Status == ModelStatus.Loading)
+        {
+            json.WriteNumber("progress", Math.Round(known.Progress, 3));
+            json.WriteNumber("waiting", known.Users);
+        }
+
         json.WriteEndObject();
         json.WriteEndObject();
     }

@@ -10,7 +10,9 @@ using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Routes;
 
-/// <summary><c>/slots</c>: sequences that wait or compute, each with how far it is. A key sees those of its own tenant.</summary>
+/// <summary>
+/// <c>/slots</c>: sequences that wait or compute, and requests that wait for their model, each with how far it is. A key sees those of its own tenant.
+/// </summary>
 internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IOptions<KvasirOptions> options)
 {
     public Task ListAsync(HttpContext context)
@@ -27,8 +29,10 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
         var id = 0;
         foreach (var record in journal.Open.Where(record => viewer is null || record.Key?.Tenant == viewer.Tenant).OrderBy(static record => record.StartedAt))
         {
-            foreach (var choice in record.Answer!.Choices.Where(static choice => choice.Sequence.Finish == FinishReason.None))
+            foreach (var choice in record.Answer?.Choices.Where(static choice => choice.Sequence.Finish == FinishReason.None) ?? [])
                 Write(json, id++, record, choice);
+            if (record.WaitsForModel)
+                WriteLoading(json, id++, record, record.Model!);
         }
 
         json.WriteEndArray();
@@ -36,17 +40,37 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
 
     private static bool IsFull(ServedModel model) => model.Engine.RunningCount >= model.Settings.MaxSequences || model.Engine.WaitingCount > 0;
 
+    // What it asks is not known before its model is there to read it.
+    private static void WriteLoading(Utf8JsonWriter json, int id, RequestRecord record, KnownModel model)
+    {
+        WriteHead(json, id, record, model.Id, "loading");
+        json.WriteString("waits_for", model.IsWarming ? "warming" : "model");
+        json.WriteNumber("progress", Math.Round(model.Progress, 3));
+        json.WriteNumber("n_prompt", 0);
+        json.WriteNumber("n_cached", 0);
+        json.WriteNumber("n_processed", 0);
+        json.WriteNumber("n_decoded", 0);
+        json.WriteNumber("age_ms", Math.Round(record.Elapsed.TotalMilliseconds));
+        json.WriteNumber("kv_bytes", 0);
+        json.WriteEndObject();
+    }
+
+    private static void WriteHead(Utf8JsonWriter json, int id, RequestRecord record, string model, string state)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("id", id);
+        json.WriteString("request_id", record.Id);
+        json.WriteString("key", record.Key?.Name);
+        json.WriteString("model", model);
+        json.WriteString("state", state);
+    }
+
     private void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
     {
         var (answer, sequence) = (record.Answer!, choice.Sequence);
         // Who has rows does not wait, and need not ask the queue.
         var place = sequence.CachedCount == 0 ? sequence.Place : null;
-        json.WriteStartObject();
-        json.WriteNumber("id", id);
-        json.WriteString("request_id", record.Id);
-        json.WriteString("key", record.Key?.Name);
-        json.WriteString("model", answer.Model.Id);
-        json.WriteString("state", State(sequence, place));
+        WriteHead(json, id, record, answer.Model.Id, State(sequence, place));
         json.WriteString("waits_for", place is { WaitsFor: var reason } ? Word(reason) : null);
         if (place is { Position: var position })
             json.WriteNumber("position", position);

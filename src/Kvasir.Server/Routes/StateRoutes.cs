@@ -17,23 +17,37 @@ internal sealed class StateRoutes(ServedModels models, RequestGate gate)
 
     public Task ReadyAsync(HttpContext context)
     {
-        var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed"
-            : models.Known.Any(static known => known is { IsNamed: true, IsWarming: true }) ? "warming"
-            : models.Loaded.IsCompleted ? "ok" : "loading";
-        var named = models.Known.FirstOrDefault(static known => known.IsNamed);
-        var progress = state is "loading" or "warming" ? named?.Progress : null;
-        return SendAsync(context, state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable, state, progress);
+        var (state, loading) = State();
+        context.Response.StatusCode = state == "ok" ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable;
+        return WholeBody.SendAsync(context, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("status", state);
+            if (state is "loading" or "warming")
+                json.WriteNumber("progress", Math.Round(models.StartProgress, 3));
+            // Who has no key is told how many, and not for what.
+            if (loading.Length > 0)
+                json.WriteNumber("waiting", loading.Sum(static known => known.Users));
+            json.WriteEndObject();
+        });
     }
 
-    private static Task SendAsync(HttpContext context, int status, string state, double? progress = null)
+    private (string State, KnownModel[] Loading) State()
+    {
+        KnownModel[] loading = [.. models.Known.Where(static known => known.Status == ModelStatus.Loading)];
+        var state = gate.IsDraining ? "draining" : models.Loaded.IsFaulted ? "failed"
+            : models.Loaded.IsCompleted ? "ok"
+            : Array.Exists(loading, static known => known is { IsNamed: true, IsWarming: true }) ? "warming" : "loading";
+        return (state, loading);
+    }
+
+    private static Task SendAsync(HttpContext context, int status, string state)
     {
         context.Response.StatusCode = status;
         return WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
             json.WriteString("status", state);
-            if (progress is { } share)
-                json.WriteNumber("progress", Math.Round(share, 3));
             json.WriteEndObject();
         });
     }

@@ -5,12 +5,12 @@ using Microsoft.AspNetCore.Http;
 namespace Kvasir.Server.Telemetry;
 
 /// <summary>What the way of an answer tells of it while it is under way.</summary>
-internal sealed class AnswerWatch(RequestJournal journal, RequestMeter meter, TimeProvider clock)
+internal sealed class AnswerWatch(RequestMeter meter, TimeProvider clock)
 {
     public TimeProvider Clock => clock;
 
     /// <summary>Its sequences are about to be submitted.</summary>
-    public void Submit(HttpContext context, ServedAnswer answer) => journal.Submit(RequestRecord.Of(context), answer);
+    public static void Submit(HttpContext context, ServedAnswer answer) => RequestRecord.Of(context).Submit(answer);
 
     /// <summary>An error ends it.</summary>
     public static void Fail(HttpContext context, RequestError error) => RequestRecord.Of(context).Error = error;

@@ -12,17 +12,15 @@ internal sealed partial class RequestJournal(RequestMeter meter, RecentAnswers r
 {
     private readonly ConcurrentDictionary<RequestRecord, bool> _open = [];
 
-    /// <summary>Requests that a model answers, or will.</summary>
-    public IEnumerable<RequestRecord> Open => _open.Keys;
+    /// <summary>Requests that have not ended.</summary>
+    public IEnumerable<RequestRecord> Open => _open.Select(static entry => entry.Key);
 
     /// <summary>A request came. The result is disposed of when it has ended.</summary>
-    public IDisposable Begin(HttpContext context, RouteAccess access) => new Entry(this, context, RequestRecord.Begin(context, clock), access);
-
-    /// <summary>A model answers a request.</summary>
-    public void Submit(RequestRecord record, Answers.ServedAnswer answer)
+    public IDisposable Begin(HttpContext context, RouteAccess access)
     {
-        record.Submit(answer);
+        var record = RequestRecord.Begin(context, clock);
         _open[record] = true;
+        return new Entry(this, context, record, access);
     }
 
     private void End(RequestRecord record, HttpContext context, RouteAccess access)

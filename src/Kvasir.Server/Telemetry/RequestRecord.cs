@@ -1,5 +1,6 @@
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
+using Kvasir.Server.Hosting;
 using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -75,8 +76,18 @@ internal sealed class RequestRecord
 
     public static RequestRecord Of(HttpContext context) => (RequestRecord)context.Items[typeof(RequestRecord)]!;
 
-    /// <summary>Keeps something until the request has ended.</summary>
-    public void Keep(IDisposable use) => _kept.Add(use);
+    /// <summary>The model that it names; null where it names none, or not yet.</summary>
+    public KnownModel? Model { get; private set; }
+
+    /// <summary>Whether it waits for its model to be loaded.</summary>
+    public bool WaitsForModel => Answer is null && Model is { Status: ModelStatus.Loading };
+
+    /// <summary>Keeps its model until it has ended.</summary>
+    public void Keep(KnownModel model, IDisposable use)
+    {
+        Model = model;
+        _kept.Add(use);
+    }
 
     public void LetGo()
     {

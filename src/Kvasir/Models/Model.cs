@@ -72,7 +72,7 @@ public sealed class Model : IDisposable
     {
         ArgumentNullException.ThrowIfNull(name);
         var start = Stopwatch.GetTimestamp();
-        var path = Find(name);
+        var path = ModelFolder.Locate(name);
         return Directory.Exists(path) ? LoadFolder(path, options, start) : LoadGguf(path, options, start);
     }
 
@@ -133,35 +133,6 @@ public sealed class Model : IDisposable
     public void Dispose() => Weights.Dispose();
 
     private string? PieceOf(int? token) => token is { } id ? Tokenizer.Piece(id) : null;
-
-    private static string Find(string name)
-    {
-        // Whoever names a bundled model gets it: what lies in the working directory by that name has to be a model, or be meant by a path.
-        var isBundled = BundledModels.TryFind(name, out var bundled) && !IsPath(name);
-        if (Directory.Exists(name) && (!isBundled || IsModelFolder(name)))
-            return name;
-        if (File.Exists(name) && (!isBundled || IsGguf(name)))
-            return name.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)
-                ? System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(name))!
-                : name;
-        if (isBundled)
-            return bundled;
-        throw new KvasirException(
-            KvasirError.FileNotFound,
-            $"{name} is neither a GGUF file, nor a folder with a model, nor a bundled model ({string.Join(", ", BundledModels.Names)})");
-    }
-
-    private static bool IsPath(string name) => name.AsSpan().ContainsAny(System.IO.Path.DirectorySeparatorChar, System.IO.Path.AltDirectorySeparatorChar);
-
-    private static bool IsModelFolder(string folder) =>
-        File.Exists(System.IO.Path.Combine(folder, "config.json")) || Directory.EnumerateFiles(folder, "*.safetensors").Any();
-
-    private static bool IsGguf(string path)
-    {
-        using var file = File.OpenRead(path);
-        var begin = new byte[4];
-        return file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false) == begin.Length && begin.AsSpan().SequenceEqual("GGUF"u8);
-    }
 
     // One that writes nothing would leave out what the user says.
     private static (string Source, string Name)? Known((string Source, string Name)? template) =>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.Hosting;
@@ -66,6 +67,25 @@ public sealed class ProcessesTest
         Assert.Matches("^[0-9.]+ [KM]iB +512 .*stays +dense$", await ps.LineAsync("^  stories260K +(.+)$"));
         using var list = new ServerProcess("Kvasir.Cli.dll", "list", "--server", address);
         Assert.Matches("^[0-9.]+ [KM]iB +loaded$", await list.LineAsync("^  stories260K +(.+)$"));
+    }
+
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public async Task ServeTakesSeveralModelsAndPsAndListShowThem()
+    {
+        using var process = new ServerProcess(
+            "Kvasir.Cli.dll", "serve", "stories260K", "needle", "--port", "0", "--attention", "dense", "--kv-memory", "32M", "--alias", "needle=finder");
+        using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving stories260K and needle at (.+)$")) };
+        using var answer = await client.PostAsync(
+            new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"model\":\"finder\",\"prompt\":\"Once\",\"max_tokens\":1}"));
+        Assert.Contains("\"model\":\"needle\"", await answer.Content.ReadAsStringAsync());
+        using var tags = JsonDocument.Parse(await client.GetStringAsync(new Uri("/api/tags", UriKind.Relative)));
+        Assert.Equal(["stories260K", "needle"], tags.RootElement.GetProperty("models").EnumerateArray().Select(static model => model.GetProperty("name").GetString()));
+        using var ps = new ServerProcess("Kvasir.Cli.dll", "ps", "--server", client.BaseAddress.ToString());
+        Assert.Equal("2", await ps.LineAsync("^([0-9]+) models in memory$"));
+        Assert.Matches("stays +dense$", await ps.LineAsync("^  needle +(.+)$"));
+        using var list = new ServerProcess("Kvasir.Cli.dll", "list", "--server", client.BaseAddress.ToString());
+        Assert.Matches("loaded$", await list.LineAsync("^  needle +(.+)$"));
     }
 
     [Fact]
