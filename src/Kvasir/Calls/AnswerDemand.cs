@@ -42,7 +42,7 @@ public sealed record AnswerDemand
 /// <summary>A function that a model may call.</summary>
 /// <param name="Name">As the model calls it.</param>
 /// <param name="Parameters">A JSON schema of its arguments, which are an object.</param>
-public sealed record ToolDefinition(string Name, string Parameters = """{"type":"object"}""")
+public sealed record ToolDefinition(string Name, string Parameters = """{"type":"object","properties":{}}""")
 {
     /// <summary>Whether keywords of <see cref="Parameters"/> that are not supported are refused.</summary>
     public bool IsStrict { get; init; }

@@ -31,6 +31,23 @@ public sealed class ChatCallsTest
             WithoutId(body));
     }
 
+    [Theory]
+    [InlineData("{\"type\":\"function\",\"function\":{\"name\":\"rain\"}}")]
+    [InlineData("{\"type\":\"function\",\"function\":{\"name\":\"rain\",\"parameters\":null}}")]
+    [InlineData("{\"type\":\"function\",\"function\":{\"name\":\"rain\",\"parameters\":{\"type\":\"object\",\"required\":[],\"properties\":{}}}}")]
+    public async Task AFunctionWithoutParametersIsCalledWithNoArguments(string rain)
+    {
+        await using var server = await StartAsync();
+        var fields = $",\"max_tokens\":80,\"tools\":[{rain}],\"tool_choice\":\"required\",\"parallel_tool_calls\":false";
+        for (var seed = 0; seed < 5; seed++)
+        {
+            using var whole = await JsonAsync(server, $"{{{Asked[..^1]}{seed}{fields}}}");
+            Assert.Equal("tool_calls", whole.RootElement.GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+            var arguments = Call(whole, 0).GetProperty("function").GetProperty("arguments").GetString()!;
+            Assert.Equal("{}", arguments.Replace(" ", "", StringComparison.Ordinal).Replace("\n", "", StringComparison.Ordinal));
+        }
+    }
+
     [Fact]
     public async Task AForcedCallIsStreamedInPieces()
     {

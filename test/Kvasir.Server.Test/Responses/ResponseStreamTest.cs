@@ -42,6 +42,17 @@ public sealed partial class ResponseStreamTest
     }
 
     [Fact]
+    public async Task AFunctionWithoutParametersIsCalledWithNoArguments()
+    {
+        await using var server = await StartWithCallsAsync();
+        var frames = await FramesAsync(
+            server, "{\"input\":\"How many?\",\"temperature\":1,\"seed\":4,\"tools\":[{\"type\":\"function\",\"name\":\"rain\"}],\"tool_choice\":\"required\",\"parallel_tool_calls\":false,\"max_output_tokens\":80,\"stream\":true}");
+        Assert.Equal("response.completed", Type(frames[^1]));
+        using var arguments = JsonDocument.Parse(frames[^3].GetProperty("arguments").GetString()!);
+        Assert.Empty(arguments.RootElement.EnumerateObject());
+    }
+
+    [Fact]
     public async Task ACallIsAnItemWhoseArgumentsComeInPieces()
     {
         await using var server = await StartWithCallsAsync();
