@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
@@ -71,6 +72,14 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         body.Refuse("functions", "functions were replaced by tools");
         body.Refuse("function_call", "function_call was replaced by tool_choice");
         body.Refuse("audio", "no model here speaks");
+        // Agents send an empty one whether they want a search or not.
+        if (body.Find("web_search_options") is { } search)
+        {
+            if (search.Node() is not JsonObject { Count: 0 })
+                throw search.Unsupported($"{search.Path}: nothing is searched for here");
+            search.Ignore();
+        }
+
         if (body.Find("modalities") is { } modalities && modalities.Items(8).FirstOrDefault(static item => item.Text() != "text") is { } other)
             throw other.Unsupported($"{other.Path} is '{RequestValue.Short(other.Text())}'; only text is written here");
     }

@@ -85,7 +85,7 @@ internal sealed class RequestValue(JsonElement element, RequestPath path, Ignore
     /// <summary>Says in the answer's header that nobody looked at it.</summary>
     public void Ignore() => ignored.Add(path);
 
-    public RequestException Wrong(string expected) => Refused($"{path} is {Kind()}; {expected} is expected");
+    public RequestException Wrong(string expected) => Refused($"{(path == RequestPath.Root ? "the body" : path)} is {Kind()}; {expected} is expected");
 
     public RequestException Refused(string message) => new(ErrorKind.InvalidValue, message, path.ToString());
 

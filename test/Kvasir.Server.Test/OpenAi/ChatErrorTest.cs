@@ -29,6 +29,7 @@ public sealed class ChatErrorTest
     [InlineData("{" + Good + ",\"n\":9}", 400, "invalid_value", "n")]
     [InlineData("{" + Good + ",\"stop\":[\"\"]}", 400, "invalid_value", "stop[0]")]
     [InlineData("{" + Good + ",\"top_logprobs\":2}", 400, "invalid_value", "top_logprobs")]
+    [InlineData("{" + Good + ",\"web_search_options\":{\"search_context_size\":\"low\"}}", 400, "unsupported", "web_search_options")]
     [InlineData("{" + Good + ",\"logit_bias\":{\"512\":1}}", 400, "invalid_value", "logit_bias.512")]
     [InlineData("{" + Good + ",\"kvasir\":{\"attention\":\"nope\"}}", 400, "invalid_value", "kvasir.attention")]
     [InlineData("{" + Good + ",\"functions\":[]}", 400, "unsupported", "functions")]
@@ -42,7 +43,7 @@ public sealed class ChatErrorTest
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         var error = json.RootElement.GetProperty("error");
         Assert.Equal((status, code, param), ((int)response.StatusCode, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
-        Assert.NotEmpty(error.GetProperty("message").GetString()!);
+        Assert.Matches("^\\S", error.GetProperty("message").GetString()!);
         Assert.NotEmpty(error.GetProperty("type").GetString()!);
     }
 
