@@ -17,7 +17,8 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
 {
     public Task ListAsync(HttpContext context)
     {
-        if (context.Request.Query["fail_on_no_slot"] == "1" && models.InMemory.All(static model => IsFull(model)))
+        // Where none is in memory, whoever comes has the one that he names loaded.
+        if (context.Request.Query["fail_on_no_slot"] == "1" && models.InMemory is { Count: > 0 } loaded && loaded.All(IsFull))
             throw new RequestException(ErrorKind.Overloaded, "as many sequences compute as may; what comes now waits");
         return WholeBody.SendAsync(context, json => Write(json, AccessKey.Of(context)));
     }

@@ -31,6 +31,13 @@ public sealed class SeveralModelsTest : IDisposable
     }
 
     [Fact]
+    public async Task AServerWithNothingInMemoryIsNotFull()
+    {
+        await using var server = await _models.StartAsync();
+        Assert.Equal("[]", await server.Client.GetStringAsync(new Uri("/slots?fail_on_no_slot=1", UriKind.Relative)));
+    }
+
+    [Fact]
     public async Task WhoNamesNoneOrOneThatIsNotThereIsToldWhichThereAre()
     {
         await using var server = await _models.StartAsync();
