@@ -3,6 +3,7 @@ using Kvasir.Server.Framing;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
+using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Options;
 
@@ -44,6 +45,10 @@ internal sealed class ModelRoutes(ServedModels models, IOptions<KvasirOptions> o
     public async Task UnloadAsync(HttpContext context)
     {
         var known = Find(context, await ReadAsync(context, static body => body.Require("model").Text()).ConfigureAwait(false));
+        // It stays for all: whoever has a key of his own takes it from the others only if he may say what is in memory.
+        if (known.IsNamed && AccessKey.Of(context) is { IsAdmin: false } key)
+            throw new RequestException(
+                ErrorKind.Forbidden, $"the key '{key.Name}' may not unload {known.Id}, which was named at the start: its line in the key file has no 'admin'");
         if (!models.TryUnload(known) && known.Served is not null)
             throw new RequestException(ErrorKind.ModelUnavailable, $"the model {known.Id} has {known.Users} requests, and stays until they have ended");
         await WholeBody.SendAsync(context, json => Write(json, known)).ConfigureAwait(false);

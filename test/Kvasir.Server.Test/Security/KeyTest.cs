@@ -37,6 +37,20 @@ public sealed class KeyTest : IDisposable
         Assert.False(keys[1].MayUse("stories260K"));
     }
 
+    [Fact]
+    public async Task AModelThatStaysIsUnloadedByNobodyButAnAdministrator()
+    {
+        File.WriteAllText(_path, "alice alice-secret-1\nboss boss-secret-22 admin");
+        await using var server = await RunningServer.StartAsync(options => options.KeyFile = _path);
+        foreach (var (key, status) in ((string, HttpStatusCode)[])[("alice-secret-1", HttpStatusCode.Forbidden), ("boss-secret-22", HttpStatusCode.OK)])
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/kvasir/models/unload") { Content = new StringContent("{\"model\":\"stories260K\"}") };
+            request.Headers.Add("x-api-key", key);
+            using var answer = await server.Client.SendAsync(request);
+            Assert.Equal((key, status), (key, answer.StatusCode));
+        }
+    }
+
     [Theory]
     [InlineData("", "has no key")]
     [InlineData("alice", "line 1: a name and a key belong there")]
