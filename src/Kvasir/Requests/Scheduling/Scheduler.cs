@@ -41,6 +41,7 @@ internal sealed class Scheduler
     public StepCounts Counts { get; } = new();
 
     public int WaitingCount => Waiting.Count + Waiting.PreemptedCount;
+
     public int RunningCount => _running.Count;
 
     /// <summary>Whether all that wait do so for memory that others have, and nobody computes.</summary>
@@ -234,19 +235,7 @@ internal sealed class Scheduler
         return true;
     }
 
-    private bool IsAnyIndexing
-    {
-        get
-        {
-            foreach (var sequence in _running)
-            {
-                if (sequence.Attention!.IsIndexing)
-                    return true;
-            }
-
-            return false;
-        }
-    }
+    private bool IsAnyIndexing => _running.Exists(static sequence => sequence.Attention!.IsIndexing);
 
     // False when somebody gave way, whose rows the batch may have.
     private bool TryAddDecoding(Batch batch)
