@@ -37,6 +37,9 @@ public sealed class KvasirStart
     /// <summary>That of the first model in memory, for its plan and counters; null while none is there.</summary>
     public Engine? Engine => _models.Ready?.Engine;
 
+    /// <summary>Whether the first model in memory has a chat template; true while none is there.</summary>
+    public bool Chats => _models.Ready is not { Template: null };
+
     /// <summary>Those of all models in memory, by their names for clients.</summary>
     public IReadOnlyDictionary<string, Engine> Engines => _models.InMemory.ToDictionary(static model => model.Id, static model => model.Engine);
 }

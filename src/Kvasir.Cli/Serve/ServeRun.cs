@@ -11,6 +11,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 
 namespace Kvasir.Cli.Serve;
 
@@ -24,7 +25,17 @@ internal static class ServeRun
     {
         using var stopping = new CancellationTokenSource();
         var code = ExitCode.Ok;
-        shell.Interrupts.Guard(stopping.Cancel, () => code = RunAsync(shell, typed, models, stopping.Token).GetAwaiter().GetResult());
+        try
+        {
+            shell.Interrupts.Guard(stopping.Cancel, () => code = RunAsync(shell, typed, models, stopping.Token).GetAwaiter().GetResult());
+        }
+        catch (OptionsValidationException refused)
+        {
+            // Whoever typed them knows them as flags and files, not as a section of a configuration.
+            var problems = refused.Failures.Select(static one => one.Replace($"{KvasirOptions.Section}: ", "", StringComparison.Ordinal));
+            throw new KvasirException(KvasirError.BadOption, string.Join("; ", problems), refused);
+        }
+
         return code == ExitCode.Ok ? shell.Interrupts.Code : code;
     }
 
@@ -166,7 +177,8 @@ internal static class ServeRun
         var served = loaded.Length > 0 ? string.Join(" and ", loaded) : $"{count} model{(count == 1 ? "" : "s")}, loaded when asked for,";
         shell.Output.WriteLine($"serving {Printable.Line(served)} at {address}");
         var named = loaded.Length != 1 && start.ModelIds is [var first, ..] ? $"\"model\":\"{first}\"," : "";
-        var body = $"{{{named}\"messages\":[{{\"role\":\"user\",\"content\":\"Once upon a time\"}}]}}";
-        shell.Output.WriteLine($"try: curl {address}/v1/chat/completions -d '{body}'");
+        var asked = start.Chats ? "chat/completions -d '{MODEL\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]}'"
+            : "completions -d '{MODEL\"prompt\":\"Once upon a time\"}'";
+        shell.Output.WriteLine($"try: curl {address}/v1/{asked.Replace("MODEL", named, StringComparison.Ordinal)}");
     }
 }

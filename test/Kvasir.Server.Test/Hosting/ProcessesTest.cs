@@ -45,15 +45,18 @@ public sealed class ProcessesTest
         Assert.Contains("\"completion_tokens\":2", await answer.Content.ReadAsStringAsync());
     }
 
-    [Fact]
+    [Theory]
     [Trait("Needs", "Minutes")]
-    public async Task TheCommandThatServePrintsWorksAsPrinted()
+    [InlineData("chat.completion", "--quiet")]
+    [InlineData("text_completion", "stories260K")]
+    [InlineData("text_completion", "stories260K", "needle")]
+    public async Task TheCommandThatServePrintsWorksAsPrinted(string answered, params string[] typed)
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense");
+        using var process = new ServerProcess("Kvasir.Cli.dll", ["serve", "--port", "0", "--attention", "dense", "--kv-memory", "32M", .. typed]);
         var command = await process.LineAsync("^try: (curl .+)$");
         using var curl = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var answer = await curl.StandardOutput.ReadToEndAsync();
-        Assert.Contains("\"object\":\"chat.completion\"", answer);
+        Assert.Contains($"\"object\":\"{answered}\"", answer);
         Assert.Contains("\"finish_reason\":\"", answer);
     }
 

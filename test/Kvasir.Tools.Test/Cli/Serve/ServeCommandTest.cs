@@ -26,6 +26,20 @@ public sealed class ServeCommandTest : IDisposable
     public void OneNameForSeveralModelsIsRefused() => CliRun.Of("serve", "stories260K", "needle", "--alias", "mine").AssertFails(
         2, "kvasir: --alias is 'mine', and 2 models are named: --alias ID=mine says which of them is called so; see kvasir serve --help");
 
+    [Theory]
+    [InlineData("--otlp", "nowhere", "OtlpEndpoint is 'nowhere'; a URL such as http://localhost:4317 is wanted")]
+    [InlineData("--cors-origins", "*", "CorsOrigins: ")]
+    [InlineData("--models", "/no/such/folder", "ModelsFolder is '/no/such/folder', and there is no such folder")]
+    public void OptionsThatTheServerRefusesAreOneLineToo(string flag, string value, string words) =>
+        CliRun.Of("serve", "stories260K", flag, value, "--port", "0").AssertOneLine(words);
+
+    [Fact]
+    public void AKeyFileThatIsWrongIsOneLineWithItsLine()
+    {
+        _models.Write("keys", "alice short");
+        CliRun.Of("serve", "--api-key-file", _models.File("keys"), "--port", "0").AssertOneLine("keys, line 1: the key of 'alice' has 5 characters");
+    }
+
     [Fact]
     public void HelpSaysThatThereMayBeSeveral() =>
         Assert.Contains("kvasir serve [MODEL ...]", CliRun.Of("serve", "--help").Output, StringComparison.Ordinal);
