@@ -182,8 +182,9 @@ public sealed class Engine : IDisposable
     }
 
     /// <summary>An audit for one sequence; null for a share of 0.</summary>
-    internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed) =>
-        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Spec.Entry.Name, AttentionMeter.Shared);
+    /// <param name="candidates">The most of a step.</param>
+    internal AttentionAudit? Audit(double share, AttentionPolicy policy, ulong seed, int candidates = 0) =>
+        share == 0 ? null : new AttentionAudit(share, seed, _pass.Shape, policy.Spec.Entry.Name, AttentionMeter.Shared, candidates);
 
     /// <summary>Checks a request, on the thread of whoever asks, which may be any.</summary>
     /// <inheritdoc cref="Submit"/>
@@ -330,7 +331,7 @@ public sealed class Engine : IDisposable
         var deadline = Math.Min(
             options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
-        sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed));
+        sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed, options.SpeculativeTokens));
         _prefixes.Accept(sequence);
     }
 

@@ -49,21 +49,22 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
     {
         if (sequence.TokenCount >= sequence.AnswerStart)
             sequence.Timings.CountGuess(segment.LogitCount - 1);
-        var tokens = pass.Batch.Tokens.Slice(segment.FirstRow + segment.RowCount - segment.LogitCount, segment.LogitCount);
-        for (var row = 0; row < tokens.Length; row++)
+        var before = segment.RowCount - segment.LogitCount;
+        var tokens = pass.Batch.Tokens.Slice(segment.FirstRow + before, segment.LogitCount);
+        var (row, finish) = (0, FinishReason.None);
+        for (; row < tokens.Length; row++)
         {
-            var finish = CommitToken(sequence, pass.Logits(logitIndex + row));
-            if (finish != FinishReason.None)
-                return finish;
-            if (row + 1 == tokens.Length || sequence.Tokens[^1] != tokens[row + 1])
+            finish = CommitToken(sequence, pass.Logits(logitIndex + row));
+            if (finish != FinishReason.None || row + 1 == tokens.Length || sequence.Tokens[^1] != tokens[row + 1])
                 break;
             if (sequence.GeneratedCount > 0)
                 sequence.Timings.CountAccepted();
         }
 
-        if (sequence.CachedCount >= sequence.TokenCount)
-            sequence.Attention!.Truncate(sequence.TokenCount - 1);
-        return FinishReason.None;
+        sequence.Attention!.Audit?.Settle(before + row + 1);
+        if (finish == FinishReason.None && sequence.CachedCount >= sequence.TokenCount)
+            sequence.Attention.Truncate(sequence.TokenCount - 1);
+        return finish;
     }
 
     private FinishReason CommitToken(Sequence sequence, Span<float> logits)

@@ -92,7 +92,7 @@ public sealed class NotFiniteTest : IDisposable
         sum.Reset();
         sum.Finish();
         comparison.Compare(new HeadQuery(rows.Head(0, 0), new float[8], 0, 2, scratch.Selector), sum, scratch);
-        AssertNotFinite(() => audit.Add(0, 0, comparison, 1));
+        AssertNotFinite(() => audit.Add(0, (0, 0), comparison, 1));
     }
 
     private static void AssertNotFinite(Action run) => Assert.Equal(KvasirError.NotFinite, Assert.Throws<KvasirException>(run).Error);

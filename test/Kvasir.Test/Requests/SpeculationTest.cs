@@ -52,6 +52,25 @@ public sealed class SpeculationTest : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("streaming:sinks=2,recent=14,dense-layers=none,min-context=0")]
+    [InlineData("psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0")]
+    public void AnAuditCountsOnlyCandidatesThatWereTaken(string policy)
+    {
+        var greedy = Generation.Greedy(AnswerCount);
+        // The seed says which heads are audited.
+        var options = greedy with { Attention = PolicyCatalog.Parse(policy), AuditShare = 0.5, Sampling = greedy.Sampling with { Seed = 5 } };
+        var plain = Generation.Run(_model, Exact, _text[..100], options).Sequence;
+        var guessed = Generation.Run(_model, Exact, _text[..100], options with { SpeculativeTokens = 6 }).Sequence;
+        Assert.True(guessed.Timings.AcceptedTokens > 0 && guessed.Timings.GuessedTokens > guessed.Timings.AcceptedTokens);
+        var (expected, audit) = (plain.AuditFigures!, guessed.AuditFigures!);
+        Assert.Equal(expected.HeadCount, audit.HeadCount);
+        Assert.Equal(expected.KeysReadShare, audit.KeysReadShare, 1e-9);
+        Assert.Equal(expected.KeysUsedShare, audit.KeysUsedShare, 1e-9);
+        Assert.Equal(expected.MeanError, audit.MeanError, 1e-4);
+        Assert.Equal(expected.MassKept, audit.MassKept, 1e-4);
+    }
+
     [Fact]
     public void RepetitionTakesFewerSteps()
     {

@@ -37,7 +37,7 @@ internal sealed class AttentionMeter
         _selected = Shares(SelectedName, "Rows read of those in sight", [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]);
     }
 
-    public void Record(DenseComparison comparison, string policy)
+    public void Record(in ComparedHead comparison, string policy)
     {
         if (!_errors.Enabled && !_masses.Enabled && !_selected.Enabled)
             return;

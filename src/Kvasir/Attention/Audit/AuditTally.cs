@@ -47,7 +47,7 @@ internal sealed class AuditTally(int layerCount)
     /// <summary>The mean over query heads.</summary>
     public double MeanMass => Queries == 0 ? 1 : _mass / Queries;
 
-    public void Add(int layer, DenseComparison comparison)
+    public void Add(int layer, in ComparedHead comparison)
     {
         Heads++;
         RowsRead += comparison.RowsRead;

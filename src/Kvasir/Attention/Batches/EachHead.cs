@@ -34,7 +34,7 @@ internal sealed class EachHead(bool readsAll) : AttentionWay
         var sum = (readsAll ? head with { Selector = AllRows.Instance } : head).Attend(queries, visible, watchers, scratch, ref own);
         attention.CountReads(work.Layer, kvHead, own.Reads);
         if (watchers.Comparison is not null)
-            work.Audit(segment, kvHead, new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector), sum, scratch, ref own);
+            work.Audit(segment, place, new HeadQuery(head.Rows, queries, visible.First, visible.End, scratch.Selector), sum, scratch, ref own);
         work.Outputs.SetOutputs(segment.FirstRow + row, kvHead, sum.Output);
         counts += own;
     }

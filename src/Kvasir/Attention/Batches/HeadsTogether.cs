@@ -42,7 +42,7 @@ internal sealed class HeadsTogether : AttentionWay
         {
             segment.Attention.CountReads(work.Layer, kvHead, layer.Counts(kvHead).Reads);
             if (layer.Watchers(kvHead).Comparison is not null)
-                work.Audit(segment, kvHead, layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
+                work.Audit(segment, (kvHead, row), layer.Query(kvHead, visible), layer.Sum(kvHead), layer.Scratch(kvHead), ref layer.Counts(kvHead));
             work.Outputs.SetOutputs(segment.FirstRow + row, kvHead, layer.Sum(kvHead).Output);
             counts += layer.Counts(kvHead);
         }

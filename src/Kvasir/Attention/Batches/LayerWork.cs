@@ -27,14 +27,16 @@ internal readonly record struct LayerWork(int Layer, HeadRows Queries, NewRows R
         attention.Audit is { } audit && audit.Draws(position, Layer, kvHead) ? scratch.Comparison : null);
 
     /// <summary>Holds a head's attention against dense attention, if it was drawn for that.</summary>
+    /// <param name="place">The KV head, and the row of the segment.</param>
     /// <param name="query">As the selector was asked.</param>
     /// <param name="sum">Finished.</param>
-    public void Audit(in Segment segment, int kvHead, in HeadQuery query, in SoftmaxView sum, AttentionScratch scratch, ref SelectionCounts counts)
+    public void Audit(
+        in Segment segment, (int KvHead, int Row) place, in HeadQuery query, in SoftmaxView sum, AttentionScratch scratch, ref SelectionCounts counts)
     {
         var start = Stopwatch.GetTimestamp();
         scratch.Comparison!.Compare(query, sum, scratch);
         var ticks = Stopwatch.GetTimestamp() - start;
-        segment.Attention.Audit!.Add(Layer, kvHead, scratch.Comparison, ticks);
+        segment.Attention.Audit!.Add(Layer, place, scratch.Comparison, ticks);
         counts += new SelectionCounts { AuditTicks = ticks };
     }
 }

@@ -44,6 +44,9 @@ internal sealed class DenseComparison
 
     public int RowsInSight { get; private set; }
 
+    /// <summary>What was found of the position, until the next begins.</summary>
+    public ComparedHead Found => new(_errors, _masses, _rowsUsed) { RowsRead = RowsRead, RowsInSight = RowsInSight };
+
     /// <summary>Whether every row in sight was read and weighed as it is: then attention was dense, and there is nothing to compare.</summary>
     public bool IsDense => _isPlain && RowsRead == RowsInSight;
 
@@ -150,4 +153,18 @@ internal sealed class DenseComparison
     }
 
     private Span<float> Raw(int head, int rowCount) => _raw.AsSpan(head * AttentionScratch.DecodeRows, rowCount);
+}
+
+/// <summary>What a comparison found of one position in one KV head: as the properties of <see cref="DenseComparison"/>.</summary>
+internal readonly ref struct ComparedHead(ReadOnlySpan<float> errors, ReadOnlySpan<float> masses, ReadOnlySpan<int> rowsUsed)
+{
+    public ReadOnlySpan<float> Errors { get; } = errors;
+
+    public ReadOnlySpan<float> Masses { get; } = masses;
+
+    public ReadOnlySpan<int> RowsUsed { get; } = rowsUsed;
+
+    public required int RowsRead { get; init; }
+
+    public required int RowsInSight { get; init; }
 }
