@@ -62,10 +62,16 @@ internal sealed record NamedToken(int Id, string Piece);
 internal sealed record TemplateReport(bool Exists, string? Name, string? Problem);
 
 /// <param name="KvMemoryBytes">What the KV cache may take where nothing else is asked for.</param>
-internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv);
+/// <param name="Indexes">What policies at their defaults take beside keys and values; those that take nothing are left out.</param>
+internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv, IndexPlanReport[] Indexes);
 
 /// <param name="NativeWindowBytes">What a full native window takes.</param>
 internal sealed record KvPlanReport(string Kv, long BytesPerToken, long TokensThatFit, long NativeWindowBytes);
+
+/// <param name="BytesPerToken">Of one that fills the native window.</param>
+/// <param name="SharedBytes">What all sequences share.</param>
+/// <param name="NativeWindowBytes">What a full native window takes, without what is shared.</param>
+internal sealed record IndexPlanReport(string Policy, long BytesPerToken, long SharedBytes, long NativeWindowBytes);
 
 internal sealed record TensorTypeReport(string Type, int Count, long Bytes);
 

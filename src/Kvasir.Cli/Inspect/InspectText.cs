@@ -25,6 +25,7 @@ internal static class InspectText
                     ["for the KV cache", $"{SizeText.Bytes(plan.KvMemoryBytes)} unless --kv-memory says otherwise"],
                 ]);
             sections.Write("KV cache", [["type", "per token", "tokens that fit", "native window"], .. plan.Kv.Select(Kv)]);
+            sections.Write("indexes beside it", [["attention", "per token", "native window", "shared by all"], .. plan.Indexes.Select(Index)]);
         }
 
         sections.Write(
@@ -92,6 +93,9 @@ internal static class InspectText
 
     private static string[] Kv(KvPlanReport kv) =>
         [kv.Kv, SizeText.Bytes(kv.BytesPerToken), SizeText.Count(kv.TokensThatFit), SizeText.Bytes(kv.NativeWindowBytes)];
+
+    private static string[] Index(IndexPlanReport index) =>
+        [index.Policy, SizeText.Bytes(index.BytesPerToken), SizeText.Bytes(index.NativeWindowBytes), SizeText.Bytes(index.SharedBytes)];
 
     private static string[] Tensor(TensorReport tensor) =>
         [Printable.Line(tensor.Name), tensor.Type, SizeText.Bytes(tensor.Bytes), $"[{string.Join(", ", tensor.Shape)}]"];

@@ -1,3 +1,5 @@
+using Kvasir.Attention;
+using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Cli.Shared;
 using Kvasir.Files;
@@ -72,7 +74,18 @@ internal static class InspectedModel
         var (config, available) = (model.Config, ResidentMemory.AvailableBytes());
         // As the engine decides where nothing is asked for.
         var kvMemory = Math.Max(available / 2, 1 << 20);
-        return new PlanReport(model.Weights.Bytes, available, kvMemory, [.. KvFormat.Table.Select(kv => KvPlan(config, kv, kvMemory))]);
+        return new PlanReport(
+            model.Weights.Bytes, available, kvMemory, [.. KvFormat.Table.Select(kv => KvPlan(config, kv, kvMemory))],
+            [.. PolicyCatalog.Entries.Select(entry => IndexPlan(config, entry)).Where(static index => index.NativeWindowBytes + index.SharedBytes > 0)]);
+    }
+
+    // As the scheduler asks for it.
+    private static IndexPlanReport IndexPlan(ModelConfig config, PolicyEntry entry)
+    {
+        var (policy, window) = (new PolicySpec(entry).Create(), config.ContextTokens);
+        // An answer of a token or more: what is generated has an index of its own under some.
+        var bytes = policy.IndexBytesAt(config.Attention, window - 1, window, window);
+        return new IndexPlanReport(entry.Name, (bytes + window - 1) / window, policy.SharedIndexBytes(config.Attention), bytes);
     }
 
     private static KvPlanReport KvPlan(ModelConfig config, KvFormat kv, long kvMemory)

@@ -1,4 +1,5 @@
 using System.Text;
+using Kvasir.Attention.Policies;
 using Kvasir.Tools.Test.Cli.Chat;
 
 namespace Kvasir.Tools.Test.Cli.Inspect;
@@ -28,6 +29,30 @@ public sealed class InspectCommandTest : IDisposable
         Assert.Null(json["tensors"]);
         Assert.Equal(512, Int(json["metadata"]!["tokenizer.ggml.tokens"]!["count"]));
         Assert.Equal(8, json["metadata"]!["tokenizer.ggml.tokens"]!["first"]!.AsArray().Count);
+    }
+
+    [Theory]
+    [InlineData("psa")]
+    [InlineData("quest")]
+    [InlineData("magicpig")]
+    [InlineData("alisa")]
+    [InlineData("h2o")]
+    public void TheIndexOfAPolicyIsWhatAnEngineTakesForIt(string policy)
+    {
+        var plan = CliRun.Of("inspect", "stories260K", "--json").Json[0]["plan"]!;
+        var index = Assert.Single(plan["indexes"]!.AsArray(), index => $"{index!["policy"]}" == policy)!;
+        using var model = Model.Load("stories260K");
+        using var engine = new Engine(model, new EngineOptions { Threads = 1, KvMemoryBytes = 64 << 20, Attention = PolicyCatalog.Parse(policy) });
+        // A row less than the window: the last token is not computed.
+        var taken = 0L;
+        var sequence = new Sequence(
+            [.. Enumerable.Range(0, 510).Select(static i => 3 + (i % 500))],
+            new GenerationOptions { MaxTokens = 2, IgnoreEnd = true, Logits = (_, _) => taken = engine.Memory.IndexBytes });
+        engine.Submit(sequence);
+        while (engine.Step())
+            Assert.Null(sequence.Failure);
+        var planned = index["nativeWindowBytes"]!.GetValue<long>() + index["sharedBytes"]!.GetValue<long>();
+        Assert.InRange(taken, planned * 0.99, planned * 1.0);
     }
 
     [Theory]
