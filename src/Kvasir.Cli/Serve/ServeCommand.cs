@@ -49,6 +49,8 @@ internal sealed class ServeCommand(Shell shell) : Verb
         var (alias, count) = (typed.Find(ServeFlags.Alias), typed.All(Model).Count);
         if (alias?.Contains('=', StringComparison.Ordinal) == false && count > 1)
             return $"--alias is '{alias}', and {count} models are named: --alias ID={alias} says which of them is called so";
+        if (count > 1 && typed.Is(ServeFlags.AnyModel))
+            return $"--any-model is for one model, and {count} are named";
         return typed.Has(SyntheticFlags.Weights) && !typed.Has(SyntheticFlags.Shape) ? "--weights is for --synthetic; a model's file has its own" : null;
     }
 

@@ -26,6 +26,10 @@ public sealed class ServeCommandTest : IDisposable
     public void OneNameForSeveralModelsIsRefused() => CliRun.Of("serve", "stories260K", "needle", "--alias", "mine").AssertFails(
         2, "kvasir: --alias is 'mine', and 2 models are named: --alias ID=mine says which of them is called so; see kvasir serve --help");
 
+    [Fact]
+    public void AnyNameForSeveralModelsIsRefused() => CliRun.Of("serve", "stories260K", "needle", "--any-model").AssertFails(
+        2, "kvasir: --any-model is for one model, and 2 are named; see kvasir serve --help");
+
     [Theory]
     [InlineData("--otlp", "nowhere", "OtlpEndpoint is 'nowhere'; a URL such as http://localhost:4317 is wanted")]
     [InlineData("--cors-origins", "*", "CorsOrigins: ")]
