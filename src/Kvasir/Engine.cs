@@ -30,6 +30,7 @@ public sealed class Engine : IDisposable
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
     private readonly PrefixReuse _prefixes;
+    private readonly KvFiles _files;
     private readonly EngineStep _step;
     private readonly RequestLimits _limits;
     private readonly int _mostTokens;
@@ -67,6 +68,7 @@ public sealed class Engine : IDisposable
         var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
         _cache.Prefixes.Bound((long)(kvBytes * _options.KeptShare));
         _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned);
+        _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes), bytes, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
@@ -164,14 +166,51 @@ public sealed class Engine : IDisposable
         ObjectDisposedException.ThrowIf(!_uses.TryEnter(), this);
         try
         {
-            if (Interlocked.Exchange(ref _stepping, 1) != 0)
-                throw new InvalidOperationException("a step is in progress; one thread steps an engine, and no callback does");
+            using var gate = new StepGate(ref _stepping);
             return StepAlone();
         }
         finally
         {
             LeaveEngine();
         }
+    }
+
+    /// <summary>
+    /// Writes the keys and values of a conversation to a file, as far as the prefix cache has them, in whole pages. The file is replaced or left as it was,
+    /// whatever happens meanwhile. Called as <see cref="Step"/> is.
+    /// </summary>
+    /// <param name="tokens">Of the conversation: those of a sequence that has ended, as a rule.</param>
+    /// <param name="options">Of that sequence: rows belong to a tenant and a salt.</param>
+    /// <param name="beforeWriting">Told what will be written.</param>
+    /// <exception cref="KvasirException">The file cannot be written, or <see cref="EngineOptions.PrefixCache"/> is off.</exception>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is in progress.</exception>
+    public KvFileUse SaveKv(string path, ReadOnlySpan<int> tokens, GenerationOptions? options = null, Action<KvFileUse>? beforeWriting = null)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        using var use = Use();
+        using var gate = new StepGate(ref _stepping);
+        return _files.Save(path, tokens, options ?? new(), beforeWriting);
+    }
+
+    /// <summary>
+    /// Takes keys and values out of a file into the prefix cache, where the next sequence finds them that begins with the same tokens: as many whole pages as
+    /// the KV memory holds. Called as <see cref="Step"/> is.
+    /// </summary>
+    /// <param name="prompt">Takes those alone with which this prompt begins; empty for all.</param>
+    /// <param name="options">Of the sequence that is to come.</param>
+    /// <exception cref="KvasirException">
+    /// The file is missing, damaged, or of another model, tokenizer, rotation or format, and nothing of it was taken; or
+    /// <see cref="EngineOptions.PrefixCache"/> is off.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The engine or its model was disposed.</exception>
+    /// <exception cref="InvalidOperationException">A step is in progress.</exception>
+    public KvFileUse LoadKv(string path, ReadOnlySpan<int> prompt = default, GenerationOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        using var use = Use();
+        using var gate = new StepGate(ref _stepping);
+        return _files.Load(path, prompt, options ?? new());
     }
 
     /// <summary>Checks that every page of the pool is either free or in use, once.</summary>
@@ -349,7 +388,6 @@ public sealed class Engine : IDisposable
         {
             if (hasWeights)
                 Model.Weights.Leave();
-            Volatile.Write(ref _stepping, 0);
         }
     }
 }

@@ -13,6 +13,7 @@ public sealed class EngineLoop : IDisposable
     private readonly Engine _engine;
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly SemaphoreSlim _wake = new(0);
+    private readonly BetweenSteps _between = new();
     private readonly Thread _thread;
     private Exception? _closingFault;
     private ITimer? _drainTimer;
@@ -66,6 +67,16 @@ public sealed class EngineLoop : IDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>Writes the keys and values of a conversation to a file, between two steps: answers under way wait meanwhile.</summary>
+    /// <inheritdoc cref="Engine.SaveKv"/>
+    public Task<KvFileUse> SaveKvAsync(string path, ReadOnlyMemory<int> tokens, GenerationOptions? options = null) =>
+        Between(engine => engine.SaveKv(path, tokens.Span, options));
+
+    /// <summary>Takes keys and values out of a file, between two steps: answers under way wait meanwhile.</summary>
+    /// <inheritdoc cref="Engine.LoadKv"/>
+    public Task<KvFileUse> LoadKvAsync(string path, ReadOnlyMemory<int> prompt = default, GenerationOptions? options = null) =>
+        Between(engine => engine.LoadKv(path, prompt.Span, options));
+
     /// <summary>
     /// Takes no more requests, and completes when those that it has are answered, or ended with <see cref="KvasirError.Draining"/> because the time was over.
     /// Asked again, it ends them at once. The loop is still to be disposed.
@@ -105,6 +116,7 @@ public sealed class EngineLoop : IDisposable
     {
         while (!_stopping)
         {
+            _between.Run(_engine);
             var computes = TryStep();
             Drain(computes);
             if (!computes)
@@ -120,8 +132,16 @@ public sealed class EngineLoop : IDisposable
         }
 
         Close();
+        _between.Close();
         _drainTimer?.Dispose();
         _drained.TrySetResult();
+    }
+
+    private Task<KvFileUse> Between(Func<Engine, KvFileUse> work)
+    {
+        var done = _between.Add(work);
+        Wake();
+        return done;
     }
 
     private void Wake() => _wake.Release();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Calls;
 using Kvasir.Files;
@@ -78,6 +79,23 @@ public sealed class KvasirChatClient : IChatClient
         return Stream(messages, options, cancellationToken);
     }
 
+    /// <summary>Writes the keys and values of a conversation to a file, as far as the engine has them, for <see cref="LoadKvAsync"/>.</summary>
+    /// <param name="messages">Of the conversation, the last answer among them.</param>
+    /// <param name="options">As the conversation had them.</param>
+    /// <inheritdoc cref="Engine.SaveKv"/>
+    public Task<KvFileUse> SaveKvAsync(string path, IEnumerable<ChatMessage> messages, ChatOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        var prompt = Prompt(messages, options, ChatTools.Of(options, _format, _model.Path));
+        return _loop.SaveKvAsync(path, prompt, new GenerationOptions { Attention = Policy(options) });
+    }
+
+    /// <summary>Takes the keys and values of a conversation out of a file: its next turn computes what is new.</summary>
+    /// <param name="options">As the conversation will have them.</param>
+    /// <inheritdoc cref="Engine.LoadKv"/>
+    public Task<KvFileUse> LoadKvAsync(string path, ChatOptions? options = null) =>
+        _loop.LoadKvAsync(path, default, new GenerationOptions { Attention = Policy(options) });
+
     /// <summary>Gives the <see cref="Engine"/>, the <see cref="Model"/>, the client's metadata, or the client itself.</summary>
     public object? GetService(Type serviceType, object? serviceKey = null)
     {
@@ -100,8 +118,7 @@ public sealed class KvasirChatClient : IChatClient
         IEnumerable<ChatMessage> messages, ChatOptions? options, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var tools = ChatTools.Of(options, _format, _model.Path);
-        var turns = _format.Fitted(ChatMessages.Turns(messages, options));
-        var prompt = _model.EncodeChat(turns, new ChatTemplateOptions { Tools = tools.Descriptions }, _template);
+        var prompt = Prompt(messages, options, tools);
         var thinks = _format.OpensReasoning(prompt, _model.Tokenizer);
         var stops = options?.StopSequences is { } given ? StopMatcher.Checked(given.AsReadOnly()) : [];
         var sequence = new Sequence(prompt, Generation(options, tools, thinks) with { Stop = AnswerFormat.ControlStops(stops, _model.Tokenizer) });
@@ -140,6 +157,12 @@ public sealed class KvasirChatClient : IChatClient
         yield return last;
     }
 
+    private int[] Prompt(IEnumerable<ChatMessage> messages, ChatOptions? options, ChatTools tools) => _model.EncodeChat(
+        _format.Fitted(ChatMessages.Turns(messages, options)), new ChatTemplateOptions { Tools = tools.Descriptions }, _template);
+
+    private static AttentionPolicy? Policy(ChatOptions? options) =>
+        options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
+
     private static UsageDetails Usage(Sequence sequence, ChatContents contents) => new()
     {
         InputTokenCount = sequence.PromptCount,
@@ -157,11 +180,10 @@ public sealed class KvasirChatClient : IChatClient
             throw new KvasirException(
                 KvasirError.Unsupported,
                 $"conversation '{MessageText.Line(conversation)}' was named; this client keeps none, and takes all of its messages each time");
-        var policy = options?.AdditionalProperties?.TryGetValue("kvasir.attention", out var name) == true ? PolicyCatalog.Parse($"{name}") : null;
         return new GenerationOptions
         {
             MaxTokens = options?.MaxOutputTokens,
-            Attention = policy,
+            Attention = Policy(options),
             AuditShare = options?.AdditionalProperties?.TryGetValue(AuditKey, out var share) == true ? AuditShare(share) : null,
             Sampling = Sampling(options, tools),
             Constraint = Constraint(options, tools, thinks),

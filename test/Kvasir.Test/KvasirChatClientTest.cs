@@ -57,6 +57,21 @@ public sealed class KvasirChatClientTest : IDisposable
     }
 
     [Fact]
+    public async Task AConversationThatWasSavedIsNotComputedAgainByAnotherClient()
+    {
+        var story = string.Concat(Enumerable.Repeat("Tom and Lily went to the park. ", 12));
+        var answer = await _client.GetResponseAsync(story, Greedy);
+        ChatMessage[] next = [new(ChatRole.User, story + answer.Text + " They saw a dog.")];
+        using var folder = new TempFolder();
+        var saved = await _client.SaveKvAsync(folder.File("story.kv"), [new ChatMessage(ChatRole.User, story + answer.Text)]);
+        Assert.InRange(saved.Tokens, _model.Tokenizer.Encode(story).Length, saved.FileTokens);
+        using var other = new KvasirChatClient(_model, new EngineOptions { Threads = 1, KvMemoryBytes = 8 << 20 }, Plain);
+        Assert.Equal(saved, await other.LoadKvAsync(folder.File("story.kv")));
+        var (warm, cold) = (await other.GetResponseAsync(next, Greedy), await _client.GetResponseAsync(next, Greedy));
+        Assert.Equal((saved.Tokens, cold.Text), (warm.Usage!.CachedInputTokenCount, warm.Text));
+    }
+
+    [Fact]
     public async Task AnAuditIsReportedWithTheUsage()
     {
         var audited = new ChatOptions

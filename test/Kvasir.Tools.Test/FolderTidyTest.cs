@@ -16,7 +16,7 @@ public sealed partial class FolderTidyTest
         "Text/Words", "Text/Tokenizers", "Text",
         "Structure/Patterns", "Structure", "Structure/Schemas", "Calls",
         "Models/Configs", "Synthetic", "Models",
-        "Cache",
+        "Cache", "Tiers",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
         "Forward", "Sampling", "Requests", "Requests/Scheduling",
         "", "Measurement",

@@ -46,7 +46,7 @@ internal sealed class RunCommand(Shell shell) : Verb
     public override IReadOnlyList<FlagGroup> Flags =>
         [
             new("Prompt", File, System, Raw, Suffix), RemoteFlags.Group, FormFlags.Group,
-            .. GenerationFlags.Groups, .. EngineFlags.Groups, new("Output", Json, OutputFlags.Quiet),
+            .. GenerationFlags.Groups, .. EngineFlags.Groups, KvFileFlags.Group, new("Output", Json, OutputFlags.Quiet),
         ];
 
     public override IReadOnlyList<string> Examples =>
@@ -57,6 +57,7 @@ internal sealed class RunCommand(Shell shell) : Verb
         "kvasir run model.gguf \"Name three rivers\" --json | jq -r .text",
         "kvasir run model.gguf \"Three rivers and their lengths\" --json-schema rivers.json | jq",
         "kvasir run coder.gguf --raw --file begin.py --suffix \"$(cat end.py)\"",
+        "kvasir run model.gguf --file book.txt --load-kv book.kv --save-kv book.kv",
         "kvasir run --server http://localhost:8080 \"Once upon a time\"",
     ];
 
@@ -90,12 +91,15 @@ internal sealed class RunCommand(Shell shell) : Verb
             PromptText.RequireSome(text, typed.Find(File));
         if (typed.Find(RemoteFlags.Server) is { } address)
             return new RemoteRun(shell, typed, address, Raw).Run(name, text, typed.Find(System), typed.Find(Suffix), isJson, Write);
+        var files = new RowFiles(shell, typed);
+        files.RequireWritable();
         using var model = ModelSetup.Load(shell, name!, ModelFlags.Read(typed), quiet);
         shell.RequireOutput();
         var prompt = typed.Find(Suffix) is { Length: > 0 } suffix ? EncodeGap(model, text, suffix) : Encode(model, text, typed.Find(System), isRaw);
         var constraint = FormFlags.Read(typed, model);
-        using var started = ModelSetup.Start(shell, model, typed, quiet);
+        using var started = ModelSetup.Start(shell, model, typed, quiet, isConversation: KvFileFlags.AreTyped(typed));
         var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)) with { Constraint = constraint });
+        files.Load(started.Engine, sequence);
         if (!quiet && FormFlags.Note(constraint) is { } note)
             shell.Note(note);
         // Where a person reads both streams in one place, an empty line stands around the answer.
@@ -105,17 +109,18 @@ internal sealed class RunCommand(Shell shell) : Verb
         if (isMixed && text.Length <= EchoLimitChars && (isRaw || model.Template is null))
             Echo(text);
         var answer = Answer.Compute(shell, started.Engine, sequence, quiet, isJson ? static _ => { } : Write);
+        var (endCode, saveCode) = (shell.Interrupts.Code, files.Save(started.Engine, sequence));
         if (isJson)
-            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, answer)));
+            shell.Output.WriteLine(ReportJson.Text(AnswerFigures.Report(started.Engine, answer) with { Loaded = files.Loaded, Saved = files.Saved }));
         else if (!answer.Text.EndsWith('\n'))
             shell.Output.WriteLine();
         if (isMixed)
             shell.Error.WriteLine();
         if (!quiet)
             Note(AnswerFigures.Lines(started, answer));
-        if (sequence.Failure is { } failure)
+        if ((sequence.Failure ?? files.Failure) is { } failure)
             throw failure;
-        return sequence.Finish == FinishReason.Cancelled ? shell.Interrupts.Code : ExitCode.Ok;
+        return sequence.Finish == FinishReason.Cancelled ? endCode : saveCode;
     }
 
     // With a server one word is the prompt, unless that comes from a file.

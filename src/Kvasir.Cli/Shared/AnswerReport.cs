@@ -12,7 +12,21 @@ namespace Kvasir.Cli.Shared;
 /// <param name="Kv">How keys and values were stored.</param>
 internal sealed record AnswerReport(
     int? Turn, ModelReport Model, string Text, int[] Tokens, TokenReport[]? Logprobs, string FinishReason, UsageReport Usage, TimingsReport Timings,
-    SamplingReport Sampling, ulong Seed, string Policy, AuditReport? Audit, string Kv, int Threads, MemoryReport Memory);
+    SamplingReport Sampling, ulong Seed, string Policy, AuditReport? Audit, string Kv, int Threads, MemoryReport Memory)
+{
+    /// <summary>What <c>--load-kv</c> took from a file; null where nobody asked.</summary>
+    public KvFileReport? Loaded { get; init; }
+
+    /// <summary>What <c>--save-kv</c> wrote to one; null where nobody asked, or where it failed.</summary>
+    public KvFileReport? Saved { get; init; }
+}
+
+/// <param name="Tokens">Those whose keys and values were taken or written.</param>
+/// <param name="FileTokens">All of the conversation in the file.</param>
+internal sealed record KvFileReport(string Path, int Tokens, int FileTokens, long Bytes)
+{
+    public static KvFileReport Of(string path, KvFileUse use) => new(path, use.Tokens, use.FileTokens, use.Bytes);
+}
 
 internal sealed record ModelReport(string Name, string Path, string Architecture);
 

@@ -69,5 +69,12 @@ public sealed class KvCache : IDisposable
     internal SequenceCache? TryOpen(int maxRows) =>
         Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes) ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes) : null;
 
+    /// <summary>Copies the rows of a column, [heads, bytes of a page], for whoever writes them to a file.</summary>
+    internal void CopyColumn(PrefixColumn column, Span<byte> rows)
+    {
+        for (var i = 0; i < column.Pages.Length; i++)
+            Pool.Bytes(column.Pages[i], 0, Pool.PageBytes).CopyTo(rows[(i * Pool.PageBytes)..]);
+    }
+
     public void Dispose() => Pool.Dispose();
 }

@@ -143,6 +143,14 @@ public sealed class KvHead
         (RowCount, NextPosition) = (RowCount + PageRows, NextPosition + PageRows);
     }
 
+    /// <summary>Goes on with a page of rows as another process had them; it has whole pages and no other, and has reserved one more.</summary>
+    internal void Restore(ReadOnlySpan<byte> page)
+    {
+        Invariant.Holds(RowCount % PageRows == 0 && IsWhole && RowCount / PageRows < _table.Count && !CopiesOnWrite);
+        page.CopyTo(_table.Bytes(RowCount / PageRows));
+        (RowCount, NextPosition) = (RowCount + PageRows, NextPosition + PageRows);
+    }
+
     /// <summary>Gives a full page up for one of others that has the same rows.</summary>
     internal void Exchange(int index, int page)
     {

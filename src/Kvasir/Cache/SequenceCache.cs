@@ -109,6 +109,14 @@ public sealed class SequenceCache
         ReservedRows = _heads[0].RowCount;
     }
 
+    /// <summary>Goes on with a column as another process had it; it has whole columns and no other, and has reserved one more.</summary>
+    /// <param name="rows">[heads, bytes of a page]</param>
+    internal void Restore(ReadOnlySpan<byte> rows)
+    {
+        for (var i = 0; i < _heads.Length; i++)
+            _heads[i].Restore(rows.Slice(i * _pool.PageBytes, _pool.PageBytes));
+    }
+
     /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner of theirs from now on.</summary>
     internal void KeepColumn(int column, Span<int> pages)
     {

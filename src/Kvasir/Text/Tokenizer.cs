@@ -21,12 +21,15 @@ public sealed class Tokenizer
 
     private readonly bool[] _ends;
 
+    private readonly Lazy<string> _fingerprint;
+
     // One scratch waits for the next call; calls that meet make their own.
     private TextEncoder.Scratch? _spare;
 
     internal Tokenizer(TokenizerModel model)
     {
         _model = model;
+        _fingerprint = new Lazy<string>(() => TokenizerFingerprint.Of(model));
         _bytes = new PieceBytes(PieceOutput.OfAll(model));
         _encoder = new TextEncoder(model, PieceOutput.Lookup(model));
         _ends = new bool[model.Pieces.Length];
@@ -56,6 +59,9 @@ public sealed class Tokenizer
 
     /// <summary>All ids for which <see cref="IsEnd"/> holds, ascending.</summary>
     public IReadOnlyList<int> EndTokens => _model.EndTokens;
+
+    /// <summary>As <see cref="TokenizerFingerprint"/> says; computed when it is first asked for.</summary>
+    internal string Fingerprint => _fingerprint.Value;
 
     /// <summary>Reads the tokenizer.ggml keys.</summary>
     /// <param name="metadata">Keys of a GGUF file.</param>

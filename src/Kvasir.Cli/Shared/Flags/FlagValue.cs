@@ -20,6 +20,9 @@ internal sealed record FlagValue<T>(string Name, string Allowed, TextParser<T> P
     /// <summary>Whether what the path names is written.</summary>
     public bool IsWritten { get; init; }
 
+    /// <summary>Whether the file is a state that is read at the beginning and replaced at the end: one name may stand for both.</summary>
+    public bool IsState { get; init; }
+
     /// <summary>Whether several paths may stand in it, with commas between.</summary>
     public bool IsPathList { get; init; }
 

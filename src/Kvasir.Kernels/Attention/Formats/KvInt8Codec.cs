@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Elementwise;
@@ -40,6 +41,10 @@ internal readonly unsafe struct KvInt8Codec : IKvCodec
         (head[0], head[1]) = (range.Step, range.Zero);
         Int8Codes.Encode(space, space + padded, space + 2 * padded, padded, (sbyte*)stored.Codes + HeadBytes);
     }
+
+    /// <summary>Bytes from a row to the steps and zeros that it shares with others; null for one that has its own.</summary>
+    public static int? SharedAt(ReadOnlySpan<byte> row) =>
+        BinaryPrimitives.ReadSingleLittleEndian(row) == 0 ? BinaryPrimitives.ReadInt32LittleEndian(row[sizeof(float)..]) : null;
 
     public static uint ScalePair(byte* scales, int pair) => 0x3F803F80;
 

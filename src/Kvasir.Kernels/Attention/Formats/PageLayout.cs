@@ -54,6 +54,20 @@ public sealed class PageLayout
     /// <inheritdoc cref="Keys"/>
     public PagedRows Values(ReadOnlySpan<nint> pages) => new(pages, PageTokens, Format.Values, ValueDim, _values);
 
+    /// <summary>Whether a full page, whoever stored it, leads to nothing outside of it. What its rows say is another question.</summary>
+    public bool IsSound(ReadOnlySpan<byte> page)
+    {
+        for (var row = 0; row < PageTokens; row++)
+        {
+            var (key, value) = (_keys.FirstCode + row * _keys.Stride, _values.FirstCode + row * _values.Stride);
+            if (!Format.Keys.IsSound(page.Slice(key, _keys.Stride), _rowsBytes - key)
+                || !Format.Values.IsSound(page.Slice(value, _values.Stride), _rowsBytes + _keysSharedBytes - value))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>What writes the keys of a page; null where they are stored one by one.</summary>
     public OpenPage? OpenKeys() => Format.Keys.Open(KeyDim, PageTokens, _keys, _rowsBytes);
 

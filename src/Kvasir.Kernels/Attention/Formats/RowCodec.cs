@@ -33,7 +33,7 @@ public abstract unsafe class RowCodec
 
     /// <summary>8-bit integers between the least and the largest element of the row.</summary>
     [SuppressMessage("Naming", "CA1720", Justification = "It is the name of the format.")]
-    public static RowCodec Int8 { get; } = new StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255);
+    public static RowCodec Int8 { get; } = new RangeCodec();
 
     /// <summary>The same, between the least and the largest element of each channel of a page.</summary>
     public static RowCodec Int8Channel { get; } = new ChannelCodec();
@@ -101,6 +101,11 @@ public abstract unsafe class RowCodec
     /// <param name="sharedAt">Offset in the page of what its rows share.</param>
     internal virtual OpenPage? Open(int dim, int pageTokens, in RowLayout layout, int sharedAt) => null;
 
+    /// <summary>Whether a row, whoever stored it, reads nothing but itself and what the rows of its page share.</summary>
+    /// <param name="row">Its codes.</param>
+    /// <param name="toShared">Bytes from its first to what is shared.</param>
+    internal virtual bool IsSound(ReadOnlySpan<byte> row, int toShared) => true;
+
     /// <summary>Writes all bytes of a row where it lies.</summary>
     internal abstract void Encode(ReadOnlySpan<float> row, StoredRow stored);
 
@@ -142,12 +147,20 @@ internal class StoredCodec<TCodec>(double errorShare, TileForm tiles = TileForm.
     ];
 }
 
+/// <summary>Bytes with a step and a zero for each row.</summary>
+internal sealed class RangeCodec() : StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255)
+{
+    internal override bool IsSound(ReadOnlySpan<byte> row, int toShared) => KvInt8Codec.SharedAt(row) is null;
+}
+
 /// <summary>Bytes whose steps and zeros the rows of a page share, one for each channel.</summary>
 internal sealed class ChannelCodec() : StoredCodec<KvInt8Codec>(errorShare: 1.0 / 255)
 {
     public override bool SealsPages => true;
 
     internal override int SharedBytes(int dim) => OpenPage.SharedBytes(dim);
+
+    internal override bool IsSound(ReadOnlySpan<byte> row, int toShared) => KvInt8Codec.SharedAt(row) == toShared;
 
     internal override long OpenBytes(int dim, int pageTokens) => OpenPage.Bytes(dim, pageTokens);
 

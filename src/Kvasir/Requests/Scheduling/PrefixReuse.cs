@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 using Kvasir.Text;
@@ -31,7 +32,7 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
             pinned.Require(sequence.PromptCount);
         if (!options.Cache || !(keeps || sequence.Shared is not null))
             return;
-        var lineage = KeepsSparse(sequence) ? sequence.Attention!.Policy.Name : Dense;
+        var lineage = sequence.Shared is null ? LineageOf(sequence.Attention!.Policy) : Dense;
         if (!keeps)
         {
             sequence.Accept(OnlyShared(sequence.Shared!));
@@ -47,6 +48,16 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
                 Common = new PrefixPath(cache.Prefixes, common),
             });
     }
+
+    /// <summary>What the names of columns begin with that a request uses.</summary>
+    public ColumnName RootOf(AttentionPolicy policy, GenerationOptions options) =>
+        ColumnName.Root(_rows.Value, LineageOf(policy), options.Tenant ?? "", options.CacheSalt ?? "");
+
+    /// <summary>How the rows are computed that a request uses.</summary>
+    public string LineageOf(AttentionPolicy policy) => keepsSparse ? policy.Name : Dense;
+
+    /// <summary>Rows at a prompt's end that each sequence computes itself.</summary>
+    public static int OwnRows(AttentionPolicy policy) => Math.Max(1, policy.ObservedPromptRows);
 
     /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
     public void Enter(Sequence sequence)

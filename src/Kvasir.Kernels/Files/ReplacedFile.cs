@@ -1,0 +1,83 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Kvasir.Kernels.Files;
+
+/// <summary>
+/// A file that is replaced as a whole or not at all: its content is written beside it, under its name with .tmp behind, and takes its place when all of that
+/// has reached the device. Whatever ends the process before that leaves the old file as it was. Its owner alone may read it.
+/// </summary>
+public sealed class ReplacedFile : IDisposable
+{
+    // SIGXFSZ, on Linux and macOS. Unless somebody answers it, a limit on the size of files ends the process in place of the write.
+    private const PosixSignal FileTooLarge = (PosixSignal)25;
+    private readonly string _path;
+    private readonly FileStream _file;
+    private readonly PosixSignalRegistration? _limit;
+    private bool _isThere;
+
+    /// <param name="bytes">That it will have: they are taken from the file system now.</param>
+    /// <exception cref="IOException">The file system has no room, or somebody else writes the file at this moment.</exception>
+    /// <exception cref="UnauthorizedAccessException">No file may be made there.</exception>
+    public ReplacedFile(string path, long bytes)
+    {
+        _path = Target(path);
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0, PreallocationSize = bytes,
+        };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            _limit = PosixSignalRegistration.Create(FileTooLarge, static signal => signal.Cancel = true);
+        }
+
+        try
+        {
+            _file = new FileStream(TemporaryName(path), options);
+        }
+        catch
+        {
+            _limit?.Dispose();
+            throw;
+        }
+    }
+
+    private SafeFileHandle Handle => _file.SafeFileHandle;
+
+    /// <summary>Where the content of a file is written until it is complete.</summary>
+    public static string TemporaryName(string path) => Target(path) + ".tmp";
+
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void Write(long offset, ReadOnlySpan<byte> content) => RandomAccess.Write(Handle, content, offset);
+
+    /// <summary>Puts what was written into the file's place, for good.</summary>
+    /// <exception cref="IOException">It cannot be; the old file is there unless its folder alone failed.</exception>
+    /// <exception cref="UnauthorizedAccessException">The old file may not be replaced.</exception>
+    public void Commit()
+    {
+        RandomAccess.FlushToDisk(Handle);
+        _file.Dispose();
+        File.Move(_file.Name, _path, overwrite: true);
+        _isThere = true;
+        SystemFolders.Sync(Path.GetDirectoryName(_path)!);
+    }
+
+    /// <summary>Leaves the old file where nothing was committed, and nothing of the new one.</summary>
+    public void Dispose()
+    {
+        _file.Dispose();
+        _limit?.Dispose();
+        if (_isThere)
+            return;
+        _isThere = true;
+        File.Delete(_file.Name);
+    }
+
+    // A link stays one: what it leads to is replaced.
+    private static string Target(string path)
+    {
+        var file = new FileInfo(path);
+        return (file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) ?? file).FullName;
+    }
+}
