@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Kvasir.Kernels.Files;
@@ -9,11 +8,8 @@ namespace Kvasir.Kernels.Files;
 /// </summary>
 public sealed class ReplacedFile : IDisposable
 {
-    // SIGXFSZ, on Linux and macOS. Unless somebody answers it, a limit on the size of files ends the process in place of the write.
-    private const PosixSignal FileTooLarge = (PosixSignal)25;
     private readonly string _path;
     private readonly FileStream _file;
-    private readonly PosixSignalRegistration? _limit;
     private bool _isThere;
 
     /// <param name="bytes">That it will have: they are taken from the file system now.</param>
@@ -27,20 +23,9 @@ public sealed class ReplacedFile : IDisposable
             Mode = FileMode.Create, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0, PreallocationSize = bytes,
         };
         if (!OperatingSystem.IsWindows())
-        {
             options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            _limit = PosixSignalRegistration.Create(FileTooLarge, static signal => signal.Cancel = true);
-        }
-
-        try
-        {
-            _file = new FileStream(TemporaryName(path), options);
-        }
-        catch
-        {
-            _limit?.Dispose();
-            throw;
-        }
+        FileSizeLimit.IsAnError();
+        _file = new FileStream(TemporaryName(path), options);
     }
 
     private SafeFileHandle Handle => _file.SafeFileHandle;
@@ -67,7 +52,6 @@ public sealed class ReplacedFile : IDisposable
     public void Dispose()
     {
         _file.Dispose();
-        _limit?.Dispose();
         if (_isThere)
             return;
         _isThere = true;

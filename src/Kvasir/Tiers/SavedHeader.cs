@@ -3,7 +3,6 @@ using System.IO.Hashing;
 using System.Text;
 using Kvasir.Cache;
 using Kvasir.Files;
-using Kvasir.Ground;
 
 namespace Kvasir.Tiers;
 

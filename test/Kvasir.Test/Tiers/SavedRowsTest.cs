@@ -1,6 +1,5 @@
 using Kvasir.Attention.Policies;
 using Kvasir.Kernels.Attention.Formats;
-using Kvasir.Tiers;
 using Kvasir.Test.Attention;
 
 namespace Kvasir.Test.Tiers;
