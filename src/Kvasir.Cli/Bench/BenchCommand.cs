@@ -25,7 +25,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         "kvasir bench model.gguf --prefill 512,4096 --depth 0,4096",
         "kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8",
         "kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results",
-        "kvasir bench --machine",
+        "kvasir bench --machine --kv-dir /var/cache/kvasir",
     ];
 
     public override string Notes => """
@@ -56,8 +56,12 @@ internal sealed class BenchCommand(Shell shell) : Verb
 
     private BenchReport MeasureMachine(TypedCommand typed, CancellationToken cancellation)
     {
-        using var progress = Progress(typed, static () => "measuring memory and arithmetic");
-        var machine = MachineProbe.Report(computes: true, shell.ProbeBytes, cancellation);
+        MachineReport machine;
+        using (Progress(typed, static () => "measuring memory and arithmetic"))
+            machine = MachineProbe.Report(computes: true, shell.ProbeBytes, cancellation);
+        var folder = typed.Find(BenchFlags.KvDir) ?? Path.GetTempPath();
+        using (Progress(typed, () => $"measuring the disk of {Printable.Line(folder)}"))
+            machine = machine with { Disk = DiskProbe.Report(folder, shell.ProbeBytes, cancellation) };
         return new BenchReport(machine, cancellation.IsCancellationRequested ? true : null, []);
     }
 

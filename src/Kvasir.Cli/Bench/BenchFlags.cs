@@ -20,7 +20,13 @@ internal static class BenchFlags
 
     public static readonly ValueFlag<SyntheticWeights> Weights = SyntheticFlags.Weights;
 
-    public static readonly SwitchFlag Machine = new("--machine", "Measure memory bandwidth and multiply-add rates by thread count, and no model");
+    public static readonly SwitchFlag Machine = new("--machine", "Measure memory bandwidth, multiply-add rates by thread count and the disk, and no model");
+
+    public static readonly ValueFlag<string> KvDir = new(
+        "--kv-dir", "With --machine: the folder whose disk is measured, by a file without a name", FlagValues.Path with { Name = "DIR" })
+    {
+        Otherwise = "the one for temporary files",
+    };
 
     private static readonly FlagValue<int> TokensOrNone = FlagValues.Tokens with { Parser = TryParseTokens };
 
@@ -70,7 +76,7 @@ internal static class BenchFlags
 
     public static FlagGroup[] Groups =>
     [
-        new("Model", Synthetic, Weights, Machine),
+        new("Model", Synthetic, Weights, Machine, KvDir),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
         new("Memory and processor", [.. KvFlags.All, KvMemory, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
@@ -88,6 +94,8 @@ internal static class BenchFlags
             return "MODEL and --synthetic were given; one of them is allowed";
         if (model is null && !isSynthetic && !isMachine)
             return $"no model: give MODEL, or --synthetic SHAPE ({string.Join(", ", SyntheticShape.Names)}), or --machine";
+        if (typed.Has(KvDir) && !isMachine)
+            return "--kv-dir names the disk that --machine measures";
         if (typed.Has(Weights) && !isSynthetic)
             return "--weights is for --synthetic; a model's file has its own";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;

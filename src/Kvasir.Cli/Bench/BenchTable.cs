@@ -37,6 +37,8 @@ internal static class BenchTable
             output.WriteLine($"  {row[0],-8}  {row[1]}");
         if (report.Machine.MultiplyAdd is not null)
             WriteAligned("floors", FloorRows(report.Machine), output);
+        if (report.Machine.Disk is { } disk)
+            WriteAligned(DiskHeading(disk), DiskRows(disk), output);
         if (report.Results.Length == 0)
             return;
         WriteAligned(Heading(report), ResultRows(report), output);
@@ -50,6 +52,12 @@ internal static class BenchTable
         output.WriteLine();
         if (report.Machine.MultiplyAdd is not null)
             WriteMarkdown(FloorRows(report.Machine), output);
+        if (report.Machine.Disk is { } disk)
+        {
+            output.WriteLine($"{DiskHeading(disk)}\n");
+            WriteMarkdown(DiskRows(disk), output);
+        }
+
         if (report.Results.Length == 0)
             return;
         output.WriteLine($"{Heading(report)}\n");
@@ -99,6 +107,20 @@ internal static class BenchTable
                 $", {Threads(sample.Threads)} {(sample.Threads == 1 ? "reads" : "read")} {Giga(sample.BytesPerSecond)} GB/s")),
         ],
         ["software", $"kvasir {machine.Kvasir}, {machine.Dotnet}, {machine.Os}"],
+    ];
+
+    private static string DiskHeading(DiskReport disk) =>
+        $"disk of {disk.Folder}, {(disk.IsDirect ? "past the page cache" : $"by the page cache ({disk.WhyCached})")}: "
+            + $"{SizeText.Bytes(disk.FileBytes)} written at {Giga(disk.WriteBytesPerSecond)} GB/s, synced in {Number(disk.SyncMs)} ms";
+
+    private static List<string[]> DiskRows(DiskReport disk) =>
+    [
+        ["order", "read", "depth", "reads/s", "worst reads/s", "GB/s", "median us", "p99 us", "CPU us"],
+        .. disk.Reads.Select(static read => new[]
+        {
+            read.Order, SizeText.Bytes(read.ReadBytes), SizeText.Count(read.Depth), Number(read.ReadsPerSecond), Number(read.WorstReadsPerSecond),
+            Giga(read.BytesPerSecond), Number(read.MedianUs), Number(read.SlowUs), Number(read.CpuUs),
+        }),
     ];
 
     private static List<string[]> FloorRows(MachineReport machine) =>

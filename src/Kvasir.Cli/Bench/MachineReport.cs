@@ -11,7 +11,11 @@ namespace Kvasir.Cli.Bench;
 /// <param name="MultiplyAdd">By thread count, where asked for.</param>
 internal sealed record MachineReport(
     string Cpu, int PhysicalCores, int Threads, long MemoryBytes, string Os, string Dotnet, string Kvasir, IReadOnlyList<string> InstructionSets,
-    IReadOnlyList<string>? UnusedInstructionSets, BandwidthReport[] Bandwidth, MultiplyAddReport[]? MultiplyAdd);
+    IReadOnlyList<string>? UnusedInstructionSets, BandwidthReport[] Bandwidth, MultiplyAddReport[]? MultiplyAdd)
+{
+    /// <summary>Where asked for.</summary>
+    public DiskReport? Disk { get; init; }
+}
 
 /// <param name="BytesPerSecond">The median of several runs.</param>
 internal sealed record BandwidthReport(int Threads, double BytesPerSecond, double BestBytesPerSecond);
