@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 
@@ -25,7 +26,7 @@ public sealed class Thinned(PolicySpec spec) : SparsePolicy(spec)
     public override bool DropsRows => true;
 
     // What is planned with, before there are rows.
-    protected override int RowsDropped((int First, int End) middle, int promptRows) =>
+    protected override int RowsDropped((int Layer, int LayerCount) place, (int First, int End) middle, int promptRows) =>
         middle.End - Zones.Sinks - KeptBefore(middle.End) + KeptBefore(Zones.Sinks);
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Rows(Zones, _step);

@@ -17,7 +17,8 @@ public sealed partial class FolderTidyTest
         "Structure/Patterns", "Structure", "Structure/Schemas", "Calls",
         "Models/Configs", "Synthetic", "Models",
         "Cache", "Tiers",
-        "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
+        "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Zones",
+        "Attention/Policies/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
         "Forward", "Sampling", "Requests", "Requests/Scheduling",
         "", "Measurement",
     ];

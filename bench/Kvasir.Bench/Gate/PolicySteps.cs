@@ -36,6 +36,10 @@ internal sealed class PolicySteps : IDisposable
         ["quest"] = 2.5,
         ["guarded"] = 0.5,
         ["h2o"] = 0.8,
+        ["snapkv"] = 4,
+        ["pyramidkv"] = 4,
+        ["adakv"] = 4,
+        ["prefixkv"] = 4,
         ["alisa"] = 0.7,
         ["loki"] = 0.12,
     };

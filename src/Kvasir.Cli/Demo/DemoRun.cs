@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 using Kvasir.Cli.Eval;
 using Kvasir.Evaluation;
 using Kvasir.Evaluation.Running;

@@ -2,6 +2,7 @@ using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Attention.Batches;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Evaluation;

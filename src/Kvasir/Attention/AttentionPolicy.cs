@@ -173,6 +173,12 @@ public abstract class AttentionPolicy
             heads.Selector(kvHead).Edit(heads.Rows(kvHead), heads.Visible, heads.Edit(kvHead));
     }
 
+    /// <summary>
+    /// Makes what the heads of one sequence decide by together, in whatever layer they are; null for nothing. They are given it by <see
+    /// cref="HeadPlace.Together"/>. Several workers may ask it at once.
+    /// </summary>
+    public virtual object? CreateTogether() => null;
+
     /// <summary>A fresh selector for one (sequence, layer, KV head).</summary>
     public abstract Selector CreateSelector(HeadPlace place);
 
@@ -191,6 +197,7 @@ public abstract class AttentionPolicy
     internal Selector[] CreateAll(HeadPlace first, int kvHeadCount)
     {
         var selectors = new Selector[first.LayerCount * kvHeadCount];
+        first = first with { Together = CreateTogether() };
         try
         {
             for (var layer = 0; layer < first.LayerCount; layer++)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Machine;
 using Kvasir.Measurement;

@@ -65,7 +65,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         var (index, kvHead) = (item / _shape.KvHeadCount, item % _shape.KvHeadCount);
         if (index == _policies.Length)
             Trace(kvHead, _scratch[worker]);
-        else if (_policies[index].DecidesByLayer)
+        else if (_policies[index].DecidesByLayer || _policies[index].CreateTogether() is not null)
             StudyTogether(_policies[index], _studies[index], kvHead, _scratch[worker]);
         else
             Study(_policies[index], _studies[index], kvHead, _scratch[worker]);
@@ -102,7 +102,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
         if (item > 0)
             return;
         var (layer, selectors) = (scratch.Layer!, new Selector[_shape.KvHeadCount]);
-        policy.CreateLayer(HeadPlace.Of(_shape, _layer, 0, _tokens), selectors);
+        policy.CreateLayer(HeadPlace.Of(_shape, _layer, 0, _tokens) with { Together = policy.CreateTogether() }, selectors);
         for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             ReadPrompt(policy, new AttentionHead(_cache.Head(_layer, kvHead).First(_tokens - _queryCount), selectors[kvHead]), kvHead, scratch);
         for (var position = _tokens - _queryCount; position < _tokens; position++)

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Heads;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 
 namespace Kvasir.Server.Test.Support;
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Kvasir.Attention.Marks;
 using Kvasir.Attention.Observation;
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;

@@ -1,3 +1,4 @@
+using Kvasir.Attention.Zones;
 using Kvasir.Kernels.Attention;
 
 namespace Kvasir.Attention.Policies;

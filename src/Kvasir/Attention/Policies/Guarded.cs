@@ -1,5 +1,6 @@
 using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Marks;
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Kvasir.Attention.Policies.Dropping;
 
 namespace Kvasir.Attention.Policies;
 
@@ -22,6 +23,10 @@ public static class PolicyCatalog
         Quest.Entry,
         Guarded.Entry,
         H2O.Entry,
+        SnapKV.Entry,
+        PyramidKV.Entry,
+        AdaKV.Entry,
+        PrefixKV.Entry,
         Alisa.Entry,
         Loki.Entry,
     ];

@@ -1,4 +1,5 @@
 using Kvasir.Attention.Indexes;
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Memory;

@@ -1,3 +1,5 @@
+using Kvasir.Attention.Zones;
+
 namespace Kvasir.Attention.Policies;
 
 /// <summary>

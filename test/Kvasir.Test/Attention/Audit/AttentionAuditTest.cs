@@ -2,6 +2,7 @@ using System.Diagnostics.Metrics;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Policies.Dropping;
 using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Attention.Audit;

@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
+using Kvasir.Attention.Zones;
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Measurement;

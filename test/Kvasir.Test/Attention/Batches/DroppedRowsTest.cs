@@ -11,6 +11,7 @@ public sealed class DroppedRowsTest : IDisposable
     private const int PageRows = 32;
     private const string Streaming = "streaming:sinks=4,recent=61,min-context=0";
     private const string H2O = "h2o:heavy=0.1,newest=0.1,recent=16,observed=20,min-context=0";
+    private const string SnapKV = "snapkv:share=0.3,observed=20,recent=16,min-context=0";
     private readonly Model _model = Generation.LoadStories();
     private readonly int[] _text;
 
@@ -31,6 +32,9 @@ public sealed class DroppedRowsTest : IDisposable
     [InlineData(H2O, "f32", 0, 48)]
     [InlineData(H2O, "q8", 0, 48)]
     [InlineData(H2O, "int8-channel", 64, 110)]
+    [InlineData(SnapKV, "f32", 0, 110)]
+    [InlineData(SnapKV, "q8", 0, 110)]
+    [InlineData("pyramidkv:share=0.3,observed=20,recent=16,dense-layers=1,min-context=0", "bf16", 0, 110)]
     public void APromptLeavesWhatThePolicyKeepsAndAnAnswerAddsLittle(string name, Kv type, int stuckRows, int moreRows)
     {
         var policy = PolicyCatalog.Parse(name);

@@ -11,6 +11,9 @@ public sealed class LongPromptMemoryTest
     [Trait("Needs", "Minutes")]
     [InlineData("streaming:sinks=4,recent=2045", 2048)]
     [InlineData("h2o", 3340)]
+    [InlineData("snapkv", 1639)]
+    [InlineData("adakv", 1639)]
+    [InlineData("prefixkv", 1639)]
     public void WhatStaysOfALongPromptIsTheBudget(string name, int budgetRows)
     {
         const int Tokens = 16384;

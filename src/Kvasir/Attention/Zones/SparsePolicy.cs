@@ -1,6 +1,6 @@
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Attention.Policies;
+namespace Kvasir.Attention.Zones;
 
 /// <summary>
 /// A policy that reads the first and the newest rows exactly and chooses among those between: see <see cref="ExactZones"/>.
@@ -35,7 +35,7 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
             return promptRows;
         var visible = shape.Visible(promptRows);
         var middle = Zones.Middle(visible.First, visible.End);
-        return middle.First < middle.End ? promptRows - RowsDropped(middle, promptRows) : promptRows;
+        return middle.First < middle.End ? promptRows - RowsDropped((layer, shape.LayerCount), middle, promptRows) : promptRows;
     }
 
     public sealed override long IndexBytesAt(HeadPlace place, int promptRows, int rows) =>
@@ -63,8 +63,9 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
     protected virtual long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => base.IndexBytesAt(place, promptRows, rows);
 
     /// <summary>Rows that a head drops when a prompt is over, in a layer that is not dense.</summary>
+    /// <param name="place">The layer, and how many there are.</param>
     /// <param name="middle">Between the zones of the first generated token.</param>
-    protected virtual int RowsDropped((int First, int End) middle, int promptRows) => 0;
+    protected virtual int RowsDropped((int Layer, int LayerCount) place, (int First, int End) middle, int promptRows) => 0;
 
     /// <summary>Checks whatever else a policy wants of a model.</summary>
     /// <exception cref="KvasirException">The model is none that the policy is for.</exception>

@@ -1,9 +1,10 @@
 using Kvasir.Attention.Marks;
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 
-namespace Kvasir.Attention.Policies;
+namespace Kvasir.Attention.Policies.Dropping;
 
 /// <summary>
 /// Heavy hitters (H2O, algorithm 1): the newest rows, and those that have collected most attention so far. A row that falls out is never read again: it is
@@ -39,7 +40,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
     public override bool DropsRows => true;
 
-    protected override int RowsDropped((int First, int End) middle, int promptRows)
+    protected override int RowsDropped((int Layer, int LayerCount) place, (int First, int End) middle, int promptRows)
     {
         var old = Math.Max(middle.First, middle.End - (int)MathF.Ceiling(_newest * promptRows));
         return Math.Max(0, old - middle.First - (int)MathF.Ceiling(_heavy * promptRows));

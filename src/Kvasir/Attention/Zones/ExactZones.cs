@@ -1,4 +1,4 @@
-namespace Kvasir.Attention.Policies;
+namespace Kvasir.Attention.Zones;
 
 /// <summary>What every sparse policy reads whatever it thinks of the rows: see <see cref="SparsePolicy"/>.</summary>
 /// <param name="Sinks">The first rows of a sequence, which collect the attention that nothing else deserves.</param>

@@ -1,6 +1,6 @@
 using Kvasir.Kernels.Attention;
 
-namespace Kvasir.Attention.Policies;
+namespace Kvasir.Attention.Zones;
 
 /// <summary>Chooses among the rows between the exact zones of a <see cref="SparsePolicy"/>.</summary>
 public abstract class ZonedSelector(ExactZones zones) : Selector

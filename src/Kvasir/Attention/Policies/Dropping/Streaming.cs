@@ -1,6 +1,7 @@
+using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 
-namespace Kvasir.Attention.Policies;
+namespace Kvasir.Attention.Policies.Dropping;
 
 /// <summary>
 /// The first rows and the newest, and nothing between (StreamingLLM): what lies between is dropped, and its memory freed. The rows of a prompt are all there
@@ -25,7 +26,7 @@ public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
         return first == end || Zones.DenseLayers.Contains(layer) ? (0, 0) : (Zones.Sinks, end);
     }
 
-    protected override int RowsDropped((int First, int End) middle, int promptRows) => middle.End - Zones.Sinks;
+    protected override int RowsDropped((int Layer, int LayerCount) place, (int First, int End) middle, int promptRows) => middle.End - Zones.Sinks;
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nothing(Zones);
 
