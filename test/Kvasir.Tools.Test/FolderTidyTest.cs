@@ -18,7 +18,7 @@ public sealed partial class FolderTidyTest
         "Models/Configs", "Synthetic", "Models",
         "Cache", "Tiers",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Zones",
-        "Attention/Policies/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
+        "Attention/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
         "Forward", "Sampling", "Requests", "Requests/Scheduling",
         "", "Measurement",
     ];

@@ -45,7 +45,11 @@ public sealed partial class DirectFile : IDisposable
         FileSizeLimit.IsAnError();
         var stream = new FileStream(Path.Combine(folder, $"kvasir-{Guid.NewGuid():N}"), new FileStreamOptions
         {
-            Mode = FileMode.CreateNew, Access = FileAccess.ReadWrite, Share = FileShare.None, BufferSize = 0, PreallocationSize = bytes,
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.ReadWrite,
+            Share = FileShare.None,
+            BufferSize = 0,
+            PreallocationSize = bytes,
             Options = FileOptions.DeleteOnClose,
         });
         if (!OperatingSystem.IsWindows())

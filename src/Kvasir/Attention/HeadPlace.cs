@@ -17,7 +17,9 @@ public readonly record struct HeadPlace(int Layer, int LayerCount, int KvHead, i
     /// <summary>What <see cref="AttentionPolicy.ShareIndex"/> made for all sequences; null where nobody did, and a selector makes its own.</summary>
     public IDisposable? Shared { get; init; }
 
-    /// <summary>What <see cref="AttentionPolicy.CreateTogether"/> made for the heads of this sequence; null where nobody did, and a head decides alone.</summary>
+    /// <summary>
+    /// What <see cref="AttentionPolicy.CreateTogether"/> made for the heads of this sequence; null where nobody did, and a head decides alone.
+    /// </summary>
     public object? Together { get; init; }
 
     /// <summary>How far generated rows may be taken back.</summary>

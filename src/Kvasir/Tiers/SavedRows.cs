@@ -70,11 +70,13 @@ internal sealed class SavedRows : IDisposable
 
     private static void Fill(SafeFileHandle file, Span<byte> bytes, long offset, string path)
     {
-        for (var read = 0; bytes.Length > 0; bytes = bytes[read..], offset += read)
+        while (bytes.Length > 0)
         {
-            read = RandomAccess.Read(file, bytes, offset);
+            var read = RandomAccess.Read(file, bytes, offset);
             if (read == 0)
                 throw SavedHeader.Damaged(path, $"it ends at byte {offset}");
+            bytes = bytes[read..];
+            offset += read;
         }
     }
 }

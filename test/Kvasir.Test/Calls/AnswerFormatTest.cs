@@ -85,7 +85,7 @@ public sealed class AnswerFormatTest
         Assert.Equal(1, cursor.Allowed!.Count);
         Assert.True(cursor.Allowed!.Allows(mark));
         cursor.Advance(mark);
-        foreach (var value in "[{\"name\": \"time\", \"arguments\": {\"a\":1}}]"u8)
+        foreach (var value in "[{\"name\": \"time\", \"arguments\": {}}]"u8)
         {
             var token = Enumerable.Range(0, 256).First(token => tokenizer.Bytes(token) is [var only] && only == value);
             Assert.True(cursor.Allowed!.Allows(token), $"'{(char)value}'");

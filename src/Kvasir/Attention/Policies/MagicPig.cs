@@ -92,8 +92,7 @@ public sealed class MagicPig : SparsePolicy
     public override string PartName =>
         PartsOf($"{Tables} hashes of {Bits} bits, seed {Zones.Seed}, less {(Centres ? "the mean" : "nothing")} from {Zones.Sinks} to {LearnRows}");
 
-    public override int PartEnd(int firstRow) =>
-        firstRow == 0 ? LearnRows : firstRow >= LearnRows && firstRow % PartRows == 0 ? firstRow + PartRows : firstRow;
+    public override int PartEnd(int firstRow) => firstRow == 0 ? LearnRows : firstRow >= LearnRows && firstRow % PartRows == 0 ? firstRow + PartRows : firstRow;
 
     // Planes are the same for every sequence.
     public override long SharedIndexBytes(AttentionShape shape) =>

@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Kvasir.Attention.Policies.Dropping;
+using Kvasir.Attention.Dropping;
 
 namespace Kvasir.Attention.Policies;
 

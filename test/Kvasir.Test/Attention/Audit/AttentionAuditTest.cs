@@ -1,8 +1,8 @@
 using System.Diagnostics.Metrics;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
+using Kvasir.Attention.Dropping;
 using Kvasir.Attention.Policies;
-using Kvasir.Attention.Policies.Dropping;
 using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Attention.Audit;

@@ -1,17 +1,17 @@
 using Kvasir.Kernels.Memory;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
-/// One threshold for all layers (PrefixKV): each keeps as many of its best rows as make up the same share of its attention, and that share is searched for which
-/// all layers together keep the budget. All heads of a layer keep the same rows, those that they read most together. Attention is collected from the last rows
-/// of the prompt, not from all of them as in the paper, whose column sums would take a second pass over the prompt's attention; and the paper's removal of a
-/// row for each that is generated is left out, as what is generated stays.
+/// One threshold for all layers (PrefixKV): each keeps as many of its best rows as make up the same share of its attention, and that share is searched for
+/// which all layers together keep the budget. All heads of a layer keep the same rows, those that they read most together. Attention is collected from the
+/// last rows of the prompt, not from all of them as in the paper, whose column sums would take a second pass over the prompt's attention; and the paper's
+/// removal of a row for each that is generated is left out, as what is generated stays.
 /// </summary>
 public sealed class PrefixKV(PolicySpec spec) : PromptDropping(spec)
 {
     internal static readonly PolicyEntry Entry = new(
-        "prefixkv", "the same share of attention in every layer, by as many tokens as each takes for that; the others are given up for good when the prompt is over",
+        "prefixkv", "the same share of attention in every layer, by as many tokens as that takes; the others are given up for good when the prompt is over",
         "PrefixKV: Wang et al. 2024, arXiv 2412.03409", "prefixkv:share=1,min-context=0", static spec => new PrefixKV(spec),
         Options(sinks: 4, recent: 32, observed: 64))
     {

@@ -1,4 +1,4 @@
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// SnapKV's scores, with one budget for all heads of a layer (Ada-KV): the best rows of the layer stay, whichever head they are of, so that heads which look at

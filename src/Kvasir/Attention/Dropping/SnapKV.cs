@@ -1,4 +1,4 @@
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// What the last rows of a prompt, the window, read before them (SnapKV): attention summed over the window and smoothed, so that neighbours of what is wanted

@@ -1,6 +1,6 @@
 using Kvasir.Attention.Zones;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>The heads of a sequence under a <see cref="PromptDropping"/> policy, which whoever asks first decides for all.</summary>
 internal sealed class PromptHeads(PromptDropping policy)

@@ -1,11 +1,11 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Dropping;
 using Kvasir.Attention.Policies;
-using Kvasir.Attention.Policies.Dropping;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
 
-namespace Kvasir.Test.Attention.Policies;
+namespace Kvasir.Test.Attention.Dropping;
 
 /// <summary>Which rows the policies keep that decide at the end of a prompt, held to their papers' rules in double precision.</summary>
 public sealed class PromptDroppingTest

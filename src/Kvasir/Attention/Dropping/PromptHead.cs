@@ -5,7 +5,7 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// One head under a <see cref="PromptDropping"/> policy: a score of every row, which is what the last rows of the prompt paid to it, until the prompt is over.

@@ -4,7 +4,7 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// Heavy hitters (H2O, algorithm 1): the newest rows, and those that have collected most attention so far. A row that falls out is never read again: it is

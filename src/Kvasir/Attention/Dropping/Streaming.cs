@@ -1,7 +1,7 @@
 using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// The first rows and the newest, and nothing between (StreamingLLM): what lies between is dropped, and its memory freed. The rows of a prompt are all there

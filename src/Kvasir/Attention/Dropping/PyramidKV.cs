@@ -1,4 +1,4 @@
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// SnapKV with more rows in low layers than in high ones (PyramidKV): budgets fall in equal steps from twice the mean, less the least, to a share of the mean.

@@ -2,7 +2,7 @@ using Kvasir.Attention.Marks;
 using Kvasir.Attention.Zones;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Attention.Policies.Dropping;
+namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// A policy that gives rows up once, when a prompt is over, by what the last rows of the prompt read: they are dropped, and their memory is freed. Rows that
@@ -40,7 +40,9 @@ public abstract class PromptDropping(PolicySpec spec) : SparsePolicy(spec)
             .. own,
         ]);
 
-    /// <summary>Says of every head, by <see cref="PromptHead.Kept"/>, how many of its rows between the zones it keeps; and may change their scores before.</summary>
+    /// <summary>
+    /// Says of every head, by <see cref="PromptHead.Kept"/>, how many of its rows between the zones it keeps; and may change their scores before.
+    /// </summary>
     /// <param name="heads">All that have observed the prompt: of a sequence, or of as many layers as there are where somebody looks at few.</param>
     internal abstract void Decide(PromptHeads heads);
 
