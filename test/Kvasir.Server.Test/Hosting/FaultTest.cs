@@ -59,7 +59,7 @@ public sealed class FaultTest
         }
 
         models.Tend();
-        Assert.Equal("stories260K", await start.Failed);
+        Assert.Equal("stories260K", await start.Failed.WaitAsync(TimeSpan.FromSeconds(30)));
         using var health = await server.Client.GetAsync(new Uri("/health", UriKind.Relative));
         Assert.Equal((HttpStatusCode.ServiceUnavailable, "{\"status\":\"failing\"}"), (health.StatusCode, await health.Content.ReadAsStringAsync()));
     }
@@ -73,6 +73,8 @@ public sealed class FaultTest
     // A request that meets a fault of the work that all share.
     private static async Task FailAsync(RunningServer server, Action<PagePool>? damage = null)
     {
+        var known = server.Services.GetRequiredService<ServedModels>().Known[0];
+        var served = known.Served;
         using (var use = server.Engine.Use())
         {
             var (pass, pool) = (use.Pass, use.Pass.Cache.Pool);
@@ -89,6 +91,9 @@ public sealed class FaultTest
         Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
         Assert.Contains("\"code\":\"engine_failed\"", text);
         Assert.DoesNotContain("secret", text);
+        // Answers end before the cache is looked at.
+        for (var end = Environment.TickCount64 + 10_000; damage is not null && known.Served == served && !known.IsBroken; await Task.Delay(2))
+            Assert.True(Environment.TickCount64 < end, "the engine is not broken after 10 s");
     }
 
     private static void ReturnAny(PagePool pool)
