@@ -28,7 +28,7 @@ public abstract class PromptDropping(PolicySpec spec) : SparsePolicy(spec)
     public sealed override object CreateTogether() => new PromptHeads(this);
 
     /// <summary>Budgets for a table.</summary>
-    internal static IReadOnlyList<PolicyBudget> Shares => PolicyBudget.Of(ShareName, 0.05, 0.1, 0.25, 0.5);
+    internal static IReadOnlyList<PolicyBudget> Shares => PolicyBudget.Of(ShareName, 0.025, 0.05, 0.1, 0.25, 0.5);
 
     /// <summary>The options of such a policy, the common ones behind its own.</summary>
     /// <param name="observed">Last rows of a prompt whose attention decides, by default.</param>
