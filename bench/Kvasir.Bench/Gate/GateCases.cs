@@ -1,4 +1,5 @@
 using Kvasir.Kernels;
+using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Amx;
 using Kvasir.Kernels.Attention.Formats;
@@ -75,7 +76,7 @@ internal sealed class GateCases : IDisposable
         var view = Buffer(PackedWeights.Bytes(type, Rows, Columns)).View;
         PackedWeights.Pack(stored, 0, PackedWeights.PanelCount(Rows), view);
         var packed = WeightMatrix.Packed(type, Rows, Columns, view);
-        AddKind("packed", packed, Activations.KindOf(packed, 1), batch == 1 ? 100 : 60);
+        AddKind("packed", packed, Activations.KindOf(packed, 1), Least(CpuFeatures.HasVnni ? "512" : "256", batch == 1 ? 100 : 60));
         if (AmxProduct.Pays(packed, batch))
             AddTiled(packed);
 

@@ -20,9 +20,12 @@ internal static class AssembledKernel
     // An odd number, so that 16-byte alignment holds after the return address.
     private const int VectorSpace = SavedVectors * VectorBytes + 8;
 
-    /// <summary>Whether kernels may be assembled here: an x64 process, AVX-512, a system that lets memory become executable, and not switched off.</summary>
+    /// <summary>
+    /// Whether kernels may be assembled here: an x64 process, AVX2 with F16C, a system that lets memory become executable, and not switched off. Which more a
+    /// kernel needs is asked of <see cref="CpuFeatures"/>.
+    /// </summary>
     public static bool IsAllowed { get; } =
-        CpuFeatures.HasAvx512 && Environment.GetEnvironmentVariable(Switch) != "0" && CanExecute();
+        CpuFeatures.HasHalfConversion && Environment.GetEnvironmentVariable(Switch) != "0" && CanExecute();
 
     /// <summary>Where a kernel finds its arguments.</summary>
     public static AssemblerRegister64 Arguments => rdi;

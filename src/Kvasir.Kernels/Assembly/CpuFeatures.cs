@@ -4,12 +4,13 @@ using System.Runtime.Intrinsics.X86;
 namespace Kvasir.Kernels.Assembly;
 
 /// <summary>
-/// Instructions that .NET has no class for. Each needs AVX-512 to be usable, as the runtime sees it, so that DOTNET_EnableAVX512=0 takes
-/// these away too.
+/// Instructions that .NET has no class for. Each needs AVX2 or AVX-512 to be usable, as the runtime sees it, so that DOTNET_EnableAVX2=0 or
+/// DOTNET_EnableAVX512=0 takes these away too.
 /// </summary>
 public static class CpuFeatures
 {
     private const int FmaBit = 12;
+    private const int HalfConversionBit = 29;
     private const int Avx2Bit = 5;
     private const int Avx512FoundationBit = 16;
     private const int Avx512BytesBit = 30;
@@ -33,6 +34,9 @@ public static class CpuFeatures
     /// LDTILECFG and TDPBF16PS: tiles of 16 rows of 64 bytes, and 8,192 products of bf16 numbers by one instruction. The system has agreed to their use.
     /// </summary>
     public static bool HasAmx { get; } = HasBf16 && (Leaf(7, 0).Edx & AmxBits) == AmxBits && TilePermission.IsGranted();
+
+    /// <summary>AVX2 and FMA, which .NET does have, and VCVTPH2PS on 256 bits (F16C), which it has not.</summary>
+    public static bool HasHalfConversion { get; } = Avx2.X64.IsSupported && Fma.X64.IsSupported && Bit(Leaf(1, 0).Ecx, HalfConversionBit);
 
     /// <summary>The 512-bit forms of what .NET does have, VCVTPH2PS among them (a part of AVX512F).</summary>
     public static bool HasAvx512 => Avx512F.X64.IsSupported && Avx512BW.IsSupported && Avx512Vbmi.IsSupported;

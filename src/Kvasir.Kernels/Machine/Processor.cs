@@ -15,8 +15,9 @@ public static class Processor
     /// <summary>As it names itself; on processors that do not, the architecture.</summary>
     public static string Name { get; } = ReadName();
 
-    /// <summary>Whether AMD made it, whose cores find streams in memory differently from Intel's.</summary>
-    public static bool IsAmd { get; } = X86Base.IsSupported && X86Base.CpuId(0, 0) is { Ebx: 0x68747541, Edx: 0x69746E65, Ecx: 0x444D4163 };
+    /// <summary>AMD's number of a generation of cores: 0x17 is Zen to Zen 2, 0x19 Zen 3 and Zen 4, 0x1A Zen 5. 0 where AMD did not make it.</summary>
+    public static int AmdFamily { get; } =
+        X86Base.IsSupported && X86Base.CpuId(0, 0) is { Ebx: 0x68747541, Edx: 0x69746E65, Ecx: 0x444D4163 } ? Family(X86Base.CpuId(1, 0).Eax) : 0;
 
     /// <summary>Instruction sets that kernels use and this process may, by name.</summary>
     public static IReadOnlyList<string> InstructionSets { get; } = [.. Sets().Where(static set => set.IsSupported).Select(static set => set.Name)];
@@ -26,6 +27,8 @@ public static class Processor
     /// runtime's or the system's takes them away.
     /// </summary>
     public static IReadOnlyList<string> UnusedInstructionSets { get; } = [.. CpuFeatures.OfProcessor().Except(InstructionSets)];
+
+    private static int Family(int signature) => (signature >> 8 & 0xF) + (signature >> 20 & 0xFF);
 
     private static (string Name, bool IsSupported)[] Sets() =>
     [

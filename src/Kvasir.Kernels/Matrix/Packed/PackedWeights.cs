@@ -17,7 +17,7 @@ public static unsafe class PackedWeights
 
     /// <summary>Whether this machine has kernels that gain from packed weights of this type.</summary>
     public static bool Pays(WeightType type) =>
-        AssembledKernel.IsAllowed && CpuFeatures.HasVnni && Formats[(int)type] is not null;
+        AssembledKernel.IsAllowed && Formats[(int)type] is not null;
 
     /// <summary>Bytes of a packed matrix; rows are filled up to whole panels.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The type has no packed form, or the columns are not whole blocks.</exception>

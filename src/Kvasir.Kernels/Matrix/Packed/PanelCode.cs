@@ -45,11 +45,11 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead, in
     public static (AssemblerRegister64 Count, AssemblerRegister64 X, AssemblerRegister64 Scales, AssemblerRegister64 Offsets, AssemblerRegister64 Step) Inner =>
         (r11, rbx, rbp, r12, r13);
 
-    private static AssemblerRegister64 BlocksLeft => r8;
+    public static AssemblerRegister64 BlocksLeft => r8;
 
-    private static AssemblerRegister64 Result => r9;
+    public static AssemblerRegister64 Result => r9;
 
-    private static AssemblerRegister64 ResultStride => r10;
+    public static AssemblerRegister64 ResultStride => r10;
 
     /// <summary>Integer dot products of activation row <paramref name="row"/> with the first or the second sixteen rows of weights.</summary>
     public static AssemblerRegisterZMM Dot(int row, int half) => Zmm(row * Halves + half);
@@ -157,7 +157,7 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead, in
         }
     }
 
-    private static AssemblerMemoryOperand Argument(string field) =>
+    public static AssemblerMemoryOperand Argument(string field) =>
         __qword_ptr[AssembledKernel.Arguments + (int)System.Runtime.InteropServices.Marshal.OffsetOf<PanelArguments>(field)];
 
     private static AssemblerRegisterZMM Sum(int row, int half) => Zmm(FirstSum + row * Halves + half);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Iced.Intel;
 using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Machine;
 using Kvasir.Kernels.Matrix.Amx;
@@ -19,13 +20,16 @@ internal abstract unsafe class PanelFormat
 
     protected const int VectorBytes = 64;
 
-    private static readonly WeightsAhead Ahead = Processor.IsAmd ? WeightsAhead.HalfPages : WeightsAhead.Lines;
+    // AMD's families of cores before it were not measured with 512 bits.
+    private const int Zen5 = 0x1A;
+
+    private static readonly WeightsAhead Ahead = Processor.AmdFamily >= Zen5 ? WeightsAhead.HalfPages : WeightsAhead.Lines;
 
     protected PanelFormat(WeightType type)
     {
         Type = type;
         Activations = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
-        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => new PanelCode(code, rows, Ahead, BlockBytes).Write(this));
+        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => Write(CpuFeatures.HasVnni ? PanelForm.Panels512 : PanelForm.Strips256, code, rows, Ahead));
     }
 
     public WeightType Type { get; }
@@ -57,6 +61,18 @@ internal abstract unsafe class PanelFormat
     /// <summary>Code that multiplies one block, adds it to the sums, and moves <see cref="PanelCode.Codes"/> past the block.</summary>
     public abstract void WriteBlock(PanelCode panel);
 
+    /// <summary>As the other form, with 256-bit vectors, for the strips that are held.</summary>
+    public abstract void WriteBlock(StripCode strips);
+
+    /// <summary>Writes the kernel for so many rows of activations; strips always ask for every line ahead.</summary>
+    public void Write(PanelForm form, Assembler code, int rows, WeightsAhead ahead)
+    {
+        if (form == PanelForm.Panels512)
+            new PanelCode(code, rows, ahead, BlockBytes).Write(this);
+        else
+            new StripCode(code, rows, BlockBytes).Write(this);
+    }
+
     /// <summary>A half-precision number of each row, at the same offset.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void PackHalves(TileRows rows, int offset, byte* destination)
@@ -66,21 +82,45 @@ internal abstract unsafe class PanelFormat
     }
 
     /// <summary>Bytes of each row, a multiple of 16, four of them per lane; <paramref name="flipped"/> are the bits to turn over.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected static void PackWords(TileRows rows, int offset, int bytes, byte* destination, int flipped = 0)
     {
-        const int HalfRows = Rows / 2;
-        var flip = WordLanes512.Fill(flipped);
-        var second = new TileRows(rows.Row(HalfRows), rows.Stride);
-        var target = (Vector512<int>*)destination;
-        for (var i = 0; i < bytes; i += 16, target += 8)
+        if (WordLanes512.IsSupported)
+            PackWords<WordLanes512, Vector512<int>>(rows, offset, bytes, (Vector512<int>*)destination, flipped);
+        else
+            PackWords<WordLanes256, Vector256<int>>(rows, offset, bytes, (Vector256<int>*)destination, flipped);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void PackWords<TLanes, TVector>(TileRows rows, int offset, int bytes, TVector* destination, int flipped)
+        where TLanes : struct, IWordLanes<TVector>
+        where TVector : unmanaged
+    {
+        var flip = TLanes.Fill(flipped);
+        var parts = Rows / TLanes.Count;
+        for (var part = 0; part < parts; part++)
         {
-            WordLanes512.LoadWords(rows, offset + i, out var word0, out var word1, out var word2, out var word3);
-            (target[0], target[2], target[4], target[6]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
-            WordLanes512.LoadWords(second, offset + i, out word0, out word1, out word2, out word3);
-            (target[1], target[3], target[5], target[7]) = (word0 ^ flip, word1 ^ flip, word2 ^ flip, word3 ^ flip);
+            var source = new TileRows(rows.Row(part * TLanes.Count), rows.Stride);
+            var target = destination + part;
+            for (var i = 0; i < bytes; i += 16, target += 4 * parts)
+            {
+                TLanes.LoadWords(source, offset + i, out var word0, out var word1, out var word2, out var word3);
+                target[0] = TLanes.Xor(word0, flip);
+                target[parts] = TLanes.Xor(word1, flip);
+                target[2 * parts] = TLanes.Xor(word2, flip);
+                target[3 * parts] = TLanes.Xor(word3, flip);
+            }
         }
     }
+}
+
+/// <summary>The two ways in which packed weights are multiplied; results are the same, bit for bit.</summary>
+internal enum PanelForm
+{
+    /// <summary>256-bit vectors and VPMADDUBSW: AVX2, FMA and F16C.</summary>
+    Strips256,
+
+    /// <summary>512-bit vectors and VPDPBUSD: AVX-512 with VNNI.</summary>
+    Panels512,
 }
 
 /// <summary>What a kernel that reads weights from memory asks for ahead. The hardware follows a stream by itself, but stops at the end of each page.</summary>

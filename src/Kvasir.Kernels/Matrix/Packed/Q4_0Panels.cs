@@ -75,4 +75,26 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
         panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, codes0);
         code.add(PanelCode.Codes, CodeBytes);
     }
+
+    public override void WriteBlock(StripCode strips)
+    {
+        var (code, rows) = (strips.Code, strips.ActivationRows);
+        var (x, scale) = (strips.Free(0), strips.Free(1));
+        for (var i = 0; i < Vectors; i++)
+        {
+            var at = i * 2 * VectorBytes;
+            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: false), __dword_ptr[PanelCode.Activations + i * 4], first: i == 0);
+            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: true), __dword_ptr[PanelCode.Activations + Block / 2 + i * 4], first: false);
+        }
+
+        foreach (var strip in strips.HeldStrips)
+        {
+            strips.WidenDots(strip);
+            strips.AddOffsets(strip, __dword_ptr[PanelCode.Activations + ActivationTile.Offsets32At(rows)], x);
+            strips.LoadHalves(scale, 0, strip);
+            strips.AddScaled(scale, strip, ActivationTile.Scales32At(rows), x);
+        }
+
+        code.add(PanelCode.Codes, CodeBytes);
+    }
 }

@@ -33,8 +33,7 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
     public override void Pack(TileRows rows, int offset, byte* codes, byte* scales)
     {
         PackWords(rows, offset + NibblesAt, Block / 2, codes);
-        PackScales(rows, offset, scales, 0);
-        PackScales(new TileRows(rows.Row(Rows / 2), rows.Stride), offset, scales, 1);
+        PackScales(rows, offset, scales);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -103,6 +102,49 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
         AddMinimums(panel, (scale0, scale1), (codes0, codes1), x);
     }
 
+    public override void WriteBlock(StripCode strips)
+    {
+        var (code, rows, inner) = (strips.Code, strips.ActivationRows, PanelCode.Inner);
+        var (x, codes) = (strips.Free(0), strips.Free(1));
+        code.mov(inner.Count, Groups / 2);
+        code.mov(inner.X, PanelCode.Activations);
+        code.lea(inner.Scales, __[PanelCode.Scales + ScalesAt]);
+        var pairs = code.CreateLabel();
+        code.Label(ref pairs);
+        for (var group = 0; group < 2; group++)
+            AddGroup(strips, group);
+        code.add(PanelCode.Codes, GroupVectors * 2 * VectorBytes);
+        code.add(inner.X, 2 * rows * 32);
+        code.add(inner.Scales, 2 * Rows);
+        code.dec(inner.Count);
+        code.jne(pairs);
+        foreach (var strip in strips.HeldStrips)
+            AddMinimums(strips, strip, codes, x);
+    }
+
+    private static void AddGroup(StripCode strips, int group)
+    {
+        var (code, rows, inner) = (strips.Code, strips.ActivationRows, PanelCode.Inner);
+        var (x, blockScale, scale) = (strips.Free(0), strips.Free(1), strips.Free(2));
+        for (var i = 0; i < GroupVectors; i++)
+        {
+            var at = i * 2 * VectorBytes;
+            strips.AddBytes(
+                (codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: group == 1),
+                __dword_ptr[inner.X + group * rows * 32 + i * 4], first: i == 0);
+        }
+
+        foreach (var strip in strips.HeldStrips)
+        {
+            strips.WidenDots(strip);
+            code.vpmovzxbd(scale, __qword_ptr[inner.Scales + group * Rows + strip * StripCode.Rows]);
+            code.vcvtdq2ps(scale, scale);
+            strips.LoadHalves(blockScale, 0, strip);
+            code.vmulps(scale, scale, blockScale);
+            strips.AddScaled(scale, strip, ActivationTile.Scales256At(rows), x);
+        }
+    }
+
     private static void AddMinimums(
         PanelCode panel, (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) scale,
         (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) minimums, AssemblerRegisterZMM x)
@@ -120,34 +162,38 @@ internal sealed unsafe class Q4_KPanels() : PanelFormat(WeightType.Q4_K)
         panel.AddScaled(scale, ActivationTile.Scales256At(rows), x, minimums.First, subtract: true);
     }
 
-    /// <summary>Sixteen rows, a lane each: the twelve bytes as <see cref="SixBitScales"/> describes them.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void PackScales(TileRows rows, int offset, byte* scales, int half)
+    private static void AddMinimums(StripCode strips, int strip, AssemblerRegisterYMM minimums, AssemblerRegisterYMM x)
     {
-        WordLanes512.LoadWords(rows, offset, out var halves, out var low, out var lowMinimums, out var high);
-        Avx512F.ConvertToVector256UInt16(halves.AsUInt32()).Store((ushort*)(scales + half * HalvesBytes / 2));
-        Avx512F.ConvertToVector256UInt16(halves.AsUInt32() >> 16).Store((ushort*)(scales + HalvesBytes + half * HalvesBytes / 2));
-        var (scaleTops, minimumTops) = ((low >> 2) & WordLanes512.Fill(0x30303030), (lowMinimums >> 2) & WordLanes512.Fill(0x30303030));
-        StoreScales(low & WordLanes512.Fill(0x3F3F3F3F), scales + ScalesAt + half * Rows / 2);
-        StoreScales((high & WordLanes512.Fill(0x0F0F0F0F)) | scaleTops, scales + ScalesAt + 4 * Rows + half * Rows / 2);
-        StorePairs(lowMinimums & WordLanes512.Fill(0x3F3F3F3F), scales + MinimumsAt + half * PairBytes / 2);
-        StorePairs(((high >> 4) & WordLanes512.Fill(0x0F0F0F0F)) | minimumTops, scales + MinimumsAt + 2 * PairBytes + half * PairBytes / 2);
+        var (code, rows) = (strips.Code, strips.ActivationRows);
+        for (var pair = 0; pair < Groups / 2; pair++)
+        {
+            code.vpmovzxbw(minimums, __xmmword_ptr[PanelCode.Scales + MinimumsAt + pair * PairBytes + strip * 2 * StripCode.Rows]);
+            for (var row = 0; row < rows; row++)
+            {
+                var sums = ActivationTile.Sums32At(rows) + (row * Q8Block256Row.Sums32PerBlock + pair * 2) * sizeof(short);
+                code.vpbroadcastd(x, __dword_ptr[PanelCode.Activations + sums]);
+                strips.AddPairs(row, strip, (x, minimums), first: pair == 0);
+            }
+        }
+
+        strips.LoadHalves(minimums, HalvesBytes, strip);
+        strips.AddScaled(minimums, strip, ActivationTile.Scales256At(rows), x, subtract: true);
     }
 
-    /// <summary>Byte i of every lane goes to group i.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreScales(Vector512<int> bytes, byte* target)
+    private static void PackScales(TileRows rows, int offset, byte* scales)
     {
-        for (var group = 0; group < 4; group++, bytes = Vector512.ShiftRightLogical(bytes, 8))
-            Avx512F.ConvertToVector128Byte(bytes.AsUInt32()).Store(target + group * Rows);
-    }
-
-    /// <summary>Bytes 0 and 1 of every lane go to one pair, 2 and 3 to the next.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StorePairs(Vector512<int> bytes, byte* target)
-    {
-        Avx512F.ConvertToVector256UInt16(bytes.AsUInt32()).Store((ushort*)target);
-        Avx512F.ConvertToVector256UInt16(bytes.AsUInt32() >> 16).Store((ushort*)(target + PairBytes));
+        var parts = default(BlockParts);
+        PackHalves(rows, offset, scales);
+        PackHalves(rows, offset + HalfFloat.Bytes, scales + HalvesBytes);
+        for (var row = 0; row < Rows; row++)
+        {
+            SixBitScales.Split(rows.Row(row) + offset + 2 * HalfFloat.Bytes, ref parts);
+            for (var group = 0; group < Groups; group++)
+            {
+                scales[ScalesAt + group * Rows + row] = (byte)parts.Scales[group];
+                scales[MinimumsAt + group / 2 * PairBytes + 2 * row + group % 2] = (byte)parts.Minimums[group];
+            }
+        }
     }
 
     private static void LoadHalves(Assembler code, int at, AssemblerRegisterZMM first, AssemblerRegisterZMM second)

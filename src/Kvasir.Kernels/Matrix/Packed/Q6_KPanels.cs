@@ -125,6 +125,86 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         code.jne(quarters);
     }
 
+    public override void WriteBlock(StripCode strips)
+    {
+        var (code, rows) = (strips.Code, strips.ActivationRows);
+        var inner = PanelCode.Inner;
+        code.mov(inner.Count, Quarters);
+        code.mov(inner.X, PanelCode.Activations);
+        code.mov(inner.Step, 16);
+        code.lea(inner.Scales, __[PanelCode.Scales + GroupScalesAt]);
+        code.lea(inner.Offsets, __[PanelCode.Activations + ActivationTile.Offsets256At(rows)]);
+        var quarters = code.CreateLabel();
+        code.Label(ref quarters);
+        for (var run = 0; run < Runs; run++)
+            AddGroup(strips, run);
+
+        code.add(PanelCode.Codes, QuarterBytes);
+        code.add(inner.Scales, Runs * Rows);
+        code.add(inner.Offsets, Runs * rows * sizeof(int));
+        // Sixteen columns on, then what is left of a half, in turn.
+        code.add(inner.X, inner.Step);
+        code.neg(inner.Step);
+        code.add(inner.Step, Runs * rows * 32);
+        code.dec(inner.Count);
+        code.jne(quarters);
+    }
+
+    // Two products of codes below 64 fit 16 bits: 2 x 2 x 63 x 127.
+    private static void AddGroup(StripCode strips, int run)
+    {
+        var (code, rows, inner) = (strips.Code, strips.ActivationRows, PanelCode.Inner);
+        var (x, y, scale, blockScale) = (strips.Free(0), strips.Free(1), strips.Free(2), strips.Free(3));
+        for (var i = 0; i < 4; i += 2)
+            AddVectors(strips, run, i);
+        foreach (var strip in strips.HeldStrips)
+        {
+            strips.AddOffsets(strip, __dword_ptr[inner.Offsets + run * rows * sizeof(int)], x);
+            code.vpmovsxbd(scale, __qword_ptr[inner.Scales + run * Rows + strip * StripCode.Rows]);
+            code.vcvtdq2ps(scale, scale);
+            strips.LoadHalves(blockScale, 0, strip);
+            code.vmulps(scale, scale, blockScale);
+            strips.AddScaled(scale, strip, ActivationTile.Scales256At(rows), y);
+        }
+    }
+
+    // Vectors i and i + 1 of a group.
+    private static void AddVectors(StripCode strips, int run, int i)
+    {
+        var (code, rows) = (strips.Code, strips.ActivationRows);
+        var (x, y, codes0, codes1) = (strips.Free(0), strips.Free(1), strips.Free(2), strips.Free(3));
+        var activations = __dword_ptr[PanelCode.Inner.X + run * rows * 32 + i * 4];
+        foreach (var strip in strips.HeldStrips)
+        {
+            LoadCodes(strips, i * 2 * VectorBytes, strip, run, codes0, x);
+            LoadCodes(strips, (i + 1) * 2 * VectorBytes, strip, run, codes1, x);
+            for (var row = 0; row < rows; row++)
+            {
+                code.vpbroadcastd(x, activations + row * 32);
+                code.vpbroadcastd(y, activations + row * 32 + sizeof(int));
+                code.vpmaddubsw(x, codes0, x);
+                code.vpmaddubsw(y, codes1, y);
+                code.vpaddw(x, x, y);
+                strips.AddPairs(row, strip, x, first: i == 0);
+            }
+        }
+    }
+
+    private static void LoadCodes(StripCode strips, int at, int strip, int run, AssemblerRegisterYMM codes, AssemblerRegisterYMM high)
+    {
+        var (code, pairs) = (strips.Code, at + 2 * PartBytes);
+        strips.LoadNibbles(codes, at + run % 2 * PartBytes, strip, isHigh: run >= 2);
+
+        // Pair number run of each byte goes to bits 4 and 5.
+        code.vmovdqu(high, run == 0 ? strips.CodesAt(pairs, strip) : StripCode.CachedCodesAt(pairs, strip));
+        if (run < 2)
+            code.vpslld(high, high, (byte)(4 - 2 * run));
+        else if (run == 3)
+            code.vpsrld(high, high, 2);
+        code.vpand(high, high, StripCode.HighPairs);
+        code.vpor(codes, codes, high);
+    }
+
     // Sixteen columns of sixteen rows.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Widen(byte* codes, int run, Vector512<float> scale, byte* target)

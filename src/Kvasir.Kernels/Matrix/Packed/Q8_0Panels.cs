@@ -71,4 +71,38 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
         panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), x, product);
         code.add(PanelCode.Codes, CodeBytes);
     }
+
+    // 255 x 127 twice does not fit 16 bits, 128 x 127 does: codes give up their sign to the activations.
+    public override void WriteBlock(StripCode strips)
+    {
+        var (code, rows) = (strips.Code, strips.ActivationRows);
+        var (x, codes, magnitudes, products) = (strips.Free(0), strips.Free(1), strips.Free(2), strips.Free(3));
+        for (var i = 0; i < Vectors; i++)
+        {
+            if (rows == 1)
+                code.vpbroadcastd(x, __dword_ptr[PanelCode.Activations + i * 4]);
+            foreach (var strip in strips.HeldStrips)
+            {
+                code.vmovdqu(codes, strips.CodesAt(i * 2 * VectorBytes, strip));
+                code.vpxor(codes, codes, StripCode.SignBits);
+                code.vpabsb(magnitudes, codes);
+                for (var row = 0; row < rows; row++)
+                {
+                    if (rows > 1)
+                        code.vpbroadcastd(x, __dword_ptr[PanelCode.Activations + row * Block + i * 4]);
+                    code.vpsignb(products, x, codes);
+                    code.vpmaddubsw(products, magnitudes, products);
+                    strips.AddPairs(row, strip, products, first: i == 0);
+                }
+            }
+        }
+
+        foreach (var strip in strips.HeldStrips)
+        {
+            strips.LoadHalves(codes, 0, strip);
+            strips.AddScaled(codes, strip, ActivationTile.Scales32At(rows), x);
+        }
+
+        code.add(PanelCode.Codes, CodeBytes);
+    }
 }

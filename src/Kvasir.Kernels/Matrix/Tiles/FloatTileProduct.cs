@@ -16,7 +16,7 @@ internal static unsafe class FloatTileProduct<TCodec>
     private const int PanelColumns = 128;
     private const int VectorBytes = 64;
 
-    public static bool IsSupported => AssembledKernel.IsAllowed;
+    public static bool IsSupported => AssembledKernel.IsAllowed && CpuFeatures.HasAvx512;
 
     [SkipLocalsInit]
     public static void Run(in ProductArguments product)

@@ -29,6 +29,8 @@ internal unsafe interface IWordLanes<TVector>
 
     static abstract TVector Or(TVector x, TVector y);
 
+    static abstract TVector Xor(TVector x, TVector y);
+
     /// <summary>32-bit lanes, zeros shifted in.</summary>
     static abstract TVector ShiftLeft(TVector x, int bits);
 

@@ -48,6 +48,9 @@ internal readonly unsafe struct WordLanes256 : IWordLanes<Vector256<int>>
     public static Vector256<int> Or(Vector256<int> x, Vector256<int> y) => x | y;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Xor(Vector256<int> x, Vector256<int> y) => x ^ y;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> ShiftLeft(Vector256<int> x, int bits) => Vector256.ShiftLeft(x, bits);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -48,6 +48,9 @@ internal readonly unsafe struct WordLanes512 : IWordLanes<Vector512<int>>
     public static Vector512<int> Or(Vector512<int> x, Vector512<int> y) => x | y;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Xor(Vector512<int> x, Vector512<int> y) => x ^ y;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<int> ShiftLeft(Vector512<int> x, int bits) => Vector512.ShiftLeft(x, bits);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

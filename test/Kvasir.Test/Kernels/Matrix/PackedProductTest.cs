@@ -96,7 +96,7 @@ public sealed class PackedProductTest
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void WhatIsAskedForAheadChangesNoResult(WeightType type)
+    public void NeitherTheFormNorWhatIsAskedForAheadChangesAResult(WeightType type)
     {
         if (!PackedWeights.Pays(type))
             return;
@@ -106,8 +106,9 @@ public sealed class PackedProductTest
             using var packed = new PackedCase(product);
             var expected = new float[batch * 32];
             MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 32, packed.Prepared, batch, expected, 32);
-            foreach (var ahead in Enum.GetValues<WeightsAhead>())
-                Assert.True(packed.Run(batch, ahead).AsSpan().SequenceEqual(expected), $"{type}, {ahead}, batch {batch}, seed 6");
+            Assert.True(packed.Run(PanelForm.Strips256, batch, default).AsSpan().SequenceEqual(expected), $"{type}, strips, batch {batch}, seed 6");
+            for (var ahead = WeightsAhead.Lines; CpuFeatures.HasVnni && ahead <= WeightsAhead.HalfPages; ahead++)
+                Assert.True(packed.Run(PanelForm.Panels512, batch, ahead).AsSpan().SequenceEqual(expected), $"{type}, panels, {ahead}, batch {batch}, seed 6");
         }
     }
 
@@ -206,10 +207,10 @@ public sealed class PackedProductTest
         public byte[] Prepared { get; }
 
         /// <summary>The first panel times a tile, by a kernel that is assembled for it.</summary>
-        public unsafe float[] Run(int batch, WeightsAhead ahead)
+        public unsafe float[] Run(PanelForm form, int batch, WeightsAhead ahead)
         {
             var format = PackedWeights.Format(Weights.Type);
-            var kernel = (delegate* unmanaged<PanelArguments*, void>)AssembledKernel.Assemble(code => new PanelCode(code, batch, ahead, format.BlockBytes).Write(format));
+            var kernel = (delegate* unmanaged<PanelArguments*, void>)AssembledKernel.Assemble(code => format.Write(form, code, batch, ahead));
             var results = new float[batch * PackedWeights.PanelRows];
             fixed (byte* prepared = Prepared)
             fixed (float* result = results)
