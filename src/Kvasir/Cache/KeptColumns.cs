@@ -2,14 +2,15 @@ namespace Kvasir.Cache;
 
 /// <summary>
 /// Columns that somebody has asked to be kept for a time: they go after all others, as long as their time lasts. Whoever finds one begins its time anew. No
-/// column is kept longer than those before it: marks are of beginnings.
+/// column is kept longer than those before it: marks are of beginnings. Tenants share the bound: what is too much is taken from whoever keeps most, so that
+/// one alone may fill it, and gives way to the others down to as much as they have.
 /// </summary>
 /// <param name="leaves">Those that may go now, whose order depends on what is kept.</param>
 internal sealed class KeptColumns(ColumnHeap<LeafOrder> leaves)
 {
-    private readonly ColumnHeap<KeptOrder> _columns = new();
+    private readonly Dictionary<string, ColumnHeap<KeptOrder>> _tenants = new(StringComparer.Ordinal);
 
-    public int Count => _columns.Count;
+    public int Count { get; private set; }
 
     /// <summary>The most that there may be.</summary>
     public long MostCount { get; set; }
@@ -17,32 +18,40 @@ internal sealed class KeptColumns(ColumnHeap<LeafOrder> leaves)
     /// <summary>The time, which only grows.</summary>
     public long NowMs { get; private set; }
 
-    public void Reserve(int count) => _columns.Reserve(count);
-
     /// <summary>Lets go what has had its time.</summary>
     public void Sweep(long nowMs)
     {
         NowMs = nowMs;
-        while (_columns.Count > 0 && _columns.First.KeptUntilMs <= nowMs)
-            Drop(_columns.First);
+        foreach (var (tenant, columns) in _tenants)
+        {
+            while (columns.Count > 0 && columns.First.KeptUntilMs <= nowMs)
+                Drop(columns.First);
+            // What is removed meanwhile does not disturb the walk.
+            if (columns.Count == 0)
+                _tenants.Remove(tenant);
+        }
     }
 
     /// <summary>
-    /// Keeps the first columns of a chain, and those longer that were kept longer. What is more than may be kept is taken from those with the least time left.
+    /// Keeps the first columns of a chain for a tenant, whose they are from now on, and those longer that were kept longer. What is more than may be kept is
+    /// taken from the tenant that keeps most, and of its columns from those with the least time left.
     /// </summary>
-    public void Keep(ReadOnlySpan<PrefixColumn> columns, long ms)
+    public void Keep(ReadOnlySpan<PrefixColumn> columns, long ms, string tenant)
     {
+        if (!_tenants.TryGetValue(tenant, out var own))
+            _tenants[tenant] = own = new ColumnHeap<KeptOrder>();
+        own.Reserve(own.Count + columns.Length);
         foreach (var column in columns)
-            Set(column, Math.Max(ms, column.IsKept ? column.KeptForMs : 0), Math.Max(NowMs + ms, column.IsKept ? column.KeptUntilMs : 0));
-        while (_columns.Count > MostCount)
-            Drop(_columns.First);
+            Set(column, own, Math.Max(ms, column.IsKept ? column.KeptForMs : 0), Math.Max(NowMs + ms, column.IsKept ? column.KeptUntilMs : 0));
+        while (Count > MostCount)
+            Drop(Largest(own).First);
     }
 
     /// <summary>Somebody has found the column.</summary>
     public void Renew(PrefixColumn column)
     {
-        if (column.IsKept)
-            Set(column, column.KeptForMs, NowMs + column.KeptForMs);
+        if (column.KeptIn is { } tenant)
+            Set(column, tenant, column.KeptForMs, NowMs + column.KeptForMs);
     }
 
     /// <summary>Keeps a column no longer, if it is kept.</summary>
@@ -55,11 +64,21 @@ internal sealed class KeptColumns(ColumnHeap<LeafOrder> leaves)
             leaves.Add(column);
     }
 
-    private void Set(PrefixColumn column, long forMs, long untilMs)
+    // Of those that have as many the one that asks: nobody loses to an equal.
+    private ColumnHeap<KeptOrder> Largest(ColumnHeap<KeptOrder> asking)
+    {
+        var largest = asking;
+        foreach (var (_, columns) in _tenants)
+            largest = columns.Count > largest.Count ? columns : largest;
+        return largest;
+    }
+
+    private void Set(PrefixColumn column, ColumnHeap<KeptOrder> tenant, long forMs, long untilMs)
     {
         var isLeaf = TakeOut(column);
-        (column.KeptForMs, column.KeptUntilMs) = (forMs, untilMs);
-        _columns.Add(column);
+        (column.KeptForMs, column.KeptUntilMs, column.KeptIn) = (forMs, untilMs, tenant);
+        tenant.Add(column);
+        Count++;
         if (isLeaf)
             leaves.Add(column);
     }
@@ -70,8 +89,11 @@ internal sealed class KeptColumns(ColumnHeap<LeafOrder> leaves)
         var isLeaf = column.LeafPlace >= 0;
         if (isLeaf)
             leaves.Remove(column);
-        if (column.IsKept)
-            _columns.Remove(column);
+        if (column.KeptIn is not { } tenant)
+            return isLeaf;
+        tenant.Remove(column);
+        column.KeptIn = null;
+        Count--;
         return isLeaf;
     }
 }

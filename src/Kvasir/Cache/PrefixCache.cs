@@ -157,7 +157,7 @@ internal sealed class PrefixCache
         if (!path.IsEntered)
             return;
         for (var i = 0; i < path.Keeps.Count && !isFaulty; i++)
-            _kept.Keep(path.Columns[..Math.Min(path.Count, path.Keeps[i].Tokens / Rows)], (long)path.Keeps[i].Time.TotalMilliseconds);
+            _kept.Keep(path.Columns[..Math.Min(path.Count, path.Keeps[i].Tokens / Rows)], (long)path.Keeps[i].Time.TotalMilliseconds, path.Tenant);
         _useCount++;
         _awaited -= path.Capacity - path.Count;
         for (var i = path.Count - 1; i >= 0; i--)
@@ -319,7 +319,6 @@ internal sealed class PrefixCache
         _spare.EnsureCapacity(_madeCount);
         _table.Reserve(_madeCount + _rootCount);
         _leaves.Reserve(_madeCount);
-        _kept.Reserve(_madeCount);
     }
 
     // Returns the bytes that it gives back beside pages.

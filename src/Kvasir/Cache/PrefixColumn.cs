@@ -43,11 +43,14 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Its place among those that may go; -1 for none.</summary>
     public ref int LeafPlace => ref _leafPlace;
 
-    /// <summary>Its place among those that are kept for a time; -1 for none.</summary>
+    /// <summary>Its place in <see cref="KeptIn"/>; -1 for none.</summary>
     public ref int KeptPlace => ref _keptPlace;
 
+    /// <summary>All that is kept for a time for the same tenant; null while it is not.</summary>
+    public ColumnHeap<KeptOrder>? KeptIn { get; set; }
+
     /// <summary>Whether it is kept for a time: it goes after those that are not.</summary>
-    public bool IsKept => _keptPlace >= 0;
+    public bool IsKept => KeptIn is not null;
 
     /// <summary>Until when, on the cache's clock.</summary>
     public long KeptUntilMs { get; set; }

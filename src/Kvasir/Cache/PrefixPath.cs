@@ -31,6 +31,9 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     /// <summary>Rows from the first that it takes and leaves at most.</summary>
     public int MostRows { get; init; } = int.MaxValue;
 
+    /// <summary>Whose part of what may be kept for a time it uses.</summary>
+    public string Tenant { get; init; } = "";
+
     /// <summary>Which of its beginnings are kept for a time when it leaves.</summary>
     public IReadOnlyList<KeptPrefix> Keeps { get; init; } = [];
 

@@ -94,7 +94,10 @@ public sealed record EngineOptions
     /// <summary>The share of the KV memory, from 0 to 1, that a <see cref="PrefixPin"/> and all others may keep together.</summary>
     public double PinnedShare { get; init; } = 0.5;
 
-    /// <summary>The share of the KV memory, from 0 to 1, that <see cref="GenerationOptions.Keep"/> of all sequences may keep together.</summary>
+    /// <summary>
+    /// The share of the KV memory, from 0 to 1, that <see cref="GenerationOptions.Keep"/> of all sequences may keep together. Beyond it whoever keeps most of
+    /// all tenants loses what has the least time left.
+    /// </summary>
     public double KeptShare { get; init; } = 0.25;
 
     /// <summary>The policy of sequences that name none: see <see cref="PolicyCatalog"/>.</summary>

@@ -87,7 +87,7 @@ public sealed class PrefixCacheTest
                     player.Leave(cache, faulty);
                     players[who] = null;
                     foreach (var keep in faulty ? [] : player.Keeps)
-                        Keep(model, model.Where(kept => kept.Columns <= Math.Min(count, keep.Tokens / Rows) && kept.Is(player.Tokens, kept.Columns)), (long)keep.Time.TotalMilliseconds, nowMs);
+                        Keep(model, model.Where(kept => kept.Columns <= Math.Min(count, keep.Tokens / Rows) && kept.Is(player.Tokens, kept.Columns)), (long)keep.Time.TotalMilliseconds, nowMs, player.Path.Tenant);
                     if (faulty)
                         Forget(model, players, player.Tokens, (found, count));
                     break;
@@ -132,12 +132,14 @@ public sealed class PrefixCacheTest
             known.KeptUntilMs = nowMs + known.KeptForMs;
     }
 
-    private static void Keep(List<Known> model, IEnumerable<Known> columns, long ms, long nowMs)
+    private static void Keep(List<Known> model, IEnumerable<Known> columns, long ms, long nowMs, string tenant)
     {
         foreach (var column in columns)
-            (column.KeptForMs, column.KeptUntilMs) = (Math.Max(ms, column.KeptUntilMs is null ? 0 : column.KeptForMs), Math.Max(nowMs + ms, column.KeptUntilMs ?? 0));
-        while (model.Count(static known => known.KeptUntilMs is not null) > MostKept)
-            Drop([model.Where(static known => known.KeptUntilMs is not null).MinBy(static known => (known.KeptUntilMs, -known.Columns))!]);
+            (column.KeptForMs, column.KeptUntilMs, column.KeptFor) =
+                (Math.Max(ms, column.KeptUntilMs is null ? 0 : column.KeptForMs), Math.Max(nowMs + ms, column.KeptUntilMs ?? 0), tenant);
+        // Whoever keeps most gives, and of equals the one that asks.
+        while (model.Where(static known => known.KeptUntilMs is not null).ToArray() is { Length: > MostKept } kept)
+            Drop([kept.GroupBy(static known => known.KeptFor).MaxBy(own => (own.Count(), own.Key == tenant))!.MinBy(static known => (known.KeptUntilMs, -known.Columns))!]);
     }
 
     private static void Drop(IEnumerable<Known> columns)
@@ -169,6 +171,8 @@ public sealed class PrefixCacheTest
 
         public long KeptForMs { get; set; }
 
+        public string KeptFor { get; set; } = "";
+
         // Null where it is not kept for a time.
         public long? KeptUntilMs { get; set; }
 
@@ -186,7 +190,7 @@ public sealed class PrefixCacheTest
             MostFound = Math.Min(number % (MostColumns + 1), MostColumns);
             // Some keep a beginning, some two, for times that are never over at the same moment.
             Keeps = [.. Enumerable.Range(0, number % 3).Select(i => new KeptPrefix(1 + (Rows * (1 + ((number + (3 * i)) % MostColumns))), TimeSpan.FromMilliseconds((2000 * (1 + (number % 4))) + serial)))];
-            Path = new PrefixPath(cache.Prefixes, Root) { Keeps = Keeps };
+            Path = new PrefixPath(cache.Prefixes, Root) { Keeps = Keeps, Tenant = number / 7 % 2 == 0 ? "a" : "b" };
             Path.Enter(Tokens, (MostFound * Rows) + 5, Tokens.Length);
             _rows = cache.Open(Tokens.Length);
             _rows.Adopt(Path.Columns);

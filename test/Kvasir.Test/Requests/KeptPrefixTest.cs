@@ -70,6 +70,23 @@ public sealed class KeptPrefixTest : IDisposable
         engine.Verify();
     }
 
+    // Of 16 columns six may be kept. One tenant keeps all of them for a day, and the other needs three for five minutes.
+    [Fact]
+    public void NoTenantIsKeptOutByAnotherThatKeepsMoreForLonger()
+    {
+        using var engine = Engine(16, share: 0.4);
+        Compute(engine, 0, "greedy", new KeptPrefix(200, TimeSpan.FromDays(1)));
+        Assert.Equal(192, engine.Prefixes.KeptTokens);
+        Compute(engine, 1, "modest", new KeptPrefix(100, TimeSpan.FromMinutes(5)));
+        Compute(engine, 2, "greedy", new KeptPrefix(200, TimeSpan.FromDays(2)));
+        Compute(engine, 3, "modest", new KeptPrefix(100, TimeSpan.FromMinutes(1)));
+        Assert.Equal(192, engine.Prefixes.KeptTokens);
+        for (var other = 5; other < 10; other++)
+            Compute(engine, other, "greedy");
+        Assert.Equal(96, Compute(engine, 1, "modest").Sequence.CachedTokens);
+        engine.Verify();
+    }
+
     [Fact]
     public void WhoNeedsTheMemoryGetsWhatIsKeptLast()
     {
@@ -104,6 +121,8 @@ public sealed class KeptPrefixTest : IDisposable
             Compute(engine, other);
     }
 
-    private Generation Compute(Engine engine, int text, params KeptPrefix[] keep) =>
-        Generation.Run(engine, Prompt(text), Generation.Greedy(8) with { Keep = keep });
+    private Generation Compute(Engine engine, int text, params KeptPrefix[] keep) => Compute(engine, text, "", keep);
+
+    private Generation Compute(Engine engine, int text, string tenant, params KeptPrefix[] keep) =>
+        Generation.Run(engine, Prompt(text), Generation.Greedy(8) with { Keep = keep, Tenant = tenant });
 }

@@ -39,12 +39,13 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
             return;
         }
 
-        var common = ColumnName.CommonRoot(_rows.Value, lineage);
+        var (common, tenant) = (ColumnName.CommonRoot(_rows.Value, lineage), options.Tenant ?? "");
         sequence.Accept(sequence.Pin is { IsCommon: true }
-            ? new PrefixPath(cache.Prefixes, common) { Keeps = options.Keep }
-            : new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, options.Tenant ?? "", options.CacheSalt ?? ""))
+            ? new PrefixPath(cache.Prefixes, common) { Keeps = options.Keep, Tenant = tenant }
+            : new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, tenant, options.CacheSalt ?? ""))
             {
                 Keeps = options.Keep,
+                Tenant = tenant,
                 Common = new PrefixPath(cache.Prefixes, common),
             });
     }
