@@ -17,17 +17,22 @@ public static class KvasirEndpoints
     {
         ArgumentNullException.ThrowIfNull(endpoints);
         var group = endpoints.MapGroup("");
-        var routes = new RouteTable(group, endpoints.ServiceProvider.GetRequiredService<RouteHandling>());
-        foreach (var dialect in endpoints.ServiceProvider.GetServices<IDialectRoutes>())
+        var services = endpoints.ServiceProvider;
+        var routes = new RouteTable(group, services.GetRequiredService<RouteHandling>(), services.GetRequiredService<DialectPaths>());
+        foreach (var dialect in services.GetServices<IDialectRoutes>())
             dialect.Map(routes);
         return group;
     }
 
-    /// <summary>Answers paths that nobody has mapped with 404 and an error as OpenAI's clients read it. For hosts that serve nothing else.</summary>
+    /// <summary>
+    /// Answers paths that nobody has mapped with 404 and an error as OpenAI's clients read it, and heads that the listener refuses with an error as the
+    /// clients of their path read it. For hosts that serve nothing else.
+    /// </summary>
     public static IApplicationBuilder UseKvasirErrors(this IApplicationBuilder app)
     {
         ArgumentNullException.ThrowIfNull(app);
         var handling = app.ApplicationServices.GetRequiredService<RouteHandling>();
+        app.ApplicationServices.GetRequiredService<ListenerRefusals>().Begin();
         return app.Use((context, next) => context.GetEndpoint() is not null ? next(context)
             : handling.RunAsync(context, OpenAiErrors.Shape, RouteAccess.Key, static unknown => throw NotFound(unknown.Request)));
     }

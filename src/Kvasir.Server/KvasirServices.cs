@@ -61,6 +61,8 @@ public static class KvasirServices
         services.AddSingleton<KeyRing>();
         services.AddSingleton<Border>();
         services.AddSingleton<RouteHandling>();
+        services.AddSingleton<DialectPaths>();
+        services.AddSingleton<ListenerRefusals>();
         services.AddSingleton<StateRoutes>();
         services.AddSingleton<ModelRoutes>();
         services.AddSingleton<TokenRoutes>();

@@ -32,6 +32,14 @@ internal sealed record ErrorKind(int Status, string Type, string Code, string An
     public static readonly ErrorKind EngineFailed = new(500, "server_error", "engine_failed", "api_error");
     public static readonly ErrorKind NumericFault = new(500, "server_error", "numeric_fault", "api_error") { IsFinal = true };
 
+    /// <summary>Of a request whose head the listener refuses.</summary>
+    public static ErrorKind OfListener(int status) => status switch
+    {
+        413 or 414 or 431 => TooLarge with { Status = status },
+        408 => new(408, "timeout_error", "request_timeout", "timeout_error") { ClosesConnection = true },
+        _ => new(status, Invalid, "invalid_request", Invalid) { ClosesConnection = true },
+    };
+
     /// <summary>Of HTTP in Anthropic's dialect, where it differs.</summary>
     public int? AnthropicStatus { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 
@@ -19,6 +20,21 @@ internal static class WholeBody
 
     public static async Task SendAsync(HttpContext context, Action<Utf8JsonWriter> write)
     {
+        var body = Make(context, write);
+        await context.Response.BodyWriter.WriteAsync(body, context.RequestAborted).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends it behind the headers by another way than the response's own, which a request that was never handled has not.</summary>
+    public static async Task SendAsync(HttpContext context, PipeWriter connection, Action<Utf8JsonWriter> write)
+    {
+        var body = Make(context, write);
+        await context.Response.StartAsync(context.RequestAborted).ConfigureAwait(false);
+        if (!HttpMethods.IsHead(context.Request.Method))
+            await connection.WriteAsync(body, context.RequestAborted).ConfigureAwait(false);
+    }
+
+    private static ReadOnlyMemory<byte> Make(HttpContext context, Action<Utf8JsonWriter> write)
+    {
         var body = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(body, FrameWriter.Style))
             write(json);
@@ -28,6 +44,6 @@ internal static class WholeBody
             context.Response.ContentLength = body.WrittenCount;
         }
 
-        await context.Response.BodyWriter.WriteAsync(body.WrittenMemory, context.RequestAborted).ConfigureAwait(false);
+        return body.WrittenMemory;
     }
 }

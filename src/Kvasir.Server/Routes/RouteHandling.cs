@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Pipelines;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Security;
@@ -15,11 +16,7 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
 
     public async Task RunAsync(HttpContext context, ErrorShape errors, RouteAccess access, RequestDelegate handler)
     {
-        var id = RequestId(context.Request);
-        context.TraceIdentifier = id;
-        context.Response.Headers["x-request-id"] = id;
-        context.Response.Headers["request-id"] = id;
-        using var entry = journal.Begin(context, access);
+        using var entry = Begin(context, access);
         try
         {
             if (await border.EnterAsync(context, access).ConfigureAwait(false))
@@ -28,7 +25,7 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
         catch (Exception) when (context.RequestAborted.IsCancellationRequested)
         {
             RequestRecord.Of(context).IsGone = true;
-            LogGone(id);
+            LogGone(context.TraceIdentifier);
         }
         catch (BadHttpRequestException refused)
         {
@@ -39,9 +36,35 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
         {
             var error = EngineErrors.Of(problem, isRunning: false);
             if (error.Kind == ErrorKind.EngineFailed)
-                LogFault(problem, id);
+                LogFault(problem, context.TraceIdentifier);
             await FailAsync(context, errors, error).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>Answers a request that no handler sees with an error.</summary>
+    /// <param name="connection">Where its body goes.</param>
+    public async Task RefuseAsync(HttpContext context, PipeWriter connection, ErrorShape errors, RequestError error)
+    {
+        using var entry = Begin(context, RouteAccess.Key);
+        RequestRecord.Of(context).Error = error;
+        WriteHead(context, errors, error);
+        try
+        {
+            await WholeBody.SendAsync(context, connection, json => errors.Write(json, error, context.TraceIdentifier, isInStream: false)).ConfigureAwait(false);
+        }
+        catch (Exception)
+        {
+            LogGone(context.TraceIdentifier);
+        }
+    }
+
+    private IDisposable Begin(HttpContext context, RouteAccess access)
+    {
+        var id = RequestId(context.Request);
+        context.TraceIdentifier = id;
+        context.Response.Headers["x-request-id"] = id;
+        context.Response.Headers["request-id"] = id;
+        return journal.Begin(context, access);
     }
 
     private async Task FailAsync(HttpContext context, ErrorShape errors, RequestError error)
@@ -54,6 +77,12 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
             return;
         }
 
+        WriteHead(context, errors, error);
+        await WholeBody.SendAsync(context, json => errors.Write(json, error, context.TraceIdentifier, isInStream: false)).ConfigureAwait(false);
+    }
+
+    private void WriteHead(HttpContext context, ErrorShape errors, RequestError error)
+    {
         var response = context.Response;
         response.StatusCode = errors.Status(error);
         if (error.Kind.MayBeRetried)
@@ -67,7 +96,6 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
         if (error.Allow is { } methods)
             response.Headers.Allow = methods;
         LogRefused(context.TraceIdentifier, response.StatusCode, error.Kind.Code);
-        await WholeBody.SendAsync(context, json => errors.Write(json, error, context.TraceIdentifier, isInStream: false)).ConfigureAwait(false);
     }
 
     private static string RequestId(HttpRequest request)

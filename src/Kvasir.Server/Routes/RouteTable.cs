@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 namespace Kvasir.Server.Routes;
 
 /// <summary>Takes the routes of dialects. Each path answers its method, and any other with 405.</summary>
-internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling handling)
+internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling handling, DialectPaths dialects)
 {
     /// <param name="paths">Names for the same.</param>
     public void Get(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths) =>
@@ -26,7 +26,10 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     public void All(ErrorShape errors, RequestDelegate handler, params ReadOnlySpan<string> paths)
     {
         foreach (var path in paths)
+        {
+            dialects.Add(path, errors);
             endpoints.Map(path, context => handling.RunAsync(context, errors, RouteAccess.Key, handler));
+        }
     }
 
     /// <summary>A route that a model answers.</summary>
@@ -46,6 +49,7 @@ internal sealed class RouteTable(IEndpointRouteBuilder endpoints, RouteHandling 
     {
         foreach (var path in paths)
         {
+            dialects.Add(path, errors);
             // HEAD is a GET whose body stays away.
             string[] methods = method == HttpMethods.Get ? [HttpMethods.Get, HttpMethods.Head] : [method];
             endpoints.MapMethods(path, methods, context => handling.RunAsync(context, errors, access, handler));
