@@ -1,9 +1,10 @@
 "use strict";
-// The page of a running server: figures come once a second over one stream, and everything is drawn from the newest 120 of them.
+// The page of a running server: figures come four times a second over one stream, and lines are drawn from 120 of them, one a second.
 
 const keyName = "kvasir-key";
 const samples = [];
 const mostSamples = 120;
+const leastSeconds = 0.9;
 const find = id => document.getElementById(id);
 const made = (tag, className, text) => {
   const element = document.createElement(tag);
@@ -104,14 +105,15 @@ function show(figures) {
   const before = samples[samples.length - 1];
   const seconds = before ? (sample.at - before.at) / 1000 : 0;
   const rate = name => before && seconds > 0 && sample[name] >= before[name] ? (sample[name] - before[name]) / seconds : undefined;
-  sample.decodeRate = rate("decodeRows");
-  sample.promptRate = rate("promptRows");
-  samples.push(sample);
+  const isSample = !before || seconds >= leastSeconds;
+  sample.decodeRate = isSample ? rate("decodeRows") : before.decodeRate;
+  sample.promptRate = isSample ? rate("promptRows") : before.promptRate;
+  if (isSample) samples.push(sample);
   if (samples.length > mostSamples) samples.shift();
   showNow(figures, models, sample);
   showSlots(figures.slots);
   showPolicies(figures.policies);
-  charts.forEach(chart => chart.draw());
+  if (isSample) charts.forEach(chart => chart.draw());
 }
 
 function showNow(figures, models, sample) {

@@ -9,12 +9,12 @@ using Microsoft.Extensions.Options;
 namespace Kvasir.Server.Routes;
 
 /// <summary>
-/// <c>/kvasir/events</c>: what goes on, once a second, for people who look on. What counts up never goes down, so that who looks away misses nothing.
+/// <c>/kvasir/events</c>: what goes on, four times a second, for people who look on. What counts up never goes down, so that who looks away misses nothing.
 /// </summary>
 internal sealed class EventsRoute(ServedModels models, SlotsRoute slots, RecentAnswers recent, RequestGate gate, IOptions<KvasirOptions> options,
     TimeProvider clock)
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
 
     public async Task StreamAsync(HttpContext context)
     {
