@@ -6,6 +6,7 @@ using Kvasir.Ground;
 using Kvasir.Server;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Kvasir.Cli.Serve;
 
@@ -49,11 +50,23 @@ internal static class ServeListeners
         File.Delete(path);
     }
 
-    /// <summary>The socket is this user's alone.</summary>
-    public static void CloseSocketToOthers(TypedCommand typed)
+    /// <summary>
+    /// Takes an address. A socket of the file system is this user's alone, and is so before anybody can connect: what does not listen yet refuses whoever tries.
+    /// </summary>
+    public static Socket Bind(EndPoint endpoint)
     {
-        if (typed.Find(ServeFlags.Socket) is { } path && !OperatingSystem.IsWindows())
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+        try
+        {
+            if (endpoint is UnixDomainSocketEndPoint && !OperatingSystem.IsWindows())
+                File.SetUnixFileMode(endpoint.ToString()!, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            return socket;
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     private static bool IsAnswered(string path)

@@ -55,7 +55,6 @@ internal static class ServeRun
         ServeListeners.ClearSocket(typed);
         await using var app = Build(shell, typed, models);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
-        ServeListeners.CloseSocketToOthers(typed);
         using var reload = typed.Has(ServeFlags.Keys) || typed.Has(ServeFlags.Models) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
         try
         {
@@ -82,6 +81,7 @@ internal static class ServeRun
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
         builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
+        builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = ServeListeners.Bind);
         builder.AddKvasir(options => Configure(options, typed, models));
         var app = builder.Build();
         app.UseKvasirErrors();
