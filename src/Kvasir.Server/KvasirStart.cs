@@ -26,7 +26,8 @@ public sealed class KvasirStart
     public string? ReloadKeys() => _keys.Reload();
 
     /// <summary>Reads the folder of models again.</summary>
-    public void ReloadModels() => _models.ReadFolder();
+    /// <returns>Why some that lie there are not served: others are called as they.</returns>
+    public IReadOnlyList<string> ReloadModels() => _models.ReadFolder();
 
     /// <summary>The name for clients of the first model in memory; null while none is there.</summary>
     public string? ModelId => _models.Ready?.Id;

@@ -139,7 +139,8 @@ internal static class ServeRun
 
     private static void Reload(Shell shell, WebApplication app)
     {
-        app.Services.GetRequiredService<KvasirStart>().ReloadModels();
+        foreach (var clash in app.Services.GetRequiredService<KvasirStart>().ReloadModels())
+            shell.Note(Printable.Line($"not served: {clash}"));
         shell.Note(app.Services.GetRequiredService<KvasirStart>().ReloadKeys() is { } problem
             ? $"the keys stay as they were: {problem}" : "the keys were read again");
     }

@@ -1,6 +1,7 @@
 using Kvasir.Models;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Reading;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
 namespace Kvasir.Server.Hosting;
@@ -13,17 +14,20 @@ internal sealed class ModelList
     private readonly KvasirOptions _options;
     private readonly ModelAliases _aliases;
     private readonly TimeProvider _clock;
+    private readonly ModelLog _log;
     private readonly Lock _lock = new();
     private IReadOnlyList<KnownModel> _all;
+    private readonly HashSet<string> _told = new(StringComparer.Ordinal);
     private long? _folderReadAt;
 
-    /// <exception cref="KvasirException">One of those that were named is not there, two are called the same, or an alias is of none.</exception>
-    public ModelList(IOptions<KvasirOptions> options, TimeProvider clock)
+    /// <exception cref="KvasirException">One of those that were named is not there, two would be called the same, or an alias is of none.</exception>
+    public ModelList(IOptions<KvasirOptions> options, TimeProvider clock, ILogger<ModelList> log)
     {
-        (_options, _aliases, _clock) = (options.Value, new ModelAliases(options.Value.Aliases), clock);
+        (_options, _aliases, _clock, _log) = (options.Value, new ModelAliases(options.Value.Aliases), clock, new ModelLog(log));
         _all = [.. _options.Named.Select((name, i) => New(name, isFirst: i == 0))];
         CheckNames();
-        ReadFolder();
+        if (ReadFolder() is [var clash, ..])
+            throw new KvasirException(KvasirError.BadOption, clash);
         _aliases.Check([.. _all.Select(static known => known.Id)]);
     }
 
@@ -55,22 +59,36 @@ internal sealed class ModelList
     }
 
     /// <summary>Reads the folder again: models that came are known from now on, and those that went are not, unless they are in memory.</summary>
-    public void ReadFolder()
+    /// <returns>Why some that lie there are not served: one that was named, or an alias, is called as they.</returns>
+    public IReadOnlyList<string> ReadFolder()
     {
         if (_options.ModelsFolder is not { } folder)
-            return;
+            return [];
         lock (_lock)
         {
             _folderReadAt = _clock.GetTimestamp();
             var found = ModelFolder.Find(folder);
             var kept = _all.Where(known => known.IsNamed || known.Status is ModelStatus.Loaded or ModelStatus.Loading || found.Contains(known.Found))
                 .ToList();
-            // Those that were named come before files of the folder that are called as they, and may be such files themselves.
-            foreach (var model in found.Where(model => kept.TrueForAll(known => known.Id != model.Name && !known.LiesAt(model.Path))))
-                kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = _aliases.Of(model.Name) });
+            var clashes = new List<string>();
+            // Those that were named may be files of the folder.
+            foreach (var model in found.Where(model => kept.TrueForAll(known => known.Found != model && !known.LiesAt(model.Path))))
+            {
+                if (kept.Find(known => known.IsCalled(model.Name)) is { } same)
+                    clashes.Add(same.Id == model.Name ? Clash(same.Found.Path, model.Path, model.Name) : ModelAliases.Clash(model.Name, same.Id));
+                else
+                    kept.Add(new KnownModel(model, model.Name, isNamed: false, _clock) { Aliases = _aliases.Of(model.Name) });
+            }
+
             Volatile.Write(ref _all, kept);
+            foreach (var clash in clashes.Where(_told.Add))
+                _log.NotServed(clash);
+            return clashes;
         }
     }
+
+    private static string Clash(string path, string other, string name) =>
+        $"{path} and {other} would both be called {name}: models that are served together differ in name";
 
     private KnownModel New(string name, bool isFirst)
     {
@@ -88,9 +106,7 @@ internal sealed class ModelList
             if (Array.Find(before, other => other.LiesAt(model.Found.Path)) is not null)
                 throw new KvasirException(KvasirError.BadOption, $"the model {model.Found.Path} is named twice");
             if (Array.Find(before, other => other.Id == model.Id) is { } same)
-                throw new KvasirException(
-                    KvasirError.BadOption,
-                    $"{same.Found.Path} and {model.Found.Path} would both be called {model.Id}: models that are served together differ in name");
+                throw new KvasirException(KvasirError.BadOption, Clash(same.Found.Path, model.Found.Path, model.Id));
         }
     }
 

@@ -11,6 +11,9 @@ internal sealed partial class ModelLog(ILogger log)
     [LoggerMessage(Level = LogLevel.Information, Message = "{Model} has left the memory")]
     public partial void Unloaded(string model);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "A model is not served: {Problem}")]
+    public partial void NotServed(string problem);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "The engine of {Model} cannot go on; another one is made")]
     public partial void Broken(string model);
 

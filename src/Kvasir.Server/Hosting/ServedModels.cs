@@ -142,7 +142,7 @@ internal sealed class ServedModels(
     public KnownModel Named(string? name) => list.Get(name);
 
     /// <inheritdoc cref="ModelList.ReadFolder"/>
-    public void ReadFolder() => list.ReadFolder();
+    public IReadOnlyList<string> ReadFolder() => list.ReadFolder();
 
     /// <summary>Loads a model, unless it is there.</summary>
     /// <exception cref="RequestException">It cannot be loaded.</exception>

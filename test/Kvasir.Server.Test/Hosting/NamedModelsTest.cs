@@ -71,6 +71,20 @@ public sealed class NamedModelsTest : IDisposable
     }
 
     [Fact]
+    public async Task WhatIsCalledAsOneThatWasNamedIsRefusedAtTheStartAndLeftOutLater()
+    {
+        using var others = new ManyModels("two", "three");
+        var (named, hidden) = (Path.Combine(_models.Folder, "two.gguf"), Path.Combine(others.Folder, "two.gguf"));
+        var clash = $"{named} and {hidden} would both be called two: models that are served together differ in name";
+        Assert.Equal(clash, (await Assert.ThrowsAsync<KvasirException>(() => others.StartAsync(configure: options => options.Model = named))).Message);
+        File.Delete(hidden);
+        await using var server = await others.StartAsync(configure: options => options.Model = named);
+        others.Add("two", "four");
+        Assert.Equal([clash], server.Services.GetRequiredService<KvasirStart>().ReloadModels());
+        Assert.Equal("two loaded, three unloaded, four unloaded", await ManyModels.StatusAsync(server));
+    }
+
+    [Fact]
     public async Task AModelUnloadedByHandComesWhenSomebodyAsks()
     {
         await using var server = await StartAsync();
