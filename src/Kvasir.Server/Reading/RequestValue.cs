@@ -54,9 +54,10 @@ internal sealed class RequestValue(JsonElement element, RequestPath path, Ignore
     /// <summary>A whole number; 16.0 is one, and "16" is not.</summary>
     public long Whole(long least, long most)
     {
-        if (!IsNumber || !TryWhole(out var value))
+        if (!IsNumber || !element.TryGetDouble(out var number) || Math.Floor(number) != number)
             throw Wrong("a whole number");
-        return value >= least && value <= most ? value : throw Refused($"{path} is {Short(element.GetRawText())}; {least} to {most} are allowed");
+        // A double has no place for all digits of 64 bits.
+        return element.TryGetDecimal(out var value) && value >= least && value <= most ? (long)value : throw Refused($"{path} is {Short(element.GetRawText())}; {least} to {most} are allowed");
     }
 
     public RequestFields Object() => IsObject ? new RequestFields(element, path, ignored) : throw Wrong("an object");
@@ -93,15 +94,6 @@ internal sealed class RequestValue(JsonElement element, RequestPath path, Ignore
 
     /// <summary>At most 100 characters of a text, for messages.</summary>
     public static string Short(string text) => text.Length <= 100 ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[99]) ? 99 : 100)}...";
-
-    private bool TryWhole(out long value)
-    {
-        if (element.TryGetInt64(out value))
-            return true;
-        var isWhole = element.TryGetDouble(out var number) && Math.Floor(number) == number && Math.Abs(number) < 1L << 62;
-        value = isWhole ? (long)number : 0;
-        return isWhole;
-    }
 
     private string Kind() => element.ValueKind switch
     {

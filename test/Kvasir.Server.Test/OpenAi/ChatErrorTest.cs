@@ -47,6 +47,30 @@ public sealed class ChatErrorTest
         Assert.NotEmpty(error.GetProperty("type").GetString()!);
     }
 
+    [Theory]
+    [InlineData("9223372036854775808")]
+    [InlineData("-9223372036854775809")]
+    [InlineData("1e999")]
+    public async Task AWholeNumberThatIsTooLargeIsRefusedWithItsRange(string seed)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var json = JsonDocument.Parse(await server.BodyJsonAsync("/v1/chat/completions", $"{{{Good},\"seed\":{seed}}}"));
+        Assert.Equal($"seed is {seed}; -9223372036854775808 to 9223372036854775807 are allowed",
+            json.RootElement.GetProperty("error").GetProperty("message").GetString());
+    }
+
+    [Theory]
+    [InlineData("9223372036854775807", "9223372036854775807")]
+    [InlineData("-9223372036854775808", "-9223372036854775808")]
+    [InlineData("5e18", "5000000000000000000")]
+    [InlineData("16.0", "16")]
+    public async Task AWholeNumberOf64BitsIsTakenAsItIs(string seed, string told)
+    {
+        await using var server = await RunningServer.StartAsync();
+        using var json = JsonDocument.Parse(await server.BodyJsonAsync("/v1/chat/completions", $"{{{Good},\"max_tokens\":1,\"seed\":{seed}}}"));
+        Assert.Equal(told, json.RootElement.GetProperty("kvasir").GetProperty("seed").GetRawText());
+    }
+
     [Fact]
     public async Task ArgumentsWithHalfACharacterStayTheTextThatTheyAre()
     {
