@@ -1,3 +1,4 @@
+using Kvasir.Cache;
 using Kvasir.Server.Hosting;
 
 namespace Kvasir.Server.Answers;
@@ -41,6 +42,9 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>Tokens of the prompts that whoever begins with the same will find, as far as the client is told.</summary>
     public int ToldCacheWriteTokens => HidesCacheUse ? 0 : choices.Sum(static choice => choice.Sequence.CacheWriteTokens);
 
+    /// <summary>Of these, what is kept for at least so long, since the request marks it.</summary>
+    public int ToldCacheWriteTokensKept(TimeSpan time) => HidesCacheUse ? 0 : choices.Sum(choice => KeptTokens(choice.Sequence, time));
+
     /// <summary>Rows of the prompts that are in the cache now: progress.</summary>
     public int ComputedPromptTokens => Prompts.Sum(static choice => choice.ComputedPromptTokens);
 
@@ -65,6 +69,13 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
         if (_submitted == choices.Count || choices.Take(_submitted).Count(static choice => !choice.HasEnded) >= most)
             return null;
         return choices[_submitted++];
+    }
+
+    // What is written begins behind what was there.
+    private static int KeptTokens(Sequence sequence, TimeSpan time)
+    {
+        var kept = sequence.Options.Keep.Where(keep => keep.Time >= time).Select(static keep => keep.Tokens / PagePool.PageTokens * PagePool.PageTokens);
+        return Math.Clamp(kept.DefaultIfEmpty(0).Max() - sequence.CachedTokens, 0, sequence.CacheWriteTokens);
     }
 
     /// <summary>Nobody waits for more of it.</summary>

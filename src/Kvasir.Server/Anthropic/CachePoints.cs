@@ -6,11 +6,13 @@ namespace Kvasir.Server.Anthropic;
 /// <summary>Where blocks of a message say <c>cache_control</c>: what is before their ends is worth keeping.</summary>
 internal sealed class CachePoints
 {
+    /// <summary>The longer of the two times that a mark may say.</summary>
+    public static readonly TimeSpan Long = TimeSpan.FromHours(1);
+
     private const int Most = 4;
     private const int Tools = -1;
     private const int MostTools = 1024;
     private static readonly TimeSpan Short = TimeSpan.FromMinutes(5);
-    private static readonly TimeSpan Long = TimeSpan.FromHours(1);
     private readonly List<CachePoint> _all = [];
 
     public IReadOnlyList<CachePoint> All => _all;

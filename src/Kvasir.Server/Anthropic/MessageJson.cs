@@ -89,6 +89,12 @@ internal static class MessageJson
         json.WriteNumber("output_tokens", outputTokens);
         json.WriteNumber("cache_read_input_tokens", answer.ToldCachedTokens);
         json.WriteNumber("cache_creation_input_tokens", answer.ToldCacheWriteTokens);
+        // Clients add the two up to what is above; what no mark reaches is there as long as nobody needs the memory.
+        var lasting = answer.ToldCacheWriteTokensKept(CachePoints.Long);
+        json.WriteStartObject("cache_creation");
+        json.WriteNumber("ephemeral_5m_input_tokens", answer.ToldCacheWriteTokens - lasting);
+        json.WriteNumber("ephemeral_1h_input_tokens", lasting);
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 }

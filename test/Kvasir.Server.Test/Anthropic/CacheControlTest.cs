@@ -84,6 +84,21 @@ public sealed class CacheControlTest
         Assert.Contains("at most 4 blocks", await server.BodyJsonAsync("/v1/messages", $"{{\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":[{blocks}]}}]}}"), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task UsageTellsWhatIsKeptForAnHourFromTheRest()
+    {
+        await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(Lines, "lines")));
+        const string ForAnHour = "\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}";
+        var body = $"{{\"system\":[{Block(Story, ForAnHour)}],\"messages\":[{{\"role\":\"user\",\"content\":[{Block(Question, Mark)}]}}],\"max_tokens\":2,\"temperature\":0}}";
+        var (cold, warm) = (await UsageAsync(server, body), await UsageAsync(server, body));
+        Assert.True(cold.Hour >= 64 && cold.Short >= 32 && cold.Hour % 32 == 0, $"{cold}");
+        Assert.Equal(cold.Written, cold.Hour + cold.Short);
+        Assert.Equal((cold.Written, 0, 0, 0), (warm.Read, warm.Written, warm.Hour, warm.Short));
+        // Of what is written behind what was there nothing is the system's.
+        var longer = await UsageAsync(server, body.Replace("What did they do there?", "What did they see there?", StringComparison.Ordinal));
+        Assert.Equal((true, 0, longer.Written), (longer.Read >= cold.Hour, longer.Hour, longer.Short));
+    }
+
     // Clients that show what a request costs look at either.
     [Fact]
     public async Task AStreamSaysAtItsBeginningWhatItSaysAtItsEnd()
@@ -104,6 +119,15 @@ public sealed class CacheControlTest
             var usage = json.RootElement.TryGetProperty("message", out var message) ? message.GetProperty("usage") : json.RootElement.GetProperty("usage");
             return [usage.GetProperty("input_tokens").GetInt32(), usage.GetProperty("cache_read_input_tokens").GetInt32(), usage.GetProperty("cache_creation_input_tokens").GetInt32()];
         }
+    }
+
+    private static async Task<(int Read, int Written, int Hour, int Short)> UsageAsync(RunningServer server, string body)
+    {
+        using var message = JsonDocument.Parse(await server.BodyJsonAsync("/v1/messages", body));
+        var usage = message.RootElement.GetProperty("usage");
+        var created = usage.GetProperty("cache_creation");
+        return (usage.GetProperty("cache_read_input_tokens").GetInt32(), usage.GetProperty("cache_creation_input_tokens").GetInt32(),
+            created.GetProperty("ephemeral_1h_input_tokens").GetInt32(), created.GetProperty("ephemeral_5m_input_tokens").GetInt32());
     }
 
     private static string Block(string text, string? mark = null) => $"{{\"type\":\"text\",\"text\":\"{text}\"{(mark is null ? "" : $",{mark}")}}}";
