@@ -38,6 +38,22 @@ public sealed class EmbeddingsTest
         await server.AssertQuietAsync();
     }
 
+    // Products of several rows add up in another order than those of one: what shares a step may differ in its last bits, and what does not is the same.
+    [Fact]
+    public async Task ATextsVectorDependsOnWhatSharesItsStepByRoundingAlone()
+    {
+        await using var server = await StartAsync();
+        var alone = Numbers(Vectors(await server.BodyJsonAsync("/v1/embeddings", "{\"input\":\"a dog\"}"))[0]);
+        Assert.Equal(alone, Numbers(Vectors(await server.BodyJsonAsync("/v1/embeddings", "{\"input\":[\"a dog\"]}"))[0]));
+        using var held = await HeldEngine.HoldAsync(server);
+        var together = server.BodyJsonAsync("/v1/embeddings", "{\"input\":[\"a cat\",\"a dog\"]}");
+        await server.UntilAsync(static engine => engine.WaitingCount == 2);
+        held.Release();
+        var vector = Numbers(Vectors(await together)[1]);
+        var most = alone.Zip(vector, static (x, y) => Math.Abs(x - y)).Max();
+        Assert.True(most < 1e-5f, $"{most}");
+    }
+
     // More than a queue takes at once.
     [Fact]
     public async Task ManyTextsAreAnsweredInTheirOrderAndAsIfAlone()

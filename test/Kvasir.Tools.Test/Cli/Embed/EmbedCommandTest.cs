@@ -28,7 +28,9 @@ public sealed class EmbedCommandTest
         Assert.Equal((2, 2), (here.Length, there.Length));
         for (var i = 0; i < 2; i++)
             Assert.All(Vector(here[i]).Zip(Vector(there[i])), static pair => Assert.Equal(pair.First, pair.Second, 4));
-        Assert.Equal(Vector(there[1]), Vector(Assert.Single(CliRun.Of("embed", "--server", server.Address, "a dog", "-q").Json)));
+        // Two texts that come together are computed in a step, or one behind the other: the last bits may differ.
+        var alone = Vector(Assert.Single(CliRun.Of("embed", "--server", server.Address, "a dog", "-q").Json));
+        Assert.All(alone.Zip(Vector(there[1])), static pair => Assert.Equal(pair.First, pair.Second, 1e-5));
     }
 
     [Fact]
