@@ -45,6 +45,9 @@ public readonly unsafe ref struct RowSet
     /// <summary>The row at <paramref name="index"/> in [0, <see cref="Count"/>).</summary>
     public int this[int index] => _isList ? _rows[index] : _firstRow + index;
 
+    /// <summary>The items [first, first + count).</summary>
+    internal RowSet Part(int first, int count) => _isList ? new RowSet(_rows.Slice(first, count)) : new RowSet(_firstRow + first, count);
+
     /// <summary>
     /// Addresses of the items [from, from + count) of the set. Past the end of the set the last item is repeated: kernels work on whole
     /// tiles, and looking ahead must find something that may be touched.
@@ -62,8 +65,9 @@ public readonly unsafe ref struct RowSet
         var i = 0;
         while (i < existing && !_isList)
         {
+            // One of the newest rows is a run of its own.
             var row = source.Row(_firstRow + from + i, out var rowsLeft);
-            var inPage = Math.Min(existing - i, rowsLeft);
+            var inPage = Math.Min(existing - i, Math.Min(rowsLeft, Math.Max(1, source.FirstNewest - (_firstRow + from + i))));
             Step(addresses.Codes + i, inPage, row.Codes, layout.Stride);
             if (layout.HasScales)
                 Step(addresses.Scales + i, inPage, row.Scales, layout.ScaleStride);

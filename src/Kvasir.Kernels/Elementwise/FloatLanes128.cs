@@ -143,4 +143,28 @@ internal readonly unsafe struct FloatLanes128 : IFloatLanes<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> FromIntegers(Vector128<float> integers) => Vector128.ConvertToSingle(integers.AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Fraction(Vector128<float> words, int first, int bits)
+    {
+        var moved = first > 23 - bits ? words.AsUInt32() >>> (first - (23 - bits)) : words.AsUInt32() << (23 - bits - first);
+        return ((moved & Vector128.Create(((1u << bits) - 1) << (23 - bits))) | Vector128.Create(0x3F800000u)).AsSingle();
+    }
+
+    // A product is a shift by as much as each lane needs.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFractions2(byte* codes, nint index)
+    {
+        var word = ((uint*)codes)[index / 16] >> (int)(2 * (index % 16));
+        return Fraction((Vector128.Create(word) * Vector128.Create(1u << 21, 1u << 19, 1u << 17, 1u << 15)).AsSingle(), 21, 2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadFractions4(byte* codes, nint index)
+    {
+        var pair = (uint*)codes + 2 * (index / 16);
+        var first = (int)(2 * (index % 16));
+        var words = Vector128.Create(pair[0] >> first, pair[1] >> first, pair[0] >> first, pair[1] >> first);
+        return Fraction((words * Vector128.Create(1u << 19, 1u << 19, 1u << 15, 1u << 15)).AsSingle(), 19, 4);
+    }
 }

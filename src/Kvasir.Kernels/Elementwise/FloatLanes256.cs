@@ -122,4 +122,25 @@ internal readonly unsafe struct FloatLanes256 : IFloatLanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Halves(byte* row, nint stride) =>
         Vector256.Create(Vector128.Load((float*)row), Vector128.Load((float*)(row + 4 * stride)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Fraction(Vector256<float> words, int first, int bits)
+    {
+        var moved = first > 23 - bits ? words.AsUInt32() >>> (first - (23 - bits)) : words.AsUInt32() << (23 - bits - first);
+        return ((moved & Vector256.Create(((1u << bits) - 1) << (23 - bits))) | Vector256.Create(0x3F800000u)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFractions2(byte* codes, nint index)
+    {
+        var word = ((uint*)codes)[index / 16] >> (int)(2 * (index % 16));
+        return Fraction(Avx2.ShiftLeftLogicalVariable(Vector256.Create(word), Vector256.Create(21u, 19, 17, 15, 13, 11, 9, 7)).AsSingle(), 21, 2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadFractions4(byte* codes, nint index)
+    {
+        var words = Vector256.Create(((ulong*)codes)[index / 16]).AsUInt32() >>> (int)(2 * (index % 16));
+        return Fraction(Avx2.ShiftLeftLogicalVariable(words, Vector256.Create(19u, 19, 15, 15, 11, 11, 7, 7)).AsSingle(), 19, 4);
+    }
 }

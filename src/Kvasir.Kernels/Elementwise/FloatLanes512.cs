@@ -133,4 +133,23 @@ internal readonly unsafe struct FloatLanes512 : IFloatLanes<Vector512<float>>
         x = Avx512F.InsertVector128(x, Vector128.Load((float*)(row + 8 * stride)), 2);
         return Avx512F.InsertVector128(x, Vector128.Load((float*)(row + 12 * stride)), 3);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Fraction(Vector512<float> words, int first, int bits)
+    {
+        var moved = first > 23 - bits ? words.AsUInt32() >>> (first - (23 - bits)) : words.AsUInt32() << (23 - bits - first);
+        return ((moved & Vector512.Create(((1u << bits) - 1) << (23 - bits))) | Vector512.Create(0x3F800000u)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFractions2(byte* codes, nint index) => Fraction(
+        Avx512F.RotateLeftVariable(
+            Vector512.Create(((uint*)codes)[index / 16]),
+            Vector512.Create(21u, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 31, 29, 27, 25, 23)).AsSingle(), 21, 2);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadFractions4(byte* codes, nint index) => Fraction(
+        Avx512F.RotateLeftVariable(
+            Vector512.Create(((ulong*)codes)[index / 16]).AsUInt32(),
+            Vector512.Create(19u, 19, 15, 15, 11, 11, 7, 7, 3, 3, 31, 31, 27, 27, 23, 23)).AsSingle(), 19, 4);
 }

@@ -79,4 +79,17 @@ internal unsafe interface IFloatLanes<V>
 
     /// <summary>Lanes of 32-bit integers as floats.</summary>
     static abstract V FromIntegers(V integers);
+
+    /// <summary>1 + n / 2^<paramref name="bits"/>, n being the bits [<paramref name="first"/>, first + bits) of each lane. Constants, so that this is two instructions.</summary>
+    static abstract V Fraction(V words, int first, int bits);
+
+    /// <summary>
+    /// The same of elements [index, index + Count) of 2 bits: 16 of them lie in 32 bits, the first one lowest; index is a multiple of Count.
+    /// </summary>
+    static abstract V LoadFractions2(byte* codes, nint index);
+
+    /// <summary>
+    /// The same of elements of 4 bits: of 16 of them the even ones lie in 32 bits, the first one lowest, and the odd ones in the 32 bits behind those.
+    /// </summary>
+    static abstract V LoadFractions4(byte* codes, nint index);
 }

@@ -25,13 +25,12 @@ public sealed class KvHead
     private RowPositions? _unused;
 
     internal KvHead(PagePool pool, int maxRows)
-        : this(pool, new PageTable(pool, PagesFor(maxRows)))
+        : this(pool, new PageTable(pool, PagesFor(maxRows)), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
     {
-        _openKeys = pool.Layout.OpenKeys();
-        _openValues = pool.Layout.OpenValues();
     }
 
-    private KvHead(PagePool pool, PageTable table) => (_pool, _table) = (pool, table);
+    private KvHead(PagePool pool, PageTable table, OpenPage? openKeys, OpenPage? openValues) =>
+        (_pool, _table, _openKeys, _openValues) = (pool, table, openKeys, openValues);
 
     /// <summary>Rows that are there.</summary>
     public int RowCount { get; private set; }
@@ -58,10 +57,10 @@ public sealed class KvHead
     public long PositionBytes => _positions?.Bytes ?? 0;
 
     /// <summary>The keys of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses);
+    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses, _openKeys);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Values => _pool.Layout.Values(_table.Addresses);
+    public PagedRows Values => _pool.Layout.Values(_table.Addresses, _openValues);
 
     /// <summary>Whether a page's rows share ranges, so that a row is stored anew when it moves, and rounded anew.</summary>
     internal bool SharesRanges => _openKeys is not null || _openValues is not null;
@@ -132,7 +131,7 @@ public sealed class KvHead
     internal KvHead First(int rowCount)
     {
         Invariant.Holds(IsWhole && rowCount <= RowCount);
-        return new KvHead(_pool, _table.First(PagesFor(rowCount))) { RowCount = rowCount, NextPosition = rowCount };
+        return new KvHead(_pool, _table.First(PagesFor(rowCount)), _openKeys, _openValues) { RowCount = rowCount, NextPosition = rowCount };
     }
 
     /// <summary>Goes on with a page of rows that others have, by reference; it has whole pages and no other.</summary>
@@ -241,10 +240,27 @@ public sealed class KvHead
         if (left > LeastMoved && edit.DroppedCount * 2 >= RowCount)
             return TryStoreAnew(edit);
         edit.NarrowToPages(PageRows);
-        if (edit.Drops is [.., var last] && last.First + last.Count == RowCount)
-            ForgetOpenRows();
         RowPacking.Run(this, _table, edit);
+        MoveOpenRows(edit);
         return edit.DroppedCount > 0;
+    }
+
+    // From the last on, so that numbers before stay as they were.
+    private void MoveOpenRows(RowEdit edit)
+    {
+        for (var i = edit.Drops.Length - 1; i >= 0; i--)
+        {
+            var (first, count) = edit.Drops[i];
+            if (first + count == RowCount)
+            {
+                _openKeys?.Truncate(first);
+                _openValues?.Truncate(first);
+                continue;
+            }
+
+            _openKeys?.Move(first, count);
+            _openValues?.Move(first, count);
+        }
     }
 
     // Row by row through the open page. A page is decoded before any of its rows is written over: rows only move towards the front.
@@ -257,28 +273,35 @@ public sealed class KvHead
                 return false;
         }
 
-        var rows = edit.Floats(PageRows * (Dim + ValueDim));
-        var keys = rows[..(PageRows * Dim)];
-        var values = rows[(PageRows * Dim)..];
+        // Those that are kept as they came are read before their place is written over.
+        var newest = Math.Clamp(Math.Min(_openKeys?.FirstNewest ?? count, _openValues?.FirstNewest ?? count), first, count);
+        var width = Dim + ValueDim;
+        var floats = edit.Floats((PageRows + count - newest) * width);
+        for (var row = newest; row < count; row++)
+            ReadRow(Keys, Values, row, floats[((PageRows + row - newest) * width)..]);
         SetRowCount(first);
         for (var page = first; page < count; page += PageRows)
         {
+            for (var row = page; row < Math.Min(newest, page + PageRows); row++)
+                ReadRow(_pool.Layout.Keys(_table.Addresses), _pool.Layout.Values(_table.Addresses), row, floats[((row - page) * width)..]);
             for (var row = page; row < Math.Min(count, page + PageRows); row++)
             {
-                Keys.Decode(row, keys.Slice((row - page) * Dim, Dim));
-                Values.Decode(row, values.Slice((row - page) * ValueDim, ValueDim));
-            }
-
-            for (var row = page; row < Math.Min(count, page + PageRows); row++)
-            {
+                var elements = floats.Slice((row < newest ? row - page : PageRows + row - newest) * width, width);
                 if (edit.Keeps(row))
-                    Write(keys.Slice((row - page) * Dim, Dim), values.Slice((row - page) * ValueDim, ValueDim));
+                    Write(elements[..Dim], elements[Dim..]);
             }
         }
 
         RowCount = count;
         return true;
     }
+
+    private void ReadRow(PagedRows keys, PagedRows values, int row, Span<float> floats)
+    {
+        keys.Decode(row, floats[..Dim]);
+        values.Decode(row, floats.Slice(Dim, ValueDim));
+    }
+
 
     private bool TryOwnTargets(RowEdit edit)
     {
@@ -366,7 +389,7 @@ public sealed class KvHead
         if (open is null)
             rows.Encode(RowCount, row);
         else
-            open.Append(row, RowCount % PageRows, _table.Bytes(RowCount / PageRows));
+            open.Append(row, RowCount, _table.Bytes(RowCount / PageRows));
     }
 
     /// <summary>Moves pages to where they leave slabs empty.</summary>
@@ -377,13 +400,7 @@ public sealed class KvHead
         if (rowCount == RowCount)
             return;
         RowCount = rowCount;
-        ForgetOpenRows();
-    }
-
-    // Rows of the page that is being written are read back from it then.
-    private void ForgetOpenRows()
-    {
-        _openKeys?.Forget();
-        _openValues?.Forget();
+        _openKeys?.Truncate(rowCount);
+        _openValues?.Truncate(rowCount);
     }
 }

@@ -26,8 +26,8 @@ internal sealed class AttentionCase : IDisposable
         // Softmax makes no negative weights, and kernels may count on it as long as they are right with others.
         if (random.Next(3) > 0)
             Weights = Array.ConvertAll(Weights, Math.Abs);
-        var seenKeys = rows.Distinct().ToDictionary(r => r, r => Pages.Write(values: false, r, Normal(random, dim)));
-        var seenValues = rows.Distinct().ToDictionary(r => r, r => Pages.Write(values: true, r, Normal(random, dim)));
+        var seenKeys = Pages.Write(values: false, rows, () => Normal(random, dim));
+        var seenValues = Pages.Write(values: true, rows, () => Normal(random, dim));
         (_keys, _values) = ([.. rows.Select(r => seenKeys[r])], [.. rows.Select(r => seenValues[r])]);
         _largest = [.. _values.Select(value => value.Max(MathF.Abs))];
     }
@@ -109,6 +109,9 @@ internal sealed class AttentionCase : IDisposable
                 var (sum, size) = (0.0, 0.0);
                 for (var d = 0; d < Dim; d++)
                 {
+                    // What codes are multiplied by and what is added are several times as large as elements, which are what is left of their difference.
+                    if (_type.Keys.KeepsNewest)
+                        size += 24 * Math.Abs(Queries[q * Dim + d]) * scale;
                     if (_type.Keys == RowCodec.Q8)
                         size += 6 * Math.Abs(_keys[i][d]) * largest * scale;
                     var product = (double)Queries[q * Dim + d] * _keys[i][d] * scale;
@@ -128,6 +131,7 @@ internal sealed class AttentionCase : IDisposable
         const double HalfUnit = 7.7e-6;
         var errors = _type.Values == RowCodec.Q8 ? Math.Min(Rows.Length, 2 * Math.Sqrt(Rows.Length)) * HalfUnit / Tolerance : 0;
         var outputs = new (double Sum, double Size)[QueryCount * Dim];
+        var packed = _type.Values.KeepsNewest;
         for (var q = 0; q < QueryCount; q++)
         {
             var largest = 0.0;
@@ -138,7 +142,7 @@ internal sealed class AttentionCase : IDisposable
                 for (var d = 0; d < Dim; d++)
                 {
                     var (product, (sum, size)) = ((double)weight * _values[i][d], outputs[q * Dim + d]);
-                    outputs[q * Dim + d] = (sum + product, size + Math.Abs(product));
+                    outputs[q * Dim + d] = (sum + product, size + Math.Abs(product) + (packed ? 24 * Math.Abs(weight) : 0));
                 }
             }
 

@@ -29,13 +29,42 @@ internal sealed class PoisonedPages : IDisposable
 
     public PagedRows Values => _layout.Values(_pages);
 
-    /// <summary>Stores a row and returns what a reader of the format must see.</summary>
+    /// <summary>Stores one row by itself and returns what a reader of the format must see.</summary>
     public float[] Write(bool values, int row, float[] elements)
     {
         var rows = values ? Values : Keys;
         rows.Encode(row, elements);
         var seen = new float[rows.Dim];
         rows.Decode(row, seen);
+        return seen;
+    }
+
+    /// <summary>
+    /// Stores rows and returns what a reader of the format must see of each. Where rows of a page have scales in common, those before them in their pages are
+    /// stored too.
+    /// </summary>
+    public Dictionary<int, float[]> Write(bool values, IEnumerable<int> rows, Func<float[]> next)
+    {
+        var stored = values ? Values : Keys;
+        foreach (var page in rows.Distinct().Order().GroupBy(row => row / _layout.PageTokens))
+        {
+            var open = stored.Codec.SharesScales ? values ? _layout.OpenValues() : _layout.OpenKeys() : null;
+            if (open is null)
+            {
+                foreach (var row in page)
+                    stored.Encode(row, next());
+                continue;
+            }
+
+            var bytes = _memory.Span<byte>((int)_memory.Bytes).Slice((int)(_pages[page.Key] - _memory.View.Address), _layout.Bytes);
+            for (var row = page.Key * _layout.PageTokens; row <= page.Max(); row++)
+                open.Append(next(), row, bytes);
+        }
+
+        var seen = new Dictionary<int, float[]>();
+        foreach (var row in rows.Distinct())
+            stored.Decode(row, seen[row] = new float[stored.Dim]);
+
         return seen;
     }
 

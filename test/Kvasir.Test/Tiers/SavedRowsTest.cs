@@ -31,7 +31,8 @@ public sealed class SavedRowsTest : IDisposable
         _text = _model.Tokenizer.Encode(string.Concat(Enumerable.Range(0, 40).Select(static i => $"Tom and Lily went to the big park to play with {i} red balls. ")));
     }
 
-    public static TheoryData<string> Formats => [.. KvFormat.Table.Select(static format => format.Name)];
+    // What KIVI reads of the newest rows depends on which came in the same step.
+    public static TheoryData<string> Formats => [.. KvFormat.Table.Where(static format => !format.Keys.KeepsNewest).Select(static format => format.Name)];
 
     public void Dispose()
     {

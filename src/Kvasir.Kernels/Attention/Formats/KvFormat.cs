@@ -28,6 +28,13 @@ public sealed record KvFormat(string Name, string Help, RowCodec Keys, RowCodec 
 
     public static KvFormat Int8Channel { get; } = Add(new("int8-channel", "both by channel", RowCodec.Int8Channel, RowCodec.Int8Channel));
 
+    /// <summary>KIVI (arXiv 2402.02750) in 4 bits.</summary>
+    public static KvFormat Kivi4 { get; } = Add(new(
+        "kivi4", "KIVI, 4 bits: keys by channel, values by token, the newest 128 rows as bf16", RowCodec.Kivi4Channel, RowCodec.Kivi4));
+
+    /// <summary>The same in 2 bits.</summary>
+    public static KvFormat Kivi2 { get; } = Add(new("kivi2", "the same in 2 bits", RowCodec.Kivi2Channel, RowCodec.Kivi2));
+
     public static KvFormat F32 { get; } = Add(new("f32", "the reference", RowCodec.F32, RowCodec.F32));
 
     /// <summary>The rows, in the order in which lists show them.</summary>

@@ -19,12 +19,17 @@ public sealed class PageLayout
         ArgumentNullException.ThrowIfNull(format);
         (Format, KeyDim, ValueDim, PageTokens) = (format, keyDim, valueDim, pageTokens);
         var (key, value) = (format.Keys.Parts(keyDim), format.Values.Parts(valueDim));
-        var (scales, scaleStride) = (pageTokens * key.CodeBytes, key.ScaleBytes + value.ScaleBytes);
+        var (keyScales, valueScales) = (format.Keys.SharesScales ? 0 : key.ScaleBytes, format.Values.SharesScales ? 0 : value.ScaleBytes);
+        var (scales, scaleStride) = (pageTokens * key.CodeBytes, keyScales + valueScales);
         var values = scales + pageTokens * scaleStride;
-        _keys = new RowLayout(0, key.CodeBytes, scales, scaleStride, key.ScaleBytes);
-        _values = new RowLayout(values, value.CodeBytes, scales + key.ScaleBytes, scaleStride, value.ScaleBytes);
         _rowsBytes = values + pageTokens * value.CodeBytes;
         _keysSharedBytes = format.Keys.SharedBytes(keyDim);
+        _keys = format.Keys.SharesScales
+            ? new RowLayout(0, key.CodeBytes, _rowsBytes, 0, key.ScaleBytes)
+            : new RowLayout(0, key.CodeBytes, scales, scaleStride, key.ScaleBytes);
+        _values = format.Values.SharesScales
+            ? new RowLayout(values, value.CodeBytes, _rowsBytes + _keysSharedBytes, 0, value.ScaleBytes)
+            : new RowLayout(values, value.CodeBytes, scales + keyScales, scaleStride, value.ScaleBytes);
         Bytes = _rowsBytes + _keysSharedBytes + format.Values.SharedBytes(valueDim);
         OpenBytes = format.Keys.OpenBytes(keyDim, pageTokens) + format.Values.OpenBytes(valueDim, pageTokens);
     }
@@ -48,11 +53,12 @@ public sealed class PageLayout
 
     /// <summary>The keys in these pages.</summary>
     /// <param name="pages">Addresses of pages of <see cref="Bytes"/>, in order of rows.</param>
-    public PagedRows Keys(ReadOnlySpan<nint> pages) => new(pages, PageTokens, Format.Keys, KeyDim, _keys);
+    /// <param name="open">What writes them, whose newest rows are read as they came; null for rows as pages have them.</param>
+    public PagedRows Keys(ReadOnlySpan<nint> pages, OpenPage? open = null) => new(pages, PageTokens, Format.Keys, KeyDim, _keys, open?.Newest);
 
     /// <summary>The values in these pages.</summary>
     /// <inheritdoc cref="Keys"/>
-    public PagedRows Values(ReadOnlySpan<nint> pages) => new(pages, PageTokens, Format.Values, ValueDim, _values);
+    public PagedRows Values(ReadOnlySpan<nint> pages, OpenPage? open = null) => new(pages, PageTokens, Format.Values, ValueDim, _values, open?.Newest);
 
     /// <summary>Whether a full page, whoever stored it, leads to nothing outside of it. What its rows say is another question.</summary>
     public bool IsSound(ReadOnlySpan<byte> page)

@@ -15,19 +15,22 @@ public readonly unsafe ref struct PagedRows
 
     private readonly ReadOnlySpan<nint> _pages;
     private readonly int _pageShift;
+    private readonly NewestRows? _newest;
 
     /// <param name="pages">Addresses of pages, in order of rows.</param>
     /// <param name="pageTokens">Rows of keys in a page: a power of two.</param>
     /// <param name="codec">How rows are stored.</param>
     /// <param name="dim">Elements in a row: 1 to <see cref="MaxDim"/>.</param>
     /// <param name="layout">Where in a page.</param>
-    internal PagedRows(ReadOnlySpan<nint> pages, int pageTokens, RowCodec codec, int dim, RowLayout layout)
+    /// <param name="newest">The rows that are read as they came, wherever they are stored too.</param>
+    internal PagedRows(ReadOnlySpan<nint> pages, int pageTokens, RowCodec codec, int dim, RowLayout layout, NewestRows? newest = null)
     {
         if (!BitOperations.IsPow2(pageTokens))
             throw new ArgumentOutOfRangeException(nameof(pageTokens), pageTokens, "a page holds a power of two rows");
         _pages = pages;
         _pageShift = BitOperations.Log2((uint)pageTokens);
         (Codec, Dim, Layout) = (codec, dim, layout);
+        (_newest, FirstNewest) = (newest, newest?.First ?? int.MaxValue);
     }
 
     /// <summary>How rows are stored.</summary>
@@ -40,6 +43,9 @@ public readonly unsafe ref struct PagedRows
     public long Capacity => (long)_pages.Length << _pageShift;
 
     internal RowLayout Layout { get; }
+
+    /// <summary>From this row on they are read as bf16, where <see cref="NewestRows"/> has them.</summary>
+    internal int FirstNewest { get; }
 
     /// <summary>Rows of one kind, where a page holds nothing else: codes, then scales.</summary>
     /// <param name="pages">Addresses of pages of pageRows * codec.RowBytes(dim) bytes, in order of rows.</param>
@@ -91,11 +97,20 @@ public readonly unsafe ref struct PagedRows
     internal StoredRow Row(int row, out int rowsLeft)
     {
         var pageTokens = 1 << _pageShift;
+        if (row >= FirstNewest)
+        {
+            rowsLeft = 1;
+            return new StoredRow(_newest!.Row(row), null);
+        }
+
         var inPage = row & (pageTokens - 1);
         rowsLeft = pageTokens - inPage;
         var page = (byte*)_pages[row >> _pageShift];
         return new StoredRow(page + Layout.FirstCode + (nint)inPage * Layout.Stride, page + Layout.FirstScale + (nint)inPage * Layout.ScaleStride);
     }
+
+    /// <summary>The rows from <see cref="FirstNewest"/> on, as rows of bf16: row r here is row r - first of them.</summary>
+    internal PagedRows Newest(out int first) => _newest!.Rows(out first);
 
     private static void CopyBytes(byte* from, byte* to, int count) => new ReadOnlySpan<byte>(from, count).CopyTo(new Span<byte>(to, count));
 }

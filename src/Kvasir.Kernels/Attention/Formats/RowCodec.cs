@@ -38,11 +38,26 @@ public abstract unsafe class RowCodec
     /// <summary>The same, between the least and the largest element of each channel of a page.</summary>
     public static RowCodec Int8Channel { get; } = new ChannelCodec();
 
+    /// <summary>Keys of KIVI in 2 bits: a scale and a least element for each channel of a page. The newest 128 rows are read as bf16.</summary>
+    public static RowCodec Kivi2Channel { get; } = new PackedCodec<TwoBits>(byChannel: true);
+
+    /// <summary>Values of KIVI in 2 bits: a scale and a least element for each 32 elements of a row. The newest 128 rows are read as bf16.</summary>
+    public static RowCodec Kivi2 { get; } = new PackedCodec<TwoBits>(byChannel: false);
+
+    /// <summary>The same in 4 bits.</summary>
+    public static RowCodec Kivi4Channel { get; } = new PackedCodec<FourBits>(byChannel: true);
+
+    /// <inheritdoc cref="Kivi4Channel"/>
+    public static RowCodec Kivi4 { get; } = new PackedCodec<FourBits>(byChannel: false);
+
     /// <summary>The most that an element may be off, as a share of the largest magnitude among the rows that are stored together.</summary>
     public double ErrorShare { get; }
 
     /// <summary>Whether rows of a page are stored together, and those of the page that is being written are kept as floats beside it.</summary>
     public virtual bool SealsPages => false;
+
+    /// <summary>Whether the newest 128 rows are read as they came, so that what a token reads depends a little on which rows came in the same step.</summary>
+    public virtual bool KeepsNewest => false;
 
     /// <summary>How rows become tiles of bf16 numbers, by which prompts attend where both keys and values do.</summary>
     internal TileForm Tiles { get; }
@@ -90,6 +105,9 @@ public abstract unsafe class RowCodec
         ArgumentOutOfRangeException.ThrowIfGreaterThan(dim, PagedRows.MaxDim);
         return PartsOf(dim);
     }
+
+    /// <summary>Whether the rows of a page have their scales in common: what is stored of one row alone has them to itself.</summary>
+    internal virtual bool SharesScales => false;
 
     /// <summary>Bytes in a page, beside its rows, that these share.</summary>
     internal virtual int SharedBytes(int dim) => 0;
@@ -158,11 +176,11 @@ internal sealed class ChannelCodec() : StoredCodec<KvInt8Codec>(errorShare: 1.0 
 {
     public override bool SealsPages => true;
 
-    internal override int SharedBytes(int dim) => OpenPage.SharedBytes(dim);
+    internal override int SharedBytes(int dim) => OpenChannels.SharedBytes(dim);
 
     internal override bool IsSound(ReadOnlySpan<byte> row, int toShared) => KvInt8Codec.SharedAt(row) == toShared;
 
-    internal override long OpenBytes(int dim, int pageTokens) => OpenPage.Bytes(dim, pageTokens);
+    internal override long OpenBytes(int dim, int pageTokens) => OpenChannels.Bytes(dim, pageTokens);
 
-    internal override OpenPage Open(int dim, int pageTokens, in RowLayout layout, int sharedAt) => new(dim, pageTokens, layout, sharedAt);
+    internal override OpenPage Open(int dim, int pageTokens, in RowLayout layout, int sharedAt) => new OpenChannels(dim, pageTokens, layout, sharedAt);
 }

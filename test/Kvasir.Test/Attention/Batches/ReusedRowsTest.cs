@@ -34,7 +34,8 @@ public sealed class ReusedRowsTest : IDisposable
         _text = _model.Tokenizer.Encode(
             string.Concat(Enumerable.Range(0, 60).Select(static i => $"Tom and Lily went to the big park to play with {i} red balls. ")));
 
-    public static TheoryData<string> Formats => [.. KvFormat.Table.Select(static format => format.Name)];
+    // What KIVI reads of the newest rows depends on which came in the same step.
+    public static TheoryData<string> Formats => [.. KvFormat.Table.Where(static format => !format.Keys.KeepsNewest).Select(static format => format.Name)];
 
     public void Dispose() => _model.Dispose();
 

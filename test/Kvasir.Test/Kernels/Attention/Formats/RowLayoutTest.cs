@@ -33,7 +33,9 @@ public sealed class RowLayoutTest
     [Fact]
     public void RowsFillAPageWithoutAGapAndWithoutTouchingEachOther()
     {
-        foreach (var type in KvFormat.Table.SelectMany(keys => KvFormat.Table.Select(values => KvFormat.Pair(keys, values))).Distinct())
+        // Rows that have scales in common touch each other there: PackedRowsTest has them.
+        var formats = KvFormat.Table.SelectMany(keys => KvFormat.Table.Select(values => KvFormat.Pair(keys, values))).Distinct();
+        foreach (var type in formats.Where(static type => !type.Keys.SharesScales && !type.Values.SharesScales))
         {
             foreach (var dim in Dims)
             {

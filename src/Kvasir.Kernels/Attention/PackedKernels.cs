@@ -1,0 +1,177 @@
+using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+/// <summary>
+/// Rows of few bits are scored and summed as they lie, in registers: keys whose pages share a range for each channel where several of a page are wanted,
+/// values with ranges of their own wherever they are. Other rows, and rows for many queries, are widened first. The newest rows are read as bf16.
+/// </summary>
+internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
+    : WidenedKernels(new LaneKernels<KvF32Codec, TLanes, V>())
+    where TBits : struct, IPackedBits
+    where TLanes : struct, IFloatLanes<V>
+    where V : struct
+{
+    // From here on widening a row once costs less than unpacking it for every four queries.
+    private const int FewQueries = 24;
+
+    // A page's ranges are multiplied into queries for all of its rows that are read: for fewer, widening these costs less.
+    private const int LeastRun = 8;
+
+    // Weights of a block fit into the first level of caches.
+    private const int BlockRows = PackedValues<TBits, TLanes, V>.BlockRows;
+
+    private readonly LaneKernels<KvBf16Codec, TLanes, V> _newest = new();
+
+    public override void Score(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
+    {
+        if (rows.IsRange && rows[0] + rows.Count > keys.FirstNewest)
+        {
+            var packed = Math.Max(0, keys.FirstNewest - rows[0]);
+            if (packed > 0)
+                ScorePacked(queries, queryCount, keys, new RowSet(rows[0], packed), factor, scores, stride);
+            var newest = keys.Newest(out var first);
+            _newest.Score(queries, queryCount, newest, new RowSet(rows[0] + packed - first, rows.Count - packed), factor, scores + packed, stride);
+            return;
+        }
+
+        ScorePacked(queries, queryCount, keys, rows, factor, scores, stride);
+    }
+
+    public override void AddWeighted(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+    {
+        if (byChannel || queryCount >= FewQueries)
+        {
+            base.AddWeighted(weights, stride, values, rows, outputs, queryCount);
+            return;
+        }
+
+        if (!rows.IsRange || rows[0] + rows.Count <= values.FirstNewest)
+        {
+            AddPacked(weights, stride, values, rows, outputs, queryCount);
+            return;
+        }
+
+        var packed = Math.Max(0, values.FirstNewest - rows[0]);
+        if (packed > 0)
+            AddPacked(weights, stride, values, new RowSet(rows[0], packed), outputs, queryCount);
+        var newest = values.Newest(out var first);
+        _newest.AddWeighted(weights + packed, stride, newest, new RowSet(rows[0] + packed - first, rows.Count - packed), outputs, queryCount);
+    }
+
+    public override void Widen(StoredRow stored, int blockCount, float* row)
+    {
+        if (stored.Scales == null)
+        {
+            _newest.Widen(stored, blockCount, row);
+            return;
+        }
+
+        for (nint d = 0; d < blockCount * RowBlocks.Elements; d += TLanes.Count)
+        {
+            var ranges = byChannel ? TLanes.Load((float*)stored.Scales + d) : TLanes.Broadcast(((float*)stored.Scales)[d / RowBlocks.Elements]);
+            var scale = TLanes.LowerBf16(ranges);
+            var codes = TBits.Load<TLanes, V>(stored.Codes, d);
+            TLanes.Store(TLanes.MultiplyAdd(scale, codes, TLanes.Subtract(TLanes.UpperBf16(ranges), scale)), row + d);
+        }
+    }
+
+    private void ScorePacked(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
+    {
+        if (!byChannel || queryCount >= FewQueries || keys.Layout.ScaleStride != 0)
+        {
+            base.Score(queries, queryCount, keys, rows, factor, scores, stride);
+            return;
+        }
+
+        for (var q = 0; q < queryCount; q += PackedScores<TBits, TLanes, V>.Queries)
+        {
+            var count = Math.Min(PackedScores<TBits, TLanes, V>.Queries, queryCount - q);
+            ScoreRuns(queries + q * keys.Dim, count, keys, rows, factor, scores + (long)q * stride, stride);
+        }
+    }
+
+    // Items in a row that are rows in a row of one page are a run; what lies between long ones is widened.
+    [SkipLocalsInit]
+    private void ScoreRuns(float* queries, int queryCount, PagedRows keys, RowSet rows, float factor, float* scores, int stride)
+    {
+        var space = stackalloc float[PackedScores<TBits, TLanes, V>.Floats(keys.Dim)];
+        var tile = new PackedScores<TBits, TLanes, V>(queries, queryCount, keys.Dim, factor, space);
+        var waiting = 0;
+        var i = 0;
+        while (i < rows.Count)
+        {
+            var count = Run(keys, rows, i);
+            if (count >= LeastRun)
+            {
+                ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
+                tile.Score(keys.Row(rows[i], out _), keys.Layout.Stride, count, scores + i, stride);
+                waiting = i + count;
+            }
+
+            i += count;
+        }
+
+        ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
+    }
+
+    private static int Run(PagedRows keys, RowSet rows, int item)
+    {
+        var first = rows[item];
+        if (first >= keys.FirstNewest)
+            return 1;
+        keys.Row(first, out var most);
+        most = Math.Min(Math.Min(most, keys.FirstNewest - first), rows.Count - item);
+        if (rows.IsRange)
+            return most;
+        var count = 1;
+        while (count < most && rows[item + count] == first + count)
+            count++;
+        return count;
+    }
+
+    private void ScoreWidened(
+        float* queries, int queryCount, PagedRows keys, RowSet rows, (int First, int Count) items, float factor, float* scores, int stride)
+    {
+        if (items.Count > 0)
+            base.Score(queries, queryCount, keys, rows.Part(items.First, items.Count), factor, scores + items.First, stride);
+    }
+
+    [SkipLocalsInit]
+    private void AddPacked(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+    {
+        var addresses = stackalloc byte*[2 * BlockRows];
+        var located = new StoredRows(addresses, addresses + BlockRows);
+        var scaled = stackalloc float[PackedValues<TBits, TLanes, V>.Floats(values.Dim)];
+        var row = stackalloc float[RowBlocks.Count(values.Dim) * RowBlocks.Elements];
+        for (var i = 0; i < rows.Count; i += BlockRows)
+        {
+            var count = Math.Min(BlockRows, rows.Count - i);
+            rows.Locate(values, i, BlockRows, located);
+            for (var r = 0; r < count; r++)
+            {
+                if (located.Scales[r] == null)
+                    AddNewest(located[r], weights + i + r, stride, row, outputs, (queryCount, values.Dim));
+            }
+
+            for (var q = 0; q < queryCount; q += PackedValues<TBits, TLanes, V>.Queries)
+            {
+                var tile = new PackedValues<TBits, TLanes, V>(located, count, values.Dim, scaled);
+                tile.Add(weights + (long)q * stride + i, stride, outputs + (long)q * values.Dim, Math.Min(PackedValues<TBits, TLanes, V>.Queries, queryCount - q));
+            }
+        }
+    }
+
+    // One of a list that is kept as bf16; those of a range have kernels of their own.
+    private void AddNewest(StoredRow stored, float* weight, int stride, float* row, float* outputs, (int Queries, int Dim) count)
+    {
+        _newest.Widen(stored, RowBlocks.Count(count.Dim), row);
+        for (var q = 0; q < count.Queries; q++, weight += stride, outputs += count.Dim)
+        {
+            for (var d = 0; d < count.Dim; d++)
+                outputs[d] += *weight * row[d];
+        }
+    }
+}

@@ -1,0 +1,108 @@
+using System.Runtime.CompilerServices;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
+
+namespace Kvasir.Kernels.Attention;
+
+/// <summary>
+/// Weighted sums of a block of rows whose groups of 32 elements have ranges of their own, for up to four queries: scales are multiplied into the weights
+/// beforehand, and the least elements are summed apart. A lane is an element.
+/// </summary>
+internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows rows, int rowCount, int dim, float* scaled)
+    where TBits : struct, IPackedBits
+    where TLanes : struct, IFloatLanes<V>
+    where V : struct
+{
+    public const int Queries = 4;
+
+    /// <summary>Rows of a block, at most: their weights fit into the first level of caches.</summary>
+    public const int BlockRows = 64;
+
+    private readonly StoredRows _rows = rows;
+
+    /// <summary>Floats that the weights of a block take, scaled.</summary>
+    public static int Floats(int dim) => Queries * (BlockRows + 1) * RowBlocks.Count(dim);
+
+    /// <summary>outputs[q, d] += sum over the rows of weights[q * stride + i] times their elements. Rows without scales count for nothing.</summary>
+    /// <param name="queryCount">1 to 4.</param>
+    [SkipLocalsInit]
+    public void Add(float* weights, int stride, float* outputs, int queryCount)
+    {
+        var blocks = RowBlocks.Count(dim);
+        var least = scaled + Queries * BlockRows * blocks;
+        ScaleWeights(weights, stride, queryCount, blocks, least);
+        var sums = stackalloc float[Queries * RowBlocks.Elements];
+        for (var block = 0; block < blocks; block++)
+        {
+            AddBlock(scaled + block * Queries * BlockRows, block, sums);
+            var width = Math.Min(RowBlocks.Elements, dim - block * RowBlocks.Elements);
+            for (var q = 0; q < queryCount; q++)
+            {
+                var output = outputs + q * dim + block * RowBlocks.Elements;
+                for (var d = 0; d < width; d++)
+                    output[d] += sums[q * RowBlocks.Elements + d] + least[q * blocks + block];
+            }
+        }
+    }
+
+    // scaled[block, row, q] = weight times scale; least[q, block] = sum of weights times what is added to every element.
+    private void ScaleWeights(float* weights, int stride, int queryCount, int blocks, float* least)
+    {
+        new Span<float>(scaled, Queries * BlockRows * blocks).Clear();
+        new Span<float>(least, Queries * blocks).Clear();
+        for (var r = 0; r < rowCount; r++)
+        {
+            var ranges = (uint*)_rows.Scales[r];
+            if (ranges == null)
+                continue;
+            for (var block = 0; block < blocks; block++)
+            {
+                var scale = BitConverter.UInt32BitsToSingle(ranges[block] << 16);
+                var rest = BitConverter.UInt32BitsToSingle(ranges[block] & 0xFFFF0000) - scale;
+                var own = scaled + (block * BlockRows + r) * Queries;
+                for (var q = 0; q < queryCount; q++)
+                {
+                    own[q] = weights[q * stride + r] * scale;
+                    least[q * blocks + block] += weights[q * stride + r] * rest;
+                }
+            }
+        }
+    }
+
+    // sums[q, 0..32) of one block of elements.
+    private void AddBlock(float* weights, int block, float* sums)
+    {
+        for (nint d = 0; d < RowBlocks.Elements; d += 2 * TLanes.Count)
+        {
+            var zero = TLanes.Broadcast(0);
+            var (a, b, c, e) = (zero, zero, zero, zero);
+            var (f, g, h, k) = (zero, zero, zero, zero);
+            var at = block * RowBlocks.Elements + d;
+            for (var r = 0; r < rowCount; r++)
+            {
+                var row = _rows.Codes[r];
+                var (x, y) = (TBits.Load<TLanes, V>(row, at), TBits.Load<TLanes, V>(row, at + TLanes.Count));
+                var own = weights + r * Queries;
+                var w = TLanes.Broadcast(own[0]);
+                (a, f) = (TLanes.MultiplyAdd(w, x, a), TLanes.MultiplyAdd(w, y, f));
+                w = TLanes.Broadcast(own[1]);
+                (b, g) = (TLanes.MultiplyAdd(w, x, b), TLanes.MultiplyAdd(w, y, g));
+                w = TLanes.Broadcast(own[2]);
+                (c, h) = (TLanes.MultiplyAdd(w, x, c), TLanes.MultiplyAdd(w, y, h));
+                w = TLanes.Broadcast(own[3]);
+                (e, k) = (TLanes.MultiplyAdd(w, x, e), TLanes.MultiplyAdd(w, y, k));
+            }
+
+            Give(a, f, sums + d);
+            Give(b, g, sums + RowBlocks.Elements + d);
+            Give(c, h, sums + 2 * RowBlocks.Elements + d);
+            Give(e, k, sums + 3 * RowBlocks.Elements + d);
+        }
+    }
+
+    private static void Give(V first, V second, float* to)
+    {
+        TLanes.Store(first, to);
+        TLanes.Store(second, to + TLanes.Count);
+    }
+}
