@@ -7,8 +7,8 @@ namespace Kvasir.Kernels.Matrix.Packed;
 /// <summary>
 /// The assembler of one kernel where vectors have 256 bits and bytes are multiplied by VPMADDUBSW: a panel times a tile of 1 to 6 rows of activations. A
 /// lane is a row of weights; the panel's thirty-two rows are four strips of eight. One row of activations meets all strips at once, so that the panel is one
-/// stream from memory; more rows meet one strip after the other, whose sums then fit the sixteen registers, and find the panel in the cache from the
-/// second strip on. Results are those of <see cref="PanelCode"/>, bit for bit: integers are exact, and floats are added in the same order.
+/// stream from memory; more rows meet one or two strips after the other, whose sums then fit the sixteen registers, and find the panel in the cache.
+/// Results are those of <see cref="PanelCode"/>, bit for bit: integers are exact, and floats are added in the same order.
 /// </summary>
 internal sealed class StripCode(Assembler code, int rows, int blockBytes)
 {
@@ -23,12 +23,18 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
     private static readonly nint Constants = MakeConstants();
 
     // Strips whose sums are in registers.
-    private readonly int _held = rows == 1 ? Strips : 1;
+    private readonly int _held = rows switch
+    {
+        1 => Strips,
+        <= 3 => 2,
+        _ => 1,
+    };
 
     // Lines are asked for in the order of their addresses, whatever the order in which they are used, so that the hardware sees one stream: a Zen 3 core reads
     // Q6_K, whose parts are used in turn, at 9.3 GB/s so and at 5.7 otherwise. Two blocks, since scales lie behind the codes and are wanted first.
     private readonly int _bytesAhead = Math.Max(2, (LeastBytesAhead + blockBytes - 1) / blockBytes) * blockBytes;
     private int _linesAsked;
+    private int _bytesDue;
     private int _firstStrip;
 
     private enum Constant
@@ -64,6 +70,7 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
     public void Write(PanelFormat format)
     {
         code.mov(r14, Constants);
+        WriteNextPanel();
         for (_firstStrip = 0; _firstStrip < Strips; _firstStrip += _held)
             WritePass(format);
     }
@@ -71,8 +78,8 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
     /// <summary>Thirty-two bytes of the codes of a strip, from the line pair at <paramref name="at"/>; asks for weights ahead.</summary>
     public AssemblerMemoryOperand CodesAt(int at, int strip)
     {
-        if (strip == 0)
-            AskForLines(2);
+        if (strip == _firstStrip)
+            AskAhead();
         return CachedCodesAt(at, strip);
     }
 
@@ -170,6 +177,8 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
     // VPMADDWD with them adds neighbours into 32 bits.
     private static AssemblerMemoryOperand Ones16 => At(Constant.Ones16);
 
+    private static AssemblerRegister64 NextPanel => r15;
+
     private static AssemblerMemoryOperand At(Constant constant) => __ymmword_ptr[r14 + (int)constant * VectorBytes];
 
     private static AssemblerRegisterYMM Ymm(int number) => new(Register.YMM0 + number);
@@ -205,10 +214,10 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
         var loop = code.CreateLabel();
         code.Label(ref loop);
         code.lea(PanelCode.Scales, __[PanelCode.Codes + format.CodeBytes]);
-        _linesAsked = 0;
+        (_linesAsked, _bytesDue) = (0, LineBytes - 1);
         format.WriteBlock(this);
         _linesAsked = 0;
-        if (_firstStrip == 0)
+        if (rows == 1)
             AskForLines((format.ScaleBytes + LineBytes - 1) / LineBytes);
         code.add(PanelCode.Codes, format.ScaleBytes);
         code.add(PanelCode.Activations, rows * ActivationTile.BlockBytes(format.Activations));
@@ -216,6 +225,30 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
         code.jne(loop);
         foreach (var strip in HeldStrips)
             Store(strip);
+    }
+
+    private void WriteNextPanel()
+    {
+        code.mov(NextPanel, PanelCode.Argument(nameof(PanelArguments.Blocks)));
+        code.imul(NextPanel, NextPanel, blockBytes);
+        code.add(NextPanel, PanelCode.Argument(nameof(PanelArguments.Weights)));
+    }
+
+    // Called for each pair of lines of codes that a strip's lie in. Several rows ask for the next panel all the time while they multiply this one, in which only
+    // the first strip would find anything to ask for.
+    private void AskAhead()
+    {
+        if (rows == 1)
+        {
+            AskForLines(2);
+            return;
+        }
+
+        for (_bytesDue += 2 * LineBytes * _held / Strips; _bytesDue >= LineBytes; _bytesDue -= LineBytes)
+        {
+            code.prefetcht1(__[NextPanel]);
+            code.add(NextPanel, LineBytes);
+        }
     }
 
     private void AskForLines(int count)
