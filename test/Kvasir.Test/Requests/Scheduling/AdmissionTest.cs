@@ -35,6 +35,45 @@ public sealed class AdmissionTest : IDisposable
     }
 
     [Fact]
+    public void AnAnswerGoesOnInEveryStepWhateverPromptsCome()
+    {
+        using var engine = new Engine(_model, Options);
+        var answer = new Sequence(Prompt(10), Generation.Greedy(1000));
+        engine.Submit(answer);
+        engine.Step();
+        for (var i = 0; i < 3; i++)
+            engine.Submit(new Sequence(Prompt(1500 + i), Generation.Greedy(1)));
+        for (var before = answer.GeneratedCount; engine.Figures.Waiting + engine.Figures.Running > 1; before++)
+        {
+            engine.Step();
+            Assert.Equal((before + 1, 1), (answer.GeneratedCount, engine.Figures.LastDecodeRows));
+        }
+
+        Assert.InRange(answer.GeneratedCount, 9, 70);
+    }
+
+    // Of 30 pages a head an answer of 10 and 600 tokens has 1 and may take 8 more soon: 21 are there for a prompt, and a row behind it.
+    [Theory]
+    [InlineData(671, false, true)]
+    [InlineData(672, false, false)]
+    [InlineData(608, true, true)]
+    [InlineData(609, true, false)]
+    public void APromptEntersWhereItFitsBesideWhatAnswersAreAboutToTake(int tokens, bool isPreempted, bool enters)
+    {
+        using var engine = new Engine(_model, Options with { KvMemoryBytes = 30 * HeadCount * PageBytes });
+        var (answer, prompt) = (new Sequence(Prompt(10), Generation.Greedy(600)), new Sequence(Prompt(tokens), Generation.Greedy(100)));
+        engine.Submit(answer);
+        engine.Step();
+        engine.Submit(prompt);
+        // One that has run before comes again where 64 rows fit behind all that it has.
+        prompt.Ticket.HasBegun = isPreempted;
+        engine.Step();
+        Assert.Equal(enters ? null : WaitReason.Memory, prompt.Place?.WaitsFor);
+        RunToTheEnd(engine);
+        Assert.Equal((FinishReason.Length, FinishReason.Length), (answer.Finish, prompt.Finish));
+    }
+
+    [Fact]
     public void AnAnswerOfAsManyTokensAsTheMemoryHoldsIsAdmittedAndAnswered()
     {
         using var engine = new Engine(_model, Options with { KvMemoryBytes = 10 * HeadCount * PageBytes });
