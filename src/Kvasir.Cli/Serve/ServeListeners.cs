@@ -51,7 +51,8 @@ internal static class ServeListeners
     }
 
     /// <summary>
-    /// Takes an address. A socket of the file system is this user's alone, and is so before anybody can connect: what does not listen yet refuses whoever tries.
+    /// Takes an address. A socket of the file system is this user's alone, and is so before anybody can connect: what does not listen yet refuses whoever
+    /// tries.
     /// </summary>
     public static Socket Bind(EndPoint endpoint)
     {

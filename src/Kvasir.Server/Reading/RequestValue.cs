@@ -57,7 +57,8 @@ internal sealed class RequestValue(JsonElement element, RequestPath path, Ignore
         if (!IsNumber || !element.TryGetDouble(out var number) || Math.Floor(number) != number)
             throw Wrong("a whole number");
         // A double has no place for all digits of 64 bits.
-        return element.TryGetDecimal(out var value) && value >= least && value <= most ? (long)value : throw Refused($"{path} is {Short(element.GetRawText())}; {least} to {most} are allowed");
+        return element.TryGetDecimal(out var value) && value >= least && value <= most ? (long)value
+            : throw Refused($"{path} is {Short(element.GetRawText())}; {least} to {most} are allowed");
     }
 
     public RequestFields Object() => IsObject ? new RequestFields(element, path, ignored) : throw Wrong("an object");
