@@ -39,7 +39,6 @@ internal sealed class RunningServer : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(static kestrel =>
         {
-            kestrel.UseKvasirLimits();
             kestrel.Listen(IPAddress.Loopback, 0);
             // Readers that do not read are the server's own to find.
             kestrel.Limits.MinResponseDataRate = null;
