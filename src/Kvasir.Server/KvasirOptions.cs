@@ -63,6 +63,12 @@ public sealed class KvasirOptions
     /// <summary>The most bytes of the KV cache with its indexes; 0 takes half of what is available.</summary>
     public long KvMemoryBytes { get; set; }
 
+    /// <inheritdoc cref="EngineOptions.KvDirectory"/>
+    public string? KvDirectory { get; set; }
+
+    /// <inheritdoc cref="EngineOptions.KvDiskBytes"/>
+    public long KvDiskBytes { get; set; }
+
     /// <summary>The most tokens of a sequence; 0 takes the model's native window.</summary>
     public int ContextTokens { get; set; }
 

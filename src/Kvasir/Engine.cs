@@ -49,7 +49,7 @@ public sealed class Engine : IDisposable
         _options.Validate();
         var config = model.Config;
         _policy = _options.Attention;
-        _policy.RequireFits(config.Attention);
+        _policy.RequireFits(config.Attention, _options.HasKvFiles);
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         // More than the machine has cannot be kept, whatever is allowed.
         var sharedBytes = _options.Memory?.LimitBytes ?? ResidentMemory.TotalBytes();
@@ -57,7 +57,7 @@ public sealed class Engine : IDisposable
             ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20)
             : _options.KvMemoryBytes;
         _memory = new MemoryBudget(Math.Min(askedBytes, sharedBytes), _options.Memory);
-        _cache = new KvCache(_options.Kv, config.Attention, _memory, _options.KvSlabs);
+        _cache = new KvCache(_options.Kv, config.Attention, _memory, _options.KvSlabs, _options.KvFiles(_memory.LimitBytes), _options.KvEviction);
         _pool = _options.Workers
             ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);
@@ -76,7 +76,12 @@ public sealed class Engine : IDisposable
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,
             (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
-        { OpenPageBytes = _cache.OpenPageBytes, KeptBytes = bytes.Kept(_policy, ContextTokens) };
+        {
+            OpenPageBytes = _cache.OpenPageBytes,
+            KvDiskBytes = _cache.DiskBytes,
+            WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,
+            KeptBytes = bytes.Kept(_policy, ContextTokens),
+        };
     }
 
     public Model Model { get; }
@@ -101,6 +106,7 @@ public sealed class Engine : IDisposable
         Memory = Memory,
         KvBytesInUse = KvBytesInUse,
         Prefixes = Prefixes,
+        KvFiles = _cache.Pool.Placement?.Figures,
     };
 
     /// <summary>Sequences that wait.</summary>
@@ -363,7 +369,7 @@ public sealed class Engine : IDisposable
     private void Accept(Sequence sequence)
     {
         var options = sequence.Options;
-        options.Attention?.RequireFits(_pass.Shape);
+        options.Attention?.RequireFits(_pass.Shape, _options.HasKvFiles);
         _limits.Require(sequence, options.Attention ?? _policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var (policy, seed) = (options.Attention ?? _policy, options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());

@@ -16,6 +16,12 @@ public sealed record MemoryPlan(
     /// <summary>What the pages that a sequence is writing take of that limit: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
     public long OpenPageBytes { get; init; }
 
+    /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
+    public long KvDiskBytes { get; init; }
+
+    /// <summary>Why what is read of them goes through the system's page cache, which takes memory beside; null where it does not.</summary>
+    public string? WhyDiskIsCached { get; init; }
+
     /// <summary>
     /// Pages that stay, when it is over, of a prompt as long as context and memory allow: less than all of it under policies that drop rows. Until then all
     /// of its rows are there, and again when the sequence was preempted: so a prompt has to fit whole.

@@ -33,7 +33,10 @@ internal static class AnswerFigures
             engine.ThreadCount,
             new MemoryReport(
                 plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes,
-                plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()));
+                plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()))
+        {
+            KvPages = KvPagesReport.Of(engine),
+        };
     }
 
     /// <summary>Lines that fit a narrow terminal: stages with their rates, then what it took and how to repeat it.</summary>
@@ -48,6 +51,8 @@ internal static class AnswerFigures
             yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn";
         if (timings.GuessedTokens is { } guessed and > 0)
             yield return $"guessed {SizeText.TokenCount(guessed)}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
+        if (KvPagesReport.Of(engine) is { } pages)
+            yield return pages.Line();
         if (AuditLine(engine, sequence) is { } audit)
             yield return audit;
         yield return $"peak memory {SizeText.Bytes(ResidentMemory.PeakBytes())} | attention {started.Attention}"
@@ -67,8 +72,10 @@ internal static class AnswerFigures
             + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
-            + $"{SizeText.Bytes(plan.KvMemoryBytes)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
+            + $"{SizeText.Bytes(plan.KvMemoryBytes)}{Disk(plan)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
     }
+
+    private static string Disk(MemoryPlan plan) => plan.KvDiskBytes > 0 ? $" and {SizeText.Bytes(plan.KvDiskBytes)} of disk" : "";
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
 

@@ -1,3 +1,6 @@
+using Kvasir.Cli.Shared.Flags;
+using Kvasir.Cli.Terminal;
+
 namespace Kvasir.Cli.Shared;
 
 /// <summary>One answer with all that is known about it: what <c>run --json</c> and each turn of <c>chat --json</c> write.</summary>
@@ -14,11 +17,36 @@ internal sealed record AnswerReport(
     int? Turn, ModelReport Model, string Text, int[] Tokens, TokenReport[]? Logprobs, string FinishReason, UsageReport Usage, TimingsReport Timings,
     SamplingReport Sampling, ulong Seed, string Policy, AuditReport? Audit, string Kv, int Threads, MemoryReport Memory)
 {
+    /// <summary>What <c>--kv-dir</c> was read and written for this answer and those before it; null without it.</summary>
+    public KvPagesReport? KvPages { get; init; }
+
     /// <summary>What <c>--load-kv</c> took from a file; null where nobody asked.</summary>
     public KvFileReport? Loaded { get; init; }
 
     /// <summary>What <c>--save-kv</c> wrote to one; null where nobody asked, or where it failed.</summary>
     public KvFileReport? Saved { get; init; }
+}
+
+/// <param name="Hits">Pages that steps used and found in memory, each once in a step.</param>
+/// <param name="Misses">Pages that they had to read.</param>
+/// <param name="WaitMs">How long workers waited for pages, all of them together.</param>
+internal sealed record KvPagesReport(long Hits, long Misses, long ReadBytes, long WrittenBytes, double WaitMs)
+{
+    /// <summary>Null where all keys and values lie in memory.</summary>
+    public static KvPagesReport? Of(Engine engine) => engine.Figures.KvFiles is { } pages
+        ? new(pages.Hits, pages.Misses, pages.ReadBytes, pages.WrittenBytes, Math.Round(pages.WaitMs, 3))
+        : null;
+
+    /// <summary>What came behind an earlier report.</summary>
+    public KvPagesReport Since(KvPagesReport before) => new(
+        Hits - before.Hits, Misses - before.Misses, ReadBytes - before.ReadBytes, WrittenBytes - before.WrittenBytes, Math.Round(WaitMs - before.WaitMs, 3));
+
+    /// <summary>For people.</summary>
+    public string Line() => Misses + WrittenBytes == 0
+        ? "no keys and values left memory"
+        : FormattableString.Invariant($"{100.0 * Hits / Math.Max(1, Hits + Misses):0.#}% of pages were in memory | ")
+            + $"read {SizeText.Bytes(ReadBytes)} from disk, wrote {SizeText.Bytes(WrittenBytes)}, "
+            + $"waited {SpeedText.Duration(TimeSpan.FromMilliseconds(WaitMs))}";
 }
 
 /// <param name="Tokens">Those whose keys and values were taken or written.</param>

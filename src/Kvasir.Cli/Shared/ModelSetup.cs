@@ -42,6 +42,8 @@ internal static class ModelSetup
             return engine;
         foreach (var line in AnswerFigures.PlanLines(engine))
             shell.Note(line);
+        if (engine.Plan.WhyDiskIsCached is { } why)
+            shell.Note($"note: what lies in --kv-dir is read through the page cache, which takes memory beside --kv-memory: {Printable.Line(why)}");
         var native = model.Config.ContextTokens;
         if (engine.ContextTokens > native)
             shell.Note($"note: past the {SizeText.Count(native)} tokens that the model was made for, its text may be nonsense");
@@ -52,6 +54,8 @@ internal static class ModelSetup
 
     private static AutoChoice Choose(Shell shell, Model model, EngineOptions options, bool quiet)
     {
+        if (options.KvDirectory is not null)
+            return AutoAttention.ChooseForFiles();
         using var progress = new ProgressLine(shell, quiet, static () => "measuring from which length sparse attention pays");
         return AutoAttention.Choose(model.Config, options.Kv, options.ContextTokens);
     }

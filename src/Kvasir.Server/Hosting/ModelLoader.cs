@@ -52,7 +52,7 @@ internal sealed class ModelLoader : IDisposable
         {
             model.Weights.ReadAhead();
             if (own.Attention == AutoAttention.Name)
-                engine = engine with { Attention = AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens).Attention.Create() };
+                engine = engine with { Attention = Choose(model, engine).Attention.Create() };
             // What the one who started the server says of templates is said of the models that he named.
             var template = (known.IsNamed ? own.GivenTemplate() ?? ServedModel.TemplateIn(own.ChatTemplate) : null) ?? model.Template;
             // The next turn repeats this one.
@@ -73,6 +73,10 @@ internal sealed class ModelLoader : IDisposable
     }
 
     // All that were named stay, so that what is not enough for them will never be.
+    private static AutoChoice Choose(Model model, EngineOptions engine) => engine.KvDirectory is null
+        ? AutoAttention.Choose(model.Config, engine.Kv, engine.ContextTokens)
+        : AutoAttention.ChooseForFiles();
+
     private long KvMemory(EngineOptions engine, KnownModel[] named)
     {
         var weights = named.Sum(static known => known.Found.Bytes);

@@ -87,6 +87,8 @@ internal sealed class ServedModel : IDisposable
         AuditShare = options.Audit,
         Kv = KvFormat.Find(options.Kv)!,
         KvMemoryBytes = options.KvMemoryBytes,
+        KvDirectory = options.KvDirectory,
+        KvDiskBytes = options.KvDiskBytes,
         ContextTokens = options.ContextTokens,
         Threads = options.Threads,
         MaxSequences = options.MaxSequences,

@@ -63,6 +63,12 @@ public abstract class AttentionPolicy
     /// </summary>
     public virtual int RowUnit => 1;
 
+    /// <summary>
+    /// Whether rows may lie on file (<see cref="EngineOptions.KvDirectory"/>): selectors read none by themselves but those that they are told of and
+    /// <see cref="Selector.RowsBefore"/>, and rows that they select lie together.
+    /// </summary>
+    public virtual bool SuitsFiles => false;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;
@@ -155,6 +161,18 @@ public abstract class AttentionPolicy
     /// <exception cref="KvasirException">They do not: a layer that they name does not exist, or what they were calibrated for is another model.</exception>
     public virtual void RequireFits(AttentionShape shape)
     {
+    }
+
+    /// <param name="onFile">Whether rows may lie on file.</param>
+    /// <exception cref="KvasirException">As the other; or the policy does not suit files.</exception>
+    internal void RequireFits(AttentionShape shape, bool onFile)
+    {
+        RequireFits(shape);
+        if (onFile && !SuitsFiles)
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"attention policy '{Name}' does not suit keys and values on file, where it would read rows from all over in every step; "
+                    + "quest and psa choose rows that lie together, and dense reads all");
     }
 
     /// <summary>

@@ -25,6 +25,9 @@ public abstract class Selector : IDisposable
     /// </summary>
     public virtual int RowsWaiting => 0;
 
+    /// <summary>Rows before those that <see cref="Append"/> is told of which it reads as well: those of a block that is not full.</summary>
+    public virtual int RowsBefore => 0;
+
     /// <summary>
     /// Indexes rows [<paramref name="firstRow"/>, <paramref name="firstRow"/> + <paramref name="rowCount"/>), which the cache already holds: those of a
     /// step, or some of

@@ -1,5 +1,6 @@
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 
@@ -21,13 +22,18 @@ public sealed class KvCache : IDisposable
     /// <param name="memory">What pages, and all else that comes and goes with a sequence, are taken from.</param>
     /// <param name="slabs">Where the memory of pages comes from; null for the system's.</param>
     /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
-    public KvCache(KvFormat format, AttentionShape shape, MemoryBudget memory, SlabSource? slabs = null)
+    /// <param name="files">Makes the place of pages that have none in memory, for pages of so many bytes; null for memory alone.</param>
+    /// <param name="eviction">Which pages leave memory first.</param>
+    public KvCache(
+        KvFormat format, AttentionShape shape, MemoryBudget memory, SlabSource? slabs = null, Func<int, IPageStore>? files = null,
+        PageEviction eviction = PageEviction.Counted)
     {
         (_layerCount, _kvHeadCount) = (shape.LayerCount, shape.KvHeadCount);
-        Pool = new PagePool(new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens), memory, slabs);
+        var layout = new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens);
+        Pool = new PagePool(layout, memory, slabs, files?.Invoke(layout.Bytes), eviction);
         Prefixes = new PrefixCache(Pool, HeadCount);
         Pool.Prefixes = Prefixes;
-        var (limitBytes, needed) = (memory.LimitBytes, PageBytes(1) + OpenPageBytes);
+        var (limitBytes, needed) = (memory.LimitBytes, MemoryBytes(1));
         if (limitBytes >= needed)
             return;
         Pool.Dispose();
@@ -58,6 +64,21 @@ public sealed class KvCache : IDisposable
     /// <summary>Bytes of pages that so many rows of a sequence take, over all layers and heads.</summary>
     public long PageBytes(int rows) => (long)HeadCount * KvHead.PagesFor(rows) * Pool.PageBytes;
 
+    /// <summary>
+    /// Bytes of memory, indexes aside, that a sequence of so many rows takes at least: where pages may lie on file, as many as are read at once, which are
+    /// those of a head.
+    /// </summary>
+    public long MemoryBytes(int rows) => OpenPageBytes + (Pool.Placement is null ? PageBytes(rows) : (long)KvHead.PagesFor(rows) * Pool.PageBytes);
+
+    /// <summary>For messages that name a limit of memory: what there is beside it.</summary>
+    internal string DiskNote => DiskBytes > 0 ? $" with {DiskBytes} on disk" : "";
+
+    /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
+    internal long DiskBytes => Pool.Placement is { Store: var store } ? (long)store.PageCount * store.PageBytes : 0;
+
+    /// <summary>Whether pages for so many rows of one sequence are there, in memory or on file.</summary>
+    internal bool HasPages(int rows) => (long)HeadCount * KvHead.PagesFor(rows) <= Pool.PageLimit;
+
     /// <summary>An empty cache for one sequence of at most <paramref name="maxRows"/> tokens; it takes pages as it grows.</summary>
     /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
     public SequenceCache Open(int maxRows) => TryOpen(maxRows) ?? throw new KvasirException(
@@ -73,7 +94,11 @@ public sealed class KvCache : IDisposable
     internal void CopyColumn(PrefixColumn column, Span<byte> rows)
     {
         for (var i = 0; i < column.Pages.Length; i++)
+        {
+            Pool.Placement?.Pin([column.Pages[i]]);
             Pool.Bytes(column.Pages[i], 0, Pool.PageBytes).CopyTo(rows[(i * Pool.PageBytes)..]);
+            Pool.Placement?.Unpin([column.Pages[i]]);
+        }
     }
 
     public void Dispose() => Pool.Dispose();

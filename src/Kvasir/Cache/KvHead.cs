@@ -65,6 +65,9 @@ public sealed class KvHead
     /// <summary>Whether a page's rows share ranges, so that a row is stored anew when it moves, and rounded anew.</summary>
     internal bool SharesRanges => _openKeys is not null || _openValues is not null;
 
+    /// <summary>The table of its pages where these may lie on file; null where all lie in memory.</summary>
+    internal PageTable? Paged => _table.Placement is null ? null : _table;
+
     /// <summary>The pages of rows [0, <see cref="RowCount"/>), and those that are reserved behind them.</summary>
     internal ReadOnlySpan<int> Pages => _table.Pages;
 
@@ -96,6 +99,10 @@ public sealed class KvHead
         if (_positions is { HasLogWeights: true } positions)
             positions.AddLogWeights(rows, scores[..(queries.Length / Dim * stride)], stride);
     }
+
+    /// <summary>Keeps rows in memory, those that may be on file, until what is returned is disposed.</summary>
+    /// <inheritdoc cref="RowPins"/>
+    internal RowPins Pin((int First, int End) rows, int writtenFrom = int.MaxValue) => new(this, _table, rows, writtenFrom);
 
     internal static int PagesFor(int rows) => (rows + PageRows - 1) / PageRows;
 
@@ -146,6 +153,7 @@ public sealed class KvHead
     internal void Restore(ReadOnlySpan<byte> page)
     {
         Invariant.Holds(RowCount % PageRows == 0 && IsWhole && RowCount / PageRows < _table.Count && !CopiesOnWrite);
+        using var pins = Pin((RowCount, RowCount + PageRows), writtenFrom: RowCount);
         page.CopyTo(_table.Bytes(RowCount / PageRows));
         (RowCount, NextPosition) = (RowCount + PageRows, NextPosition + PageRows);
     }
@@ -162,7 +170,7 @@ public sealed class KvHead
     {
         Invariant.Holds(RowCount == 0 && source.IsWhole && PagesFor(source.RowCount) <= _table.Count);
         for (var page = 0; page < PagesFor(source.RowCount); page++)
-            source._table.Bytes(page).CopyTo(_table.Bytes(page));
+            _table.Copy(source.Pages[page], Pages[page]);
         (RowCount, NextPosition) = (source.RowCount, source.RowCount);
     }
 

@@ -27,6 +27,20 @@ internal sealed class PageTable
     /// <summary>The first pages, to be read while this table has them.</summary>
     public PageTable First(int count) => new(_pool, count) { Count = count, _pages = _pages, _addresses = _addresses };
 
+    /// <summary>Where its pages lie that may be on file; they are pinned before they are read or written.</summary>
+    public Placement? Placement => _pool.Placement;
+
+    /// <summary>Begins to read pages that will be pinned soon.</summary>
+    /// <param name="rows">The first so many rows.</param>
+    public void Ask(int rows) => Placement!.Ask(Pages[..Math.Min(Count, KvHead.PagesFor(rows))]);
+
+    /// <summary>Takes note of where pages lie that are pinned.</summary>
+    public void Locate(int first, int count)
+    {
+        for (var i = first; i < first + count; i++)
+            _addresses[i] = _pool.Address(_pages[i]);
+    }
+
     public Span<byte> Bytes(int index) => _pool.Bytes(Pages[index], 0, _pool.PageBytes);
 
     /// <summary>Whether others read the page too; false where there is none.</summary>
@@ -36,6 +50,7 @@ internal sealed class PageTable
     public bool TryGrow(int count)
     {
         Reserve(count);
+        Placement?.Expect(count);
         var before = Count;
         while (Count < count)
         {
@@ -55,6 +70,7 @@ internal sealed class PageTable
     public void Adopt(ReadOnlySpan<int> pages)
     {
         Reserve(Count + pages.Length);
+        Placement?.Expect(Count + pages.Length);
         foreach (var page in pages)
         {
             _pool.Share(page);
@@ -80,7 +96,7 @@ internal sealed class PageTable
             return true;
         if (!_pool.TryTake(out var copy))
             return false;
-        Bytes(index).CopyTo(_pool.Bytes(copy, 0, _pool.PageBytes));
+        Copy(_pages[index], copy);
         _pool.Return(_pages[index]);
         Set(index, copy);
         return true;
@@ -114,6 +130,16 @@ internal sealed class PageTable
         }
     }
 
+    /// <summary>Copies what one page holds to another.</summary>
+    public void Copy(int page, int copy)
+    {
+        Placement?.Pin([page]);
+        Placement?.Pin([copy], writtenFrom: 0);
+        _pool.Bytes(page, 0, _pool.PageBytes).CopyTo(_pool.Bytes(copy, 0, _pool.PageBytes));
+        Placement?.Unpin([page]);
+        Placement?.Unpin([copy], sealedCount: 1);
+    }
+
     private void Reserve(int count)
     {
         Invariant.Holds(count <= MaxCount);
@@ -124,5 +150,35 @@ internal sealed class PageTable
         Array.Resize(ref _addresses, room);
     }
 
-    private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, _pool.Address(page));
+    private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, Placement is null ? _pool.Address(page) : 0);
+}
+
+/// <summary>Rows of a head that stay in memory until this is disposed; nothing where all do.</summary>
+internal readonly ref struct RowPins
+{
+    private const int PageRows = PagePool.PageTokens;
+    private readonly PageTable? _table;
+    private readonly KvHead _head;
+    private readonly int _first;
+    private readonly int _count;
+    private readonly bool _writes;
+
+    /// <param name="table">Of the head.</param>
+    /// <param name="rows">The first, and one past the last.</param>
+    /// <param name="writtenFrom">The first that is to be written.</param>
+    /// <exception cref="KvasirException">They cannot be read from their file, or memory has no room for all of them.</exception>
+    public RowPins(KvHead head, PageTable table, (int First, int End) rows, int writtenFrom)
+    {
+        _head = head;
+        if (table.Placement is not { } placement || rows.First >= rows.End)
+            return;
+        (_table, _first, _writes) = (table, rows.First / PageRows, writtenFrom < rows.End);
+        _count = KvHead.PagesFor(rows.End) - _first;
+        placement.Pin(table.Pages.Slice(_first, _count), Math.Max(0, (writtenFrom / PageRows) - _first));
+        table.Locate(_first, _count);
+    }
+
+    // Pages that are full will not be written to again.
+    public void Dispose() => _table?.Placement!.Unpin(
+        _table.Pages.Slice(_first, _count), _writes ? Math.Clamp((_head.RowCount / PageRows) - _first, 0, _count) : 0);
 }

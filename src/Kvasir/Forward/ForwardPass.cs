@@ -90,6 +90,7 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>Computes the batch. False when nobody waits for it any more: every sequence was cancelled on the way, or ended by a fault of its own.</summary>
     public bool TryRun()
     {
+        Cache.Pool.Placement?.BeginStep();
         if (!_transformer.Forward(Batch))
             return false;
         foreach (var segment in Batch.Segments)

@@ -22,6 +22,9 @@ public static class AutoAttention
     /// <summary>The policy that is taken above the length: docs/choosing-a-policy.md has the evidence.</summary>
     public const string Policy = "guarded";
 
+    // Where keys and values lie on file: tiers of memory want rows that lie together.
+    private const string FilePolicy = "quest";
+
     // Where a choice is kept, in place of the user's own folder.
     private const string FileVariable = "KVASIR_AUTO_ATTENTION";
 
@@ -29,6 +32,13 @@ public static class AutoAttention
     /// <param name="kv">How keys and values will be stored.</param>
     /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
     public static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens) => Choose(config, kv, contextTokens, File());
+
+    /// <summary>The policy where keys and values may lie on file (<see cref="EngineOptions.KvDirectory"/>): one that reads what lies together there.</summary>
+    public static AutoChoice ChooseForFiles()
+    {
+        var spec = PolicyCatalog.Spec(FilePolicy);
+        return new AutoChoice(spec, spec.Whole(ExactZones.MinContextName));
+    }
 
     /// <param name="path">Of the file where lengths are kept.</param>
     /// <inheritdoc cref="Choose(ModelConfig, KvFormat, int)"/>
@@ -128,6 +138,6 @@ public sealed record AutoChoice(PolicySpec Attention, int? SparseFrom)
 {
     /// <summary>For people.</summary>
     public override string ToString() => SparseFrom is { } tokens
-        ? FormattableString.Invariant($"auto: dense below {tokens:N0} tokens, {AutoAttention.Policy} from there on")
+        ? FormattableString.Invariant($"auto: dense below {tokens:N0} tokens, {Attention.Entry.Name} from there on")
         : "auto: dense";
 }

@@ -52,6 +52,9 @@ public sealed record EngineFigures
     /// </summary>
     public long Progress { get; init; }
 
+    /// <summary>What was read from files and written there; null where all keys and values lie in memory.</summary>
+    public PageFigures? KvFiles { get; init; }
+
     /// <summary>Bytes taken beside the model's weights.</summary>
     public MemoryFigures Memory { get; init; }
 

@@ -2,7 +2,9 @@ using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
+using Kvasir.Tiers;
 
 namespace Kvasir;
 
@@ -28,6 +30,24 @@ public sealed record EngineOptions
     /// mapped. It is counted as memory all the same.
     /// </summary>
     public SlabSource? KvSlabs { get; init; }
+
+    /// <summary>
+    /// A folder on whose file system keys and values lie that have no place in <see cref="KvMemoryBytes"/>: then contexts may be longer than memory. What an
+    /// answer needs is read back while it is computed, and results are the same bit for bit. Policies must suit it
+    /// (<see cref="AttentionPolicy.SuitsFiles"/>). The files have no names and go with the process. Null for memory alone.
+    /// </summary>
+    public string? KvDirectory { get; init; }
+
+    /// <summary>
+    /// What these files may take: not less than the KV memory, since each page in memory has its place on file; 0 takes 20 GiB, or as much as the memory.
+    /// </summary>
+    public long KvDiskBytes { get; init; }
+
+    /// <summary>Which keys and values leave memory first.</summary>
+    public PageEviction KvEviction { get; init; }
+
+    /// <summary>Makes the place of pages of so many bytes that <see cref="KvDirectory"/> would be; for tests.</summary>
+    internal Func<int, IPageStore>? KvStore { get; init; }
 
     /// <summary>
     /// What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.
@@ -106,11 +126,17 @@ public sealed record EngineOptions
     /// <summary>The share of sparse attention that is audited, of sequences that name none: see <see cref="GenerationOptions.AuditShare"/>.</summary>
     public double AuditShare { get; init; }
 
+    /// <summary>Whether keys and values may lie on file.</summary>
+    internal bool HasKvFiles => KvDirectory is not null || KvStore is not null;
+
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     public void Validate()
     {
         Require(Threads, 0, 1024, "threads");
         Require(KvMemoryBytes, 0, long.MaxValue, "KV memory");
+        Require(KvDiskBytes, 0, long.MaxValue, "KV memory on disk");
+        if (KvDiskBytes > 0 && KvDirectory is null)
+            throw new KvasirException(KvasirError.BadOption, $"KV memory on disk of {KvDiskBytes} bytes has no folder to lie in");
         Require(ContextTokens, 0, int.MaxValue, "context");
         Require(BatchTokens, 1, 8192, "batch tokens");
         Require(MaxSequences, 1, 1024, "sequences");
@@ -128,6 +154,11 @@ public sealed record EngineOptions
         if (!(PinnedShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
     }
+
+    /// <summary>What makes the place of pages that have none in so much memory; null where all lie there.</summary>
+    /// <exception cref="KvasirException">They may take less than the memory.</exception>
+    internal Func<int, IPageStore>? KvFiles(long memoryBytes) =>
+        KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memoryBytes) : null);
 
     internal static void Require(TimeSpan? time, string name)
     {

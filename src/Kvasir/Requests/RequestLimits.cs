@@ -41,7 +41,8 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,
             $"{what} needs {(needed * cache.BytesPerToken) + cache.OpenPageBytes} bytes of KV memory{indexed}, "
-                + $"and the limit of {MessageText.Count(bytes.LimitBytes, "byte")} holds {MessageText.Count(bytes.TokensThatFit(policy), "token")}");
+                + $"and the limit of {MessageText.Count(bytes.LimitBytes, "byte")}{cache.DiskNote} "
+                + $"holds {MessageText.Count(bytes.TokensThatFit(policy), "token")}");
     }
 
     private void RequireShared(Sequence sequence)

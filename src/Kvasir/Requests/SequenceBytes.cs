@@ -30,7 +30,7 @@ internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long li
         policy.IndexBytesAt(shape, promptRows, rows, rows, takeBack, prefixRows) + policy.SharedIndexBytes(shape);
 
     public bool Fits(AttentionPolicy policy, int rows, TakeBackLimits takeBack = default, int prefixRows = 0) =>
-        Pages(rows) + Index(policy, rows, rows, takeBack, prefixRows) <= limitBytes;
+        cache.HasPages(rows) && cache.MemoryBytes(rows) + Index(policy, rows, rows, takeBack, prefixRows) <= limitBytes;
 
     /// <summary>Tokens, in whole pages, that one sequence can hold when nobody else takes memory.</summary>
     public long TokensThatFit(AttentionPolicy policy)

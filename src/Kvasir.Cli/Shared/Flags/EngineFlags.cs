@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
+using Kvasir.Cache;
 
 namespace Kvasir.Cli.Shared.Flags;
 
@@ -20,6 +21,25 @@ internal static class EngineFlags
     {
         Otherwise = "half of what is available",
     };
+
+    public static readonly ValueFlag<string> KvDirectory = new(
+        "--kv-dir",
+        "A folder on whose disk keys and values lie that --kv-memory has no place for, so that a context may be longer than memory: with dense, quest, psa and "
+        + "windows. Nothing is left there at the end",
+        FlagValues.Path with { Name = "DIR", IsState = true });
+
+    public static readonly ValueFlag<long> KvDisk = new(
+        "--kv-disk", "The most that --kv-dir may take, as 100G: no less than --kv-memory", FlagValues.Bytes)
+    {
+        Otherwise = "20 GiB, or as much as --kv-memory",
+    };
+
+    public static readonly ValueFlag<PageEviction> KvEvict = new(
+        "--kv-evict",
+        "Which keys and values leave memory first for --kv-dir: counted, those that were used in the fewest of the last steps; lru, those that were not used "
+        + "for the longest time",
+        FlagValues.OneOf("ORDER", ("counted", PageEviction.Counted), ("lru", PageEviction.Lru)))
+    { Default = "counted" };
 
     public static readonly ValueFlag<int> Context = new("--context", "The most tokens of prompt and answer together, as 4096 or 32k", FlagValues.Tokens)
     {
@@ -44,7 +64,10 @@ internal static class EngineFlags
 
     /// <summary>What an engine that answers can be told.</summary>
     public static FlagGroup[] Groups =>
-        [new("Attention", Attention, Audit), new("Memory and processor", [.. KvFlags.All, KvMemory, Context, Threads, ModelFlags.NoRepack])];
+    [
+        new("Attention", Attention, Audit),
+        new("Memory and processor", [.. KvFlags.All, KvMemory, KvDirectory, KvDisk, KvEvict, Context, Threads, ModelFlags.NoRepack]),
+    ];
 
     /// <summary>Policies that are compared, behind the same flag.</summary>
     /// <param name="help">What with them; how they are spelled is added.</param>
@@ -66,6 +89,9 @@ internal static class EngineFlags
             AuditShare = typed.Get(Audit),
             Kv = KvFlags.Read(typed),
             KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
+            KvDirectory = typed.Find(KvDirectory),
+            KvDiskBytes = typed.FindValue(KvDisk) ?? 0,
+            KvEviction = typed.Get(KvEvict),
             ContextTokens = typed.FindValue(Context) ?? 0,
             Threads = typed.FindValue(Threads) ?? 0,
             MaxSequences = 1,

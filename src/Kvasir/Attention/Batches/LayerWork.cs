@@ -51,6 +51,8 @@ internal readonly struct NewRows(NativeView keys, NativeView values, AttentionSh
     public void AppendTo(AttentionHead head, int kvHead, int firstRow, int rowCount)
     {
         var before = head.Rows.RowCount;
+        // What is indexed with them may begin before them.
+        using var pins = head.Rows.Pin((Math.Max(0, before - head.Selector.RowsBefore), before + rowCount), writtenFrom: before);
         for (var row = firstRow; row < firstRow + rowCount; row++)
         {
             var at = (((long)row * shape.KvHeadCount) + kvHead) * sizeof(float);

@@ -60,6 +60,7 @@ internal sealed class ReusedRows
     {
         if (!_copies)
         {
+            using var pins = head.Rows.Pin((Math.Max(0, _told - head.Selector.RowsBefore), _told + rows));
             head.Append(_told, rows);
             return;
         }

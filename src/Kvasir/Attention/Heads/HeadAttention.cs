@@ -83,6 +83,7 @@ internal static class HeadAttention
     public static void AddAll(in HeadQuery query, SoftmaxSum sum, AttentionScratch scratch)
     {
         const int Most = AttentionScratch.DecodeRows;
+        using var pins = query.Head.Pin((query.FirstRow, query.EndRow));
         for (var row = query.FirstRow; row < query.EndRow; row += Most)
         {
             var rows = new RowSet(row, Math.Min(Most, query.EndRow - row), following: Math.Max(0, query.EndRow - row - Most));
@@ -98,11 +99,17 @@ internal static class HeadAttention
     {
         var stride = scratch.PieceRows(sum.Count);
         while (rows.MoveNext(stride))
-        {
-            var scores = Score(head, queries, rows, stride, watchers, scratch);
-            sum.Add(head.Rows, rows.Piece, scores, stride);
-            head.Selector.Weighed(rows.Piece, rows.Listed, scores, stride, sum.Max);
-        }
+            AddPiece(head, queries, rows, watchers, sum, scratch);
+    }
+
+    /// <summary>Adds a piece of the rows that were selected, of at most <see cref="AttentionScratch.PieceRows"/>.</summary>
+    public static void AddPiece(
+        AttentionHead head, ReadOnlySpan<float> queries, in SelectedRows rows, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
+    {
+        var stride = scratch.PieceRows(sum.Count);
+        var scores = Score(head, queries, rows, stride, watchers, scratch);
+        sum.Add(head.Rows, rows.Piece, scores, stride);
+        head.Selector.Weighed(rows.Piece, rows.Listed, scores, stride, sum.Max);
     }
 
     /// <summary>
@@ -120,6 +127,7 @@ internal static class HeadAttention
         if (scratch.Tiles is not { } tiles || !TileAttention.Pays(count))
             return PrefillInFloats(head, queries, shape, firstPosition, scratch);
         var outputs = scratch.Outputs(count);
+        using var pins = head.Pin((0, firstPosition + (count / shape.GroupHeads)));
         TileAttention.Run(queries, head.Keys, head.Values, new CausalView(firstPosition, shape.GroupHeads, shape.WindowTokens), tiles, outputs);
         return outputs;
     }
@@ -141,6 +149,7 @@ internal static class HeadAttention
     {
         const int BlockRows = AttentionScratch.TileRows;
         var sum = scratch.Sum(queries.Length / head.Dim);
+        using var pins = head.Pin(rows);
         for (var row = rows.First; row < rows.End; row += BlockRows)
         {
             var block = new RowSet(row, Math.Min(BlockRows, rows.End - row));
@@ -198,7 +207,9 @@ internal static class HeadAttention
     // What is selected in the scratch, divided where it is much.
     private static void AddSelection(AttentionHead head, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
     {
-        if (scratch.Parts.CountFor(scratch.Selection.RowCount) > 1)
+        if (head.Rows.Paged is { } pages)
+            scratch.Parts.AttendPaged(head, pages, queries, watchers, sum, scratch);
+        else if (scratch.Parts.CountFor(scratch.Selection.RowCount) > 1)
             scratch.Parts.Attend(head, queries, watchers, sum, scratch);
         else
             AddSelected(head, queries, new SelectedRows(scratch.Selection, (0, scratch.Selection.RowCount)), watchers, sum, scratch);

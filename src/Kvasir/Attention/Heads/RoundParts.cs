@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Kvasir.Cache;
 using Kvasir.Files;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
@@ -31,6 +32,7 @@ internal sealed class RoundParts : IDisposable
     private int _count;
     private int _done;
     private Exception? _fault;
+    private LateParts? _late;
 
     // The number of the round in the high half, the parts of it that nobody has taken in the low half: taking a part proves which round it belongs to, and
     // the round cannot end before
@@ -97,6 +99,36 @@ internal sealed class RoundParts : IDisposable
         }
 
         for (var part = 0; part < _count; part++)
+            sum.Merge(Sum(part));
+    }
+
+    /// <summary>
+    /// The same where rows may lie on file: in the same parts, which only the owner attends, and which wait for their rows one beside the other.
+    /// </summary>
+    /// <param name="pages">Of the head.</param>
+    public void AttendPaged(
+        AttentionHead head, PageTable pages, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch owner)
+    {
+        var (selection, count) = (owner.Selection, CountFor(owner.Selection.RowCount));
+        _queryCount = sum.Count;
+        _late ??= new LateParts(_mostParts);
+        _late.Begin(pages, selection, count);
+        try
+        {
+            for (var part = 0; part < count && count > 1; part++)
+                Sum(part).Reset();
+            while (_late.TryNext(owner.PieceRows(_queryCount), inOrder: watchers.Any, out var part, out var rows))
+            {
+                HeadAttention.AddPiece(head, queries, rows, watchers, count > 1 ? Sum(part) : sum, owner);
+                _late.Pass(part);
+            }
+        }
+        finally
+        {
+            _late.End();
+        }
+
+        for (var part = 0; part < count && count > 1; part++)
             sum.Merge(Sum(part));
     }
 

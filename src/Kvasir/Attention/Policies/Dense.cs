@@ -8,5 +8,7 @@ public sealed class Dense(PolicySpec spec) : AttentionPolicy(spec)
 
     public override bool ReadsEveryRow(int layer, (int First, int End) visible) => true;
 
+    public override bool SuitsFiles => true;
+
     public override Selector CreateSelector(HeadPlace place) => AllRows.Instance;
 }

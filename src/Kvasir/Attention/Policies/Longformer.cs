@@ -23,6 +23,8 @@ public sealed class Longformer(PolicySpec spec) : SparsePolicy(spec)
     private readonly int _window = spec.Whole("window");
     private readonly int _dilation = spec.Whole("dilation");
 
+    public override bool SuitsFiles => true;
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Band(Zones, _window, _dilation);
 
     private sealed class Band(ExactZones zones, int window, int dilation) : ZonedSelector(zones)

@@ -54,6 +54,8 @@ public sealed class Psa : SparsePolicy
 
     public override int RowUnit => BlockRows;
 
+    public override bool SuitsFiles => true;
+
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, BlockRows);
 
     public override string PartName => PartsOf($"{_summary} of {BlockRows}");
@@ -106,6 +108,8 @@ public sealed class Psa : SparsePolicy
         private bool _readsAll;
 
         public override long IndexBytes => index.Bytes;
+
+        public override int RowsBefore => policy.BlockRows - 1;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => index.Append(head, firstRow + rowCount);
 

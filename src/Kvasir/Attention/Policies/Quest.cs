@@ -30,6 +30,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
 
     public override int RowUnit => _pageRows;
 
+    public override bool SuitsFiles => true;
+
     public override double IndexBytesPerToken(int dim) => BlockIndex.BytesPerToken(dim, _pageRows);
 
     public override string PartName => PartsOf($"{BlockSummary.CuboidMax} of {_pageRows}");
@@ -48,6 +50,8 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
         private readonly float[] _parts = new float[2 * place.GroupHeads * place.Dim];
 
         public override long IndexBytes => _index.Bytes;
+
+        public override int RowsBefore => pageRows - 1;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => _index.Append(head, firstRow + rowCount);
 

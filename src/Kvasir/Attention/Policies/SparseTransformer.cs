@@ -33,6 +33,8 @@ public sealed class SparseTransformer(PolicySpec spec) : SparsePolicy(spec)
 
     public override int RowUnit => _mask == Mask.Fixed ? _stride : 1;
 
+    public override bool SuitsFiles => true;
+
     protected override ZonedSelector CreateSparse(HeadPlace place) => _mask == Mask.Strided ? new Strided(Zones, _stride) : new Fixed(Zones, _stride, _summary);
 
     // Position i reads j when i - j < l, or when i - j is a multiple of l.

@@ -1,0 +1,180 @@
+using System.IO.Hashing;
+using Kvasir.Ground;
+using Kvasir.Kernels.Files;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Cache;
+
+/// <summary>
+/// Reads and writes of pages, done by threads of its own: reads before writes, in the order in which they were asked for, pages that follow one another
+/// together. Asking and serving allocate nothing.
+/// </summary>
+internal sealed class FetchQueue : IDisposable
+{
+    private const int RunTargetBytes = 128 << 10;
+    private const int BufferBytes = 2 << 20;
+    private readonly IPageStore _store;
+    private readonly Placement _placement;
+    private readonly NativeBuffer _buffer;
+    private readonly int _pageBytes;
+    private readonly int _runBytes;
+    private readonly Thread[] _threads;
+    private readonly object _gate = new();
+    private readonly Ring _reads;
+    private readonly Ring _writes;
+
+    // [pages]: of what was written.
+    private readonly ulong[] _sums;
+    private bool _isClosed;
+
+    /// <param name="placement">Where pages come from and go to.</param>
+    /// <param name="pageBytes">Of a page in memory.</param>
+    /// <param name="mostPages">The most that are under way at a time.</param>
+    public FetchQueue(Placement placement, int pageBytes, int threadCount, int mostPages)
+    {
+        (_store, _placement, _pageBytes) = (placement.Store, placement, pageBytes);
+        (_reads, _writes, _sums) = (new Ring(mostPages), new Ring(mostPages), new ulong[_store.PageCount]);
+        _runBytes = Math.Max(RunTargetBytes / _store.PageBytes, 1) * _store.PageBytes;
+        // Large enough to be aligned as direct reads ask for.
+        _buffer = NativeBuffer.Uninitialized(Math.Max(BufferBytes, (long)threadCount * _runBytes));
+        _threads = new Thread[threadCount];
+        for (var i = 0; i < threadCount; i++)
+        {
+            var index = i;
+            _threads[i] = new Thread(() => Serve(index), 256 << 10) { IsBackground = true, Name = "kv pages" };
+            _threads[i].Start();
+        }
+    }
+
+    public void Read(int page) => Add(_reads, page);
+
+    public void Write(int page) => Add(_writes, page);
+
+    /// <summary>Ends the threads; what they have not begun is left.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _isClosed = true;
+            Monitor.PulseAll(_gate);
+        }
+
+        foreach (var thread in _threads)
+            thread.Join();
+        _buffer.Dispose();
+    }
+
+    private void Add(Ring ring, int page)
+    {
+        lock (_gate)
+        {
+            ring.Add(page);
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    private void Serve(int thread)
+    {
+        while (TryTake(out var first, out var count, out var isRead))
+        {
+            var run = _buffer.View.Slice((long)thread * _runBytes, (long)count * _store.PageBytes);
+            if (isRead)
+                Read(first, count, run);
+            else
+                Write(first, count, run);
+        }
+    }
+
+    private bool TryTake(out int first, out int count, out bool isRead)
+    {
+        lock (_gate)
+        {
+            while (_reads.Count + _writes.Count == 0 && !_isClosed)
+                Monitor.Wait(_gate);
+            (first, count, isRead) = (0, 0, _reads.Count > 0);
+            if (_isClosed)
+                return false;
+            var ring = isRead ? _reads : _writes;
+            first = ring.Take();
+            var most = Math.Min(_runBytes / _store.PageBytes, _store.RunFrom(first));
+            for (count = 1; count < most && ring.Count > 0 && ring.Next == first + count; count++)
+                ring.Take();
+            return true;
+        }
+    }
+
+    // Once more, when what comes is not what was written.
+    private void Read(int first, int count, NativeView run) =>
+        _placement.EndRead(first, count, TryRead(first, count, run) is null ? null : TryRead(first, count, run));
+
+    private string? TryRead(int first, int count, NativeView run)
+    {
+        try
+        {
+            _store.Read(first, run);
+        }
+        catch (Exception problem)
+        {
+            return problem.Message;
+        }
+
+        for (var page = first; page < first + count; page++)
+        {
+            if (Sum(page, Page(run, page - first)) != _sums[page])
+                return $"what is read of page {page} is not what was written there";
+        }
+
+        for (var page = first; page < first + count; page++)
+            Page(run, page - first).CopyTo(_placement.Bytes(page, 0, _pageBytes));
+        return null;
+    }
+
+    private void Write(int first, int count, NativeView run)
+    {
+        for (var page = first; page < first + count; page++)
+        {
+            var target = Page(run, page - first);
+            _placement.Bytes(page, 0, _pageBytes).CopyTo(target);
+            _sums[page] = Sum(page, target);
+        }
+
+        try
+        {
+            _store.Write(first, run);
+        }
+        catch (Exception problem)
+        {
+            _placement.EndWrite(first, count, problem.Message);
+            return;
+        }
+
+        _placement.EndWrite(first, count, null);
+    }
+
+    private static ulong Sum(int page, ReadOnlySpan<byte> bytes) => XxHash3.HashToUInt64(bytes, seed: page);
+
+    private Span<byte> Page(NativeView run, int index) => run.Span((long)index * _store.PageBytes, _pageBytes);
+
+    private sealed class Ring(int capacity)
+    {
+        private readonly int[] _pages = new int[capacity];
+        private int _first;
+
+        public int Count { get; private set; }
+
+        public int Next => _pages[_first];
+
+        public void Add(int page)
+        {
+            Invariant.Holds(Count < _pages.Length);
+            _pages[(_first + Count++) % _pages.Length] = page;
+        }
+
+        public int Take()
+        {
+            var page = _pages[_first];
+            (_first, Count) = ((_first + 1) % _pages.Length, Count - 1);
+            return page;
+        }
+    }
+}

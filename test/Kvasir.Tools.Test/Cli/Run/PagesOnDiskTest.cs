@@ -1,0 +1,56 @@
+using System.Text.Json.Nodes;
+
+namespace Kvasir.Tools.Test.Cli.Run;
+
+/// <summary><c>run --kv-dir</c>: a context that is longer than the KV memory.</summary>
+public sealed class PagesOnDiskTest : IDisposable
+{
+    private static readonly string Prompt = string.Concat(Enumerable.Repeat("Tom and Lily went to the park with a ball. ", 20));
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void TheAnswerIsThatOfMemoryAndWhatWasReadIsSaid()
+    {
+        var (memory, disk) = (Json("--kv-memory", "16M"), Json("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M"));
+        Assert.Equal(memory["tokens"]!.ToJsonString(), disk["tokens"]!.ToJsonString());
+        Assert.Null(memory["kvPages"]);
+        var pages = disk["kvPages"]!;
+        Assert.True(pages["misses"]!.GetValue<long>() > 100 && pages["readBytes"]!.GetValue<long>() > 400_000 && pages["hits"]!.GetValue<long>() > 500, pages.ToJsonString());
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+        var error = Run("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error;
+        Assert.Matches(@"KV bf16 2.5 KiB \+ index [\d.]+ B/token: 200.0 KiB and 16.0 MiB of disk hold [\d,]+ tokens", error);
+        Assert.Matches(@"\n[\d.]+% of pages were in memory \| read [\d.]+ [KM]iB from disk, wrote [\d.]+ [KM]iB, waited [\d.,]+ ", error);
+        Assert.Contains("\nno keys and values left memory\n", Run("--kv-memory", "8M", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void WhatCannotBeIsOneLine()
+    {
+        Run("-q", "--kv-disk", "1G").AssertOneLine("KV memory on disk of 1073741824 bytes has no folder to lie in");
+        Run("-q", "--kv-dir", _folder.File("none")).AssertOneLine($"no file for keys and values can be made in {_folder.File("none")}");
+        Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "2M", "--kv-disk", "1M").AssertOneLine("less than the KV memory of 2097152");
+        Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "2M", "--kv-disk", "4M", "--attention", "guarded")
+            .AssertOneLine("attention policy 'guarded' does not suit keys and values on file");
+        Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "9K", "--kv-disk", "4M").AssertOneLine("bytes of KV memory");
+        Assert.Contains("--kv-evict", CliRun.Of("run", "stories260K", "x", "--kv-evict", "oldest").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void NobodyWhoNamesNoPolicyReadsAllOver()
+    {
+        var answer = CliRun.Of(
+            "run", "stories260K", Prompt, "--temperature", "0", "--max-tokens", "2", "--context", "1024", "--kv-memory", "8M", "--kv-dir", _folder.Path, "--kv-disk", "16M");
+        Assert.Equal(0, answer.ExitCode);
+        Assert.Matches(@"attention auto: dense below [\d,]+ tokens, quest from there on", answer.Error);
+    }
+
+    private static JsonNode Json(params string[] more) => JsonNode.Parse(Run([.. more, "--json"]).Output)!;
+
+    private static CliRun Run(params string[] more) => CliRun.Of(
+    [
+        "run", "stories260K", Prompt, "--temperature", "0", "--ignore-end", "--max-tokens", "20", "--context", "1024", "--threads", "1",
+        .. more.Contains("--attention") ? [] : (string[])["--attention", "quest:share=0.2,page=8,recent=8,dense-layers=0,min-context=0"], .. more,
+    ]);
+}
