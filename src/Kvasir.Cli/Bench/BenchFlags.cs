@@ -23,9 +23,12 @@ internal static class BenchFlags
     public static readonly SwitchFlag Machine = new("--machine", "Measure memory bandwidth, multiply-add rates by thread count and the disk, and no model");
 
     public static readonly ValueFlag<string> KvDir = new(
-        "--kv-dir", "With --machine: the folder whose disk is measured, by a file without a name", FlagValues.Path with { Name = "DIR" })
+        "--kv-dir",
+        "With --machine: the folder whose disk is measured, by a file without a name. Otherwise, with --kv-memory: where keys and values lie that this has no "
+        + "place for",
+        FlagValues.Path with { Name = "DIR" })
     {
-        Otherwise = "the one for temporary files",
+        Otherwise = "with --machine the one for temporary files",
     };
 
     private static readonly FlagValue<int> TokensOrNone = FlagValues.Tokens with { Parser = TryParseTokens };
@@ -79,7 +82,7 @@ internal static class BenchFlags
         new("Model", Synthetic, Weights, Machine, KvDir),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
-        new("Memory and processor", [.. KvFlags.All, KvMemory, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
+        new("Memory and processor", [.. KvFlags.All, KvMemory, EngineFlags.KvDisk, EngineFlags.KvEvict, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
@@ -94,8 +97,10 @@ internal static class BenchFlags
             return "MODEL and --synthetic were given; one of them is allowed";
         if (model is null && !isSynthetic && !isMachine)
             return $"no model: give MODEL, or --synthetic SHAPE ({string.Join(", ", SyntheticShape.Names)}), or --machine";
-        if (typed.Has(KvDir) && !isMachine)
-            return "--kv-dir names the disk that --machine measures";
+        if (typed.Has(KvDir) && !isMachine && !typed.Has(KvMemory))
+            return "--kv-dir without --machine takes what --kv-memory has no place for, and that was not given";
+        if (isMachine && typed.Has(EngineFlags.KvDisk))
+            return "--kv-disk is for what a model's keys and values take; --machine measures no model";
         if (typed.Has(Weights) && !isSynthetic)
             return "--weights is for --synthetic; a model's file has its own";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
@@ -117,6 +122,9 @@ internal static class BenchFlags
         Kv = KvFlags.Read(typed),
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
+        KvDirectory = typed.Find(KvDir),
+        KvDiskBytes = typed.FindValue(EngineFlags.KvDisk) ?? 0,
+        KvEviction = typed.Get(EngineFlags.KvEvict),
         ContextTokens = typed.FindValue(Context) ?? 0,
     };
 

@@ -43,6 +43,14 @@ internal sealed record BenchPlan
     /// <summary>0 for nine tenths of what is available.</summary>
     public required long KvMemoryBytes { get; init; }
 
+    /// <summary>Where keys and values lie that the KV memory has no place for; null for memory alone.</summary>
+    public string? KvDirectory { get; init; }
+
+    /// <summary>0 for what the engine takes by itself.</summary>
+    public long KvDiskBytes { get; init; }
+
+    public PageEviction KvEviction { get; init; }
+
     /// <summary>0 for the model's native window.</summary>
     public required int ContextTokens { get; init; }
 
@@ -88,7 +96,7 @@ internal sealed record BenchPlan
                         + $"context of {context} tokens{(ContextTokens == 0 ? "; --context allows more" : "")}");
             }
 
-            if (KvBytesAt(depth, config) is var needed && needed > limit)
+            if (KvDirectory is null && KvBytesAt(depth, config) is var needed && needed > limit)
             {
                 throw new KvasirException(
                     KvasirError.KvMemoryExceeded,
@@ -98,7 +106,7 @@ internal sealed record BenchPlan
         }
     }
 
-    /// <summary>An engine for all cases of a depth, with no more memory than they take.</summary>
+    /// <summary>An engine for all cases of a depth, with no more memory than they take, or with what was given where the rest lies on disk.</summary>
     public EngineOptions Options(int depth, ModelConfig config)
     {
         var defaults = new EngineOptions();
@@ -106,7 +114,10 @@ internal sealed record BenchPlan
         {
             Threads = Threads,
             Kv = Kv,
-            KvMemoryBytes = KvBytesAt(depth, config),
+            KvMemoryBytes = KvDirectory is null ? KvBytesAt(depth, config) : KvMemoryBytes,
+            KvDirectory = KvDirectory,
+            KvDiskBytes = KvDiskBytes,
+            KvEviction = KvEviction,
             ContextTokens = TokensAt(depth),
             MaxSequences = Batches[^1],
             BatchTokens = Math.Max(defaults.BatchTokens, Batches[^1]),

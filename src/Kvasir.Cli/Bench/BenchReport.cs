@@ -77,6 +77,9 @@ internal sealed record BenchRow
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public double? KeysReadShare { get; init; }
 
+    /// <summary>What <c>--kv-dir</c> was read and written while the steps ran, with all runs together; null without it.</summary>
+    public KvPagesReport? KvPages { get; init; }
+
     /// <summary>For each layer what a decode step read there.</summary>
     public BenchLayer[]? PerLayer { get; init; }
 

@@ -157,6 +157,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         var steps = DecodeSteps(probe, row.Batch);
         var runs = new StepTimings[plan.Repeat];
         var reads = new LayerReads[model.Config.LayerCount];
+        var pagesBefore = KvPagesReport.Of(engine);
         Begin(what, plan.Repeat * steps);
         for (var run = 0; run < plan.Repeat; run++)
         {
@@ -172,6 +173,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         var bytes = probe.StepBytes(row.Batch, Median(runs, static run => run.KeysReadShare));
         return Figures(row, runs, steps) with
         {
+            KvPages = KvPagesReport.Of(engine)?.Since(pagesBefore!),
             PerLayer = Array.ConvertAll(reads, layer => Layer(layer, (double)plan.Repeat * steps * row.Batch * model.Config.KvHeadCount)),
             BytesPerStep = bytes,
             BandwidthBytesPerSecond = Math.Round(bandwidth),

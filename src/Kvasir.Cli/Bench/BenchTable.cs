@@ -9,6 +9,8 @@ internal static class BenchTable
 {
     private const string None = "-";
     private const string AuditTitle = "audit ms/layer";
+    private const string HitsTitle = "in memory";
+    private const string DiskTitle = "disk/step";
 
     private static readonly (string Title, Func<BenchRow, string> Cell)[] Columns =
     [
@@ -25,6 +27,10 @@ internal static class BenchTable
         ("keys read", static row =>
             row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
+        (HitsTitle, static row => row.KvPages is { } pages
+            ? FormattableString.Invariant($"{100.0 * pages.Hits / Math.Max(1, pages.Hits + pages.Misses):0.0}%") : None),
+        (DiskTitle, static row => row.KvPages is { } pages && row.DecodeTokens is > 0 and var tokens
+            ? pages.Misses == 0 ? "no page" : SizeText.Bytes(pages.ReadBytes / ((long)row.Repeat * tokens)) : None),
         ("of floor", static row =>
             row.FloorShare is { } share ? share.ToString("P0", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("peak", static row => SizeText.Bytes(row.PeakBytes)),
@@ -91,7 +97,8 @@ internal static class BenchTable
     private static List<string[]> ResultRows(BenchReport report)
     {
         var audits = report.Results.Any(static row => row.AuditMsPerLayer is not null);
-        var columns = Array.FindAll(Columns, column => audits || column.Title != AuditTitle);
+        var reads = report.Results.Any(static row => row.KvPages is not null);
+        var columns = Array.FindAll(Columns, column => (audits || column.Title != AuditTitle) && (reads || column.Title is not (HitsTitle or DiskTitle)));
         return [[.. columns.Select(static column => column.Title)], .. report.Results.Select(row => columns.Select(column => column.Cell(row)).ToArray())];
     }
 

@@ -36,6 +36,10 @@ internal sealed class EngineMeter
             static totals => [("queued", totals.LateWaiting), ("running", totals.LateRunning)]);
         Parts(meter, "kvasir.prefix.tokens", "Prompt tokens that were there, that were not, and that preempted sequences found again", "outcome",
             static totals => [("hit", totals.HitTokens), ("miss", totals.MissTokens), ("resumed", totals.ResumedTokens)], ("tier", "ram"));
+        Parts(meter, "kvasir.kv.page_uses", "Pages of keys and values that were wanted, by whether they were in memory", "outcome",
+            static totals => [("hit", totals.PageHits), ("miss", totals.PageMisses)]);
+        Parts(meter, "kvasir.kv.file_bytes", "Bytes of keys and values that went to files and came back", "direction",
+            static totals => [("read", totals.KvReadBytes), ("write", totals.KvWrittenBytes)]);
         meter.CreateObservableUpDownCounter("kvasir.kv", KvBytes, Bytes, "Memory of the KV cache and its indexes, by what it is for");
         meter.CreateObservableGauge("kvasir.kv.limit", () => Each(static model => model.Engine.Plan.KvMemoryBytes), Bytes, "What they may take");
         meter.CreateObservableGauge("kvasir.kv.usage", () => Each(Usage), null,

@@ -35,6 +35,14 @@ internal sealed record EngineTotals
 
     public long RetokenisedPrompts { get; private init; }
 
+    public long PageHits { get; private init; }
+
+    public long PageMisses { get; private init; }
+
+    public long KvReadBytes { get; private init; }
+
+    public long KvWrittenBytes { get; private init; }
+
     /// <summary>With what one more engine has counted.</summary>
     public EngineTotals With(EngineFigures figures) => new()
     {
@@ -54,5 +62,9 @@ internal sealed record EngineTotals
         ResumedTokens = ResumedTokens + figures.Prefixes.ResumedTokens,
         EvictedColumns = EvictedColumns + figures.Prefixes.EvictedColumns,
         RetokenisedPrompts = RetokenisedPrompts + figures.Prefixes.RetokenisedPrompts,
+        PageHits = PageHits + (figures.KvFiles?.Hits ?? 0),
+        PageMisses = PageMisses + (figures.KvFiles?.Misses ?? 0),
+        KvReadBytes = KvReadBytes + (figures.KvFiles?.ReadBytes ?? 0),
+        KvWrittenBytes = KvWrittenBytes + (figures.KvFiles?.WrittenBytes ?? 0),
     };
 }

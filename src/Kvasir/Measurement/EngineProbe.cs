@@ -264,6 +264,7 @@ public sealed class EngineProbe : IDisposable
         Parallel.For(0, shape.LayerCount * shape.KvHeadCount, i =>
         {
             var head = attention.Head(i / shape.KvHeadCount, i % shape.KvHeadCount);
+            using var pins = head.Rows.Pin((0, Depth));
             head.Append(0, Depth);
             if (_policy.ObservedPromptRows > 0)
                 ShowWeights(head.Selector, shape.GroupHeads, i);

@@ -59,6 +59,7 @@ internal sealed class RandomRows : ParallelJob
         var (means, valueMeans) = (Noise(random).ToArray(), Noise(random).ToArray());
         VectorMath.Scale(means, MeanShare * _scale);
         var (key, value, run) = _rows[worker];
+        using var pins = head.Pin((head.RowCount, _rowCount), writtenFrom: head.RowCount);
         var (common, own) = (MathF.Sqrt(CommonShare), MathF.Sqrt(1 - CommonShare));
         for (var left = 0; head.RowCount < _rowCount; left--)
         {

@@ -35,6 +35,6 @@ public sealed class DiskProbeTest : IDisposable
     public void AFolderThatIsNotThereIsOneLine()
     {
         CliRun.Of("bench", "--machine", "-q", "--kv-dir", _folder.File("none")).AssertOneLine($"the disk of {_folder.File("none")} cannot be measured: ");
-        Assert.Contains("--kv-dir names the disk that --machine measures", CliRun.Of("bench", "stories260K", "--kv-dir", _folder.Path).Error, StringComparison.Ordinal);
+        Assert.Contains("--kv-dir without --machine takes what --kv-memory has no place for", CliRun.Of("bench", "stories260K", "--kv-dir", _folder.Path).Error, StringComparison.Ordinal);
     }
 }
