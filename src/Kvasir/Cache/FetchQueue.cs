@@ -103,9 +103,18 @@ internal sealed class FetchQueue : IDisposable
         }
     }
 
-    // Once more, when what comes is not what was written.
-    private void Read(int first, int count, NativeView run) =>
-        _placement.EndRead(first, count, TryRead(first, count, run) is null ? null : TryRead(first, count, run));
+    // Once more, when what comes is not what was written: each page by itself, since others of the run may be sound.
+    private void Read(int first, int count, NativeView run)
+    {
+        if (TryRead(first, count, run) is null)
+        {
+            _placement.EndRead(first, count, null);
+            return;
+        }
+
+        for (var page = first; page < first + count; page++)
+            _placement.EndRead(page, 1, TryRead(page, 1, run.Slice(0, _store.PageBytes)));
+    }
 
     private string? TryRead(int first, int count, NativeView run)
     {

@@ -27,8 +27,8 @@ internal sealed class MemoryStore(int pageBytes, int pageCount) : IPageStore
     /// <summary>The most pages that are read together.</summary>
     public int MostRun { get; init; } = int.MaxValue;
 
-    /// <summary>What is asked before the n-th read, from 1, which it may fail or whose pages it may change.</summary>
-    public Action<int, byte[]>? OnRead { get; set; }
+    /// <summary>What is asked of each page of the n-th read, from 1, which it may fail and whose bytes it may change.</summary>
+    public Action<int, int, byte[]>? OnRead { get; set; }
 
     /// <summary>What is asked before the n-th write, from 1, which it may fail.</summary>
     public Action<int>? OnWrite { get; set; }
@@ -44,7 +44,7 @@ internal sealed class MemoryStore(int pageBytes, int pageCount) : IPageStore
         for (var at = 0L; at < memory.Bytes; at += PageBytes)
         {
             var page = (byte[])(_pages[firstPage + (at / PageBytes)] ?? throw new IOException($"page {firstPage} was never written")).Clone();
-            OnRead?.Invoke(number, page);
+            OnRead?.Invoke(number, firstPage + (int)(at / PageBytes), page);
             page.CopyTo(memory.Span(at, PageBytes));
         }
     }
