@@ -176,7 +176,7 @@ public sealed partial class MessageCallsTest
     [GeneratedRegex("(msg|toolu)_[0-9A-Za-z]{24}")]
     private static partial Regex Id();
 
-    [GeneratedRegex("\"usage\":\\{[^}]*\\}")]
+    [GeneratedRegex("\"usage\":\\{[^}]*\\}\\}")]
     private static partial Regex Usage();
 
     [GeneratedRegex("\"input\":\\{\\s*\"days\":\\s*3\\s*\\}")]

@@ -16,13 +16,13 @@ public sealed partial class MessageStreamTest
             ": kvasir\n\n"
             + "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_I\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"stories260K\",\"content\":[],"
             + "\"stop_reason\":null,\"stop_sequence\":null,\"stop_details\":null,\"container\":null,"
-            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":0,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0}}}\n\n"
+            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":0,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}}}}\n\n"
             + "event: ping\ndata: {\"type\":\"ping\"}\n\n"
             + "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\",\"citations\":null}}\n\n"
             + "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\",\"}}\n\n"
             + "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
             + "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\",\"stop_sequence\":null,\"stop_details\":null,\"container\":null},"
-            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":1,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0}}\n\n"
+            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":1,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}}}\n\n"
             + "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
             Steady(await server.BodyAsync("/v1/messages?beta=true", $"{{{Request},\"stream\":true}}")));
     }
@@ -37,7 +37,7 @@ public sealed partial class MessageStreamTest
         Assert.Equal(
             "{\"id\":\"msg_I\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"stories260K\",\"content\":[{\"type\":\"text\",\"text\":\",\",\"citations\":null}],"
             + "\"stop_reason\":\"max_tokens\",\"stop_sequence\":null,\"stop_details\":null,\"container\":null,"
-            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":1,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0}}",
+            + "\"usage\":{\"input_tokens\":5,\"output_tokens\":1,\"cache_read_input_tokens\":0,\"cache_creation_input_tokens\":0,\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0}}}",
             Steady(await response.Content.ReadAsStringAsync()));
     }
 
