@@ -18,12 +18,17 @@ internal sealed class RequestBody : IDisposable
         Root = new RequestValue(json.RootElement, RequestPath.Root, ignored);
     }
 
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
+
     /// <summary>Good until the body is disposed of.</summary>
     public RequestValue Root { get; }
 
-    /// <exception cref="RequestException">The body is too large, or no JSON.</exception>
+    /// <exception cref="RequestException">The body is too large, compressed, or no JSON.</exception>
     public static async Task<RequestBody> ReadAsync(HttpRequest request, long limitBytes, IgnoredFields ignored)
     {
+        if (request.Headers.ContentEncoding.ToString() is { Length: > 0 } encoding && !encoding.Equals("identity", StringComparison.OrdinalIgnoreCase))
+            throw new RequestException(
+                ErrorKind.WrongMediaType, $"content-encoding is '{RequestValue.Short(encoding)}'; bodies are taken as they are, and not compressed");
         var cancellation = request.HttpContext.RequestAborted;
         while (true)
         {
@@ -50,14 +55,17 @@ internal sealed class RequestBody : IDisposable
     /// <exception cref="RequestException">It is no JSON.</exception>
     public static RequestBody Parse(ReadOnlySequence<byte> body, IgnoredFields ignored)
     {
-        if (body.IsEmpty)
-            throw new RequestException(ErrorKind.InvalidJson, "the request has no body; a JSON object is expected");
         // The reader keeps what it is given, and the connection's memory is its own again behind this.
-        var bytes = body.ToArray();
+        ReadOnlyMemory<byte> bytes = body.ToArray();
+        // Some programs put the mark before whatever they write in UTF-8.
+        if (bytes.Span.StartsWith(ByteOrderMark))
+            bytes = bytes[ByteOrderMark.Length..];
+        if (bytes.IsEmpty)
+            throw new RequestException(ErrorKind.InvalidJson, "the request has no body; a JSON object is expected");
         try
         {
             // First: who compares names for duplicates throws at a half of one.
-            HalfCharacters.Refuse(bytes);
+            HalfCharacters.Refuse(bytes.Span);
             return new RequestBody(JsonDocument.Parse(bytes, Strict), ignored);
         }
         catch (JsonException problem)

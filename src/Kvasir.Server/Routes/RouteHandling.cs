@@ -5,6 +5,7 @@ using Kvasir.Server.Framing;
 using Kvasir.Server.Security;
 using Kvasir.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Logging;
 
 namespace Kvasir.Server.Routes;
@@ -29,8 +30,7 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
         }
         catch (BadHttpRequestException refused)
         {
-            var kind = refused.StatusCode == StatusCodes.Status413PayloadTooLarge ? ErrorKind.TooLarge : ErrorKind.InvalidJson;
-            await FailAsync(context, errors, new RequestError(kind, refused.Message)).ConfigureAwait(false);
+            await FailAsync(context, errors, OfBody(context, refused)).ConfigureAwait(false);
         }
         catch (Exception problem)
         {
@@ -97,6 +97,15 @@ internal sealed partial class RouteHandling(Border border, RequestJournal journa
             response.Headers.Allow = methods;
         LogRefused(context.TraceIdentifier, response.StatusCode, error.Kind.Code);
     }
+
+    // What the listener refuses of a body while it is read.
+    private static RequestError OfBody(HttpContext context, BadHttpRequestException refused) => refused.StatusCode switch
+    {
+        StatusCodes.Status400BadRequest => new(ErrorKind.InvalidJson, refused.Message),
+        StatusCodes.Status408RequestTimeout when context.Features.Get<IHttpMinRequestBodyDataRateFeature>()?.MinDataRate is { } rate =>
+            new(ErrorKind.OfListener(refused.StatusCode), $"the request's body comes slower than {rate.BytesPerSecond} bytes a second"),
+        _ => new(ErrorKind.OfListener(refused.StatusCode), refused.Message),
+    };
 
     private static string RequestId(HttpRequest request)
     {

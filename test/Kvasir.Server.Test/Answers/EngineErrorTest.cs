@@ -93,6 +93,32 @@ public sealed class EngineErrorTest
         }
     }
 
+    [Fact]
+    public async Task LogitsOfOneRequestThatAreNoNumbersEndThatOneAlone()
+    {
+        await using var server = await RunningServer.StartAsync();
+        var spoiled = Short.Replace("\"max_tokens\":3", $"\"max_tokens\":30,\"kvasir\":{{\"attention\":\"{NotANumberPolicy.EntryName}:min-context=0\"}}", StringComparison.Ordinal);
+        var other = Short.Replace("\"max_tokens\":3", "\"max_tokens\":200,\"ignore_eos\":true", StringComparison.Ordinal);
+        using var held = await HeldEngine.HoldAsync(server);
+        var (beside, failing) = (server.BodyJsonAsync("/v1/chat/completions", other), server.PostAsync("/v1/chat/completions", spoiled));
+        await server.UntilAsync(static engine => engine.WaitingCount == 2);
+        held.Release();
+        using var failed = await failing;
+        Assert.Equal((500, "numeric_fault", "server_error"), await ErrorAsync(failed));
+        Assert.Contains("\"completion_tokens\":200", await beside);
+        await server.AssertQuietAsync();
+    }
+
+    [Fact]
+    public async Task AnAnswerThatOutgrowsTheMemoryAloneIsLongAndSound()
+    {
+        await using var server = await RunningServer.StartAsync(static options => (options.ContextTokens, options.KvMemoryBytes) = (200_000, 1 << 20));
+        using var json = JsonDocument.Parse(await server.BodyJsonAsync("/v1/chat/completions", Short.Replace("\"max_tokens\":3", "\"ignore_eos\":true", StringComparison.Ordinal)));
+        var (answer, usage) = (json.RootElement, json.RootElement.GetProperty("usage"));
+        Assert.Equal(("length", "kv_full"), (answer.GetProperty("choices")[0].GetProperty("finish_reason").GetString(), answer.GetProperty("kvasir").GetProperty("finish").GetString()));
+        Assert.InRange(usage.GetProperty("total_tokens").GetInt64(), server.Engine.Plan.TokensThatFit - 31, server.Engine.Plan.TokensThatFit + 1);
+    }
+
     // The weights are floats at the end of the file.
     private static string Damaged(string folder)
     {

@@ -5,7 +5,7 @@ using Kvasir.Server.Test.Support;
 namespace Kvasir.Server.Test.Answers;
 
 /// <summary>How long requests of other dialects say that they are worth keeping: all of them, with their answers.</summary>
-public sealed class KeepTest
+public sealed class KeepTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private static readonly string Prompt = string.Join(',', Enumerable.Range(0, 100).Select(static i => 3 + (i % 400)));
 
@@ -34,7 +34,7 @@ public sealed class KeepTest
     [InlineData("\"prompt_cache_options\":{\"ttl\":\"\"}", "prompt_cache_options.ttl is ''; 1s to 576h")]
     public async Task ATimeThatIsNoneIsRefused(string field, string words)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var answer = await server.PostAsync("/v1/completions", $"{{\"prompt\":[{Prompt}],\"max_tokens\":1,{field}}}");
         using var error = JsonDocument.Parse(await answer.Content.ReadAsStringAsync());
         Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);

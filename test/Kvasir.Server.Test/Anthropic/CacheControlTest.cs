@@ -7,7 +7,7 @@ using Kvasir.Text;
 namespace Kvasir.Server.Test.Anthropic;
 
 /// <summary>What clients mark by cache_control is kept up to the end of the marked block, and for the time that they say.</summary>
-public sealed class CacheControlTest
+public sealed class CacheControlTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Lines = "{% for m in messages %}[{{ m.role }}|{{ m.content or '' }}]{% endfor %}{% if add_generation_prompt %}[{% endif %}";
     private const string Mark = "\"cache_control\":{\"type\":\"ephemeral\"}";
@@ -71,7 +71,7 @@ public sealed class CacheControlTest
     [InlineData("{}", "cache_control.type is missing")]
     public async Task AMarkThatIsNoneIsRefused(string mark, string words)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         var body = await server.BodyJsonAsync("/v1/messages", $"{{\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":[{Block("a", $"\"cache_control\":{mark}")}]}}]}}");
         Assert.Contains($"messages[0].content[0].{words}", body, StringComparison.Ordinal);
     }
@@ -79,7 +79,7 @@ public sealed class CacheControlTest
     [Fact]
     public async Task MoreThanFourMarksAreRefused()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         var blocks = string.Join(',', Enumerable.Repeat(Block("a", Mark), 5));
         Assert.Contains("at most 4 blocks", await server.BodyJsonAsync("/v1/messages", $"{{\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":[{blocks}]}}]}}"), StringComparison.Ordinal);
     }

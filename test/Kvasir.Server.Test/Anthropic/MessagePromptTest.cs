@@ -6,7 +6,7 @@ using Kvasir.Text;
 namespace Kvasir.Server.Test.Anthropic;
 
 /// <summary>What blocks become in the prompt. The template writes every turn in a line, so that what is counted says what was read.</summary>
-public sealed class MessagePromptTest
+public sealed class MessagePromptTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Lines = "{% for m in messages %}[{{ m.role }}{% if m.reasoning_content %}|{{ m.reasoning_content }}{% endif %}{% if m.name %}|{{ m.name }}{% endif %}|{{ m.content or '' }}"
         + "{% for c in m.tool_calls or [] %}|{{ c.function.name }} {{ c.function.arguments | tojson }}{% endfor %}]{% endfor %}{% if add_generation_prompt %}[{% endif %}";
@@ -91,7 +91,7 @@ public sealed class MessagePromptTest
     [InlineData("{\"max_tokens\":1,", 400, "invalid_request_error", "JSON")]
     public async Task AnErrorHasAnthropicsShape(string body, int status, string type, string words)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.PostAsync("/v1/messages", body);
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         var error = json.RootElement.GetProperty("error");

@@ -6,7 +6,7 @@ using Kvasir.Text;
 namespace Kvasir.Server.Test.Ollama;
 
 /// <summary>Lines and bodies as Ollama's clients read them, against what is written here by hand.</summary>
-public sealed partial class OllamaTest
+public sealed partial class OllamaTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Head = "{\"model\":\"stories260K\",\"created_at\":\"T\",";
     private const string End = "\"total_duration\":D,\"load_duration\":0,\"prompt_eval_count\":5,\"prompt_eval_duration\":D,\"eval_count\":1,\"eval_duration\":D}";
@@ -47,7 +47,7 @@ public sealed partial class OllamaTest
     [InlineData("/api/embed", "{\"input\":\"a\"}", 400, "--embeddings")]
     public async Task AnErrorIsAText(string path, string body, int status, string words)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.PostAsync(path, body);
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         Assert.Equal(status, (int)response.StatusCode);

@@ -4,7 +4,7 @@ using Kvasir.Server.Test.Support;
 namespace Kvasir.Server.Test.OpenAi;
 
 /// <summary>Rows of the table of errors, each with the request that meets it.</summary>
-public sealed class ChatErrorTest
+public sealed class ChatErrorTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Good = "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]";
 
@@ -38,7 +38,7 @@ public sealed class ChatErrorTest
     [InlineData("{" + Good + ",\"model\":\"nope\"}", 404, "model_not_found", "model")]
     public async Task AnErrorNamesItsPlace(string body, int status, string code, string? param)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.PostAsync("/v1/chat/completions", body);
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         var error = json.RootElement.GetProperty("error");
@@ -53,7 +53,7 @@ public sealed class ChatErrorTest
     [InlineData("1e999")]
     public async Task AWholeNumberThatIsTooLargeIsRefusedWithItsRange(string seed)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var json = JsonDocument.Parse(await server.BodyJsonAsync("/v1/chat/completions", $"{{{Good},\"seed\":{seed}}}"));
         Assert.Equal($"seed is {seed}; -9223372036854775808 to 9223372036854775807 are allowed",
             json.RootElement.GetProperty("error").GetProperty("message").GetString());
@@ -66,7 +66,7 @@ public sealed class ChatErrorTest
     [InlineData("16.0", "16")]
     public async Task AWholeNumberOf64BitsIsTakenAsItIs(string seed, string told)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var json = JsonDocument.Parse(await server.BodyJsonAsync("/v1/chat/completions", $"{{{Good},\"max_tokens\":1,\"seed\":{seed}}}"));
         Assert.Equal(told, json.RootElement.GetProperty("kvasir").GetProperty("seed").GetRawText());
     }
@@ -84,7 +84,7 @@ public sealed class ChatErrorTest
     [Fact]
     public async Task APromptThatDoesNotFitIsSaidInTheWordsThatAgentsLookFor()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.PostAsync("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"{string.Concat(Enumerable.Repeat("Once ", 600))}\"}}]}}");
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         var error = json.RootElement.GetProperty("error");
@@ -97,7 +97,7 @@ public sealed class ChatErrorTest
     [Fact]
     public async Task APromptThatIsTooLongToBeTokenisedIsSaidToHaveSoManyTokensAtLeast()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         async Task<string> MessageOf(int words)
         {
             using var response = await server.PostAsync("/v1/completions", $"{{\"prompt\":\"{string.Concat(Enumerable.Repeat("Once ", words))}\"}}");
@@ -109,13 +109,34 @@ public sealed class ChatErrorTest
         Assert.Contains("at least", await MessageOf(60_000), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task AMarkOfUtf8IsNoPartOfABodyAndACompressedBodyIsRefused()
+    {
+        async Task<(int, string)> SendAsync(byte[] body, string? encoding)
+        {
+            using var content = new ByteArrayContent(body);
+            if (encoding is not null)
+                content.Headers.ContentEncoding.Add(encoding);
+            using var response = await plain.Server.Client.PostAsync(new Uri("/tokenize", UriKind.Relative), content);
+            return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
+        }
+
+        byte[] plainBody = [.. "{\"content\":\"a\"}"u8], marked = [0xEF, 0xBB, 0xBF, .. plainBody];
+        var expected = await SendAsync(plainBody, null);
+        Assert.Equal((200, expected), (expected.Item1, await SendAsync(marked, "identity")));
+        var (status, words) = await SendAsync(plainBody, "gzip");
+        Assert.Equal(415, status);
+        Assert.Contains("content-encoding is 'gzip'", words, StringComparison.Ordinal);
+        Assert.Equal(400, (await SendAsync([0xEF, 0xBB, 0xBF], null)).Item1);
+    }
+
     [Theory]
     [InlineData("GET", "/nope", 404, "route_not_found")]
     [InlineData("GET", "/v1/chat/completions", 405, "method_not_allowed")]
     [InlineData("DELETE", "/v1/models", 405, "method_not_allowed")]
     public async Task ARouteThatIsNotThereIsNever200(string method, string path, int status, string code)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.Client.SendAsync(new HttpRequestMessage(new HttpMethod(method), path));
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         Assert.Equal((status, code), ((int)response.StatusCode, json.RootElement.GetProperty("error").GetProperty("code").GetString()));

@@ -68,6 +68,8 @@ public sealed class ChatFormatTest
     [InlineData("{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"a\"}}", "invalid_value", "response_format.json_schema.schema")]
     [InlineData("{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":7}}}", "invalid_value", "response_format.json_schema.schema")]
     [InlineData("{\"type\":\"json_schema\",\"json_schema\":{\"strict\":true,\"schema\":{\"type\":\"string\",\"format\":\"date\"}}}", "unsupported", "response_format.json_schema.schema")]
+    [InlineData("{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"string\",\"pattern\":\"(?=a)b\"}}}", "unsupported", "response_format.json_schema.schema")]
+    [InlineData("{\"type\":\"json_schema\",\"json_schema\":{\"schema\":{\"type\":\"string\",\"pattern\":\"(a\"}}}", "invalid_value", "response_format.json_schema.schema")]
     public async Task AFormatThatCannotBeHeldIsRefused(string format, string code, string param)
     {
         await using var server = await RunningServer.StartAsync();
@@ -75,6 +77,23 @@ public sealed class ChatFormatTest
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         var error = json.RootElement.GetProperty("error");
         Assert.Equal((400, code, param), ((int)response.StatusCode, error.GetProperty("code").GetString(), error.GetProperty("param").GetString()));
+    }
+
+    // A token for each of its bytes: the text is held back until the character is whole.
+    [Fact]
+    public async Task ACharacterOfSeveralTokensIsOneDeltaAndOneThatALimitCutsIsASign()
+    {
+        await using var server = await RunningServer.StartAsync();
+        var asked = Schema("{\"const\":\"\ud83d\ude00!\"}").Replace("{\"messages\"", "{\"stream\":true,\"messages\"", StringComparison.Ordinal);
+        var parts = Parts(await server.BodyJsonAsync("/v1/chat/completions", asked));
+        Assert.Equal("\"\ud83d\ude00!\"", string.Concat(parts));
+        Assert.Single(parts, static part => part.Contains("\ud83d\ude00", StringComparison.Ordinal));
+        // The quotation mark, and three of the four bytes.
+        Assert.Equal("\"\ufffd", string.Concat(Parts(await server.BodyJsonAsync("/v1/chat/completions", asked.Replace("300", "4", StringComparison.Ordinal)))));
+
+        static string[] Parts(string stream) => [.. stream.Split("\n\n").Where(static frame => frame.StartsWith("data: {", StringComparison.Ordinal))
+            .Select(static frame => JsonDocument.Parse(frame[6..]).RootElement.GetProperty("choices")[0].GetProperty("delta"))
+            .Select(static delta => delta.TryGetProperty("content", out var text) ? text.GetString()! : "")];
     }
 
     [Fact]

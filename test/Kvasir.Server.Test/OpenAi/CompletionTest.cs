@@ -4,7 +4,7 @@ using Kvasir.Server.Test.Support;
 namespace Kvasir.Server.Test.OpenAi;
 
 /// <summary>Completions: prompts of every form, and prompts that are scored.</summary>
-public sealed class CompletionTest
+public sealed class CompletionTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Head = "{\"id\":\"cmpl-I\",\"object\":\"text_completion\",\"created\":C,\"model\":\"stories260K\",\"system_fingerprint\":\"F\",\"choices\":[";
 
@@ -96,7 +96,7 @@ public sealed class CompletionTest
     [InlineData("{\"prompt\":\"a\",\"suffix\":\"b\"}", "suffix")]
     public async Task AnErrorNamesItsPlace(string body, string param)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await server.PostAsync("/v1/completions", body);
         using var json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         Assert.Equal((400, param), ((int)response.StatusCode, json.RootElement.GetProperty("error").GetProperty("param").GetString()));

@@ -5,7 +5,7 @@ using Xunit;
 namespace Kvasir.Server.Test.Security;
 
 /// <summary>Who is let in: by the name that he asks, the page that he comes from, and the type of what he sends.</summary>
-public sealed class BorderTest
+public sealed class BorderTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     [Theory]
     [InlineData("localhost", true)]
@@ -22,7 +22,7 @@ public sealed class BorderTest
     [InlineData("127.0.0.1.nip.example", false)]
     public async Task OnThisMachineOnlyItsOwnNamesAreAnswered(string host, bool isAnswered)
     {
-        await using var server = await RunningServer.StartAsync(static options => options.AllowedHosts.Add("box.example"));
+        var server = plain.Server;
         using var request = new HttpRequestMessage(HttpMethod.Get, "/health");
         request.Headers.Host = host;
         using var response = await server.Client.SendAsync(request);
@@ -39,7 +39,7 @@ public sealed class BorderTest
     [InlineData("file://", false)]
     public async Task OnlyPagesOfThisMachineMayAsk(string origin, bool isAnswered)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await SendAsync(server, HttpMethod.Post, "/tokenize", ("Origin", origin));
         Assert.Equal(isAnswered ? HttpStatusCode.OK : HttpStatusCode.Forbidden, response.StatusCode);
         Assert.Equal(isAnswered ? [origin] : [], Values(response, "Access-Control-Allow-Origin"));
@@ -68,7 +68,7 @@ public sealed class BorderTest
     [Fact]
     public async Task ARequestOfAnotherSiteThatHidesItsPageIsRefused()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var cross = await SendAsync(server, HttpMethod.Get, "/v1/models", ("Sec-Fetch-Site", "cross-site"));
         using var same = await SendAsync(server, HttpMethod.Get, "/v1/models", ("Sec-Fetch-Site", "same-origin"));
         Assert.Equal((HttpStatusCode.Forbidden, HttpStatusCode.OK), (cross.StatusCode, same.StatusCode));
@@ -77,7 +77,7 @@ public sealed class BorderTest
     [Fact]
     public async Task APreflightIsToldMethodsAndHeaders()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var response = await SendAsync(server, HttpMethod.Options, "/v1/chat/completions", ("Origin", "http://localhost:3000"),
             ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization, anthropic-version, x-stainless-os, x-evil"));
         Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
@@ -96,7 +96,7 @@ public sealed class BorderTest
     [InlineData("application/json; charset=utf-8", HttpStatusCode.OK)]
     public async Task APageSendsJsonAndSaysSo(string type, HttpStatusCode expected)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         using var page = await SendAsync(server, type, ("Sec-Fetch-Mode", "no-cors"));
         using var tool = await SendAsync(server, type);
         Assert.Equal((expected, HttpStatusCode.OK), (page.StatusCode, tool.StatusCode));

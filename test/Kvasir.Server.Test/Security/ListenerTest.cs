@@ -5,7 +5,7 @@ using Xunit;
 namespace Kvasir.Server.Test.Security;
 
 /// <summary>What the listener refuses before a route is found has a body too, in the words of the dialect whose path it is.</summary>
-public sealed class ListenerTest
+public sealed class ListenerTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     [Theory]
     [InlineData("GET\r\n\r\n", 400)]
@@ -19,7 +19,7 @@ public sealed class ListenerTest
     [InlineData("POST /tokenize HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 400)]
     public async Task AHeadThatIsNoneIsRefusedInWords(string head, int status)
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         var (line, body) = await AnswerAsync(server, head);
         Assert.StartsWith($"HTTP/1.1 {status} ", line, StringComparison.Ordinal);
         var error = body.GetProperty("error");
@@ -30,7 +30,7 @@ public sealed class ListenerTest
     [Fact]
     public async Task AHeadThatIsTooLongIsRefusedWithTheLimit()
     {
-        await using var server = await RunningServer.StartAsync();
+        var server = plain.Server;
         var (line, body) = await AnswerAsync(server, $"GET /{new string('a', 9000)} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         Assert.StartsWith("HTTP/1.1 414 ", line, StringComparison.Ordinal);
         Assert.Equal("request_too_large", body.GetProperty("error").GetProperty("code").GetString());
@@ -47,6 +47,30 @@ public sealed class ListenerTest
         (line, body) = await AnswerAsync(server, $"GET /api/tags/ HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
         Assert.StartsWith("HTTP/1.1 431 ", line, StringComparison.Ordinal);
         Assert.Equal(Words, body.GetProperty("error").GetString());
+    }
+
+    [Fact]
+    public async Task ABadHeadBehindGoodRequestsIsAnsweredBehindTheirAnswers()
+    {
+        using var connection = new RawConnection(plain.Server.Address);
+        const string Good = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        await connection.SendAsync($"{Good}{Good}GET /health HTTP/1.1\r\nHost: localhost\r\nno field\r\n\r\n{Good}");
+        await connection.ReadToEndAsync();
+        var answers = connection.Received.Split("HTTP/1.1 ", StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(["200", "200", "400"], answers.Select(static answer => answer[..3]));
+        Assert.EndsWith("\"code\":\"invalid_request\"}}", answers[2], StringComparison.Ordinal);
+    }
+
+    // The listener's own clock: five seconds of grace, and then 240 bytes a second.
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public async Task ABodyThatComesTooSlowlyIs408()
+    {
+        using var connection = new RawConnection(plain.Server.Address);
+        await connection.SendAsync("POST /api/chat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{");
+        await connection.ReadToEndAsync();
+        Assert.StartsWith("HTTP/1.1 408 ", connection.Received, StringComparison.Ordinal);
+        Assert.EndsWith("{\"error\":\"the request's body comes slower than 240 bytes a second\"}", connection.Received, StringComparison.Ordinal);
     }
 
     // The status line, and the body; the length is as it is said, and the connection ends.
