@@ -15,7 +15,7 @@ public sealed class PagesOnDiskAnswerTest
         var folder = Directory.CreateTempSubdirectory("kvasir-test-");
         try
         {
-            var request = $"{{\"prompt\":[{Prompt}],\"max_tokens\":12,\"temperature\":0,\"ignore_eos\":true}}";
+            var request = $"{{\"prompt\":[{Prompt}],\"max_tokens\":12,\"temperature\":0,\"seed\":1,\"ignore_eos\":true}}";
             await using var memory = await RunningServer.StartAsync();
             await using var disk = await RunningServer.StartAsync(options =>
                 (options.KvMemoryBytes, options.KvDirectory, options.KvDiskBytes) = (200 << 10, folder.FullName, 16 << 20));

@@ -17,7 +17,7 @@ public sealed class PagesOnDiskTest : IDisposable
         Assert.Equal(memory["tokens"]!.ToJsonString(), disk["tokens"]!.ToJsonString());
         Assert.Null(memory["kvPages"]);
         var pages = disk["kvPages"]!;
-        Assert.True(pages["misses"]!.GetValue<long>() > 100 && pages["readBytes"]!.GetValue<long>() > 400_000 && pages["hits"]!.GetValue<long>() > 500, pages.ToJsonString());
+        Assert.True(pages["misses"]!.GetValue<long>() > 100 && pages["readBytes"]!.GetValue<long>() > 400_000 && pages["hits"]!.GetValue<long>() > 100, pages.ToJsonString());
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
         var error = Run("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error;
         Assert.Matches(@"KV bf16 2.5 KiB \+ index [\d.]+ B/token: 200.0 KiB and 16.0 MiB of disk hold [\d,]+ tokens", error);
