@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Elementwise;
 
@@ -40,31 +41,30 @@ internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows ro
             {
                 var output = outputs + q * dim + block * RowBlocks.Elements;
                 for (var d = 0; d < width; d++)
-                    output[d] += sums[q * RowBlocks.Elements + d] + least[q * blocks + block];
+                    output[d] += sums[q * RowBlocks.Elements + d] + least[block * Queries + q];
             }
         }
     }
 
-    // scaled[block, row, q] = weight times scale; least[q, block] = sum of weights times what is added to every element.
+    // scaled[block, row, q] = weight times scale; least[block, q] = sum of weights times what is added to every element.
     private void ScaleWeights(float* weights, int stride, int queryCount, int blocks, float* least)
     {
-        new Span<float>(scaled, Queries * BlockRows * blocks).Clear();
-        new Span<float>(least, Queries * blocks).Clear();
+        for (var block = 0; block < blocks; block++)
+            Vector128<float>.Zero.Store(least + block * Queries);
         for (var r = 0; r < rowCount; r++)
         {
+            var own = weights + r;
+            var weight = Vector128.Create(
+                own[0], queryCount > 1 ? own[stride] : 0, queryCount > 2 ? own[2 * (nint)stride] : 0, queryCount > 3 ? own[3 * (nint)stride] : 0);
             var ranges = (uint*)_rows.Scales[r];
-            if (ranges == null)
-                continue;
             for (var block = 0; block < blocks; block++)
             {
-                var scale = BitConverter.UInt32BitsToSingle(ranges[block] << 16);
-                var rest = BitConverter.UInt32BitsToSingle(ranges[block] & 0xFFFF0000) - scale;
-                var own = scaled + (block * BlockRows + r) * Queries;
-                for (var q = 0; q < queryCount; q++)
-                {
-                    own[q] = weights[q * stride + r] * scale;
-                    least[q * blocks + block] += weights[q * stride + r] * rest;
-                }
+                // A row without ranges is somebody else's.
+                var range = Vector128.Create(ranges == null ? 0 : ranges[block]);
+                var scale = (range << 16).AsSingle();
+                var rest = (range & Vector128.Create(0xFFFF0000)).AsSingle() - scale;
+                (weight * scale).Store(scaled + (block * BlockRows + r) * Queries);
+                (Vector128.Load(least + block * Queries) + weight * rest).Store(least + block * Queries);
             }
         }
     }
@@ -72,17 +72,19 @@ internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows ro
     // sums[q, 0..32) of one block of elements.
     private void AddBlock(float* weights, int block, float* sums)
     {
+        var rows = _rows.Codes;
+        nint count = rowCount;
         for (nint d = 0; d < RowBlocks.Elements; d += 2 * TLanes.Count)
         {
             var zero = TLanes.Broadcast(0);
             var (a, b, c, e) = (zero, zero, zero, zero);
             var (f, g, h, k) = (zero, zero, zero, zero);
             var at = block * RowBlocks.Elements + d;
-            for (var r = 0; r < rowCount; r++)
+            var own = weights;
+            for (nint r = 0; r < count; r++, own += Queries)
             {
-                var row = _rows.Codes[r];
+                var row = rows[r];
                 var (x, y) = (TBits.Load<TLanes, V>(row, at), TBits.Load<TLanes, V>(row, at + TLanes.Count));
-                var own = weights + r * Queries;
                 var w = TLanes.Broadcast(own[0]);
                 (a, f) = (TLanes.MultiplyAdd(w, x, a), TLanes.MultiplyAdd(w, y, f));
                 w = TLanes.Broadcast(own[1]);

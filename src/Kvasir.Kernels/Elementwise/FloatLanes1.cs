@@ -102,11 +102,11 @@ internal readonly unsafe struct FloatLanes1 : IFloatLanes<float>
     public static float Fraction(float words, int first, int bits) => Fraction((uint)Bits(words) >> first, bits);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LoadFractions2(byte* codes, nint index) => Fraction(((uint*)codes)[index / 16] >> (int)(2 * (index % 16)), 2);
+    public static float LoadFractions2(byte* codes, nint index) => Fraction(((uint*)codes)[(nuint)index >> 4] >> 2 * ((int)index & 15), 2);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadFractions4(byte* codes, nint index) =>
-        Fraction(((uint*)codes)[(2 * (index / 16)) + (index & 1)] >> (int)(4 * (index % 16 / 2)), 4);
+        Fraction(((uint*)codes)[(2 * ((nuint)index >> 4)) + ((nuint)index & 1)] >> 4 * (((int)index & 15) >> 1), 4);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Fraction(uint word, int bits) => BitConverter.UInt32BitsToSingle(0x3F800000 | ((word & ((1u << bits) - 1)) << (23 - bits)));

@@ -155,15 +155,15 @@ internal readonly unsafe struct FloatLanes128 : IFloatLanes<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadFractions2(byte* codes, nint index)
     {
-        var word = ((uint*)codes)[index / 16] >> (int)(2 * (index % 16));
+        var word = ((uint*)codes)[(nuint)index >> 4] >> 2 * ((int)index & 15);
         return Fraction((Vector128.Create(word) * Vector128.Create(1u << 21, 1u << 19, 1u << 17, 1u << 15)).AsSingle(), 21, 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadFractions4(byte* codes, nint index)
     {
-        var pair = (uint*)codes + 2 * (index / 16);
-        var first = (int)(2 * (index % 16));
+        var pair = (uint*)codes + 2 * ((nuint)index >> 4);
+        var first = 2 * ((int)index & 15);
         var words = Vector128.Create(pair[0] >> first, pair[1] >> first, pair[0] >> first, pair[1] >> first);
         return Fraction((words * Vector128.Create(1u << 19, 1u << 19, 1u << 15, 1u << 15)).AsSingle(), 19, 4);
     }

@@ -133,14 +133,14 @@ internal readonly unsafe struct FloatLanes256 : IFloatLanes<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadFractions2(byte* codes, nint index)
     {
-        var word = ((uint*)codes)[index / 16] >> (int)(2 * (index % 16));
+        var word = ((uint*)codes)[(nuint)index >> 4] >> 2 * ((int)index & 15);
         return Fraction(Avx2.ShiftLeftLogicalVariable(Vector256.Create(word), Vector256.Create(21u, 19, 17, 15, 13, 11, 9, 7)).AsSingle(), 21, 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadFractions4(byte* codes, nint index)
     {
-        var words = Vector256.Create(((ulong*)codes)[index / 16]).AsUInt32() >>> (int)(2 * (index % 16));
+        var words = Vector256.Create(((ulong*)codes)[(nuint)index >> 4]).AsUInt32() >>> 2 * ((int)index & 15);
         return Fraction(Avx2.ShiftLeftLogicalVariable(words, Vector256.Create(19u, 19, 15, 15, 11, 11, 7, 7)).AsSingle(), 19, 4);
     }
 }

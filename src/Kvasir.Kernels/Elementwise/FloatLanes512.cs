@@ -144,12 +144,12 @@ internal readonly unsafe struct FloatLanes512 : IFloatLanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadFractions2(byte* codes, nint index) => Fraction(
         Avx512F.RotateLeftVariable(
-            Vector512.Create(((uint*)codes)[index / 16]),
+            Vector512.Create(((uint*)codes)[(nuint)index >> 4]),
             Vector512.Create(21u, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1, 31, 29, 27, 25, 23)).AsSingle(), 21, 2);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadFractions4(byte* codes, nint index) => Fraction(
         Avx512F.RotateLeftVariable(
-            Vector512.Create(((ulong*)codes)[index / 16]).AsUInt32(),
+            Vector512.Create(((ulong*)codes)[(nuint)index >> 4]).AsUInt32(),
             Vector512.Create(19u, 19, 15, 15, 11, 11, 7, 7, 3, 3, 31, 31, 27, 27, 23, 23)).AsSingle(), 19, 4);
 }
