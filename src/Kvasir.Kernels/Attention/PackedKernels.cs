@@ -159,7 +159,8 @@ internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
             for (var q = 0; q < queryCount; q += PackedValues<TBits, TLanes, V>.Queries)
             {
                 var tile = new PackedValues<TBits, TLanes, V>(located, count, values.Dim, scaled);
-                tile.Add(weights + (long)q * stride + i, stride, outputs + (long)q * values.Dim, Math.Min(PackedValues<TBits, TLanes, V>.Queries, queryCount - q));
+                var own = Math.Min(PackedValues<TBits, TLanes, V>.Queries, queryCount - q);
+                tile.Add(weights + (long)q * stride + i, stride, outputs + (long)q * values.Dim, own);
             }
         }
     }

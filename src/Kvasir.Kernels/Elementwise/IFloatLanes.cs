@@ -80,7 +80,7 @@ internal unsafe interface IFloatLanes<V>
     /// <summary>Lanes of 32-bit integers as floats.</summary>
     static abstract V FromIntegers(V integers);
 
-    /// <summary>1 + n / 2^<paramref name="bits"/>, n being the bits [<paramref name="first"/>, first + bits) of each lane. Constants, so that this is two instructions.</summary>
+    /// <summary>1 + n / 2^<paramref name="bits"/>, n being the bits [<paramref name="first"/>, first + bits) of each lane. Both are constants.</summary>
     static abstract V Fraction(V words, int first, int bits);
 
     /// <summary>
