@@ -259,15 +259,8 @@ public sealed class KvHead
         for (var i = edit.Drops.Length - 1; i >= 0; i--)
         {
             var (first, count) = edit.Drops[i];
-            if (first + count == RowCount)
-            {
-                _openKeys?.Truncate(first);
-                _openValues?.Truncate(first);
-                continue;
-            }
-
-            _openKeys?.Move(first, count);
-            _openValues?.Move(first, count);
+            _openKeys?.Drop(first, count, RowCount);
+            _openValues?.Drop(first, count, RowCount);
         }
     }
 
@@ -310,7 +303,6 @@ public sealed class KvHead
         values.Decode(row, floats.Slice(Dim, ValueDim));
     }
 
-
     private bool TryOwnTargets(RowEdit edit)
     {
         foreach (var (_, target, _) in edit.Merges)
@@ -338,22 +330,11 @@ public sealed class KvHead
         foreach (var (row, target, share) in edit.Merges)
         {
             Invariant.Holds(edit.Keeps(target) && !edit.Keeps(row));
-            Mix(Keys, row, target, share, floats);
-            Mix(Values, row, target, share, floats);
+            Keys.Mix(row, target, share, floats);
+            Values.Mix(row, target, share, floats);
             var (a, b) = (LogWeight(row), LogWeight(target));
             _positions!.Set(target, _positions[target], MathF.Max(a, b) + MathF.Log(1 + MathF.Exp(-MathF.Abs(a - b))));
         }
-    }
-
-    private static void Mix(PagedRows rows, int row, int target, float share, Span<float> floats)
-    {
-        var own = floats[..rows.Dim];
-        var other = floats.Slice(rows.Dim, rows.Dim);
-        rows.Decode(target, own);
-        rows.Decode(row, other);
-        for (var i = 0; i < own.Length; i++)
-            own[i] += share * (other[i] - own[i]);
-        rows.Encode(target, own);
     }
 
     // In memory for the rows that stay: those of a prompt may be few of many.

@@ -25,4 +25,14 @@ public abstract class OpenPage
     /// Whole pages of rows were taken out: those at <paramref name="first"/> + <paramref name="count"/> have the number <paramref name="first"/>.
     /// </summary>
     public abstract void Move(int first, int count);
+
+    /// <summary>Forgets rows of which the last are as they were written, or whole pages of rows: what lies behind those moves.</summary>
+    /// <param name="rowCount">Rows of the head before.</param>
+    public void Drop(int first, int count, int rowCount)
+    {
+        if (first + count == rowCount)
+            Truncate(first);
+        else
+            Move(first, count);
+    }
 }
