@@ -25,11 +25,13 @@ internal abstract unsafe class PanelFormat
 
     private static readonly WeightsAhead Ahead = Processor.AmdFamily >= Zen5 ? WeightsAhead.HalfPages : WeightsAhead.Lines;
 
+    private static readonly PanelForm Fastest = CpuFeatures.HasVnni ? PanelForm.Panels512 : PanelForm.Strips256;
+
     protected PanelFormat(WeightType type)
     {
         Type = type;
         Activations = Matrix.Activations.TilesOf(Matrix.Activations.KindOf(type));
-        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => Write(CpuFeatures.HasVnni ? PanelForm.Panels512 : PanelForm.Strips256, code, rows, Ahead));
+        Kernels = new KernelTable(ActivationTile.MostRows, (code, rows) => Write(Fastest, code, rows, Ahead));
     }
 
     public WeightType Type { get; }

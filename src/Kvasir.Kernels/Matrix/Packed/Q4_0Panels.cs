@@ -83,8 +83,9 @@ internal sealed unsafe class Q4_0Panels() : PanelFormat(WeightType.Q4_0)
         for (var i = 0; i < Vectors; i++)
         {
             var at = i * 2 * VectorBytes;
-            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: false), __dword_ptr[PanelCode.Activations + i * 4], first: i == 0);
-            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: true), __dword_ptr[PanelCode.Activations + Block / 2 + i * 4], first: false);
+            var (low, high) = (__dword_ptr[PanelCode.Activations + i * 4], __dword_ptr[PanelCode.Activations + Block / 2 + i * 4]);
+            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: false), low, first: i == 0);
+            strips.AddBytes((codes, strip) => strips.LoadNibbles(codes, at, strip, isHigh: true), high, first: false);
         }
 
         foreach (var strip in strips.HeldStrips)

@@ -234,8 +234,8 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
         code.add(NextPanel, PanelCode.Argument(nameof(PanelArguments.Weights)));
     }
 
-    // Called for each pair of lines of codes that a strip's lie in. Several rows ask for the next panel all the time while they multiply this one, in which only
-    // the first strip would find anything to ask for.
+    // Called for each pair of lines of codes that a strip's lie in. Several rows ask for the next panel all the time while they multiply this one, of which
+    // only the first strip would find anything to ask for.
     private void AskAhead()
     {
         if (rows == 1)
