@@ -16,7 +16,7 @@ public static class DiskReadProbe
     /// <param name="readBytes">A multiple of <see cref="DirectFile.Alignment"/>.</param>
     /// <param name="depth">Reads under way: at least 1.</param>
     /// <param name="isSequential">Whether each read follows another, or any may come next.</param>
-    /// <param name="runMs">How long reads are begun.</param>
+    /// <param name="runMs">How long reads are begun; every thread reads once at least.</param>
     /// <exception cref="IOException">A read failed.</exception>
     public static DiskReadSample Measure(DirectFile file, int readBytes, int depth, bool isSequential, double runMs)
     {
@@ -54,7 +54,8 @@ public static class DiskReadProbe
             try
             {
                 var begin = Stopwatch.GetTimestamp();
-                while (failure is null && own.Count < own.Capacity && Stopwatch.GetElapsedTime(begin).TotalMilliseconds < runMs)
+                // Once at least, however long a thread was kept from its processor.
+                while (failure is null && own.Count < own.Capacity && (own.Count == 0 || Stopwatch.GetElapsedTime(begin).TotalMilliseconds < runMs))
                 {
                     var number = Interlocked.Increment(ref next);
                     var place = isSequential ? number % places : (long)(CounterNoise.Word(1, (ulong)number) % (ulong)places);

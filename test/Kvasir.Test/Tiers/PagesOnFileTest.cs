@@ -42,9 +42,13 @@ public sealed class PagesOnFileTest : IDisposable
         using var files = new Engine(_model, OnFile(options, memory.Plan, requests, share, eviction));
         Compare(expected, Generation.RunAll(files, requests));
         Assert.True(_store.Reads > 500 && _store.Writes > 100, $"{_store.Reads} reads and {_store.Writes} writes");
-        // Another turn finds the rows where they lie. Who enters when depends on memory then, and a batch rounds by who is in it.
-        var further = requests.Select(static request => ((int[])[.. request.Item1, 5, 6, 7], request.Item2)).ToArray();
-        Assert.All(Generation.RunAll(files, further), static answer => Assert.Null(answer.Sequence.Failure));
+        // Another turn finds the rows where they lie. Alone, since who enters when depends on memory, and a batch rounds by who is in it.
+        for (var i = 0; i < requests.Length; i++)
+        {
+            (int[], GenerationOptions)[] further = [([.. requests[i].Item1, 5, 6, 7], requests[i].Item2)];
+            Compare(Generation.RunAll(memory, further), Generation.RunAll(files, further), first: i);
+        }
+
         Assert.True(files.Prefixes.HitTokens > 100);
     }
 
