@@ -82,14 +82,13 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         panel.Fill(PanelCode.Free(1), HighPairs);
     }
 
-    public override void WriteBlock(PanelCode panel)
-    {
-        var (code, rows) = (panel.Code, panel.Rows);
-        var x = PanelCode.Free(2);
-        var (scale0, scale1) = (PanelCode.Free(3), PanelCode.Free(4));
-        var (codes0, codes1) = (PanelCode.Free(5), PanelCode.Free(6));
+    public override void WriteBlock(PanelCode panel) => WriteQuarters(panel.Code, panel.Rows, run => AddGroup(panel, run));
 
-        // A loop, because sixteen groups in a row are more instructions than the cache of decoded ones holds.
+    public override void WriteBlock(StripCode strips) => WriteQuarters(strips.Code, strips.ActivationRows, run => AddGroup(strips, run));
+
+    // A loop, because sixteen groups in a row are more instructions than the cache of decoded ones holds.
+    private static void WriteQuarters(Assembler code, int rows, Action<int> addGroup)
+    {
         var inner = PanelCode.Inner;
         code.mov(inner.Count, Quarters);
         code.mov(inner.X, PanelCode.Activations);
@@ -99,21 +98,7 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         var quarters = code.CreateLabel();
         code.Label(ref quarters);
         for (var run = 0; run < Runs; run++)
-        {
-            LoadScale(code, run, 0, scale0, codes0);
-            LoadScale(code, run, 1, scale1, codes0);
-            // Codes are multiplied as 0 to 63; the dot products begin with what the missing -32 makes.
-            panel.StartDots(__dword_ptr[inner.Offsets + run * rows * sizeof(int)]);
-            for (var i = 0; i < 4; i++)
-            {
-                LoadCodes(panel, i * 2 * VectorBytes, run, codes0);
-                LoadCodes(panel, (i * 2 + 1) * VectorBytes, run, codes1);
-                panel.AddDots((codes0, codes1), __dword_ptr[inner.X + run * rows * 32 + i * 4], x);
-            }
-
-            panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
-        }
-
+            addGroup(run);
         code.add(PanelCode.Codes, QuarterBytes);
         code.add(inner.Scales, Runs * Rows);
         code.add(inner.Offsets, Runs * rows * sizeof(int));
@@ -125,29 +110,24 @@ internal sealed unsafe class Q6_KPanels() : PanelFormat(WeightType.Q6_K)
         code.jne(quarters);
     }
 
-    public override void WriteBlock(StripCode strips)
+    private static void AddGroup(PanelCode panel, int run)
     {
-        var (code, rows) = (strips.Code, strips.ActivationRows);
-        var inner = PanelCode.Inner;
-        code.mov(inner.Count, Quarters);
-        code.mov(inner.X, PanelCode.Activations);
-        code.mov(inner.Step, 16);
-        code.lea(inner.Scales, __[PanelCode.Scales + GroupScalesAt]);
-        code.lea(inner.Offsets, __[PanelCode.Activations + ActivationTile.Offsets256At(rows)]);
-        var quarters = code.CreateLabel();
-        code.Label(ref quarters);
-        for (var run = 0; run < Runs; run++)
-            AddGroup(strips, run);
+        var (code, rows, inner) = (panel.Code, panel.Rows, PanelCode.Inner);
+        var x = PanelCode.Free(2);
+        var (scale0, scale1) = (PanelCode.Free(3), PanelCode.Free(4));
+        var (codes0, codes1) = (PanelCode.Free(5), PanelCode.Free(6));
+        LoadScale(code, run, 0, scale0, codes0);
+        LoadScale(code, run, 1, scale1, codes0);
+        // Codes are multiplied as 0 to 63; the dot products begin with what the missing -32 makes.
+        panel.StartDots(__dword_ptr[inner.Offsets + run * rows * sizeof(int)]);
+        for (var i = 0; i < 4; i++)
+        {
+            LoadCodes(panel, i * 2 * VectorBytes, run, codes0);
+            LoadCodes(panel, (i * 2 + 1) * VectorBytes, run, codes1);
+            panel.AddDots((codes0, codes1), __dword_ptr[inner.X + run * rows * 32 + i * 4], x);
+        }
 
-        code.add(PanelCode.Codes, QuarterBytes);
-        code.add(inner.Scales, Runs * Rows);
-        code.add(inner.Offsets, Runs * rows * sizeof(int));
-        // Sixteen columns on, then what is left of a half, in turn.
-        code.add(inner.X, inner.Step);
-        code.neg(inner.Step);
-        code.add(inner.Step, Runs * rows * 32);
-        code.dec(inner.Count);
-        code.jne(quarters);
+        panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, codes0);
     }
 
     // Two products of codes below 64 fit 16 bits: 2 x 2 x 63 x 127.

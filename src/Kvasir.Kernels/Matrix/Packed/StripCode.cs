@@ -63,7 +63,7 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
     /// <summary>Dot products of activation row <paramref name="row"/> with a strip: sixteen of 16 bits or eight of 32.</summary>
     public AssemblerRegisterYMM Dot(int row, int strip) => Ymm(row * _held + strip - _firstStrip);
 
-    /// <summary>A vector that a format may use as it likes, 0 to 3; one row of activations leaves 4 to 7 too.</summary>
+    /// <summary>A vector that a format may use as it likes, 0 to 3.</summary>
     public AssemblerRegisterYMM Free(int index) => Ymm(2 * rows * _held + index);
 
     /// <summary>The whole kernel around a format's block.</summary>
