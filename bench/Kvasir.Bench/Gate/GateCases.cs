@@ -165,7 +165,7 @@ internal sealed class GateCases : IDisposable
     {
         "scalar" => 0,
         "128" => 1.1,
-        "256" => Math.Max(wide / 2, 1.2),
+        "256" => Math.Min(wide, Math.Max(wide / 2, 1.2)),
         _ => wide,
     };
 

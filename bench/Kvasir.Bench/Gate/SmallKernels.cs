@@ -37,7 +37,11 @@ internal static class SmallKernels
             x.CopyTo(z, 0);
             run(z);
         });
-        cases.Add("RoPE, pairs side by side", 0.8, Rope.Variants, run => run(z, x.AsSpan(0, 64), y.AsSpan(0, 64), RopeOrder.Interleaved));
+        // Turned by real angles, so that numbers stay what they are however often.
+        var (head, cos, sin) = (cases.Normal(Count), new float[Count / 2], new float[Count / 2]);
+        for (var pair = 0; pair < cos.Length; pair++)
+            (sin[pair], cos[pair]) = MathF.SinCos(pair);
+        cases.Add("RoPE, pairs side by side", 2.4, Rope.Variants, run => run(head, cos, sin, RopeOrder.Interleaved));
         var places = new int[Count];
         cases.Add("numbers above a limit", 3, NumbersAbove.Variants, run => run(x, 0.999f, 0, places, z));
     }

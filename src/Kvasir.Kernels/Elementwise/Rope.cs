@@ -46,7 +46,7 @@ public static unsafe class Rope
             if (order == RopeOrder.Halves)
                 RotateHalves<TLanes, V>(x, pc, ps, cos.Length);
             else
-                RotatePairs(x, pc, ps, cos.Length, wide: TLanes.Count > 1);
+                RotatePairs(x, pc, ps, cos.Length, TLanes.Count);
         }
     }
 
@@ -68,11 +68,15 @@ public static unsafe class Rope
             (x[i], y[i]) = (x[i] * cos[i] - y[i] * sin[i], x[i] * sin[i] + y[i] * cos[i]);
     }
 
-    // Four pairs at a time whatever the machine: a head is a few hundred bytes, and wider shuffles would need code of their own.
-    private static void RotatePairs(float* x, float* cos, float* sin, int pairs, bool wide)
+    // Four pairs at a time in one vector of 256 bits or two of 128, with the same operations and so the same bits; a head is a few hundred bytes, and
+    // more would need shuffles across more of a vector.
+    private static void RotatePairs(float* x, float* cos, float* sin, int pairs, int lanes)
     {
         var i = 0;
-        for (; wide && i <= pairs - 4; i += 4)
+        for (; lanes >= 8 && i <= pairs - 4; i += 4)
+            Rotated(Vector256.Load(x + 2 * i), Twice(Vector128.Load(cos + i)), Twice(Vector128.Load(sin + i))).Store(x + 2 * i);
+
+        for (; lanes >= 4 && i <= pairs - 4; i += 4)
         {
             var (low, high) = (Vector128.Load(x + 2 * i), Vector128.Load(x + 2 * i + 4));
             var (c, s) = (Vector128.Load(cos + i), Vector128.Load(sin + i));
@@ -84,10 +88,20 @@ public static unsafe class Rope
             (x[2 * i], x[2 * i + 1]) = (x[2 * i] * cos[i] - x[2 * i + 1] * sin[i], x[2 * i] * sin[i] + x[2 * i + 1] * cos[i]);
     }
 
+    /// <summary>(c, c', ...) as (c, c, c', c', ...).</summary>
+    private static Vector256<float> Twice(Vector128<float> angles) =>
+        Vector256.Shuffle(angles.ToVector256Unsafe(), Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3));
+
     /// <summary>(a, b, a', b') turned by angles given twice each.</summary>
     private static Vector128<float> Rotated(Vector128<float> x, Vector128<float> cos, Vector128<float> sin)
     {
         var swapped = Vector128.Shuffle(x, Vector128.Create(1, 0, 3, 2)) * Vector128.Create(-1f, 1f, -1f, 1f);
+        return x * cos + swapped * sin;
+    }
+
+    private static Vector256<float> Rotated(Vector256<float> x, Vector256<float> cos, Vector256<float> sin)
+    {
+        var swapped = Vector256.Shuffle(x, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6)) * Vector256.Create(-1f, 1f, -1f, 1f, -1f, 1f, -1f, 1f);
         return x * cos + swapped * sin;
     }
 }
