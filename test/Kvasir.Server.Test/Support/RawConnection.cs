@@ -29,18 +29,27 @@ internal sealed class RawConnection : IDisposable
     /// <summary>Lets time go on in steps until the text has come; fails if the end comes first.</summary>
     public async Task AdvanceUntilAsync(FakeTimeProvider clock, TimeSpan step, string text)
     {
-        var seen = ReadUntilAsync(text);
-        while (await Task.WhenAny(seen, Task.Delay(20)) != seen)
+        await AdvanceAsync(clock, step, ReadUntilAsync(text));
+        Assert.True(Received.Contains(text, StringComparison.Ordinal), $"'{text}' is not in '{Received}'");
+    }
+
+    /// <summary>Lets time go on in steps until a task has ended.</summary>
+    public static async Task AdvanceAsync(FakeTimeProvider clock, TimeSpan step, Task ended)
+    {
+        while (await Task.WhenAny(ended, Task.Delay(20)) != ended)
             clock.Advance(step);
-        Assert.True(await seen, $"'{text}' is not in '{Received}'");
+        await ended;
     }
 
     /// <summary>Reads until the text has come, or the end.</summary>
     /// <returns>Whether it has come.</returns>
-    public async Task<bool> ReadUntilAsync(string text)
+    public Task<bool> ReadUntilAsync(string text) => ReadUntilAsync(received => received.Contains(text, StringComparison.Ordinal));
+
+    /// <summary>Reads until what was received is as it should be, or the end.</summary>
+    public async Task<bool> ReadUntilAsync(Predicate<string> hasCome)
     {
-        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!Received.Contains(text, StringComparison.Ordinal))
+        using var late = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (!hasCome(Received))
         {
             if (!await ReadOnceAsync(late.Token))
                 return false;
@@ -72,6 +81,10 @@ internal sealed class RawConnection : IDisposable
         {
             // Reset: the other side has closed it without an end.
             return false;
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException($"nothing more came behind '{Received}'");
         }
     }
 }

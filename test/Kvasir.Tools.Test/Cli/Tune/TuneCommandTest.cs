@@ -100,7 +100,7 @@ public sealed class TuneCommandTest : IDisposable
         CliRun.Of("tune", "no-such-model", "--prompts", _prompts, "--out", "/none/x.policy").AssertOneLine("/none/x.policy cannot be written: ");
         CliRun.Of("tune", "no-such-model", "--task", "x").AssertOneLine("task 'x' is unknown; known: ");
         CliRun.Of("tune", "stories260K", "--prompts", _prompts, "--tokens", "500").AssertOneLine("beyond the 512 that stories260K was made for");
-        CliRun.Of("tune", "stories260K", "--task", "passkey", "--context", "200", "--samples", "2").AssertOneLine("dense attention scores 0 on all of these 2 samples");
+        CliRun.Of("tune", "stories260K", "--task", "passkey", "--context", "200", "--samples", "2", "-q").AssertOneLine("dense attention scores 0 on all of these 2 samples");
         Assert.Contains("--attention @mine.policy", CliRun.Of("tune", "--help").Output, StringComparison.Ordinal);
     }
 
