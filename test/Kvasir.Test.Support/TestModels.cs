@@ -1,6 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 
 namespace Kvasir.Test.Support;
 
@@ -31,7 +32,7 @@ internal static class TestModels
         var file = Gguf.Open(path);
         try
         {
-            config = ModelConfig.FromGguf(file);
+            config = ModelFamilies.Read(file);
             return Weights.Load(file, config, AsStored);
         }
         catch
@@ -44,7 +45,7 @@ internal static class TestModels
     /// <summary>The caller disposes the weights, which own the files.</summary>
     public static Weights LoadFolder(string folder, out ModelConfig config)
     {
-        config = ModelConfig.FromFolder(folder);
+        config = ModelFamilies.Read(folder);
         var files = Safetensors.Open(folder);
         try
         {

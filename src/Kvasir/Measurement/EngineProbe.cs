@@ -215,7 +215,7 @@ public sealed class EngineProbe : IDisposable
     private float KeyScale(float[] spectrum)
     {
         var config = _engine.Model.Config;
-        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation, config.HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
+        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation, config.Layers[0].HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
     }
 
     private void Reserve(SequenceCache cache, int rows)

@@ -4,6 +4,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 using Kvasir.Synthetic;
 using Kvasir.Text;
 
@@ -144,7 +145,7 @@ public sealed class Model : IDisposable
         try
         {
             // The configuration first: of a model that is not supported, the architecture is the news.
-            var config = ModelConfig.FromGguf(file);
+            var config = ModelFamilies.Read(file);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var (keys, notes) = (file.Metadata, file.Metadata.Notes);
             var template = notes.Advice(
@@ -168,7 +169,7 @@ public sealed class Model : IDisposable
         var (files, notes) = (Safetensors.Open(path), new Notes());
         try
         {
-            var config = ModelConfig.FromFolder(path, notes);
+            var config = ModelFamilies.Read(path, notes);
             var template = notes.Advice(() => Known(ChatTemplateFile.Find(path, "default", notes)), null);
             return new Model(path, config, Weights.Load(files, config, options), template, notes)
             {

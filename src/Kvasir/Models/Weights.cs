@@ -2,6 +2,7 @@ using Kvasir.Files;
 using Kvasir.Ground;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 using Kvasir.Synthetic;
 
 namespace Kvasir.Models;
@@ -73,14 +74,16 @@ public sealed class Weights : IDisposable
 
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
-    public static Weights Load(Gguf file, ModelConfig config, ModelOptions? options = null) => Load(file, TensorNames.Gguf, config, options);
+    public static Weights Load(Gguf file, ModelConfig config, ModelOptions? options = null) =>
+        Load(file, ModelFamilies.GgufNames(config.Architecture), config, options);
 
     /// <inheritdoc cref="Load(Gguf, ModelConfig, ModelOptions)"/>
-    public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) => Load(files, TensorNames.HuggingFace, config, options);
+    public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) =>
+        Load(files, ModelFamilies.FolderNames(config.Architecture), config, options);
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) =>
-        Load(tensors, TensorNames.Gguf, config, options);
+        Load(tensors, ModelFamilies.GgufNames(config.Architecture), config, options);
 
     /// <summary>As <see cref="ModelFingerprint"/> says; computed when it is first asked for, by somebody who has entered.</summary>
     internal string Fingerprint => _fingerprint.Value;

@@ -25,6 +25,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
 
     public LayerWeights Layer(int index)
     {
+        var shape = config.Layers[index];
         var queryWidth = config.HeadCount * config.HeadDim;
         var keyWidth = config.KvHeadCount * config.HeadDim;
         return new LayerWeights
@@ -34,12 +35,12 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             Key = Matrix(Name(names.Key), keyWidth, config.Width),
             Value = Matrix(Name(names.Value), keyWidth, config.Width),
             Output = Matrix(Name(names.AttentionOutput), config.Width, queryWidth),
-            QueryBias = config.HasQkvBias ? Vector(Name(names.QueryBias), queryWidth) : null,
-            KeyBias = config.HasQkvBias ? Vector(Name(names.KeyBias), keyWidth) : null,
-            ValueBias = config.HasQkvBias ? Vector(Name(names.ValueBias), keyWidth) : null,
-            OutputBias = config.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
-            QueryNorm = config.HasQkNorm ? Vector(Name(names.QueryNorm), config.HeadDim) : null,
-            KeyNorm = config.HasQkNorm ? Vector(Name(names.KeyNorm), config.HeadDim) : null,
+            QueryBias = shape.HasQkvBias ? Vector(Name(names.QueryBias), queryWidth) : null,
+            KeyBias = shape.HasQkvBias ? Vector(Name(names.KeyBias), keyWidth) : null,
+            ValueBias = shape.HasQkvBias ? Vector(Name(names.ValueBias), keyWidth) : null,
+            OutputBias = shape.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
+            QueryNorm = shape.HasQkNorm ? Vector(Name(names.QueryNorm), config.HeadDim) : null,
+            KeyNorm = shape.HasQkNorm ? Vector(Name(names.KeyNorm), config.HeadDim) : null,
             FeedForwardNorm = Vector(Name(names.FeedForwardNorm), config.Width),
             Gate = Matrix(Name(names.Gate), config.FeedForwardWidth, config.Width),
             Up = Matrix(Name(names.Up), config.FeedForwardWidth, config.Width),

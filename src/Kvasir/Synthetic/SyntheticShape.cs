@@ -39,7 +39,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         if (!int.TryParse(text[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var layers) || layers < 1 || layers > shape.LayersOfShape)
             throw new KvasirException(
                 KvasirError.BadOption, $"synthetic model '{text}': the layers after the colon are a whole number from 1 to {shape.LayersOfShape}");
-        return shape with { Config = shape.Config with { LayerCount = layers } };
+        return shape with { Config = shape.Config with { Layers = shape.Config.Layers.First(layers) } };
     }
 
     private static SyntheticShape Llama(
@@ -61,7 +61,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
                 ContextTokens = 40960,
                 NormEpsilon = 1e-6f,
                 TiedEmbedding = true,
-                HasQkNorm = true,
+                Layers = shape.Config.Layers.With(static layer => layer with { HasQkNorm = true }),
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = heads.Dim, Base = 1_000_000 },
             },
         };
@@ -78,7 +78,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         {
             Architecture = "llama",
             Name = name,
-            LayerCount = size.Layers,
+            Layers = LayerShapes.Alike(size.Layers, new LayerShape()),
             Width = size.Width,
             FeedForwardWidth = size.FeedForward,
             HeadCount = heads.Query,

@@ -3,6 +3,7 @@ using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 
 namespace Kvasir.Test.Models;
 
@@ -22,8 +23,8 @@ public sealed class StoriesTest
     public void BothContainersGiveOneConfigurationExceptForTheRotaryOrder()
     {
         using var gguf = Gguf.Open(TestModels.StoriesGguf);
-        var fromGguf = ModelConfig.FromGguf(gguf);
-        var fromFolder = ModelConfig.FromFolder(TestModels.StoriesFolder);
+        var fromGguf = ModelFamilies.Read(gguf);
+        var fromFolder = ModelFamilies.Read(TestModels.StoriesFolder);
         Assert.Equal(RopeOrder.Interleaved, fromGguf.Rope.Order);
         Assert.Equal(RopeOrder.Halves, fromFolder.Rope.Order);
         Assert.Equal(fromGguf with { Name = "", Rope = fromGguf.Rope with { Order = RopeOrder.Halves } }, fromFolder with { Name = "" });

@@ -3,6 +3,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 
 namespace Kvasir.Test.Support;
 
@@ -36,7 +37,7 @@ internal sealed class DamageProbe : IDisposable
             using var file = Kvasir.Files.Gguf.Open(path);
             foreach (var key in file.Metadata.Keys)
                 TouchKey(file.Metadata, key, damage);
-            var config = ModelConfig.FromGguf(file);
+            var config = ModelFamilies.Read(file);
             using var weights = Weights.Load(file, config, TestModels.AsStored);
             Touch(weights);
         });

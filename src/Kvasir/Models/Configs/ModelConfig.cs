@@ -3,17 +3,20 @@ using Kvasir.Files;
 namespace Kvasir.Models.Configs;
 
 /// <summary>
-/// What tells one model of the Llama family from another: sizes, positions, and which optional parts its layers have.
+/// What tells one model from another: sizes that all layers share, positions, and how each layer computes.
 /// </summary>
 public sealed record ModelConfig
 {
-    /// <summary>The kind, as its file names it: llama, mistral, qwen2 or qwen3.</summary>
+    /// <summary>The kind, as its file names it: a name of those that <c>kvasir inspect</c> and docs/models.md list.</summary>
     public required string Architecture { get; init; }
 
     /// <summary>For people; from the file, or the file's own name.</summary>
     public required string Name { get; init; }
 
-    public required int LayerCount { get; init; }
+    /// <summary>From the embedding to the output.</summary>
+    public required LayerShapes Layers { get; init; }
+
+    public int LayerCount => Layers.Count;
 
     /// <summary>Elements of the residual stream.</summary>
     public required int Width { get; init; }
@@ -45,25 +48,8 @@ public sealed record ModelConfig
     /// <summary>Whether the output matrix is the embedding.</summary>
     public bool TiedEmbedding { get; init; }
 
-    /// <summary>Whether queries, keys and values have a bias.</summary>
-    public bool HasQkvBias { get; init; }
-
-    /// <summary>Whether the attention's output has a bias.</summary>
-    public bool HasOutputBias { get; init; }
-
-    /// <summary>Whether each head of queries and keys passes an RMSNorm before it is rotated.</summary>
-    public bool HasQkNorm { get; init; }
-
     /// <summary>The sizes that attention works with.</summary>
     public AttentionShape Attention => new(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
-
-    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
-    public static ModelConfig FromGguf(Gguf file) => GgufModelConfig.Read(file);
-
-    /// <param name="folder">A Hugging Face style folder with a config.json.</param>
-    /// <param name="notes">Takes a line for each piece of advice that cannot be followed; null for nobody.</param>
-    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
-    public static ModelConfig FromFolder(string folder, Notes? notes = null) => JsonModelConfig.Read(Path.Combine(folder, "config.json"), notes ?? new Notes());
 
     /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
     internal ModelConfig RequireSound(string file)

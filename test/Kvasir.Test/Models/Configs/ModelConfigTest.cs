@@ -2,6 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 
 namespace Kvasir.Test.Models.Configs;
 
@@ -15,7 +16,7 @@ public sealed class ModelConfigTest
     public void GgufArchitecturesDifferInOrderBiasAndNorm(string architecture, RopeOrder order, bool hasBias, bool hasNorm)
     {
         var config = FromGguf(TinyModel.Gguf(architecture));
-        Assert.Equal((architecture, order, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.HasQkvBias, config.HasQkNorm));
+        Assert.Equal((architecture, order, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].HasQkNorm));
         Assert.Equal((1, 32, 64, 4, 2, 8, 16, 256), (
             config.LayerCount, config.Width, config.FeedForwardWidth, config.HeadCount, config.KvHeadCount, config.HeadDim, config.VocabularySize, config.ContextTokens));
         Assert.Equal((1e-5f, "tiny", false, null), (config.NormEpsilon, config.Name, config.TiedEmbedding, config.SlidingWindowTokens));
@@ -29,8 +30,8 @@ public sealed class ModelConfigTest
     public void JsonArchitecturesDifferInBiasAndNorm(string modelType, bool hasBias, bool hasNorm)
     {
         var config = FromJson(TinyModel.Config(modelType));
-        Assert.Equal((modelType, RopeOrder.Halves, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.HasQkvBias, config.HasQkNorm));
-        Assert.Equal(FromGguf(TinyModel.Gguf()) with { Architecture = "", Name = "", Rope = null! }, config with { Architecture = "", Name = "", Rope = null!, HasQkvBias = false, HasQkNorm = false });
+        Assert.Equal((modelType, RopeOrder.Halves, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].HasQkNorm));
+        Assert.Equal(FromGguf(TinyModel.Gguf()) with { Architecture = "", Name = "", Rope = null! }, config with { Architecture = "", Name = "", Rope = null!, Layers = LayerShapes.Alike(1, new LayerShape()) });
     }
 
     [Fact]
@@ -55,9 +56,9 @@ public sealed class ModelConfigTest
     public void LlamaBiasesFollowTheFile()
     {
         var config = FromJson(TinyModel.Config("llama", ("attention_bias", "true")));
-        Assert.True(config.HasQkvBias && config.HasOutputBias);
+        Assert.True(config.Layers[0].HasQkvBias && config.Layers[0].HasOutputBias);
         var writer = TinyModel.Gguf().Tensor("blk.0.attn_q.bias", WeightType.F32, [32], new byte[128]);
-        Assert.True(FromGguf(writer) is { HasQkvBias: true, HasOutputBias: false });
+        Assert.True(FromGguf(writer).Layers[0] is { HasQkvBias: true, HasOutputBias: false });
     }
 
     [Theory]
@@ -152,14 +153,14 @@ public sealed class ModelConfigTest
     {
         using var folder = new TempFolder();
         using var file = Gguf.Open(folder.Write("tiny.gguf", writer.Build()));
-        return ModelConfig.FromGguf(file);
+        return ModelFamilies.Read(file);
     }
 
     private static ModelConfig FromJson(string json)
     {
         using var folder = new TempFolder();
         folder.Write("config.json", json);
-        return ModelConfig.FromFolder(folder.Path);
+        return ModelFamilies.Read(folder.Path);
     }
 
     private static void AssertGgufRefused(GgufWriter writer, KvasirError error, params string[] parts) =>

@@ -2,6 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 
 namespace Kvasir.Test.Models.Configs;
 
@@ -130,13 +131,13 @@ public sealed class RopeConfigTest
     {
         using var folder = new TempFolder();
         folder.Write("config.json", TinyModel.Config("llama", fields));
-        return ModelConfig.FromFolder(folder.Path);
+        return ModelFamilies.Read(folder.Path);
     }
 
     private static ModelConfig FromGguf(GgufWriter writer)
     {
         using var folder = new TempFolder();
         using var file = Gguf.Open(folder.Write("tiny.gguf", writer.Build()));
-        return ModelConfig.FromGguf(file);
+        return ModelFamilies.Read(file);
     }
 }

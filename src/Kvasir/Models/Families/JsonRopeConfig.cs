@@ -1,7 +1,8 @@
 using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Configs;
+namespace Kvasir.Models.Families;
 
 /// <summary>Reads a <see cref="RopeConfig"/> from a config.json: rope_theta and rope_scaling, or rope_parameters, which newer files have for both.</summary>
 internal static class JsonRopeConfig
@@ -9,7 +10,7 @@ internal static class JsonRopeConfig
     private const double DefaultBase = 10000;
     private const string Supported = "supported are default, linear, llama3, yarn";
 
-    public static RopeConfig Read(JsonFields fields, int headDim, int contextTokens)
+    public static RopeConfig Read(JsonFields fields, RopeOrder order, int headDim, int contextTokens)
     {
         var parameters = fields.Object("rope_parameters");
         if (parameters?.ObjectKeys().FirstOrDefault() is { } nested)
@@ -17,8 +18,7 @@ internal static class JsonRopeConfig
         var scaling = parameters ?? fields.Object("rope_scaling");
         var plain = new RopeConfig
         {
-            // Rows of these files are in the order that halves rotate in, whatever the architecture.
-            Order = RopeOrder.Halves,
+            Order = order,
             Dim = headDim,
             Base = parameters?.RopeBase("rope_theta") ?? fields.RopeBase("rope_theta") ?? DefaultBase,
         };

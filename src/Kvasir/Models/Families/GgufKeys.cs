@@ -1,0 +1,40 @@
+using Kvasir.Files;
+
+namespace Kvasir.Models.Families;
+
+/// <summary>The keys of a GGUF file that begin with its architecture, by what follows, and which tensors its first layer has.</summary>
+internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
+{
+    public Gguf File => file;
+
+    public string Architecture => architecture;
+
+    public Notes Notes => file.Metadata.Notes;
+
+    public bool Contains(string key) => file.Metadata.Contains(Whole(key));
+
+    public bool IsArray(string key) => file.Metadata.IsArray(Whole(key));
+
+    public string? String(string key) => file.Metadata.String(Whole(key));
+
+    public long? Integer(string key) => file.Metadata.Integer(Whole(key));
+
+    public int[]? Integers(string key) => file.Metadata.Integers(Whole(key));
+
+    public long? Count(string key) => file.Metadata.Count(Whole(key));
+
+    public double? Number(string key) => file.Metadata.Number(Whole(key));
+
+    public bool? Boolean(string key) => file.Metadata.Boolean(Whole(key));
+
+    /// <summary>Whether the first layer has a part, as <see cref="TensorNames.Gguf"/> spells it.</summary>
+    public bool HasPart(string part) => file.TryFind(TensorNames.Gguf.Layer(0, part), out _);
+
+    public KvasirException Missing(string key) => file.Metadata.Missing(Whole(key));
+
+    public KvasirException Bad(string key, string problem) => file.Metadata.Bad(Whole(key), problem);
+
+    public KvasirException Unsupported(string key, string problem) => ((IConfigFields)file.Metadata).Unsupported(Whole(key), problem);
+
+    private string Whole(string key) => $"{architecture}.{key}";
+}

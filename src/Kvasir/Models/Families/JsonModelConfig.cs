@@ -1,0 +1,74 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Models.Families;
+
+/// <summary>Reads a <see cref="ModelConfig"/> from a Hugging Face config.json.</summary>
+internal static class JsonModelConfig
+{
+    private const float DefaultEpsilon = 1e-6f;
+
+    public static ModelConfig Read(JsonFields fields, ModelFamily family, string path)
+    {
+        RequireClass(fields, family);
+        RefuseOthers(fields);
+        var config = family.FromFolder(fields, ReadSizes(fields, family, path));
+        var rope = JsonRopeConfig.Read(fields, family.FolderOrder, config.HeadDim, config.ContextTokens);
+        return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
+    }
+
+    private static void RequireClass(JsonFields fields, ModelFamily family)
+    {
+        var (type, known) = family.Folder!.Value;
+        foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
+        {
+            if (!name.Equals(known, StringComparison.OrdinalIgnoreCase))
+                throw fields.Unsupported("architectures", $"holds {MessageText.Name(name)}; supported with {type} is {known}");
+        }
+    }
+
+    // Settings that other members of the family use: read past, they would change every result.
+    private static void RefuseOthers(JsonFields fields)
+    {
+        var activation = fields.String("hidden_act");
+        if (activation is not (null or "" or "silu" or "swish"))
+            throw fields.Unsupported("hidden_act", $"is {MessageText.Name(activation)}; only silu is supported");
+        fields.RequireFalse("mlp_bias");
+        fields.RequireFalse("rope_interleaved");
+        fields.RequireNeutral("partial_rotary_factor", 1);
+        foreach (var key in (ReadOnlySpan<string>)["num_experts", "num_local_experts", "n_routed_experts"])
+            fields.RequireNeutral(key, 0, -1);
+        if (fields.ArrayHolds("no_rope_layers", 0))
+            throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
+        if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
+            throw fields.Unsupported(
+                "quantization_config",
+                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+    }
+
+    private static ModelConfig ReadSizes(JsonFields fields, ModelFamily family, string path)
+    {
+        var width = fields.RequiredCount("hidden_size", ConfigFields.WidthLimit);
+        var heads = fields.RequiredCount("num_attention_heads", ConfigFields.HeadLimit);
+        var headDim = fields.Count("head_dim", ConfigFields.HeadDimLimit) ?? family.UsualHeadDim ?? width / heads;
+        if (headDim is < 1 or > ConfigFields.HeadDimLimit)
+            throw fields.Bad("num_attention_heads", $"is {heads} at a width of {width}: heads of {headDim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
+        return new ModelConfig
+        {
+            Architecture = family.Folder!.Value.Type,
+            Name = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(path))) ?? family.Folder.Value.Type,
+            Layers = LayerShapes.Alike(fields.RequiredCount("num_hidden_layers", ConfigFields.LayerLimit), new LayerShape()),
+            Width = width,
+            FeedForwardWidth = fields.RequiredCount("intermediate_size", ConfigFields.WidthLimit),
+            HeadCount = heads,
+            KvHeadCount = fields.Count("num_key_value_heads", ConfigFields.HeadLimit) ?? heads,
+            HeadDim = headDim,
+            VocabularySize = fields.RequiredCount("vocab_size", ConfigFields.VocabularyLimit),
+            ContextTokens = fields.RequiredCount("max_position_embeddings", ConfigFields.ContextLimit),
+            NormEpsilon = fields.Epsilon("rms_norm_eps") ?? DefaultEpsilon,
+            Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
+            TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? false,
+        };
+    }
+}

@@ -1,0 +1,47 @@
+using Kvasir.Files;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Models.Families;
+
+/// <summary>Every family of models that is supported, and the way from a file to its <see cref="ModelConfig"/>.</summary>
+public static class ModelFamilies
+{
+    /// <summary>Readers, their messages and tests walk this list.</summary>
+    internal static readonly ModelFamily[] All = [Llama.Family, Llama.Mistral, Qwen.Second, Qwen.Third];
+
+    private const string ArchitectureKey = "general.architecture";
+    private const string TypeKey = "model_type";
+
+    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
+    public static ModelConfig Read(Gguf file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        var fields = file.Metadata;
+        var architecture = fields.String(ArchitectureKey) ?? throw fields.Missing(ArchitectureKey);
+        var family = Array.Find(All, family => family.Gguf == architecture) ?? throw new KvasirException(
+            KvasirError.Unsupported,
+            $"{file.Path}: the architecture {MessageText.Name(architecture)} is not supported; supported in GGUF are "
+                + $"{string.Join(", ", All.Select(static family => family.Gguf).OfType<string>())}");
+        return GgufModelConfig.Read(new GgufKeys(file, architecture), family).RequireSound(file.Path);
+    }
+
+    /// <param name="folder">A Hugging Face style folder with a config.json.</param>
+    /// <param name="notes">Takes a line for each piece of advice that cannot be followed; null for nobody.</param>
+    /// <exception cref="KvasirException">A key is missing or out of range, or the model is of a kind that is not supported.</exception>
+    public static ModelConfig Read(string folder, Notes? notes = null)
+    {
+        var path = Path.Combine(folder, "config.json");
+        var fields = JsonFields.Read(path, notes ?? new Notes());
+        var type = fields.String(TypeKey) ?? throw fields.Missing(TypeKey);
+        var family = Array.Find(All, family => family.Folder?.Type == type) ?? throw fields.Unsupported(
+            TypeKey,
+            $"is {MessageText.Name(type)}; supported are {string.Join(", ", All.Select(static family => family.Folder?.Type).OfType<string>())}");
+        return JsonModelConfig.Read(fields, family, path).RequireSound(path);
+    }
+
+    /// <summary>How GGUF files of an architecture spell their tensors.</summary>
+    internal static TensorNames GgufNames(string architecture) => Array.Find(All, family => family.Gguf == architecture)?.GgufNames ?? TensorNames.Gguf;
+
+    /// <summary>How folders of a model_type spell their tensors.</summary>
+    internal static TensorNames FolderNames(string type) => Array.Find(All, family => family.Folder?.Type == type)?.FolderNames ?? TensorNames.HuggingFace;
+}
