@@ -67,7 +67,7 @@ public sealed class Engine : IDisposable
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
         var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
         _cache.Prefixes.Bound((long)(kvBytes * _options.KeptShare));
-        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned);
+        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes), bytes, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
@@ -376,6 +376,14 @@ public sealed class Engine : IDisposable
         var deadline = Math.Min(
             options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
+        if (sequence.Shared?.TryTurn(Model.Config.Rope.IsLong(limit)) == false)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"the prompt is shared with sequences on the other side of {Model.Config.Rope.OriginalContextTokens} tokens, beyond which this model turns all rows "
+                    + $"of a sequence by other factors; this one may come to {limit}: {nameof(GenerationOptions.MaxTokens)} decides");
+        }
+
         sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed, options.SpeculativeTokens));
         _prefixes.Accept(sequence);
     }

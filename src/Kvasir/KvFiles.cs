@@ -124,7 +124,7 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
 
     private PrefixPath Enter(ReadOnlySpan<int> tokens, int mostRows, GenerationOptions options)
     {
-        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options));
+        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options, tokens.Length));
         path.NameAll(tokens);
         path.Enter(tokens, mostRows, tokens.Length);
         return path;
@@ -138,8 +138,8 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
             // A word for each part, so that those which differ can be told from the others.
             Rotation = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{(rope with { FrequencyFactors = null }).ToString().Replace(" = ", "=", StringComparison.Ordinal)} "
-                    + $"{string.Join(',', rope.FrequencyFactors ?? [])}"),
+                $"{(rope with { FrequencyFactors = null, LongFrequencyFactors = null }).ToString().Replace(" = ", "=", StringComparison.Ordinal)} "
+                    + $"{string.Join(',', [.. rope.FrequencyFactors ?? [], .. rope.LongFrequencyFactors ?? []])}"),
             Format = cache.Pool.Layout.Format.Name,
             Lineage = Reuse.LineageOf(options.Attention ?? policy),
             Tokenizer = model.Tokenizer.Fingerprint,

@@ -6,7 +6,7 @@
 import argparse, gzip, hashlib, json, os, sys, tempfile
 import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "llamacpp"))
-import cases, model_files, reference
+import cases, families, model_files, reference
 from llamacpp import LlamaCpp, installed
 from random_tensors import TYPES, decode, tensor_bytes, tokens
 
@@ -31,7 +31,14 @@ class Exact:
 
     def __init__(self, case):
         self.model = case["model"]
-        self.arrays = {tuple(t["role"]): decode(t["type"], tensor_bytes(t)).reshape(t["shape"][::-1]) for t in case["tensors"]}
+        self.arrays = {}
+        for t in case["tensors"]:
+            whole = decode(t["type"], tensor_bytes(t)).reshape(t["shape"][::-1])
+            layer, role = t["role"]
+            first = 0
+            for part, rows in zip(t.get("parts", [role]), t.get("rows", [len(whole)])):
+                self.arrays[layer, part] = whole[first:first + rows]
+                first += rows
 
     def logits(self, ids, flaws=()):
         return reference.logits(self.model, lambda layer, role: self.arrays[layer, role], ids, flaws)
@@ -100,9 +107,12 @@ def main():
     listed, folder = [], a.keep or tempfile.mkdtemp()
     os.makedirs(folder, exist_ok=True)
     print("%-32s %5s %9s %8s %8s %7s  %s" % ("case", "std", "golden", "max err", "rms err", "argmax", "least error of a deliberate mistake"))
-    for case in cases.all_cases():
+    known = {}
+    for case in cases.all_cases() + families.all_cases():
         exact = Exact(case)
-        case["tokens"] = decided_tokens(exact, case["stream"])
+        # Two containers of one model have the same tokens.
+        case["tokens"] = known[case["twin"]] if "twin" in case else decided_tokens(exact, case["stream"])
+        known[case["name"]] = case["tokens"]
         path = write(case, keys, files, folder)
         case["sha256"] = digests(path)
         want = exact.logits(case["tokens"])
@@ -121,8 +131,8 @@ def main():
         print("%-32s %5.2f %9s %s  %.3f %s" % (case["name"], want.std(), case["reference"], measured, caught[least], least), flush=True)
         with open(os.path.join(a.out, case["name"] + ".gz"), "wb") as f:
             f.write(gz(golden.astype("<f4").tobytes()))
-        listed.append({k: case[k] for k in ("name", "format", "reference", "tolerance", "tokens", "sha256", "metadata", "config", "shards") if k in case}
-                      | {"tensors": [{k: v for k, v in t.items() if k != "role"} for t in case["tensors"]]})
+        listed.append({k: case[k] for k in ("name", "format", "reference", "tolerance", "tokens", "sha256", "metadata", "config", "shards", "twin") if k in case}
+                      | {"tensors": [{k: v for k, v in t.items() if k not in ("role", "parts", "rows")} for t in case["tensors"]]})
     manifest = {"vocabulary": cases.VOCABULARY, "tokenizerKeys": keys, "tokenizerFiles": files, "cases": listed}
     with open(os.path.join(a.out, "cases.json.gz"), "wb") as f:
         f.write(gz(json.dumps(manifest, separators=(",", ":")).encode()))

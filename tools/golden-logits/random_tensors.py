@@ -21,19 +21,19 @@ def mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-def words(stream, count):
+def words(stream, count, first=0):
     with np.errstate(over="ignore"):
         start = mix(np.array([stream], np.uint64))
-        return mix(start + (np.arange(count, dtype=np.uint64) + np.uint64(1)) * GOLDEN)
+        return mix(start + (np.arange(first, first + count, dtype=np.uint64) + np.uint64(1)) * GOLDEN)
 
 
 def tokens(stream, count, vocabulary):
     return [int(w >> np.uint64(33)) % vocabulary for w in words(stream, count)]
 
 
-def floats(stream, count, centre, scale):
-    """Uniform in [centre - scale, centre + scale), in float32 arithmetic: one product, one sum."""
-    n = (words(stream, count) >> np.uint64(40)).astype(np.int64) - (1 << 23)
+def floats(stream, count, centre, scale, first=0):
+    """Uniform in [centre - scale, centre + scale), in float32 arithmetic: one product, one sum. The numbers of the stream from the first on."""
+    n = (words(stream, count, first) >> np.uint64(40)).astype(np.int64) - (1 << 23)
     return np.float32(centre) + n.astype(np.float32) * np.float32(scale / (1 << 23))
 
 
@@ -70,14 +70,25 @@ def blocks(kind, stream, count, scale):
     return b
 
 
+def turned(rows, head_rows, rotary):
+    """Rows of heads whose rotary pairs lie side by side, as a container has them whose pairs lie in halves."""
+    order = np.arange(head_rows)
+    order[:rotary // 2], order[rotary // 2:rotary] = np.arange(0, rotary, 2), np.arange(1, rotary, 2)
+    return rows.reshape(-1, head_rows, rows.shape[1])[:, order].reshape(rows.shape)
+
+
 def tensor_bytes(t):
-    """The bytes of one tensor of the manifest: {name, shape (fastest first), type, stream, centre, scale} or {..., values}."""
+    """The bytes of one tensor of the manifest: {name, shape (fastest first), type, stream, centre, scale} or {..., values}.
+
+    Optional: first, the place in the stream of the first number; headRows and turned, how rows are put into another rotary order."""
     count = int(np.prod(t["shape"]))
     kind = t["type"]
     if "values" in t:
         return np.array(t["values"], np.float32).tobytes()
     if kind in ("F32", "F16", "BF16"):
-        x = floats(t["stream"], count, t["centre"], t["scale"])
+        x = floats(t["stream"], count, t["centre"], t["scale"], t.get("first", 0))
+        if "turned" in t:
+            x = turned(x.reshape(-1, count // t["shape"][-1]), t["headRows"], t["turned"]).ravel()
         return (x if kind == "F32" else x.astype(np.float16) if kind == "F16" else to_bf16(x)).tobytes()
     return blocks(kind, t["stream"], count // TYPES[kind][1], t["scale"]).tobytes()
 

@@ -1,4 +1,4 @@
-"""The forward pass in float64, from the definitions: what a Llama-family model computes when nothing is rounded.
+"""The forward pass in float64, from the definitions: what a model computes when nothing is rounded.
 
 Matrices are [outputs, inputs]. `flaws` are deliberate mistakes, to show that the cases would notice them.
 """
@@ -8,11 +8,12 @@ import numpy as np
 
 def inverse_frequencies(h):
     """Angle per position of each rotated pair, and the factor on cosine and sine (YaRN's attention factor)."""
-    dim, rope = h["head_dim"], h["rope"]
+    dim, rope = h.get("rotary", h["head_dim"]), h["rope"]
     pair = np.arange(0, dim, 2, dtype=np.float64)
     plain = h["rope_base"] ** (-pair / dim)
     kind = rope["kind"]
     if kind == "default": return plain, 1.0
+    if kind == "longrope": return plain / np.array(rope["long" if h["long"] else "short"], np.float32), rope["attention_factor"]
     factor = rope["factor"]
     if kind == "linear": return plain / factor, 1.0
     original = rope["original"]
@@ -34,9 +35,9 @@ def inverse_frequencies(h):
 def rotate(x, cos, sin, interleaved):
     """x: [positions, heads, dim]"""
     c, s = cos[:, None, :], sin[:, None, :]
-    y = np.empty_like(x)
-    half = x.shape[2] // 2
-    first, second = (slice(0, None, 2), slice(1, None, 2)) if interleaved else (slice(0, half), slice(half, None))
+    y = x.copy()
+    n = 2 * cos.shape[1]                       # elements behind these do not rotate
+    first, second = (slice(0, n, 2), slice(1, n, 2)) if interleaved else (slice(0, n // 2), slice(n // 2, n))
     y[:, :, first] = x[:, :, first] * c - x[:, :, second] * s
     y[:, :, second] = x[:, :, first] * s + x[:, :, second] * c
     return y
@@ -46,19 +47,44 @@ def rms_norm(x, weight, epsilon):
     return x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon) * weight
 
 
-def attention(h, w, layer, x, cos, sin, flaws):
+def norm(h, x, weight, flaws=()):
+    if h.get("norm") == "layer" and "rms norm" not in flaws:
+        x = x - x.mean(-1, keepdims=True)
+    return rms_norm(x, weight, h["epsilon"])
+
+
+def heads_of(h, w, layer, name, x, cos_sin, flaws):
+    """Queries or keys: [positions, heads, dim], normalised and rotated."""
+    count = h["heads"] if name == "q" else h["kv_heads"]
+    bias = h["qkv_bias"] if "qkv_bias" in h else bool(h["bias"])
+    y = x @ w(layer, name).T + (w(layer, name + "_bias") if bias and "no bias" not in flaws else 0)
+    kind = h["qk"] if "qk" in h else "heads" if h["qk_norm"] else "none"
+    if "no qk norm" in flaws: kind = "none"
+    if "norm of heads" in flaws: kind = "own"
+    if "norm after rotation" in flaws: kind = "rotated"
+    if "norm before rotation" in flaws: kind = "heads"
+    weight = w(layer, name + "_norm") if kind != "none" else None
+    if kind == "row": y = norm(h, y, weight)
+    y = y.reshape(len(x), count, h["head_dim"])
+    if kind == "own": y = norm(h, y, weight.reshape(count, -1))
+    if kind == "heads": y = norm(h, y, weight)
+    if layer not in h.get("no_rope", ()) or "rope everywhere" in flaws:
+        y = rotate(y, *cos_sin, h["interleaved"] ^ ("other row order" in flaws))
+    if kind == "rotated": y = norm(h, y, weight)
+    if name == "q" and h.get("temperature") and "no temperature" not in flaws:
+        slope, tokens = h["temperature"]
+        y = y * (1 + slope * np.log(1 + np.arange(len(x)) // tokens))[:, None, None]
+    return y
+
+
+def attention(h, w, layer, x, cos_sin, flaws):
     n, dim, heads, kv_heads = len(x), h["head_dim"], h["heads"], h["kv_heads"]
-    project = lambda name: x @ w(layer, name).T + (w(layer, name + "_bias") if h["qkv_bias"] and "no bias" not in flaws else 0)
-    q = project("q").reshape(n, heads, dim)
-    k = project("k").reshape(n, kv_heads, dim)
-    v = project("v").reshape(n, kv_heads, dim)
-    if h["qk_norm"] and "no qk norm" not in flaws:
-        q, k = rms_norm(q, w(layer, "q_norm"), h["epsilon"]), rms_norm(k, w(layer, "k_norm"), h["epsilon"])
-    interleaved = h["interleaved"] ^ ("other row order" in flaws)
-    q, k = rotate(q, cos, sin, interleaved), rotate(k, cos, sin, interleaved)
+    q, k = heads_of(h, w, layer, "q", x, cos_sin, flaws), heads_of(h, w, layer, "k", x, cos_sin, flaws)
+    bias = h["qkv_bias"] if "qkv_bias" in h else bool(h["bias"])
+    v = (x @ w(layer, "v").T + (w(layer, "v_bias") if bias and "no bias" not in flaws else 0)).reshape(n, kv_heads, dim)
     group = heads // kv_heads
     owner = np.arange(heads) % kv_heads if "interleaved groups" in flaws else np.arange(heads) // group
-    scores = np.einsum("ihd,jhd->hij", q, k[:, owner]) / math.sqrt(dim)
+    scores = np.einsum("ihd,jhd->hij", q, k[:, owner]) * (dim ** -0.5 if "usual score scale" in flaws else h.get("score_scale", dim ** -0.5))
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
     seen = j <= i
     if h["window"] and "no window" not in flaws:
@@ -66,32 +92,68 @@ def attention(h, w, layer, x, cos, sin, flaws):
     scores = np.where(seen, scores, -np.inf)
     p = np.exp(scores - scores.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
-    return np.einsum("hij,jhd->ihd", p, v[:, owner]).reshape(n, heads * dim) @ w(layer, "o").T
+    out = np.einsum("hij,jhd->ihd", p, v[:, owner]).reshape(n, heads * dim) @ w(layer, "o").T
+    return out + (w(layer, "o_bias") if h.get("bias") == "qkvo" and "no bias" not in flaws else 0)
+
+
+def feed(w, layer, y):
+    gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
+    return (gate / (1 + np.exp(-gate)) * up) @ w(layer, "down").T
 
 
 def logits(h, w, tokens, flaws=()):
-    """w(layer, role) gives float64 arrays; layer is None outside the layers. Returns [positions, vocabulary]."""
-    x = w(None, "embedding")[np.array(tokens)]
+    """w(layer, role) gives float64 arrays; layer is None outside the layers. Returns [positions, vocabulary].
+
+    a = attention(n1(x)); x1 = x + r n2(a); b = feed(n3(y)); x2 = x1 + r n4(b); y = x1, or x with n1 where branches are parallel."""
+    x = w(None, "embedding")[np.array(tokens)] * (1 if "no embedding scale" in flaws else h.get("embedding_scale", 1))
     if "default rope" in flaws:
         h = {**h, "rope": {"kind": "default"}}
+    if "other factors" in flaws:
+        h = {**h, "long": not h["long"]}
+    if "whole rotary" in flaws:
+        h = {**h, "rotary": h["head_dim"]}
     frequencies, scale = inverse_frequencies(h)
     angles = np.arange(len(tokens), dtype=np.float64)[:, None] * frequencies
-    cos, sin = np.cos(angles) * scale, np.sin(angles) * scale
+    cos_sin = np.cos(angles) * scale, np.sin(angles) * scale
+    names = ("n1", "n2", "n3", "n4") if "norms" in h else ("attn_norm", None, "ffn_norm", None)
+    placed = h.get("norms", "before")
+    if "norms before" in flaws: placed = "before"
+    n = lambda layer, which, y, exists: norm(h, y, w(layer, names[which]), flaws) if exists else y
+    r = 1 if "no residual scale" in flaws else h.get("residual_scale", 1)
+    before, after = placed != "after", placed != "before"
+    moved = {0: 1, 2: 3} if "norms before" in flaws and h["norms"] == "after" else {}
+    n1, n3 = moved.get(0, 0), moved.get(2, 2)
     for layer in range(h["layers"]):
-        x = x + attention(h, w, layer, rms_norm(x, w(layer, "attn_norm"), h["epsilon"]), cos, sin, flaws)
-        y = rms_norm(x, w(layer, "ffn_norm"), h["epsilon"])
-        gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
-        x = x + (gate / (1 + np.exp(-gate)) * up) @ w(layer, "down").T
+        first = n(layer, n1, x, before)
+        a = x + r * n(layer, 1, attention(h, w, layer, first, cos_sin, flaws), after)
+        parallel = h.get("parallel") and "sequential" not in flaws
+        y = first if parallel else n(layer, 0, a, True) if h.get("parallel") else n(layer, n3, a, before)
+        x = a + r * n(layer, 3, feed(w, layer, y), after)
     head = w(None, "embedding") if h["tied"] else w(None, "head")
-    return rms_norm(x, w(None, "final_norm"), h["epsilon"]) @ head.T
+    out = norm(h, x, w(None, "final_norm"), flaws) @ head.T
+    scale = h.get("logit_scale", 1)
+    return out * (1 if "no logit scale" in flaws else 1 / scale if "inverse logit scale" in flaws else scale)
 
 
 def flaws_that_matter(h):
     """The mistakes that this model must be able to show."""
-    found = ["other row order"]
+    found = []
+    if len(h.get("no_rope", ())) < h["layers"]: found.append("other row order")
     if h["kv_heads"] > 1 and h["heads"] > h["kv_heads"]: found.append("interleaved groups")
-    if h["qkv_bias"]: found.append("no bias")
-    if h["qk_norm"]: found.append("no qk norm")
+    if h.get("qkv_bias") or h.get("bias"): found.append("no bias")
+    if h.get("qk_norm") or h.get("qk", "none") != "none": found.append("no qk norm")
     if h["window"]: found.append("no window")
-    if h["rope"]["kind"] != "default": found.append("default rope")
+    if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
+    if h["rope"]["kind"] == "longrope": found.append("other factors")
+    if h.get("rotary", h["head_dim"]) != h["head_dim"] and h["rope"]["kind"] == "default": found.append("whole rotary")
+    if h.get("qk") == "row": found += ["norm of heads", "norms before"]
+    if h.get("qk") == "heads": found += ["norm after rotation", "norms before"]
+    if h.get("qk") == "rotated": found.append("norm before rotation")
+    if h.get("norms") == "around": found.append("norms before")
+    if h.get("no_rope"): found.append("rope everywhere")
+    if h.get("temperature"): found.append("no temperature")
+    if h.get("parallel"): found += ["sequential", "rms norm"]
+    if h.get("embedding_scale", 1) != 1: found += ["no embedding scale", "no residual scale"]
+    if h.get("logit_scale", 1) != 1: found += ["no logit scale", "inverse logit scale"]
+    if h.get("score_scale", 0) and abs(h["score_scale"] - h["head_dim"] ** -0.5) > 1e-9: found.append("usual score scale")
     return found

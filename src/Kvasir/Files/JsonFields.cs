@@ -13,8 +13,12 @@ internal sealed class JsonFields : IConfigFields
     private readonly string _path;
     private readonly string _prefix;
     private readonly JsonElement _object;
+    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
 
     private JsonFields(string path, string prefix, JsonElement element, Notes notes) => (_path, _prefix, _object, Notes) = (path, prefix, element, notes);
+
+    /// <summary>How this file spells keys that others spell otherwise: usual name to its own. Whoever asks, and every message, is answered by it.</summary>
+    public IReadOnlyDictionary<string, string> OwnNames { get; init; } = new Dictionary<string, string>();
 
     public Notes Notes { get; }
 
@@ -34,7 +38,17 @@ internal sealed class JsonFields : IConfigFields
             : throw new KvasirException(KvasirError.BadFile, $"{path}: is not a JSON object");
     }
 
+    /// <summary>The same object, whose keys are spelled otherwise.</summary>
+    public JsonFields Spelled(IReadOnlyDictionary<string, string> ownNames) => new(_path, _prefix, _object, Notes) { OwnNames = ownNames };
+
     public bool Contains(string key) => TryFind(key, out _);
+
+    /// <summary>Whether somebody has asked for the key.</summary>
+    public bool IsRead(string key) => _read.Contains(Own(key));
+
+    /// <summary>Keys that nobody has asked for, with their values as the file has them.</summary>
+    public (string Key, JsonElement Value)[] Unread() => CheckedJson.Read(
+        _path, () => _object.EnumerateObject().Where(property => !_read.Contains(property.Name)).Select(static property => (property.Name, property.Value)).ToArray());
 
     public string? String(string key)
     {
@@ -100,6 +114,24 @@ internal sealed class JsonFields : IConfigFields
         return [.. texts];
     }
 
+    /// <summary>An array of numbers, all finite.</summary>
+    public double[]? Numbers(string key)
+    {
+        if (!TryFind(key, out var value))
+            return null;
+        RequireKind(key, value, JsonValueKind.Array, "an array of numbers");
+        var numbers = new List<double>();
+        foreach (var item in value.EnumerateArray())
+        {
+            RequireKind(key, item, JsonValueKind.Number, "an array of numbers");
+            numbers.Add(item.TryGetDouble(out var number) && double.IsFinite(number)
+                ? number
+                : throw Bad(key, $"holds {MessageText.Line(item.GetRawText())}; finite numbers were expected"));
+        }
+
+        return [.. numbers];
+    }
+
     /// <summary>Keys of which the value is an object itself.</summary>
     public string[] ObjectKeys() => CheckedJson.Read(
         _path,
@@ -120,16 +152,20 @@ internal sealed class JsonFields : IConfigFields
         return false;
     }
 
-    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + key)} is missing");
+    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} is missing");
 
-    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + key)} {problem}");
+    public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
 
-    public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {MessageText.Name(_prefix + key)} {problem}");
+    public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
+
+    private string Own(string key) => OwnNames.GetValueOrDefault(key, key);
 
     private bool TryFind(string key, out JsonElement value)
     {
+        var own = Own(key);
+        _read.Add(own);
         var found = CheckedJson.Read(
-            _path, () => _object.EnumerateObject().Where(property => property.NameEquals(key)).Take(2).Select(static property => property.Value).ToArray());
+            _path, () => _object.EnumerateObject().Where(property => property.NameEquals(own)).Take(2).Select(static property => property.Value).ToArray());
         value = found.Length > 0 ? found[0] : default;
         return found.Length < 2 ? value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined) : throw Bad(key, "occurs twice");
     }

@@ -8,7 +8,13 @@ internal sealed record TensorNames
     /// <summary>Frequency factors of rotary positions; GGUF only.</summary>
     public const string RopeFactors = "rope_freqs.weight";
 
-    private const string RotaryBufferEnd = ".rotary_emb.inv_freq";
+    /// <summary>Frequency factors within the context that a model was first trained with, where it has two sets; GGUF only.</summary>
+    public const string ShortRopeFactors = "rope_factors_short.weight";
+
+    /// <summary>Frequency factors beyond that context; GGUF only.</summary>
+    public const string LongRopeFactors = "rope_factors_long.weight";
+
+    private static readonly string[] RotaryBufferEnds = [".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq"];
 
     public static TensorNames Gguf { get; } = new()
     {
@@ -17,6 +23,9 @@ internal sealed record TensorNames
         Output = "output.weight",
         LayerStart = "blk.",
         AttentionNorm = "attn_norm.weight",
+        AttentionOutputNorm = "post_attention_norm.weight",
+        QueryKeyValue = "attn_qkv.weight",
+        QueryKeyValueBias = "attn_qkv.bias",
         Query = "attn_q.weight",
         Key = "attn_k.weight",
         Value = "attn_v.weight",
@@ -28,6 +37,8 @@ internal sealed record TensorNames
         QueryNorm = "attn_q_norm.weight",
         KeyNorm = "attn_k_norm.weight",
         FeedForwardNorm = "ffn_norm.weight",
+        FeedForwardOutputNorm = "post_ffw_norm.weight",
+        GateUp = "ffn_up.weight",
         Gate = "ffn_gate.weight",
         Up = "ffn_up.weight",
         Down = "ffn_down.weight",
@@ -40,6 +51,9 @@ internal sealed record TensorNames
         Output = "lm_head.weight",
         LayerStart = "model.layers.",
         AttentionNorm = "input_layernorm.weight",
+        AttentionOutputNorm = "post_attention_layernorm.weight",
+        QueryKeyValue = "self_attn.qkv_proj.weight",
+        QueryKeyValueBias = "self_attn.qkv_proj.bias",
         Query = "self_attn.q_proj.weight",
         Key = "self_attn.k_proj.weight",
         Value = "self_attn.v_proj.weight",
@@ -51,6 +65,8 @@ internal sealed record TensorNames
         QueryNorm = "self_attn.q_norm.weight",
         KeyNorm = "self_attn.k_norm.weight",
         FeedForwardNorm = "post_attention_layernorm.weight",
+        FeedForwardOutputNorm = "post_feedforward_layernorm.weight",
+        GateUp = "mlp.gate_up_proj.weight",
         Gate = "mlp.gate_proj.weight",
         Up = "mlp.up_proj.weight",
         Down = "mlp.down_proj.weight",
@@ -65,6 +81,14 @@ internal sealed record TensorNames
     public required string LayerStart { get; init; }
 
     public required string AttentionNorm { get; init; }
+
+    /// <summary>Of what attention adds, where there is one.</summary>
+    public required string AttentionOutputNorm { get; init; }
+
+    /// <summary>Rows of queries, keys and values in one matrix, where they do not lie apart.</summary>
+    public required string QueryKeyValue { get; init; }
+
+    public required string QueryKeyValueBias { get; init; }
 
     public required string Query { get; init; }
 
@@ -88,6 +112,12 @@ internal sealed record TensorNames
 
     public required string FeedForwardNorm { get; init; }
 
+    /// <summary>Of what the feed-forward part adds, where there is one.</summary>
+    public required string FeedForwardOutputNorm { get; init; }
+
+    /// <summary>Rows of gate and up in one matrix, where they do not lie apart.</summary>
+    public required string GateUp { get; init; }
+
     public required string Gate { get; init; }
 
     public required string Up { get; init; }
@@ -98,5 +128,6 @@ internal sealed record TensorNames
     public string Layer(int index, string part) => string.Create(CultureInfo.InvariantCulture, $"{LayerStart}{index}.{part}");
 
     /// <summary>Whether a tensor may be left unread: its content follows from the configuration.</summary>
-    public bool IsDerived(string name) => name == RopeFactors || name == Output || name.EndsWith(RotaryBufferEnd, StringComparison.Ordinal);
+    public bool IsDerived(string name) => name is RopeFactors or ShortRopeFactors or LongRopeFactors || name == Output
+        || Array.Exists(RotaryBufferEnds, end => name.EndsWith(end, StringComparison.Ordinal));
 }

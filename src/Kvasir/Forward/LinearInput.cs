@@ -1,5 +1,4 @@
 using Kvasir.Files;
-using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 
@@ -14,7 +13,7 @@ internal sealed class LinearInput : ParallelJob, IDisposable
     private readonly NativeBuffer?[] _prepared = new NativeBuffer?[Enum.GetValues<ActivationKind>().Length];
     private readonly NativeBuffer _normed;
     private readonly int _maxColumns;
-    private readonly float _epsilon;
+    private readonly RowNorm _norm;
     private LinearRows _rows;
     private int _wanted;
 
@@ -22,10 +21,10 @@ internal sealed class LinearInput : ParallelJob, IDisposable
     /// <param name="maxColumns">The longest row of any group.</param>
     /// <param name="workerCount">Workers that may prepare at once.</param>
     /// <param name="kinds">The forms that the model's matrices want.</param>
-    /// <param name="epsilon">Of the norms.</param>
-    public LinearInput(int maxRows, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds, float epsilon)
+    /// <param name="norm">Of the model.</param>
+    public LinearInput(int maxRows, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds, RowNorm norm)
     {
-        (_maxColumns, _epsilon) = (maxColumns, epsilon);
+        (_maxColumns, _norm) = (maxColumns, norm);
         _normed = new NativeBuffer((long)workerCount * maxColumns * sizeof(float));
         foreach (var kind in kinds)
             _prepared[(int)kind] = NativeBuffer.Uninitialized((long)maxRows * Activations.RowBytes(kind, WholeBlocks(maxColumns)));
@@ -63,7 +62,7 @@ internal sealed class LinearInput : ParallelJob, IDisposable
         if (_rows.Norm is { } norm)
         {
             var normed = _normed.View.Span<float>((long)worker * _maxColumns * sizeof(float), columns);
-            RmsNorm.Apply(row, norm, _epsilon, normed);
+            _norm.Apply(row, norm, normed);
             row = normed;
         }
 

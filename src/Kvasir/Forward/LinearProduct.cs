@@ -23,12 +23,17 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
     private int _itemRows;
     private LinearEpilogue _epilogue;
     private NativeView _residual;
+    private float _residualScale;
 
     /// <summary>results = weights x rows + bias, for each target.</summary>
     public void Run(in LinearRows rows, params ReadOnlySpan<LinearTarget> targets) => Run(rows, LinearEpilogue.None, default, targets);
 
-    /// <summary>residual += weights x rows + bias; the target's own results are scratch.</summary>
-    public void RunInto(NativeView residual, in LinearRows rows, LinearTarget target) => Run(rows, LinearEpilogue.Residual, residual, [target]);
+    /// <summary>residual += scale * (weights x rows + bias); the target's own results are scratch.</summary>
+    public void RunInto(NativeView residual, float scale, in LinearRows rows, LinearTarget target)
+    {
+        _residualScale = scale;
+        Run(rows, LinearEpilogue.Residual, residual, [target]);
+    }
 
     /// <summary>gate = silu(gate weights x rows) * (up weights x rows).</summary>
     public void RunGated(in LinearRows rows, LinearTarget gate, LinearTarget up) => Run(rows, LinearEpilogue.Gated, default, [gate, up]);
@@ -85,7 +90,7 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
         if (_epilogue == LinearEpilogue.Gated)
             SwiGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
         else
-            VectorMath.Add(results, _residual.Span<float>(offset, rowCount));
+            VectorMath.AddScaled(_residualScale, results, _residual.Span<float>(offset, rowCount));
     }
 }
 
@@ -103,7 +108,7 @@ internal enum LinearEpilogue
 
 /// <summary>The input of a group of matrix products.</summary>
 /// <param name="Values">[count, columns] of float.</param>
-/// <param name="Norm">[columns]: the weights of an RMS norm that comes first, or none.</param>
+/// <param name="Norm">[columns]: the weights of a norm that comes first, or none.</param>
 internal readonly record struct LinearRows(NativeView Values, int Count, int Columns, float[]? Norm);
 
 /// <summary>A matrix and where its products go.</summary>

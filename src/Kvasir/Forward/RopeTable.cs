@@ -10,13 +10,15 @@ namespace Kvasir.Forward;
 internal sealed class RopeTable
 {
     private readonly double[] _frequencies;
+    private readonly double[] _longFrequencies;
     private readonly float _magnitude;
     private readonly float[] _cos;
     private readonly float[] _sin;
 
     public RopeTable(RopeConfig config, int maxRows)
     {
-        _frequencies = InverseFrequencies(config);
+        _frequencies = InverseFrequencies(config, config.FrequencyFactors);
+        _longFrequencies = config.LongFrequencyFactors is { } factors ? InverseFrequencies(config, factors) : _frequencies;
         _magnitude = (float)config.AttentionFactor;
         _cos = new float[maxRows * _frequencies.Length];
         _sin = new float[maxRows * _frequencies.Length];
@@ -28,13 +30,16 @@ internal sealed class RopeTable
     /// <summary>[dim / 2] for row <paramref name="row"/> of the last <see cref="Fill"/>.</summary>
     public ReadOnlySpan<float> Sin(int row) => _sin.AsSpan(row * _frequencies.Length, _frequencies.Length);
 
+    /// <summary>Fills rows in their order, from <paramref name="firstRow"/> on.</summary>
     /// <param name="positions">[rows]</param>
-    public void Fill(ReadOnlySpan<int> positions)
+    /// <param name="isLong">As <see cref="RopeConfig.IsLong"/> says of the sequence.</param>
+    public void Fill(int firstRow, ReadOnlySpan<int> positions, bool isLong)
     {
-        var at = 0;
+        var frequencies = isLong ? _longFrequencies : _frequencies;
+        var at = firstRow * frequencies.Length;
         foreach (var position in positions)
         {
-            foreach (var frequency in _frequencies)
+            foreach (var frequency in frequencies)
             {
                 var (sin, cos) = Math.SinCos(position * frequency);
                 (_cos[at], _sin[at++]) = ((float)cos * _magnitude, (float)sin * _magnitude);
@@ -43,13 +48,14 @@ internal sealed class RopeTable
     }
 
     /// <summary>Radians per position of each pair, after scaling: [dim / 2].</summary>
-    internal static double[] InverseFrequencies(RopeConfig config)
+    /// <param name="factors">What each is divided by first; null for 1.</param>
+    internal static double[] InverseFrequencies(RopeConfig config, float[]? factors)
     {
         var frequencies = new double[config.Dim / 2];
         for (var i = 0; i < frequencies.Length; i++)
         {
             var frequency = Math.Pow(config.Base, -2.0 * i / config.Dim);
-            if (config.FrequencyFactors is { } factors)
+            if (factors is not null)
                 frequency /= factors[i];
             frequencies[i] = config.Scaling switch
             {

@@ -9,8 +9,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// The forward pass of the Llama family over a batch of rows. Models differ by their <see cref="ModelConfig"/> and by which
-/// optional tensors their <see cref="Weights"/> hold, not by code.
+/// The forward pass over a batch of rows. Families differ by their <see cref="ModelConfig"/>, whose <see cref="LayerShape"/>s say how each layer computes, and
+/// by which optional tensors their <see cref="Weights"/> hold, not by code.
 /// </summary>
 internal sealed class Transformer : IDisposable
 {
@@ -24,6 +24,8 @@ internal sealed class Transformer : IDisposable
     private readonly LinearInput _input;
     private readonly LinearProduct _linear;
     private readonly HeadRotation _rotation;
+    private readonly RowNorm _norm;
+    private readonly NormedResidual _normed;
     private readonly NativeBuffer _buffer;
     private readonly NativeView _x;
     private readonly NativeView _queries;
@@ -44,6 +46,8 @@ internal sealed class Transformer : IDisposable
     public Transformer(ModelConfig config, Weights weights, KvFormat kv, WorkerPool pool, Batch limits, int maxTokens)
     {
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
+        _norm = new RowNorm(config.Norm, config.NormEpsilon);
+        _normed = new NormedResidual(_norm, config.Width);
         (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
         Shape = config.Attention;
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
@@ -51,9 +55,9 @@ internal sealed class Transformer : IDisposable
         var kvWidth = config.KvHeadCount * config.HeadDim;
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
-        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), config.NormEpsilon);
+        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), _norm);
         _linear = new LinearProduct(_input, pool);
-        _rotation = new HeadRotation(config, limits.MaxRows);
+        _rotation = new HeadRotation(config, _norm, limits.MaxRows);
 
         long rows = limits.MaxRows;
         var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
@@ -100,14 +104,14 @@ internal sealed class Transformer : IDisposable
     {
         _clock.Start();
         Embed(batch);
-        _rotation.Fill(batch.Positions);
+        _rotation.Fill(batch);
         _clock.Pass();
         for (var layer = 0; layer < _config.LayerCount; layer++)
         {
             if (batch.IsAbandoned)
                 return false;
             Attend(batch, layer);
-            FeedForward(batch.RowCount, _layers[layer]);
+            FeedForward(batch.RowCount, layer);
             _clock.MarkLinear();
             Volatile.Write(ref _layersComputed, _layersComputed + 1);
         }
@@ -125,7 +129,7 @@ internal sealed class Transformer : IDisposable
     public ReadOnlySpan<float> Hidden(int row)
     {
         var normed = Row(_projected, 0);
-        RmsNorm.Apply(Row(_x, row), _outputNorm, _config.NormEpsilon, normed);
+        _norm.Apply(Row(_x, row), _outputNorm, normed);
         return normed;
     }
 
@@ -139,32 +143,56 @@ internal sealed class Transformer : IDisposable
     private void Embed(Batch batch)
     {
         for (var row = 0; row < batch.RowCount; row++)
+        {
             WeightRow.Decode(_embedding.Type, _embedding.Row(batch.Tokens[row]), Row(_x, row));
+            if (_config.EmbeddingScale != 1)
+                VectorMath.Scale(Row(_x, row), _config.EmbeddingScale);
+        }
     }
 
     private void Attend(Batch batch, int layer)
     {
-        var weights = _layers[layer];
-        var rows = batch.RowCount;
+        var (shape, weights, rows) = (_config.Layers[layer], _layers[layer], batch.RowCount);
+        // What reads the same row as attention does so before attention adds to it.
+        if (shape.IsParallel)
+            Widen(rows, weights, weights.AttentionNorm);
         _linear.Run(
             new LinearRows(_x, rows, _config.Width, weights.AttentionNorm),
             new LinearTarget(weights.Query, weights.QueryBias, _queries),
             new LinearTarget(weights.Key, weights.KeyBias, _keys),
             new LinearTarget(weights.Value, weights.ValueBias, _values));
         _clock.MarkLinear();
-        _rotation.Rotate(_pool, _queries, _config.HeadCount, rows, weights.QueryNorm);
-        _rotation.Rotate(_pool, _keys, _config.KvHeadCount, rows, weights.KeyNorm);
+        _rotation.Rotate(_pool, new RotatedHeads(_queries, _config.HeadCount, weights.QueryNorm, shape) { AreQueries = true }, rows);
+        _rotation.Rotate(_pool, new RotatedHeads(_keys, _config.KvHeadCount, weights.KeyNorm, shape), rows);
         _attention.Run(batch, layer, _queries, (_keys, _values), _attended);
         _clock.MarkAttention();
         var attended = new LinearRows(_attended, rows, _config.HeadCount * _config.HeadDim, null);
-        _linear.RunInto(_x, attended, new LinearTarget(weights.Output, weights.OutputBias, _projected));
+        Return(attended, new LinearTarget(weights.Output, weights.OutputBias, _projected), weights.AttentionOutputNorm, shape.ResidualScale);
     }
 
-    private void FeedForward(int rows, LayerWeights weights)
+    private void FeedForward(int rows, int layer)
     {
-        var normed = new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm);
-        _linear.RunGated(normed, new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
-        _linear.RunInto(_x, new LinearRows(_gate, rows, _config.FeedForwardWidth, null), new LinearTarget(weights.Down, null, _projected));
+        var (shape, weights) = (_config.Layers[layer], _layers[layer]);
+        if (!shape.IsParallel)
+            Widen(rows, weights, weights.FeedForwardNorm);
+        var widened = new LinearRows(_gate, rows, _config.FeedForwardWidth, null);
+        Return(widened, new LinearTarget(weights.Down, null, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
+    }
+
+    private void Widen(int rows, LayerWeights weights, float[]? norm) =>
+        _linear.RunGated(new LinearRows(_x, rows, _config.Width, norm), new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+
+    // A branch ends in the residual stream.
+    private void Return(in LinearRows rows, LinearTarget target, float[]? norm, float scale)
+    {
+        if (norm is null)
+        {
+            _linear.RunInto(_x, scale, rows, target);
+            return;
+        }
+
+        _linear.Run(rows, target);
+        _normed.Add(_pool, _x, _projected, rows.Count, (norm, scale));
     }
 
     // Only some rows go on to the vocabulary: the newest of each sequence, gathered to the front of a buffer that is free by now.

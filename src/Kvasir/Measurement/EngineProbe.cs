@@ -215,7 +215,9 @@ public sealed class EngineProbe : IDisposable
     private float KeyScale(float[] spectrum)
     {
         var config = _engine.Model.Config;
-        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation, config.Layers[0].HasQkNorm ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
+        // As if scores were scaled as usual: keys make up for a model that scales them otherwise.
+        var scores = ScoreDeviation / (config.Attention.ScoreScale * Math.Sqrt(config.HeadDim));
+        return PairSpectrum.KeyDeviation(spectrum, scores, config.Layers[0].QkNorm != QkNorm.None ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
     }
 
     private void Reserve(SequenceCache cache, int rows)

@@ -5,8 +5,11 @@ namespace Kvasir.Models;
 /// <summary>The weights of one layer. Matrices are [outputs, inputs]; parts that a model lacks are null.</summary>
 public sealed record LayerWeights
 {
-    /// <summary>[Width].</summary>
-    public required float[] AttentionNorm { get; init; }
+    /// <summary>[Width]: of what attention reads.</summary>
+    public float[]? AttentionNorm { get; init; }
+
+    /// <summary>[Width]: of what attention adds.</summary>
+    public float[]? AttentionOutputNorm { get; init; }
 
     /// <summary>[HeadCount x HeadDim, Width].</summary>
     public required WeightMatrix Query { get; init; }
@@ -28,14 +31,17 @@ public sealed record LayerWeights
 
     public float[]? OutputBias { get; init; }
 
-    /// <summary>[HeadDim], the same for every head.</summary>
+    /// <summary>[HeadDim], the same for every head, or [HeadCount x HeadDim]: see <see cref="Configs.LayerShape.QkNorm"/>.</summary>
     public float[]? QueryNorm { get; init; }
 
-    /// <summary>[HeadDim], the same for every head.</summary>
+    /// <summary>[HeadDim], the same for every head, or [KvHeadCount x HeadDim].</summary>
     public float[]? KeyNorm { get; init; }
 
-    /// <summary>[Width].</summary>
-    public required float[] FeedForwardNorm { get; init; }
+    /// <summary>[Width]: of what the feed-forward part reads; null too where it reads what attention reads.</summary>
+    public float[]? FeedForwardNorm { get; init; }
+
+    /// <summary>[Width]: of what the feed-forward part adds.</summary>
+    public float[]? FeedForwardOutputNorm { get; init; }
 
     /// <summary>[FeedForwardWidth, Width].</summary>
     public required WeightMatrix Gate { get; init; }

@@ -17,7 +17,7 @@ internal static class ModelFingerprint
     public static string Of(ITensorSource source, ModelConfig config)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add(hash, (config with { Name = "", Rope = config.Rope with { FrequencyFactors = null } }).ToString());
+        Add(hash, (config with { Name = "", Rope = config.Rope with { FrequencyFactors = null, LongFrequencyFactors = null } }).ToString());
         Add(hash, source.Origin ?? "");
         foreach (var name in source.TensorNames.Order(StringComparer.Ordinal))
         {

@@ -1,4 +1,5 @@
 using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models.Configs;
 
@@ -21,29 +22,43 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     /// <summary>A tied output is the embedding; its packed form is a second copy.</summary>
     public WeightMatrix Output() => Matrix(config.TiedEmbedding ? names.Embedding : names.Output, config.VocabularySize, config.Width);
 
-    public float[] OutputNorm() => Vector(names.OutputNorm, config.Width);
+    /// <summary>What scales the logits is in it: multiplied once here, and not in every row of logits.</summary>
+    public float[] OutputNorm()
+    {
+        var norm = Vector(names.OutputNorm, config.Width);
+        VectorMath.Scale(norm, config.LogitScale);
+        return norm;
+    }
 
     public LayerWeights Layer(int index)
     {
         var shape = config.Layers[index];
-        var queryWidth = config.HeadCount * config.HeadDim;
-        var keyWidth = config.KvHeadCount * config.HeadDim;
+        var (queryWidth, keyWidth) = (config.HeadCount * config.HeadDim, config.KvHeadCount * config.HeadDim);
+        ReadOnlySpan<int> projected = [queryWidth, keyWidth, keyWidth];
+        var matrices = Parts(Name(names.QueryKeyValue), [Name(names.Query), Name(names.Key), Name(names.Value)], projected);
+        var biases = shape.HasQkvBias
+            ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected)
+            : null;
+        var widened = Parts(Name(names.GateUp), [Name(names.Gate), Name(names.Up)], [config.FeedForwardWidth, config.FeedForwardWidth]);
+        var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
         {
-            AttentionNorm = Vector(Name(names.AttentionNorm), config.Width),
-            Query = Matrix(Name(names.Query), queryWidth, config.Width),
-            Key = Matrix(Name(names.Key), keyWidth, config.Width),
-            Value = Matrix(Name(names.Value), keyWidth, config.Width),
+            AttentionNorm = isBefore ? Vector(Name(names.AttentionNorm), config.Width) : null,
+            AttentionOutputNorm = isAfter ? Vector(Name(names.AttentionOutputNorm), config.Width) : null,
+            Query = matrices[0],
+            Key = matrices[1],
+            Value = matrices[2],
             Output = Matrix(Name(names.AttentionOutput), config.Width, queryWidth),
-            QueryBias = shape.HasQkvBias ? Vector(Name(names.QueryBias), queryWidth) : null,
-            KeyBias = shape.HasQkvBias ? Vector(Name(names.KeyBias), keyWidth) : null,
-            ValueBias = shape.HasQkvBias ? Vector(Name(names.ValueBias), keyWidth) : null,
+            QueryBias = biases?[0],
+            KeyBias = biases?[1],
+            ValueBias = biases?[2],
             OutputBias = shape.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
-            QueryNorm = shape.HasQkNorm ? Vector(Name(names.QueryNorm), config.HeadDim) : null,
-            KeyNorm = shape.HasQkNorm ? Vector(Name(names.KeyNorm), config.HeadDim) : null,
-            FeedForwardNorm = Vector(Name(names.FeedForwardNorm), config.Width),
-            Gate = Matrix(Name(names.Gate), config.FeedForwardWidth, config.Width),
-            Up = Matrix(Name(names.Up), config.FeedForwardWidth, config.Width),
+            QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
+            KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
+            FeedForwardNorm = isBefore && !shape.IsParallel ? Vector(Name(names.FeedForwardNorm), config.Width) : null,
+            FeedForwardOutputNorm = isAfter ? Vector(Name(names.FeedForwardOutputNorm), config.Width) : null,
+            Gate = widened[0],
+            Up = widened[1],
             Down = Matrix(Name(names.Down), config.Width, config.FeedForwardWidth),
         };
 
@@ -64,12 +79,53 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         }
     }
 
-    private WeightMatrix Matrix(string name, int rows, int columns)
+    private WeightMatrix Matrix(string name, int rows, int columns) => Packed(name, [rows], columns)[0];
+
+    // Matrices that share their input lie apart, or below each other in one.
+    private WeightMatrix[] Parts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> rows)
     {
-        var (stored, matrix) = Stored(name, rows, columns);
-        if (packer.TryPack(matrix, out var packed))
+        if (IsJoined(joined, apart[0], rows))
+            return Packed(joined, rows, config.Width);
+        var parts = new WeightMatrix[rows.Length];
+        for (var i = 0; i < parts.Length; i++)
+            parts[i] = Matrix(apart[i], rows[i], config.Width);
+        return parts;
+    }
+
+    private float[][] VectorParts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> counts)
+    {
+        var parts = new float[counts.Length][];
+        if (!IsJoined(joined, apart[0], counts))
+        {
+            for (var i = 0; i < parts.Length; i++)
+                parts[i] = Vector(apart[i], counts[i]);
+            return parts;
+        }
+
+        var (whole, first) = (Vector(joined, Sum(counts)), 0);
+        for (var i = 0; i < parts.Length; first += counts[i++])
+            parts[i] = whole[first..(first + counts[i])];
+        return parts;
+    }
+
+    // A joined matrix may have the name of one that stands alone elsewhere: its rows tell.
+    private bool IsJoined(string joined, string first, ReadOnlySpan<int> rows) =>
+        !source.TryFind(first, out _) && source.TryFind(joined, out var stored) && stored.Shape[0] == Sum(rows);
+
+    private WeightMatrix[] Packed(string name, ReadOnlySpan<int> rows, int columns)
+    {
+        var (stored, whole) = Stored(name, Sum(rows), columns);
+        var rowBytes = whole.Bytes / whole.Rows;
+        var (parts, first, isCopied) = (new WeightMatrix[rows.Length], 0, true);
+        for (var i = 0; i < parts.Length; first += rows[i++])
+        {
+            var part = new WeightMatrix(stored.Type, rows[i], columns, stored.View.Slice(first * rowBytes, rows[i] * rowBytes));
+            isCopied &= packer.TryPack(part, out parts[i]);
+        }
+
+        if (isCopied)
             source.Release(stored);
-        return packed;
+        return parts;
     }
 
     private (StoredTensor Stored, WeightMatrix Matrix) Stored(string name, int rows, int columns)
@@ -86,7 +142,30 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));
     }
 
+    private float[]? HeadNorm(string name, QkNorm norm, int rowWidth) => norm switch
+    {
+        QkNorm.None => null,
+        QkNorm.Row => Vector(name, rowWidth),
+        QkNorm.OwnHeads => Vector(name, rowWidth, config.HeadDim),
+        _ => Vector(name, config.HeadDim),
+    };
+
     private float[] Vector(string name, int count) => StoredVector.Decode(Find(name), count);
+
+    // [count / columns, columns] as one vector; files have it either way.
+    private float[] Vector(string name, int count, int columns)
+    {
+        var stored = Find(name);
+        return StoredVector.Decode(stored.HasShape(count / columns, columns) ? stored with { Shape = [count] } : stored, count);
+    }
+
+    private static int Sum(ReadOnlySpan<int> counts)
+    {
+        var sum = 0;
+        foreach (var count in counts)
+            sum += count;
+        return sum;
+    }
 
     private StoredTensor Find(string name)
     {

@@ -18,6 +18,7 @@ public sealed class SharedPrompt
     private readonly Lock _lock = new();
     private volatile PrefixPin _pin = new();
     private bool _isReleased;
+    private bool? _isLong;
 
     /// <param name="tokens">At least one, in whole units: what a page is rounded to does not depend on who wrote it then, and no page is copied.</param>
     public SharedPrompt(ReadOnlySpan<int> tokens)
@@ -52,6 +53,16 @@ public sealed class SharedPrompt
 
     /// <summary>Whether rows are here that lie in another engine's memory.</summary>
     internal bool IsElsewhere(KvCache cache) => Path is { } path && !path.IsIn(cache.Prefixes);
+
+    /// <summary>False when its rows are turned by the other set of a model's rotary factors; whoever asks first decides.</summary>
+    internal bool TryTurn(bool isLong)
+    {
+        lock (_lock)
+        {
+            _isLong ??= isLong;
+            return _isLong == isLong;
+        }
+    }
 
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);
 

@@ -61,7 +61,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
                 ContextTokens = 40960,
                 NormEpsilon = 1e-6f,
                 TiedEmbedding = true,
-                Layers = shape.Config.Layers.With(static layer => layer with { HasQkNorm = true }),
+                Layers = shape.Config.Layers.With(static layer => layer with { QkNorm = QkNorm.Heads }),
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = heads.Dim, Base = 1_000_000 },
             },
         };

@@ -87,7 +87,7 @@ internal sealed class SyntheticTensors : ITensorSource
         Add(Name(names.Gate), mix.Plain, config.FeedForwardWidth, config.Width);
         Add(Name(names.Up), mix.Plain, config.FeedForwardWidth, config.Width);
         Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
-        if (!config.Layers[layer].HasQkNorm)
+        if (config.Layers[layer].QkNorm == QkNorm.None)
             return;
         AddVector(Name(names.QueryNorm), config.HeadDim);
         AddVector(Name(names.KeyNorm), config.HeadDim);

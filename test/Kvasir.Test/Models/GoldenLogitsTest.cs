@@ -36,6 +36,27 @@ public sealed class GoldenLogitsTest(ITestOutputHelper output)
         AssertGolden(golden, GoldenLogitsEngine.LogitsOf(model.Path, golden.Tokens, KvFormat.F32, promptCount: 26, chunkTokens: 16));
     }
 
+    public static TheoryData<string> TwinNames => [.. Table.Cases.Where(c => c.Twin is not null).Select(c => c.Name)];
+
+    // One model, written twice: other names, joined or apart, rows in another order.
+    [Theory, MemberData(nameof(TwinNames))]
+    public void BothContainersOfAModelAgreeTokenForToken(string name)
+    {
+        var folder = Table.Cases.Single(c => c.Name == name);
+        var file = Table.Cases.Single(c => c.Name == folder.Twin);
+        Assert.Equal(file.Tokens, folder.Tokens);
+        var (ours, theirs) = (LogitsOf(folder), LogitsOf(file));
+        Assert.Equal(theirs.Select(Best), ours.Select(Best));
+        for (var i = 0; i < ours.Length; i++)
+            Assert.True(ours[i].Zip(theirs[i], (a, b) => Math.Abs(a - b)).Max() < 1e-4f * theirs[i].Max(Math.Abs), $"{name}: logits differ at position {i}");
+    }
+
+    private static float[][] LogitsOf(GoldenLogitsCase golden)
+    {
+        using var model = new RandomModel(golden, Table);
+        return GoldenLogitsEngine.LogitsOf(model.Path, golden.Tokens, KvFormat.F32, promptCount: 26, chunkTokens: 16);
+    }
+
     private void AssertGolden(GoldenLogitsCase golden, float[][] logits)
     {
         var expected = golden.Logits();

@@ -209,9 +209,9 @@ public sealed class WeightsTest
         Assert.Equal((16, 32), (weights.Output.Rows, weights.Output.Columns));
         Assert.Equal((32, 32, 16, 32, 16, 32), (layer.Query.Rows, layer.Query.Columns, layer.Key.Rows, layer.Key.Columns, layer.Value.Rows, layer.Value.Columns));
         Assert.Equal((64, 32, 64, 32, 32, 64), (layer.Gate.Rows, layer.Gate.Columns, layer.Up.Rows, layer.Up.Columns, layer.Down.Rows, layer.Down.Columns));
-        Assert.Equal((32, 32, 32), (layer.AttentionNorm.Length, layer.FeedForwardNorm.Length, weights.OutputNorm.Length));
+        Assert.Equal((32, 32, 32), (layer.AttentionNorm!.Length, layer.FeedForwardNorm!.Length, weights.OutputNorm.Length));
         Assert.Equal(config.Layers[0].HasQkvBias ? (32, 16, 16) : (null, null, null), (layer.QueryBias?.Length, layer.KeyBias?.Length, layer.ValueBias?.Length));
-        Assert.Equal(config.Layers[0].HasQkNorm ? (8, 8) : (null, null), (layer.QueryNorm?.Length, layer.KeyNorm?.Length));
+        Assert.Equal(config.Layers[0].QkNorm == QkNorm.Heads ? (8, 8) : (null, null), (layer.QueryNorm?.Length, layer.KeyNorm?.Length));
         Assert.Null(layer.OutputBias);
     }
 

@@ -4,13 +4,26 @@ using System.Text.Json;
 namespace Kvasir.Test.Support;
 
 /// <summary>One tensor of a generated model. Shape is fastest first; without values, the bytes come from <see cref="RandomTensor"/>.</summary>
-public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong Stream, double Centre, double Scale, float[]? Values);
+public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong Stream, double Centre, double Scale, float[]? Values)
+{
+    /// <summary>The place in the stream of the first number: a matrix may be rows of one that another container has whole.</summary>
+    public int First { get; init; }
+
+    /// <summary>Rows of a head, whose first <see cref="Turned"/> lie in halves here and side by side in the stream; 0 where none do.</summary>
+    public int HeadRows { get; init; }
+
+    /// <summary>As <see cref="HeadRows"/> says.</summary>
+    public int Turned { get; init; }
+}
 
 /// <summary>One model of the table in tools/golden-logits/cases.py, as that script wrote it down.</summary>
 public sealed record GoldenLogitsCase(
     string Name, string Format, string Reference, double Tolerance, int[] Tokens, Dictionary<string, string> Sha256,
     JsonElement[][]? Metadata, string? Config, int Shards, GoldenTensor[] Tensors)
 {
+    /// <summary>The case of the same model in the other container; null where there is none.</summary>
+    public string? Twin { get; init; }
+
     /// <summary>Expected logits, [position][vocabulary].</summary>
     public float[][] Logits()
     {

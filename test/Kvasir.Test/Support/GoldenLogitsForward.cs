@@ -19,11 +19,14 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     public float[][] Hidden(int[] tokens)
     {
         var x = tokens.Select(Embed).ToArray();
-        var angles = Angles();
-        foreach (var layer in weights.Layers)
+        var angles = Angles(config.Rope.IsLong(tokens.Length) ? config.Rope.LongFrequencyFactors : config.Rope.FrequencyFactors);
+        foreach (var (layer, shape) in weights.Layers.Zip(config.Layers))
         {
-            Add(x, Attend(layer, [.. x.Select(row => Norm(row, layer.AttentionNorm))], angles));
-            Add(x, [.. x.Select(row => FeedForward(layer, Norm(row, layer.FeedForwardNorm)))]);
+            float[][] read = [.. x.Select(row => Norm(row, layer.AttentionNorm))];
+            Add(x, Attend(layer, shape, read, angles), layer.AttentionOutputNorm, shape.ResidualScale);
+            if (!shape.IsParallel)
+                read = [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
+            Add(x, [.. read.Select(row => FeedForward(layer, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
         }
         return [.. x.Select(row => Norm(row, weights.OutputNorm))];
     }
@@ -32,11 +35,11 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     {
         var row = new float[config.Width];
         WeightRow.Decode(weights.Embedding.Type, weights.Embedding.Row(token), row);
-        return row;
+        return [.. row.Select(value => value * config.EmbeddingScale)];
     }
 
     // Angle per position of each pair, from the definitions of the scalings.
-    private double[] Angles()
+    private double[] Angles(float[]? factors)
     {
         var rope = config.Rope;
         var angles = new double[rope.Dim / 2];
@@ -49,7 +52,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
                 RopeScaling.Llama3 => Llama3(plain),
                 RopeScaling.Yarn => Yarn(plain, i),
                 _ => plain,
-            }) / (rope.FrequencyFactors?[i] ?? 1f);
+            }) / (factors?[i] ?? 1f);
         }
         return angles;
     }
@@ -72,10 +75,10 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return (stretched * plain / rope.Factor) + ((1 - stretched) * plain);
     }
 
-    private float[][] Attend(LayerWeights layer, float[][] x, double[] angles)
+    private float[][] Attend(LayerWeights layer, LayerShape shape, float[][] x, double[] angles)
     {
-        var q = x.Select((row, i) => Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, i, angles)).ToArray();
-        var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, i, angles)).ToArray();
+        var q = x.Select((row, i) => Grown(Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, shape, i, angles), i)).ToArray();
+        var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, shape, i, angles)).ToArray();
         var v = x.Select(row => Multiply(layer.Value, row, layer.ValueBias)).ToArray();
         var window = config.SlidingWindowTokens ?? x.Length;
         var y = new float[x.Length][];
@@ -89,6 +92,10 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return y;
     }
 
+    private float[] Grown(float[] query, int position) => config.QueryTemperature is { } growth
+        ? [.. query.Select(value => (float)(value * (1 + (growth.Slope * Math.Log(1 + (position / growth.Tokens))))))]
+        : query;
+
     private void AttendHead(float[] q, float[][] k, float[][] v, int head, (int First, int Last) seen, float[] joined)
     {
         var dim = config.HeadDim;
@@ -98,7 +105,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         {
             for (var d = 0; d < dim; d++)
                 scores[j] += (double)q[(head * dim) + d] * k[seen.First + j][shared + d];
-            scores[j] /= Math.Sqrt(dim);
+            scores[j] *= config.ScoreScale ?? (1 / Math.Sqrt(dim));
         }
         var most = scores.Max();
         var total = scores.Sum(s => Math.Exp(s - most));
@@ -111,14 +118,16 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         }
     }
 
-    private float[] Rotate(float[] rows, float[]? norm, int position, double[] angles)
+    private float[] Rotate(float[] rows, float[]? norm, LayerShape shape, int position, double[] angles)
     {
         var dim = config.HeadDim;
+        if (shape.QkNorm == QkNorm.Row)
+            rows = Norm(rows, norm);
         for (var first = 0; first < rows.Length; first += dim)
         {
-            if (norm != null)
-                Norm(rows[first..(first + dim)], norm).CopyTo(rows, first);
-            for (var i = 0; i < angles.Length; i++)
+            if (shape.QkNorm is QkNorm.Heads or QkNorm.OwnHeads)
+                Norm(rows[first..(first + dim)], shape.QkNorm == QkNorm.Heads ? norm : norm![first..(first + dim)]).CopyTo(rows, first);
+            for (var i = 0; i < angles.Length && shape.Rotates; i++)
             {
                 var (a, b) = config.Rope.Order == RopeOrder.Interleaved ? (2 * i, (2 * i) + 1) : (i, i + angles.Length);
                 var (cos, sin) = (Math.Cos(position * angles[i]) * config.Rope.AttentionFactor, Math.Sin(position * angles[i]) * config.Rope.AttentionFactor);
@@ -126,6 +135,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
                 rows[first + a] = (float)((xa * cos) - (xb * sin));
                 rows[first + b] = (float)((xa * sin) + (xb * cos));
             }
+            if (shape.QkNorm == QkNorm.RotatedHeads)
+                Norm(rows[first..(first + dim)], norm).CopyTo(rows, first);
         }
         return rows;
     }
@@ -137,10 +148,14 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return Multiply(layer.Down, [.. gate.Zip(up, (g, u) => (float)(g / (1 + Math.Exp(-g)) * u))], null);
     }
 
-    private float[] Norm(float[] x, float[] weight)
+    // A norm that a layer does not have changes nothing.
+    private float[] Norm(float[] x, float[]? weight)
     {
-        var scale = 1 / Math.Sqrt((x.Sum(v => (double)v * v) / x.Length) + config.NormEpsilon);
-        return [.. x.Zip(weight, (v, w) => (float)(v * scale * w))];
+        if (weight is null)
+            return x;
+        var mean = config.Norm == NormKind.MeanAndVariance ? x.Average(v => (double)v) : 0;
+        var scale = 1 / Math.Sqrt((x.Sum(v => (v - mean) * (v - mean)) / x.Length) + config.NormEpsilon);
+        return [.. x.Zip(weight, (v, w) => (float)((v - mean) * scale * w))];
     }
 
     private static float[] Multiply(WeightMatrix matrix, float[] x, float[]? bias)
@@ -155,12 +170,13 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return y;
     }
 
-    private static void Add(float[][] x, float[][] y)
+    private void Add(float[][] x, float[][] y, float[]? norm, float scale)
     {
         for (var i = 0; i < x.Length; i++)
         {
+            var added = Norm(y[i], norm);
             for (var c = 0; c < x[i].Length; c++)
-                x[i][c] += y[i][c];
+                x[i][c] += scale * added[c];
         }
     }
 }

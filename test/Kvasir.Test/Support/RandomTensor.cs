@@ -23,7 +23,7 @@ public static class RandomTensor
             return Encode("F32", values);
         }
         return tensor.Type is "F32" or "F16" or "BF16"
-            ? Encode(tensor.Type, Floats(tensor, count))
+            ? Encode(tensor.Type, Turned(tensor, Floats(tensor, count)))
             : Blocks(tensor.Type, tensor.Stream, count, (float)tensor.Scale);
     }
 
@@ -53,10 +53,27 @@ public static class RandomTensor
         var x = new float[count];
         for (var i = 0; i < count; i++)
         {
-            var scaled = ((int)(Word(start, i) >> 40) - (1 << 23)) * step;
+            var scaled = ((int)(Word(start, tensor.First + i) >> 40) - (1 << 23)) * step;
             x[i] = centre + scaled;
         }
         return x;
+    }
+
+    // Rows of pairs that lie side by side, put into halves.
+    private static float[] Turned(GoldenTensor tensor, float[] x)
+    {
+        if (tensor.HeadRows == 0)
+            return x;
+        var (rows, half) = (tensor.Shape[^1], tensor.Turned / 2);
+        var columns = x.Length / rows;
+        var y = new float[x.Length];
+        for (var row = 0; row < rows; row++)
+        {
+            var place = row % tensor.HeadRows;
+            var from = row - place + (place < half ? 2 * place : place < tensor.Turned ? (2 * (place - half)) + 1 : place);
+            x.AsSpan(from * columns, columns).CopyTo(y.AsSpan(row * columns));
+        }
+        return y;
     }
 
     private static byte[] Encode(string type, float[] x)

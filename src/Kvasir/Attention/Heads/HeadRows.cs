@@ -11,7 +11,7 @@ internal readonly struct HeadRows(NativeView rows, AttentionShape shape)
 
     public AttentionShape Shape { get; } = shape;
 
-    /// <summary>Copies the queries of one KV head into the scratch, scaled by 1/sqrt(dim).</summary>
+    /// <summary>Copies the queries of one KV head into the scratch, scaled as the scores are.</summary>
     /// <returns>[<paramref name="rowCount"/>, group, dim]</returns>
     public Span<float> Queries(int firstRow, int rowCount, int kvHead, AttentionScratch scratch)
     {
@@ -19,7 +19,7 @@ internal readonly struct HeadRows(NativeView rows, AttentionShape shape)
         var width = Shape.GroupHeads * Shape.Dim;
         for (var row = 0; row < rowCount; row++)
             Group(firstRow + row, kvHead, width).CopyTo(queries.Slice(row * width, width));
-        VectorMath.Scale(queries, 1 / MathF.Sqrt(Shape.Dim));
+        VectorMath.Scale(queries, Shape.ScoreScale);
         return queries;
     }
 

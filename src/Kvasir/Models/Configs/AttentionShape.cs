@@ -11,6 +11,9 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>Elements of a value, and of a head's output.</summary>
     public int ValueDim { get; init; } = Dim;
 
+    /// <summary>What products of queries and keys are multiplied by.</summary>
+    public float ScoreScale { get; init; } = 1 / MathF.Sqrt(Dim);
+
     /// <summary>Query heads that share a KV head.</summary>
     public int GroupHeads => HeadCount / KvHeadCount;
 

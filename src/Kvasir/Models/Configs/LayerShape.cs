@@ -1,17 +1,65 @@
 namespace Kvasir.Models.Configs;
 
 /// <summary>
-/// How one layer computes, beside the sizes that all layers of a model share (<see cref="ModelConfig"/>): every family is these properties with other values,
-/// and the loop over layers knows nothing else of it.
+/// How one layer computes, beside the sizes that all layers of a model share (<see cref="ModelConfig"/>):
+/// <code>
+/// a = Mix(n1(x));   x1 = x + r n2(a)
+/// b = Feed(n3(y));  x2 = x1 + r n4(b)      y = x1, or x where both branches are computed side by side
+/// </code>
+/// Every family is these properties with other values, and the loop over layers knows nothing else of it.
 /// </summary>
 public sealed record LayerShape
 {
+    /// <summary>Which of the norms n1 to n4 there are.</summary>
+    public NormPlacement Norms { get; init; }
+
+    /// <summary>Whether the feed-forward part reads what attention reads, n1(x), in place of a norm of what attention has added to.</summary>
+    public bool IsParallel { get; init; }
+
+    /// <summary>r: what the output of each branch is multiplied by before it is added.</summary>
+    public float ResidualScale { get; init; } = 1;
+
+    /// <summary>Whether queries and keys are rotated by their positions; without, the layer knows no positions.</summary>
+    public bool Rotates { get; init; } = true;
+
     /// <summary>Whether queries, keys and values have a bias.</summary>
     public bool HasQkvBias { get; init; }
 
     /// <summary>Whether the attention's output has a bias.</summary>
     public bool HasOutputBias { get; init; }
 
-    /// <summary>Whether each head of queries and keys passes a norm before it is rotated.</summary>
-    public bool HasQkNorm { get; init; }
+    /// <summary>How queries and keys are normalised, beside the norm of what they are projected from.</summary>
+    public QkNorm QkNorm { get; init; }
+}
+
+/// <summary>Where a layer's norms stand.</summary>
+public enum NormPlacement
+{
+    /// <summary>n1 and n3: before each branch, as in most families.</summary>
+    Before,
+
+    /// <summary>n2 and n4: behind each branch, before it is added.</summary>
+    After,
+
+    /// <summary>All four.</summary>
+    Around,
+}
+
+/// <summary>What is normalised of queries and keys, and when.</summary>
+public enum QkNorm
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>Each head before it is rotated, all with the same weights.</summary>
+    Heads,
+
+    /// <summary>Each head once it is rotated, all with the same weights.</summary>
+    RotatedHeads,
+
+    /// <summary>Each head before it is rotated, with weights of its own.</summary>
+    OwnHeads,
+
+    /// <summary>All heads of a row as one, before they are rotated.</summary>
+    Row,
 }

@@ -37,10 +37,25 @@ public sealed record ModelConfig
     /// <summary>The native window: tokens that the model was made for, with the scaling that its file asks for.</summary>
     public required int ContextTokens { get; init; }
 
-    /// <summary>Added to the mean square in RMSNorm.</summary>
+    /// <summary>What the norms of rows and heads are.</summary>
+    public NormKind Norm { get; init; }
+
+    /// <summary>Added to the mean square, or the variance, in norms.</summary>
     public required float NormEpsilon { get; init; }
 
+    /// <summary>What rows of the embedding are multiplied by.</summary>
+    public float EmbeddingScale { get; init; } = 1;
+
+    /// <summary>What logits are multiplied by. <see cref="Weights.OutputNorm"/> has it in its weights: nobody multiplies by it again.</summary>
+    public float LogitScale { get; init; } = 1;
+
+    /// <summary>What products of queries and keys are multiplied by; null for 1 / sqrt(<see cref="HeadDim"/>).</summary>
+    public float? ScoreScale { get; init; }
+
     public required RopeConfig Rope { get; init; }
+
+    /// <summary>How queries grow with their positions; null where they do not.</summary>
+    public QueryTemperature? QueryTemperature { get; init; }
 
     /// <summary>Latest tokens that a token sees, itself included, or null where it sees all before it. The same in every layer.</summary>
     public int? SlidingWindowTokens { get; init; }
@@ -49,7 +64,14 @@ public sealed record ModelConfig
     public bool TiedEmbedding { get; init; }
 
     /// <summary>The sizes that attention works with.</summary>
-    public AttentionShape Attention => new(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
+    public AttentionShape Attention
+    {
+        get
+        {
+            var shape = new AttentionShape(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
+            return ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
+        }
+    }
 
     /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
     internal ModelConfig RequireSound(string file)
@@ -66,4 +88,14 @@ public sealed record ModelConfig
 
         KvasirException Bad(string problem) => new(KvasirError.BadFile, $"{file}: {problem}");
     }
+}
+
+/// <summary>How a row is normalised before it is multiplied by the norm's weights.</summary>
+public enum NormKind
+{
+    /// <summary>By the root of its mean square.</summary>
+    RootMeanSquare,
+
+    /// <summary>By mean and variance, without a bias.</summary>
+    MeanAndVariance,
 }

@@ -23,7 +23,10 @@ public sealed record RopeConfig
     /// <summary>What frequencies are divided by: positive, 1 without scaling.</summary>
     public double Factor { get; init; } = 1;
 
-    /// <summary>Tokens of the context before scaling, for <see cref="RopeScaling.Llama3"/> and <see cref="RopeScaling.Yarn"/>; otherwise 0.</summary>
+    /// <summary>
+    /// Tokens of the context before scaling, for <see cref="RopeScaling.Llama3"/>, <see cref="RopeScaling.Yarn"/> and <see cref="LongFrequencyFactors"/>;
+    /// otherwise 0.
+    /// </summary>
     public int OriginalContextTokens { get; init; }
 
     /// <summary>Llama 3: wavelengths above OriginalContextTokens / this are divided by the whole factor.</summary>
@@ -43,6 +46,17 @@ public sealed record RopeConfig
 
     /// <summary>What each pair's frequency is further divided by, [Dim / 2], or null. Llama 3 models in GGUF carry their scaling here.</summary>
     public float[]? FrequencyFactors { get; init; }
+
+    /// <summary>
+    /// LongRoPE: the factors of sequences that may come to more than <see cref="OriginalContextTokens"/>, in place of <see cref="FrequencyFactors"/>; or null.
+    /// </summary>
+    public float[]? LongFrequencyFactors { get; init; }
+
+    /// <summary>
+    /// Whether the rows of a sequence that may come to <paramref name="mostTokens"/> are turned by <see cref="LongFrequencyFactors"/>. All of them are, or none:
+    /// keys of one set and queries of the other have no distance.
+    /// </summary>
+    public bool IsLong(long mostTokens) => LongFrequencyFactors is not null && mostTokens > OriginalContextTokens;
 
     /// <summary>YaRN's attention factor where a model names none.</summary>
     public static double YarnAttentionFactor(double factor) => factor <= 1 ? 1 : (0.1 * Math.Log(factor)) + 1;

@@ -5,6 +5,8 @@ namespace Kvasir.Models.Families;
 /// <summary>The keys of a GGUF file that begin with its architecture, by what follows, and which tensors its first layer has.</summary>
 internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
 {
+    private readonly HashSet<string> _read = new(StringComparer.Ordinal);
+
     public Gguf File => file;
 
     public string Architecture => architecture;
@@ -27,6 +29,16 @@ internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
 
     public bool? Boolean(string key) => file.Metadata.Boolean(Whole(key));
 
+    /// <summary>Whether somebody has asked for the key.</summary>
+    public bool IsRead(string key) => _read.Contains($"{architecture}.{key}");
+
+    /// <summary>Keys of the architecture that nobody has asked for.</summary>
+    public string[] Unread() =>
+    [
+        .. file.Metadata.Keys.Where(key => key.StartsWith($"{architecture}.", StringComparison.Ordinal) && !_read.Contains(key))
+            .Select(key => key[(architecture.Length + 1)..]),
+    ];
+
     /// <summary>Whether the first layer has a part, as <see cref="TensorNames.Gguf"/> spells it.</summary>
     public bool HasPart(string part) => file.TryFind(TensorNames.Gguf.Layer(0, part), out _);
 
@@ -36,5 +48,10 @@ internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
 
     public KvasirException Unsupported(string key, string problem) => ((IConfigFields)file.Metadata).Unsupported(Whole(key), problem);
 
-    private string Whole(string key) => $"{architecture}.{key}";
+    private string Whole(string key)
+    {
+        var whole = $"{architecture}.{key}";
+        _read.Add(whole);
+        return whole;
+    }
 }

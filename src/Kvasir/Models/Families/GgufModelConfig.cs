@@ -23,18 +23,30 @@ internal static class GgufModelConfig
 
     public static ModelConfig Read(GgufKeys keys, ModelFamily family)
     {
-        foreach (var (key, neutral) in NeutralKeys)
-            keys.RequireNeutral(key, neutral);
         // Models that embed texts attend to what follows as well.
         keys.RequireTrue("attention.causal");
-        var config = family.FromGguf(keys, ReadSizes(keys));
-        RequireUsualScale(keys, "attention.scale", config.HeadDim);
-        var rope = GgufRopeConfig.Read(keys, family.GgufOrder, config.HeadDim, config.ContextTokens);
+        var config = family.FromGguf(keys, ReadSizes(keys, family));
+        var rope = GgufRopeConfig.Read(keys, family, config.HeadDim, config.ContextTokens);
+        RefuseUnread(keys, config.HeadDim);
         return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
     }
 
-    private static ModelConfig ReadSizes(GgufKeys keys)
+    private static void RefuseUnread(GgufKeys keys, int headDim)
     {
+        if (!keys.IsRead("attention.scale"))
+            RequireUsualScale(keys, "attention.scale", headDim);
+        foreach (var (key, neutral) in NeutralKeys)
+        {
+            if (!keys.IsRead(key))
+                keys.RequireNeutral(key, neutral);
+        }
+
+        UnreadSettings.Refuse(keys);
+    }
+
+    private static ModelConfig ReadSizes(GgufKeys keys, ModelFamily family)
+    {
+        var epsilonKey = family.Norm == NormKind.RootMeanSquare ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
         var width = keys.RequiredCount("embedding_length", ConfigFields.WidthLimit);
         var heads = Uniform(keys, "attention.head_count", ConfigFields.HeadLimit) ?? throw keys.Missing("attention.head_count");
         return new ModelConfig
@@ -49,7 +61,8 @@ internal static class GgufModelConfig
             HeadDim = ReadHeadDim(keys, width, heads),
             VocabularySize = ReadVocabularySize(keys.File, width),
             ContextTokens = keys.RequiredCount("context_length", ConfigFields.ContextLimit),
-            NormEpsilon = keys.Epsilon("attention.layer_norm_rms_epsilon") ?? throw keys.Missing("attention.layer_norm_rms_epsilon"),
+            Norm = family.Norm,
+            NormEpsilon = keys.Epsilon(epsilonKey) ?? throw keys.Missing(epsilonKey),
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
             SlidingWindowTokens = keys.Count("attention.sliding_window", int.MaxValue),
             TiedEmbedding = !keys.File.TryFind(TensorNames.Gguf.Output, out _),

@@ -9,22 +9,23 @@ internal static class JsonModelConfig
 {
     private const float DefaultEpsilon = 1e-6f;
 
-    public static ModelConfig Read(JsonFields fields, ModelFamily family, string path)
+    public static ModelConfig Read(JsonFields file, ModelFamily family, string path)
     {
+        var fields = file.Spelled(family.FolderKeys);
         RequireClass(fields, family);
-        RefuseOthers(fields);
         var config = family.FromFolder(fields, ReadSizes(fields, family, path));
-        var rope = JsonRopeConfig.Read(fields, family.FolderOrder, config.HeadDim, config.ContextTokens);
+        var rope = family.RopeFromFolder(fields, JsonRopeConfig.Read(fields, family, config.HeadDim, config.ContextTokens));
+        RefuseOthers(fields);
         return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
     }
 
     private static void RequireClass(JsonFields fields, ModelFamily family)
     {
-        var (type, known) = family.Folder!.Value;
         foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
         {
-            if (!name.Equals(known, StringComparison.OrdinalIgnoreCase))
-                throw fields.Unsupported("architectures", $"holds {MessageText.Name(name)}; supported with {type} is {known}");
+            if (!family.Classes.Contains(name, StringComparer.OrdinalIgnoreCase))
+                throw fields.Unsupported(
+                    "architectures", $"holds {MessageText.Name(name)}; supported with {family.FolderType} is {string.Join(" or ", family.Classes)}");
         }
     }
 
@@ -36,15 +37,15 @@ internal static class JsonModelConfig
             throw fields.Unsupported("hidden_act", $"is {MessageText.Name(activation)}; only silu is supported");
         fields.RequireFalse("mlp_bias");
         fields.RequireFalse("rope_interleaved");
-        fields.RequireNeutral("partial_rotary_factor", 1);
         foreach (var key in (ReadOnlySpan<string>)["num_experts", "num_local_experts", "n_routed_experts"])
             fields.RequireNeutral(key, 0, -1);
-        if (fields.ArrayHolds("no_rope_layers", 0))
+        if (!fields.IsRead("no_rope_layers") && fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
         if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
             throw fields.Unsupported(
                 "quantization_config",
                 $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+        UnreadSettings.Refuse(fields);
     }
 
     private static ModelConfig ReadSizes(JsonFields fields, ModelFamily family, string path)
@@ -56,8 +57,8 @@ internal static class JsonModelConfig
             throw fields.Bad("num_attention_heads", $"is {heads} at a width of {width}: heads of {headDim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
         return new ModelConfig
         {
-            Architecture = family.Folder!.Value.Type,
-            Name = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(path))) ?? family.Folder.Value.Type,
+            Architecture = family.FolderType!,
+            Name = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(path))) ?? family.FolderType!,
             Layers = LayerShapes.Alike(fields.RequiredCount("num_hidden_layers", ConfigFields.LayerLimit), new LayerShape()),
             Width = width,
             FeedForwardWidth = fields.RequiredCount("intermediate_size", ConfigFields.WidthLimit),
@@ -66,9 +67,10 @@ internal static class JsonModelConfig
             HeadDim = headDim,
             VocabularySize = fields.RequiredCount("vocab_size", ConfigFields.VocabularyLimit),
             ContextTokens = fields.RequiredCount("max_position_embeddings", ConfigFields.ContextLimit),
+            Norm = family.Norm,
             NormEpsilon = fields.Epsilon("rms_norm_eps") ?? DefaultEpsilon,
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
-            TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? false,
+            TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? family.TiesByDefault,
         };
     }
 }

@@ -1,5 +1,4 @@
 using Kvasir.Files;
-using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
@@ -8,9 +7,9 @@ namespace Kvasir.Models.Families;
 internal static class JsonRopeConfig
 {
     private const double DefaultBase = 10000;
-    private const string Supported = "supported are default, linear, llama3, yarn";
+    private const string Supported = "supported are default, linear, llama3, yarn, longrope";
 
-    public static RopeConfig Read(JsonFields fields, RopeOrder order, int headDim, int contextTokens)
+    public static RopeConfig Read(JsonFields fields, ModelFamily family, int headDim, int contextTokens)
     {
         var parameters = fields.Object("rope_parameters");
         if (parameters?.ObjectKeys().FirstOrDefault() is { } nested)
@@ -18,13 +17,12 @@ internal static class JsonRopeConfig
         var scaling = parameters ?? fields.Object("rope_scaling");
         var plain = new RopeConfig
         {
-            Order = order,
-            Dim = headDim,
+            Order = family.FolderOrder,
+            Dim = ReadDim(fields, scaling, family, headDim),
             Base = parameters?.RopeBase("rope_theta") ?? fields.RopeBase("rope_theta") ?? DefaultBase,
         };
         if (scaling is null)
             return plain;
-        scaling.RequireNeutral("partial_rotary_factor", 1);
         var typeKey = scaling.Contains("rope_type") ? "rope_type" : "type";
         return scaling.String(typeKey) switch
         {
@@ -32,8 +30,45 @@ internal static class JsonRopeConfig
             "linear" => plain with { Scaling = RopeScaling.Linear, Factor = scaling.RequiredFactor("factor") },
             "llama3" => ReadLlama3(scaling, plain),
             "yarn" => ReadYarn(scaling, plain, contextTokens),
+            "longrope" or "su" => ReadLong(fields, scaling, plain, contextTokens),
+            // A dynamic scaling whose factor is given: once for all, and not for each length.
+            "dynamic" when scaling.Factor("alpha") is { } alpha => plain with { Base = plain.Base * Math.Pow(alpha, plain.Dim / (plain.Dim - 2.0)) },
             var other => throw scaling.Unsupported(typeKey, $"is {MessageText.Name(other)}; {Supported}"),
         };
+    }
+
+    private static int ReadDim(JsonFields fields, JsonFields? scaling, ModelFamily family, int headDim)
+    {
+        if (family.RotaryShare is not { } usual)
+        {
+            fields.RequireNeutral("partial_rotary_factor", 1);
+            scaling?.RequireNeutral("partial_rotary_factor", 1);
+            return headDim;
+        }
+
+        return (int)(headDim * (scaling?.Factor("partial_rotary_factor") ?? fields.Factor("partial_rotary_factor") ?? usual));
+    }
+
+    private static RopeConfig ReadLong(JsonFields fields, JsonFields scaling, RopeConfig plain, int contextTokens)
+    {
+        const string OriginalKey = "original_max_position_embeddings";
+        var original = fields.Count(OriginalKey, ConfigFields.ContextLimit) ?? scaling.Count(OriginalKey, ConfigFields.ContextLimit) ?? contextTokens;
+        var stretched = scaling.Factor("factor") ?? (double)contextTokens / original;
+        return plain with
+        {
+            FrequencyFactors = ReadFactors(scaling, "short_factor", plain.Dim),
+            LongFrequencyFactors = ReadFactors(scaling, "long_factor", plain.Dim),
+            OriginalContextTokens = original,
+            AttentionFactor = scaling.Factor("attention_factor") ?? (stretched <= 1 ? 1 : Math.Sqrt(1 + (Math.Log(stretched) / Math.Log(original)))),
+        };
+    }
+
+    private static float[] ReadFactors(JsonFields scaling, string key, int dim)
+    {
+        var factors = scaling.Numbers(key) ?? throw scaling.Missing(key);
+        if (factors.Length != dim / 2 || Array.Exists(factors, static factor => factor <= 0))
+            throw scaling.Bad(key, $"holds {factors.Length} factors; {dim / 2} above 0 are expected, one for each pair that rotates");
+        return Array.ConvertAll(factors, static factor => (float)factor);
     }
 
     private static RopeConfig ReadLlama3(JsonFields fields, RopeConfig plain)

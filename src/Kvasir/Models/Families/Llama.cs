@@ -1,27 +1,19 @@
-using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
-using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
 
-/// <summary>Llama 1 to 3 and what is made as they are, whose files carry biases where the model has some; Mistral, which has a window in folders.</summary>
+/// <summary>Llama, and what is made as it is: most of what is published says llama in GGUF.</summary>
 internal static class Llama
 {
     public static readonly ModelFamily Family = new()
     {
+        Models = "Llama 1 to 3.3, Vicuna, LongChat, LWM, Yi, SmolLM 1 and 2, Falcon 3; in GGUF Mistral 7B, Nemo and Small too",
+        Differs = "biases where the file has some; heads need not divide the width",
         Gguf = "llama",
-        Folder = ("llama", "LlamaForCausalLM"),
+        FolderType = "llama",
+        Classes = ["LlamaForCausalLM"],
         GgufOrder = RopeOrder.Interleaved,
-        FromGguf = static (keys, config) => WithBiases(config, keys.HasPart(TensorNames.Gguf.QueryBias), keys.HasPart(TensorNames.Gguf.AttentionOutputBias)),
-        FromFolder = static (fields, config) => fields.Boolean("attention_bias") == true ? WithBiases(config, true, true) : config,
+        FromGguf = static (keys, config) => config.WithBiases(keys),
+        FromFolder = static (fields, config) => config.WithBiases(fields),
     };
-
-    public static readonly ModelFamily Mistral = new()
-    {
-        Folder = ("mistral", "MistralForCausalLM"),
-        FromFolder = static (fields, config) => config with { SlidingWindowTokens = JsonWindow.Read(fields) },
-    };
-
-    private static ModelConfig WithBiases(ModelConfig config, bool projections, bool output) =>
-        config with { Layers = config.Layers.With(layer => layer with { HasQkvBias = projections, HasOutputBias = output }) };
 }

@@ -7,7 +7,10 @@ namespace Kvasir.Models.Families;
 public static class ModelFamilies
 {
     /// <summary>Readers, their messages and tests walk this list.</summary>
-    internal static readonly ModelFamily[] All = [Llama.Family, Llama.Mistral, Qwen.Second, Qwen.Third];
+    internal static readonly ModelFamily[] All =
+    [
+        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense,
+    ];
 
     private const string ArchitectureKey = "general.architecture";
     private const string TypeKey = "model_type";
@@ -20,8 +23,8 @@ public static class ModelFamilies
         var architecture = fields.String(ArchitectureKey) ?? throw fields.Missing(ArchitectureKey);
         var family = Array.Find(All, family => family.Gguf == architecture) ?? throw new KvasirException(
             KvasirError.Unsupported,
-            $"{file.Path}: the architecture {MessageText.Name(architecture)} is not supported; supported in GGUF are "
-                + $"{string.Join(", ", All.Select(static family => family.Gguf).OfType<string>())}");
+            $"{file.Path}: the architecture {MessageText.Name(architecture)} is not supported{UnsupportedFamilies.Because(architecture)}; "
+                + $"supported in GGUF are {UnsupportedFamilies.Nearest(architecture, All.Select(static family => family.Gguf))}");
         return GgufModelConfig.Read(new GgufKeys(file, architecture), family).RequireSound(file.Path);
     }
 
@@ -33,9 +36,10 @@ public static class ModelFamilies
         var path = Path.Combine(folder, "config.json");
         var fields = JsonFields.Read(path, notes ?? new Notes());
         var type = fields.String(TypeKey) ?? throw fields.Missing(TypeKey);
-        var family = Array.Find(All, family => family.Folder?.Type == type) ?? throw fields.Unsupported(
+        var family = Array.Find(All, family => family.FolderType == type) ?? throw fields.Unsupported(
             TypeKey,
-            $"is {MessageText.Name(type)}; supported are {string.Join(", ", All.Select(static family => family.Folder?.Type).OfType<string>())}");
+            $"is {MessageText.Name(type)}, which is not supported{UnsupportedFamilies.Because(type)}; "
+                + $"supported in folders are {UnsupportedFamilies.Nearest(type, All.Select(static family => family.FolderType))}");
         return JsonModelConfig.Read(fields, family, path).RequireSound(path);
     }
 
@@ -43,5 +47,5 @@ public static class ModelFamilies
     internal static TensorNames GgufNames(string architecture) => Array.Find(All, family => family.Gguf == architecture)?.GgufNames ?? TensorNames.Gguf;
 
     /// <summary>How folders of a model_type spell their tensors.</summary>
-    internal static TensorNames FolderNames(string type) => Array.Find(All, family => family.Folder?.Type == type)?.FolderNames ?? TensorNames.HuggingFace;
+    internal static TensorNames FolderNames(string type) => Array.Find(All, family => family.FolderType == type)?.FolderNames ?? TensorNames.HuggingFace;
 }

@@ -10,26 +10,52 @@ namespace Kvasir.Models.Families;
 /// </summary>
 internal sealed record ModelFamily
 {
+    /// <summary>For people: what is published under these names.</summary>
+    public required string Models { get; init; }
+
+    /// <summary>For people: what differs from Llama, and what does not run.</summary>
+    public required string Differs { get; init; }
+
     /// <summary>The general.architecture of its GGUF files; null where there are none of its own.</summary>
     public string? Gguf { get; init; }
 
-    /// <summary>The model_type and the class that config.json names; null where there are no folders of its own.</summary>
-    public (string Type, string Class)? Folder { get; init; }
+    /// <summary>The model_type of its config.json; null where there are no folders of its own.</summary>
+    public string? FolderType { get; init; }
 
-    /// <summary>How rows of queries and keys lie in GGUF files: interleaved where they were permuted when the file was made.</summary>
+    /// <summary>The classes that config.json names.</summary>
+    public string[] Classes { get; init; } = [];
+
+    /// <summary>How rows of queries and keys lie in GGUF files: interleaved where they were permuted when the file was made, or always were.</summary>
     public RopeOrder GgufOrder { get; init; } = RopeOrder.Halves;
 
     /// <summary>How rows of queries and keys lie in folders.</summary>
     public RopeOrder FolderOrder { get; init; } = RopeOrder.Halves;
 
+    public NormKind Norm { get; init; }
+
     /// <summary>Elements of a head where config.json does not say; null for the width divided among the heads.</summary>
     public int? UsualHeadDim { get; init; }
+
+    /// <summary>The share of a head that rotates where config.json does not say; null for a family whose heads rotate whole.</summary>
+    public double? RotaryShare { get; init; }
+
+    /// <summary>Whether the output is the embedding where config.json does not say.</summary>
+    public bool TiesByDefault { get; init; }
+
+    /// <summary>Keys of config.json that it spells otherwise than most: the usual name to its own.</summary>
+    public IReadOnlyDictionary<string, string> FolderKeys { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Reads what all families have, and then this: what is this one's own.</summary>
     public Func<GgufKeys, ModelConfig, ModelConfig> FromGguf { get; init; } = static (_, config) => config;
 
     /// <inheritdoc cref="FromGguf"/>
     public Func<JsonFields, ModelConfig, ModelConfig> FromFolder { get; init; } = static (_, config) => config;
+
+    /// <summary>The same for what turns rotation.</summary>
+    public Func<GgufKeys, RopeConfig, RopeConfig> RopeFromGguf { get; init; } = static (_, rope) => rope;
+
+    /// <inheritdoc cref="RopeFromGguf"/>
+    public Func<JsonFields, RopeConfig, RopeConfig> RopeFromFolder { get; init; } = static (_, rope) => rope;
 
     public TensorNames GgufNames { get; init; } = TensorNames.Gguf;
 

@@ -8,28 +8,30 @@ internal static class Qwen
 {
     public static readonly ModelFamily Second = new()
     {
+        Models = "Qwen 2 and 2.5, their distillations",
+        Differs = "biases before attention; a window in some layers only is refused",
         Gguf = "qwen2",
-        Folder = ("qwen2", "Qwen2ForCausalLM"),
-        FromGguf = static (_, config) => WithBiases(config),
-        FromFolder = static (fields, config) => WithBiases(config) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
+        FolderType = "qwen2",
+        Classes = ["Qwen2ForCausalLM"],
+        FromGguf = static (_, config) => config.WithBiases(projections: true, output: false),
+        FromFolder = static (fields, config) => config.WithBiases(projections: true, output: false) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
     };
 
     public static readonly ModelFamily Third = new()
     {
+        Models = "Qwen 3 dense: 0.6B to 32B",
+        Differs = "norms of heads",
         Gguf = "qwen3",
-        Folder = ("qwen3", "Qwen3ForCausalLM"),
+        FolderType = "qwen3",
+        Classes = ["Qwen3ForCausalLM"],
         UsualHeadDim = 128,
         FromGguf = static (_, config) => WithNorms(config, hasBiases: false),
         FromFolder = static (fields, config) =>
             WithNorms(config, fields.Boolean("attention_bias") == true) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
     };
 
-    private static ModelConfig WithBiases(ModelConfig config) => config with { Layers = config.Layers.With(static layer => layer with { HasQkvBias = true }) };
-
-    private static ModelConfig WithNorms(ModelConfig config, bool hasBiases) => config with
-    {
-        Layers = config.Layers.With(layer => layer with { HasQkNorm = true, HasQkvBias = hasBiases, HasOutputBias = hasBiases }),
-    };
+    private static ModelConfig WithNorms(ModelConfig config, bool hasBiases) =>
+        config.WithBiases(hasBiases, hasBiases).WithLayers(static layer => layer with { QkNorm = QkNorm.Heads });
 
     // Counts only where it is switched on, and then for the layers from one on.
     private static int? Window(JsonFields fields, int layers)

@@ -14,7 +14,8 @@ namespace Kvasir.Requests.Scheduling;
 /// <param name="keeps">Whether any rows are kept.</param>
 /// <param name="keepsSparse">Whether those that a sparse policy has decoded are, for it.</param>
 /// <param name="pinned">What is kept of them whatever else wants the memory.</param>
-internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned)
+/// <param name="mostTokens">Of a sequence of the engine.</param>
+internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned, int mostTokens)
 {
     private const string Dense = "dense";
 
@@ -35,14 +36,15 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
         var lineage = sequence.Shared is null ? LineageOf(sequence.Attention!.Policy) : Dense;
         if (!keeps)
         {
-            sequence.Accept(OnlyShared(sequence.Shared!));
+            sequence.Accept(OnlyShared(sequence.Shared!, Rows(sequence.TokenLimit)));
             return;
         }
 
-        var (common, tenant) = (ColumnName.CommonRoot(_rows.Value, lineage), options.Tenant ?? "");
+        var rows = Rows(sequence.TokenLimit);
+        var (common, tenant) = (ColumnName.CommonRoot(rows, lineage), options.Tenant ?? "");
         sequence.Accept(sequence.Pin is { IsCommon: true }
             ? new PrefixPath(cache.Prefixes, common) { Keeps = options.Keep, Tenant = tenant }
-            : new PrefixPath(cache.Prefixes, ColumnName.Root(_rows.Value, lineage, tenant, options.CacheSalt ?? ""))
+            : new PrefixPath(cache.Prefixes, ColumnName.Root(rows, lineage, tenant, options.CacheSalt ?? ""))
             {
                 Keeps = options.Keep,
                 Tenant = tenant,
@@ -51,8 +53,9 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     }
 
     /// <summary>What the names of columns begin with that a request uses.</summary>
-    public ColumnName RootOf(AttentionPolicy policy, GenerationOptions options) =>
-        ColumnName.Root(_rows.Value, LineageOf(policy), options.Tenant ?? "", options.CacheSalt ?? "");
+    /// <param name="promptTokens">Tokens before its answer.</param>
+    public ColumnName RootOf(AttentionPolicy policy, GenerationOptions options, int promptTokens) => ColumnName.Root(
+        Rows(Math.Min(mostTokens, promptTokens + (long)(options.MaxTokens ?? int.MaxValue))), LineageOf(policy), options.Tenant ?? "", options.CacheSalt ?? "");
 
     /// <summary>How the rows are computed that a request uses.</summary>
     public string LineageOf(AttentionPolicy policy) => keepsSparse ? policy.Name : Dense;
@@ -160,21 +163,24 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     }
 
     // Where nothing is kept, what somebody holds is there for those alone who have been given it.
-    private PrefixPath OnlyShared(SharedPrompt shared) =>
-        new(cache.Prefixes, ColumnName.Root(_rows.Value, shared.Name, "", "")) { MostRows = shared.TokenCount, StaysIdle = false };
+    private PrefixPath OnlyShared(SharedPrompt shared, string rows) =>
+        new(cache.Prefixes, ColumnName.Root(rows, shared.Name, "", "")) { MostRows = shared.TokenCount, StaysIdle = false };
 
     // A prompt is shared by sequences under any policy.
     private bool KeepsSparse(Sequence sequence) => keepsSparse && sequence.Shared is null;
 
     private static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);
 
+    // A model with two sets of rotary factors turns all rows of a sequence by one of them: rows of the other are another model's.
+    private string Rows(long tokenLimit) => model.Config.Rope.IsLong(tokenLimit) ? $"{_rows.Value}|long" : _rows.Value;
+
     // What rows depend on beside their tokens and how they were attended.
     private static string RowsOf(Model model, string format)
     {
         var rope = model.Config.Rope;
-        var factors = string.Join(',', rope.FrequencyFactors ?? []);
+        var factors = string.Join(',', [.. rope.FrequencyFactors ?? [], .. rope.LongFrequencyFactors ?? []]);
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{model.Weights.Fingerprint}|{format}|{PagePool.PageTokens}|{rope with { FrequencyFactors = null }}|{factors}");
+            $"{model.Weights.Fingerprint}|{format}|{PagePool.PageTokens}|{rope with { FrequencyFactors = null, LongFrequencyFactors = null }}|{factors}");
     }
 }

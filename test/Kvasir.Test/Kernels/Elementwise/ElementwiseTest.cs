@@ -130,6 +130,27 @@ public sealed class ElementwiseTest
     }
 
     [Fact]
+    public void LayerNormMatchesDoublePrecision()
+    {
+        foreach (var variant in LayerNorm.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                // A mean far from zero: squares of what is not centred would not do.
+                var (x, weight) = (Random(length, 9, seed: length).Select(v => v + 100).ToArray(), Random(length, 2, seed: length + 1));
+                var y = new float[length];
+                variant.Run(x, weight, 1e-5f, y);
+                var mean = x.Sum(v => (double)v) / Math.Max(1, length);
+                var inverse = 1 / Math.Sqrt(x.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, length) + 1e-5f);
+                // What lies next to the mean has few digits left of it.
+                Assert.All(x.Zip(weight, (a, w) => (a - mean) * inverse * w).Zip(y), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
+                variant.Run(x, weight, 1e-5f, x);
+                Assert.Equal(y, x);
+            }
+        }
+    }
+
+    [Fact]
     public void VectorMathMatchesDoublePrecision()
     {
         foreach (var length in Lengths)
@@ -260,6 +281,7 @@ public sealed class ElementwiseTest
         Assert.Throws<ArgumentException>(() => VectorMath.Add(new float[3], new float[4]));
         Assert.Throws<ArgumentException>(() => VectorMath.Dot(new float[5], new float[4]));
         Assert.Throws<ArgumentException>(() => RmsNorm.Apply(new float[4], new float[3], 0, new float[4]));
+        Assert.Throws<ArgumentException>(() => LayerNorm.Apply(new float[4], new float[4], 0, new float[5]));
         Assert.Throws<ArgumentException>(() => SwiGlu.Apply(new float[4], new float[4], new float[3]));
         Assert.Throws<ArgumentException>(() => Rope.Rotate(new float[7], new float[4], new float[4], RopeOrder.Halves));
         Assert.Throws<ArgumentException>(() => Rope.Rotate(new float[8], new float[4], new float[3], RopeOrder.Halves));

@@ -16,7 +16,7 @@ public sealed class ModelConfigTest
     public void GgufArchitecturesDifferInOrderBiasAndNorm(string architecture, RopeOrder order, bool hasBias, bool hasNorm)
     {
         var config = FromGguf(TinyModel.Gguf(architecture));
-        Assert.Equal((architecture, order, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].HasQkNorm));
+        Assert.Equal((architecture, order, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].QkNorm == QkNorm.Heads));
         Assert.Equal((1, 32, 64, 4, 2, 8, 16, 256), (
             config.LayerCount, config.Width, config.FeedForwardWidth, config.HeadCount, config.KvHeadCount, config.HeadDim, config.VocabularySize, config.ContextTokens));
         Assert.Equal((1e-5f, "tiny", false, null), (config.NormEpsilon, config.Name, config.TiedEmbedding, config.SlidingWindowTokens));
@@ -30,7 +30,7 @@ public sealed class ModelConfigTest
     public void JsonArchitecturesDifferInBiasAndNorm(string modelType, bool hasBias, bool hasNorm)
     {
         var config = FromJson(TinyModel.Config(modelType));
-        Assert.Equal((modelType, RopeOrder.Halves, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].HasQkNorm));
+        Assert.Equal((modelType, RopeOrder.Halves, hasBias, hasNorm), (config.Architecture, config.Rope.Order, config.Layers[0].HasQkvBias, config.Layers[0].QkNorm == QkNorm.Heads));
         Assert.Equal(FromGguf(TinyModel.Gguf()) with { Architecture = "", Name = "", Rope = null! }, config with { Architecture = "", Name = "", Rope = null!, Layers = LayerShapes.Alike(1, new LayerShape()) });
     }
 

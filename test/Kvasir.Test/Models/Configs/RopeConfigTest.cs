@@ -62,7 +62,9 @@ public sealed class RopeConfigTest
 
     [Theory]
     [InlineData("""{"rope_type": "dynamic", "factor": 2}""", KvasirError.Unsupported, "'rope_scaling.rope_type' is 'dynamic'; supported are default, linear, llama3, yarn")]
-    [InlineData("""{"type": "longrope"}""", KvasirError.Unsupported, "'rope_scaling.type' is 'longrope'")]
+    [InlineData("""{"type": "longrope"}""", KvasirError.BadFile, "'rope_scaling.short_factor' is missing")]
+    [InlineData("""{"type": "longrope", "short_factor": [1, 1, 1], "long_factor": [1, 1, 1, 1]}""", KvasirError.BadFile, "'rope_scaling.short_factor' holds 3 factors; 4 above 0")]
+    [InlineData("""{"type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 1, 0, 1]}""", KvasirError.BadFile, "'rope_scaling.long_factor' holds 4 factors; 4 above 0")]
     [InlineData("""{"rope_type": "linear"}""", KvasirError.BadFile, "'rope_scaling.factor' is missing")]
     [InlineData("""{"rope_type": "linear", "factor": 0}""", KvasirError.BadFile, "'rope_scaling.factor' is 0")]
     [InlineData("""{"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8192}""", KvasirError.BadFile, "'rope_scaling.high_freq_factor' is 4")]
@@ -108,9 +110,35 @@ public sealed class RopeConfigTest
 
     [Fact]
     public void GgufScalingOfAnotherTypeIsRefused() => Assert.Contains(
-        "'llama.rope.scaling.type' is 'longrope'; supported are none, linear, yarn",
+        "'llama.rope.scaling.type' is 'dynamic'; supported are none, linear, yarn, longrope",
+        Assert.Throws<KvasirException>(() => FromGguf(TinyModel.Gguf().Set("llama.rope.scaling.type", "dynamic"))).Message,
+        StringComparison.Ordinal);
+
+    [Fact]
+    public void GgufLongRopeWithoutItsFactorsIsRefused() => Assert.Contains(
+        "'rope_factors_short.weight'",
         Assert.Throws<KvasirException>(() => FromGguf(TinyModel.Gguf().Set("llama.rope.scaling.type", "longrope"))).Message,
         StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(64, "null", 1.1547005)]
+    [InlineData(256, "null", 1)]
+    [InlineData(64, "1.25", 1.25)]
+    public void LongRopeHasTwoSetsOfFactorsAndOneMagnitude(int original, string attention, double expected)
+    {
+        const string Lists = "\"short_factor\": [1, 1.5, 2, 3], \"long_factor\": [2, 2, 4, 8]";
+        var rope = FromJson(
+            ("original_max_position_embeddings", $"{original}"), ("rope_scaling", $$"""{"type": "longrope", {{Lists}}, "attention_factor": {{attention}}}""")).Rope;
+        Assert.Equal((original, (float)expected), (rope.OriginalContextTokens, (float)rope.AttentionFactor));
+        Assert.Equal([1f, 1.5f, 2f, 3f], rope.FrequencyFactors!);
+        Assert.Equal([2f, 2f, 4f, 8f], rope.LongFrequencyFactors!);
+        Assert.Equal((false, true), (rope.IsLong(original), rope.IsLong(original + 1)));
+    }
+
+    // A dynamic scaling with a factor of its own is none: theta alpha^(n / (n - 2)), once for all.
+    [Fact]
+    public void AlphaStretchesTheBase() =>
+        Assert.Equal(10000 * Math.Pow(1000, 8 / 6.0), FromJson(("rope_scaling", """{"type": "dynamic", "alpha": 1000.0, "factor": 1.0}""")).Rope.Base, 6);
 
     [Fact]
     public void GgufFrequencyFactorsAreReadAndHeld()

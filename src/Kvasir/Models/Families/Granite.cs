@@ -1,0 +1,57 @@
+using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Models.Families;
+
+/// <summary>Granite: four factors, on the embedding, on what layers add, on scores and on logits.</summary>
+internal static class Granite
+{
+    public static readonly ModelFamily Family = new()
+    {
+        Models = "Granite 3.0 to 3.3, 4.x dense without state spaces: 350M to 8B",
+        Differs = "four factors; Granite-4-H and the mixtures of experts do not run",
+        Gguf = "granite",
+        FolderType = "granite",
+        Classes = ["GraniteForCausalLM"],
+        GgufOrder = RopeOrder.Interleaved,
+        FromGguf = static (keys, config) => (config with
+        {
+            EmbeddingScale = (float)(keys.Factor("embedding_scale") ?? 1),
+            LogitScale = (float)(1 / (keys.Factor("logit_scale") ?? 1)),
+            ScoreScale = (float?)keys.Factor("attention.scale"),
+        }).WithBiases(keys).WithLayers(Layer(keys.Factor("residual_scale"), keys.Boolean("rope.scaling.finetuned") != false)),
+        FromFolder = static (fields, config) => WithFactors(fields, config).WithBiases(fields),
+    };
+
+    /// <summary>The dense models of Granite 4: a hybrid's configuration in which every layer is attention, and its shared feed-forward part the only one.</summary>
+    public static readonly ModelFamily Dense = new()
+    {
+        Models = "Granite 4.0 and 4.1 dense: 350M, 1B, Micro",
+        Differs = "as Granite 3; layers of state spaces, and experts, are refused",
+        FolderType = "granitemoehybrid",
+        Classes = ["GraniteMoeHybridForCausalLM"],
+        TiesByDefault = true,
+        FolderKeys = new Dictionary<string, string> { ["intermediate_size"] = "shared_intermediate_size" },
+        FolderNames = TensorNames.HuggingFace with { GateUp = "shared_mlp.input_linear.weight", Down = "shared_mlp.output_linear.weight" },
+        FromFolder = static (fields, config) =>
+        {
+            if (fields.Strings("layer_types") is { } kinds && Array.Exists(kinds, static kind => kind != "attention"))
+                throw fields.Unsupported("layer_types", "names layers of state spaces, which are not supported");
+            var positions = fields.String("position_embedding_type") ?? "rope";
+            if (positions is not ("rope" or "nope"))
+                throw fields.Unsupported("position_embedding_type", $"is {MessageText.Name(positions)}; supported are rope and nope");
+            return WithFactors(fields, config).WithBiases(fields).WithLayers(layer => layer with { Rotates = positions == "rope" });
+        },
+    };
+
+    private static ModelConfig WithFactors(JsonFields fields, ModelConfig config) => (config with
+    {
+        EmbeddingScale = (float)(fields.Factor("embedding_multiplier") ?? 1),
+        LogitScale = (float)(1 / (fields.Factor("logits_scaling") ?? 1)),
+        ScoreScale = (float)(fields.Factor("attention_multiplier") ?? 1),
+    }).WithLayers(Layer(fields.Factor("residual_multiplier"), rotates: true));
+
+    private static Func<LayerShape, LayerShape> Layer(double? residual, bool rotates) =>
+        layer => layer with { ResidualScale = (float)(residual ?? 1), Rotates = rotates };
+}

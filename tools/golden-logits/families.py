@@ -1,0 +1,270 @@
+"""Families beside Llama, Mistral and Qwen: what differs, how each container spells it, and one model of each, the same in both containers.
+
+Queries, keys and values are slices of one stream of random numbers, and so are gate and up: a model's numbers do not depend on whether a container joins them.
+"""
+import json, math
+from random_tensors import TYPES
+
+POSITIONS, VOCABULARY = 40, 269
+
+LAYER = {  # role: (GGUF, Hugging Face)
+    "n1": ("attn_norm.weight", "input_layernorm.weight"), "n2": ("post_attention_norm.weight", "post_attention_layernorm.weight"),
+    "n3": ("ffn_norm.weight", "post_attention_layernorm.weight"), "n4": ("post_ffw_norm.weight", "post_feedforward_layernorm.weight"),
+    "q": ("attn_q", "self_attn.q_proj"), "k": ("attn_k", "self_attn.k_proj"), "v": ("attn_v", "self_attn.v_proj"), "qkv": ("attn_qkv", "self_attn.qkv_proj"),
+    "o": ("attn_output", "self_attn.o_proj"), "q_norm": ("attn_q_norm.weight", "self_attn.q_norm.weight"), "k_norm": ("attn_k_norm.weight", "self_attn.k_norm.weight"),
+    "gate": ("ffn_gate", "mlp.gate_proj"), "up": ("ffn_up", "mlp.up_proj"), "gate_up": ("ffn_up", "mlp.gate_up_proj"), "down": ("ffn_down", "mlp.down_proj"),
+}
+GLOBAL = {"embedding": ("token_embd.weight", "model.embed_tokens.weight"), "final_norm": ("output_norm.weight", "model.norm.weight"),
+          "head": ("output.weight", "lm_head.weight"), "start": ("blk.%d.", "model.layers.%d.")}
+FACTORS_SHORT = [1.0, 1.1, 1.25, 1.5, 2.1, 2.75, 3.1, 3.6]
+FACTORS_LONG = [1.4, 1.05, 2.6, 3.9, 1.7, 3.3, 2.2, 1.2]
+LLAMA3 = {"kind": "llama3", "factor": 8.0, "low": 1.0, "high": 4.0, "original": 32}
+MISTRAL3 = {"kind": "yarn", "factor": 4.0, "original": 16, "attention_factor": 1.0}
+
+
+def model(family, heads, kv_heads, head_dim, **other):
+    """One model: sizes, and what differs from Llama."""
+    base = {"family": family, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "width": heads * head_dim, "ffn": 160, "tied": False, "layers": 2,
+            "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
+            "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
+            "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None}
+    h = {**base, **other}
+    h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
+    return h
+
+
+def longrope(original):
+    return {"kind": "longrope", "original": original, "short": FACTORS_SHORT[:6], "long": FACTORS_LONG[:6], "attention_factor": 1.1902}
+
+
+GRANITE = dict(interleaved=True, embedding_scale=3.5, logit_scale=1 / 1.75, residual_scale=0.62, score_scale=0.31)
+CASES = {  # name: (model, type of matrices in GGUF)
+    "granite-f32": (model("granite", 6, 2, 16, width=104, tied=True, bias="qkvo", **GRANITE), "F32"),
+    "granite-q4_k_m": (model("granite", 8, 2, 32, ffn=512, tied=True, calm=True, **{**GRANITE, "score_scale": 0.4}), "Q4_K"),
+    "minicpm-f32": (model("minicpm", 6, 3, 16, width=80, tied=True, interleaved=True, embedding_scale=2.5, residual_scale=0.8 / math.sqrt(2), logit_scale=0.4), "F32"),
+    "smollm3-f32": (model("smollm3", 8, 2, 16, width=96, tied=True, interleaved=True, layers=5, no_rope=[3], rope_base=5e6), "F32"),
+    "mistral3-f32": (model("mistral3", 6, 2, 32, width=120, interleaved=True, rope=MISTRAL3, rope_base=1e6, temperature=[0.35, 16]), "F32"),
+    "phi3-f32-short": (model("phi3", 6, 2, 16, tied=True, rotary=12, rope=longrope(256)), "F32"),
+    "phi3-f32-long": (model("phi3", 6, 2, 16, tied=True, rotary=12, rope=longrope(32)), "F32"),
+    "phi3-q8_0": (model("phi3", 6, 3, 32, ffn=288, calm=True), "Q8_0"),
+    "olmo2-f32": (model("olmo2", 6, 2, 16, norms="after", qk="row", rope_base=5e5), "F32"),
+    "glm4-f32": (model("glm4", 8, 2, 16, width=112, norms="around", bias="qkv", rotary=8, interleaved=True), "F32"),
+    "chatglm-f32": (model("chatglm", 8, 2, 16, width=128, bias="qkv", rotary=8, interleaved=True, rope_base=20000.0), "F32"),
+    "command-r-f32": (model("command-r", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375), "F32"),
+    "seed_oss-f32": (model("seed_oss", 6, 2, 16, width=72, bias="qkv", rope_base=1e7), "F32"),
+    "exaone-f32": (model("exaone", 6, 2, 16, tied=True, rope=LLAMA3), "F32"),
+    "exaone4-f32": (model("exaone4", 6, 2, 16, tied=True, norms="after", qk="heads", rope=LLAMA3), "F32"),
+    "ernie4_5-f32": (model("ernie4_5", 6, 2, 16, width=64, tied=True, interleaved=True, rope_base=5e5), "F32"),
+    "hunyuan-dense-f32": (model("hunyuan-dense", 6, 2, 16, width=72, tied=True, qk="rotated"), "F32"),
+}
+FOLDERS = {  # without a twin in GGUF, or with more than one spelling
+    "hf-command-r-plus-f32": model("command-r", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375, qk="own"),
+    "hf-granite-dense4-nope-f32": {**model("granite", 6, 2, 16, width=104, tied=True, **GRANITE), "no_rope": [0, 1], "folder": "granitemoehybrid"},
+    "hf-glm-f32": {**model("chatglm", 8, 2, 16, width=112, bias="qkv", rotary=8, interleaved=True), "folder": "glm"},
+}
+GGUF_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
+FOLDER_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
+GGUF_NAMES = {"seed_oss": {"n3": "post_attention_norm.weight"}}
+FOLDER_NAMES = {
+    "glm4": {"n2": "post_self_attn_layernorm.weight", "n4": "post_mlp_layernorm.weight"},
+    "granitemoehybrid": {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
+    "hunyuan-dense": {"q_norm": "self_attn.query_layernorm.weight", "k_norm": "self_attn.key_layernorm.weight"},
+    "exaone": {"embedding": "transformer.wte.weight", "final_norm": "transformer.ln_f.weight", "start": "transformer.h.%d.", "n1": "ln_1.weight", "n3": "ln_2.weight",
+               "q": "attn.attention.q_proj", "k": "attn.attention.k_proj", "v": "attn.attention.v_proj", "o": "attn.attention.out_proj",
+               "gate": "mlp.c_fc_0", "up": "mlp.c_fc_1", "down": "mlp.c_proj"},
+    "chatglm": {"embedding": "transformer.embedding.word_embeddings.weight", "final_norm": "transformer.encoder.final_layernorm.weight",
+                "head": "transformer.output_layer.weight", "start": "transformer.encoder.layers.%d.", "qkv": "self_attention.query_key_value", "o": "self_attention.dense",
+                "gate_up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"},
+}
+# Folders whose rows are interleaved too; in the others they are in halves whatever GGUF has.
+FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "ernie4_5")
+
+
+def sizes(h):
+    return h["heads"] * h["head_dim"], h["kv_heads"] * h["head_dim"]
+
+
+def strengths(h):
+    """As in cases.py: (queries, keys and values; attention's output; feed-forward's output; half range of norms)."""
+    return (1.2, 0.3, 0.1, 0.1) if h.get("calm") else (1.5, 1.2, 1.2, 0.4)
+
+
+def streams(h):
+    """(layer, role, rows, columns or None, rms or None for a norm) in a fixed order, with joined roles: each is one stream of random numbers."""
+    d, ffn, (q, kv) = h["width"], h["ffn"], sizes(h)
+    sharp, spoken, fed, _ = strengths(h)
+    if h["norms"] != "before": sharp, spoken, fed = sharp * 0.8, 1.0, 1.0      # what a norm follows may have any size
+    scaled = h["embedding_scale"]
+    rms = lambda inputs, target: target / math.sqrt(inputs)
+    # Layers speak as loud as the embedding, whose size a tied head settles.
+    embedding = 2.0 / math.sqrt(d) / h["logit_scale"] if h["tied"] else 1.0 / scaled
+    loud = embedding * scaled if h["norms"] == "before" else 1.0
+    spoken, fed = (x * max(loud, 0.3) * 0.4 / h["residual_scale"] if h.get("calm") and h["tied"] else x / h["residual_scale"] for x in (spoken, fed))
+    yield None, "embedding", VOCABULARY, d, embedding
+    for layer in range(h["layers"]):
+        before, after = h["norms"] != "after", h["norms"] != "before"
+        if before: yield layer, "n1", d, None, None
+        yield layer, "qkv", q + 2 * kv, d, rms(d, sharp)
+        if h["bias"]: yield layer, "qkv_bias", q + 2 * kv, None, 0.7
+        if h["qk"] != "none":
+            whole = h["qk"] in ("row", "own")
+            yield layer, "q_norm", q if whole else h["head_dim"], None, None
+            yield layer, "k_norm", kv if whole else h["head_dim"], None, None
+        yield layer, "o", d, q, rms(q, spoken)
+        if h["bias"] == "qkvo": yield layer, "o_bias", d, None, 0.5
+        if after: yield layer, "n2", d, None, None
+        if before and not h["parallel"]: yield layer, "n3", d, None, None
+        yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
+        yield layer, "down", d, ffn, rms(ffn, fed)
+        if after: yield layer, "n4", d, None, None
+    yield None, "final_norm", d, None, None
+    if not h["tied"]: yield None, "head", VOCABULARY, d, rms(d, 2.0) / h["logit_scale"]
+
+
+def parts(h, role):
+    """What a joined role consists of: (role, rows)."""
+    q, kv = sizes(h)
+    if role in ("qkv", "qkv_bias"):
+        return [(x + role[3:], n) for x, n in (("q", q), ("k", kv), ("v", kv))]
+    return [("gate", h["ffn"]), ("up", h["ffn"])] if role == "gate_up" else []
+
+
+def tensors(h, container, kind_of, stream):
+    """container: 0 GGUF, 1 folder. Rows of queries and keys lie as h["interleaved"] says in GGUF; a folder in halves has them in another order."""
+    family = h.get("folder", h["family"]) if container else h["family"]
+    fused = (FOLDER_FUSED if container else GGUF_FUSED).get(family, ())
+    own = (FOLDER_NAMES if container else GGUF_NAMES).get(family, {})
+    turned = container == 1 and h["interleaved"] and h["family"] not in FOLDER_INTERLEAVED
+    out = []
+
+    def name(layer, role):
+        bare = role[:-5] if role.endswith("_bias") else role
+        spelled = own.get(bare) or (LAYER | GLOBAL)[bare][container]
+        if not spelled.endswith(".weight"): spelled += ".bias" if role.endswith("_bias") else ".weight"
+        return spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
+
+    def add(layer, role, stored, rows, columns, rms, number, first):
+        kind = kind_of(role, columns is None)
+        unit = TYPES[kind][3]
+        centre = (1.4 if role in ("q_norm", "k_norm") else 1.0) if rms is None else 0.0
+        scale = strengths(h)[3] if rms is None else rms if columns is None else rms / unit if unit else rms * math.sqrt(3)
+        shape = [columns, rows] if columns else [rows]
+        if h["qk"] == "own" and role in ("q_norm", "k_norm"): shape = [h["head_dim"], rows // h["head_dim"]]
+        t = {"name": name(layer, role), "shape": shape, "type": kind, "stream": stream + number, "centre": centre, "scale": scale,
+             "role": [layer, role], "parts": [p for p, _ in stored], "rows": [n for _, n in stored]}
+        if first: t["first"] = first
+        if turned and role[0] in "qk" and role[1:] in ("", "_bias"): t |= {"headRows": h["head_dim"], "turned": h["rotary"]}
+        out.append(t)
+
+    for number, (layer, role, rows, columns, rms) in enumerate(streams(h)):
+        split = parts(h, role)
+        if not split or (role[:-5] if role.endswith("_bias") else role) in fused:
+            add(layer, role, split or [(role, rows)], rows, columns, rms, number, 0)
+            continue
+        first = 0
+        for part, count in split:
+            add(layer, part, [(part, count)], count, columns, rms, number, first)
+            first += count * (columns or 1)
+    return out
+
+
+def gguf_metadata(name, h):
+    arch, rope = h["family"], h["rope"]
+    # A name with phi3 in it makes the reference look for tokens of that model.
+    key = lambda k, t, v: [arch + "." + k, t, v]
+    meta = [["general.architecture", "str", arch], ["general.name", "str", name.replace("phi3", "phi")], ["general.alignment", "u32", 32],
+            key("block_count", "u32", h["layers"]), key("context_length", "u32", 256), key("embedding_length", "u32", h["width"]),
+            key("feed_forward_length", "u32", h["ffn"]), key("attention.head_count", "u32", h["heads"]), key("attention.head_count_kv", "u32", h["kv_heads"]),
+            key("attention.key_length", "u32", h["head_dim"]), key("attention.value_length", "u32", h["head_dim"]), key("rope.dimension_count", "u32", h["rotary"]),
+            key("rope.freq_base", "f32", h["rope_base"]), key("attention.layer_norm%s_epsilon" % ("_rms" if h["norm"] == "rms" else ""), "f32", h["epsilon"]),
+            key("vocab_size", "u32", VOCABULARY)]
+    if arch in ("granite", "minicpm"):
+        meta += [key("embedding_scale", "f32", h["embedding_scale"]), key("residual_scale", "f32", h["residual_scale"]), key("logit_scale", "f32", 1 / h["logit_scale"])]
+    if arch == "granite": meta.append(key("attention.scale", "f32", h["score_scale"]))
+    if arch == "command-r": meta.append(key("logit_scale", "f32", h["logit_scale"]))
+    if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
+    if rope["kind"] == "yarn":
+        meta += [key("rope.scaling.type", "str", "yarn"), key("rope.scaling.factor", "f32", rope["factor"]), key("rope.scaling.original_context_length", "u32", rope["original"]),
+                 key("rope.scaling.yarn_log_multiplier", "f32", 1.0)]
+    if rope["kind"] == "longrope":
+        meta += [key("rope.scaling.type", "str", "longrope"), key("rope.scaling.attn_factor", "f32", rope["attention_factor"]),
+                 key("rope.scaling.original_context_length", "u32", rope["original"])]
+    return meta
+
+
+CLASSES = {"granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
+           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1"}
+TYPES_OF = {"command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3"}
+
+
+def folder_config(h):
+    family, rope = h.get("folder", h["family"]), h["rope"]
+    config = {"architectures": [CLASSES[family] + "ForCausalLM"] if family in CLASSES else ["ChatGLMModel"], "model_type": TYPES_OF.get(family, family),
+              "hidden_size": h["width"], "intermediate_size": h["ffn"], "num_hidden_layers": h["layers"], "num_attention_heads": h["heads"],
+              "num_key_value_heads": h["kv_heads"], "head_dim": h["head_dim"], "vocab_size": VOCABULARY, "max_position_embeddings": 256, "rms_norm_eps": h["epsilon"],
+              "hidden_act": "silu", "rope_theta": h["rope_base"], "tie_word_embeddings": h["tied"], "dtype": "float32"}
+    if h["bias"]: config["attention_bias"] = True
+    if rope["kind"] == "llama3":
+        config["rope_scaling"] = {"rope_type": "llama3", "factor": rope["factor"], "low_freq_factor": rope["low"], "high_freq_factor": rope["high"],
+                                  "original_max_position_embeddings": rope["original"]}
+    if rope["kind"] == "longrope":
+        config |= {"original_max_position_embeddings": rope["original"],
+                   "rope_scaling": {"type": "longrope", "short_factor": rope["short"], "long_factor": rope["long"], "attention_factor": rope["attention_factor"]}}
+    if h["rotary"] != h["head_dim"] and family != "chatglm": config["partial_rotary_factor"] = h["rotary"] / h["head_dim"]
+    if family.startswith("granite"):
+        config |= {"embedding_multiplier": h["embedding_scale"], "residual_multiplier": h["residual_scale"], "attention_multiplier": h["score_scale"],
+                   "logits_scaling": 1 / h["logit_scale"]}
+    if family == "granitemoehybrid":
+        config |= {"shared_intermediate_size": config.pop("intermediate_size"), "intermediate_size": 7, "layer_types": ["attention"] * h["layers"],
+                   "position_embedding_type": "nope", "num_local_experts": 0, "normalization_function": "rmsnorm"}
+    if family == "minicpm":
+        config |= {"scale_emb": h["embedding_scale"], "scale_depth": h["residual_scale"] * math.sqrt(h["layers"]), "dim_model_base": h["logit_scale"] * h["width"]}
+    if family == "smollm3": config["no_rope_layers"] = [0 if layer in h["no_rope"] else 1 for layer in range(h["layers"])]
+    if family == "mistral3":
+        config["rope_parameters"] = {"rope_type": "yarn", "rope_theta": config.pop("rope_theta"), "factor": rope["factor"], "original_max_position_embeddings": rope["original"],
+                                     "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": h["temperature"][0]}
+    if family == "command-r":
+        config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"], "use_qk_norm": h["qk"] == "own", "model_max_length": 256}
+        del config["tie_word_embeddings"]            # tied where nothing is said
+    if family == "seed_oss": config["attention_out_bias"] = False
+    if family == "exaone":
+        for usual, spelled in (("num_hidden_layers", "num_layers"), ("rms_norm_eps", "layer_norm_epsilon"), ("hidden_act", "activation_function")): config[spelled] = config.pop(usual)
+    if family == "exaone4": config |= {"sliding_window": None, "layer_types": ["full_attention"] * h["layers"]}
+    if family == "ernie4_5": config["use_bias"] = False
+    if family == "hunyuan-dense": config["use_qk_norm"] = True
+    if family == "chatglm":
+        config = {"architectures": config["architectures"], "model_type": "chatglm", "hidden_size": h["width"], "ffn_hidden_size": h["ffn"], "num_layers": h["layers"],
+                  "num_attention_heads": h["heads"], "multi_query_attention": True, "multi_query_group_num": h["kv_heads"], "kv_channels": h["head_dim"],
+                  "padded_vocab_size": VOCABULARY, "seq_length": 256, "layernorm_epsilon": h["epsilon"], "rmsnorm": True, "post_layer_norm": True, "add_bias_linear": False,
+                  "add_qkv_bias": True, "apply_residual_connection_post_layernorm": False, "rope_ratio": h["rope_base"] / 10000.0, "torch_dtype": "float32"}
+    return json.dumps(config, indent=2) + "\n"
+
+
+def gguf_case(index, name, h, matrices):
+    stream = 700000 + 1000 * index
+    listed = tensors(h, 0, lambda role, vector: "F32" if vector else matrices, stream)
+    rope = h["rope"]
+    extra = []
+    if rope["kind"] == "llama3":
+        from reference import inverse_frequencies
+        plain = inverse_frequencies({**h, "rope": {"kind": "default"}})[0]
+        extra = [("rope_freqs.weight", [float(x) for x in (plain / inverse_frequencies(h)[0]).astype("float32")])]
+    if rope["kind"] == "longrope":
+        extra = [("rope_factors_long.weight", rope["long"]), ("rope_factors_short.weight", rope["short"])]
+    for spelled, values in extra:
+        listed.insert(1, {"name": spelled, "shape": [len(values)], "type": "F32", "values": values, "role": [None, spelled], "parts": [spelled], "rows": [len(values)]})
+    return {"name": name, "format": "gguf", "model": h, "metadata": gguf_metadata(name, h), "tensors": listed, "stream": stream + 999}
+
+
+def folder_case(index, name, h, twin=None):
+    stream = 700000 + 1000 * index
+    turned = h["interleaved"] and h["family"] not in FOLDER_INTERLEAVED
+    case = {"name": name, "format": "folder", "model": {**h, "interleaved": h["interleaved"] and not turned}, "config": folder_config(h), "shards": 1,
+            "tensors": tensors(h, 1, lambda role, vector: "F32", stream), "stream": stream + 999}
+    return case | ({"twin": twin} if twin else {})
+
+
+def all_cases():
+    twins = [(i, name, h) for i, (name, (h, kind)) in enumerate(CASES.items()) if kind == "F32"]
+    return ([gguf_case(i, name, *case) for i, (name, case) in enumerate(CASES.items())] + [folder_case(i, "hf-" + name, h, name) for i, name, h in twins]
+            + [folder_case(100 + i, name, h) for i, (name, h) in enumerate(FOLDERS.items())])
