@@ -9,7 +9,7 @@ public static class ModelFamilies
     /// <summary>Readers, their messages and tests walk this list.</summary>
     internal static readonly ModelFamily[] All =
     [
-        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third,
+        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second,
     ];
 
     private const string ArchitectureKey = "general.architecture";
