@@ -9,7 +9,8 @@ public static class ModelFamilies
     /// <summary>Readers, their messages and tests walk this list.</summary>
     internal static readonly ModelFamily[] All =
     [
-        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second,
+        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second, Glm.Fourth, Glm.Chat,
+        Glm.ChatGlm,
     ];
 
     private const string ArchitectureKey = "general.architecture";
