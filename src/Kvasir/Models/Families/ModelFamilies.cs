@@ -10,7 +10,7 @@ public static class ModelFamilies
     internal static readonly ModelFamily[] All =
     [
         Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second, Glm.Fourth, Glm.Chat,
-        Glm.ChatGlm, Cohere.First, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense, Hunyuan.Dense,
+        Glm.ChatGlm, Cohere.First, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense, Hunyuan.Dense, MiniCpm.Family,
     ];
 
     private const string ArchitectureKey = "general.architecture";
