@@ -9,8 +9,8 @@ public static class ModelFamilies
     /// <summary>Readers, their messages and tests walk this list.</summary>
     internal static readonly ModelFamily[] All =
     [
-        Llama.Family, Mistral.First, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second, Glm.Fourth, Glm.Chat,
-        Glm.ChatGlm, Cohere.First, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense, Hunyuan.Dense, MiniCpm.Family,
+        Llama.Family, Mistral.First, Mistral.Third, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second, Glm.Fourth,
+        Glm.Chat, Glm.ChatGlm, Cohere.First, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense, Hunyuan.Dense, MiniCpm.Family,
     ];
 
     private const string ArchitectureKey = "general.architecture";
