@@ -48,6 +48,25 @@ public sealed class TokenizerGoldenTest
         AssertTokens(TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(metaspace)), parseSpecial: true, TokenizerFixture.Tokens("cjk-first.json", TokenizerFixture.Tokens("cjk.json")));
     }
 
+    // A vocabulary that was trained with other words, cut by the names that families' files have.
+    [Theory]
+    [InlineData("gpt-4o", "llama3", "llama-bpe")]
+    [InlineData("seed-coder", "qwen2", "qwen2")]
+    [InlineData("hunyuan-dense", "llama3", "llama-bpe")]
+    public void GgufWordsAreCutAsLlamaCppCutsThem(string name, string vocabulary, string own)
+    {
+        var plain = TokenizerFixture.Tokens(vocabulary + ".gguf-plain", TokenizerFixture.Tokens(vocabulary + ".json"));
+        AssertTokens(TokenizerFixture.FromGguf(WithPre(TokenizerFixture.Unpack(vocabulary + ".gguf"), own, name)), parseSpecial: false, TokenizerFixture.Tokens("words-" + name, plain));
+    }
+
+    // Text behind a key of a file without tensors: nothing says where what follows it lies.
+    private static byte[] WithPre(byte[] gguf, string own, string other)
+    {
+        var at = gguf.AsSpan().IndexOf("tokenizer.ggml.pre"u8) + "tokenizer.ggml.pre".Length + sizeof(int);
+        Assert.Equal(own, Encoding.UTF8.GetString(gguf, at + sizeof(long), own.Length));
+        return [.. gguf[..at], .. BitConverter.GetBytes((long)other.Length), .. Encoding.UTF8.GetBytes(other), .. gguf[(at + sizeof(long) + own.Length)..]];
+    }
+
     private static void AssertGguf(string name, Tokenizer tokenizer, int[]?[] same)
     {
         AssertTokens(tokenizer, parseSpecial: true, TokenizerFixture.Tokens(name + ".gguf-special", same));

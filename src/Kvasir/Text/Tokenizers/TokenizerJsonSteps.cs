@@ -92,7 +92,11 @@ internal static class TokenizerJsonSteps
             return before;
         var expression = pattern.Get("Regex");
         if (!SplitExpressions.TryGet(expression.Text(), out var known))
-            throw expression.Unsupported($"is not among the supported expressions (llama3, qwen2, gpt-2, tekken): {MessageText.Line(expression.Text())}");
+        {
+            throw expression.Unsupported(
+                $"is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed): {MessageText.Line(expression.Text())}");
+        }
+
         var inverted = place.Flag("invert");
         if ((behavior, inverted) is not (("Isolated", false) or ("Removed", true)))
             throw place.Unsupported($"has behavior {MessageText.Name(behavior)} with invert {inverted}; supported are Isolated without and Removed with it");

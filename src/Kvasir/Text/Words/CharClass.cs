@@ -18,6 +18,11 @@ internal enum CharClass : byte
 
     /// <summary>May stand in the lower-case part of a tekken word.</summary>
     LowerPart = 32,
+
+    /// <summary>Punctuation, or a symbol in Unicode's sense.</summary>
+    Symbol = 64,
+
+    Mark = 128,
 }
 
 /// <summary>Classifies characters by Unicode scalar value, so that letters beyond the BMP are letters.</summary>
@@ -67,7 +72,12 @@ internal static class CharClasses
         UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => CharClass.Letter | CharClass.UpperPart,
         UnicodeCategory.LowercaseLetter => CharClass.Letter | CharClass.LowerPart,
         UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => CharClass.Letter | CharClass.UpperPart | CharClass.LowerPart,
-        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => CharClass.UpperPart | CharClass.LowerPart,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
+            CharClass.Mark | CharClass.UpperPart | CharClass.LowerPart,
+        UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation or UnicodeCategory.ClosePunctuation
+            or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation
+            or UnicodeCategory.MathSymbol or UnicodeCategory.CurrencySymbol or UnicodeCategory.ModifierSymbol or UnicodeCategory.OtherSymbol =>
+            CharClass.Symbol,
         UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharClass.Number,
         _ => rune.Value is '\r' or '\n' ? CharClass.Space | CharClass.NewLine : Rune.IsWhiteSpace(rune) ? CharClass.Space : CharClass.None,
     };

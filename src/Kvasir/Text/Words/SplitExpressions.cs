@@ -10,17 +10,20 @@ internal static class SplitExpressions
 
     private const string Llama3Tail = @" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-    private const string Tekken =
-        @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|" +
-        @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|" +
-        @"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+    private const string LowerEnding = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+";
+
+    private const string UpperBeginning = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*";
+
+    private const string TekkenTail = @" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
     private static readonly Dictionary<string, WordPattern> Known = new(StringComparer.Ordinal)
     {
         [Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|" + Llama3Tail] = WordPattern.Llama3,
         [Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|" + Llama3Tail] = WordPattern.Qwen2,
         [@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"] = WordPattern.Gpt2,
-        [Tekken] = WordPattern.Tekken,
+        [$@"{LowerEnding}|{UpperBeginning}|\p{{N}}|{TekkenTail}"] = WordPattern.Tekken,
+        [$@"{LowerEnding}{Contractions}?|{UpperBeginning}{Contractions}?|\p{{N}}{{1,3}}|{TekkenTail}"] = WordPattern.Gpt4o,
+        [Contractions + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"] = WordPattern.Seed,
     };
 
     // Each pair matches the same texts wherever it stands in the expressions above. Possessive quantifiers: what follows them

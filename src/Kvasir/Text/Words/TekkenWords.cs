@@ -6,7 +6,8 @@ namespace Kvasir.Text.Words;
 /// </summary>
 internal static class TekkenWords
 {
-    public static int Next(ReadOnlySpan<char> text, int start, bool asciiCase)
+    /// <summary>The end of the word that begins at <paramref name="start"/>, and whether it is of one of the two forms of letters.</summary>
+    public static int Next(ReadOnlySpan<char> text, int start, bool asciiCase, out bool isOfLetters)
     {
         var first = Class(text, start, asciiCase, out var length);
 
@@ -19,7 +20,8 @@ internal static class TekkenWords
             end = UpperBeginning(text, afterFront, asciiCase);
         if (end < 0)
             end = UpperBeginning(text, start, asciiCase);
-        if (end >= 0)
+        isOfLetters = end >= 0;
+        if (isOfLetters)
             return end;
 
         if ((first & CharClass.Number) != 0)

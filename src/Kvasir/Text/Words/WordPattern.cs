@@ -24,6 +24,18 @@ internal enum WordPattern
     /// <summary>Tekken as GGUF's reference approximates it: only ASCII letters have a case, and marks are no letters.</summary>
     TekkenAscii,
 
+    /// <summary>GPT-4o's: as tekken, with contractions at a word's end and digits by up to three.</summary>
+    Gpt4o,
+
+    /// <summary>The same as GGUF's reference approximates it: as <see cref="TekkenAscii"/>.</summary>
+    Gpt4oAscii,
+
+    /// <summary>Seed's: as Qwen 2, but line breaks do not go with the symbols before them.</summary>
+    Seed,
+
+    /// <summary>DeepSeek 3's and Hunyuan's: digits by up to three and runs of Chinese and kana by themselves, between them words with marks in them.</summary>
+    DeepSeek3,
+
     /// <summary>Before each space mark that follows something else than a space mark.</summary>
     SpaceMarks,
 

@@ -57,6 +57,9 @@ internal static class WordPatternNames
         ["exaone"] = SmolLm,
         ["minerva-7b"] = SmolLm,
         ["mellum2"] = SmolLm,
+        ["gpt-4o"] = new(WordPattern.Gpt4oAscii, IgnoreMerges: false, AddsBegin: false),
+        ["seed-coder"] = new(WordPattern.Seed, IgnoreMerges: false, AddsBegin: false),
+        ["hunyuan-dense"] = new(WordPattern.DeepSeek3, IgnoreMerges: false, AddsBegin: false),
         ["tekken"] = new(WordPattern.TekkenAscii, IgnoreMerges: true, AddsBegin: true),
     };
 

@@ -13,16 +13,19 @@ internal static class WordSplitter
     {
         WordPattern.Llama3 => Llama3(text, start, maxDigits: 3),
         WordPattern.Qwen2 => Llama3(text, start, maxDigits: 1),
+        WordPattern.Seed => Llama3(text, start, maxDigits: 1, takesBreaks: false),
+        WordPattern.Gpt4o or WordPattern.Gpt4oAscii => Gpt4o(text, start, pattern == WordPattern.Gpt4oAscii),
+        WordPattern.DeepSeek3 => DeepSeekWords.Next(text, start),
         WordPattern.Gpt2 => Gpt2(text, start, text.Length),
         WordPattern.SmolLm => SmolLm(text, start),
-        WordPattern.Tekken or WordPattern.TekkenAscii => TekkenWords.Next(text, start, pattern == WordPattern.TekkenAscii),
+        WordPattern.Tekken or WordPattern.TekkenAscii => TekkenWords.Next(text, start, pattern == WordPattern.TekkenAscii, out _),
         WordPattern.SpaceMarks => MarkedWord(text, start),
         WordPattern.EachSpaceMark => NextMark(text, start + 1),
         _ => text.Length,
     };
 
     // (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-    private static int Llama3(ReadOnlySpan<char> text, int start, int maxDigits)
+    private static int Llama3(ReadOnlySpan<char> text, int start, int maxDigits, bool takesBreaks = true)
     {
         var contraction = Contraction(text, start, anyCase: true);
         if (contraction > 0)
@@ -37,7 +40,18 @@ internal static class WordSplitter
             return Run(text, start + length + second, CharClass.Letter);
 
         var symbols = Symbols(text, start, text.Length);
-        return symbols > start ? NewLines(text, symbols) : Spaces(text, start);
+        if (symbols == start)
+            return Spaces(text, start);
+        return takesBreaks ? NewLines(text, symbols) : symbols;
+    }
+
+    // Tekken's words with (?i:'s|'t|'re|'ve|'m|'ll|'d)? behind each of letters, and \p{N}{1,3}.
+    private static int Gpt4o(ReadOnlySpan<char> text, int start, bool asciiCase)
+    {
+        if ((CharClasses.At(text, start, out var length) & CharClass.Number) != 0)
+            return Digits(text, start + length, more: 2);
+        var end = TekkenWords.Next(text, start, asciiCase, out var isOfLetters);
+        return isOfLetters && end < text.Length ? end + Contraction(text, end, anyCase: true) : end;
     }
 
     // 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
@@ -98,14 +112,14 @@ internal static class WordSplitter
 
     private static char Folded(char c, bool anyCase) => anyCase && char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
 
-    private static int Run(ReadOnlySpan<char> text, int index, CharClass wanted)
+    public static int Run(ReadOnlySpan<char> text, int index, CharClass wanted)
     {
         while ((CharClasses.At(text, index, out var length) & wanted) != 0)
             index += length;
         return index;
     }
 
-    private static int Digits(ReadOnlySpan<char> text, int index, int more)
+    public static int Digits(ReadOnlySpan<char> text, int index, int more)
     {
         while (more-- > 0 && (CharClasses.At(text, index, out var length) & CharClass.Number) != 0)
             index += length;
@@ -123,7 +137,7 @@ internal static class WordSplitter
         return i > body ? i : start;
     }
 
-    private static int NewLines(ReadOnlySpan<char> text, int index)
+    public static int NewLines(ReadOnlySpan<char> text, int index)
     {
         while (index < text.Length && text[index] is '\r' or '\n')
             index++;

@@ -73,7 +73,7 @@ public sealed class TokenizerJsonTest
     [InlineData("added_tokens", "[{\"content\":\"ab\"}]", "key added_tokens[0] has no key 'id'")]
     [InlineData("added_tokens", "[{\"id\":6,\"content\":\"\\ud800\"}]", "key added_tokens[0].content is not valid text")]
     [InlineData("pre_tokenizer", "{\"type\":\"Punctuation\"}", "key pre_tokenizer.type is 'Punctuation'; supported are")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"\\\\d+\"}}", "is not among the supported expressions (llama3, qwen2, gpt-2, tekken): \\d+")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"\\\\d+\"}}", "is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed): \\d+")]
     [InlineData("normalizer", "{\"type\":\"Lowercase\"}", "key normalizer.type is 'Lowercase'")]
     [InlineData("decoder", "{\"type\":\"WordPiece\"}", "key decoder.type is 'WordPiece'")]
     [InlineData("post_processor", "{\"type\":\"BertProcessing\"}", "key post_processor.type is 'BertProcessing'")]

@@ -21,6 +21,12 @@ public sealed class WordSplitterTest
     [InlineData(nameof(WordPattern.Tekken), "\u00E9cole|\u00C9COLE| e\u0301|E\u0301")]
     [InlineData(nameof(WordPattern.Tekken), "a|//\n|b")]
     [InlineData(nameof(WordPattern.TekkenAscii), "\u00E9COLEa|\u0301E")]
+    [InlineData(nameof(WordPattern.Gpt4o), "don't| WE'll| |123|4| it'S|ABc|//\n|b")]
+    [InlineData(nameof(WordPattern.Gpt4o), "\u00E9cole|\u00C9COLE're| e\u0301|E\u0301")]
+    [InlineData(nameof(WordPattern.Gpt4oAscii), "\u00E9COLEa|\u0301E'd|x")]
+    [InlineData(nameof(WordPattern.Seed), "f|(x|);|\n\n|}|1|2|'Re")]
+    [InlineData(nameof(WordPattern.DeepSeek3), "it|'s| |\u4E16\u754C|a|123|4|!!\n|b|_x|  | e\u0301t")]
+    [InlineData(nameof(WordPattern.DeepSeek3), "a|\u0001\u0002|1|  |5")]
     [InlineData(nameof(WordPattern.SpaceMarks), "\u2581\u2581a|\u2581b|\u2581")]
     [InlineData(nameof(WordPattern.EachSpaceMark), "\u2581|\u2581a|\u2581b|\u2581")]
     [InlineData(nameof(WordPattern.Whole), "any thing\n1")]
@@ -58,6 +64,8 @@ public sealed class WordSplitterTest
     [InlineData(@"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+", nameof(WordPattern.Llama3))]
     [InlineData(@"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+", nameof(WordPattern.Qwen2))]
     [InlineData(@"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", nameof(WordPattern.Gpt2))]
+    [InlineData(@"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+", nameof(WordPattern.Gpt4o))]
+    [InlineData(@"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+", nameof(WordPattern.Seed))]
     public void OtherSpellingsOfAnExpressionAreKnown(string expression, string pattern)
     {
         Assert.True(SplitExpressions.TryGet(expression, out var found));
