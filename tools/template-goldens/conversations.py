@@ -85,7 +85,8 @@ def conversation(rng):
     if rng.random() < 0.1:
         variables["documents"] = [{"title": rng.choice(["", "One", None]), "text": rng.choice(TEXTS)} for _ in range(2)]
     for name, values in {"enable_thinking": [True, False], "date_string": ["26 Jul 2024"], "builtin_tools": [["browser", "search"]],
-                         "tools_first": [False], "reasoning_effort": ["high"]}.items():
+                         "tools_first": [False], "reasoning_effort": ["high"], "thinking_budget": [0, 100, 512, 5000, 99999], "thinking": [True],
+                         "controls": [{"length": "short"}, ["citations"]]}.items():
         if rng.random() < 0.25:
             variables[name] = rng.choice(values)
     return messages, variables

@@ -24,9 +24,10 @@ def write(path, document):
 
 
 def renderings(env, folder):
-    rng = random.Random(SEED)
     templates, cases = {}, []
     for path in sorted(folder.glob("*.jinja")):
+        # Of its own: what one template is rendered with does not depend on which others there are.
+        rng = random.Random(f"{SEED} {path.stem}")
         templates[path.stem] = path.read_text("utf-8")
         for _ in range(CONVERSATIONS_PER_TEMPLATE):
             messages, variables = conversation(rng)
