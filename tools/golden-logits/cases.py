@@ -72,6 +72,11 @@ GGUF = {  # name: (shape, type, or type by role)
     "qwen2-q5_k_m": (wide("qwen2", rope=YARN), mixed("Q5_K", "Q6_K")),
     "qwen3-q4_k_m": (wide("qwen3", base=1e6), mixed("Q4_K", "Q6_K")),
     "qwen3-q8_0-yarn": (calm("qwen3", 8, 2, 48, width=160, ffn=288, rope=YARN), "Q8_0"),
+    "llama-q2_k": (wide(rope=LLAMA3), "Q2_K"),
+    "llama-q3_k-q6_k": (wide(), mixed("Q3_K", "Q6_K")),
+    "llama-iq4_nl": (calm("llama", 6, 2, 48, ffn=352, rope=LLAMA3), "IQ4_NL"),
+    "llama-iq4_xs": (wide(tied=True), "IQ4_XS"),
+    "qwen3-iq4_xs-q6_k": (wide("qwen3", base=1e6), mixed("IQ4_XS", "Q6_K")),
 }
 
 FOLDER = {  # name: (shape, type, extra: what is special about its config.json or files)

@@ -12,6 +12,7 @@ TYPES = {
     "F32": (0, 1, 4, None), "F16": (1, 1, 2, None), "BF16": (30, 1, 2, None),
     "Q8_0": (8, 32, 34, 73.6), "Q4_0": (2, 32, 18, 4.64), "Q4_1": (3, 32, 20, 4.61), "Q5_0": (6, 32, 22, 9.25),
     "Q5_1": (7, 32, 24, 9.23), "Q4_K": (12, 256, 144, 241.0), "Q5_K": (13, 256, 176, 490.0), "Q6_K": (14, 256, 210, 1804.0),
+    "Q2_K": (10, 256, 84, 14.2), "Q3_K": (11, 256, 110, 58.1), "IQ4_NL": (20, 32, 18, 68.2), "IQ4_XS": (23, 256, 136, 1668.0),
 }
 
 
@@ -53,17 +54,21 @@ def blocks(kind, stream, count, scale):
     if kind in ("Q4_0", "Q5_0", "Q6_K"):       # quantisers write scales of both signs for these
         d = np.where(w[:, 0] & np.uint64(1), -d, d)
     d = d.astype(np.float16)
-    at = size - 2 if kind == "Q6_K" else 0
+    at = size - 2 if kind in ("Q6_K", "Q3_K") else size - 4 if kind == "Q2_K" else 0
     b[:, at:at + 2] = d.view(np.uint8).reshape(count, 2)
-    centre = {"Q4_1": -7.5, "Q5_1": -15.5, "Q4_K": 7.5, "Q5_K": 15.5}.get(kind)
+    centre = {"Q4_1": -7.5, "Q5_1": -15.5, "Q4_K": 7.5, "Q5_K": 15.5, "Q2_K": 1.5}.get(kind)
     if centre is not None:                     # the minimum that centres the values on zero
         m = (np.float32(centre) * d.astype(np.float32)).astype(np.float16)
-        b[:, 2:4] = m.view(np.uint8).reshape(count, 2)
+        b[:, at + 2:at + 4] = m.view(np.uint8).reshape(count, 2)
     # Sub-block scales and minima fill the upper half of their range: blocks without outliers, as trained weights have.
     if kind in ("Q4_K", "Q5_K"): b[:, 4:12] |= 0xA0
     if kind == "Q6_K":
         sub = b[:, 192:208]
         sub[:] = np.where(sub & 0x80, 192 - (sub & 63), 64 + (sub & 63))
+    if kind == "Q2_K": b[:, 0:16] |= 0x88
+    # Both bits of a pair alike: scales of six bits far from the 32 that is taken from them.
+    at = {"Q3_K": slice(104, 108), "IQ4_XS": slice(2, 4)}.get(kind)
+    if at is not None: b[:, at] = (b[:, at] & 0x55) * 3
     if kind == "Q8_0":                         # -128 never comes from a quantiser
         q = b[:, 2:]
         q[q == 0x80] = 0
@@ -104,6 +109,13 @@ def decode(kind, raw):
     if kind == "BF16": return (np.frombuffer(raw, np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
     b = np.frombuffer(raw, np.uint8).reshape(-1, TYPES[kind][2])
     if kind == "Q6_K": return decode_q6k(b)
+    if kind in ("Q2_K", "Q3_K"): return decode_pairs(kind, b)
+    if kind == "IQ4_NL": return (half(b, 0) * table_of(b[:, 2:])).ravel()
+    if kind == "IQ4_XS":
+        high = b[:, 2:4].copy().view(np.uint16).astype(np.int64)
+        group = np.arange(8)
+        scale = ((b[:, 4 + group // 2] >> (4 * (group % 2))) & 15) + (((high >> (2 * group)) & 3) << 4) - 32
+        return ((half(b, 0) * scale)[:, :, None] * table_of(b[:, 8:].reshape(-1, 16)).reshape(-1, 8, 32)).ravel()
     d = half(b, 0)
     if kind == "Q8_0": return (d * b[:, 2:].view(np.int8)).ravel()
     if kind in ("Q4_K", "Q5_K"): return decode_k(kind, b, d, half(b, 2))
@@ -128,6 +140,30 @@ def decode_k(kind, b, d, dmin):
         high = b[:, 16:48].astype(np.int64)[:, None, :]
         q |= ((high >> np.arange(8)[None, :, None]) & 1) << 4
     return ((d * scale)[:, :, None] * q - (dmin * least)[:, :, None]).ravel()
+
+
+TABLE = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])
+
+
+def table_of(nibbles):
+    """Low nibbles, then high ones, of rows of sixteen bytes, as the values that they number."""
+    return TABLE[np.concatenate([nibbles & 15, nibbles >> 4], 1)]
+
+
+def decode_pairs(kind, b):
+    """Either half of 128 is four runs of 32, from the lowest two bits of its bytes to the highest; sixteen groups of 16."""
+    first = 16 if kind == "Q2_K" else 32
+    pairs = b[:, first:first + 64].reshape(-1, 2, 1, 32).astype(np.int64)
+    q = ((pairs >> (2 * np.arange(4)[None, None, :, None])) & 3).reshape(-1, 8, 32)
+    if kind == "Q2_K":
+        both = b[:, 0:16].astype(np.int64)
+        scale, least = half(b, 80) * (both & 15), half(b, 82) * (both >> 4)
+    else:
+        q = q - 4 * (1 - ((b[:, None, 0:32].astype(np.int64) >> np.arange(8)[None, :, None]) & 1))
+        group, packed = np.arange(16), b[:, 96:108].astype(np.int64)
+        six = ((packed[:, group % 8] >> (4 * (group // 8))) & 15) | (((packed[:, 8 + group % 4] >> (2 * (group // 4))) & 3) << 4)
+        scale, least = half(b, 108) * (six - 32), 0.0 * six
+    return (scale[:, :, None] * q.reshape(-1, 16, 16) - least[:, :, None]).ravel()
 
 
 def decode_q6k(b):

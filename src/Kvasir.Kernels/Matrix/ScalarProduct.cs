@@ -21,6 +21,10 @@ internal static unsafe class ScalarProduct
             case WeightType.Q4_K: Blocks<Q4_KCodec>(product); break;
             case WeightType.Q5_K: Blocks<Q5_KCodec>(product); break;
             case WeightType.Q6_K: Blocks<Q6_KCodec>(product); break;
+            case WeightType.Q2_K: Blocks<Q2_KCodec>(product); break;
+            case WeightType.Q3_K: Blocks<Q3_KCodec>(product); break;
+            case WeightType.IQ4_NL: Blocks<IQ4_NLCodec>(product); break;
+            case WeightType.IQ4_XS: Blocks<IQ4_XSCodec>(product); break;
             default: throw WeightLayout.Unknown(product.Type);
         }
     }

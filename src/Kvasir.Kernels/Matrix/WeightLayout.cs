@@ -17,6 +17,10 @@ public static class WeightLayout
         WeightType.Q4_K => Q4_KCodec.BlockElements,
         WeightType.Q5_K => Q5_KCodec.BlockElements,
         WeightType.Q6_K => Q6_KCodec.BlockElements,
+        WeightType.Q2_K => Q2_KCodec.BlockElements,
+        WeightType.Q3_K => Q3_KCodec.BlockElements,
+        WeightType.IQ4_NL => IQ4_NLCodec.BlockElements,
+        WeightType.IQ4_XS => IQ4_XSCodec.BlockElements,
         _ => throw Unknown(type),
     };
 
@@ -34,6 +38,10 @@ public static class WeightLayout
         WeightType.Q4_K => Q4_KCodec.BlockBytes,
         WeightType.Q5_K => Q5_KCodec.BlockBytes,
         WeightType.Q6_K => Q6_KCodec.BlockBytes,
+        WeightType.Q2_K => Q2_KCodec.BlockBytes,
+        WeightType.Q3_K => Q3_KCodec.BlockBytes,
+        WeightType.IQ4_NL => IQ4_NLCodec.BlockBytes,
+        WeightType.IQ4_XS => IQ4_XSCodec.BlockBytes,
         _ => throw Unknown(type),
     };
 

@@ -29,6 +29,10 @@ public static unsafe class WeightRow
                 case WeightType.Q4_K: Split<Q4_KCodec>(source, destination); break;
                 case WeightType.Q5_K: Split<Q5_KCodec>(source, destination); break;
                 case WeightType.Q6_K: Split<Q6_KCodec>(source, destination); break;
+                case WeightType.Q2_K: Split<Q2_KCodec>(source, destination); break;
+                case WeightType.Q3_K: Split<Q3_KCodec>(source, destination); break;
+                case WeightType.IQ4_NL: Split<IQ4_NLCodec>(source, destination); break;
+                case WeightType.IQ4_XS: Split<IQ4_XSCodec>(source, destination); break;
                 default: throw WeightLayout.Unknown(type);
             }
         }

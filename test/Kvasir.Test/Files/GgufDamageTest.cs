@@ -108,11 +108,11 @@ public sealed class GgufDamageTest
         AssertRefused(TinyModel.Gguf().Patch($"size 0 {Query}", 33), KvasirError.BadFile, $"tensor '{Query}' has rows of 33", "32 in a block of Q8_0");
 
     [Theory]
-    [InlineData(23ul, "IQ4_XS")]
+    [InlineData(21ul, "IQ3_S")]
     [InlineData(39ul, "MXFP4")]
     [InlineData(999ul, "number 999")]
     public void OtherTensorTypeIsRefusedByNameWithThoseThatAreSupported(ulong number, string name) => AssertRefused(
-        TinyModel.Gguf().Patch($"tensor type {Query}", number), KvasirError.Unsupported, $"tensor '{Query}' has the type {name}", "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16");
+        TinyModel.Gguf().Patch($"tensor type {Query}", number), KvasirError.Unsupported, $"tensor '{Query}' has the type {name}", "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16");
 
     [Fact]
     public void OffsetOffTheAlignmentIsRefused() =>

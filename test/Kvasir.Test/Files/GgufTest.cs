@@ -77,6 +77,10 @@ public sealed class GgufTest
     [InlineData(WeightType.Q4_K, 256, 144)]
     [InlineData(WeightType.Q5_K, 256, 176)]
     [InlineData(WeightType.Q6_K, 256, 210)]
+    [InlineData(WeightType.Q2_K, 256, 84)]
+    [InlineData(WeightType.Q3_K, 256, 110)]
+    [InlineData(WeightType.IQ4_NL, 32, 18)]
+    [InlineData(WeightType.IQ4_XS, 256, 136)]
     public void EveryWeightTypeTakesTheBytesOfItsBlocks(WeightType type, int blockElements, int blockBytes)
     {
         using var folder = new TempFolder();

@@ -56,9 +56,11 @@ internal static class BlockEncoder
     /// <summary>The offsets of the half-precision numbers in a block.</summary>
     public static int[] HalfOffsets(WeightType type) => type switch
     {
-        WeightType.Q8_0 or WeightType.Q4_0 or WeightType.Q5_0 => [0],
+        WeightType.Q8_0 or WeightType.Q4_0 or WeightType.Q5_0 or WeightType.IQ4_NL or WeightType.IQ4_XS => [0],
         WeightType.Q4_1 or WeightType.Q5_1 or WeightType.Q4_K or WeightType.Q5_K => [0, 2],
         WeightType.Q6_K => [208],
+        WeightType.Q2_K => [80, 82],
+        WeightType.Q3_K => [108],
         _ => [],
     };
 

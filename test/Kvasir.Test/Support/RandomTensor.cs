@@ -41,6 +41,10 @@ public static class RandomTensor
         "Q4_K" => (12, 256, 144),
         "Q5_K" => (13, 256, 176),
         "Q6_K" => (14, 256, 210),
+        "Q2_K" => (10, 256, 84),
+        "Q3_K" => (11, 256, 110),
+        "IQ4_NL" => (20, 32, 18),
+        "IQ4_XS" => (23, 256, 136),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a weight type of the table"),
     };
 
@@ -121,11 +125,12 @@ public static class RandomTensor
         var unit = scale * (0.75f + ((word >> 40) * (1f / (1 << 25))));
         var bothSigns = type is "Q4_0" or "Q5_0" or "Q6_K";
         var d = (Half)(bothSigns && (word & 1) != 0 ? -unit : unit);
-        BinaryPrimitives.WriteHalfLittleEndian(type == "Q6_K" ? block[208..] : block, d);
-        var centre = type switch { "Q4_1" => -7.5f, "Q5_1" => -15.5f, "Q4_K" => 7.5f, "Q5_K" => 15.5f, _ => 0f };
+        var at = type switch { "Q6_K" => 208, "Q3_K" => 108, "Q2_K" => 80, _ => 0 };
+        BinaryPrimitives.WriteHalfLittleEndian(block[at..], d);
+        var centre = type switch { "Q4_1" => -7.5f, "Q5_1" => -15.5f, "Q4_K" => 7.5f, "Q5_K" => 15.5f, "Q2_K" => 1.5f, _ => 0f };
         if (centre != 0)
         {
-            BinaryPrimitives.WriteHalfLittleEndian(block[2..], (Half)(centre * (float)d));
+            BinaryPrimitives.WriteHalfLittleEndian(block[(at + 2)..], (Half)(centre * (float)d));
         }
         switch (type)
         {
@@ -139,6 +144,19 @@ public static class RandomTensor
                 foreach (ref var b in block[192..208])
                 {
                     b = (byte)((b & 0x80) != 0 ? 192 - (b & 63) : 64 + (b & 63));
+                }
+                break;
+            case "Q2_K":
+                foreach (ref var b in block[..16])
+                {
+                    b |= 0x88;
+                }
+                break;
+            case "Q3_K" or "IQ4_XS":
+                // Both bits of a pair alike: scales of six bits far from the 32 that is taken from them.
+                foreach (ref var b in type == "Q3_K" ? block[104..108] : block[2..4])
+                {
+                    b = (byte)((b & 0x55) * 3);
                 }
                 break;
             case "Q8_0":

@@ -24,6 +24,10 @@ internal static class SlowWeights
             WeightType.Q4_K => TwoLevel(block, i / 32, Nibble256(block[16..], i)),
             WeightType.Q5_K => TwoLevel(block, i / 32, Nibble256(block[48..], i) + 16 * ((block[16 + i % 32] >> (i / 32)) & 1)),
             WeightType.Q6_K => Half(block, 208) * (sbyte)block[192 + i / 16] * (SixBits(block, i) - 32),
+            WeightType.Q2_K => Half(block, 80) * (block[i / 16] % 16) * Pair(block[16..], i) - Half(block, 82) * (block[i / 16] / 16),
+            WeightType.Q3_K => Half(block, 108) * (SixBitsOfThree(block[96..], i / 16) - 32) * (Pair(block[32..], i) + 4 * ((block[i % 32] >> (i / 32)) % 2) - 4),
+            WeightType.IQ4_NL => Table[Nibble32(block[2..], i)] * Half(block, 0),
+            WeightType.IQ4_XS => Half(block, 0) * (SixBitsOfXs(block, i / 32) - 32) * Table[Nibble32(block[(8 + i / 32 * 16)..], i % 32)],
             _ => throw new ArgumentOutOfRangeException(nameof(type)),
         };
     }
@@ -37,6 +41,7 @@ internal static class SlowWeights
         {
             WeightType.Q4_1 or WeightType.Q5_1 => MathF.Abs(Half(block, 0)) * 31 + MathF.Abs(Half(block, 2)),
             WeightType.Q4_K or WeightType.Q5_K => (MathF.Abs(Half(block, 0)) * 31 + MathF.Abs(Half(block, 2))) * 63,
+            WeightType.Q2_K => (MathF.Abs(Half(block, 80)) * 3 + MathF.Abs(Half(block, 82))) * 15,
             _ => 0,
         };
     }
@@ -60,6 +65,16 @@ internal static class SlowWeights
         var low = within < 64 ? packed % 16 : packed / 16;
         return low + 16 * ((block[128 + half * 32 + within % 32] >> (within / 32 * 2)) % 4);
     }
+
+    private static readonly sbyte[] Table = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+    private static int Pair(ReadOnlySpan<byte> pairs, int i) => (pairs[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2)) % 4;
+
+    private static int SixBitsOfThree(ReadOnlySpan<byte> scales, int group) =>
+        (group < 8 ? scales[group] % 16 : scales[group - 8] / 16) + 16 * ((scales[8 + group % 4] >> (group / 4 * 2)) % 4);
+
+    private static int SixBitsOfXs(ReadOnlySpan<byte> block, int group) =>
+        (group % 2 == 0 ? block[4 + group / 2] % 16 : block[4 + group / 2] / 16) + 16 * ((BinaryPrimitives.ReadUInt16LittleEndian(block[2..]) >> (2 * group)) % 4);
 
     private static float TwoLevel(ReadOnlySpan<byte> block, int group, int code)
     {

@@ -23,6 +23,10 @@ internal static class WideProduct<TLanes, TVector>
             case WeightType.Q4_K: Groups<Q4_KCodec>(product); break;
             case WeightType.Q5_K: Groups<Q5_KCodec>(product); break;
             case WeightType.Q6_K: Groups<Q6_KCodec>(product); break;
+            case WeightType.Q2_K: Signed<Q2_KCodec>(product); break;
+            case WeightType.Q3_K: Signed<Q3_KCodec>(product); break;
+            case WeightType.IQ4_NL: Signed<IQ4_NLCodec>(product); break;
+            case WeightType.IQ4_XS: Signed<IQ4_XSCodec>(product); break;
             default: throw WeightLayout.Unknown(product.Type);
         }
     }
@@ -40,6 +44,15 @@ internal static class WideProduct<TLanes, TVector>
 
     private static void Bytes<TCodec>(in ProductArguments product)
         where TCodec : struct, IBlock32Codec => TileProduct<TLanes, TVector, BytePanels<TLanes, TVector, TCodec>>.Run(product);
+
+    private static void Signed<TCodec>(in ProductArguments product)
+        where TCodec : struct, ISignedCodec
+    {
+        if (SignedRows<TCodec>.IsSupported)
+            SignedRows<TCodec>.Run(product);
+        else
+            ScalarProduct.Run(product);
+    }
 
     private static void Groups<TCodec>(in ProductArguments product)
         where TCodec : struct, IBlock256Codec => TileProduct<TLanes, TVector, GroupPanels<TLanes, TVector, TCodec>>.Run(product);

@@ -1,0 +1,28 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Kvasir.Kernels.Matrix.Codecs;
+
+/// <summary>Sixteen bytes of nibbles that number the values of a table, finer around zero than far from it: IQ4_NL and IQ4_XS.</summary>
+internal static unsafe class TableNibbles
+{
+    private static ReadOnlySpan<sbyte> Values => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+    public static void Split(byte* nibbles, sbyte* codes)
+    {
+        for (var i = 0; i < Nibbles.Bytes; i++)
+        {
+            codes[i] = Values[nibbles[i] & 15];
+            codes[i + Nibbles.Bytes] = Values[nibbles[i] >> 4];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SplitWide(byte* nibbles, sbyte* codes)
+    {
+        var values = Vector128.Create(Values).AsByte();
+        var packed = Vector128.Load(nibbles);
+        Vector128.Shuffle(values, packed & Vector128.Create((byte)15)).Store((byte*)codes);
+        Vector128.Shuffle(values, packed >>> 4).Store((byte*)codes + Nibbles.Bytes);
+    }
+}
