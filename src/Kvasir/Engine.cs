@@ -376,14 +376,7 @@ public sealed class Engine : IDisposable
         var deadline = Math.Min(
             options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };
-        if (sequence.Shared?.TryTurn(Model.Config.Rope.IsLong(limit)) == false)
-        {
-            throw new KvasirException(
-                KvasirError.BadOption,
-                $"the prompt is shared with sequences on the other side of {Model.Config.Rope.OriginalContextTokens} tokens, beyond which this model turns all rows "
-                    + $"of a sequence by other factors; this one may come to {limit}: {nameof(GenerationOptions.MaxTokens)} decides");
-        }
-
+        sequence.Shared?.RequireTurn(Model.Config.Rope, limit);
         sequence.Accept((int)limit, seed, policy, _pass.Shape, Audit(options.AuditShare ?? _options.AuditShare, policy, seed, options.SpeculativeTokens));
         _prefixes.Accept(sequence);
     }

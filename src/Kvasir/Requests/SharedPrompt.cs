@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Models.Configs;
 
 namespace Kvasir;
 
@@ -54,14 +55,22 @@ public sealed class SharedPrompt
     /// <summary>Whether rows are here that lie in another engine's memory.</summary>
     internal bool IsElsewhere(KvCache cache) => Path is { } path && !path.IsIn(cache.Prefixes);
 
-    /// <summary>False when its rows are turned by the other set of a model's rotary factors; whoever asks first decides.</summary>
-    internal bool TryTurn(bool isLong)
+    /// <summary>Its rows are turned by one of the sets of factors that a model may have; whoever asks first decides by which.</summary>
+    /// <param name="mostTokens">What the sequence may come to.</param>
+    /// <exception cref="KvasirException">The sequence is turned by the other one.</exception>
+    internal void RequireTurn(RopeConfig rope, long mostTokens)
     {
         lock (_lock)
         {
-            _isLong ??= isLong;
-            return _isLong == isLong;
+            _isLong ??= rope.IsLong(mostTokens);
+            if (_isLong == rope.IsLong(mostTokens))
+                return;
         }
+
+        throw new KvasirException(
+            KvasirError.BadOption,
+            $"the prompt is shared with sequences on the other side of {rope.OriginalContextTokens} tokens, beyond which this model turns all rows of a "
+                + $"sequence by other factors; this one may come to {mostTokens}: {nameof(GenerationOptions.MaxTokens)} decides");
     }
 
     internal bool Begins(ReadOnlySpan<int> prompt) => prompt.StartsWith(_tokens);

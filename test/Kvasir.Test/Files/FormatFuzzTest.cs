@@ -190,6 +190,47 @@ public abstract class FormatFuzz(int every)
         Assert.True(probe.Refused > 500 / every && probe.Loaded > 0, $"{probe.Refused} refused, {probe.Loaded} loaded");
     }
 
+    public static TheoryData<string> Families =>
+        [.. GoldenLogitsTable.Committed.Cases.Where(golden => golden.Tensors[0].Stream >= 700_000 && golden.Name.Contains("-f32", StringComparison.Ordinal)).Select(golden => golden.Name)];
+
+    [Theory, MemberData(nameof(Families))]
+    public void FilesOfEveryFamilyLoadOrAreRefused(string name)
+    {
+        using var probe = new DamageProbe();
+        var golden = GoldenLogitsTable.Committed.Cases.Single(golden => golden.Name == name);
+        using var model = new RandomModel(golden, GoldenLogitsTable.Committed);
+        if (golden.Format == "gguf")
+        {
+            FuzzHeader(probe, File.ReadAllBytes(model.Path), golden);
+        }
+        else
+        {
+            File.Copy(Path.Combine(model.Path, "model.safetensors"), Path.Combine(probe.Folder.Path, "model.safetensors"));
+            var cases = JsonMutations(golden.Config!.TrimEnd()).Concat(Scrambled(golden.Config, 200)).Where((_, i) => i % (4 * every) == 0);
+            foreach (var damaged in cases.Append(golden.Config))
+            {
+                probe.Folder.Write("config.json", damaged);
+                probe.LoadFolder(probe.Folder.Path, damaged);
+            }
+        }
+
+        Assert.True(probe.Refused > 0 && probe.Loaded > 0, $"{probe.Refused} refused, {probe.Loaded} loaded");
+    }
+
+    // The keys of the architecture come first, the tokenizer behind them.
+    private void FuzzHeader(DamageProbe probe, byte[] sound, GoldenLogitsCase golden)
+    {
+        var random = new Random(Seed);
+        var end = sound.AsSpan().IndexOf("tokenizer.ggml"u8);
+        probe.Gguf(sound, "none");
+        for (var i = 0; i < 400 / every; i++)
+        {
+            var file = (byte[])sound.Clone();
+            Scramble(file.AsSpan(24, end - 24), random);
+            probe.Gguf(file, $"{golden.Name}: seed {Seed} case {i}");
+        }
+    }
+
     private IEnumerable<T> Tried<T>(IEnumerable<T> cases) => cases.Where((_, i) => i % every == 0);
 
     private static void Scramble(Span<byte> header, Random random)

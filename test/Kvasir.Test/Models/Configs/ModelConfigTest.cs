@@ -86,11 +86,75 @@ public sealed class ModelConfigTest
         KvasirError.Unsupported, TinyModel.Config("qwen2", ("use_sliding_window", "true"), ("sliding_window", "64"), ("num_hidden_layers", "4"), (key, json)), $"'{key}'");
 
     [Fact]
-    public void OtherArchitecturesAreRefusedByNameWithThoseThatAreSupported()
+    public void OtherArchitecturesAreRefusedByNameWithTheNearestThatAreSupported()
     {
-        AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "mamba"), KvasirError.Unsupported, "architecture 'mamba'", "llama, qwen2, qwen3");
-        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("gemma3_text"), "'gemma3_text'", "llama, mistral, qwen2, qwen3");
+        AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "mamba2"), KvasirError.Unsupported, "architecture 'mamba2' is not supported (a state space); supported in GGUF are ");
+        AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "qwen2moe"), KvasirError.Unsupported, "'qwen2moe' is not supported (experts)", "are qwen2, qwen3, ");
+        AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "nonesuch"), KvasirError.Unsupported, "'nonesuch' is not supported; supported in GGUF are ");
+        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("gemma3_text"), "'gemma3_text', which is not supported (windows in some layers only)", "glm");
         AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("llama", ("architectures", """["LlamaForSequenceClassification"]""")), "'LlamaForSequenceClassification'", "LlamaForCausalLM");
+    }
+
+    [Theory]
+    [InlineData("llama", "attention_multiplier", "0.5")]
+    [InlineData("llama", "final_logit_softcapping", "30.0")]
+    [InlineData("qwen3", "layer_types", """["linear_attention"]""")]
+    [InlineData("granite", "logit_scale", "0.25")]
+    [InlineData("phi3", "qk_layernorm", "true")]
+    [InlineData("olmo2", "mlp_bias", "true")]
+    public void SettingsOfVariantsThatNobodyReadsAreRefused(string modelType, string key, string json) =>
+        AssertJsonRefused(KvasirError.Unsupported, Family(modelType, (key, json)), $"'{key}' is {json}");
+
+    [Theory]
+    [InlineData("llama", "attention_multiplier", "null")]
+    [InlineData("llama", "residual_multiplier", "1.0")]
+    [InlineData("qwen3", "layer_types", """["full_attention"]""")]
+    [InlineData("phi3", "qk_layernorm", "false")]
+    public void SettingsThatChangeNothingAreNot(string modelType, string key, string json) => FromJson(Family(modelType, (key, json)));
+
+    [Fact]
+    public void AKeyOfGgufThatNobodyReadsIsRefusedIfItsNameTells()
+    {
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.attention.output_scale", 0.5f), KvasirError.Unsupported, "'llama.attention.output_scale' is set");
+        AssertGgufRefused(TinyModel.Gguf().Set("llama.expert_gate_multiplier", 2f), KvasirError.Unsupported, "'llama.expert_gate_multiplier' is set");
+        FromGguf(TinyModel.Gguf().Set("llama.attention.output_scale", 0f));
+    }
+
+    [Fact]
+    public void AnUntiedHeadIsSaidOrFollowsTheFamily()
+    {
+        Assert.False(FromJson(Family("granite", ("tie_word_embeddings", "null"))).TiedEmbedding);
+        Assert.True(FromJson(Family("smollm3", ("tie_word_embeddings", "null"))).TiedEmbedding);
+        Assert.False(FromJson(Family("smollm3", ("tie_word_embeddings", "false"))).TiedEmbedding);
+    }
+
+    [Fact]
+    public void EveryFourthLayerOfSmolLm3KnowsNoPositionsUnlessAListSaysOtherwise()
+    {
+        bool[] Rotating(params (string Key, string Json)[] more) => [.. FromJson(Family("smollm3", [("num_hidden_layers", "5"), .. more])).Layers.Select(layer => layer.Rotates)];
+
+        Assert.Equal([true, true, true, false, true], Rotating());
+        Assert.Equal([true, false, true, false, true], Rotating(("no_rope_layer_interval", "2")));
+        Assert.Equal([false, true, true, true, true], Rotating(("no_rope_layers", "[0, 1, 1, 1, 1]")));
+        AssertJsonRefused(KvasirError.BadFile, Family("smollm3", ("no_rope_layers", "[0, 1]")), "'no_rope_layers'");
+    }
+
+    [Theory]
+    [InlineData("olmo2", "attention.sliding_window", 128u)]
+    [InlineData("exaone4", "attention.sliding_window", 128u)]
+    public void WindowsInSomeLayersOfAFamilyAreRefused(string architecture, string key, uint value) =>
+        AssertGgufRefused(TinyModel.Gguf(architecture).Set($"{architecture}.{key}", value), KvasirError.Unsupported, $"'{architecture}.{key}' is 128");
+
+    [Fact]
+    public void ListsOfEqualLayersAreEqualAndReadAsRuns()
+    {
+        var layers = LayerShapes.By(5, layer => new LayerShape { Rotates = layer != 3 });
+        Assert.Equal(layers, LayerShapes.By(5, layer => new LayerShape { Rotates = layer != 3 }));
+        Assert.Equal(layers.GetHashCode(), LayerShapes.By(5, layer => new LayerShape { Rotates = layer != 3 }).GetHashCode());
+        Assert.NotEqual(layers, LayerShapes.Alike(5, new LayerShape()));
+        Assert.StartsWith("3 x LayerShape {", layers.ToString(), StringComparison.Ordinal);
+        Assert.Contains("}, 1 x LayerShape {", layers.ToString(), StringComparison.Ordinal);
+        Assert.Equal(LayerShapes.Alike(3, new LayerShape()), layers.First(3));
     }
 
     [Theory]
@@ -148,6 +212,9 @@ public sealed class ModelConfigTest
         folder.Write("generation_config.json", """{"do_sample": true, "temperature": 0.6, "top_p": 0.95, "top_k": 20, "eos_token_id": [1, 2]}""");
         Assert.Equal(new GenerationDefaults(true, 0.6, 0.95, 20), GenerationDefaults.FromFolder(folder.Path));
     }
+
+    private static string Family(string modelType, params (string Key, string Json)[] more) =>
+        TinyModel.Config(modelType, [("architectures", "null"), .. more]);
 
     private static ModelConfig FromGguf(GgufWriter writer)
     {
