@@ -16,10 +16,12 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         Llama("llama3.2-3b", (28, 3072, 8192), (24, 8, 128), tied: true, ropeFactor: 32),
         Llama("llama3.1-8b", (32, 4096, 14336), (32, 8, 128), tied: false, ropeFactor: 8),
         Qwen("qwen3-4b", (36, 2560, 9728), (32, 8, 128)),
+        Granite("granite-3-2b"),
+        Phi("phi-4-mini"),
         Tiny("tiny"),
     ];
 
-    /// <summary>The names that <see cref="Parse"/> knows: four models, and one small enough to try things with.</summary>
+    /// <summary>The names that <see cref="Parse"/> knows: six models, and one small enough to try things with.</summary>
     public static IReadOnlyList<string> Names { get; } = Array.ConvertAll(Table, static shape => shape.Config.Name);
 
     /// <summary>As typed: the name, and the layers where they are fewer.</summary>
@@ -65,6 +67,57 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = heads.Dim, Base = 1_000_000 },
             },
         };
+    }
+
+    private static SyntheticShape Granite(string name)
+    {
+        var shape = Of(name, (40, 2048, 8192), (32, 8, 64), 49155);
+        return shape with
+        {
+            Config = shape.Config with
+            {
+                Architecture = "granite",
+                TiedEmbedding = true,
+                EmbeddingScale = 12,
+                LogitScale = 1 / 8f,
+                ScoreScale = 1 / 64f,
+                Layers = shape.Config.Layers.With(static layer => layer with { ResidualScale = 0.22f }),
+                Rope = shape.Config.Rope with { Base = 5_000_000 },
+            },
+        };
+    }
+
+    // Three quarters of each head rotate. Factors as the published ones are, from 1 at the quickest pair to tens at the slowest.
+    private static SyntheticShape Phi(string name)
+    {
+        const int Rotating = 96;
+        var shape = Of(name, (32, 3072, 8192), (24, 8, 128), 200064);
+        return shape with
+        {
+            Config = shape.Config with
+            {
+                Architecture = "phi3",
+                TiedEmbedding = true,
+                Rope = new RopeConfig
+                {
+                    Order = RopeOrder.Halves,
+                    Dim = Rotating,
+                    Base = 10000,
+                    OriginalContextTokens = 4096,
+                    AttentionFactor = 1.1902380714238083,
+                    FrequencyFactors = Factors(Rotating / 2, slowest: 1),
+                    LongFrequencyFactors = Factors(Rotating / 2, slowest: 48),
+                },
+            },
+        };
+    }
+
+    private static float[] Factors(int pairs, double slowest)
+    {
+        var factors = new float[pairs];
+        for (var i = 0; i < pairs; i++)
+            factors[i] = (float)Math.Pow(slowest, (double)i / (pairs - 1));
+        return factors;
     }
 
     private static SyntheticShape Tiny(string name)
