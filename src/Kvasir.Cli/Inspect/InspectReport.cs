@@ -47,9 +47,24 @@ internal sealed record ShapeReport
     public bool TiedEmbedding { get; init; }
 
     public required RopeReport Rope { get; init; }
+
+    /// <summary>What layers have that Llama's do not, in words; empty where they have nothing.</summary>
+    public required string[] LayerNotes { get; init; }
+
+    /// <summary>Layers without positions, counted from 0.</summary>
+    public int[]? UnrotatedLayers { get; init; }
+
+    /// <summary>Factors that are not 1: of the embedding, of what layers add, of scores and of logits.</summary>
+    public FactorReport? Factors { get; init; }
 }
 
-internal sealed record RopeReport(double Base, int Dim, string Order, string Scaling, double Factor, int? OriginalContextTokens, bool HasFrequencyFactors);
+internal sealed record FactorReport(float Embedding, float Residual, float Scores, float Logits);
+
+internal sealed record RopeReport(double Base, int Dim, string Order, string Scaling, double Factor, int? OriginalContextTokens, bool HasFrequencyFactors)
+{
+    /// <summary>Whether sequences that may outgrow the original context have other factors; null where they have not.</summary>
+    public bool? HasLongFactors { get; init; }
+}
 
 /// <param name="Kind">As the file names it: llama, gpt2, BPE and so on.</param>
 /// <param name="EndTokens">Every token that ends an answer.</param>

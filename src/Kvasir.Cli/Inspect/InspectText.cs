@@ -57,6 +57,22 @@ internal static class InspectText
                     + $"{(shape.SlidingWindowTokens is { } window ? $", of which {SizeText.Count(window)} are seen at once" : "")}",
             ]);
         rows.Add(["RoPE", Rope(shape.Rope)]);
+        if (shape.UnrotatedLayers is { } unrotated)
+            rows.Add(["", $"no positions in {(unrotated.Length == shape.LayerCount ? "any layer" : $"layers {string.Join(", ", unrotated)}")}"]);
+        if (shape.LayerNotes.Length > 0)
+            rows.Add(["each layer", string.Join("; ", shape.LayerNotes)]);
+        if (shape.Factors is { } factors)
+        {
+            rows.Add(
+                [
+                    "factors",
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"embedding x {factors.Embedding:G4}, what layers add x {factors.Residual:G4}, "
+                            + $"scores x {factors.Scores:G4}, logits x {factors.Logits:G4}"),
+                ]);
+        }
+
         return rows;
     }
 
@@ -64,7 +80,8 @@ internal static class InspectText
     {
         var scaling = rope.Scaling == "none" ? "no scaling" : string.Create(CultureInfo.InvariantCulture, $"{rope.Scaling} scaling by {rope.Factor}");
         var original = rope.OriginalContextTokens is { } tokens ? $" from {SizeText.Count(tokens)} tokens" : "";
-        var factors = rope.HasFrequencyFactors ? ", a factor for each frequency" : "";
+        var factors = rope.HasLongFactors == true ? ", a factor for each frequency, others for sequences that may outgrow that"
+            : rope.HasFrequencyFactors ? ", a factor for each frequency" : "";
         return string.Create(CultureInfo.InvariantCulture, $"base {rope.Base}, {rope.Dim} dimensions in {rope.Order} order, {scaling}{original}{factors}");
     }
 

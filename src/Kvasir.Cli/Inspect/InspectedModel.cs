@@ -44,11 +44,28 @@ internal static class InspectedModel
         SlidingWindowTokens = config.SlidingWindowTokens,
         TiedEmbedding = config.TiedEmbedding,
         Rope = Rope(config.Rope),
+        LayerNotes = [.. LayerNotes.Of(config)],
+        UnrotatedLayers = Unrotated(config),
+        Factors = Factors(config),
     };
+
+    private static int[]? Unrotated(ModelConfig config) =>
+        Enumerable.Range(0, config.LayerCount).Where(layer => !config.Layers[layer].Rotates).ToArray() is { Length: > 0 } layers ? layers : null;
+
+    private static FactorReport? Factors(ModelConfig config)
+    {
+        var residual = config.Layers[0].ResidualScale;
+        return config is { EmbeddingScale: 1, LogitScale: 1, ScoreScale: null } && residual == 1
+            ? null
+            : new FactorReport(config.EmbeddingScale, residual, config.Attention.ScoreScale, config.LogitScale);
+    }
 
     private static RopeReport Rope(RopeConfig rope) => new(
         rope.Base, rope.Dim, ReportJson.Name(rope.Order), ReportJson.Name(rope.Scaling), rope.Factor,
-        rope.OriginalContextTokens > 0 ? rope.OriginalContextTokens : null, rope.FrequencyFactors is not null);
+        rope.OriginalContextTokens > 0 ? rope.OriginalContextTokens : null, rope.FrequencyFactors is not null)
+    {
+        HasLongFactors = rope.LongFrequencyFactors is not null ? true : null,
+    };
 
     private static TokenizerReport TokenizerOf(Tokenizer tokenizer, string kind) => new(
         kind,

@@ -70,6 +70,22 @@ public sealed class InspectCommandTest : IDisposable
     }
 
     [Fact]
+    public void WhatALayerHasThatLlamasHaveNotIsShown()
+    {
+        var file = TinyModel.Gguf("granite").Set("tokenizer.ggml.model", "llama").Set("granite.embedding_scale", 12f).Set("granite.residual_scale", 0.22f)
+            .Set("granite.attention.scale", 0.5f).Set("granite.logit_scale", 8f).Set("granite.rope.scaling.finetuned", false);
+        var path = _folder.Write("granite.gguf", file.Build());
+        var shape = CliRun.Of("inspect", path, "--json").Json[0]["shape"]!;
+        Assert.Equal("""{"embedding":12,"residual":0.22,"scores":0.5,"logits":0.125}""", shape["factors"]!.ToJsonString());
+        Assert.Equal("[0]", shape["unrotatedLayers"]!.ToJsonString());
+        var text = CliRun.Of("inspect", path).Output;
+        Assert.Contains("  factors        embedding x 12, what layers add x 0.22, scores x 0.5, logits x 0.125\n", text, StringComparison.Ordinal);
+        Assert.Contains("no positions in any layer\n", text, StringComparison.Ordinal);
+        var qwen = _folder.Write("qwen3.gguf", TinyModel.Gguf("qwen3").Set("tokenizer.ggml.model", "llama").Build());
+        Assert.Contains("  each layer     norms of heads\n", CliRun.Of("inspect", qwen).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void TextShowsTheSameToPeople()
     {
         var text = CliRun.Of("inspect", "stories260K", "--tensors").Output;

@@ -1,0 +1,32 @@
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Cli.Inspect;
+
+/// <summary>What a model's layers have that Llama's do not, in words.</summary>
+internal static class LayerNotes
+{
+    public static IEnumerable<string> Of(ModelConfig config)
+    {
+        var layer = config.Layers[0];
+        if (config.Norm == NormKind.MeanAndVariance)
+            yield return "norms by mean and variance";
+        if (layer.Norms != NormPlacement.Before)
+            yield return layer.Norms == NormPlacement.After ? "norms behind each branch" : "norms around each branch";
+        if (layer.IsParallel)
+            yield return "both branches side by side";
+        if (layer.QkNorm != QkNorm.None)
+            yield return QkNorms(layer.QkNorm);
+        if (layer.HasQkvBias || layer.HasOutputBias)
+            yield return layer.HasOutputBias ? "biases of queries, keys, values and output" : "biases of queries, keys and values";
+        if (config.QueryTemperature is { } growth)
+            yield return FormattableString.Invariant($"queries grow by {growth.Slope} ln(1 + position / {growth.Tokens})");
+    }
+
+    private static string QkNorms(QkNorm norm) => norm switch
+    {
+        QkNorm.Row => "norms of queries and of keys as a row",
+        QkNorm.OwnHeads => "norms of heads, each with its own weights",
+        QkNorm.RotatedHeads => "norms of heads once they are rotated",
+        _ => "norms of heads",
+    };
+}
