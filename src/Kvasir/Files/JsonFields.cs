@@ -48,7 +48,8 @@ internal sealed class JsonFields : IConfigFields
 
     /// <summary>Keys that nobody has asked for, with their values as the file has them.</summary>
     public (string Key, JsonElement Value)[] Unread() => CheckedJson.Read(
-        _path, () => _object.EnumerateObject().Where(property => !_read.Contains(property.Name)).Select(static property => (property.Name, property.Value)).ToArray());
+        _path,
+        () => _object.EnumerateObject().Where(property => !_read.Contains(property.Name)).Select(static property => (property.Name, property.Value)).ToArray());
 
     public string? String(string key)
     {
@@ -156,7 +157,8 @@ internal sealed class JsonFields : IConfigFields
 
     public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
 
-    public KvasirException Unsupported(string key, string problem) => new(KvasirError.Unsupported, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
+    public KvasirException Unsupported(string key, string problem) =>
+        new(KvasirError.Unsupported, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
 
     private string Own(string key) => OwnNames.GetValueOrDefault(key, key);
 

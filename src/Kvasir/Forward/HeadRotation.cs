@@ -5,7 +5,7 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Forward;
 
-/// <summary>What happens to queries and keys between their projection and attention, as a layer's shape says: norms of heads or of whole rows, and RoPE.</summary>
+/// <summary>What happens to queries and keys between their projection and attention, as a layer's shape says: norms of heads or rows, and RoPE.</summary>
 internal sealed class HeadRotation(ModelConfig config, RowNorm norm, int maxRows) : ParallelJob
 {
     private const int ParallelHeads = 256;

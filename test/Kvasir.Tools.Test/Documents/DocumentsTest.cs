@@ -11,6 +11,7 @@ namespace Kvasir.Tools.Test.Documents;
 public sealed class DocumentsTest
 {
     private const string Begin = "<!-- verbs, made by DocumentsTest -->\n";
+    private const string ModelsBegin = "<!-- models, made by DocumentsTest -->\n";
     private const string Rewriting = "KVASIR_REWRITE=1 ./test.sh --filter-class \"*DocumentsTest\"";
     private static readonly string Root = FindRoot();
 
@@ -29,6 +30,10 @@ public sealed class DocumentsTest
         var table = $"| verb | what it does |\n|---|---|\n{string.Concat(rows)}";
         Hold("README.md", static text => Between(text, Begin, "<!-- end of verbs -->"), table);
     }
+
+    [Fact]
+    public void TheTableOfModelsIsThatOfTheirReaders() =>
+        Hold("docs/models.md", static text => Between(text, ModelsBegin, "<!-- end of models -->"), ModelTable.Text(Root), ModelsBegin);
 
     [Fact]
     public void TheIndexOfTypesIsThatOfTheAssemblies() => Hold("docs/api.md", static text => text, ApiIndex.Text());
@@ -119,7 +124,7 @@ public sealed class DocumentsTest
     }
 
     // What a document has of the code; with KVASIR_REWRITE=1 the document is written anew instead.
-    private static void Hold(string document, Func<string, string> part, string expected)
+    private static void Hold(string document, Func<string, string> part, string expected, string begin = Begin)
     {
         var path = Path.Combine(Root, document);
         var text = File.Exists(path) ? File.ReadAllText(path) : "";
@@ -127,7 +132,7 @@ public sealed class DocumentsTest
         if (found == expected)
             return;
         if (Environment.GetEnvironmentVariable("KVASIR_REWRITE") == "1")
-            File.WriteAllText(path, found.Length == text.Length ? expected : text.Replace($"{Begin}{found}", $"{Begin}{expected}", StringComparison.Ordinal));
+            File.WriteAllText(path, found.Length == text.Length ? expected : text.Replace($"{begin}{found}", $"{begin}{expected}", StringComparison.Ordinal));
         else
             Assert.Fail($"{document} is not what the code says; write it anew: {Rewriting}\n{Difference(found, expected)}");
     }

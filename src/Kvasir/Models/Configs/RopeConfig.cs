@@ -48,13 +48,14 @@ public sealed record RopeConfig
     public float[]? FrequencyFactors { get; init; }
 
     /// <summary>
-    /// LongRoPE: the factors of sequences that may come to more than <see cref="OriginalContextTokens"/>, in place of <see cref="FrequencyFactors"/>; or null.
+    /// LongRoPE: the factors of sequences that may come to more than <see cref="OriginalContextTokens"/>, in place of
+    /// <see cref="FrequencyFactors"/>; or null.
     /// </summary>
     public float[]? LongFrequencyFactors { get; init; }
 
     /// <summary>
-    /// Whether the rows of a sequence that may come to <paramref name="mostTokens"/> are turned by <see cref="LongFrequencyFactors"/>. All of them are, or none:
-    /// keys of one set and queries of the other have no distance.
+    /// Whether the rows of a sequence that may come to <paramref name="mostTokens"/> are turned by <see cref="LongFrequencyFactors"/>. All of them are,
+    /// or none: keys of one set and queries of the other have no distance.
     /// </summary>
     public bool IsLong(long mostTokens) => LongFrequencyFactors is not null && mostTokens > OriginalContextTokens;
 

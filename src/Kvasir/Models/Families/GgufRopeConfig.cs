@@ -39,12 +39,14 @@ internal static class GgufRopeConfig
     // Two sets of factors, of which a sequence takes one for all of its rows.
     private static RopeConfig WithLongFactors(GgufKeys fields, RopeConfig rope, int contextTokens)
     {
-        var (near, far) = (ReadFrequencyFactors(fields.File, TensorNames.ShortRopeFactors, rope.Dim), ReadFrequencyFactors(fields.File, TensorNames.LongRopeFactors, rope.Dim));
+        var near = ReadFrequencyFactors(fields.File, TensorNames.ShortRopeFactors, rope.Dim);
+        var far = ReadFrequencyFactors(fields.File, TensorNames.LongRopeFactors, rope.Dim);
         if (near is null || far is null)
         {
             return fields.String("rope.scaling.type") != "longrope"
                 ? rope
-                : throw fields.Bad("rope.scaling.type", $"is 'longrope', and there are no tensors '{TensorNames.ShortRopeFactors}' and '{TensorNames.LongRopeFactors}'");
+                : throw fields.Bad(
+                    "rope.scaling.type", $"is 'longrope', and there are no tensors '{TensorNames.ShortRopeFactors}' and '{TensorNames.LongRopeFactors}'");
         }
 
         return rope with

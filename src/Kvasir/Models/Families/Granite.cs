@@ -24,7 +24,7 @@ internal static class Granite
         FromFolder = static (fields, config) => WithFactors(fields, config).WithBiases(fields),
     };
 
-    /// <summary>The dense models of Granite 4: a hybrid's configuration in which every layer is attention, and its shared feed-forward part the only one.</summary>
+    /// <summary>Dense models of Granite 4: a hybrid's configuration in which every layer is attention, and its shared feed-forward part the only one.</summary>
     public static readonly ModelFamily Dense = new()
     {
         Models = "Granite 4.0 and 4.1 dense: 350M, 1B, Micro",

@@ -5,8 +5,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Models.Families;
 
 /// <summary>
-/// A family of models: what its files call it, and how its keys become the properties of a <see cref="ModelConfig"/>. It is a translation that runs once, when a
-/// file is read; what computes knows the properties alone.
+/// A family of models: what its files call it, and how its keys become the properties of a <see cref="ModelConfig"/>. It is a translation that runs once,
+/// when a file is read; what computes knows the properties alone.
 /// </summary>
 internal sealed record ModelFamily
 {

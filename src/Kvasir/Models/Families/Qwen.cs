@@ -14,7 +14,8 @@ internal static class Qwen
         FolderType = "qwen2",
         Classes = ["Qwen2ForCausalLM"],
         FromGguf = static (_, config) => config.WithBiases(projections: true, output: false),
-        FromFolder = static (fields, config) => config.WithBiases(projections: true, output: false) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
+        FromFolder = static (fields, config) =>
+            config.WithBiases(projections: true, output: false) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
     };
 
     public static readonly ModelFamily Third = new()

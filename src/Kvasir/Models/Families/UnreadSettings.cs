@@ -14,7 +14,8 @@ internal static class UnreadSettings
     // In every file: another spelling of what was read, or a setting of training.
     private static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
-        "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_eps", "norm_epsilon", "norm_topk_prob", "rope_scaling", "max_grad_norm",
+        "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_eps", "norm_epsilon", "norm_topk_prob", "rope_scaling",
+        "max_grad_norm",
         "attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon", "expert_weights_norm", "expert_weights_scale", "rope.scale_linear",
     };
 

@@ -8,7 +8,8 @@ internal static class UnsupportedFamilies
     // By how the name begins.
     private static readonly (string Start, string Reason)[] Reasons =
     [
-        ("mamba", "a state space"), ("falcon-h1", "a state space"), ("falcon_h1", "a state space"), ("granitehybrid", "a state space"), ("nemotron_h", "a state space"),
+        ("mamba", "a state space"), ("falcon-h1", "a state space"), ("falcon_h1", "a state space"), ("granitehybrid", "a state space"),
+        ("nemotron_h", "a state space"),
         ("jamba", "a state space"), ("lfm2", "a state space"), ("kimi-linear", "a state space"), ("plamo2", "a state space"), ("rwkv", "a state space"),
         ("qwen3next", "recurrent layers"), ("qwen3_next", "recurrent layers"), ("qwen35", "recurrent layers"), ("qwen3_5", "recurrent layers"),
         ("deepseek32", "learned sparse attention"), ("deepseek4", "learned sparse attention"), ("glm-dsa", "learned sparse attention"),
