@@ -2,6 +2,7 @@
 """Writes a GGUF file of a real model's shape with random weights: the speed of a dense pass does not depend on them. Needs numpy.
 
   python3 random_gguf.py llama-3.2-1b q4_0 llama-3.2-1b-q4_0.gguf
+  python3 random_gguf.py granite-3-2b:10 q4_k_m granite.gguf          # ten of its layers
 """
 import math, os, struct, sys
 sys.dont_write_bytecode = True
@@ -14,40 +15,64 @@ SHAPES = {  # layers, width, ffn, heads, KV heads, head, tied, RoPE factor
     "llama-3.2-1b": (16, 2048, 8192, 32, 8, 64, True, 32.0),
     "llama-3.2-3b": (28, 3072, 8192, 24, 8, 128, True, 32.0),
     "llama-3.1-8b": (32, 4096, 14336, 32, 8, 128, False, 8.0),
+    "granite-3-2b": (40, 2048, 8192, 32, 8, 64, True, None),
+    "phi-4-mini": (32, 3072, 8192, 24, 8, 128, True, None),
 }
+FAMILIES = {  # architecture, vocabulary, keys of its own; others are Llama's
+    "granite-3-2b": ("granite", 49155, [("embedding_scale", "f32", 12.0), ("residual_scale", "f32", 0.22), ("attention.scale", "f32", 1 / 64), ("logit_scale", "f32", 8.0)]),
+    "phi-4-mini": ("phi3", 200064, [("rope.scaling.original_context_length", "u32", 4096), ("rope.scaling.attn_factor", "f32", 1.1902)]),
+}
+ROTATED = {"phi-4-mini": 96}
 WEIGHTS = {"q4_0": ("Q4_0", "Q4_0", "Q6_K", 2), "q8_0": ("Q8_0", "Q8_0", "Q8_0", 7), "q4_k_m": ("Q4_K", "Q6_K", "Q6_K", 15), "bf16": ("BF16", "BF16", "BF16", 32)}
-VOCABULARY, SPECIAL = 128256, 256
+SPECIAL = 256
 CHUNK = 1 << 22     # weights made at a time
 STD = 0.02
 
 
-def tensors(shape, weights):
+def family(shape):
+    return FAMILIES.get(shape, ("llama", 128256, []))
+
+
+def sizes(name):
+    """The shape's name and its sizes, with the layers that are asked for behind a colon."""
+    shape, _, layers = name.partition(":")
+    return shape, (int(layers) if layers else SHAPES[shape][0],) + SHAPES[shape][1:]
+
+
+def tensors(name, weights):
     """(name, shape with the fastest first, type) of every tensor; a 4-bit k-quant mix keeps half of the V and down matrices in six bits."""
-    layers, width, ffn, heads, kv_heads, head, tied, _ = SHAPES[shape]
+    shape, (layers, width, ffn, heads, kv_heads, head, tied, factor) = sizes(name)
     most, better, output, _ = WEIGHTS[weights]
-    found = [("token_embd.weight", (width, VOCABULARY), output if tied else most), ("output_norm.weight", (width,), "F32"), ("rope_freqs.weight", (head // 2,), "F32")]
-    if not tied: found.append(("output.weight", (width, VOCABULARY), output))
+    arch, vocabulary, _ = family(shape)
+    found = [("token_embd.weight", (width, vocabulary), output if tied else most), ("output_norm.weight", (width,), "F32")]
+    if factor: found.append(("rope_freqs.weight", (head // 2,), "F32"))
+    if arch == "phi3": found += [("rope_factors_%s.weight" % which, (ROTATED[shape] // 2,), "F32") for which in ("long", "short")]
+    if not tied: found.append(("output.weight", (width, vocabulary), output))
     for i in range(layers):
         eighth = layers // 8
         mixed = better if i < eighth or i >= 7 * eighth or (i - eighth) % 3 == 2 else most
         found += [("blk.%d.%s.weight" % (i, name), size, kind) for name, size, kind in [
-            ("attn_norm", (width,), "F32"), ("ffn_norm", (width,), "F32"), ("attn_q", (width, heads * head), most), ("attn_k", (width, kv_heads * head), most),
-            ("attn_v", (width, kv_heads * head), mixed), ("attn_output", (heads * head, width), most),
-            ("ffn_gate", (width, ffn), most), ("ffn_up", (width, ffn), most), ("ffn_down", (ffn, width), mixed)]]
+            ("attn_norm", (width,), "F32"), ("ffn_norm", (width,), "F32"), ("attn_output", (heads * head, width), most), ("ffn_down", (ffn, width), mixed)]]
+        joined = [("attn_qkv", (width, (heads + 2 * kv_heads) * head), mixed), ("ffn_up", (width, 2 * ffn), most)]
+        apart = [("attn_q", (width, heads * head), most), ("attn_k", (width, kv_heads * head), most), ("attn_v", (width, kv_heads * head), mixed),
+                 ("ffn_gate", (width, ffn), most), ("ffn_up", (width, ffn), most)]
+        found += [("blk.%d.%s.weight" % (i, part), size, kind) for part, size, kind in (joined if arch == "phi3" else apart)]
     return found
 
 
-def metadata(shape, weights):
-    layers, width, ffn, heads, kv_heads, head, _, _ = SHAPES[shape]
+def metadata(name, weights):
+    shape, (layers, width, ffn, heads, kv_heads, head, _, _) = sizes(name)
+    arch, vocabulary, own = family(shape)
     letters = byte_characters()
-    begin = VOCABULARY - SPECIAL
-    pieces = (letters + [a + b for a in letters for b in letters] + [a + b + c for a in letters for b in letters[:2] for c in letters])[:begin]
+    begin = vocabulary - SPECIAL
+    pieces = (letters + [a + b for a in letters for b in letters] + [a + b + c for a in letters for b in letters[:4] for c in letters])[:begin]
     pieces += ["<|special_%d|>" % i for i in range(SPECIAL)]
-    keys = [("general.architecture", "str", "llama"), ("general.name", "str", shape + " with random weights"), ("general.file_type", "u32", WEIGHTS[weights][3])]
-    keys += [("llama." + key, "u32", value) for key, value in [
+    keys = [("general.architecture", "str", arch), ("general.name", "str", shape.replace("phi", "ph") + " with random weights"), ("general.file_type", "u32", WEIGHTS[weights][3])]
+    keys += [(arch + "." + key, "u32", value) for key, value in [
         ("block_count", layers), ("context_length", 131072), ("embedding_length", width), ("feed_forward_length", ffn), ("attention.head_count", heads),
-        ("attention.head_count_kv", kv_heads), ("attention.key_length", head), ("attention.value_length", head), ("rope.dimension_count", head), ("vocab_size", VOCABULARY)]]
-    keys += [("llama.rope.freq_base", "f32", 500000.0), ("llama.attention.layer_norm_rms_epsilon", "f32", 1e-5), ("tokenizer.ggml.model", "str", "gpt2"),
+        ("attention.head_count_kv", kv_heads), ("attention.key_length", head), ("attention.value_length", head), ("rope.dimension_count", ROTATED.get(shape, head)), ("vocab_size", vocabulary)]]
+    keys += [(arch + "." + key, kind, value) for key, kind, value in own]
+    keys += [(arch + ".rope.freq_base", "f32", 500000.0), (arch + ".attention.layer_norm_rms_epsilon", "f32", 1e-5), ("tokenizer.ggml.model", "str", "gpt2"),
              ("tokenizer.ggml.pre", "str", "llama-bpe"), ("tokenizer.ggml.tokens", "str[]", pieces), ("tokenizer.ggml.token_type", "i32[]", [1] * begin + [3] * SPECIAL),
              ("tokenizer.ggml.merges", "str[]", [a + " " + b for a in letters for b in letters]),
              ("tokenizer.ggml.bos_token_id", "u32", begin), ("tokenizer.ggml.eos_token_id", "u32", begin + 1)]
@@ -94,6 +119,6 @@ def write(shape, weights, path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] not in SHAPES or sys.argv[2] not in WEIGHTS:
+    if len(sys.argv) != 4 or sys.argv[1].partition(":")[0] not in SHAPES or sys.argv[2] not in WEIGHTS:
         sys.exit(__doc__ + "\nshapes: %s\nweights: %s" % (" ".join(SHAPES), " ".join(WEIGHTS)))
     write(*sys.argv[1:])
