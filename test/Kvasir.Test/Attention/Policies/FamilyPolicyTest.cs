@@ -1,0 +1,53 @@
+using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
+
+namespace Kvasir.Test.Attention.Policies;
+
+/// <summary>Every policy over layers that are not Llama's: every second without positions, a part of each head rotated, scores and what layers add scaled otherwise.</summary>
+public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
+{
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly int[] Prompt = [.. Enumerable.Range(0, 300).Select(static i => (i * 57) % 200)];
+
+    public static TheoryData<string> Everything => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];
+
+    [Theory]
+    [MemberData(nameof(Everything))]
+    public void KeepingEverythingEqualsDense(string name) =>
+        Answer(shared.Model, PolicyCatalog.Entries.Single(entry => entry.Name == name).KeepEverything).AssertEquals(shared.Dense, 1e-4, name);
+
+    private static Generation Answer(Model model, string policy) =>
+        Generation.Run(model, Exact, Prompt, Generation.Greedy(8) with { Attention = KeyAxesFile.Parse(policy) });
+
+    /// <summary>The model, and what dense attention answers. Heads are those of <see cref="KeyAxesFile"/>.</summary>
+    public sealed class Shared : IDisposable
+    {
+        public Shared()
+        {
+            var tiny = SyntheticShape.Parse("tiny");
+            var config = tiny.Config with
+            {
+                Width = 64,
+                FeedForwardWidth = 96,
+                HeadCount = 8,
+                KvHeadCount = 4,
+                HeadDim = 8,
+                VocabularySize = 256,
+                ScoreScale = 0.21f,
+                Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 6, Base = 10000 },
+                Layers = LayerShapes.By(5, static layer => new LayerShape { Rotates = layer % 2 == 0, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
+            };
+            Model = Model.Synthetic(new SyntheticShape(config, 5), SyntheticWeights.BF16);
+            Dense = Answer(Model, "dense");
+        }
+
+        public Model Model { get; }
+
+        internal Generation Dense { get; }
+
+        public void Dispose() => Model.Dispose();
+    }
+}
