@@ -25,6 +25,14 @@ internal sealed class SafetensorsWriter
         return this;
     }
 
+    /// <summary>Gives every tensor another name.</summary>
+    public SafetensorsWriter Renamed(Func<string, string> rename)
+    {
+        for (var i = 0; i < _tensors.Count; i++)
+            _tensors[i] = _tensors[i] with { Name = rename(_tensors[i].Name) };
+        return this;
+    }
+
     /// <summary>The tensors whose index satisfies a condition, as a file of their own.</summary>
     public SafetensorsWriter Part(Func<int, bool> holds)
     {

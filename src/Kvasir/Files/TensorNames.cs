@@ -14,6 +14,12 @@ internal sealed record TensorNames
     /// <summary>Frequency factors beyond that context; GGUF only.</summary>
     public const string LongRopeFactors = "rope_factors_long.weight";
 
+    // What a model that sees pictures has beside its text model, whose tensors lie under one of these.
+    private static readonly string[] PictureStarts =
+    [
+        "vision_tower.", "vision_model.", "multi_modal_projector.", "model.vision_tower.", "model.vision_model.", "model.multi_modal_projector.",
+    ];
+
     private static readonly string[] RotaryBufferEnds = [".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq"];
 
     public static TensorNames Gguf { get; } = new()
@@ -124,10 +130,31 @@ internal sealed record TensorNames
 
     public required string Down { get; init; }
 
+    /// <summary>Whether tensors that see pictures are left aside.</summary>
+    public bool IsOfText { get; private init; }
+
+    /// <summary>The same names where a model that sees pictures too has its text model; these, where the source has none such.</summary>
+    public TensorNames In(ITensorSource source)
+    {
+        foreach (var (start, own) in (ReadOnlySpan<(string, string)>)[("", "language_model."), ("model.", "model.language_model.")])
+        {
+            if (Embedding.StartsWith(start, StringComparison.Ordinal) && source.TryFind(own + Embedding[start.Length..], out _))
+            {
+                var head = source.TryFind(own + Output, out _) ? own + Output : Output;
+                return this with { IsOfText = true, Embedding = Inside(Embedding), OutputNorm = Inside(OutputNorm), LayerStart = Inside(LayerStart), Output = head };
+            }
+
+            string Inside(string name) => own + name[start.Length..];
+        }
+
+        return this;
+    }
+
     /// <summary>The full name of a part of a layer.</summary>
     public string Layer(int index, string part) => string.Create(CultureInfo.InvariantCulture, $"{LayerStart}{index}.{part}");
 
     /// <summary>Whether a tensor may be left unread: its content follows from the configuration.</summary>
     public bool IsDerived(string name) => name is RopeFactors or ShortRopeFactors or LongRopeFactors || name == Output
-        || Array.Exists(RotaryBufferEnds, end => name.EndsWith(end, StringComparison.Ordinal));
+        || Array.Exists(RotaryBufferEnds, end => name.EndsWith(end, StringComparison.Ordinal))
+        || (IsOfText && Array.Exists(PictureStarts, start => name.StartsWith(start, StringComparison.Ordinal)));
 }

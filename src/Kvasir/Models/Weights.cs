@@ -79,7 +79,7 @@ public sealed class Weights : IDisposable
 
     /// <inheritdoc cref="Load(Gguf, ModelConfig, ModelOptions)"/>
     public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) =>
-        Load(files, ModelFamilies.FolderNames(config.Architecture), config, options);
+        Load(files, ModelFamilies.FolderNames(config.Architecture).In(files), config, options);
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) =>

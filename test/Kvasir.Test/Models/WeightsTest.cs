@@ -3,6 +3,7 @@ using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Families;
 using Kvasir.Synthetic;
 
 namespace Kvasir.Test.Models;
@@ -104,6 +105,29 @@ public sealed class WeightsTest
         using var weights = TestModels.LoadFolder(folder.Path, out _);
         Assert.Single(weights.Layers);
     }
+
+    [Theory]
+    [InlineData("language_model.model.", "language_model.lm_head.weight", "vision_tower.patch.weight")]
+    [InlineData("model.language_model.", "lm_head.weight", "model.vision_tower.patch.weight")]
+    public void TheTextModelOfOneThatSeesPicturesIsRead(string inside, string head, string picture)
+    {
+        using var folder = new TempFolder();
+        var text = TinyModel.Config("mistral", ("architectures", "null"));
+        folder.Write("config.json", $$$"""{"model_type": "mistral3", "architectures": ["Mistral3ForConditionalGeneration"], "text_config": {{{text}}}, "vision_config": {"model_type": "pixtral"}}""");
+        var writer = TinyModel.Safetensors("mistral").Renamed(name => name == "lm_head.weight" ? head : inside + name["model.".Length..]);
+        folder.Write("model.safetensors", writer.Tensor(picture, "F32", [1], new byte[4]).Build());
+        var notes = new Notes();
+        Assert.Equal("mistral", ModelFamilies.Read(folder.Path, notes).Architecture);
+        Assert.Contains("'text_config' is read alone", Assert.Single(notes.Lines), StringComparison.Ordinal);
+        using (var weights = TestModels.LoadFolder(folder.Path, out _))
+            Assert.Single(weights.Layers);
+        folder.Write("model.safetensors", writer.Tensor("audio_tower.conv.weight", "F32", [1], new byte[4]).Build());
+        Assert.Contains("'audio_tower.conv.weight' has no place", Assert.Throws<KvasirException>(() => TestModels.LoadFolder(folder.Path, out _)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ANormUnderAnotherFamilysNameIsMissed() =>
+        AssertGgufRefused(TinyModel.Gguf("seed_oss"), KvasirError.BadFile, "tensor 'blk.0.post_attention_norm.weight' is missing");
 
     [Fact]
     public void TensorWithoutAPlaceIsRefused()

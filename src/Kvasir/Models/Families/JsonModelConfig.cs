@@ -19,6 +19,16 @@ internal static class JsonModelConfig
         return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
     }
 
+    public static void RefuseQuantization(JsonFields fields)
+    {
+        if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
+        {
+            throw fields.Unsupported(
+                "quantization_config",
+                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+        }
+    }
+
     private static void RequireClass(JsonFields fields, ModelFamily family)
     {
         foreach (var name in fields.Notes.Advice(() => fields.Strings("architectures"), null) ?? [])
@@ -41,10 +51,7 @@ internal static class JsonModelConfig
             fields.RequireNeutral(key, 0, -1);
         if (!fields.IsRead("no_rope_layers") && fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
-        if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
-            throw fields.Unsupported(
-                "quantization_config",
-                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+        RefuseQuantization(fields);
         UnreadSettings.Refuse(fields);
     }
 

@@ -9,7 +9,7 @@ internal static class Mistral
 {
     public static readonly ModelFamily First = new()
     {
-        Models = "Mistral 7B, Nemo, Small 2 and 3",
+        Models = "Mistral 7B, Nemo, Small 2 to 3.2",
         Differs = "a window over all layers where config.json has one",
         FolderType = "mistral",
         Classes = ["MistralForCausalLM"],
@@ -19,7 +19,7 @@ internal static class Mistral
     public static readonly ModelFamily Third = new()
     {
         Models = "Ministral 3, Devstral 2, Mistral Medium 3.5",
-        Differs = "YaRN; queries are multiplied by 1 + beta ln(1 + floor(position / original context)). Folders with a vision tower do not load",
+        Differs = "YaRN; queries are multiplied by 1 + beta ln(1 + floor(position / original context)); pictures are not seen",
         Gguf = "mistral3",
         FolderType = "ministral3",
         Classes = ["Ministral3ForCausalLM"],

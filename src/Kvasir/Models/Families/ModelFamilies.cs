@@ -35,13 +35,23 @@ public static class ModelFamilies
     public static ModelConfig Read(string folder, Notes? notes = null)
     {
         var path = Path.Combine(folder, "config.json");
-        var fields = JsonFields.Read(path, notes ?? new Notes());
+        var fields = TextOf(JsonFields.Read(path, notes ?? new Notes()));
         var type = fields.String(TypeKey) ?? throw fields.Missing(TypeKey);
         var family = Array.Find(All, family => family.FolderType == type) ?? throw fields.Unsupported(
             TypeKey,
             $"is {MessageText.Name(type)}, which is not supported{UnsupportedFamilies.Because(type)}; "
                 + $"supported in folders are {UnsupportedFamilies.Nearest(type, All.Select(static family => family.FolderType))}");
         return JsonModelConfig.Read(fields, family, path).RequireSound(path);
+    }
+
+    // A model that sees pictures has the one that reads text inside. What is said of its weights as a whole holds for both.
+    private static JsonFields TextOf(JsonFields whole)
+    {
+        if (whole.Object("text_config") is not { IsEmpty: false } text)
+            return whole;
+        JsonModelConfig.RefuseQuantization(whole);
+        whole.Notes.Add(whole.Bad("text_config", "is read alone: text is answered, and pictures are not seen").Message);
+        return text;
     }
 
     /// <summary>How GGUF files of an architecture spell their tensors.</summary>

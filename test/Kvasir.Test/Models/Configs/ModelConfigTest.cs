@@ -110,6 +110,8 @@ public sealed class ModelConfigTest
     [InlineData("llama", "residual_multiplier", "1.0")]
     [InlineData("qwen3", "layer_types", """["full_attention"]""")]
     [InlineData("phi3", "qk_layernorm", "false")]
+    [InlineData("llama", "dtype", "\"bfloat16\"")]
+    [InlineData("llama", "torch_dtype", "\"bfloat16\"")]
     public void SettingsThatChangeNothingAreNot(string modelType, string key, string json) => FromJson(Family(modelType, (key, json)));
 
     [Fact]
@@ -137,6 +139,32 @@ public sealed class ModelConfigTest
         Assert.Equal([true, false, true, false, true], Rotating(("no_rope_layer_interval", "2")));
         Assert.Equal([false, true, true, true, true], Rotating(("no_rope_layers", "[0, 1, 1, 1, 1]")));
         AssertJsonRefused(KvasirError.BadFile, Family("smollm3", ("no_rope_layers", "[0, 1]")), "'no_rope_layers'");
+    }
+
+    [Fact]
+    public void FactorsThatAFileLeavesOutAreTheFamilys()
+    {
+        var mini = FromGguf(TinyModel.Gguf("minicpm"));
+        Assert.Equal((12f, 8f, 1.4f), (mini.EmbeddingScale, mini.LogitScale, mini.Layers[0].ResidualScale));
+        var granite = FromGguf(TinyModel.Gguf("granite").Set("granite.attention.scale", 0f).Set("granite.logit_scale", 4f));
+        Assert.Equal((1f, 0.25f, 1f, null), (granite.EmbeddingScale, granite.LogitScale, granite.Layers[0].ResidualScale, granite.ScoreScale));
+        Assert.Equal(1 / MathF.Sqrt(8), granite.Attention.ScoreScale);
+    }
+
+    [Fact]
+    public void AWindowOfPhi3CountsInFoldersAndWhereItIsShorterThanTheContext()
+    {
+        Assert.Equal(64, FromJson(Family("phi3", ("sliding_window", "64"))).SlidingWindowTokens);
+        Assert.Null(FromJson(Family("phi3", ("sliding_window", "262144"))).SlidingWindowTokens);
+        Assert.Null(FromGguf(TinyModel.Gguf("phi3").Set("phi3.attention.sliding_window", 64u)).SlidingWindowTokens);
+    }
+
+    [Fact]
+    public void AQuantisedModelThatSeesPicturesIsRefused()
+    {
+        var text = TinyModel.Config("mistral", ("architectures", "null"));
+        AssertJsonRefused(KvasirError.Unsupported, $$$"""{"model_type": "mistral3", "text_config": {{{text}}}, "quantization_config": {"quant_method": "fp8"}}""", "'quantization_config' asks for 'fp8'");
+        AssertJsonRefused(KvasirError.Unsupported, """{"model_type": "mistral3", "text_config": {"model_type": "rwkv7"}}""", "'text_config.model_type' is 'rwkv7'", "(a state space)");
     }
 
     [Theory]

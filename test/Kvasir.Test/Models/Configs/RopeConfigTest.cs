@@ -60,6 +60,10 @@ public sealed class RopeConfigTest
         Assert.Equal(Plain with { Base = 1e6, Scaling = RopeScaling.Linear, Factor = 2 }, rope);
     }
 
+    [Fact]
+    public void RopeParametersWinOverThetaBesideThem() =>
+        Assert.Equal(1e6, FromJson(("rope_theta", "10000.0"), ("rope_parameters", """{"rope_theta": 1000000.0, "rope_type": "default"}""")).Rope.Base);
+
     [Theory]
     [InlineData("""{"rope_type": "dynamic", "factor": 2}""", KvasirError.Unsupported, "'rope_scaling.rope_type' is 'dynamic'; supported are default, linear, llama3, yarn")]
     [InlineData("""{"type": "longrope"}""", KvasirError.BadFile, "'rope_scaling.short_factor' is missing")]
