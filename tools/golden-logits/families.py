@@ -27,7 +27,7 @@ def model(family, heads, kv_heads, head_dim, **other):
     base = {"family": family, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "width": heads * head_dim, "ffn": 160, "tied": False, "layers": 2,
             "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
-            "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None}
+            "full": None, "window_rope": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -56,16 +56,23 @@ CASES = {  # name: (model, type of matrices in GGUF)
     "exaone4-f32": (model("exaone4", 6, 2, 16, tied=True, norms="after", qk="heads", rope=LLAMA3), "F32"),
     "ernie4_5-f32": (model("ernie4_5", 6, 2, 16, width=64, tied=True, interleaved=True, rope_base=5e5), "F32"),
     "hunyuan-dense-f32": (model("hunyuan-dense", 6, 2, 16, width=72, tied=True, qk="rotated"), "F32"),
+    "gemma3-f32": (model("gemma3", 6, 2, 16, width=88, tied=True, norms="around", qk="heads", gate="gelu", layers=7, window=8, full=[5], rope={"kind": "linear", "factor": 2.5},
+                         rope_base=1e6, window_rope=[10000.0, {"kind": "default"}], embedding_scale=math.sqrt(88), lack_one=True), "F32"),
+    "olmo3-f32": (model("olmo2", 6, 2, 16, norms="after", qk="row", rope_base=5e5, layers=5, window=8, full=[3], rope={"kind": "yarn", "factor": 4.0, "original": 16},
+                        window_rope=[5e5, {"kind": "default"}], folder="olmo3"), "F32"),
+    "cohere2-f32": (model("cohere2", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375, layers=5, window=8, full=[3], no_rope=[3]), "F32"),
 }
 FOLDERS = {  # without a twin in GGUF, or with more than one spelling
     "hf-command-r-plus-f32": model("command-r", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375, qk="own"),
     "hf-granite-dense4-nope-f32": {**model("granite", 6, 2, 16, width=104, tied=True, **GRANITE), "no_rope": [0, 1], "folder": "granitemoehybrid"},
     "hf-glm-f32": {**model("chatglm", 8, 2, 16, width=112, bias="qkv", rotary=8, interleaved=True), "folder": "glm"},
+    "hf-exaone4-windows-f32": model("exaone4", 6, 2, 16, width=88, norms="after", qk="heads", layers=5, window=8, full=[3], no_rope=[3]),
 }
 GGUF_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
 FOLDER_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"seed_oss": {"n3": "post_attention_norm.weight"}}
 FOLDER_NAMES = {
+    "gemma3": {"n3": "pre_feedforward_layernorm.weight"},
     "glm4": {"n2": "post_self_attn_layernorm.weight", "n4": "post_mlp_layernorm.weight"},
     "granitemoehybrid": {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
     "hunyuan-dense": {"q_norm": "self_attn.query_layernorm.weight", "k_norm": "self_attn.key_layernorm.weight"},
@@ -77,7 +84,7 @@ FOLDER_NAMES = {
                 "gate_up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"},
 }
 # Folders whose rows are interleaved too; in the others they are in halves whatever GGUF has.
-FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "ernie4_5")
+FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "cohere2", "ernie4_5")
 
 
 def sizes(h):
@@ -147,6 +154,7 @@ def tensors(h, container, kind_of, stream):
         kind = kind_of(role, columns is None)
         unit = TYPES[kind][3]
         centre = (1.4 if role in ("q_norm", "k_norm") else 1.0) if rms is None else 0.0
+        if rms is None and container and h["lack_one"]: centre -= 1.0
         scale = strengths(h)[3] if rms is None else rms if columns is None else rms / unit if unit else rms * math.sqrt(3)
         shape = [columns, rows] if columns else [rows]
         if h["qk"] == "own" and role in ("q_norm", "k_norm"): shape = [h["head_dim"], rows // h["head_dim"]]
@@ -181,9 +189,13 @@ def gguf_metadata(name, h):
     if arch in ("granite", "minicpm"):
         meta += [key("embedding_scale", "f32", h["embedding_scale"]), key("residual_scale", "f32", h["residual_scale"]), key("logit_scale", "f32", 1 / h["logit_scale"])]
     if arch == "granite": meta.append(key("attention.scale", "f32", h["score_scale"]))
-    if arch == "command-r": meta.append(key("logit_scale", "f32", h["logit_scale"]))
+    if h["window"]: meta.append(key("attention.sliding_window", "u32", h["window"]))
+    if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
-    if rope["kind"] == "yarn":
+    if rope["kind"] == "linear": meta += [key("rope.scaling.type", "str", "linear"), key("rope.scaling.factor", "f32", rope["factor"])]
+    if rope["kind"] == "yarn" and arch != "mistral3":
+        meta += [key("rope.scaling.type", "str", "yarn"), key("rope.scaling.factor", "f32", rope["factor"]), key("rope.scaling.original_context_length", "u32", rope["original"])]
+    elif rope["kind"] == "yarn":
         meta += [key("rope.scaling.type", "str", "yarn"), key("rope.scaling.factor", "f32", rope["factor"]), key("rope.scaling.original_context_length", "u32", rope["original"]),
                  key("rope.scaling.yarn_log_multiplier", "f32", 1.0)]
     if rope["kind"] == "longrope":
@@ -193,8 +205,8 @@ def gguf_metadata(name, h):
 
 
 CLASSES = {"granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
-           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1"}
-TYPES_OF = {"command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3"}
+           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1"}
+TYPES_OF = {"gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3"}
 
 
 def folder_config(h):
@@ -223,13 +235,24 @@ def folder_config(h):
     if family == "mistral3":
         config["rope_parameters"] = {"rope_type": "yarn", "rope_theta": config.pop("rope_theta"), "factor": rope["factor"], "original_max_position_embeddings": rope["original"],
                                      "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": h["temperature"][0]}
+    if h["window"]:
+        config |= {"sliding_window": h["window"], "layer_types": ["full_attention" if layer in h["full"] else "sliding_attention" for layer in range(h["layers"])]}
+    if rope["kind"] in ("linear", "yarn") and family != "mistral3":
+        config["rope_scaling"] = {"rope_type": rope["kind"], "factor": rope["factor"]} | ({"original_max_position_embeddings": rope["original"]} if "original" in rope else {})
+    if rope["kind"] == "yarn" and family != "mistral3": config["max_position_embeddings"] = int(rope["factor"] * rope["original"])
+    if family == "gemma3":
+        config |= {"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": h["head_dim"], "rope_local_base_freq": h["window_rope"][0], "attn_logit_softcapping": None}
+        del config["hidden_act"], config["tie_word_embeddings"]
+    if family == "cohere2":
+        config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"]}
+        del config["tie_word_embeddings"]
     if family == "command-r":
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"], "use_qk_norm": h["qk"] == "own", "model_max_length": 256}
         del config["tie_word_embeddings"]            # tied where nothing is said
     if family == "seed_oss": config["attention_out_bias"] = False
     if family == "exaone":
         for usual, spelled in (("num_hidden_layers", "num_layers"), ("rms_norm_eps", "layer_norm_epsilon"), ("hidden_act", "activation_function")): config[spelled] = config.pop(usual)
-    if family == "exaone4": config |= {"sliding_window": None, "layer_types": ["full_attention"] * h["layers"]}
+    if family == "exaone4" and not h["window"]: config |= {"sliding_window": None, "layer_types": ["full_attention"] * h["layers"]}
     if family == "ernie4_5": config["use_bias"] = False
     if family == "hunyuan-dense": config["use_qk_norm"] = True
     if family == "chatglm":

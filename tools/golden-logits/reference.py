@@ -87,7 +87,7 @@ def attention(h, w, layer, x, cos_sin, flaws):
     scores = np.einsum("ihd,jhd->hij", q, k[:, owner]) * (dim ** -0.5 if "usual score scale" in flaws else h.get("score_scale", dim ** -0.5))
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
     seen = j <= i
-    if h["window"] and "no window" not in flaws:
+    if h["window"] and "no window" not in flaws and layer not in (h.get("full") or ()):
         seen &= j > i - h["window"]            # the window counts the query's own position
     scores = np.where(seen, scores, -np.inf)
     p = np.exp(scores - scores.max(-1, keepdims=True))
@@ -96,9 +96,11 @@ def attention(h, w, layer, x, cos_sin, flaws):
     return out + (w(layer, "o_bias") if h.get("bias") == "qkvo" and "no bias" not in flaws else 0)
 
 
-def feed(w, layer, y):
+def feed(h, w, layer, y, flaws):
     gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
-    return (gate / (1 + np.exp(-gate)) * up) @ w(layer, "down").T
+    gelu = h.get("gate") == "gelu" and "silu" not in flaws
+    acted = 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate ** 3))) if gelu else gate / (1 + np.exp(-gate))
+    return (acted * up) @ w(layer, "down").T
 
 
 def logits(h, w, tokens, flaws=()):
@@ -112,9 +114,12 @@ def logits(h, w, tokens, flaws=()):
         h = {**h, "long": not h["long"]}
     if "whole rotary" in flaws:
         h = {**h, "rotary": h["head_dim"]}
-    frequencies, scale = inverse_frequencies(h)
-    angles = np.arange(len(tokens), dtype=np.float64)[:, None] * frequencies
-    cos_sin = np.cos(angles) * scale, np.sin(angles) * scale
+    def turns(h):
+        frequencies, scale = inverse_frequencies(h)
+        angles = np.arange(len(tokens), dtype=np.float64)[:, None] * frequencies
+        return np.cos(angles) * scale, np.sin(angles) * scale
+    everywhere = windowed = turns(h)
+    if h.get("window_rope") and "one rotation" not in flaws: windowed = turns({**h, "rope_base": h["window_rope"][0], "rope": h["window_rope"][1]})
     names = ("n1", "n2", "n3", "n4") if "norms" in h else ("attn_norm", None, "ffn_norm", None)
     placed = h.get("norms", "before")
     if "norms before" in flaws: placed = "before"
@@ -124,11 +129,12 @@ def logits(h, w, tokens, flaws=()):
     moved = {0: 1, 2: 3} if "norms before" in flaws and h["norms"] == "after" else {}
     n1, n3 = moved.get(0, 0), moved.get(2, 2)
     for layer in range(h["layers"]):
+        cos_sin = windowed if h["window"] and layer not in (h.get("full") or ()) else everywhere
         first = n(layer, n1, x, before)
         a = x + r * n(layer, 1, attention(h, w, layer, first, cos_sin, flaws), after)
         parallel = h.get("parallel") and "sequential" not in flaws
         y = first if parallel else n(layer, 0, a, True) if h.get("parallel") else n(layer, n3, a, before)
-        x = a + r * n(layer, 3, feed(w, layer, y), after)
+        x = a + r * n(layer, 3, feed(h, w, layer, y, flaws), after)
     head = w(None, "embedding") if h["tied"] else w(None, "head")
     out = norm(h, x, w(None, "final_norm"), flaws) @ head.T
     scale = h.get("logit_scale", 1)
@@ -143,6 +149,8 @@ def flaws_that_matter(h):
     if h.get("qkv_bias") or h.get("bias"): found.append("no bias")
     if h.get("qk_norm") or h.get("qk", "none") != "none": found.append("no qk norm")
     if h["window"]: found.append("no window")
+    if h.get("window_rope"): found.append("one rotation")
+    if h.get("gate") == "gelu": found.append("silu")
     if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
     if h["rope"]["kind"] == "longrope": found.append("other factors")
     if h.get("rotary", h["head_dim"]) != h["head_dim"] and h["rope"]["kind"] == "default": found.append("whole rotary")
@@ -153,7 +161,8 @@ def flaws_that_matter(h):
     if h.get("no_rope"): found.append("rope everywhere")
     if h.get("temperature"): found.append("no temperature")
     if h.get("parallel"): found += ["sequential", "rms norm"]
-    if h.get("embedding_scale", 1) != 1: found += ["no embedding scale", "no residual scale"]
+    if h.get("embedding_scale", 1) != 1: found.append("no embedding scale")
+    if h.get("residual_scale", 1) != 1: found.append("no residual scale")
     if h.get("logit_scale", 1) != 1: found += ["no logit scale", "inverse logit scale"]
     if h.get("score_scale", 0) and abs(h["score_scale"] - h["head_dim"] ** -0.5) > 1e-9: found.append("usual score scale")
     return found

@@ -130,6 +130,9 @@ internal sealed record TensorNames
 
     public required string Down { get; init; }
 
+    /// <summary>Whether norms are stored without the 1 that belongs to each of their weights.</summary>
+    public bool NormsLackOne { get; init; }
+
     /// <summary>Whether tensors that see pictures are left aside.</summary>
     public bool IsOfText { get; private init; }
 
@@ -141,7 +144,14 @@ internal sealed record TensorNames
             if (Embedding.StartsWith(start, StringComparison.Ordinal) && source.TryFind(own + Embedding[start.Length..], out _))
             {
                 var head = source.TryFind(own + Output, out _) ? own + Output : Output;
-                return this with { IsOfText = true, Embedding = Inside(Embedding), OutputNorm = Inside(OutputNorm), LayerStart = Inside(LayerStart), Output = head };
+                return this with
+                {
+                    IsOfText = true,
+                    Embedding = Inside(Embedding),
+                    OutputNorm = Inside(OutputNorm),
+                    LayerStart = Inside(LayerStart),
+                    Output = head,
+                };
             }
 
             string Inside(string name) => own + name[start.Length..];

@@ -10,6 +10,7 @@ internal sealed class HeadRotation(ModelConfig config, RowNorm norm, int maxRows
 {
     private const int ParallelHeads = 256;
     private readonly RopeTable _table = new(config.Rope, maxRows);
+    private readonly RopeTable? _windowTable = config.WindowRope is { } rope ? new RopeTable(rope, maxRows) : null;
     private readonly float[] _temperatures = new float[config.QueryTemperature is null ? 0 : maxRows];
     private RotatedHeads _heads;
 
@@ -17,7 +18,12 @@ internal sealed class HeadRotation(ModelConfig config, RowNorm norm, int maxRows
     public void Fill(Batch batch)
     {
         foreach (var segment in batch.Segments)
-            _table.Fill(segment.FirstRow, batch.Positions.Slice(segment.FirstRow, segment.RowCount), config.Rope.IsLong(segment.Attention.MaxRows));
+        {
+            var positions = batch.Positions.Slice(segment.FirstRow, segment.RowCount);
+            _table.Fill(segment.FirstRow, positions, config.Rope.IsLong(segment.Attention.MaxRows));
+            _windowTable?.Fill(segment.FirstRow, positions, isLong: false);
+        }
+
         for (var row = 0; row < batch.RowCount && config.QueryTemperature is { } temperature; row++)
             _temperatures[row] = temperature.At(batch.Positions[row]);
     }
@@ -45,13 +51,14 @@ internal sealed class HeadRotation(ModelConfig config, RowNorm norm, int maxRows
         var row = values.Span<float>((long)item * rowWidth * sizeof(float), rowWidth);
         if (layer.QkNorm == QkNorm.Row)
             norm.Apply(row, weight, row);
+        var table = layer.SeesAll ? _table : _windowTable ?? _table;
         for (var at = 0; at < rowWidth; at += config.HeadDim)
         {
             var head = row.Slice(at, config.HeadDim);
             if (layer.QkNorm is QkNorm.Heads or QkNorm.OwnHeads)
                 norm.Apply(head, layer.QkNorm == QkNorm.Heads ? weight : weight.AsSpan(at, config.HeadDim), head);
             if (layer.Rotates)
-                Rope.Rotate(head, _table.Cos(item), _table.Sin(item), config.Rope.Order);
+                Rope.Rotate(head, table.Cos(item), table.Sin(item), config.Rope.Order);
             if (layer.QkNorm == QkNorm.RotatedHeads)
                 norm.Apply(head, weight, head);
         }

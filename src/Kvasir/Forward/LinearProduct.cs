@@ -3,6 +3,7 @@ using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Forward;
 
@@ -24,6 +25,7 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
     private LinearEpilogue _epilogue;
     private NativeView _residual;
     private float _residualScale;
+    private GateKind _gate;
 
     /// <summary>results = weights x rows + bias, for each target.</summary>
     public void Run(in LinearRows rows, params ReadOnlySpan<LinearTarget> targets) => Run(rows, LinearEpilogue.None, default, targets);
@@ -35,8 +37,12 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
         Run(rows, LinearEpilogue.Residual, residual, [target]);
     }
 
-    /// <summary>gate = silu(gate weights x rows) * (up weights x rows).</summary>
-    public void RunGated(in LinearRows rows, LinearTarget gate, LinearTarget up) => Run(rows, LinearEpilogue.Gated, default, [gate, up]);
+    /// <summary>gate = kind(gate weights x rows) * (up weights x rows).</summary>
+    public void RunGated(GateKind kind, in LinearRows rows, LinearTarget gate, LinearTarget up)
+    {
+        _gate = kind;
+        Run(rows, LinearEpilogue.Gated, default, [gate, up]);
+    }
 
     public override void Execute(int item, int worker)
     {
@@ -87,8 +93,10 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
         var stride = _targets[target].Weights.Rows;
         var offset = (((long)row * stride) + firstRow) * sizeof(float);
         var results = _targets[target].Results.Span<float>(offset, rowCount);
-        if (_epilogue == LinearEpilogue.Gated)
+        if (_epilogue == LinearEpilogue.Gated && _gate == GateKind.Silu)
             SwiGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
+        else if (_epilogue == LinearEpilogue.Gated)
+            GeGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
         else
             VectorMath.AddScaled(_residualScale, results, _residual.Span<float>(offset, rowCount));
     }
@@ -102,7 +110,7 @@ internal enum LinearEpilogue
     /// <summary>Adds them to the residual stream.</summary>
     Residual,
 
-    /// <summary>Combines the first two targets by SwiGLU.</summary>
+    /// <summary>Combines the first two targets by SwiGLU or GeGLU.</summary>
     Gated,
 }
 

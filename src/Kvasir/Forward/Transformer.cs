@@ -179,8 +179,11 @@ internal sealed class Transformer : IDisposable
         Return(widened, new LinearTarget(weights.Down, null, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
     }
 
-    private void Widen(int rows, LayerWeights weights, float[]? norm) =>
-        _linear.RunGated(new LinearRows(_x, rows, _config.Width, norm), new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+    private void Widen(int rows, LayerWeights weights, float[]? norm)
+    {
+        var read = new LinearRows(_x, rows, _config.Width, norm);
+        _linear.RunGated(_config.Gate, read, new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+    }
 
     // A branch ends in the residual stream.
     private void Return(in LinearRows rows, LinearTarget target, float[]? norm, float scale)

@@ -88,7 +88,7 @@ public sealed class EngineProbe : IDisposable
     public long StepBytes(int sequenceCount, double keysReadShare = 1)
     {
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
-        var rowsInSight = Math.Min(Depth + 1, config.SlidingWindowTokens ?? int.MaxValue);
+        var rowsInSight = Math.Min(Depth + 1, config.Attention.FullLayers is null ? config.SlidingWindowTokens ?? int.MaxValue : int.MaxValue);
         return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Plan.KvBytesPerToken)));
     }
 

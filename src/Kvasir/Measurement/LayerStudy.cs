@@ -90,7 +90,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             seen.Build(scratch.Index);
             seen.Append(position, 1);
             var query = Query(seen.Rows, position, kvHead, scratch);
-            var sum = seen.Attend(query.Queries, _shape.Visible(position), WatchersOf(policy, scratch), scratch, ref counts);
+            var sum = seen.Attend(query.Queries, _shape.At(_layer).Visible(position), WatchersOf(policy, scratch), scratch, ref counts);
             scratch.Comparison!.Compare(query, sum, scratch);
             Add(study, kvHead, scratch.Comparison);
         }
@@ -116,7 +116,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
                 _queries.Queries(position - _firstPosition, 1, kvHead, layer.Scratch(kvHead));
             }
 
-            var visible = _shape.Visible(position);
+            var visible = _shape.At(_layer).Visible(position);
             HeadAttention.DecodeTogether(layer, visible);
             for (var kvHead = 0; kvHead < selectors.Length; kvHead++)
             {
@@ -173,7 +173,7 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
 
     private HeadQuery Query(KvHead head, int position, int kvHead, AttentionScratch scratch)
     {
-        var visible = _shape.Visible(position);
+        var visible = _shape.At(_layer).Visible(position);
         return new HeadQuery(head, _queries.Queries(position - _firstPosition, 1, kvHead, scratch), visible.First, visible.End, scratch.Selector);
     }
 }

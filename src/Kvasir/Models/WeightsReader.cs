@@ -25,7 +25,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     /// <summary>What scales the logits is in it: multiplied once here, and not in every row of logits.</summary>
     public float[] OutputNorm()
     {
-        var norm = Vector(names.OutputNorm, config.Width);
+        var norm = Norm(names.OutputNorm, config.Width);
         VectorMath.Scale(norm, config.LogitScale);
         return norm;
     }
@@ -43,8 +43,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
         {
-            AttentionNorm = isBefore ? Vector(Name(names.AttentionNorm), config.Width) : null,
-            AttentionOutputNorm = isAfter ? Vector(Name(names.AttentionOutputNorm), config.Width) : null,
+            AttentionNorm = isBefore ? Norm(Name(names.AttentionNorm), config.Width) : null,
+            AttentionOutputNorm = isAfter ? Norm(Name(names.AttentionOutputNorm), config.Width) : null,
             Query = matrices[0],
             Key = matrices[1],
             Value = matrices[2],
@@ -55,8 +55,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             OutputBias = shape.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
             QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
             KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
-            FeedForwardNorm = isBefore && !shape.IsParallel ? Vector(Name(names.FeedForwardNorm), config.Width) : null,
-            FeedForwardOutputNorm = isAfter ? Vector(Name(names.FeedForwardOutputNorm), config.Width) : null,
+            FeedForwardNorm = isBefore && !shape.IsParallel ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
+            FeedForwardOutputNorm = isAfter ? Norm(Name(names.FeedForwardOutputNorm), config.Width) : null,
             Gate = widened[0],
             Up = widened[1],
             Down = Matrix(Name(names.Down), config.Width, config.FeedForwardWidth),
@@ -145,10 +145,18 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     private float[]? HeadNorm(string name, QkNorm norm, int rowWidth) => norm switch
     {
         QkNorm.None => null,
-        QkNorm.Row => Vector(name, rowWidth),
+        QkNorm.Row => Norm(name, rowWidth),
         QkNorm.OwnHeads => Vector(name, rowWidth, config.HeadDim),
-        _ => Vector(name, config.HeadDim),
+        _ => Norm(name, config.HeadDim),
     };
+
+    private float[] Norm(string name, int count)
+    {
+        var norm = Vector(name, count);
+        for (var i = 0; i < count && names.NormsLackOne; i++)
+            norm[i] += 1;
+        return norm;
+    }
 
     private float[] Vector(string name, int count) => StoredVector.Decode(Find(name), count);
 

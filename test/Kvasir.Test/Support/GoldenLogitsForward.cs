@@ -19,11 +19,12 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     public float[][] Hidden(int[] tokens)
     {
         var x = tokens.Select(Embed).ToArray();
-        var angles = Angles(config.Rope.IsLong(tokens.Length) ? config.Rope.LongFrequencyFactors : config.Rope.FrequencyFactors);
+        var turns = Turns(config.Rope, config.Rope.IsLong(tokens.Length) ? config.Rope.LongFrequencyFactors : config.Rope.FrequencyFactors);
+        var windowed = config.WindowRope is { } rope ? Turns(rope, rope.FrequencyFactors) : turns;
         foreach (var (layer, shape) in weights.Layers.Zip(config.Layers))
         {
             float[][] read = [.. x.Select(row => Norm(row, layer.AttentionNorm))];
-            Add(x, Attend(layer, shape, read, angles), layer.AttentionOutputNorm, shape.ResidualScale);
+            Add(x, Attend(layer, shape, read, shape.SeesAll ? turns : windowed), layer.AttentionOutputNorm, shape.ResidualScale);
             if (!shape.IsParallel)
                 read = [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
             Add(x, [.. read.Select(row => FeedForward(layer, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
@@ -39,9 +40,10 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     }
 
     // Angle per position of each pair, from the definitions of the scalings.
-    private double[] Angles(float[]? factors)
+    private static (double[] Angles, double Size) Turns(RopeConfig rope, float[]? factors) => (Angles(rope, factors), rope.AttentionFactor);
+
+    private static double[] Angles(RopeConfig rope, float[]? factors)
     {
-        var rope = config.Rope;
         var angles = new double[rope.Dim / 2];
         for (var i = 0; i < angles.Length; i++)
         {
@@ -49,25 +51,23 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             angles[i] = (rope.Scaling switch
             {
                 RopeScaling.Linear => plain / rope.Factor,
-                RopeScaling.Llama3 => Llama3(plain),
-                RopeScaling.Yarn => Yarn(plain, i),
+                RopeScaling.Llama3 => Llama3(rope, plain),
+                RopeScaling.Yarn => Yarn(rope, plain, i),
                 _ => plain,
             }) / (factors?[i] ?? 1f);
         }
         return angles;
     }
 
-    private double Llama3(double plain)
+    private static double Llama3(RopeConfig rope, double plain)
     {
-        var rope = config.Rope;
         var turns = rope.OriginalContextTokens * plain / (2 * Math.PI);
         var kept = Math.Clamp((turns - rope.LowFreqFactor) / (rope.HighFreqFactor - rope.LowFreqFactor), 0, 1);
         return (kept * plain) + ((1 - kept) * plain / rope.Factor);
     }
 
-    private double Yarn(double plain, int pair)
+    private static double Yarn(RopeConfig rope, double plain, int pair)
     {
-        var rope = config.Rope;
         double PairOf(double turns) => rope.Dim * Math.Log(rope.OriginalContextTokens / (turns * 2 * Math.PI)) / (2 * Math.Log(rope.Base));
         var first = Math.Max(Math.Floor(PairOf(rope.BetaFast)), 0);
         var last = Math.Min(Math.Ceiling(PairOf(rope.BetaSlow)), rope.Dim - 1);
@@ -75,12 +75,12 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return (stretched * plain / rope.Factor) + ((1 - stretched) * plain);
     }
 
-    private float[][] Attend(LayerWeights layer, LayerShape shape, float[][] x, double[] angles)
+    private float[][] Attend(LayerWeights layer, LayerShape shape, float[][] x, (double[] Angles, double Size) turns)
     {
-        var q = x.Select((row, i) => Grown(Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, shape, i, angles), i)).ToArray();
-        var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, shape, i, angles)).ToArray();
+        var q = x.Select((row, i) => Grown(Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, shape, i, turns), i)).ToArray();
+        var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, shape, i, turns)).ToArray();
         var v = x.Select(row => Multiply(layer.Value, row, layer.ValueBias)).ToArray();
-        var window = config.SlidingWindowTokens ?? x.Length;
+        var window = shape.SeesAll ? x.Length : config.SlidingWindowTokens ?? x.Length;
         var y = new float[x.Length][];
         for (var i = 0; i < x.Length; i++)
         {
@@ -118,9 +118,9 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         }
     }
 
-    private float[] Rotate(float[] rows, float[]? norm, LayerShape shape, int position, double[] angles)
+    private float[] Rotate(float[] rows, float[]? norm, LayerShape shape, int position, (double[] Angles, double Size) turns)
     {
-        var dim = config.HeadDim;
+        var (dim, angles) = (config.HeadDim, turns.Angles);
         if (shape.QkNorm == QkNorm.Row)
             rows = Norm(rows, norm);
         for (var first = 0; first < rows.Length; first += dim)
@@ -130,7 +130,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             for (var i = 0; i < angles.Length && shape.Rotates; i++)
             {
                 var (a, b) = config.Rope.Order == RopeOrder.Interleaved ? (2 * i, (2 * i) + 1) : (i, i + angles.Length);
-                var (cos, sin) = (Math.Cos(position * angles[i]) * config.Rope.AttentionFactor, Math.Sin(position * angles[i]) * config.Rope.AttentionFactor);
+                var (cos, sin) = (Math.Cos(position * angles[i]) * turns.Size, Math.Sin(position * angles[i]) * turns.Size);
                 var (xa, xb) = (rows[first + a], rows[first + b]);
                 rows[first + a] = (float)((xa * cos) - (xb * sin));
                 rows[first + b] = (float)((xa * sin) + (xb * cos));
@@ -141,12 +141,16 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return rows;
     }
 
-    private static float[] FeedForward(LayerWeights layer, float[] x)
+    private float[] FeedForward(LayerWeights layer, float[] x)
     {
         var gate = Multiply(layer.Gate, x, null);
         var up = Multiply(layer.Up, x, null);
-        return Multiply(layer.Down, [.. gate.Zip(up, (g, u) => (float)(g / (1 + Math.Exp(-g)) * u))], null);
+        return Multiply(layer.Down, [.. gate.Zip(up, (g, u) => (float)(Gated(g) * u))], null);
     }
+
+    private double Gated(double x) => config.Gate == GateKind.GeluTanh
+        ? 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))))
+        : x / (1 + Math.Exp(-x));
 
     // A norm that a layer does not have changes nothing.
     private float[] Norm(float[] x, float[]? weight)

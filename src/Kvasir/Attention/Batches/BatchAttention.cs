@@ -70,7 +70,8 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     public void Run(Batch batch, int layer, NativeView queries, (NativeView Keys, NativeView Values) rows, NativeView outputs)
     {
         _batch = batch;
-        _work = new LayerWork(layer, new HeadRows(queries, _shape), new NewRows(rows.Keys, rows.Values, _shape), new HeadRows(outputs, _shape));
+        var shape = _shape.At(layer);
+        _work = new LayerWork(layer, new HeadRows(queries, shape), new NewRows(rows.Keys, rows.Values, shape), new HeadRows(outputs, shape));
         var segments = batch.Segments;
         Prepare(segments);
         _append.Run(_pool, batch, _work);
@@ -199,7 +200,7 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     {
         for (var position = segment.FirstPosition; position < segment.EndPosition; position++)
         {
-            if (!segment.Attention.Policy.ReadsEveryRow(_work.Layer, _shape.Visible(position)))
+            if (!segment.Attention.Policy.ReadsEveryRow(_work.Layer, _work.Queries.Shape.Visible(position)))
                 return false;
         }
 

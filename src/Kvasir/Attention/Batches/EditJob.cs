@@ -67,7 +67,7 @@ internal sealed class EditJob : ParallelJob
     public void Ask(SequenceAttention attention)
     {
         for (var layer = 0; layer < _shape.LayerCount; layer++)
-            Ask(attention, layer, _shape.Visible(attention.RowCount), _edits.AsSpan(0, _shape.KvHeadCount));
+            Ask(attention, layer, _shape.At(layer).Visible(attention.RowCount), _edits.AsSpan(0, _shape.KvHeadCount));
     }
 
     public override void Execute(int item, int worker)
@@ -75,7 +75,7 @@ internal sealed class EditJob : ParallelJob
         var (segment, layer) = (_segments[item / _shape.LayerCount], item % _shape.LayerCount);
         try
         {
-            var visible = _shape.Visible(segment.Attention.RowCount);
+            var visible = _shape.At(layer).Visible(segment.Attention.RowCount);
             if (segment.IsPrompt)
                 EndPrompt(segment.Attention, layer, visible, _edits.AsSpan(worker * _shape.KvHeadCount, _shape.KvHeadCount));
             else

@@ -255,7 +255,7 @@ internal sealed class SequenceAttention
     public int DenseRows(int known, int rows)
     {
         var dense = Math.Min(rows, Math.Max(known, PromptEnd));
-        while (dense < rows && ReadsEveryRow(_shape.Visible(dense)))
+        while (dense < rows && ReadsEveryRow(dense))
             dense++;
         return dense;
     }
@@ -343,11 +343,11 @@ internal sealed class SequenceAttention
         CountIndexes();
     }
 
-    private bool ReadsEveryRow((int First, int End) visible)
+    private bool ReadsEveryRow(int position)
     {
         for (var layer = 0; layer < _shape.LayerCount; layer++)
         {
-            if (!Policy.ReadsEveryRow(layer, visible))
+            if (!Policy.ReadsEveryRow(layer, _shape.At(layer).Visible(position)))
                 return false;
         }
 

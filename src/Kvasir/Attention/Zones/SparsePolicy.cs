@@ -33,7 +33,7 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
     {
         if (Zones.DenseLayers.Contains(layer))
             return promptRows;
-        var visible = shape.Visible(promptRows);
+        var visible = shape.At(layer).Visible(promptRows);
         var middle = Zones.Middle(visible.First, visible.End);
         return middle.First < middle.End ? promptRows - RowsDropped((layer, shape.LayerCount), middle, promptRows) : promptRows;
     }

@@ -14,6 +14,12 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>What products of queries and keys are multiplied by.</summary>
     public float ScoreScale { get; init; } = 1 / MathF.Sqrt(Dim);
 
+    /// <summary>[layers]: those that see all rows in spite of the window; null where none does.</summary>
+    public IReadOnlyList<bool>? FullLayers { get; init; }
+
+    /// <summary>The same in one layer, which has a window or has none.</summary>
+    public AttentionShape At(int layer) => FullLayers?[layer] == true ? this with { WindowTokens = null } : this;
+
     /// <summary>Query heads that share a KV head.</summary>
     public int GroupHeads => HeadCount / KvHeadCount;
 

@@ -19,6 +19,9 @@ public sealed record LayerShape
     /// <summary>r: what the output of each branch is multiplied by before it is added.</summary>
     public float ResidualScale { get; init; } = 1;
 
+    /// <summary>Whether the layer sees all rows before it where the model has a window.</summary>
+    public bool SeesAll { get; init; }
+
     /// <summary>Whether queries and keys are rotated by their positions; without, the layer knows no positions.</summary>
     public bool Rotates { get; init; } = true;
 

@@ -57,7 +57,15 @@ public sealed record ModelConfig
     /// <summary>How queries grow with their positions; null where they do not.</summary>
     public QueryTemperature? QueryTemperature { get; init; }
 
-    /// <summary>Latest tokens that a token sees, itself included, or null where it sees all before it. The same in every layer.</summary>
+    /// <summary>How layers with a window are rotated; null for <see cref="Rope"/>.</summary>
+    public RopeConfig? WindowRope { get; init; }
+
+    /// <summary>What the gate of the feed-forward part passes through.</summary>
+    public GateKind Gate { get; init; }
+
+    /// <summary>
+    /// Latest tokens that a token sees, itself included, in layers that do not see all; null where all do. See <see cref="LayerShape.SeesAll"/>.
+    /// </summary>
     public int? SlidingWindowTokens { get; init; }
 
     /// <summary>Whether the output matrix is the embedding.</summary>
@@ -68,7 +76,11 @@ public sealed record ModelConfig
     {
         get
         {
-            var shape = new AttentionShape(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens);
+            var isMixed = SlidingWindowTokens is not null && Layers.Any(static layer => layer.SeesAll);
+            var shape = new AttentionShape(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens)
+            {
+                FullLayers = isMixed ? [.. Layers.Select(static layer => layer.SeesAll)] : null,
+            };
             return ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
         }
     }
@@ -98,4 +110,14 @@ public enum NormKind
 
     /// <summary>By mean and variance, without a bias.</summary>
     MeanAndVariance,
+}
+
+/// <summary>What the gate of a feed-forward part passes through before it is multiplied with the other half.</summary>
+public enum GateKind
+{
+    /// <summary>x sigmoid(x): SwiGLU.</summary>
+    Silu,
+
+    /// <summary>GELU by its approximation with tanh: GeGLU.</summary>
+    GeluTanh,
 }

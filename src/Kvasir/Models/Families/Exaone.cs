@@ -38,23 +38,22 @@ internal static class Exaone
 
     public static readonly ModelFamily Fourth = new()
     {
-        Models = "EXAONE 4.0: 1.2B",
-        Differs = "norms behind each branch and of heads; 32B, with windows in some layers, does not run",
+        Models = "EXAONE 4.0: 1.2B, 32B",
+        Differs = "norms behind each branch and of heads; in 32B every fourth layer sees all and knows no positions, the others have a window",
         Gguf = "exaone4",
         FolderType = "exaone4",
         Classes = ["Exaone4ForCausalLM"],
-        FromGguf = static (keys, config) =>
-        {
-            keys.RequireNeutral("attention.sliding_window", 0, -1);
-            return With(config);
-        },
-        FromFolder = static (fields, config) =>
-        {
-            if (JsonWindow.Read(fields) is not null)
-                throw fields.Unsupported("sliding_window", "gives some layers a window, which is not supported");
-            return With(config);
-        },
+        // The reference knows the windowed one by its 64 layers.
+        FromGguf = static (keys, config) => Windowed(JsonWindow.WithWindow(
+            With(config), config.SlidingWindowTokens ?? (config.LayerCount == 64 ? 4096 : null), static layer => (layer + 1) % Pattern == 0)),
+        FromFolder = static (fields, config) => Windowed(JsonWindow.ByLayer(fields, With(config), Pattern)),
     };
+
+    private const int Pattern = 4;
+
+    // Without a window all layers know positions, with one those alone that have it.
+    private static ModelConfig Windowed(ModelConfig config) =>
+        config.SlidingWindowTokens is null ? config : config.WithLayers(static layer => layer with { Rotates = !layer.SeesAll });
 
     private static ModelConfig With(ModelConfig config) => config.WithLayers(static layer => layer with { Norms = NormPlacement.After, QkNorm = QkNorm.Heads });
 }

@@ -28,7 +28,12 @@ internal static class GgufModelConfig
         var config = family.FromGguf(keys, ReadSizes(keys, family));
         var rope = GgufRopeConfig.Read(keys, family, config.HeadDim, config.ContextTokens);
         RefuseUnread(keys, config.HeadDim);
-        return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
+        return config with
+        {
+            Rope = rope,
+            WindowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(rope),
+            ContextTokens = rope.StretchedContext(config.ContextTokens),
+        };
     }
 
     private static void RefuseUnread(GgufKeys keys, int headDim)
@@ -62,6 +67,7 @@ internal static class GgufModelConfig
             VocabularySize = ReadVocabularySize(keys.File, width),
             ContextTokens = keys.RequiredCount("context_length", ConfigFields.ContextLimit),
             Norm = family.Norm,
+            Gate = family.Gate,
             NormEpsilon = keys.Epsilon(epsilonKey) ?? throw keys.Missing(epsilonKey),
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
             SlidingWindowTokens = keys.Count("attention.sliding_window", int.MaxValue),

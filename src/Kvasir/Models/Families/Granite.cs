@@ -4,9 +4,14 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
 
-/// <summary>Granite: four factors, on the embedding, on what layers add, on scores and on logits.</summary>
+/// <summary>Granite: four factors, on the embedding, on what layers add, on scores and on logits; MiniCPM, which has three of them.</summary>
 internal static class Granite
 {
+    // What the first files were made for, which say nothing: arXiv 2404.06395, table 7.
+    private const double MiniEmbeddingScale = 12;
+    private const double MiniDepth = 1.4;
+    private const double MiniWidth = 256;
+
     public static readonly ModelFamily Family = new()
     {
         Models = "Granite 3.0 to 3.3, 4.x dense without state spaces: 350M to 8B",
@@ -45,6 +50,24 @@ internal static class Granite
         },
     };
 
+    /// <summary>MiniCPM: the same but for the factor on scores; two of the others follow from depth and width.</summary>
+    public static readonly ModelFamily MiniCpm = new()
+    {
+        Models = "MiniCPM 1, 2 and 4: 0.5B to 8B",
+        Differs = "three factors; LongRoPE in 4, whose sparse layers run as the policy says, densely by default",
+        Gguf = "minicpm",
+        FolderType = "minicpm",
+        Classes = ["MiniCPMForCausalLM"],
+        GgufOrder = RopeOrder.Interleaved,
+        TiesByDefault = true,
+        FromGguf = static (keys, config) => WithFactors(
+            config, keys.Factor("embedding_scale") ?? MiniEmbeddingScale, keys.Factor("residual_scale") ?? MiniDepth / Math.Sqrt(config.LayerCount),
+            keys.Factor("logit_scale") ?? config.Width / MiniWidth).WithBiases(keys),
+        FromFolder = static (fields, config) => WithFactors(
+            config, fields.Factor("scale_emb") ?? 1, (fields.Factor("scale_depth") ?? 1) / Math.Sqrt(config.LayerCount),
+            config.Width / (fields.Factor("dim_model_base") ?? 1)).WithBiases(fields),
+    };
+
     private static ModelConfig WithFactors(JsonFields fields, ModelConfig config) => (config with
     {
         EmbeddingScale = (float)(fields.Factor("embedding_multiplier") ?? 1),
@@ -54,4 +77,10 @@ internal static class Granite
 
     private static Func<LayerShape, LayerShape> Layer(double? residual, bool rotates) =>
         layer => layer with { ResidualScale = (float)(residual ?? 1), Rotates = rotates };
+
+    private static ModelConfig WithFactors(ModelConfig config, double embedding, double residual, double divisor) => (config with
+    {
+        EmbeddingScale = (float)embedding,
+        LogitScale = (float)(1 / divisor),
+    }).WithLayers(layer => layer with { ResidualScale = (float)residual });
 }

@@ -15,8 +15,22 @@ internal static class JsonModelConfig
         RequireClass(fields, family);
         var config = family.FromFolder(fields, ReadSizes(fields, family, path));
         var rope = family.RopeFromFolder(fields, JsonRopeConfig.Read(fields, family, config.HeadDim, config.ContextTokens));
-        RefuseOthers(fields);
-        return config with { Rope = rope, ContextTokens = rope.StretchedContext(config.ContextTokens) };
+        RefuseOthers(fields, family);
+        return config with
+        {
+            Rope = rope,
+            WindowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(rope),
+            ContextTokens = rope.StretchedContext(config.ContextTokens),
+        };
+    }
+
+    // Files of GELU say it under a newer key, and an older one beside it that is wrong.
+    private static void RequireGate(JsonFields fields, GateKind gate)
+    {
+        var key = gate == GateKind.GeluTanh && fields.Contains("hidden_activation") ? "hidden_activation" : "hidden_act";
+        string[] names = gate == GateKind.Silu ? ["silu", "swish"] : ["gelu_pytorch_tanh", "gelu_tanh", "gelu_new"];
+        if (fields.String(key) is { Length: > 0 } activation && !names.Contains(activation))
+            throw fields.Unsupported(key, $"is {MessageText.Name(activation)}; only {names[0]} is supported");
     }
 
     public static void RefuseQuantization(JsonFields fields)
@@ -40,11 +54,9 @@ internal static class JsonModelConfig
     }
 
     // Settings that other members of the family use: read past, they would change every result.
-    private static void RefuseOthers(JsonFields fields)
+    private static void RefuseOthers(JsonFields fields, ModelFamily family)
     {
-        var activation = fields.String("hidden_act");
-        if (activation is not (null or "" or "silu" or "swish"))
-            throw fields.Unsupported("hidden_act", $"is {MessageText.Name(activation)}; only silu is supported");
+        RequireGate(fields, family.Gate);
         fields.RequireFalse("mlp_bias");
         fields.RequireFalse("rope_interleaved");
         foreach (var key in (ReadOnlySpan<string>)["num_experts", "num_local_experts", "n_routed_experts"])
@@ -75,6 +87,7 @@ internal static class JsonModelConfig
             VocabularySize = fields.RequiredCount("vocab_size", ConfigFields.VocabularyLimit),
             ContextTokens = fields.RequiredCount("max_position_embeddings", ConfigFields.ContextLimit),
             Norm = family.Norm,
+            Gate = family.Gate,
             NormEpsilon = fields.Epsilon("rms_norm_eps") ?? DefaultEpsilon,
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
             TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? family.TiesByDefault,

@@ -9,8 +9,9 @@ public static class ModelFamilies
     /// <summary>Readers, their messages and tests walk this list.</summary>
     internal static readonly ModelFamily[] All =
     [
-        Llama.Family, Mistral.First, Mistral.Third, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Phi.Third, SmolLm.Third, Olmo.Second, Glm.Fourth,
-        Glm.Chat, Glm.ChatGlm, Cohere.First, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense, Hunyuan.Dense, MiniCpm.Family,
+        Llama.Family, Mistral.First, Mistral.Third, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Gemma.Third, Phi.Third, SmolLm.Third,
+        Olmo.Second, Olmo.Third, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense,
+        Hunyuan.Dense, Granite.MiniCpm,
     ];
 
     private const string ArchitectureKey = "general.architecture";

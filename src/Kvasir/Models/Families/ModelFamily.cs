@@ -33,6 +33,8 @@ internal sealed record ModelFamily
 
     public NormKind Norm { get; init; }
 
+    public GateKind Gate { get; init; }
+
     /// <summary>Elements of a head where config.json does not say; null for the width divided among the heads.</summary>
     public int? UsualHeadDim { get; init; }
 
@@ -56,6 +58,9 @@ internal sealed record ModelFamily
 
     /// <inheritdoc cref="RopeFromGguf"/>
     public Func<JsonFields, RopeConfig, RopeConfig> RopeFromFolder { get; init; } = static (_, rope) => rope;
+
+    /// <summary>How layers with a window are rotated, from how the others are; null for all alike.</summary>
+    public Func<RopeConfig, RopeConfig>? WindowRope { get; init; }
 
     public TensorNames GgufNames { get; init; } = TensorNames.Gguf;
 

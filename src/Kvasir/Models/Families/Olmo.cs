@@ -9,17 +9,29 @@ internal static class Olmo
     public static readonly ModelFamily Second = new()
     {
         Models = "OLMo 2: 1B to 32B",
-        Differs = "norms behind each branch and of whole rows of queries and keys; OLMo 3, with windows in some layers, does not run",
+        Differs = "norms behind each branch and of whole rows of queries and keys; OLMo 3 below",
         Gguf = "olmo2",
         FolderType = "olmo2",
         Classes = ["Olmo2ForCausalLM"],
-        FromGguf = static (keys, config) =>
-        {
-            keys.RequireNeutral("attention.sliding_window", 0, -1);
-            return With(config);
-        },
+        // Files of OLMo 3 say olmo2 too, and have a window.
+        FromGguf = static (keys, config) => JsonWindow.WithWindow(With(config), config.SlidingWindowTokens, static layer => (layer + 1) % Pattern == 0),
         FromFolder = static (fields, config) => With(config).WithBiases(fields),
+        WindowRope = Plain,
     };
+
+    public static readonly ModelFamily Third = new()
+    {
+        Models = "OLMo 3: 7B, 32B",
+        Differs = "as OLMo 2; every fourth layer sees all, the others a window, whose rotation is not stretched. In GGUF olmo2",
+        FolderType = "olmo3",
+        Classes = ["Olmo3ForCausalLM"],
+        FromFolder = static (fields, config) => JsonWindow.ByLayer(fields, With(config).WithBiases(fields), Pattern),
+        WindowRope = Plain,
+    };
+
+    private const int Pattern = 4;
+
+    private static RopeConfig Plain(RopeConfig rope) => rope with { Scaling = RopeScaling.None, Factor = 1, AttentionFactor = 1, OriginalContextTokens = 0 };
 
     private static ModelConfig With(ModelConfig config) => config.WithLayers(static layer => layer with { Norms = NormPlacement.After, QkNorm = QkNorm.Row });
 }

@@ -6,7 +6,10 @@ using Kvasir.Synthetic;
 
 namespace Kvasir.Test.Attention.Policies;
 
-/// <summary>Every policy over layers that are not Llama's: every second without positions, a part of each head rotated, scores and what layers add scaled otherwise.</summary>
+/// <summary>
+/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores and what layers add scaled
+/// otherwise.
+/// </summary>
 public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
 {
     private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
@@ -38,7 +41,9 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
                 VocabularySize = 256,
                 ScoreScale = 0.21f,
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 6, Base = 10000 },
-                Layers = LayerShapes.By(5, static layer => new LayerShape { Rotates = layer % 2 == 0, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
+                SlidingWindowTokens = 60,
+                Layers = LayerShapes.By(
+                    5, static layer => new LayerShape { Rotates = layer % 2 == 0, SeesAll = layer % 3 != 1, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
             };
             Model = Model.Synthetic(new SyntheticShape(config, 5), SyntheticWeights.BF16);
             Dense = Answer(Model, "dense");

@@ -86,6 +86,29 @@ public sealed class ElementwiseTest
     }
 
     [Fact]
+    public void GeGluMatchesDoublePrecision()
+    {
+        foreach (var variant in GeGlu.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                var (gate, up) = (Random(length, 6, seed: length), Random(length, 5, seed: length + 1));
+                var y = new float[length];
+                variant.Run(gate, up, y);
+                var expected = gate.Zip(up, (g, u) => 0.5 * g * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (g + (0.044715 * g * g * g)))) * u);
+                Assert.All(expected.Zip(y), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 2e-6 * Math.Max(1, Math.Abs(pair.First)), $"{variant}, length {length}: {pair}"));
+                variant.Run(gate, up, gate);
+                Assert.Equal(y, gate);
+            }
+
+            var extremes = new float[32];
+            variant.Run([.. Enumerable.Repeat(-1e30f, 16), .. Enumerable.Repeat(1e30f, 16)], [.. Enumerable.Repeat(2f, 32)], extremes);
+            Assert.All(extremes[..16], v => Assert.Equal(0, v));
+            Assert.All(extremes[16..], v => Assert.Equal(2e30f, v));
+        }
+    }
+
+    [Fact]
     public void RmsNormMatchesDoublePrecision()
     {
         foreach (var variant in RmsNorm.Variants.Where(v => v.IsSupported))

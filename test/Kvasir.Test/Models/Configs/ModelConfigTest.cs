@@ -91,7 +91,7 @@ public sealed class ModelConfigTest
         AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "mamba2"), KvasirError.Unsupported, "architecture 'mamba2' is not supported (a state space); supported in GGUF are ");
         AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "qwen2moe"), KvasirError.Unsupported, "'qwen2moe' is not supported (experts)", "are qwen2, qwen3, ");
         AssertGgufRefused(TinyModel.Gguf().Set("general.architecture", "nonesuch"), KvasirError.Unsupported, "'nonesuch' is not supported; supported in GGUF are ");
-        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("gemma3_text"), "'gemma3_text', which is not supported (windows in some layers only)", "glm");
+        AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("gemma2"), "'gemma2', which is not supported (capped scores)", "gemma3_text");
         AssertJsonRefused(KvasirError.Unsupported, TinyModel.Config("llama", ("architectures", """["LlamaForSequenceClassification"]""")), "'LlamaForSequenceClassification'", "LlamaForCausalLM");
     }
 
@@ -168,10 +168,45 @@ public sealed class ModelConfigTest
     }
 
     [Theory]
-    [InlineData("olmo2", "attention.sliding_window", 128u)]
-    [InlineData("exaone4", "attention.sliding_window", 128u)]
-    public void WindowsInSomeLayersOfAFamilyAreRefused(string architecture, string key, uint value) =>
-        AssertGgufRefused(TinyModel.Gguf(architecture).Set($"{architecture}.{key}", value), KvasirError.Unsupported, $"'{architecture}.{key}' is 128");
+    [InlineData("olmo2", 4, true)]
+    [InlineData("exaone4", 4, false)]
+    [InlineData("gemma3", 6, true)]
+    public void EveryFourthOrSixthLayerOfAFamilySeesAll(string architecture, int pattern, bool rotates)
+    {
+        var writer = TinyModel.Gguf(architecture).Set($"{architecture}.attention.sliding_window", 128u).Set($"{architecture}.block_count", 13u);
+        var (config, all) = (FromGguf(writer), Enumerable.Range(0, 13));
+        Assert.Equal(all.Select(layer => layer % pattern == pattern - 1), config.Layers.Select(layer => layer.SeesAll));
+        Assert.Equal(all.Select(layer => rotates || layer % pattern != pattern - 1), config.Layers.Select(layer => layer.Rotates));
+        Assert.Equal(all.Select(layer => layer % pattern == pattern - 1 ? (int?)null : 128), all.Select(layer => config.Attention.At(layer).WindowTokens));
+        Assert.Null(FromGguf(writer.Set($"{architecture}.attention.sliding_window", 0u)).Attention.FullLayers);
+    }
+
+    [Fact]
+    public void LayersThatSeeAllAreThoseThatAFileNames()
+    {
+        ModelConfig Layers(string key, string json) => FromJson(Family("olmo3", ("num_hidden_layers", "3"), ("sliding_window", "64"), (key, json)));
+
+        Assert.Equal([false, true, true], Layers("layer_types", """["sliding_attention", "full_attention", "full_attention"]""").Layers.Select(layer => layer.SeesAll));
+        Assert.Equal([false, true, false], Layers("sliding_window_pattern", "2").Layers.Select(layer => layer.SeesAll));
+        AssertJsonRefused(KvasirError.Unsupported, Family("olmo3", ("layer_types", """["linear_attention"]""")), "'layer_types' is not full_attention or sliding_attention");
+    }
+
+    // The second of a pair of rotations is plain, whatever stretches the first.
+    [Fact]
+    public void OnlyLayersThatSeeAllAreStretched()
+    {
+        const string Yarn = """{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}""";
+        var config = FromJson(Family("olmo3", ("num_hidden_layers", "4"), ("sliding_window", "64"), ("rope_scaling", Yarn)));
+        Assert.Equal((RopeScaling.Yarn, RopeScaling.None, 1.0), (config.Rope.Scaling, config.WindowRope!.Scaling, config.WindowRope.AttentionFactor));
+        Assert.Equal(10000, FromGguf(TinyModel.Gguf("gemma3").Set("gemma3.attention.sliding_window", 64u).Set("gemma3.block_count", 6u).Set("gemma3.rope.freq_base", 1e6f)).WindowRope!.Base);
+    }
+
+    [Theory]
+    [InlineData("gemma3_text", "hidden_activation", "\"silu\"", "'hidden_activation' is 'silu'; only gelu_pytorch_tanh")]
+    [InlineData("gemma3_text", "attn_logit_softcapping", "50.0", "'attn_logit_softcapping' is 50.0")]
+    [InlineData("gemma3_text", "rope_local_base_freq", "20000.0", "'rope_local_base_freq' is 20000; only 10000")]
+    public void WhatGemmaDoesOtherwiseElsewhereIsRefused(string type, string key, string json, string problem) =>
+        AssertJsonRefused(KvasirError.Unsupported, Family(type, ("hidden_act", "null"), (key, json)), problem);
 
     [Fact]
     public void ListsOfEqualLayersAreEqualAndReadAsRuns()
