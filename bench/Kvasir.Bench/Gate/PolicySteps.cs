@@ -40,6 +40,7 @@ internal sealed class PolicySteps : IDisposable
         ["pyramidkv"] = 25,
         ["adakv"] = 3,
         ["prefixkv"] = 3,
+        ["dbudgetkv"] = 0.4,
         ["alisa"] = 0.7,
         ["loki"] = 0.12,
     };

@@ -11,13 +11,16 @@ namespace Kvasir.Attention.Dropping;
 /// </summary>
 public abstract class PromptDropping(PolicySpec spec) : SparsePolicy(spec)
 {
-    /// <summary>The option of what is kept, of the prompt's tokens; every such policy has it.</summary>
+    /// <summary>The option of what is kept, of the prompt's tokens; every such policy with a budget has it.</summary>
     protected const string ShareName = "share";
 
     private const string ObservedName = "observed";
 
-    /// <summary>Rows kept of a prompt, the zones among them.</summary>
-    internal float Share { get; } = spec.Real(ShareName);
+    /// <summary>Rows kept of a prompt, the zones among them; all of them where no budget says so.</summary>
+    internal float Share { get; } = spec.Takes(ShareName) ? spec.Real(ShareName) : 1;
+
+    /// <summary>Whether <see cref="PromptHead.Square"/> is asked for.</summary>
+    internal virtual ObservedSquares Squares => ObservedSquares.None;
 
     public sealed override int ObservedPromptRows { get; } = spec.Whole(ObservedName);
 
@@ -36,9 +39,13 @@ public abstract class PromptDropping(PolicySpec spec) : SparsePolicy(spec)
         sinks, recent, "none",
         [
             PolicyOption.Real(ShareName, 0.1, 0, 1, "tokens kept, of the prompt's, in the mean over layers and heads"),
-            PolicyOption.Whole(ObservedName, observed, 1, 4096, "last prompt tokens whose attention decides"),
+            Observed(observed),
             .. own,
         ]);
+
+    /// <summary>The same of a policy that finds by itself how much it keeps.</summary>
+    internal static IReadOnlyList<PolicyOption> OptionsWithoutShare(int sinks, int recent, int observed, params PolicyOption[] own) =>
+        ExactZones.Options(sinks, recent, "none", [.. own, Observed(observed)]);
 
     /// <summary>
     /// Says of every head, by <see cref="PromptHead.Kept"/>, how many of its rows between the zones it keeps; and may change their scores before.
@@ -69,7 +76,10 @@ public abstract class PromptDropping(PolicySpec spec) : SparsePolicy(spec)
         return rows - KeptIn(place, middle, promptRows);
     }
 
-    protected sealed override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => MarkedSums.BytesFor(rows, marks: 0);
+    protected sealed override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) =>
+        MarkedSums.BytesFor(rows, marks: 0) + (Squares == ObservedSquares.None ? 0 : SquaredWeights.BytesFor(place, rows));
 
     protected sealed override ZonedSelector CreateSparse(HeadPlace place) => ((PromptHeads?)place.Together ?? new PromptHeads(this)).Add(Zones, place);
+
+    private static PolicyOption Observed(int rows) => PolicyOption.Whole(ObservedName, rows, 1, 4096, "last prompt tokens whose attention decides");
 }

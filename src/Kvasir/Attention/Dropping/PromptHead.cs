@@ -10,20 +10,23 @@ namespace Kvasir.Attention.Dropping;
 /// <summary>
 /// One head under a <see cref="PromptDropping"/> policy: a score of every row, which is what the last rows of the prompt paid to it, until the prompt is over.
 /// </summary>
-internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads heads) : ZonedSelector(zones)
+internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads heads, ObservedSquares wanted) : ZonedSelector(zones)
 {
     /// <summary>The longest window of <see cref="Smooth"/>.</summary>
     public const int MostSmoothed = 63;
 
     private const float GivenUp = -1;
     private readonly MarkedSums _scores = new(place, marks: 0);
+
+    // Until it is decided what goes: nobody asks afterwards.
+    private SquaredWeights? _squares = MakeSquares(place, wanted);
     private int _rows;
     private int _promptRows;
     private int _givenUp;
 
     public HeadPlace Place => place;
 
-    public override long IndexBytes => _scores.Bytes;
+    public override long IndexBytes => _scores.Bytes + (_squares?.Bytes ?? 0);
 
     /// <summary>The rows among which is chosen: those between the zones when the prompt was over.</summary>
     public (int First, int End) Middle { get; private set; }
@@ -37,12 +40,14 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
     {
         _rows = firstRow + rowCount;
         _scores.Append(firstRow, rowCount);
+        _squares?.Append(firstRow, rowCount);
     }
 
     public override void EndPrompt(KvHead head)
     {
         _promptRows = head.RowCount;
         _scores.EndPrompt(_promptRows);
+        _squares?.EndPrompt(_promptRows);
     }
 
     public override void Truncate(int rows)
@@ -52,9 +57,11 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         {
             (_promptRows, _givenUp) = (0, 0);
             heads.Reopen();
+            Reopen();
         }
 
         _scores.Truncate(_rows);
+        _squares?.Truncate(_rows);
     }
 
     public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
@@ -66,6 +73,8 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
             for (var head = 0; head < place.GroupHeads; head++)
                 score += weights[head * stride + i];
         }
+
+        _squares?.Observe(position, rows, weights, stride);
     }
 
     /// <summary>The prompt is over: says among which rows is chosen.</summary>
@@ -97,6 +106,40 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
             before[row % (half + 1)] = own;
             _scores[row] = largest ? most : sum / width;
         }
+    }
+
+    /// <summary>Puts its number in the place of each row's score: the newest are the best.</summary>
+    public void ScoreByAge()
+    {
+        for (var row = 0; row < _promptRows; row++)
+            _scores[row] = row;
+    }
+
+    /// <summary>The square of the weight that a query head gave a row.</summary>
+    public float Square(int head, int row) => _squares![head, row];
+
+    /// <summary>The sum of a query head's squares, and of those outside the rows among which is chosen.</summary>
+    public double SumSquares(int head, out double zones)
+    {
+        var middle = 0.0;
+        zones = 0;
+        for (var row = 0; row < _promptRows; row++)
+        {
+            if (row >= Middle.First && row < Middle.End)
+                middle += _squares![head, row];
+            else
+                zones += _squares![head, row];
+        }
+
+        return zones + middle;
+    }
+
+    /// <summary>The rows among which is chosen, in the low half of each number, in the order in which <see cref="GiveUp"/> gives them up.</summary>
+    public void OrderMiddle(Span<ulong> rows)
+    {
+        for (var i = 0; i < rows.Length; i++)
+            rows[i] = (ulong)LargestNumbers.Rank(_scores[Middle.First + i]) << 32 | (uint)(Middle.First + i);
+        rows.Sort();
     }
 
     /// <summary>Adds what another head of the layer has scored.</summary>
@@ -171,6 +214,8 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
     public void GiveUp()
     {
         Debug.Assert(Kept >= 0);
+        _squares?.Dispose();
+        _squares = null;
         if (Kept >= MiddleRows)
             return;
         var limit = float.PositiveInfinity;
@@ -253,6 +298,18 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
     protected override void Dispose(bool disposing)
     {
         _scores.Dispose();
+        _squares?.Dispose();
         base.Dispose(disposing);
+    }
+
+    private static SquaredWeights? MakeSquares(HeadPlace place, ObservedSquares wanted) =>
+        wanted == ObservedSquares.None ? null : new SquaredWeights(place, wanted == ObservedSquares.OfLast);
+
+    private void Reopen()
+    {
+        if (_squares is not null || wanted == ObservedSquares.None)
+            return;
+        _squares = MakeSquares(place, wanted);
+        _squares?.Append(0, _rows);
     }
 }

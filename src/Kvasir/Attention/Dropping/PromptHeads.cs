@@ -16,7 +16,7 @@ internal sealed class PromptHeads(PromptDropping policy)
 
     public PromptHead Add(ExactZones zones, HeadPlace place)
     {
-        var head = new PromptHead(zones, place, this);
+        var head = new PromptHead(zones, place, this, policy.Squares);
         _heads.Add(head);
         return head;
     }

@@ -27,6 +27,7 @@ public static class PolicyCatalog
         PyramidKV.Entry,
         AdaKV.Entry,
         PrefixKV.Entry,
+        DBudgetKV.Entry,
         Alisa.Entry,
         Loki.Entry,
     ];

@@ -60,25 +60,26 @@ public sealed class PromptDroppingTest
     {
         using var model = Generation.LoadStories();
         var prompt = Enumerable.Range(0, 60).Select(static i => 5 + i % 90).ToArray();
-        foreach (var name in new[] { "snapkv", "adakv", "pyramidkv", "prefixkv" })
+        foreach (var name in new[] { "snapkv:share=0.1", "adakv:share=0.1", "pyramidkv:share=0.1", "prefixkv:share=0.1", "dbudgetkv:threshold=0.5" })
         {
             // The context passes the least one while tokens come.
-            var options = Generation.Greedy(60) with { Attention = PolicyCatalog.Parse($"{name}:share=0.1,recent=4,min-context=80") };
+            var options = Generation.Greedy(60) with { Attention = PolicyCatalog.Parse($"{name},recent=4,min-context=80") };
             Generation.Run(model, Options, prompt, options).AssertEquals(Generation.Run(model, Options, prompt, Generation.Greedy(60)), 1e-4, name);
         }
     }
 
     // Rows that are left behind one another are read in other vectors than rows that are listed.
     [Theory]
-    [InlineData("snapkv")]
-    [InlineData("pyramidkv")]
-    [InlineData("adakv")]
-    [InlineData("prefixkv")]
+    [InlineData("snapkv:share=0.3")]
+    [InlineData("pyramidkv:share=0.3")]
+    [InlineData("adakv:share=0.3")]
+    [InlineData("prefixkv:share=0.3")]
+    [InlineData("dbudgetkv:threshold=0.1")]
     public void AnAuditedSequenceWhichKeepsItsRowsReadsTheSame(string name)
     {
         using var model = Generation.LoadStories();
         var prompt = Enumerable.Range(0, 300).Select(static i => 5 + i * i % 90).ToArray();
-        var options = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse($"{name}:share=0.3,recent=16,min-context=0") };
+        var options = Generation.Greedy(40) with { Attention = PolicyCatalog.Parse($"{name},recent=16,min-context=0") };
         foreach (var kv in new[] { KvFormat.F32, KvFormat.Q8 })
         {
             var dropping = Generation.Run(model, Options with { Kv = kv }, prompt, options);

@@ -1,0 +1,125 @@
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Attention.Formats;
+
+namespace Kvasir.Test.Support;
+
+/// <summary>
+/// Heads of a few layers with random keys, whose selectors have observed the last queries of a prompt: random too, and softmaxes of their products in double
+/// precision, as floats.
+/// </summary>
+internal sealed class ObservedHeads : IDisposable
+{
+    public const int KvHeads = 2;
+    private readonly TestHead[] _heads;
+    private readonly Selector[] _selectors;
+
+    // [heads][queries][group][rows]: as they were told.
+    private readonly float[][][][] _weights;
+
+    /// <param name="observed">The last queries that there are weights of; what the policy wants of them it is told.</param>
+    public ObservedHeads(AttentionPolicy policy, Random random, (int Layers, int Group, int Dim, int Rows) of, int observed)
+    {
+        (Layers, Rows) = (of.Layers, of.Rows);
+        var place = new HeadPlace(0, of.Layers, 0, of.Group, of.Dim, of.Rows + 8) { Together = policy.CreateTogether() };
+        (_heads, _selectors) = (new TestHead[of.Layers * KvHeads], new Selector[of.Layers * KvHeads]);
+        _weights = new float[_heads.Length][][][];
+        for (var layer = 0; layer < of.Layers; layer++)
+            policy.CreateLayer(place with { Layer = layer }, _selectors.AsSpan(layer * KvHeads, KvHeads));
+        for (var i = 0; i < _heads.Length; i++)
+        {
+            _heads[i] = new TestHead(place, KvFormat.F32, 256 << 20);
+            // Heads differ in how peaked their attention is.
+            Fill(i, random, of, (0.5f + random.NextSingle() * 3) / MathF.Sqrt(of.Dim));
+            _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(i, random, of, of.Rows - Math.Min(observed, of.Rows) + q))];
+            Tell(i, policy.ObservedPromptRows);
+        }
+    }
+
+    public int Layers { get; }
+
+    public int Rows { get; }
+
+    public int Count => _heads.Length;
+
+    public KvHead Head(int head) => _heads[head].Rows;
+
+    public Selector Selector(int head) => _selectors[head];
+
+    /// <summary>[query, the last at the end][query head of the group][row]: what a head's rows were given.</summary>
+    public float[][][] WeightsOf(int head) => _weights[head];
+
+    /// <summary>The rows of every head that stay, whichever head is asked first.</summary>
+    public int[][] Kept(Random random)
+    {
+        var kept = new int[Count][];
+        foreach (var i in Enumerable.Range(0, Count).OrderBy(_ => random.Next()))
+            kept[i] = [.. Enumerable.Range(0, Rows).Where(Edit(i).Keeps)];
+        return kept;
+    }
+
+    /// <summary>What the selector of a head answers at the end of the prompt.</summary>
+    public RowEdit Edit(int head)
+    {
+        var edit = new RowEdit();
+        edit.Begin(Rows);
+        _selectors[head].Edit(Head(head), (0, Rows + 1), edit);
+        return edit;
+    }
+
+    public void Dispose()
+    {
+        foreach (var selector in _selectors)
+            selector.Dispose();
+        foreach (var head in _heads)
+            head.Dispose();
+    }
+
+    private void Fill(int head, Random random, (int Layers, int Group, int Dim, int Rows) of, float scale)
+    {
+        Assert.True(Head(head).TryReserve(of.Rows + 8));
+        for (var row = 0; row < of.Rows; row++)
+            Head(head).Append([.. TestHead.Normal(random, of.Dim).Select(x => x * scale)], TestHead.Normal(random, of.Dim));
+        _selectors[head].Append(Head(head), 0, of.Rows);
+    }
+
+    private float[][] Weights(int head, Random random, (int Layers, int Group, int Dim, int Rows) of, int position)
+    {
+        var weights = new float[of.Group][];
+        var key = new float[of.Dim];
+        for (var own = 0; own < of.Group; own++)
+        {
+            var query = TestHead.Normal(random, of.Dim);
+            var scores = new double[of.Rows];
+            for (var row = 0; row <= position; row++)
+            {
+                Head(head).Keys.Decode(row, key);
+                scores[row] = Math.Exp(key.Zip(query, static (x, y) => (double)x * y).Sum());
+            }
+
+            var sum = scores.Sum();
+            weights[own] = [.. scores.Select(score => (float)(score / sum))];
+        }
+
+        return weights;
+    }
+
+    private void Tell(int head, int observed)
+    {
+        var (own, group) = (_weights[head], _weights[head].FirstOrDefault()?.Length ?? 0);
+        var flat = new float[group * Rows];
+        for (var query = Math.Max(0, own.Length - observed); query < own.Length; query++)
+        {
+            for (var i = 0; i < group; i++)
+                own[query][i].CopyTo(flat, i * Rows);
+            var position = Rows - own.Length + query;
+            // In two pieces, as rows come.
+            var half = (position + 1) / 2;
+            _selectors[head].Observe(position, new RowSet(0, half), flat, Rows);
+            _selectors[head].Observe(position, new RowSet(half, position + 1 - half), flat.AsSpan(half), Rows);
+        }
+
+        _selectors[head].EndPrompt(Head(head));
+    }
+}
