@@ -2,7 +2,6 @@ using Kvasir.Attention.Marks;
 using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
-using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Attention.Dropping;
 
@@ -48,14 +47,24 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Heavy(Zones, place, _heavy, _newest);
 
-    private sealed class Heavy(ExactZones zones, HeadPlace place, float heavy, float newest) : ZonedSelector(zones)
+    private sealed class Heavy : ZonedSelector
     {
-        private const float GivenUp = -1;
-        private readonly MarkedSums _sums = new(place, place.TakeBack.Marks);
+        private readonly HeadPlace _place;
+        private readonly float _heavy;
+        private readonly float _newest;
+        private readonly MarkedSums _sums;
+        private readonly GivenUpRows _givenUp;
         private int _rows;
         private int _promptRows;
-        private int _givenUp;
         private bool _hasChosen;
+
+        public Heavy(ExactZones zones, HeadPlace place, float heavy, float newest)
+            : base(zones)
+        {
+            (_place, _heavy, _newest) = (place, heavy, newest);
+            _sums = new MarkedSums(place, place.TakeBack.Marks);
+            _givenUp = new GivenUpRows(_sums);
+        }
 
         public override long IndexBytes => _sums.Bytes;
 
@@ -78,7 +87,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             _rows = Math.Min(_rows, rows);
             (_promptRows, _hasChosen) = rows < _promptRows ? (0, false) : (_promptRows, _hasChosen);
             _sums.Truncate(_rows);
-            CountGivenUp();
+            _givenUp.CountAnew(_rows);
         }
 
         public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
@@ -87,12 +96,12 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             for (var i = 0; i < rows.Count; i++)
             {
                 ref var sum = ref _sums[rows[i]];
-                for (var head = 0; head < place.GroupHeads; head++)
+                for (var head = 0; head < _place.GroupHeads; head++)
                     sum += weights[head * stride + i];
             }
         }
 
-        public override int DroppableRows(KvHead head, (int First, int End) visible) => _givenUp;
+        public override int DroppableRows(KvHead head, (int First, int End) visible) => _givenUp.Count;
 
         public override void Edit(KvHead head, (int First, int End) visible, RowEdit edit)
         {
@@ -100,24 +109,14 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             var (first, end) = Zones.Middle(visible.First, visible.End);
             if (!_hasChosen && first < end)
                 GiveUp((head.RowAt(first), head.RowAt(end)), edit.Whole(head.RowCount), edit.Floats(head.RowCount));
-            for (var row = 0; row < _rows;)
-            {
-                var part = _sums.From(row, _rows);
-                for (var i = 0; i < part.Length; i++)
-                {
-                    if (part[i] < 0)
-                        edit.Drop(row + i, 1);
-                }
-
-                row += part.Length;
-            }
+            _givenUp.Drop(edit, _rows);
         }
 
         public override void Edited(KvHead head, RowEdit edit)
         {
             _sums.Edited(edit);
             _rows = head.RowCount;
-            CountGivenUp();
+            _givenUp.CountAnew(_rows);
         }
 
         protected override void Dispose(bool disposing)
@@ -144,16 +143,9 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
         {
             _hasChosen = true;
             var prompt = _promptRows > 0 ? _promptRows : _rows;
-            var (most, recent) = ((int)MathF.Ceiling(heavy * prompt), (int)MathF.Ceiling(newest * prompt));
+            var (most, recent) = ((int)MathF.Ceiling(_heavy * prompt), (int)MathF.Ceiling(_newest * prompt));
             var old = Math.Max(middle.First, middle.End - recent);
-            var alive = 0;
-            for (var first = middle.First; first < old;)
-            {
-                var part = _sums.From(first, old);
-                alive += NumbersAbove.Find(part, GivenUp, first, rows[alive..], sums[alive..]);
-                first += part.Length;
-            }
-
+            var alive = _givenUp.FindOthers((middle.First, old), rows, sums);
             if (alive <= most)
                 return (old, alive);
             // Of rows with equal sums the oldest go first.
@@ -164,25 +156,12 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             for (var i = 0; i < alive; i++)
             {
                 if (sums[i] < threshold || (sums[i] == threshold && surplus-- > 0))
-                    _sums[rows[i]] = GivenUp;
+                    _givenUp.Add(rows[i]);
                 else
                     rows[left++] = rows[i];
             }
 
-            _givenUp += alive - left;
             return (old, left);
-        }
-
-        private void CountGivenUp()
-        {
-            _givenUp = 0;
-            for (var first = 0; first < _rows;)
-            {
-                var part = _sums.From(first, _rows);
-                foreach (var own in part)
-                    _givenUp += own < 0 ? 1 : 0;
-                first += part.Length;
-            }
         }
     }
 }

@@ -10,21 +10,31 @@ namespace Kvasir.Attention.Dropping;
 /// <summary>
 /// One head under a <see cref="PromptDropping"/> policy: a score of every row, which is what the last rows of the prompt paid to it, until the prompt is over.
 /// </summary>
-internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads heads, ObservedSquares wanted) : ZonedSelector(zones)
+internal sealed class PromptHead : ZonedSelector
 {
     /// <summary>The longest window of <see cref="Smooth"/>.</summary>
     public const int MostSmoothed = 63;
 
-    private const float GivenUp = -1;
-    private readonly MarkedSums _scores = new(place, marks: 0);
+    private readonly PromptHeads _heads;
+    private readonly ObservedSquares _wanted;
+    private readonly MarkedSums _scores;
+    private readonly GivenUpRows _givenUp;
 
     // Until it is decided what goes: nobody asks afterwards.
-    private SquaredWeights? _squares = MakeSquares(place, wanted);
+    private SquaredWeights? _squares;
     private int _rows;
     private int _promptRows;
-    private int _givenUp;
 
-    public HeadPlace Place => place;
+    public PromptHead(ExactZones zones, HeadPlace place, PromptHeads heads, ObservedSquares wanted)
+        : base(zones)
+    {
+        (Place, _heads, _wanted) = (place, heads, wanted);
+        _scores = new MarkedSums(place, marks: 0);
+        _givenUp = new GivenUpRows(_scores);
+        _squares = MakeSquares();
+    }
+
+    public HeadPlace Place { get; }
 
     public override long IndexBytes => _scores.Bytes + (_squares?.Bytes ?? 0);
 
@@ -55,13 +65,14 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         _rows = Math.Min(_rows, rows);
         if (rows < _promptRows)
         {
-            (_promptRows, _givenUp) = (0, 0);
-            heads.Reopen();
+            _promptRows = 0;
+            _heads.Reopen();
             Reopen();
         }
 
         _scores.Truncate(_rows);
         _squares?.Truncate(_rows);
+        _givenUp.CountAnew(_rows);
     }
 
     public override void Observe(int position, in RowSet rows, ReadOnlySpan<float> weights, int stride)
@@ -70,7 +81,7 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         for (var i = 0; i < rows.Count; i++)
         {
             ref var score = ref _scores[rows[i]];
-            for (var head = 0; head < place.GroupHeads; head++)
+            for (var head = 0; head < Place.GroupHeads; head++)
                 score += weights[head * stride + i];
         }
 
@@ -80,9 +91,9 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
     /// <summary>The prompt is over: says among which rows is chosen.</summary>
     public void Close(PromptDropping policy, int firstVisible)
     {
-        Debug.Assert(_givenUp == 0);
+        Debug.Assert(_givenUp.Count == 0);
         Middle = Zones.Middle(firstVisible, _promptRows + 1);
-        Kept = policy.KeptIn((place.Layer, place.LayerCount), Middle, _promptRows);
+        Kept = policy.KeptIn((Place.Layer, Place.LayerCount), Middle, _promptRows);
     }
 
     /// <summary>
@@ -231,47 +242,32 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         var surplus = above + equal - Kept;
         for (var row = Middle.First; row < Middle.End; row++)
         {
-            ref var score = ref _scores[row];
-            if (score < limit || (score == limit && surplus-- > 0))
-                score = GivenUp;
+            if (_scores[row] is var score && (score < limit || (score == limit && surplus-- > 0)))
+                _givenUp.Add(row);
         }
-
-        _givenUp = MiddleRows - Kept;
     }
 
-    public override int DroppableRows(KvHead head, (int First, int End) visible) => _givenUp;
+    public override int DroppableRows(KvHead head, (int First, int End) visible) => _givenUp.Count;
 
     public override void Edit(KvHead head, (int First, int End) visible, RowEdit edit)
     {
-        heads.Decide(visible.First);
-        for (var row = 0; row < _rows && _givenUp > 0;)
-        {
-            var part = _scores.From(row, _rows);
-            for (var i = 0; i < part.Length; i++)
-            {
-                if (part[i] < 0)
-                    edit.Drop(row + i, 1);
-            }
-
-            row += part.Length;
-        }
+        _heads.Decide(visible.First);
+        _givenUp.Drop(edit, _rows);
     }
 
     public override void Edited(KvHead head, RowEdit edit)
     {
         _scores.Edited(edit);
         (_rows, _promptRows) = (head.RowCount, edit.KeptBefore(_promptRows));
-        _givenUp = 0;
-        for (var row = 0; row < _rows; row++)
-            _givenUp += _scores[row] < 0 ? 1 : 0;
+        _givenUp.CountAnew(_rows);
     }
 
     protected override bool SelectMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum, KvSelection selection)
     {
         if (round > 0)
             return false;
-        heads.Decide(query.FirstPosition);
-        if (_givenUp == 0)
+        _heads.Decide(query.FirstPosition);
+        if (_givenUp.Count == 0)
         {
             selection.AddRange(middle.First, middle.End - middle.First);
             return true;
@@ -280,15 +276,7 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         // What is given up lies in the prompt; a sequence that keeps its rows lists the others.
         var prompt = Math.Clamp(_promptRows, middle.First, middle.End);
         var rows = query.Scratch.Whole(prompt - middle.First);
-        var found = query.Scratch.Floats(rows.Length);
-        var count = 0;
-        for (var row = middle.First; row < prompt;)
-        {
-            var part = _scores.From(row, prompt);
-            count += NumbersAbove.Find(part, GivenUp, row, rows[count..], found[count..]);
-            row += part.Length;
-        }
-
+        var count = _givenUp.FindOthers((middle.First, prompt), rows, query.Scratch.Floats(rows.Length));
         foreach (var row in rows[..count])
             selection.Add(row);
         selection.AddRange(prompt, middle.End - prompt);
@@ -302,14 +290,13 @@ internal sealed class PromptHead(ExactZones zones, HeadPlace place, PromptHeads 
         base.Dispose(disposing);
     }
 
-    private static SquaredWeights? MakeSquares(HeadPlace place, ObservedSquares wanted) =>
-        wanted == ObservedSquares.None ? null : new SquaredWeights(place, wanted == ObservedSquares.OfLast);
+    private SquaredWeights? MakeSquares() => _wanted == ObservedSquares.None ? null : new SquaredWeights(Place, _wanted == ObservedSquares.OfLast);
 
     private void Reopen()
     {
-        if (_squares is not null || wanted == ObservedSquares.None)
+        if (_squares is not null)
             return;
-        _squares = MakeSquares(place, wanted);
+        _squares = MakeSquares();
         _squares?.Append(0, _rows);
     }
 }
