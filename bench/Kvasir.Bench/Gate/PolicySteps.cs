@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Dropping;
 using Kvasir.Attention.Heads;
 using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Policies;
@@ -41,6 +42,7 @@ internal sealed class PolicySteps : IDisposable
         ["adakv"] = 3,
         ["prefixkv"] = 3,
         ["dbudgetkv"] = 0.4,
+        ["xkv"] = 3,
         ["alisa"] = 0.7,
         ["loki"] = 0.12,
     };
@@ -49,6 +51,7 @@ internal sealed class PolicySteps : IDisposable
     private readonly AttentionScratch _scratch = new(Shape, KvFormat.BF16, Depth + PagePool.PageTokens, takesPrompts: false);
     private readonly List<Selector> _selectors = [];
     private readonly string _axes = Path.Combine(Path.GetTempPath(), $"kvasir-gate-{Environment.ProcessId}.safetensors");
+    private readonly string _budgets = Path.Combine(Path.GetTempPath(), $"kvasir-gate-{Environment.ProcessId}.json");
     private readonly KvHead _rows;
     private readonly float[] _queries;
 
@@ -68,6 +71,10 @@ internal sealed class PolicySteps : IDisposable
         for (var i = 0; i < _queries.Length; i++)
             _queries[i] *= 1.7f * spectrum[i % Dim] / MathF.Sqrt(Dim);
         WriteAxes();
+        var shares = new double[Shape.LayerCount * LayerBudgets.Steps];
+        for (var i = 0; i < shares.Length; i++)
+            shares[i] = (1.0 + (i % LayerBudgets.Steps)) / LayerBudgets.Steps;
+        new LayerBudgets("gate", Shape.LayerCount, 1, Dim, shares).Save(_budgets, 1, 1);
         _scratch.PrepareToObserve(Shape, Depth + PagePool.PageTokens);
         foreach (var entry in PolicyCatalog.Entries)
             cases.Add(
@@ -83,13 +90,14 @@ internal sealed class PolicySteps : IDisposable
         _scratch.Dispose();
         _cache.Dispose();
         File.Delete(_axes);
+        File.Delete(_budgets);
     }
 
     // Sparse however short the context, in every layer.
     private AttentionPolicy Made(PolicyEntry entry)
     {
         var spec = new PolicySpec(entry);
-        foreach (var (name, value) in new[] { ("min-context", "0"), ("dense-layers", "none"), ("file", _axes) })
+        foreach (var (name, value) in new[] { ("min-context", "0"), ("dense-layers", "none"), ("file", entry.Name == "xkv" ? _budgets : _axes) })
             spec = spec.Takes(name) ? spec.With(name, value) : spec;
         return spec.Create();
     }

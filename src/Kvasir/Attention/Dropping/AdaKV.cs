@@ -10,7 +10,7 @@ public sealed class AdaKV(PolicySpec spec) : PromptDropping(spec)
         "adakv", "as snapkv, with one budget for all heads of a layer: those that look at many tokens keep more",
         "Ada-KV: Feng et al. 2024, arXiv 2407.11550", "adakv:share=1,min-context=0", static spec => new AdaKV(spec),
         Options(sinks: 0, recent: 32, observed: 32,
-            [PolicyOption.Real("floor", 0.2, 0, 1, "of the mean that every head keeps whatever the others have"), .. SnapKV.Smoothing]))
+            [PolicyOption.Real("floor", 0.2, 0, 1, "of the mean that every head keeps whatever the others have"), .. SnapKV.Smoothing()]))
     {
         Budgets = Shares,
     };

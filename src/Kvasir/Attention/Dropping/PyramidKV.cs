@@ -10,7 +10,7 @@ public sealed class PyramidKV(PolicySpec spec) : PromptDropping(spec)
         "pyramidkv", "as snapkv, with more tokens in low layers than in high ones",
         "PyramidKV: Cai et al. 2024, arXiv 2406.02069", "pyramidkv:share=1,min-context=0", static spec => new PyramidKV(spec),
         Options(sinks: 0, recent: 32, observed: 32,
-            [PolicyOption.Real("beta", 20, 1, 1000, "how many times less than the mean the highest layer keeps"), .. SnapKV.Smoothing]))
+            [PolicyOption.Real("beta", 20, 1, 1000, "how many times less than the mean the highest layer keeps"), .. SnapKV.Smoothing()]))
     {
         Budgets = Shares,
     };

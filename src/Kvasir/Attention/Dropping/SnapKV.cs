@@ -9,7 +9,7 @@ public sealed class SnapKV(PolicySpec spec) : PromptDropping(spec)
     internal static readonly PolicyEntry Entry = new(
         "snapkv", "the prompt's tokens that its last ones read, and their neighbours; the others are given up for good when it is over",
         "SnapKV: Li et al. 2024, arXiv 2404.14469", "snapkv:share=1,min-context=0", static spec => new SnapKV(spec),
-        Options(sinks: 0, recent: 32, observed: 32, Smoothing))
+        Options(sinks: 0, recent: 32, observed: 32, Smoothing()))
     {
         Budgets = Shares,
     };
@@ -17,9 +17,9 @@ public sealed class SnapKV(PolicySpec spec) : PromptDropping(spec)
     private readonly (int Width, bool Largest) _smoothing = Smoothed(spec);
 
     /// <summary>The options of <see cref="Smooth"/>.</summary>
-    internal static PolicyOption[] Smoothing =>
+    internal static PolicyOption[] Smoothing(int width = 5) =>
     [
-        PolicyOption.Whole("kernel", 5, 1, PromptHead.MostSmoothed, "neighbouring tokens whose attention is smoothed together: odd, or one more is taken"),
+        PolicyOption.Whole("kernel", width, 1, PromptHead.MostSmoothed, "neighbouring tokens whose attention is smoothed together: odd, or one more is taken"),
         PolicyOption.Choice("pool", "how it is smoothed", "mean", "max"),
     ];
 

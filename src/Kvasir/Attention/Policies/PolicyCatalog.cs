@@ -28,6 +28,7 @@ public static class PolicyCatalog
         AdaKV.Entry,
         PrefixKV.Entry,
         DBudgetKV.Entry,
+        XKV.Entry,
         Alisa.Entry,
         Loki.Entry,
     ];
