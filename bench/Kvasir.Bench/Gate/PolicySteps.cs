@@ -43,6 +43,7 @@ internal sealed class PolicySteps : IDisposable
         ["prefixkv"] = 3,
         ["dbudgetkv"] = 0.4,
         ["xkv"] = 3,
+        ["kvmerger"] = 0.4,
         ["alisa"] = 0.7,
         ["loki"] = 0.12,
     };

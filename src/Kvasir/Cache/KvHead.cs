@@ -202,8 +202,8 @@ public sealed class KvHead
 
     /// <summary>
     /// Does what an edit says, as far as it can, and leaves in it what was done. Formats whose pages share ranges drop whole pages and nothing else, unless
-    /// that leaves more than two pages' worth, and half of all rows are to go: the others are stored anew then, and rounded anew. False, with all rows as
-    /// they were, when nothing was done: merging is asked of such a format, or pages are shared, and copies would take more than goes, or more than there is.
+    /// that leaves more than two pages' worth, and half of all rows are to go, or rows are merged: the others are stored anew then, and rounded anew. False, with all rows as
+    /// they were, when nothing was done: pages are shared, and copies would take more than goes, or more than there is.
     /// </summary>
     internal bool TryEdit(RowEdit edit)
     {
@@ -237,15 +237,19 @@ public sealed class KvHead
         {
             if (!TryOwnTargets(edit) || !RowPacking.TryOwn(_table, edit))
                 return false;
-            MergeRows(edit);
+            if (edit.Merges.Length > 0)
+            {
+                using var merged = new MergedRows(Keys, Values, edit);
+                merged.Store(Keys, Values);
+                Weigh(edit);
+            }
+
             RowPacking.Run(this, _table, edit);
             return true;
         }
 
-        if (edit.Merges.Length > 0)
-            return false;
         var left = edit.DroppedCount - edit.DroppedInPages(PageRows);
-        if (left > LeastMoved && edit.DroppedCount * 2 >= RowCount)
+        if (edit.Merges.Length > 0 || (left > LeastMoved && edit.DroppedCount * 2 >= RowCount))
             return TryStoreAnew(edit);
         edit.NarrowToPages(PageRows);
         RowPacking.Run(this, _table, edit);
@@ -267,13 +271,16 @@ public sealed class KvHead
     // Row by row through the open page. A page is decoded before any of its rows is written over: rows only move towards the front.
     private bool TryStoreAnew(RowEdit edit)
     {
-        var (first, count, left) = (edit.Drops[0].First / PageRows * PageRows, RowCount, RowCount - edit.DroppedCount);
+        using var merged = edit.Merges.Length > 0 ? new MergedRows(Keys, Values, edit) : null;
+        var (first, count, left) = (Math.Min(edit.Drops[0].First, merged?.First ?? RowCount) / PageRows * PageRows, RowCount, RowCount - edit.DroppedCount);
         for (var page = first / PageRows; page < PagesFor(left); page++)
         {
             if (!_table.TryOwn(page))
                 return false;
         }
 
+        if (merged is not null)
+            Weigh(edit);
         // Those that are kept as they came are read before their place is written over.
         var newest = Math.Clamp(Math.Min(_openKeys?.FirstNewest ?? count, _openValues?.FirstNewest ?? count), first, count);
         var width = Dim + ValueDim;
@@ -287,9 +294,11 @@ public sealed class KvHead
                 ReadRow(_pool.Layout.Keys(_table.Addresses), _pool.Layout.Values(_table.Addresses), row, floats[((row - page) * width)..]);
             for (var row = page; row < Math.Min(count, page + PageRows); row++)
             {
-                var elements = floats.Slice((row < newest ? row - page : PageRows + row - newest) * width, width);
-                if (edit.Keeps(row))
-                    Write(elements[..Dim], elements[Dim..]);
+                if (!edit.Keeps(row))
+                    continue;
+                if (merged is null || !merged.TryFind(row, out var elements))
+                    elements = floats.Slice((row < newest ? row - page : PageRows + row - newest) * width, width);
+                Write(elements[..Dim], elements[Dim..]);
             }
         }
 
@@ -314,10 +323,8 @@ public sealed class KvHead
         return true;
     }
 
-    private void MergeRows(RowEdit edit)
+    private void Weigh(RowEdit edit)
     {
-        if (edit.Merges.Length == 0)
-            return;
         if (_positions is null)
         {
             var positions = NewPositions(RowCount);
@@ -326,15 +333,7 @@ public sealed class KvHead
             _positions = positions;
         }
 
-        var floats = edit.Floats(2 * Math.Max(Dim, ValueDim));
-        foreach (var (row, target, share) in edit.Merges)
-        {
-            Invariant.Holds(edit.Keeps(target) && !edit.Keeps(row));
-            Keys.Mix(row, target, share, floats);
-            Values.Mix(row, target, share, floats);
-            var (a, b) = (LogWeight(row), LogWeight(target));
-            _positions!.Set(target, _positions[target], MathF.Max(a, b) + MathF.Log(1 + MathF.Exp(-MathF.Abs(a - b))));
-        }
+        MergedRows.Weigh(_positions, edit);
     }
 
     // In memory for the rows that stay: those of a prompt may be few of many.

@@ -19,7 +19,10 @@ internal sealed class ObservedHeads : IDisposable
     private readonly float[][][][] _weights;
 
     /// <param name="observed">The last queries that there are weights of; what the policy wants of them it is told.</param>
-    public ObservedHeads(AttentionPolicy policy, Random random, (int Layers, int Group, int Dim, int Rows) of, int observed)
+    /// <param name="format">How rows are stored; F32 if null.</param>
+    /// <param name="likeness">How much of a key is that of its neighbour.</param>
+    public ObservedHeads(
+        AttentionPolicy policy, Random random, (int Layers, int Group, int Dim, int Rows) of, int observed, KvFormat? format = null, float likeness = 0)
     {
         (Layers, Rows) = (of.Layers, of.Rows);
         var place = new HeadPlace(0, of.Layers, 0, of.Group, of.Dim, of.Rows + 8) { Together = policy.CreateTogether() };
@@ -29,9 +32,9 @@ internal sealed class ObservedHeads : IDisposable
             policy.CreateLayer(place with { Layer = layer }, _selectors.AsSpan(layer * KvHeads, KvHeads));
         for (var i = 0; i < _heads.Length; i++)
         {
-            _heads[i] = new TestHead(place, KvFormat.F32, 256 << 20);
+            _heads[i] = new TestHead(place, format ?? KvFormat.F32, 256 << 20);
             // Heads differ in how peaked their attention is.
-            Fill(i, random, of, (0.5f + random.NextSingle() * 3) / MathF.Sqrt(of.Dim));
+            Fill(i, random, of, likeness);
             _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(i, random, of, of.Rows - Math.Min(observed, of.Rows) + q))];
             Tell(i, policy.ObservedPromptRows);
         }
@@ -76,11 +79,16 @@ internal sealed class ObservedHeads : IDisposable
             head.Dispose();
     }
 
-    private void Fill(int head, Random random, (int Layers, int Group, int Dim, int Rows) of, float scale)
+    private void Fill(int head, Random random, (int Layers, int Group, int Dim, int Rows) of, float likeness)
     {
         Assert.True(Head(head).TryReserve(of.Rows + 8));
+        var (scale, key) = ((0.5f + random.NextSingle() * 3) / MathF.Sqrt(of.Dim), new float[of.Dim]);
         for (var row = 0; row < of.Rows; row++)
-            Head(head).Append([.. TestHead.Normal(random, of.Dim).Select(x => x * scale)], TestHead.Normal(random, of.Dim));
+        {
+            key = [.. TestHead.Normal(random, of.Dim).Zip(key, (own, last) => likeness * last + MathF.Sqrt(1 - likeness * likeness) * own * scale)];
+            Head(head).Append(key, TestHead.Normal(random, of.Dim));
+        }
+
         _selectors[head].Append(Head(head), 0, of.Rows);
     }
 

@@ -74,19 +74,6 @@ public readonly unsafe ref struct PagedRows
         Codec.Decode(Row(row, out _), elements);
     }
 
-    /// <summary>Moves row <paramref name="target"/> towards another: target += share * (row - target).</summary>
-    /// <param name="floats">At least 2 [Dim], overwritten.</param>
-    public void Mix(int row, int target, float share, Span<float> floats)
-    {
-        var own = floats[..Dim];
-        var other = floats.Slice(Dim, Dim);
-        Decode(target, own);
-        Decode(row, other);
-        for (var i = 0; i < own.Length; i++)
-            own[i] += share * (other[i] - own[i]);
-        Encode(target, own);
-    }
-
     /// <summary>
     /// Copies rows as they are stored, for formats that store them one by one. Towards lower rows source and target may overlap; otherwise they lie in
     /// different pages.

@@ -29,6 +29,7 @@ public static class PolicyCatalog
         PrefixKV.Entry,
         DBudgetKV.Entry,
         XKV.Entry,
+        KVMerger.Entry,
         Alisa.Entry,
         Loki.Entry,
     ];

@@ -23,6 +23,8 @@ public sealed class EditedHeadTest : IDisposable
     [InlineData("f32", 2, 1e-5)]
     [InlineData("bf16", 3, 1e-5)]
     [InlineData("q8", 4, 1e-3)]
+    [InlineData("int8", 7, 1e-2)]
+    [InlineData("kivi4", 8, 1e-2)]
     public void AttentionIsOverTheRowsThatStayAsHeavyAsTheyAre(Kv type, int seed, double tolerance)
     {
         var random = new Random(seed);

@@ -41,6 +41,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "dbudgetkv:threshold=0.3,observed=12,recent=6,min-context=0",
         "dbudgetkv:threshold=0.2,metric=last-token,order=snapkv,observed=12,recent=6,dense-layers=1,min-context=0",
         "xkv:share=0.3,observed=12,recent=6,dense-layers=1,min-context=0",
+        "kvmerger:similarity=0.5,heavy=0.1,newest=0.1,observed=12,recent=6,min-context=0",
         "alisa:ratio=0.4,observed=20,min-context=0",
         "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
         "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
