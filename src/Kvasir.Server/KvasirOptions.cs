@@ -111,6 +111,9 @@ public sealed class KvasirOptions
     /// <summary>Whether quantised weights are copied into the order that this machine reads fastest.</summary>
     public bool Repack { get; set; } = true;
 
+    /// <summary>As <see cref="ModelOptions.KvRank"/>.</summary>
+    public int KvRank { get; set; }
+
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 

@@ -82,7 +82,9 @@ internal static class BenchFlags
         new("Model", Synthetic, Weights, Machine, KvDir),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
-        new("Memory and processor", [.. KvFlags.All, KvMemory, EngineFlags.KvDisk, EngineFlags.KvEvict, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
+        new(
+            "Memory and processor",
+            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, EngineFlags.KvEvict, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };

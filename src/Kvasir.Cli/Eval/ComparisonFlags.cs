@@ -43,7 +43,8 @@ internal static class ComparisonFlags
         Default = FlagValues.Invariant($"{Defaults.BatchSequences}"),
     };
 
-    private static readonly FlagGroup Machine = new("Memory and processor", [Batch, .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Threads]);
+    private static readonly FlagGroup Machine = new(
+        "Memory and processor", [Batch, .. KvFlags.All, ModelFlags.KvRank, EngineFlags.KvMemory, EngineFlags.Threads]);
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare with dense attention") with { Default = "dense" };
 

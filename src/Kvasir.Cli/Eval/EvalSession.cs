@@ -19,7 +19,7 @@ internal sealed class EvalSession(Shell shell, TypedCommand typed)
         shell.RequireOutput();
         var files = new ReportFiles(typed);
         files.RequireWritable();
-        using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), new ModelOptions(), _isQuiet, shell.ErrorIsTerminal);
+        using var model = ModelSetup.Load(shell, typed.Get(ModelFlags.Model), ModelFlags.Read(typed), _isQuiet, shell.ErrorIsTerminal);
         var plan = read(model);
         var results = new EvalResults();
         using var run = Prepare(model, plan, results);

@@ -127,7 +127,7 @@ internal static class ServeRun
         options.HidesCacheUse = typed.Is(ServeFlags.NoCacheUsage);
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
-        options.Repack = ModelFlags.Read(typed).Repack;
+        (options.Repack, options.KvRank) = (ModelFlags.Read(typed).Repack, ModelFlags.Read(typed).KvRank);
         options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
         options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);
         options.JsonKeepAliveSeconds = typed.Get(ServeFlags.JsonKeepAlive);

@@ -52,7 +52,7 @@ internal sealed class Transformer : IDisposable
         Shape = config.Attention;
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
-        var kvWidth = config.KvHeadCount * config.HeadDim;
+        var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
         _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), _norm);
@@ -61,22 +61,24 @@ internal sealed class Transformer : IDisposable
 
         long rows = limits.MaxRows;
         var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
-        var rowFloats = (2L * config.Width) + (2L * queryWidth) + (2L * kvWidth) + (2L * config.FeedForwardWidth);
+        var rowFloats = (2L * config.Width) + queryWidth + AttendedWidth + keyWidth + valueWidth + (2L * config.FeedForwardWidth);
         // Rows that no batch reaches are never touched, and so take no memory.
         _buffer = NativeBuffer.Uninitialized((sizeof(float) * rows * rowFloats) + logitBytes);
         var free = _buffer.View;
         _x = Take(ref free, rows * config.Width);
         _projected = Take(ref free, rows * config.Width);
         _queries = Take(ref free, rows * queryWidth);
-        _attended = Take(ref free, rows * queryWidth);
-        _keys = Take(ref free, rows * kvWidth);
-        _values = Take(ref free, rows * kvWidth);
+        _attended = Take(ref free, rows * AttendedWidth);
+        _keys = Take(ref free, rows * keyWidth);
+        _values = Take(ref free, rows * valueWidth);
         _gate = Take(ref free, rows * config.FeedForwardWidth);
         _up = Take(ref free, rows * config.FeedForwardWidth);
         _logits = Take(ref free, (long)limits.MaxLogitRows * config.VocabularySize);
     }
 
     public AttentionShape Shape { get; }
+
+    private int AttendedWidth => _config.HeadCount * _config.ValueDim;
 
     /// <summary>As <see cref="BatchAttention.Capture"/>.</summary>
     public LayerCapture? Capture
@@ -166,7 +168,7 @@ internal sealed class Transformer : IDisposable
         _rotation.Rotate(_pool, new RotatedHeads(_keys, _config.KvHeadCount, weights.KeyNorm, shape), rows);
         _attention.Run(batch, layer, _queries, (_keys, _values), _attended);
         _clock.MarkAttention();
-        var attended = new LinearRows(_attended, rows, _config.HeadCount * _config.HeadDim, null);
+        var attended = new LinearRows(_attended, rows, AttendedWidth, null);
         Return(attended, new LinearTarget(weights.Output, weights.OutputBias, _projected), weights.AttentionOutputNorm, shape.ResidualScale);
     }
 

@@ -17,10 +17,10 @@ public sealed record LayerWeights
     /// <summary>[KvHeadCount x HeadDim, Width].</summary>
     public required WeightMatrix Key { get; init; }
 
-    /// <summary>[KvHeadCount x HeadDim, Width].</summary>
+    /// <summary>[KvHeadCount x HeadDim, Width]; fewer rows where values are narrower (<see cref="ModelOptions.KvRank"/>).</summary>
     public required WeightMatrix Value { get; init; }
 
-    /// <summary>[Width, HeadCount x HeadDim].</summary>
+    /// <summary>[Width, HeadCount x HeadDim]; fewer columns where values are narrower.</summary>
     public required WeightMatrix Output { get; init; }
 
     public float[]? QueryBias { get; init; }

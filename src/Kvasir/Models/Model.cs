@@ -95,6 +95,7 @@ public sealed class Model : IDisposable
     {
         ArgumentNullException.ThrowIfNull(shape);
         var start = Stopwatch.GetTimestamp();
+        var config = shape.Config.WithValues(options?.KvRank ?? 0);
         var tensors = new SyntheticTensors(shape, weights, seed);
         if (tensors.Bytes > ResidentMemory.AvailableBytes())
         {
@@ -104,7 +105,7 @@ public sealed class Model : IDisposable
                     + $"{shape.Config.Name}:LAYERS takes fewer layers");
         }
 
-        return new Model(tensors.Path, shape.Config, Weights.Load(tensors, shape.Config, options), template: null, new Notes())
+        return new Model(tensors.Path, config, Weights.Load(tensors, config, options), template: null, new Notes())
         {
             Tokenizer = Tokenizer.OfBytes(),
             Defaults = new GenerationDefaults(),
@@ -145,7 +146,7 @@ public sealed class Model : IDisposable
         try
         {
             // The configuration first: of a model that is not supported, the architecture is the news.
-            var config = ModelFamilies.Read(file);
+            var config = ModelFamilies.Read(file).WithValues(options?.KvRank ?? 0);
             var tokenizer = Tokenizer.FromGguf(file.Metadata, path);
             var (keys, notes) = (file.Metadata, file.Metadata.Notes);
             var template = notes.Advice(
@@ -169,7 +170,7 @@ public sealed class Model : IDisposable
         var (files, notes) = (Safetensors.Open(path), new Notes());
         try
         {
-            var config = ModelFamilies.Read(path, notes);
+            var config = ModelFamilies.Read(path, notes).WithValues(options?.KvRank ?? 0);
             var template = notes.Advice(() => Known(ChatTemplateFile.Find(path, "default", notes)), null);
             return new Model(path, config, Weights.Load(files, config, options), template, notes)
             {

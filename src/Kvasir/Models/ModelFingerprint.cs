@@ -18,6 +18,8 @@ internal static class ModelFingerprint
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Add(hash, (config with { Name = "", Rope = config.Rope with { FrequencyFactors = null, LongFrequencyFactors = null } }).ToString());
+        if (config.ValueDim != config.HeadDim)
+            Add(hash, $"values of {config.ValueDim}");
         Add(hash, source.Origin ?? "");
         foreach (var name in source.TensorNames.Order(StringComparer.Ordinal))
         {

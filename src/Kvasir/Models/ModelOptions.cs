@@ -11,6 +11,12 @@ public sealed record ModelOptions
     /// </summary>
     public bool Repack { get; init; } = true;
 
+    /// <summary>
+    /// Elements in which a head's values are kept, by the best approximation of the weights that there is (LoRC): the KV cache is as much smaller as values
+    /// are narrower, keys stay whole, and some of what the model knows is lost. Rows are stored in blocks of 32 elements. 0 for all that a head has.
+    /// </summary>
+    public int KvRank { get; init; }
+
     /// <summary>Told, on the thread that loads, what share of the weights is where it will be read: from 0 to 1. Null for nobody.</summary>
     public Action<double>? Progress { get; init; }
 }

@@ -20,12 +20,14 @@ public sealed class Weights : IDisposable
     private readonly LayerWeights[] _layers;
     private readonly ITensorSource _source;
     private readonly WeightPacker _packer;
+    private readonly LowRankValues? _lowRank;
     private readonly Lazy<string> _fingerprint;
 
-    private Weights(ITensorSource source, WeightPacker packer, TensorNames names, ModelConfig config, Action<double>? progress)
+    private Weights(
+        ITensorSource source, WeightPacker packer, LowRankValues? lowRank, TensorNames names, ModelConfig config, Action<double>? progress)
     {
-        (_source, _packer) = (source, packer);
-        var reader = new WeightsReader(source, names, config, packer);
+        (_source, _packer, _lowRank) = (source, packer, lowRank);
+        var reader = new WeightsReader(source, names, config, packer, lowRank);
         _embedding = reader.Embedding();
         _output = reader.Output();
         OutputNorm = reader.OutputNorm();
@@ -66,8 +68,10 @@ public sealed class Weights : IDisposable
     /// <summary>Numbers of all tensors.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>Bytes of the matrices that were packed, whose stored bytes are not kept in memory; 0 when all are read where they lie.</summary>
-    public long PackedBytes => _packer.Bytes;
+    /// <summary>
+    /// Bytes of the matrices that were packed or made of others, whose stored bytes are not kept in memory; 0 when all are read where they lie.
+    /// </summary>
+    public long PackedBytes => _packer.Bytes + (_lowRank?.Bytes ?? 0);
 
     /// <summary>Bytes of the matrices that every step reads whole: all layers and the output, but of the embedding only rows.</summary>
     public long StepBytes { get; }
@@ -119,21 +123,24 @@ public sealed class Weights : IDisposable
     private void Free()
     {
         _packer.Dispose();
+        _lowRank?.Dispose();
         _source.Dispose();
     }
 
     private static Weights Load(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions? options)
     {
         var packer = new WeightPacker((options ?? new ModelOptions()).Repack);
+        var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
         if (packer.IsEnabled)
             source.ReadAhead();
         try
         {
-            return new Weights(source, packer, names, config, options?.Progress);
+            return new Weights(source, packer, lowRank, names, config, options?.Progress);
         }
         catch
         {
             packer.Dispose();
+            lowRank?.Dispose();
             throw;
         }
     }

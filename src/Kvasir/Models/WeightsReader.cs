@@ -6,7 +6,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Models;
 
 /// <summary>Finds the tensors of a model by name and holds every shape against the configuration.</summary>
-internal sealed class WeightsReader(ITensorSource source, TensorNames names, ModelConfig config, WeightPacker packer)
+/// <param name="lowRank">What makes values narrower; null where they are what the file has.</param>
+internal sealed class WeightsReader(ITensorSource source, TensorNames names, ModelConfig config, WeightPacker packer, LowRankValues? lowRank)
 {
     private readonly HashSet<string> _read = [];
 
@@ -35,10 +36,11 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         var shape = config.Layers[index];
         var (queryWidth, keyWidth) = (config.HeadCount * config.HeadDim, config.KvHeadCount * config.HeadDim);
         ReadOnlySpan<int> projected = [queryWidth, keyWidth, keyWidth];
-        var matrices = Parts(Name(names.QueryKeyValue), [Name(names.Query), Name(names.Key), Name(names.Value)], projected);
+        var matrices = Parts(Name(names.QueryKeyValue), [Name(names.Query), Name(names.Key), Name(names.Value)], projected, lowRank is null ? -1 : 2);
         var biases = shape.HasQkvBias
             ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected)
             : null;
+        var (value, output, valueBias, outputBias) = Attended(index, matrices[2], biases?[2]);
         var widened = Parts(Name(names.GateUp), [Name(names.Gate), Name(names.Up)], [config.FeedForwardWidth, config.FeedForwardWidth]);
         var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
@@ -47,12 +49,12 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             AttentionOutputNorm = isAfter ? Norm(Name(names.AttentionOutputNorm), config.Width) : null,
             Query = matrices[0],
             Key = matrices[1],
-            Value = matrices[2],
-            Output = Matrix(Name(names.AttentionOutput), config.Width, queryWidth),
+            Value = value,
+            Output = output,
             QueryBias = biases?[0],
             KeyBias = biases?[1],
-            ValueBias = biases?[2],
-            OutputBias = shape.HasOutputBias ? Vector(Name(names.AttentionOutputBias), config.Width) : null,
+            ValueBias = valueBias,
+            OutputBias = outputBias,
             QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
             KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
             FeedForwardNorm = isBefore && !shape.IsParallel ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
@@ -79,16 +81,31 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         }
     }
 
+    // What values are of, and what is made of those that were attended: both change where values are narrower.
+    private (WeightMatrix Value, WeightMatrix Output, float[]? ValueBias, float[]? OutputBias) Attended(int index, in WeightMatrix value, float[]? valueBias)
+    {
+        var (name, width) = (names.Layer(index, names.AttentionOutput), config.HeadCount * config.HeadDim);
+        var bias = config.Layers[index].HasOutputBias ? Vector(names.Layer(index, names.AttentionOutputBias), config.Width) : null;
+        if (lowRank is null)
+            return (value, Matrix(name, config.Width, width), valueBias, bias);
+        var output = Stored(name, config.Width, width);
+        var made = lowRank.Of(value, output.Matrix, valueBias, bias);
+        source.Release(output.Stored);
+        if (source.TryFind(names.Layer(index, names.Value), out var stored))
+            source.Release(stored);
+        return (made.Value, made.Output, null, made.OutputBias);
+    }
+
     private WeightMatrix Matrix(string name, int rows, int columns) => Packed(name, [rows], columns)[0];
 
-    // Matrices that share their input lie apart, or below each other in one.
-    private WeightMatrix[] Parts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> rows)
+    // Matrices that share their input lie apart, or below each other in one. The part that is to be as it lies is not packed.
+    private WeightMatrix[] Parts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> rows, int asItLies = -1)
     {
         if (IsJoined(joined, apart[0], rows))
-            return Packed(joined, rows, config.Width);
+            return Packed(joined, rows, config.Width, asItLies);
         var parts = new WeightMatrix[rows.Length];
         for (var i = 0; i < parts.Length; i++)
-            parts[i] = Matrix(apart[i], rows[i], config.Width);
+            parts[i] = i == asItLies ? Stored(apart[i], rows[i], config.Width).Matrix : Matrix(apart[i], rows[i], config.Width);
         return parts;
     }
 
@@ -112,7 +129,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     private bool IsJoined(string joined, string first, ReadOnlySpan<int> rows) =>
         !source.TryFind(first, out _) && source.TryFind(joined, out var stored) && stored.Shape[0] == Sum(rows);
 
-    private WeightMatrix[] Packed(string name, ReadOnlySpan<int> rows, int columns)
+    private WeightMatrix[] Packed(string name, ReadOnlySpan<int> rows, int columns, int asItLies = -1)
     {
         var (stored, whole) = Stored(name, Sum(rows), columns);
         var rowBytes = whole.Bytes / whole.Rows;
@@ -120,7 +137,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         for (var i = 0; i < parts.Length; first += rows[i++])
         {
             var part = new WeightMatrix(stored.Type, rows[i], columns, stored.View.Slice(first * rowBytes, rows[i] * rowBytes));
-            isCopied &= packer.TryPack(part, out parts[i]);
+            parts[i] = part;
+            isCopied &= i != asItLies && packer.TryPack(part, out parts[i]);
         }
 
         if (isCopied)

@@ -66,7 +66,7 @@ internal static class EngineFlags
     public static FlagGroup[] Groups =>
     [
         new("Attention", Attention, Audit),
-        new("Memory and processor", [.. KvFlags.All, KvMemory, KvDirectory, KvDisk, KvEvict, Context, Threads, ModelFlags.NoRepack]),
+        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvEvict, Context, Threads, ModelFlags.NoRepack]),
     ];
 
     /// <summary>Policies that are compared, behind the same flag.</summary>

@@ -14,5 +14,13 @@ internal static class ModelFlags
         "--no-repack",
         "Read the weights where the file is mapped, which processes can share, and not from a copy in the order that this machine's kernels read fastest");
 
-    public static ModelOptions Read(TypedCommand typed) => new() { Repack = !typed.Is(NoRepack) };
+    public static readonly ValueFlag<int> KvRank = new(
+        "--kv-rank",
+        "Keep values in so many elements of a head, by decomposing the weights at load (LoRC); rows take whole blocks of 32, and keys stay as they are",
+        FlagValues.Whole(1))
+    {
+        Otherwise = "as many as a head has",
+    };
+
+    public static ModelOptions Read(TypedCommand typed) => new() { Repack = !typed.Is(NoRepack), KvRank = typed.FindValue(KvRank) ?? 0 };
 }

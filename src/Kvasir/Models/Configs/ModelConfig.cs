@@ -79,11 +79,26 @@ public sealed record ModelConfig
             var isMixed = SlidingWindowTokens is not null && Layers.Any(static layer => layer.SeesAll);
             var shape = new AttentionShape(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens)
             {
+                ValueDim = ValueDim,
                 FullLayers = isMixed ? [.. Layers.Select(static layer => layer.SeesAll)] : null,
             };
             return ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
         }
     }
+
+    /// <summary>Elements of a value in the cache: those of a head, or fewer (<see cref="ModelOptions.KvRank"/>).</summary>
+    internal int ValueDim
+    {
+        get => field == 0 ? HeadDim : field;
+        init;
+    }
+
+    /// <summary>The same with values of fewer elements.</summary>
+    /// <param name="rank">0 for as many as a head has.</param>
+    /// <exception cref="KvasirException">They are more than those of a head.</exception>
+    internal ModelConfig WithValues(int rank) => rank >= 0 && rank <= HeadDim
+        ? this with { ValueDim = rank }
+        : throw new KvasirException(KvasirError.BadOption, $"values of rank {rank} are out of range: 1 to {HeadDim}, which the model's heads have");
 
     /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
     internal ModelConfig RequireSound(string file)

@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Attention.Indexes;
 using Kvasir.Attention.Policies;
 using Kvasir.Files;
+using Kvasir.Ground;
 
 namespace Kvasir.Test.Attention.Policies;
 

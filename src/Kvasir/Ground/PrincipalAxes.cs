@@ -1,4 +1,4 @@
-namespace Kvasir.Attention.Indexes;
+namespace Kvasir.Ground;
 
 /// <summary>The eigenvectors of a symmetric matrix, by Jacobi's rotations: exact to rounding, and a head's covariance is small.</summary>
 internal static class PrincipalAxes
