@@ -116,7 +116,7 @@ public sealed class Engine : IDisposable
     public int RunningCount => _scheduler.RunningCount;
 
     /// <summary>Bytes of cache pages in use.</summary>
-    public long KvBytesInUse => (long)_cache.Pool.PagesInUse * _cache.Pool.PageBytes;
+    public long KvBytesInUse => _cache.Pool.BytesInUse;
 
     /// <summary>What the prefix cache holds, which is among the pages in use, and what it has been good for. For between steps.</summary>
     public PrefixFigures Prefixes => _cache.Prefixes.Figures;

@@ -44,6 +44,7 @@ internal sealed class PolicySteps : IDisposable
         ["dbudgetkv"] = 0.4,
         ["xkv"] = 3,
         ["kvmerger"] = 0.4,
+        ["think"] = 0.4,
         ["alisa"] = 0.7,
         ["loki"] = 0.12,
     };

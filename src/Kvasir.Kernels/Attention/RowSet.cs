@@ -46,7 +46,7 @@ public readonly unsafe ref struct RowSet
     public int this[int index] => _isList ? _rows[index] : _firstRow + index;
 
     /// <summary>The items [first, first + count).</summary>
-    internal RowSet Part(int first, int count) => _isList ? new RowSet(_rows.Slice(first, count)) : new RowSet(_firstRow + first, count);
+    public RowSet Part(int first, int count) => _isList ? new RowSet(_rows.Slice(first, count)) : new RowSet(_firstRow + first, count);
 
     /// <summary>
     /// Addresses of the items [from, from + count) of the set. Past the end of the set the last item is repeated: kernels work on whole

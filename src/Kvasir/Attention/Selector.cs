@@ -119,6 +119,13 @@ public abstract class Selector : IDisposable
     {
     }
 
+    /// <summary>Told the queries of a prompt's last rows, before <see cref="Observe"/> tells what they read.</summary>
+    /// <param name="position">The queries' own row.</param>
+    /// <param name="queries">[group, dim], scaled.</param>
+    public virtual void ObserveQueries(int position, ReadOnlySpan<float> queries)
+    {
+    }
+
     /// <summary>
     /// Says that <see cref="Truncate"/> may come back to the rows that there are now, behind the prompt: what steps have taught a selector, and what rows alone
     /// do not tell, is kept beside. Of marks and of steps since one, as many count as <see cref="HeadPlace.TakeBack"/> says.

@@ -64,7 +64,7 @@ public readonly ref struct SoftmaxSum
             _mass[query] += Softmax.Exponentials(own, max);
         }
 
-        AttentionValues.Rows(scores, stride, head.Values, rows, _output);
+        head.AddValues(scores, stride, rows, _output);
     }
 
     /// <summary>Adds the sums of <paramref name="other"/>, over rows that this one has not seen.</summary>

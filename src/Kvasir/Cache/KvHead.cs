@@ -24,6 +24,9 @@ public sealed class KvHead
     private RowPositions? _positions;
     private RowPositions? _unused;
 
+    // Null while all keys have all elements.
+    private NarrowRows? _narrow;
+
     internal KvHead(PagePool pool, int maxRows)
         : this(pool, new PageTable(pool, PagesFor(maxRows)), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
     {
@@ -38,8 +41,8 @@ public sealed class KvHead
     /// <summary>The position of the next row: rows written so far, those that were dropped among them.</summary>
     public int NextPosition { get; private set; }
 
-    /// <summary>Whether every row's number is its position, and all weigh the same: nothing was dropped or merged.</summary>
-    public bool IsWhole => _positions is null;
+    /// <summary>Whether every row's number is its position, and all are what they were: nothing was dropped, merged or made narrower.</summary>
+    public bool IsWhole => _positions is null && _narrow is null;
 
     /// <summary>How its rows are stored.</summary>
     public KvFormat Format => _pool.Layout.Format;
@@ -51,12 +54,12 @@ public sealed class KvHead
     public int ValueDim => _pool.Layout.ValueDim;
 
     /// <summary>Bytes of pages that this head holds.</summary>
-    public long Bytes => (long)_table.Count * _pool.PageBytes;
+    public long Bytes => ((long)(_table.Count - _table.VacantCount) * _pool.PageBytes) + (_narrow?.Bytes ?? 0);
 
     /// <summary>Bytes that positions and log-weights take beside the pages; 0 for a whole head.</summary>
     public long PositionBytes => _positions?.Bytes ?? 0;
 
-    /// <summary>The keys of rows [0, <see cref="RowCount"/>).</summary>
+    /// <summary>The keys of rows [0, <see cref="RowCount"/>); not those that were made narrower (<see cref="RowEdit.NarrowKeys"/>).</summary>
     public PagedRows Keys => _pool.Layout.Keys(_table.Addresses, _openKeys);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
@@ -95,9 +98,23 @@ public sealed class KvHead
     /// <param name="scores">[count, <paramref name="stride"/>]</param>
     public void Score(ReadOnlySpan<float> queries, in RowSet rows, Span<float> scores, int stride)
     {
-        AttentionScores.Rows(queries, Keys, rows, 1, scores, stride);
+        if (_narrow is null)
+            AttentionScores.Rows(queries, Keys, rows, 1, scores, stride);
+        else
+            _narrow.Score(queries, Keys, rows, scores, stride);
         if (_positions is { HasLogWeights: true } positions)
             positions.AddLogWeights(rows, scores[..(queries.Length / Dim * stride)], stride);
+    }
+
+    /// <summary>Adds the weighted values of rows.</summary>
+    /// <param name="weights">[count, <paramref name="stride"/>]</param>
+    /// <param name="outputs">[count, <see cref="ValueDim"/>]</param>
+    public void AddValues(ReadOnlySpan<float> weights, int stride, in RowSet rows, Span<float> outputs)
+    {
+        if (_narrow is null)
+            AttentionValues.Rows(weights, stride, Values, rows, outputs);
+        else
+            _narrow.AddValues(weights, stride, Values, rows, outputs);
     }
 
     /// <summary>Keeps rows in memory, those that may be on file, until what is returned is disposed.</summary>
@@ -194,7 +211,8 @@ public sealed class KvHead
         if (position > 0)
             return;
         _positions?.Dispose();
-        _positions = null;
+        _narrow?.Dispose();
+        (_positions, _narrow) = (null, null);
     }
 
     /// <summary>Makes what a first edit needs, so that it allocates nothing.</summary>
@@ -202,12 +220,14 @@ public sealed class KvHead
 
     /// <summary>
     /// Does what an edit says, as far as it can, and leaves in it what was done. Formats whose pages share ranges drop whole pages and nothing else, unless
-    /// that leaves more than two pages' worth, and half of all rows are to go, or rows are merged: the others are stored anew then, and rounded anew. False, with all rows as
-    /// they were, when nothing was done: pages are shared, and copies would take more than goes, or more than there is.
+    /// that leaves more than two pages' worth, and half of all rows are to go, or rows are merged: the others are stored anew then, and rounded anew. False,
+    /// with all rows as they were, when nothing was done: pages are shared, and copies would take more than goes, or more than there is.
     /// </summary>
     internal bool TryEdit(RowEdit edit)
     {
         Invariant.Holds(edit.RowCount == RowCount);
+        if (edit.NarrowedCount > 0)
+            return TryNarrow(edit);
         if (edit.DroppedCount == 0)
             return false;
         if (!Frees(edit) || !TryPack(edit))
@@ -223,19 +243,26 @@ public sealed class KvHead
     }
 
     // Rows in pages that others compute with are copied when they move, which may take more than it frees.
-    private bool Frees(RowEdit edit)
+    private bool Frees(RowEdit edit) =>
+        _table.CountUsedByOthers() is var shared && (shared == 0 || PagesFor(RowCount - edit.DroppedCount) < _table.Count - shared);
+
+    // Page by page, as far as there is memory: what was copied is given back when all is done, since others may have it too.
+    private bool TryNarrow(RowEdit edit)
     {
-        var shared = 0;
-        for (var page = 0; page < _table.Count; page++)
-            shared += _table.HasOtherUsers(page) ? 1 : 0;
-        return shared == 0 || PagesFor(RowCount - edit.DroppedCount) < _table.Count - shared;
+        Invariant.Holds(IsWhole && edit.KeyElements.Length < Dim);
+        var narrow = new NarrowRows(_pool.Narrow(edit.KeyElements.Length), edit);
+        if (!narrow.TryFill(Keys, Values, edit))
+            return false;
+        _table.Vacate(narrow.PageCount);
+        _narrow = narrow;
+        return true;
     }
 
     private bool TryPack(RowEdit edit)
     {
         if (!SharesRanges)
         {
-            if (!TryOwnTargets(edit) || !RowPacking.TryOwn(_table, edit))
+            if (!MergedRows.TryOwn(_table, edit) || !RowPacking.TryOwn(_table, edit))
                 return false;
             if (edit.Merges.Length > 0)
             {
@@ -253,19 +280,8 @@ public sealed class KvHead
             return TryStoreAnew(edit);
         edit.NarrowToPages(PageRows);
         RowPacking.Run(this, _table, edit);
-        MoveOpenRows(edit);
+        RowPacking.MoveOpenRows((_openKeys, _openValues), edit);
         return edit.DroppedCount > 0;
-    }
-
-    // From the last on, so that numbers before stay as they were.
-    private void MoveOpenRows(RowEdit edit)
-    {
-        for (var i = edit.Drops.Length - 1; i >= 0; i--)
-        {
-            var (first, count) = edit.Drops[i];
-            _openKeys?.Drop(first, count, RowCount);
-            _openValues?.Drop(first, count, RowCount);
-        }
     }
 
     // Row by row through the open page. A page is decoded before any of its rows is written over: rows only move towards the front.
@@ -312,25 +328,12 @@ public sealed class KvHead
         values.Decode(row, floats.Slice(Dim, ValueDim));
     }
 
-    private bool TryOwnTargets(RowEdit edit)
-    {
-        foreach (var (_, target, _) in edit.Merges)
-        {
-            if (!_table.TryOwn(target / PageRows))
-                return false;
-        }
-
-        return true;
-    }
-
     private void Weigh(RowEdit edit)
     {
         if (_positions is null)
         {
-            var positions = NewPositions(RowCount);
-            for (var row = 0; row < RowCount; row++)
-                positions.Set(row, row);
-            _positions = positions;
+            _positions = NewPositions(RowCount);
+            _positions.Fill(RowCount);
         }
 
         MergedRows.Weigh(_positions, edit);

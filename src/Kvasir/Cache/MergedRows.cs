@@ -42,6 +42,18 @@ internal sealed class MergedRows : IDisposable
         }
     }
 
+    /// <summary>Makes the pages of the rows a head's own. False when the pool is short.</summary>
+    public static bool TryOwn(PageTable table, RowEdit edit)
+    {
+        foreach (var (_, target, _) in edit.Merges)
+        {
+            if (!table.TryOwn(target / PagePool.PageTokens))
+                return false;
+        }
+
+        return true;
+    }
+
     /// <summary>The first of the rows.</summary>
     public int First => _places.Keys.Min();
 

@@ -20,6 +20,10 @@ public sealed class PagePool : IDisposable
     private readonly Lock _gate = new();
     private readonly MemoryBudget _memory;
     private readonly SlotMemory _slots;
+    private readonly SlabSource? _slabs;
+
+    // By the elements of their keys.
+    private readonly Dictionary<int, PagePool> _narrow = [];
 
     // Numbers of pages that were returned; where pages have no file, the memory knows them.
     private readonly int[] _returned = [];
@@ -53,7 +57,7 @@ public sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(layout.PageTokens, PageTokens, nameof(layout));
         ArgumentNullException.ThrowIfNull(memory);
         var limitBytes = memory.LimitBytes;
-        _memory = memory;
+        (_memory, _slabs) = (memory, slabs);
         Layout = layout;
         if (limitBytes < PageBytes)
             throw new KvasirException(
@@ -83,6 +87,18 @@ public sealed class PagePool : IDisposable
 
     /// <summary>Pages that can still be taken under the limit.</summary>
     public int PagesLeft => Placement is null ? _slots.Left : PageLimit - PagesInUse;
+
+    /// <summary>Bytes of pages in use, those of <see cref="Narrow"/> among them.</summary>
+    public long BytesInUse
+    {
+        get
+        {
+            var bytes = (long)PagesInUse * PageBytes;
+            foreach (var pool in _narrow.Values)
+                bytes += pool.BytesInUse;
+            return bytes;
+        }
+    }
 
     /// <summary>Bytes taken from the system, in use or free.</summary>
     public long ResidentBytes => _slots.ResidentBytes;
@@ -164,6 +180,15 @@ public sealed class PagePool : IDisposable
         _returned[_returnedCount++] = page;
     }
 
+    /// <summary>A pool beside this one, of the same memory and as long as this one, for pages whose keys have fewer elements. From any thread.</summary>
+    internal PagePool Narrow(int keyDim)
+    {
+        using var gate = _gate.EnterScope();
+        if (!_narrow.TryGetValue(keyDim, out var pool))
+            _narrow.Add(keyDim, pool = new PagePool(new PageLayout(Layout.Format, keyDim, Layout.ValueDim, PageTokens), _memory, _slabs));
+        return pool;
+    }
+
     /// <summary>Where a page begins: a multiple of 64 bytes. One that may be on file is pinned.</summary>
     internal nint Address(int page) => Placement?.Address(page) ?? _slots.Address(page);
 
@@ -188,7 +213,13 @@ public sealed class PagePool : IDisposable
     internal bool TryTakeBeside(MemoryUse use, long bytes) => bytes == 0 || _memory.TryTake(use, bytes) || (TryMakeRoom(bytes) && _memory.TryTake(use, bytes));
 
     /// <summary>Gives slabs without pages in use back to the system and the budget. False when there is none.</summary>
-    internal bool Trim() => _slots.Trim();
+    internal bool Trim()
+    {
+        var found = _slots.Trim();
+        foreach (var pool in _narrow.Values)
+            found |= pool.Trim();
+        return found;
+    }
 
     /// <summary>
     /// Before pages are moved together, so that the last slabs become empty: until <see cref="EndGather"/> pages are neither taken nor returned.
@@ -222,6 +253,8 @@ public sealed class PagePool : IDisposable
         }
 
         Invariant.Holds(takenCount == PagesInUse && ownerCount == OwnerCount);
+        foreach (var pool in _narrow.Values)
+            pool.Verify();
         if (Placement is null)
         {
             _slots.Verify(page => _owners[page] > 0);
@@ -237,6 +270,8 @@ public sealed class PagePool : IDisposable
     /// <summary>Frees all pages, whoever has them.</summary>
     public void Dispose()
     {
+        foreach (var pool in _narrow.Values)
+            pool.Dispose();
         Placement?.Dispose();
         _slots.Dispose();
     }

@@ -9,6 +9,9 @@ namespace Kvasir.Cache;
 internal sealed class PageTable
 {
     private const int LeastRoom = 16;
+
+    // In the place of a page that was given up while those behind it stay where they are.
+    private const int Vacant = -1;
     private readonly PagePool _pool;
     private int[] _pages = [];
     private nint[] _addresses = [];
@@ -19,6 +22,9 @@ internal sealed class PageTable
     public int Count { get; private set; }
 
     public int MaxCount { get; }
+
+    /// <summary>Places at the front whose pages were given up.</summary>
+    public int VacantCount { get; private set; }
 
     public ReadOnlySpan<int> Pages => _pages.AsSpan(0, Count);
 
@@ -44,7 +50,7 @@ internal sealed class PageTable
     public Span<byte> Bytes(int index) => _pool.Bytes(Pages[index], 0, _pool.PageBytes);
 
     /// <summary>Whether others read the page too; false where there is none.</summary>
-    public bool IsShared(int index) => index < Count && _pool.IsShared(_pages[index]);
+    public bool IsShared(int index) => index < Count && index >= VacantCount && _pool.IsShared(_pages[index]);
 
     /// <summary>Takes pages until there are <paramref name="count"/>. False, with none taken, when the pool is short.</summary>
     public bool TryGrow(int count)
@@ -79,7 +85,16 @@ internal sealed class PageTable
     }
 
     /// <summary>Whether somebody else computes with the page too: <see cref="PagePool.HasOtherUsers"/>.</summary>
-    public bool HasOtherUsers(int index) => _pool.HasOtherUsers(_pages[index]);
+    public bool HasOtherUsers(int index) => index >= VacantCount && _pool.HasOtherUsers(_pages[index]);
+
+    /// <summary>Pages of which that is so.</summary>
+    public int CountUsedByOthers()
+    {
+        var count = 0;
+        for (var page = 0; page < Count; page++)
+            count += HasOtherUsers(page) ? 1 : 0;
+        return count;
+    }
 
     /// <summary>Gives a page up for one of others that has the same rows.</summary>
     public void Exchange(int index, int page)
@@ -115,14 +130,29 @@ internal sealed class PageTable
     /// <summary>Returns all but the first <paramref name="count"/> pages.</summary>
     public void Shrink(int count)
     {
-        while (Count > count)
+        while (Count > Math.Max(count, VacantCount))
             _pool.Return(_pages[--Count]);
+        Count = Math.Min(Count, count);
+        VacantCount = Math.Min(VacantCount, count);
+    }
+
+    /// <summary>Returns the first pages: those behind keep their places, and nobody asks for these any more.</summary>
+    public void Vacate(int count)
+    {
+        Invariant.Holds(count <= Count && VacantCount == 0 && Placement is null);
+        for (var i = 0; i < count; i++)
+        {
+            _pool.Return(_pages[i]);
+            (_pages[i], _addresses[i]) = (Vacant, 0);
+        }
+
+        VacantCount = count;
     }
 
     /// <summary>Moves pages, as <see cref="PagePool.TryGather"/> says.</summary>
     public void Gather()
     {
-        for (var i = 0; i < Count; i++)
+        for (var i = VacantCount; i < Count; i++)
         {
             var page = _pages[i];
             if (_pool.TryGather(ref page))

@@ -12,6 +12,7 @@ public sealed class RowEdit
     private (int Row, int Target, float Share)[] _merges = [];
     private float[] _floats = [];
     private int[] _numbers = [];
+    private int[] _elements = [];
     private int _dropCount;
     private int _mergeCount;
 
@@ -30,6 +31,12 @@ public sealed class RowEdit
 
     /// <summary>Rows that go into others, and with which share of the result: in (0, 1).</summary>
     public ReadOnlySpan<(int Row, int Target, float Share)> Merges => _merges.AsSpan(0, _mergeCount);
+
+    /// <summary>Rows from the first on whose keys become narrower: whole pages; 0 for none.</summary>
+    public int NarrowedCount { get; private set; }
+
+    /// <summary>The elements of their keys that stay, in ascending order.</summary>
+    public ReadOnlySpan<int> KeyElements => _elements;
 
     /// <summary>Ranges of rows that stay, as <see cref="Kept"/> gives them: one more than <see cref="Drops"/>, and the outer ones may be empty.</summary>
     public int KeptRangeCount => _dropCount + 1;
@@ -79,6 +86,18 @@ public sealed class RowEdit
         _merges[_mergeCount++] = (row, target, share);
     }
 
+    /// <summary>
+    /// Has the keys of the first rows lose all elements but some. Instead of dropping rows, and once in a head's life; where memory is short the keys of fewer
+    /// rows do.
+    /// </summary>
+    /// <param name="elements">In ascending order; fewer than a key has.</param>
+    /// <param name="rowCount">As many of these rows as make whole pages.</param>
+    public void NarrowKeys(ReadOnlySpan<int> elements, int rowCount)
+    {
+        Invariant.Holds(_dropCount == 0 && elements.Length > 0 && rowCount <= RowCount);
+        (_elements, NarrowedCount) = (elements.ToArray(), rowCount / PagePool.PageTokens * PagePool.PageTokens);
+    }
+
     /// <summary>The <paramref name="index"/>-th range of rows that stay, in ascending order.</summary>
     public (int First, int Count) Kept(int index)
     {
@@ -115,7 +134,7 @@ public sealed class RowEdit
     internal void Prepare(int drops) => Reserve(ref _drops, drops);
 
     /// <summary>Begins a new one, in which all rows stay.</summary>
-    internal void Begin(int rowCount) => (RowCount, DroppedCount, _dropCount, _mergeCount) = (rowCount, 0, 0, 0);
+    internal void Begin(int rowCount) => (RowCount, DroppedCount, NarrowedCount, _dropCount, _mergeCount) = (rowCount, 0, 0, 0, 0);
 
     /// <summary>Leaves only whole pages to be dropped, and of the last one what there is: nothing moves then but page numbers.</summary>
     internal void NarrowToPages(int pageRows)

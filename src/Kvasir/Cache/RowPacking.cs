@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Attention.Formats;
+
 namespace Kvasir.Cache;
 
 /// <summary>
@@ -80,6 +82,18 @@ internal static class RowPacking
             var kept = edit.Kept(i + 1).Count;
             head.CopyRows(from, to, kept);
             to += kept;
+        }
+    }
+
+    /// <summary>Has what writes pages follow rows that were dropped, from the last on, so that numbers before stay as they were.</summary>
+    /// <param name="edit">Of whole pages.</param>
+    public static void MoveOpenRows((OpenPage? Keys, OpenPage? Values) open, RowEdit edit)
+    {
+        for (var i = edit.Drops.Length - 1; i >= 0; i--)
+        {
+            var (first, count) = edit.Drops[i];
+            open.Keys?.Drop(first, count, edit.RowCount);
+            open.Values?.Drop(first, count, edit.RowCount);
         }
     }
 }

@@ -45,6 +45,13 @@ internal sealed class RowPositions(int maxRows) : IDisposable
         _logWeights.Page<float>(row / PageRows)[row % PageRows] = logWeight;
     }
 
+    /// <summary>Says of so many rows that they are where their numbers are; room was reserved.</summary>
+    public void Fill(int rowCount)
+    {
+        for (var row = 0; row < rowCount; row++)
+            Set(row, row);
+    }
+
     /// <summary>Whether half of the memory, or more, is for rows that are gone.</summary>
     public bool IsWideFor(int rowCount) => _positions.Bytes > 2L * NativePages.PagesFor(rowCount, PageRows) * PageRows * sizeof(int);
 

@@ -87,3 +87,73 @@ public enum PageEviction
     /// <summary>Those that were not used for the longest time.</summary>
     Lru,
 }
+
+/// <summary>Where a page is.</summary>
+internal struct PageState
+{
+    private int _slotNumber;
+
+    /// <summary>How often it was used, as of <see cref="LastStep"/>.</summary>
+    public float Count;
+
+    public int LastStep;
+
+    public uint LastUse;
+
+    public int Pins;
+
+    public PageFlags Flags;
+
+    /// <summary>-1 for none.</summary>
+    public int Slot
+    {
+        readonly get => _slotNumber - 1;
+        set => _slotNumber = value + 1;
+    }
+
+    public readonly bool HasSlot => _slotNumber > 0;
+
+    /// <summary>Whether it is in memory and on file, and nobody has it.</summary>
+    public readonly bool IsIdle => Pins == 0 && (Flags & (PageFlags.Reading | PageFlags.Writing | PageFlags.Dirty)) == 0;
+
+    public readonly bool Has(PageFlags flag) => (Flags & flag) != 0;
+
+    public void Set(PageFlags flags) => Flags |= flags;
+
+    public void Clear(PageFlags flags) => Flags &= ~flags;
+}
+
+/// <summary>What is so of a page.</summary>
+[Flags]
+internal enum PageFlags
+{
+    None = 0,
+
+    /// <summary>It is on its way into its slot.</summary>
+    Reading = 1,
+
+    /// <summary>It is on its way to its file.</summary>
+    Writing = 2,
+
+    /// <summary>Its file has it as it is.</summary>
+    OnFile = 4,
+
+    /// <summary>Its slot alone has it as it is.</summary>
+    Dirty = 8,
+
+    /// <summary>It is among those to be written.</summary>
+    Listed = 16,
+
+    /// <summary>It was read and has not been unpinned since.</summary>
+    Fresh = 32,
+
+    /// <summary>It could not be read.</summary>
+    Failed = 64,
+}
+
+/// <summary>What an engine whose keys and values may lie on file has read and written there.</summary>
+/// <param name="Hits">Pages that steps used and found in memory, each once in a step.</param>
+/// <param name="Misses">Pages that they had to read.</param>
+/// <param name="Reads">Of one page or several at once.</param>
+/// <param name="WaitMs">How long workers waited for pages, all of them together.</param>
+public readonly record struct PageFigures(long Hits, long Misses, long Reads, long ReadBytes, long WrittenBytes, double WaitMs);

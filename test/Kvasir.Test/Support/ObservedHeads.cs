@@ -18,6 +18,9 @@ internal sealed class ObservedHeads : IDisposable
     // [heads][queries][group][rows]: as they were told.
     private readonly float[][][][] _weights;
 
+    // [heads][queries]: [group, dim] of each.
+    private readonly float[][][] _queries;
+
     /// <param name="observed">The last queries that there are weights of; what the policy wants of them it is told.</param>
     /// <param name="format">How rows are stored; F32 if null.</param>
     /// <param name="likeness">How much of a key is that of its neighbour.</param>
@@ -27,7 +30,7 @@ internal sealed class ObservedHeads : IDisposable
         (Layers, Rows) = (of.Layers, of.Rows);
         var place = new HeadPlace(0, of.Layers, 0, of.Group, of.Dim, of.Rows + 8) { Together = policy.CreateTogether() };
         (_heads, _selectors) = (new TestHead[of.Layers * KvHeads], new Selector[of.Layers * KvHeads]);
-        _weights = new float[_heads.Length][][][];
+        (_weights, _queries) = (new float[_heads.Length][][][], new float[_heads.Length][][]);
         for (var layer = 0; layer < of.Layers; layer++)
             policy.CreateLayer(place with { Layer = layer }, _selectors.AsSpan(layer * KvHeads, KvHeads));
         for (var i = 0; i < _heads.Length; i++)
@@ -35,7 +38,8 @@ internal sealed class ObservedHeads : IDisposable
             _heads[i] = new TestHead(place, format ?? KvFormat.F32, 256 << 20);
             // Heads differ in how peaked their attention is.
             Fill(i, random, of, likeness);
-            _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(i, random, of, of.Rows - Math.Min(observed, of.Rows) + q))];
+            _queries[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(_ => TestHead.Normal(random, of.Group * of.Dim))];
+            _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(i, _queries[i][q], of, of.Rows - Math.Min(observed, of.Rows) + q))];
             Tell(i, policy.ObservedPromptRows);
         }
     }
@@ -52,6 +56,13 @@ internal sealed class ObservedHeads : IDisposable
 
     /// <summary>[query, the last at the end][query head of the group][row]: what a head's rows were given.</summary>
     public float[][][] WeightsOf(int head) => _weights[head];
+
+    /// <summary>The sum of squares of an element of a head's queries.</summary>
+    public double SquareOf(int head, int element)
+    {
+        var dim = Head(head).Dim;
+        return _queries[head].Sum(own => Enumerable.Range(0, own.Length / dim).Sum(i => (double)own[i * dim + element] * own[i * dim + element]));
+    }
 
     /// <summary>The rows of every head that stay, whichever head is asked first.</summary>
     public int[][] Kept(Random random)
@@ -92,13 +103,13 @@ internal sealed class ObservedHeads : IDisposable
         _selectors[head].Append(Head(head), 0, of.Rows);
     }
 
-    private float[][] Weights(int head, Random random, (int Layers, int Group, int Dim, int Rows) of, int position)
+    private float[][] Weights(int head, float[] queries, (int Layers, int Group, int Dim, int Rows) of, int position)
     {
         var weights = new float[of.Group][];
         var key = new float[of.Dim];
         for (var own = 0; own < of.Group; own++)
         {
-            var query = TestHead.Normal(random, of.Dim);
+            var query = queries[(own * of.Dim)..((own + 1) * of.Dim)];
             var scores = new double[of.Rows];
             for (var row = 0; row <= position; row++)
             {
@@ -122,6 +133,7 @@ internal sealed class ObservedHeads : IDisposable
             for (var i = 0; i < group; i++)
                 own[query][i].CopyTo(flat, i * Rows);
             var position = Rows - own.Length + query;
+            _selectors[head].ObserveQueries(position, _queries[head][query]);
             // In two pieces, as rows come.
             var half = (position + 1) / 2;
             _selectors[head].Observe(position, new RowSet(0, half), flat, Rows);

@@ -110,7 +110,7 @@ internal sealed class EditJob : ParallelJob
         Ask(attention, layer, visible, edits);
         for (var kvHead = 0; kvHead < edits.Length; kvHead++)
         {
-            if (edits[kvHead].DroppedCount >= LeastRows)
+            if (edits[kvHead].DroppedCount >= LeastRows || edits[kvHead].NarrowedCount > 0)
                 attention.Head(layer, kvHead).Edit(edits[kvHead]);
         }
     }

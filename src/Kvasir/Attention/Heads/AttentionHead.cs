@@ -26,7 +26,11 @@ internal readonly record struct AttentionHead(KvHead Rows, Selector Selector)
         var observed = this with { Selector = new ReportingAllRows(Selector) };
         var (watchers, counts) = (new Watchers(scratch.Observed, null), default(SelectionCounts));
         for (var position = positions.First; position < positions.End; position++)
-            observed.Attend(queries.Queries(firstRow + position, 1, kvHead, scratch), queries.Shape.Visible(position), watchers, scratch, ref counts);
+        {
+            var own = queries.Queries(firstRow + position, 1, kvHead, scratch);
+            Selector.ObserveQueries(position, own);
+            observed.Attend(own, queries.Shape.Visible(position), watchers, scratch, ref counts);
+        }
     }
 
     /// <summary>Says that the prompt is over.</summary>

@@ -30,6 +30,7 @@ public static class PolicyCatalog
         DBudgetKV.Entry,
         XKV.Entry,
         KVMerger.Entry,
+        ThinK.Entry,
         Alisa.Entry,
         Loki.Entry,
     ];
