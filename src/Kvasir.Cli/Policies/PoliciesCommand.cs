@@ -1,6 +1,8 @@
+using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cli.Policies;
 
@@ -23,9 +25,17 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         "kvasir run model.gguf --file long.txt --attention quest:share=0.1+streaming:recent=16384",
     ];
 
+    private static readonly (PolicyEffect Effect, string Heading)[] Groups =
+    [
+        (PolicyEffect.Select, "SELECT: all tokens stay, and a query reads some of them"),
+        (PolicyEffect.Drop, "DROP: tokens that will not be read again give their memory back"),
+        (PolicyEffect.Merge, "MERGE: tokens become one, which counts for all of them"),
+        (PolicyEffect.Store, "STORE: all tokens are read, in less memory"),
+    ];
+
     public override int Run(TypedCommand typed)
     {
-        var report = new PoliciesReport([.. PolicyCatalog.Entries.Select(PolicyReport.Of)]);
+        var report = new PoliciesReport([.. PolicyCatalog.Entries.Select(PolicyReport.Of)], [.. KvFormat.Table.Select(FormatReport.Of)]);
         if (typed.Is(Json))
         {
             shell.Output.WriteLine(PoliciesJson.Text(report));
@@ -33,16 +43,29 @@ internal sealed class PoliciesCommand(Shell shell) : Verb
         }
 
         var sections = new TextSections(shell.Output);
-        foreach (var policy in report.Policies)
+        foreach (var (effect, heading) in Groups)
         {
-            sections.Write($"{policy.Name}: {policy.Summary}", Facts(policy));
-            if (policy.Options.Length > 0)
-                sections.Write(
-                    "  options",
-                    [["name", "default", "range", "meaning"], .. policy.Options.Select(static o => new[] { o.Name, o.Default, o.Range, o.Summary })]);
+            sections.Write(heading, []);
+            foreach (var policy in report.Policies.Where(policy => policy.Effect == ReportJson.Name(effect)))
+                Write(sections, policy);
         }
 
+        sections.Write(
+            $"--kv: how keys and values are stored, whatever policy reads them; {ModelFlags.KvRank.Name} makes values narrower beside that",
+            [["format", $"bytes for each token and KV head of {PolicyReport.Dim}", "meaning"], .. report.Formats.Select(static format =>
+                new[] { format.Name, FlagValues.Invariant($"{format.BytesPerToken:0.#}"), format.Summary })]);
         return ExitCode.Ok;
+    }
+
+    private static void Write(TextSections sections, PolicyReport policy)
+    {
+        sections.Write($"{policy.Name}: {policy.Summary}", Facts(policy));
+        if (policy.Options.Length > 0)
+        {
+            sections.Write(
+                "  options",
+                [["name", "default", "range", "meaning"], .. policy.Options.Select(static o => new[] { o.Name, o.Default, o.Range, o.Summary })]);
+        }
     }
 
     private static List<string[]> Facts(PolicyReport policy)

@@ -1,21 +1,32 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Kvasir.Attention;
+using Kvasir.Cache;
 using Kvasir.Cli.Shared;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cli.Policies;
 
 /// <summary>What <c>kvasir policies --json</c> writes.</summary>
-internal sealed record PoliciesReport(PolicyReport[] Policies);
+/// <param name="Formats">How rows are stored, whatever policy reads them.</param>
+internal sealed record PoliciesReport(PolicyReport[] Policies, FormatReport[] Formats);
 
+/// <param name="BytesPerToken">Of a KV head with <see cref="PolicyReport.Dim"/> elements, keys and values together.</param>
+internal sealed record FormatReport(string Name, string Summary, double BytesPerToken)
+{
+    public static FormatReport Of(KvFormat format) => new(
+        format.Name, format.Help, (double)new PageLayout(format, PolicyReport.Dim, PolicyReport.Dim, PagePool.PageTokens).Bytes / PagePool.PageTokens);
+}
+
+/// <param name="Effect">What it does to rows: select, drop, merge or store.</param>
 /// <param name="KeepEverything">What to type for results equal to dense attention.</param>
 /// <param name="Needs">What the policy needs or learns from beside keys and queries, if anything.</param>
 /// <param name="Budgets">What to type for a curve from few keys to many; empty where all are read.</param>
 /// <param name="DropsBesideOthers">Whether it can stand behind a plus, and drop rows from among which another policy selects.</param>
 /// <param name="IndexBytesPerToken">Of a KV head with <see cref="Dim"/> elements, at the default options.</param>
 internal sealed record PolicyReport(
-    string Name, string Summary, string Paper, string KeepEverything, string? Needs, string[] Budgets, bool DropsBesideOthers, double IndexBytesPerToken,
-    PolicyOptionReport[] Options)
+    string Name, string Effect, string Summary, string Paper, string KeepEverything, string? Needs, string[] Budgets, bool DropsBesideOthers,
+    double IndexBytesPerToken, PolicyOptionReport[] Options)
 {
     /// <summary>Elements of a head that the bytes are told for.</summary>
     public const int Dim = 128;
@@ -31,7 +42,8 @@ internal sealed record PolicyReport(
         var budgets = entry.Budgets.Select(budget => $"{entry.Name}:{budget}");
         var drops = policy.DropsRows && policy.KeptAt(0, (0, 1)) is not null;
         return new PolicyReport(
-            entry.Name, entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. budgets], drops, policy.IndexBytesPerToken(Dim), [.. options]);
+            entry.Name, ReportJson.Name(entry.Effect), entry.Summary, entry.Paper, entry.KeepEverything, needs, [.. budgets], drops,
+            policy.IndexBytesPerToken(Dim), [.. options]);
     }
 }
 

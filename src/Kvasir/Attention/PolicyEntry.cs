@@ -15,6 +15,25 @@ public sealed record PolicyEntry(
     /// <summary>What must be there before the policy can be used, beside keys, queries and attention weights; null for nothing.</summary>
     public string? Needs { get; init; }
 
+    /// <summary>What becomes of rows that are not read, or not as they were.</summary>
+    public PolicyEffect Effect { get; init; }
+
     /// <summary>Budgets from few keys read to many: the points of a curve of quality against keys. Empty for a policy that reads everything.</summary>
     public IReadOnlyList<PolicyBudget> Budgets { get; init; } = [];
+}
+
+/// <summary>What a policy does to the rows of a sequence.</summary>
+public enum PolicyEffect
+{
+    /// <summary>Selects which are read: all stay as they are.</summary>
+    Select,
+
+    /// <summary>Drops those that will not be read again.</summary>
+    Drop,
+
+    /// <summary>Merges some into others.</summary>
+    Merge,
+
+    /// <summary>Stores them otherwise, and reads all.</summary>
+    Store,
 }

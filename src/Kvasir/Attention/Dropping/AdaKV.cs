@@ -12,6 +12,7 @@ public sealed class AdaKV(PolicySpec spec) : PromptDropping(spec)
         Options(sinks: 0, recent: 32, observed: 32,
             [PolicyOption.Real("floor", 0.2, 0, 1, "of the mean that every head keeps whatever the others have"), .. SnapKV.Smoothing()]))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = Shares,
     };
 

@@ -21,6 +21,7 @@ public sealed class DBudgetKV(PolicySpec spec) : PromptDropping(spec)
                     "order", "who goes last: the newest, who collected most attention, or who and whose neighbours did", "position", "h2o", "snapkv"),
             ]))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = PolicyBudget.Of("threshold", 0.5, 0.2, 0.05, 0.01, 0.002),
     };
 

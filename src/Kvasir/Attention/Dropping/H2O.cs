@@ -22,6 +22,7 @@ public sealed class H2O(PolicySpec spec) : SparsePolicy(spec)
             PolicyOption.Real("newest", 0.1, 0, 1, "newest tokens kept, of the prompt's tokens"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = PolicyBudget.Of("heavy", "newest", (0.01, 0.01), (0.025, 0.025), (0.05, 0.05), (0.1, 0.1), (0.2, 0.2)),
     };
 

@@ -25,6 +25,7 @@ public sealed class KVMerger(PolicySpec spec) : SparsePolicy(spec)
             PolicyOption.Real("newest", 0.17, 0, 1, "newest tokens left alone, of the prompt's tokens"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
+        Effect = PolicyEffect.Merge,
         Budgets = PolicyBudget.Of("similarity", 0.3, 0.5, 0.65, 0.75, 0.85),
     };
 

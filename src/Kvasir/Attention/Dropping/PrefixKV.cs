@@ -15,6 +15,7 @@ public sealed class PrefixKV(PolicySpec spec) : PromptDropping(spec)
         "PrefixKV: Wang et al. 2024, arXiv 2412.03409", "prefixkv:share=1,min-context=0", static spec => new PrefixKV(spec),
         Options(sinks: 4, recent: 32, observed: 64))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = Shares,
     };
 

@@ -12,6 +12,7 @@ public sealed class PyramidKV(PolicySpec spec) : PromptDropping(spec)
         Options(sinks: 0, recent: 32, observed: 32,
             [PolicyOption.Real("beta", 20, 1, 1000, "how many times less than the mean the highest layer keeps"), .. SnapKV.Smoothing()]))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = Shares,
     };
 

@@ -11,6 +11,7 @@ public sealed class SnapKV(PolicySpec spec) : PromptDropping(spec)
         "SnapKV: Li et al. 2024, arXiv 2404.14469", "snapkv:share=1,min-context=0", static spec => new SnapKV(spec),
         Options(sinks: 0, recent: 32, observed: 32, Smoothing()))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = Shares,
     };
 

@@ -15,6 +15,7 @@ public sealed class Streaming(PolicySpec spec) : SparsePolicy(spec)
         "StreamingLLM: Xiao et al. 2023, arXiv 2309.17453", "streaming:recent=1048576,min-context=0",
         static spec => new Streaming(spec), ExactZones.Options(sinks: 4, recent: 512, denseLayers: "none"))
     {
+        Effect = PolicyEffect.Drop,
         Budgets = PolicyBudget.Of("recent", 128, 256, 512, 1024, 2048),
     };
 

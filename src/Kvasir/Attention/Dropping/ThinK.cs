@@ -19,6 +19,7 @@ public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
             PolicyOption.Real("ratio", 0.4, 0, 0.99, "of a key's elements that are given up, or fewer where blocks of 32 hold more"),
             PolicyOption.Whole("observed", 32, 1, 4096, "last prompt tokens whose queries decide")))
     {
+        Effect = PolicyEffect.Store,
         Budgets = PolicyBudget.Of("ratio", 0.9, 0.75, 0.6, 0.5, 0.4),
     };
 

@@ -18,6 +18,7 @@ public sealed class XKV : PromptDropping
             [PolicyOption.Text("file", "a file of the model's layer budgets"), .. SnapKV.Smoothing(7)]))
     {
         Needs = "calibration: file=PATH, written by kvasir calibrate --for xkv",
+        Effect = PolicyEffect.Drop,
         Budgets = Shares,
     };
 

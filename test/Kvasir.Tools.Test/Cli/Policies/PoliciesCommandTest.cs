@@ -17,6 +17,24 @@ public sealed class PoliciesCommandTest
     }
 
     [Fact]
+    public void PoliciesStandWithWhatTheyDo()
+    {
+        var text = CliRun.Of("policies").Output;
+        int[] places = [.. new[] { "SELECT: ", "\nquest: ", "DROP: ", "\nsnapkv: ", "MERGE: ", "\nkvmerger: ", "STORE: ", "\nthink: ", "\n  kivi4 " }.Select(
+            word => text.IndexOf(word, StringComparison.Ordinal))];
+        Assert.Equal(places.Order(), places);
+        Assert.True(places[0] >= 0);
+        var json = CliRun.Of("policies", "--json").Json[0];
+        foreach (var policy in json["policies"]!.AsArray())
+        {
+            var drops = PolicyCatalog.Entries.Single(entry => entry.Name == $"{policy!["name"]}") is var entry && new Kvasir.Attention.PolicySpec(entry).Create().DropsRows;
+            Assert.Equal(drops, $"{policy!["effect"]}" != "select");
+        }
+
+        Assert.Equal(512, json["formats"]!.AsArray().Single(static format => $"{format!["name"]}" == "bf16")!["bytesPerToken"]!.GetValue<double>());
+    }
+
+    [Fact]
     public void JsonHasWhatIsTyped()
     {
         var policies = CliRun.Of("policies", "--json").Json[0]["policies"]!.AsArray();
