@@ -20,6 +20,7 @@ internal static class SmallKernels
         AddHashing(cases);
         AddSampling(cases);
         AddCodes(cases);
+        AddSigns(cases);
     }
 
     private static void AddElementwise(GateCases cases)
@@ -123,5 +124,16 @@ internal static class SmallKernels
         var few = Array.ConvertAll(tables, static entry => (byte)(entry % (CodeScan.MostSum / CodeScan.TablesAtOnce)));
         var scores = new ushort[Heads * Count];
         cases.Add("scan of codes", 20, CodeScan.Variants, run => run(codes, few, Tables, scores, Count));
+    }
+
+    private static void AddSigns(GateCases cases)
+    {
+        var (x, signs) = (cases.Normal(Count), new byte[SignScan.RowBytes(Count)]);
+        cases.Add("signs of a row", 3, SignScan.BytesVariants, run => run(x, signs));
+
+        var (codes, queries, scores) = (new byte[Count * Tables], new byte[Heads * Tables], new byte[Heads * Count]);
+        new Random(2).NextBytes(codes);
+        new Random(3).NextBytes(queries);
+        cases.Add("Hamming distances", 20, SignScan.Variants, run => run(codes, queries, Tables, scores, Count));
     }
 }

@@ -57,6 +57,7 @@ public sealed class PairedHeadTest : IDisposable
     [InlineData("quest:share=0.1,page=7,sinks=2,recent=4,dense-layers=none,min-context=0")]
     [InlineData("psa:block=4,group=2,coverage=0.6,sinks=2,recent=4,min-context=0")]
     [InlineData("topk:share=0.1,sinks=2,recent=4,min-context=0")]
+    [InlineData("had:share=0.1,sinks=2,recent=4,min-context=0")]
     [InlineData("every-other:step=3,sinks=2,recent=4,min-context=0")]
     public void AnIndexThatFollowedEditsIsOneMadeOfWhatIsLeft(string name)
     {

@@ -25,6 +25,7 @@ public sealed class ReusedRowsTest : IDisposable
         "magicpig:bits=6,tables=40,learn=128,recent=8,min-context=0", "magicpig:bits=5,tables=33,learn=200,segment=64,sinks=0,recent=30,min-context=0",
         "magicpig:bits=9,tables=20,learn=100,centre=none,dense-layers=0+2,recent=1,min-context=0",
         "loki:share=0.2,recent=8,min-context=0", "loki:share=0.2,rank=3,recent=8,dense-layers=1,min-context=0",
+        "had:share=0.2,recent=8,min-context=0", "had:share=0.1,recent=8,dense-layers=1,min-context=0",
     ];
 
     private readonly Model _model = Generation.LoadStories();
