@@ -36,6 +36,7 @@ internal sealed class PolicySteps : IDisposable
         ["oracle"] = 0.15,
         ["quest"] = 2.5,
         ["guarded"] = 0.5,
+        ["clusterkv"] = 2,
         ["had"] = 2,
         ["h2o"] = 0.8,
         ["snapkv"] = 3,

@@ -131,6 +131,9 @@ internal static class SmallKernels
         var (x, signs) = (cases.Normal(Count), new byte[SignScan.RowBytes(Count)]);
         cases.Add("signs of a row", 3, SignScan.BytesVariants, run => run(x, signs));
 
+        var (products, largest) = (cases.Normal(Tables * Count), new int[Count]);
+        cases.Add("best of a few", 3, LargestOf.Variants, run => run(products, Count, largest));
+
         var (codes, queries, scores) = (new byte[Count * Tables], new byte[Heads * Tables], new byte[Heads * Count]);
         new Random(2).NextBytes(codes);
         new Random(3).NextBytes(queries);

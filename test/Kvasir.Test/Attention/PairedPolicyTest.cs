@@ -38,6 +38,7 @@ public sealed class PairedPolicyTest : IDisposable
         "alisa:ratio=0.3,sum=window,observed=20,min-context=0",
         "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
         "had:share=0.1,sinks=2,recent=4,min-context=0",
+        "clusterkv:share=0.1,cluster=8,window=16,sinks=2,recent=4,dense-layers=1,min-context=0",
         "every-other:step=3,sinks=2,recent=4,min-context=0",
     ];
 

@@ -38,6 +38,16 @@ internal sealed class ChosenRows : IDisposable
     /// <summary>[group, dim]: the outputs for what <paramref name="selector"/> selects.</summary>
     public float[] Attend(Selector selector) => _head.Attend(selector, _queries, Keys.Length).Output.ToArray();
 
+    /// <summary>[group]: the logs of what the rows that <paramref name="selector"/> selects weigh.</summary>
+    public double[] LogSums(Selector selector)
+    {
+        var sum = _head.Attend(selector, _queries, Keys.Length);
+        var logs = new double[_place.GroupHeads];
+        for (var head = 0; head < logs.Length; head++)
+            logs[head] = sum.LogSumExp(head);
+        return logs;
+    }
+
     /// <summary>The query of one head of the group, scaled.</summary>
     public float[] Query(int head) => _queries[(head * _place.Dim)..((head + 1) * _place.Dim)];
 

@@ -17,7 +17,7 @@ public sealed class SavedRowsTest : IDisposable
     [
         "dense", Dropping, "longformer:min-context=0", "quest:page=8,recent=8,dense-layers=none,min-context=0", "quest:page=8,recent=8,min-context=0+" + Dropping,
         "psa:block=4,sinks=4,recent=4,coverage=0.5,min-context=0", "magicpig:bits=6,tables=40,segment=64,recent=8,min-context=0",
-        "h2o:heavy=0.1,newest=0.1,min-context=0", "alisa:min-context=0", "guarded:pilot=24,recent=4,min-context=0", "topk:share=0.1,min-context=0", "had:share=0.1,recent=8,min-context=0", "loki:share=0.2,recent=8,min-context=0",
+        "h2o:heavy=0.1,newest=0.1,min-context=0", "alisa:min-context=0", "guarded:pilot=24,recent=4,min-context=0", "topk:share=0.1,min-context=0", "had:share=0.1,recent=8,min-context=0", "clusterkv:cluster=8,min-context=0", "loki:share=0.2,recent=8,min-context=0",
     ];
 
     private readonly TempFolder _folder = new();

@@ -33,6 +33,9 @@ internal readonly ref struct RowBits(Span<ulong> words, int firstRow)
         _words[^1] &= ulong.MaxValue >> (firstRow + _words.Length * WordRows - end);
     }
 
+    /// <summary>Adds a row.</summary>
+    public void Add(int row) => _words[(row - firstRow) / WordRows] |= 1UL << ((row - firstRow) % WordRows);
+
     /// <summary>Lists all rows of the set, in ascending order.</summary>
     /// <param name="rows">[<see cref="Count"/>]</param>
     public void List(Span<int> rows)

@@ -21,6 +21,7 @@ public static class PolicyCatalog
         TopP.Entry,
         Oracle.Entry,
         Quest.Entry,
+        ClusterKV.Entry,
         Had.Entry,
         Guarded.Entry,
         H2O.Entry,

@@ -49,6 +49,8 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
         "had:share=0.2,sinks=2,recent=4,min-context=0",
         "had:share=0.05,sinks=0,recent=1,dense-layers=1,min-context=0",
+        "clusterkv:share=0.2,cluster=8,segment=256,window=16,sinks=2,recent=4,dense-layers=none,min-context=0",
+        "clusterkv:share=0.05,cluster=20,passes=3,sinks=0,recent=1,dense-layers=1,min-context=0",
         "every-other:step=3,sinks=2,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0+streaming:sinks=3,recent=50,min-context=0",
     ];

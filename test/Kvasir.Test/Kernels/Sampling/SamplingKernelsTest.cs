@@ -145,6 +145,29 @@ public sealed class SamplingKernelsTest(ITestOutputHelper output)
         }
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 16)]
+    [InlineData(7, 37)]
+    [InlineData(51, 128)]
+    public void TheBestOfAFewIsTheFirstOfEqualOnesAndNoNaN(int candidates, int rows)
+    {
+        var stride = rows + 3;
+        var random = new Random(candidates);
+        var scores = Enumerable.Range(0, ((candidates - 1) * stride) + rows).Select(_ => random.Next(8) == 0 ? float.NaN : random.Next(5)).ToArray();
+        foreach (var variant in LargestOf.Variants.Where(static variant => variant.IsSupported))
+        {
+            var largest = new int[rows];
+            variant.Run(scores, stride, largest);
+            for (var row = 0; row < rows; row++)
+            {
+                var own = Enumerable.Range(0, candidates).Select(candidate => scores[(candidate * stride) + row]).ToArray();
+                var best = own.Where(static score => !float.IsNaN(score)).DefaultIfEmpty(float.NegativeInfinity).Max();
+                Assert.True(Math.Max(0, Array.IndexOf(own, best)) == largest[row], $"{variant.Name}, seed {candidates}, row {row}");
+            }
+        }
+    }
+
     [Fact]
     public void LengthsThatDoNotFitAreRefused()
     {
