@@ -12,9 +12,9 @@ public delegate void SignScanFunc(ReadOnlySpan<byte> codes, ReadOnlySpan<byte> q
 public delegate void SignBytesFunc(ReadOnlySpan<float> values, Span<byte> signs);
 
 /// <summary>
-/// Scores of rows of which the signs alone are kept: in how many elements a row's sign differs from a query's, which is the Hamming distance of two bit strings,
-/// XOR and POPCNT. Byte i of 64 rows lies side by side, so that a register has a byte of each row and sums stay where they are. What vectors have in the
-/// place of POPCNT is a table of 16 bytes for each four bits: with the query's bits put into the table, XOR costs nothing.
+/// Scores of rows of which the signs alone are kept: in how many elements a row's sign differs from a query's, which is the Hamming distance of two strings
+/// of bits, XOR and POPCNT. Byte i of 64 rows lies side by side, so that a register has a byte of each row and sums stay where they are. What vectors have in
+/// the place of POPCNT is a table of 16 bytes for each four bits: with the query's bits put into the table, XOR costs nothing.
 /// </summary>
 public static unsafe class SignScan
 {
@@ -76,7 +76,9 @@ public static unsafe class SignScan
             from.Slice(first + row, rowCount).CopyTo(to[(first + toRow)..]);
     }
 
-    /// <summary>scores[h * stride + r] = 255 less the number of elements in which row r and query h differ by their signs, or 0; for whole groups of rows.</summary>
+    /// <summary>
+    /// scores[h * stride + r] = 255 less the number of elements in which row r and query h differ by their signs, or 0; for whole groups of rows.
+    /// </summary>
     /// <param name="codes">[groups, byteCount, <see cref="GroupRows"/>]</param>
     /// <param name="queries">[heads, byteCount]</param>
     /// <param name="byteCount">Bytes of a row: at most 32.</param>

@@ -28,6 +28,7 @@ public sealed class QualityGateTest(NeedleResults results, ITestOutputHelper out
         ["adakv"] = 21.7,
         ["alisa"] = 28.5,
         ["dbudgetkv"] = 1.0,
+        ["had"] = 25.5,
         ["h2o"] = 24.8,
         ["longformer"] = 46.7,
         ["oracle"] = 0.3,

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
@@ -10,6 +11,9 @@ namespace Kvasir.Attention.Indexes;
 internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
 {
     private const int Alignment = 64;
+
+    // Of a part: how many rows and clusters there are.
+    private const int PartHeader = Alignment;
     private readonly NativeBlocks _memory = new(maxSegments);
     private readonly Segment[] _segments = new Segment[maxSegments];
     private readonly float[] _mean = new float[dim];
@@ -19,9 +23,6 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
 
     /// <summary>Clusters in all.</summary>
     public int Count => _count == 0 ? 0 : _segments[_count - 1].EndCluster;
-
-    /// <summary>Segments so far.</summary>
-    public int Segments => _count;
 
     /// <summary>Where the last segment ends; 0 when there is none.</summary>
     public int EndRow => _count == 0 ? 0 : _segments[_count - 1].EndRow;
@@ -65,9 +66,6 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
         _count--;
     }
 
-    /// <summary>Where a segment ends.</summary>
-    public int EndOf(int segment) => _segments[segment].EndRow;
-
     /// <summary>scores[g * count + c] = the product of query head g and the centroid of cluster c.</summary>
     /// <param name="queries">[group, dim]</param>
     public void Score(ReadOnlySpan<float> queries, Span<float> scores)
@@ -77,8 +75,8 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
             var (first, clusters) = (FirstCluster(i), _segments[i].EndCluster - FirstCluster(i));
             if (clusters == 0)
                 continue;
-            var page = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)clusters);
-            var centroids = PagedRows.Alone([_segments[i].Block.Address], page, RowCodec.BF16, dim);
+            var page = (int)BitOperations.RoundUpToPowerOf2((uint)clusters);
+            var centroids = PagedRows.Alone([_memory.Block(i).Address], page, RowCodec.BF16, dim);
             AttentionScores.Rows(queries, centroids, new RowSet(0, clusters), 1, scores[first..], Count);
         }
     }
@@ -102,7 +100,7 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
     /// <summary>Copies a segment.</summary>
     public void Write(int segment, NativeView part)
     {
-        var block = _segments[segment].Block;
+        var block = _memory.Block(segment);
         (part.Span<int>(0, 2)[0], part.Span<int>(0, 2)[1]) = (_segments[segment].RowCount, _segments[segment].EndCluster - FirstCluster(segment));
         block.Span(0, (int)block.Bytes).CopyTo(part.Span(PartHeader, (int)block.Bytes));
     }
@@ -111,7 +109,7 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
     public void Read(int endRow, NativeView part)
     {
         var (rows, clusters) = (part.Span<int>(0, 2)[0], part.Span<int>(0, 2)[1]);
-        var block = _segments[Open(endRow, rows, clusters)].Block;
+        var block = _memory.Block(Open(endRow, rows, clusters));
         part.Span(PartHeader, (int)block.Bytes).CopyTo(block.Span(0, (int)block.Bytes));
     }
 
@@ -142,32 +140,30 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
 
     public void Dispose() => _memory.Dispose();
 
-    private const int PartHeader = Alignment;
-
     private static long CentroidBytes(int dim, int clusters) => ((long)clusters * RowCodec.BF16.RowBytes(dim) + Alignment - 1) / Alignment * Alignment;
 
     private int FirstCluster(int segment) => segment == 0 ? 0 : _segments[segment - 1].EndCluster;
 
     private int Open(int endRow, int rows, int clusters)
     {
-        var block = _memory.Add(Math.Max(1, BytesFor(dim, rows, clusters)));
-        _segments[_count] = new Segment { EndRow = endRow, RowCount = rows, EndCluster = Count + clusters, Block = block };
+        _memory.Add(Math.Max(1, BytesFor(dim, rows, clusters)));
+        _segments[_count] = new Segment { EndRow = endRow, RowCount = rows, EndCluster = Count + clusters };
         return _count++;
     }
 
     private Span<byte> Centroid(int segment, int cluster) =>
-        _segments[segment].Block.Span((long)cluster * RowCodec.BF16.RowBytes(dim), RowCodec.BF16.RowBytes(dim));
+        _memory.Block(segment).Span((long)cluster * RowCodec.BF16.RowBytes(dim), RowCodec.BF16.RowBytes(dim));
 
     private Span<int> Ends(int segment)
     {
         var clusters = _segments[segment].EndCluster - FirstCluster(segment);
-        return _segments[segment].Block.Span<int>(CentroidBytes(dim, clusters), clusters);
+        return _memory.Block(segment).Span<int>(CentroidBytes(dim, clusters), clusters);
     }
 
     private Span<int> Rows(int segment)
     {
         var clusters = _segments[segment].EndCluster - FirstCluster(segment);
-        return _segments[segment].Block.Span<int>(CentroidBytes(dim, clusters) + (sizeof(int) * (long)clusters), _segments[segment].RowCount);
+        return _memory.Block(segment).Span<int>(CentroidBytes(dim, clusters) + (sizeof(int) * (long)clusters), _segments[segment].RowCount);
     }
 
     private struct Segment
@@ -175,6 +171,5 @@ internal sealed class KeyClusters(int dim, int maxSegments) : IDisposable
         public int EndRow;
         public int RowCount;
         public int EndCluster;
-        public NativeView Block;
     }
 }

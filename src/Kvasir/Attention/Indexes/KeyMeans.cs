@@ -56,7 +56,9 @@ internal sealed class KeyMeans(int dim, int mostPasses) : IDisposable
     public static long BytesFor(int dim, int rows, int count) =>
         (2L * sizeof(float) * count * dim) + (sizeof(int) * ((long)count + rows)) + ScratchBytes(dim, count);
 
-    /// <summary>Opens rows [<paramref name="first"/>, <paramref name="end"/>), at least one, for so many centroids, at least one and no more than rows.</summary>
+    /// <summary>
+    /// Opens rows [<paramref name="first"/>, <paramref name="end"/>), at least one, for so many centroids, at least one and no more than rows.
+    /// </summary>
     public void Begin(KvHead head, int first, int end, int count)
     {
         Invariant.Holds(Rows == 0 && count >= 1 && count <= end - first);

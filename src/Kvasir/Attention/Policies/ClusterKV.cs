@@ -51,6 +51,8 @@ public sealed class ClusterKV : SparsePolicy
 
     internal int WindowRows { get; }
 
+    private int WindowClusters => Math.Max(1, 2 * WindowRows / ClusterRows);
+
     public override double IndexBytesPerToken(int dim) => sizeof(int) + ((RowCodec.BF16.RowBytes(dim) + (double)sizeof(int)) / ClusterRows);
 
     public override double AppendRowCost(int dim) => 0;
@@ -75,8 +77,6 @@ public sealed class ClusterKV : SparsePolicy
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nearest(this, place);
 
-    private int WindowClusters => Math.Max(1, 2 * WindowRows / ClusterRows);
-
     private int Clusters(int rows) => Math.Max(1, rows / ClusterRows);
 
     private int Segments(int rows) => (rows / SegmentRows) + (rows / WindowRows) + 3;
@@ -97,7 +97,11 @@ public sealed class ClusterKV : SparsePolicy
         // A row is looked at in every pass.
         public override int RowsWaiting => (int)((_means.Left + policy._passes - 1) / policy._passes) + Math.Max(0, _promptRows - Begun);
 
-        public override int RowsForParts => _promptRows == 0 ? _clusters.EndRow : Math.Min(_clusters.EndRow, _promptRows / policy.SegmentRows * policy.SegmentRows);
+        public override int RowsForParts =>
+            _promptRows == 0 ? _clusters.EndRow : Math.Min(_clusters.EndRow, _promptRows / policy.SegmentRows * policy.SegmentRows);
+
+        // Where the next rows begin that are to be clustered.
+        private int First => Math.Max(_clusters.EndRow, Zones.Sinks);
 
         private int Begun => _means.Rows > 0 ? _openEnd : _clusters.EndRow;
 
@@ -235,8 +239,6 @@ public sealed class ClusterKV : SparsePolicy
 
             return _means.Rows > 0;
         }
-
-        private int First => Math.Max(_clusters.EndRow, Zones.Sinks);
 
         // Behind the prompt at once: a window is small, and steps that are taken back and done again find the same.
         private void ClusterWindows(KvHead head)

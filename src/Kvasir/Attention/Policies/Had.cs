@@ -43,7 +43,8 @@ public sealed class Had(PolicySpec spec) : SparsePolicy(spec)
     {
         if (shape.Dim > SignScan.MostElements)
             throw new KvasirException(
-                KvasirError.BadOption, $"attention policy '{Name}' counts signs of heads of at most {SignScan.MostElements} elements; this model's have {shape.Dim}");
+                KvasirError.BadOption,
+                $"attention policy '{Name}' counts signs of heads of at most {SignScan.MostElements} elements; this model's have {shape.Dim}");
     }
 
     protected override ZonedSelector CreateSparse(HeadPlace place) => new Nearest(Zones, place, _share);
@@ -123,7 +124,7 @@ public sealed class Had(PolicySpec spec) : SparsePolicy(spec)
             var any = others[..words];
             var better = others[words..];
             for (var head = 0; head < place.GroupHeads; head++)
-                Choose(scores.Slice(head * stride, stride)[..(middle.End - first)], (int)MathF.Ceiling(share * count), Marks.Slice(head * words, words), better);
+                Choose(scores.Slice(head * stride, middle.End - first), (int)MathF.Ceiling(share * count), Marks.Slice(head * words, words), better);
             FoundRows.Unite(Marks, words, middle.First - first, middle.End - first, any);
             for (var word = 0; word < words; word++)
                 selection.AddBits(first + word * WordRows, any[word]);

@@ -19,7 +19,9 @@ internal unsafe interface ISignLanes<TVector>
     /// <summary>The upper four bits of each byte.</summary>
     static abstract TVector High(TVector bytes);
 
-    /// <summary>Each sum, and what a table of 16 bytes says for <paramref name="low"/> and the one behind it for <paramref name="high"/>, at most 255.</summary>
+    /// <summary>
+    /// Each sum, and what a table of 16 bytes says for <paramref name="low"/> and the one behind it for <paramref name="high"/>, at most 255.
+    /// </summary>
     static abstract TVector Add(TVector sum, byte* tables, TVector low, TVector high);
 
     /// <summary>255 less each sum.</summary>
@@ -58,7 +60,8 @@ internal readonly unsafe struct SignLanes256 : ISignLanes<Vector256<byte>>
     public static Vector256<byte> Add(Vector256<byte> sum, byte* tables, Vector256<byte> low, Vector256<byte> high) =>
         Avx2.AddSaturate(
             sum,
-            Avx2.Shuffle(Avx2.BroadcastVector128ToVector256(tables), low) + Avx2.Shuffle(Avx2.BroadcastVector128ToVector256(tables + SignScan.TableEntries), high));
+            Avx2.Shuffle(Avx2.BroadcastVector128ToVector256(tables), low)
+                + Avx2.Shuffle(Avx2.BroadcastVector128ToVector256(tables + SignScan.TableEntries), high));
 
     public static void Give(Vector256<byte> sum, byte* scores) => (~sum).Store(scores);
 }
