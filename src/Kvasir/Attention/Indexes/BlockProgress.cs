@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Hashing;
 
 namespace Kvasir.Attention.Indexes;
 
@@ -8,20 +9,39 @@ namespace Kvasir.Attention.Indexes;
 /// </summary>
 internal sealed class BlockProgress(int groupHeads)
 {
+    // Places of blocks that have none; and a mark on those of blocks that were drawn.
     private const int NotRanked = -1;
+    private const int NotRankedDrawn = -2;
+    private const int DrawnMark = 1 << 30;
     private const int FewestRanked = 64;
     private const int FewestToAverage = 8;
     private const int MostToFit = 64;
+    private const int BlocksPerProbe = 32;
+    private const int FewestDrawn = 8;
+    private const int MostProbes = 64;
+
+    // That the mass of what is drawn is further off than is said has this probability, as far as means of a few blocks are normal: one standard error is
+    // allowed, since an error that is drawn anew at every step weighs no more than a share of the mass that is left out for good.
+    private const double Delta = 0.32;
     private const float MostVariance = 2;
+    private static readonly double Rarely = Quantiles.Normal(Delta);
+
+    private readonly int[] _probe = new int[MostProbes];
+    private readonly int[] _probeAt = new int[MostProbes];
     private SelectorScratch? _scratch;
     private int _first;
     private int _count;
     private int _blockRows;
     private int _ranked;
+    private int _passed;
     private int _roundFrom;
+    private int _probes;
 
     /// <summary>Blocks that were read.</summary>
     public int Taken { get; private set; }
+
+    /// <summary>Blocks among them that were drawn by chance.</summary>
+    public int Drawn { get; private set; }
 
     /// <summary>Blocks that were not.</summary>
     public int Left => _count - Taken;
@@ -42,7 +62,8 @@ internal sealed class BlockProgress(int groupHeads)
     /// <summary>Starts on the blocks [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>).</summary>
     public void Begin(SelectorScratch scratch, int first, int count, int blockRows)
     {
-        (_scratch, _first, _count, _blockRows, Taken, _ranked, _roundFrom) = (scratch, first, count, blockRows, 0, 0, 0);
+        (_scratch, _first, _count, _blockRows, _ranked, _passed, _roundFrom) = (scratch, first, count, blockRows, 0, 0, 0);
+        (Taken, Drawn, _probes) = (0, 0, 0);
         Places.Fill(NotRanked);
     }
 
@@ -68,16 +89,56 @@ internal sealed class BlockProgress(int groupHeads)
     public void Take(int wanted, KvSelection selection)
     {
         wanted = Math.Min(wanted, Left);
-        if (Taken + wanted > _ranked)
-            RankMore(Math.Min(_count - _ranked, Math.Max(Taken + wanted - _ranked, Math.Max(FewestRanked, _ranked))));
         _roundFrom = Taken;
+        var places = Places;
         var order = BlockAt;
-        for (; wanted > 0; wanted--, Taken++)
+        for (; wanted > 0; _passed++)
         {
-            for (var head = 0; head < groupHeads; head++)
-                LogMasses(head)[Taken] = float.NegativeInfinity;
-            selection.AddBlock((_first + order[Taken]) * _blockRows, _blockRows);
+            if (_passed == _ranked)
+                RankMore(Math.Min(_count - _ranked, Math.Max(wanted, Math.Max(FewestRanked, _ranked))));
+            var block = order[_passed];
+            if ((places[block] & DrawnMark) != 0)
+                continue;
+            List(block, selection);
+            wanted--;
         }
+    }
+
+    /// <summary>
+    /// Selects a few blocks more, by whose weights <see cref="Needed"/> goes; none where few are left. Once, behind the first <see cref="Take"/>.
+    /// </summary>
+    /// <param name="seed">Heads that read the same blocks have the same.</param>
+    public void Probe(ulong seed, KvSelection selection)
+    {
+        var wanted = Math.Clamp(_count / BlocksPerProbe, FewestDrawn, MostProbes);
+        if (Left < 2 * wanted)
+            return;
+        _probes = wanted;
+        Draw(wanted, seed, selection);
+    }
+
+    /// <summary>Selects blocks of those that are left, each with the same chance: so many, and no fewer than a few, or all.</summary>
+    /// <returns>For how many of those that were left each of them stands.</returns>
+    public float Draw(int wanted, ulong seed, KvSelection selection)
+    {
+        _roundFrom = selection.RowCount == 0 ? Taken : _roundFrom;
+        wanted = Math.Min(Left, Math.Max(wanted, FewestDrawn));
+        var weight = (float)Left / wanted;
+        var places = Places;
+        for (var (draw, from) = (0UL, Drawn); Drawn < from + wanted; draw++)
+        {
+            var block = (int)(CounterNoise.Word(seed, draw) % (ulong)_count);
+            var place = places[block];
+            if (place <= NotRankedDrawn || (place >= 0 && ((place & DrawnMark) != 0 || place < _passed)))
+                continue;
+            places[block] = place == NotRanked ? NotRankedDrawn : place | DrawnMark;
+            if (Drawn < _probes)
+                (_probe[Drawn], _probeAt[Drawn]) = (block, Taken);
+            Drawn++;
+            List(block, selection);
+        }
+
+        return weight;
     }
 
     /// <summary>Adds the weights of rows to the masses of their blocks. Several workers may, for different blocks.</summary>
@@ -113,6 +174,50 @@ internal sealed class BlockProgress(int groupHeads)
         }
 
         return least;
+    }
+
+    /// <summary>
+    /// Which share of the blocks that are left has to be drawn so that their mass is known within a part of the whole, of the head that needs most: 0 where
+    /// they may go unread. What was probed tells it, as far as it was not read for its score since; NaN where that is too little.
+    /// </summary>
+    /// <param name="sum">Of all rows read.</param>
+    /// <param name="part">Above 0.</param>
+    public float Needed(in SoftmaxView sum, float part)
+    {
+        var most = 0f;
+        for (var head = 0; head < groupHeads && !float.IsNaN(most); head++)
+        {
+            var (count, mean, variance) = Probed(head, sum.Max[head]);
+            if (count < FewestDrawn / 2)
+                return float.NaN;
+            var allowed = part * (sum.Mass[head] + Left * mean);
+            var factor = Quantiles.Fisher(Rarely, 1, count - 1);
+            if (Left * (mean + Math.Sqrt(factor * variance / count)) <= allowed)
+                continue;
+            // Of so many that are left, drawn without putting back.
+            var share = factor * variance * Left / (allowed * allowed);
+            most = MathF.Max(most, (float)(share / (1 + share)));
+        }
+
+        return most;
+    }
+
+    // Of the blocks that were probed, those behind all that were read for their scores are as good as any that are left.
+    private (int Count, double Mean, double Variance) Probed(int head, float max)
+    {
+        var places = Places;
+        var masses = LogMasses(head);
+        var (count, sum, squares) = (0, 0.0, 0.0);
+        for (var i = 0; i < _probes; i++)
+        {
+            var place = places[_probe[i]];
+            if (place >= 0 && (place & ~DrawnMark) < _passed)
+                continue;
+            var mass = Math.Exp(masses[_probeAt[i]] - max);
+            (count, sum, squares) = (count + 1, sum + mass, squares + mass * mass);
+        }
+
+        return count < 2 ? (count, 0, 0) : (count, sum / count, Math.Max(0, squares - (sum / count * sum)) / (count - 1));
     }
 
     // In units of e^max, as the mass of a sum is.
@@ -175,13 +280,13 @@ internal sealed class BlockProgress(int groupHeads)
         var found = 0;
         for (var block = 0; block < _count; block++)
         {
-            if (places[block] == NotRanked && LargestNumbers.Rank(best[block]) > threshold)
+            if (places[block] < 0 && LargestNumbers.Rank(best[block]) > threshold)
                 keys[found++] = Key(best[block], block);
         }
 
         for (var block = 0; found < more; block++)
         {
-            if (places[block] == NotRanked && LargestNumbers.Rank(best[block]) == threshold)
+            if (places[block] < 0 && LargestNumbers.Rank(best[block]) == threshold)
                 keys[found++] = Key(best[block], block);
         }
 
@@ -189,9 +294,17 @@ internal sealed class BlockProgress(int groupHeads)
         var order = BlockAt;
         foreach (var key in keys)
         {
-            places[(int)key] = _ranked;
+            places[(int)key] = places[(int)key] == NotRankedDrawn ? _ranked | DrawnMark : _ranked;
             order[_ranked++] = (int)key;
         }
+    }
+
+    private void List(int block, KvSelection selection)
+    {
+        for (var head = 0; head < groupHeads; head++)
+            LogMasses(head)[Taken] = float.NegativeInfinity;
+        selection.AddBlock((_first + block) * _blockRows, _blockRows);
+        Taken++;
     }
 
     // Smaller for better blocks, and for the first of equal ones.
@@ -207,19 +320,4 @@ internal sealed class BlockProgress(int groupHeads)
 
     // Some of the vectors of as many floats as blocks.
     private Span<float> Floats(int first, int count) => _scratch!.Floats((3 + 2 * groupHeads) * _count).Slice(first * _count, count * _count);
-}
-
-/// <summary>
-/// How the attention mass of blocks that were not read is guessed from those that were: PSA (arXiv 2503.00392) stops reading when it is small.
-/// </summary>
-internal enum TailEstimate
-{
-    /// <summary>As much each as the mean of the last few read: errs on the safe side.</summary>
-    LastMean,
-
-    /// <summary>As much each as the smallest read, which the paper uses: too little when the ranking is poor.</summary>
-    MinTimesLeft,
-
-    /// <summary>What a straight line of log mass over score, through the last 64 read, says of the score of each.</summary>
-    Fit,
 }

@@ -3,6 +3,7 @@ using Kvasir.Attention.Marks;
 using Kvasir.Attention.Zones;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
+using Kvasir.Kernels.Hashing;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Attention.Policies;
@@ -10,7 +11,9 @@ namespace Kvasir.Attention.Policies;
 /// <summary>
 /// Blocks best first, a group at a time, until the weights read so far cover a share of the estimated total (PSA). The estimate of what was not read
 /// comes from the weights of blocks that were; rows that are read whatever they weigh have no part in it. Query heads of a group, or of a layer, share their
-/// blocks, ranked by the best score of any head, and reading stops when every head is covered.
+/// blocks, ranked by the best score of any head, and reading stops when every head is covered. The paper's estimate and others hardly ever let it stop where
+/// attention is spread; by default a few blocks are drawn by chance, and when they tell that so many drawn blocks know the mass of all that are left to within
+/// what need not be covered, these are read and stand for all.
 /// </summary>
 public sealed class Psa : SparsePolicy
 {
@@ -20,12 +23,12 @@ public sealed class Psa : SparsePolicy
         static spec => new Psa(spec),
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none",
-            PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass, at which reading stops"),
+            PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass, that is read or known, at which reading stops"),
             PolicyOption.Whole("block", 32, 2, 256, "tokens of a block"),
             PolicyOption.Whole("group", 0, 0, 4096, "blocks read at a time; 0 for most of what the last steps needed, then fewer"),
             PolicyOption.Choice("unit", "whose query heads read the same blocks", KvHeadUnit, LayerUnit),
             PolicyOption.Choice("metadata", "what is kept of a block to rank it by", "cuboid-mean", "cuboid-max", "centroid"),
-            PolicyOption.Choice("tail", "how the mass of what was not read is guessed", "last-mean", "min-times-left", "fit")))
+            PolicyOption.Choice("tail", "how the mass of what was not read is known", "sampled", "last-mean", "min-times-left", "fit")))
     {
         Budgets = PolicyBudget.Of("coverage", 0.5, 0.7, 0.8, 0.9, 0.95, 0.98),
     };
@@ -95,6 +98,9 @@ public sealed class Psa : SparsePolicy
         private const float DenseShare = 0.6f;
         private const int StepsBetweenTries = 16;
         private const int ManyBlocks = 64;
+
+        // Of the blocks that are left: if more had to be drawn, more are read by their scores first.
+        private const float MostDrawn = 0.5f;
         private readonly float[] _parts = new float[2 * place.GroupHeads * place.Dim];
         private readonly BlockProgress _progress = new(place.GroupHeads);
 
@@ -106,6 +112,9 @@ public sealed class Psa : SparsePolicy
         private int _group;
         private float _coverage;
         private bool _readsAll;
+
+        // Of the rows of the last round, when these were drawn and stand for others.
+        private float _logWeight;
 
         public override long IndexBytes => index.Bytes;
 
@@ -140,6 +149,17 @@ public sealed class Psa : SparsePolicy
                 _progress.Add(listed, rows.Count, weights, stride, max);
         }
 
+        protected override void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
+        {
+            if (!(_logWeight > 0) || rows.IsRange)
+                return;
+            for (var head = 0; head < place.GroupHeads; head++)
+            {
+                foreach (ref var score in scores.Slice(head * stride, rows.Count))
+                    score += _logWeight;
+            }
+        }
+
         protected override void Dispose(bool disposing)
         {
             index.Dispose();
@@ -154,6 +174,7 @@ public sealed class Psa : SparsePolicy
             if (round == 0)
             {
                 var (first, end) = Whole(middle);
+                _logWeight = 0;
                 _progress.Begin(query.Scratch, first, end - first, policy.BlockRows);
                 if (first < end)
                     index.Score(query.Queries, first, end - first, _parts, _progress.HeadScores);
@@ -162,7 +183,7 @@ public sealed class Psa : SparsePolicy
                 return;
             }
 
-            _coverage = _progress.Coverage(sum, policy.Tail, _group);
+            _coverage = policy.Tail == TailEstimate.Sampled ? 1 - Needed(sum) : _progress.Coverage(sum, policy.Tail, _group);
             layer?.Cover(place.KvHead, _coverage);
         }
 
@@ -179,18 +200,47 @@ public sealed class Psa : SparsePolicy
                 if (_progress.Left == 0)
                     return true;
             }
-            else if (_progress.Left == 0 || (layer?.Coverage ?? _coverage) > policy.Coverage)
+            else if (IsCovered)
             {
+                if (TryDraw(query, round, selection))
+                    return true;
                 var steps = _steps.Learn(query.EndRow);
-                steps[Usual] += Forgetting * (_progress.Taken - steps[Usual]);
+                steps[Usual] += Forgetting * (_progress.Taken - _progress.Drawn - steps[Usual]);
                 steps[UntilTry] = policy.GroupBlocks == 0 && IsDense ? StepsBetweenTries - 1 : 0;
                 return false;
             }
 
             _group = NextGroup(round);
             _progress.Take(_group, selection);
+            if (round == 0 && policy.Tail == TailEstimate.Sampled)
+                _progress.Probe(Seed(query, round), selection);
             return true;
         }
+
+        // Whether reading by scores ends: what is left is little, or few enough of it will do.
+        private bool IsCovered => _progress.Left == 0 || _logWeight > 0 || (policy.Tail == TailEstimate.Sampled
+            ? (layer?.Coverage ?? _coverage) >= 1 - MostDrawn
+            : (layer?.Coverage ?? _coverage) > policy.Coverage);
+
+        // The share of what is left that has to be drawn; all of it where that cannot be told.
+        private float Needed(in SoftmaxView sum)
+        {
+            var needed = policy.Coverage < 1 ? _progress.Needed(sum, 1 - policy.Coverage) : 1;
+            return float.IsNaN(needed) ? _progress.Coverage(sum, TailEstimate.LastMean, _group) > policy.Coverage ? 0 : 1 : needed;
+        }
+
+        // Once, as the last round: blocks that stand for all that are left.
+        private bool TryDraw(in HeadQuery query, int round, KvSelection selection)
+        {
+            var needed = 1 - (layer?.Coverage ?? _coverage);
+            if (policy.Tail != TailEstimate.Sampled || _progress.Left == 0 || _logWeight > 0 || needed <= 0)
+                return false;
+            _logWeight = MathF.Log(_progress.Draw((int)MathF.Ceiling(needed * _progress.Left), Seed(query, round), selection));
+            return true;
+        }
+
+        private ulong Seed(in HeadQuery query, int round) =>
+            CounterNoise.Seed(CounterNoise.Seed((ulong)Zones.Seed, place.Layer, query.EndPosition), round, 0);
 
         private bool IsDense => _progress.Taken > Math.Max(ManyBlocks, DenseShare * (_progress.Taken + _progress.Left));
 

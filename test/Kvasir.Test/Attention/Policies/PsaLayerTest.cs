@@ -279,6 +279,8 @@ public sealed class PsaLayerTest : IDisposable
     {
         public override void Consider(in HeadQuery query, int round, in SoftmaxView sum) => selector.Consider(query, round, sum);
 
+        public override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride) => selector.Reweight(rows, listed, scores, stride);
+
         public override void Weighed(in RowSet rows, int listed, ReadOnlySpan<float> weights, int stride, ReadOnlySpan<float> max) => selector.Weighed(rows, listed, weights, stride, max);
 
         public override bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection)

@@ -74,7 +74,7 @@ public sealed class PoliciesCommandTest
     [InlineData("quest+h2o", "attention policy 'quest+h2o' is no pair: h2o decides row by row what it drops")]
     [InlineData("psa:coverage=1.5", "attention policy 'psa' takes coverage above 0 and at most 1, not '1.5'")]
     [InlineData("psa:block=1", "attention policy 'psa' takes block 2 to 256, not '1'")]
-    [InlineData("psa:tail=none", "attention policy 'psa' takes tail last-mean or min-times-left or fit, not 'none'")]
+    [InlineData("psa:tail=none", "attention policy 'psa' takes tail sampled or last-mean or min-times-left or fit, not 'none'")]
     [InlineData("quest:share=0", "attention policy 'quest' takes share above 0 and at most 1, not '0'")]
     [InlineData("snapkv:share=1.1", "attention policy 'snapkv' takes share above 0 and at most 1, not '1.1'")]
     [InlineData("dbudgetkv:share=0.1", "attention policy 'dbudgetkv' has no option 'share=0.1' of the form key=value; known: threshold, metric, order, observed")]
