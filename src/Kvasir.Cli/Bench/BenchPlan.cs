@@ -71,10 +71,10 @@ internal sealed record BenchPlan
     {
         var page = Kv.Page(config.HeadDim, PagePool.PageTokens);
         var pageBytes = (long)page.Bytes * config.LayerCount * config.KvHeadCount;
-        // A prefill is one sequence; the others come for the decoding.
+        // A prefill is one sequence; the others come for the decoding. What is no page breaks the last slab, so there is room for a whole one.
         var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
         var tokens = TokensAt(depth);
-        return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount)
+        return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount) + (page.OpenBytes > 0 ? PagePool.MostSlabBytes : 0)
             + Attention.Max(policy => policy.SharedIndexBytes(config.Attention)
                 + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBackLimits(tokens - depth, 1))));
 

@@ -8,7 +8,7 @@ namespace Kvasir.Kernels.Attention;
 /// Rows of few bits are scored and summed as they lie, in registers: keys whose pages share a range for each channel where several of a page are wanted,
 /// values with ranges of their own wherever they are. Other rows, and rows for many queries, are widened first. The newest rows are read as bf16.
 /// </summary>
-internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
+internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
     : WidenedKernels(new LaneKernels<KvF32Codec, TLanes, V>())
     where TBits : struct, IPackedBits
     where TLanes : struct, IFloatLanes<V>
@@ -107,7 +107,7 @@ internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
             if (count >= LeastRun)
             {
                 ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
-                tile.Score(keys.Row(rows[i], out _), keys.Layout.Stride, count, scores + i, stride);
+                ScoreRun(tile, keys, new RowSet(rows[i], count, rows.IsRange ? rows.Count - i - count : 0), scores + i, stride);
                 waiting = i + count;
             }
 
@@ -116,6 +116,11 @@ internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
 
         ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
     }
+
+    /// <summary>Scores rows that follow one another in a page.</summary>
+    /// <param name="run">These rows, followed by those that come next, if these follow them.</param>
+    private protected virtual void ScoreRun(in PackedScores<TBits, TLanes, V> tile, PagedRows keys, RowSet run, float* scores, int stride) =>
+        tile.Score(keys.Row(run[0], out _), keys.Layout.Stride, run.Count, scores, stride);
 
     private static int Run(PagedRows keys, RowSet rows, int item)
     {
@@ -139,12 +144,12 @@ internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
             base.Score(queries, queryCount, keys, rows.Part(items.First, items.Count), factor, scores + items.First, stride);
     }
 
+    /// <summary>Adds weighted rows of few bits, and of a list those that are kept as bf16.</summary>
     [SkipLocalsInit]
-    private void AddPacked(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+    private protected virtual void AddPacked(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
     {
         var addresses = stackalloc byte*[2 * BlockRows];
         var located = new StoredRows(addresses, addresses + BlockRows);
-        var scaled = stackalloc float[PackedValues<TBits, TLanes, V>.Floats(values.Dim)];
         var row = stackalloc float[RowBlocks.Count(values.Dim) * RowBlocks.Elements];
         for (var i = 0; i < rows.Count; i += BlockRows)
         {
@@ -156,12 +161,20 @@ internal sealed unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
                     AddNewest(located[r], weights + i + r, stride, row, outputs, (queryCount, values.Dim));
             }
 
-            for (var q = 0; q < queryCount; q += PackedValues<TBits, TLanes, V>.Queries)
-            {
-                var tile = new PackedValues<TBits, TLanes, V>(located, count, values.Dim, scaled);
-                var own = Math.Min(PackedValues<TBits, TLanes, V>.Queries, queryCount - q);
-                tile.Add(weights + (long)q * stride + i, stride, outputs + (long)q * values.Dim, own);
-            }
+            AddInFloats(weights + i, stride, located, (queryCount, count), values.Dim, outputs);
+        }
+    }
+
+    /// <summary>Adds at most <see cref="BlockRows"/> weighted rows; those without scales count for nothing.</summary>
+    [SkipLocalsInit]
+    private protected static void AddInFloats(float* weights, int stride, StoredRows rows, (int Queries, int Rows) count, int dim, float* outputs)
+    {
+        var scaled = stackalloc float[PackedValues<TBits, TLanes, V>.Floats(dim)];
+        for (var q = 0; q < count.Queries; q += PackedValues<TBits, TLanes, V>.Queries)
+        {
+            var tile = new PackedValues<TBits, TLanes, V>(rows, count.Rows, dim, scaled);
+            var own = Math.Min(PackedValues<TBits, TLanes, V>.Queries, count.Queries - q);
+            tile.Add(weights + (long)q * stride, stride, outputs + (long)q * dim, own);
         }
     }
 

@@ -39,6 +39,14 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         }
     }
 
+    /// <summary>[4, <see cref="Padded"/>]: times the factor; zeros behind the last element and the last query.</summary>
+    public float* Scaled => _queries;
+
+    public int QueryCount => _queryCount;
+
+    /// <summary>Elements of a row as it is stored.</summary>
+    public int Padded => _padded;
+
     /// <summary>Floats that queries of so many elements take.</summary>
     public static int Floats(int dim) => 2 * Queries * RowBlocks.Count(dim) * RowBlocks.Elements;
 

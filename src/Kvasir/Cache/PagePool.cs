@@ -17,6 +17,9 @@ public sealed class PagePool : IDisposable
     /// <summary>Rows in a page. 32 rows of 64 to 128 bf16 values are 4 to 8 KiB of contiguous keys: one or two small memory pages.</summary>
     public const int PageTokens = 32;
 
+    /// <summary>The most bytes of a slab, whatever the limit.</summary>
+    public const long MostSlabBytes = SlotMemory.SlabTargetBytes;
+
     private readonly Lock _gate = new();
     private readonly MemoryBudget _memory;
     private readonly SlotMemory _slots;

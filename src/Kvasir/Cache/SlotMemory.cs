@@ -13,7 +13,7 @@ namespace Kvasir.Cache;
 /// <param name="source">Where they come from.</param>
 internal sealed class SlotMemory(int slotBytes, int limit, MemoryBudget memory, SlabSource source) : IDisposable
 {
-    private const int SlabTargetBytes = 4 << 20;
+    public const int SlabTargetBytes = 4 << 20;
 
     // Small memory comes in small slabs: what lies free in one is of no use to an index.
     private const int FewestSlabs = 32;

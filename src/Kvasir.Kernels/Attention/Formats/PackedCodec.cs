@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Kvasir.Kernels.Attention.Amx;
+using Kvasir.Kernels.Attention.Vnni;
 using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Kernels.Attention.Formats;
@@ -67,6 +68,7 @@ internal sealed unsafe class PackedCodec<TBits>(bool byChannel)
         new("128", Vector128.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes128, Vector128<float>>(byChannel)),
         new("256", Vector256.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes256, Vector256<float>>(byChannel)),
         new("512", Vector512.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes512, Vector512<float>>(byChannel)),
+        new("vnni", VnniPackedKernels<TBits>.IsSupported, new VnniPackedKernels<TBits>(byChannel)),
     ];
 }
 

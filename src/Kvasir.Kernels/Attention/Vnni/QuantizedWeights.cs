@@ -27,14 +27,14 @@ internal static unsafe class QuantizedWeights
     /// <param name="stride">Elements from one query to the next.</param>
     /// <param name="queryCount">1 to 4.</param>
     /// <param name="scales">From <see cref="RowScales"/>.</param>
-    /// <param name="blockCount">Blocks in a row.</param>
+    /// <param name="blocks">In a row, and floats from the scales of one to those of the next.</param>
     /// <param name="quantized">[block], <see cref="BlockBytes"/> each.</param>
     /// <param name="units">[4]: what 1 stands for.</param>
     [SkipLocalsInit]
-    public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, int blockCount, byte* quantized, float* units)
+    public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, (int Count, int Stride) blocks, byte* quantized, float* units)
     {
         var rowScales = stackalloc float[RowWindow.BlockRows];
-        LargestScales(scales, blockCount, rowScales);
+        LargestScales(scales, blocks, rowScales);
         var quarters = stackalloc Vector128<uint>[ValueCode.MostQueries];
         new Span<Vector128<uint>>(quarters, ValueCode.MostQueries).Clear();
         for (var q = 0; q < queryCount; q++)
@@ -49,7 +49,7 @@ internal static unsafe class QuantizedWeights
         (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
         var inverses = stackalloc float[ValueCode.MostQueries];
         Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
-        for (var block = 0; block < blockCount; block++, scales += RowWindow.BlockRows, quantized += BlockBytes)
+        for (var block = 0; block < blocks.Count; block++, scales += blocks.Stride, quantized += BlockBytes)
         {
             for (var q = 0; q < queryCount; q++)
                 Pack(weights + q * stride, scales, inverses[q], quantized + q * 2 * RowWindow.BlockRows);
@@ -59,13 +59,13 @@ internal static unsafe class QuantizedWeights
     }
 
     // As integers, so that NaN is the largest.
-    private static void LargestScales(float* scales, int blockCount, float* largest)
+    private static void LargestScales(float* scales, (int Count, int Stride) blocks, float* largest)
     {
         for (var r = 0; r < RowWindow.BlockRows; r += Vector512<uint>.Count)
         {
             var rows = Vector512.Load((uint*)scales + r);
-            for (var block = 1; block < blockCount; block++)
-                rows = Vector512.Max(rows, Vector512.Load((uint*)scales + block * RowWindow.BlockRows + r));
+            for (var block = 1; block < blocks.Count; block++)
+                rows = Vector512.Max(rows, Vector512.Load((uint*)scales + block * blocks.Stride + r));
             rows.AsSingle().Store(largest + r);
         }
     }

@@ -18,11 +18,11 @@ internal static class ScoreCode
     /// <summary>Rows of one turn.</summary>
     public const int TurnRows = 2 * HalfRows;
 
+    internal const int Columns = 8;
     private const int HalfRows = 16;
-    private const int Columns = 8;
     private const int VectorBytes = 64;
     private const int FirstDot = 2 * Columns;
-    private const int FirstSpare = FirstDot + 2 * MostQueries;
+    internal const int FirstSpare = FirstDot + 2 * MostQueries;
 
     // Of the rows that a block's turn asks for, in heads of 64 or 128 elements: scales of keys and values together take an eighth of the keys' codes.
     private const int ScaleLines = 2;
@@ -31,9 +31,9 @@ internal static class ScoreCode
     /// <summary>By queries: functions of <see cref="ScoreArguments"/>.</summary>
     public static KernelTable Kernels { get; } = new(MostQueries, Write);
 
-    private static AssemblerRegister64 Rows => rsi;
+    internal static AssemblerRegister64 Rows => rsi;
 
-    private static AssemblerRegister64 BlockStart => rdx;
+    internal static AssemblerRegister64 BlockStart => rdx;
 
     private static AssemblerRegister64 Queries => rcx;
 
@@ -44,7 +44,7 @@ internal static class ScoreCode
     // Bytes from the first address to ask for.
     private static AssemblerRegister64 AheadSlot => r10;
 
-    private static AssemblerRegister64 Ahead => r11;
+    internal static AssemblerRegister64 Ahead => r11;
 
     private static AssemblerRegister64 ScalesAhead => rbp;
 
@@ -139,8 +139,11 @@ internal static class ScoreCode
         WriteSums(code, queries);
     }
 
-    // Lanes of 128 bits hold half a block of a row; four rows are turned within them, then the lanes are sorted.
-    private static void WriteTranspose(Assembler code, int half)
+    /// <summary>
+    /// Columns of 16 rows: 32 bytes of each, from BlockStart on, of which every four become a vector. Lanes of 128 bits hold half a block of a row; four rows
+    /// are turned within them, then the lanes are sorted.
+    /// </summary>
+    internal static void WriteTranspose(Assembler code, int half)
     {
         for (var i = 0; i < Columns; i++)
         {
@@ -172,8 +175,8 @@ internal static class ScoreCode
         }
     }
 
-    // A line at every other step: memory is slower to answer them in bursts.
-    private static void WriteAsk(Assembler code, int step)
+    /// <summary>A line at every other step: memory is slower to answer them in bursts.</summary>
+    internal static void WriteAsk(Assembler code, int step)
     {
         if (step % 2 == 0)
             code.prefetcht1(__[Ahead + step / 2 * VectorBytes]);
@@ -218,9 +221,9 @@ internal static class ScoreCode
     private static AssemblerMemoryOperand Argument(string field) =>
         __qword_ptr[AssembledKernel.Arguments + (int)Marshal.OffsetOf<ScoreArguments>(field)];
 
-    private static AssemblerRegisterZMM Column(int half, int column) => Zmm(half * Columns + column);
+    internal static AssemblerRegisterZMM Column(int half, int column) => Zmm(half * Columns + column);
 
-    private static AssemblerRegisterZMM Dot(int query, int half) => Zmm(FirstDot + 2 * query + half);
+    internal static AssemblerRegisterZMM Dot(int query, int half) => Zmm(FirstDot + 2 * query + half);
 
     private static AssemblerRegisterZMM Zmm(int number) => new(Register.ZMM0 + number);
 

@@ -87,7 +87,7 @@ internal static unsafe class VnniValues
                     var whole = count == BlockRows ? own : Padded(own, stride, queryCount, count, tail);
                     var wholeStride = count == BlockRows ? stride : BlockRows;
                     arguments.Outputs = sums.Integers + (long)q * sums.Stride;
-                    if (QuantizedWeights.TryQuantize(whole, wholeStride, queryCount, scales, blockCount, quantized, arguments.Units))
+                    if (QuantizedWeights.TryQuantize(whole, wholeStride, queryCount, scales, (blockCount, BlockRows), quantized, arguments.Units))
                         Kernel(queryCount)(&arguments);
                     else
                         ValueTiles<KvQ8Codec, FloatLanes512, Vector512<float>>.AddBlock(

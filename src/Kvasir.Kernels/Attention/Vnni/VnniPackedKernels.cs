@@ -1,0 +1,210 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Memory;
+
+namespace Kvasir.Kernels.Attention.Vnni;
+
+/// <summary>
+/// Kernels of rows of few bits that are multiplied in bytes where few queries meet them: whole pages of keys, values wherever they lie. Queries and weights
+/// have 16 bits, and what they lose is a thousandth of what the codes have lost; blocks of rows that these have no numbers for are left to floats.
+/// </summary>
+internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKernels<TBits, FloatLanes512, Vector512<float>>(byChannel)
+    where TBits : struct, IPackedBits
+{
+    private const int BlockRows = RowWindow.BlockRows;
+    private const int Queries = ValueCode.MostQueries;
+    private const int Width = 16;
+
+    // Pages of keys that are asked for meanwhile lie so many rows on.
+    private const int AheadRows = 2 * PackedScoreCode.PageRows;
+
+    // Sums of all queries lie on the stack.
+    private const int MostBlocks = 256;
+
+    private static readonly PackedScoreCode ScoreKernels = new(TBits.Bits);
+    private static readonly PackedValueCode ValueKernels = new(TBits.Bits);
+    private static readonly int SumFloats = Width * 8 / TBits.Bits;
+
+    public static bool IsSupported => VnniScores.IsSupported && Avx512Vbmi.IsSupported;
+
+    [SkipLocalsInit]
+    private protected override void ScoreRun(
+        in PackedScores<TBits, FloatLanes512, Vector512<float>> tile, PagedRows keys, RowSet run, float* scores, int stride)
+    {
+        var padded = tile.Padded;
+        if (run.Count != PackedScoreCode.PageRows || !PackedQueries<TBits>.Suits(padded))
+        {
+            base.ScoreRun(tile, keys, run, scores, stride);
+            return;
+        }
+
+        var first = keys.Row(run[0], out _);
+        var scratch = stackalloc byte[PackedQueries<TBits>.Bytes(padded) + (((Queries * (BlockRows + 2)) + padded) * sizeof(float)) + CacheLines.Bytes];
+        var sums = CacheLines.Align(scratch);
+        var units = sums + (Queries * BlockRows);
+        var scaled = sums + (Queries * (BlockRows + 2));
+        var prepared = (byte*)(scaled + padded);
+        var rows = stackalloc byte*[PackedScoreCode.PageRows];
+        for (var row = 0; row < PackedScoreCode.PageRows; row++)
+            rows[row] = first.Codes + (row * keys.Layout.Stride);
+        PackedQueries<TBits>.Prepare(tile.Scaled, tile.QueryCount, padded, ((nint)first.Scales, (nint)scaled), prepared, units, units + Queries);
+        var arguments = new PackedScoreArguments
+        {
+            Rows = rows, Ahead = Ahead(keys, run, first), Queries = prepared, Sums = (int*)sums, Units = units, Biases = units + Queries,
+            Scores = scores, ScoreStrideBytes = (long)stride * sizeof(float), Turns = keys.Layout.Stride / PackedScoreCode.TurnBytes,
+        };
+        ((delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount))(&arguments);
+    }
+
+    private protected override void AddPacked(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+    {
+        if (queryCount * RowBlocks.Count(values.Dim) > MostBlocks)
+            base.AddPacked(weights, stride, values, rows, outputs, queryCount);
+        else
+            AddInBytes(weights, stride, values, rows, outputs, queryCount);
+    }
+
+    private static byte* Ahead(PagedRows keys, RowSet run, StoredRow first)
+    {
+        var next = run[0] + AheadRows;
+        if (run.Following == 0 || next + PackedScoreCode.PageRows > Math.Min(keys.Capacity, keys.FirstNewest))
+            return first.Codes;
+        var ahead = keys.Row(next, out _);
+        CacheLines.PrefetchAll(ahead.Scales, keys.Layout.ScaleBytes);
+        return ahead.Codes;
+    }
+
+    [SkipLocalsInit]
+    private void AddInBytes(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
+    {
+        var blocks = RowBlocks.Count(values.Dim);
+        var sumFloats = queryCount * blocks * (SumFloats + Width);
+        var floats = (2 * blocks * BlockRows) + (Queries * (BlockRows + 1)) + sumFloats;
+        var scratch = stackalloc byte[
+            PackedCodes<TBits>.Bytes(blocks) + (blocks * QuantizedWeights.BlockBytes) + (floats * sizeof(float)) + (2 * CacheLines.Bytes)];
+        var codes = (byte*)CacheLines.Align(scratch);
+        var quantized = codes + PackedCodes<TBits>.Bytes(blocks);
+        var scales = CacheLines.Align(quantized + (blocks * QuantizedWeights.BlockBytes));
+        var space = new Space(codes, quantized, scales, scales + (2 * blocks * BlockRows), blocks);
+        var sums = space.Tail + (Queries * (BlockRows + 1));
+        new Span<float>(sums, sumFloats).Clear();
+        var storage = stackalloc byte*[RowWindow.Length];
+        var window = new RowWindow(storage, values, rows);
+        for (var i = 0; i < rows.Count; i += BlockRows)
+        {
+            var count = Math.Min(BlockRows, rows.Count - i);
+            var located = window.From(i);
+            if (!rows.IsRange && HasNewest(located, count))
+            {
+                base.AddPacked(weights + i, stride, values, rows.Part(i, count), outputs, queryCount);
+                continue;
+            }
+
+            if (!rows.IsRange)
+                _ = window.Ahead(i, 1, located.Codes);
+            RowScales.Widen(located.Scales, BlockRows, rows.IsRange ? values.Layout.ScaleStride : 0, 2 * blocks, scales);
+            PackedCodes<TBits>.Gather(located.Codes, rows.IsRange, blocks, codes);
+            for (var q = 0; q < queryCount; q += Queries)
+            {
+                var own = (Math.Min(Queries, queryCount - q), count);
+                if (!TryAdd(weights + ((long)q * stride) + i, stride, own, space, sums + (q * blocks * (SumFloats + Width))))
+                    AddInFloats(weights + ((long)q * stride) + i, stride, located, own, values.Dim, outputs + ((long)q * values.Dim));
+            }
+        }
+
+        Give(sums, blocks, outputs, queryCount, values.Dim);
+    }
+
+    private static bool HasNewest(StoredRows rows, int count)
+    {
+        for (var r = 0; r < count; r++)
+        {
+            if (rows.Scales[r] == null)
+                return true;
+        }
+
+        return false;
+    }
+
+    // Scales and least elements of blocks take turns.
+    private static bool TryAdd(float* weights, int stride, (int Queries, int Rows) count, in Space space, float* sums)
+    {
+        var whole = weights;
+        if (count.Rows < BlockRows)
+        {
+            new Span<float>(space.Tail, Queries * BlockRows).Clear();
+            for (var q = 0; q < count.Queries; q++)
+                new ReadOnlySpan<float>(weights + ((long)q * stride), count.Rows).CopyTo(new Span<float>(space.Tail + (q * BlockRows), BlockRows));
+            whole = space.Tail;
+            stride = BlockRows;
+        }
+
+        var units = space.Tail + (Queries * BlockRows);
+        if (!QuantizedWeights.TryQuantize(whole, stride, count.Queries, space.Scales, (space.Blocks, 2 * BlockRows), space.Quantized, units))
+            return false;
+        (Vector128.Load(units) * (1f / (1 << TBits.Bits))).Store(units);
+        var arguments = new PackedValueArguments
+        {
+            Codes = space.Codes, Weights = space.Quantized, Units = units, Sums = sums, SumStrideBytes = space.Blocks * (SumFloats + Width) * sizeof(float),
+            Blocks = space.Blocks,
+        };
+        ((delegate* unmanaged[SuppressGCTransition]<PackedValueArguments*, void>)ValueKernels.Kernels.Address(count.Queries))(&arguments);
+        AddLeast(whole, stride, count.Queries, space, sums);
+        return true;
+    }
+
+    private static void AddLeast(float* weights, int stride, int queryCount, in Space space, float* sums)
+    {
+        for (var q = 0; q < queryCount; q++, weights += stride, sums += space.Blocks * (SumFloats + Width))
+        {
+            var (a, b) = (Vector512.Load(weights), Vector512.Load(weights + Width));
+            var (c, d) = (Vector512.Load(weights + (2 * Width)), Vector512.Load(weights + (3 * Width)));
+            var least = space.Scales + BlockRows;
+            var own = sums + (space.Blocks * SumFloats);
+            for (var block = 0; block < space.Blocks; block++, least += 2 * BlockRows, own += Width)
+            {
+                var first = Vector512.FusedMultiplyAdd(a, Vector512.Load(least), b * Vector512.Load(least + Width));
+                var second = Vector512.FusedMultiplyAdd(c, Vector512.Load(least + (2 * Width)), d * Vector512.Load(least + (3 * Width)));
+                (Vector512.Load(own) + first + second).Store(own);
+            }
+        }
+    }
+
+    private static void Give(float* sums, int blocks, float* outputs, int queryCount, int dim)
+    {
+        for (var q = 0; q < queryCount; q++, sums += blocks * (SumFloats + Width), outputs += dim)
+        {
+            for (var d = 0; d < dim; d++)
+            {
+                var block = d / RowBlocks.Elements;
+                var at = sums + (block * SumFloats) + PackedCodes<TBits>.SumAt(d % RowBlocks.Elements);
+                outputs[d] += TBits.Bits == 4 ? *at : at[0] + at[1];
+            }
+
+            for (var block = 0; block < blocks; block++)
+            {
+                var least = Vector512.Sum(Vector512.Load(sums + (blocks * SumFloats) + (block * Width)));
+                for (var d = block * RowBlocks.Elements; d < Math.Min(dim, (block + 1) * RowBlocks.Elements); d++)
+                    outputs[d] += least;
+            }
+        }
+    }
+
+    /// <summary>Memory of a block of rows.</summary>
+    /// <param name="tail">Weights of four queries, where rows are fewer than 64, and four units.</param>
+    private readonly ref struct Space(byte* codes, byte* quantized, float* scales, float* tail, int blocks)
+    {
+        public byte* Codes => codes;
+
+        public byte* Quantized => quantized;
+
+        public float* Scales => scales;
+
+        public float* Tail => tail;
+
+        public int Blocks => blocks;
+    }
+}
