@@ -114,7 +114,8 @@ internal sealed record BenchRow
 /// <summary>What a decode step read in one layer, on average over the timed runs.</summary>
 /// <param name="KeysReadShare">Keys read of those in sight.</param>
 /// <param name="BlocksRead">Blocks read for a sequence in a KV head; null under a policy that chooses none.</param>
-internal sealed record BenchLayer(double KeysReadShare, double? BlocksRead);
+/// <param name="CutShare">Of heads and steps, those that stopped at the most that they may read, as with <c>psa:most</c>; null for none.</param>
+internal sealed record BenchLayer(double KeysReadShare, double? BlocksRead, double? CutShare);
 
 /// <summary>How measurements become JSON.</summary>
 [JsonSerializable(typeof(BenchReport))]

@@ -218,7 +218,8 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
     }
 
     private static BenchLayer Layer(LayerReads reads, double heads) =>
-        new(Rounded(reads.KeysReadShare), reads.BlocksRead > 0 ? Rounded(reads.BlocksRead / heads) : null);
+        new(
+            Rounded(reads.KeysReadShare), reads.BlocksRead > 0 ? Rounded(reads.BlocksRead / heads) : null, reads.Cut > 0 ? Rounded(reads.Cut / heads) : null);
 
     private static double Median(StepTimings[] runs, Func<StepTimings, double> figure) => MeasuredSpread.Of(runs.Select(figure)).Median;
 

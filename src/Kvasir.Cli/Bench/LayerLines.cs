@@ -16,6 +16,8 @@ internal static class LayerLines
             output.WriteLine($"  keys read, %: {Figures(layers, static layer => 100 * layer.KeysReadShare)}");
             if (Array.Exists(layers, static layer => layer.BlocksRead is not null))
                 output.WriteLine($"  blocks read of a sequence by a KV head: {Figures(layers, static layer => layer.BlocksRead ?? 0)}");
+            if (Array.Exists(layers, static layer => layer.CutShare is not null))
+                output.WriteLine($"  heads of a step that stopped at the most they may read, %: {Figures(layers, static layer => 100 * layer.CutShare ?? 0)}");
         }
     }
 

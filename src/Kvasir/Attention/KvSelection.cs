@@ -40,6 +40,9 @@ public sealed class KvSelection
     /// <summary>Whether the selector has attended the rows by itself, and <see cref="Partial"/> has what they amount to.</summary>
     public bool HasPartial { get; private set; }
 
+    /// <summary>Whether the selector would have read more, and may not.</summary>
+    public bool IsCut { get; private set; }
+
     /// <summary>The sum over the rows of this round, when there is one already.</summary>
     internal SoftmaxSum Partial => Sum(_partialQueries);
 
@@ -47,7 +50,10 @@ public sealed class KvSelection
 
     private int RangeCount { get; set; }
 
-    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, ListUnit, HasPartial) = (0, 0, 0, 0, 1, false);
+    public void Clear() => (ListedCount, RangeCount, RowCount, BlockCount, ListUnit, HasPartial, IsCut) = (0, 0, 0, 0, 1, false, false);
+
+    /// <summary>Says that the selector stops at the most that it may read, and not for having read enough: for those who report.</summary>
+    public void MarkCut() => IsCut = true;
 
     /// <summary>
     /// Hands back a partial sum: the selector has attended the rows of this round by itself, and leaves here what they amount to. The rows are still to be

@@ -12,6 +12,7 @@ public sealed class PagesOnFileTest : IDisposable
     [
         "dense", "quest:share=0.2,page=8,sinks=2,recent=4,dense-layers=0,min-context=0", "quest:share=0.3,page=48,recent=4,dense-layers=none,min-context=0",
         "psa:coverage=0.7,block=16,sinks=2,recent=4,min-context=0", "psa:coverage=0.8,block=8,unit=layer,recent=4,min-context=0",
+        "psa:coverage=1,most=0.3,block=32,sinks=2,recent=4,min-context=0",
         "longformer:window=20,dilation=7,recent=4,min-context=0", "sparse-transformer:stride=9,min-context=0",
     ];
 

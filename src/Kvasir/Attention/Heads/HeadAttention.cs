@@ -187,7 +187,8 @@ internal static class HeadAttention
         var goesOn = selector.Select(query, round, sum, selection);
         // Nobody chooses among all rows.
         counts += new SelectionCounts(
-            selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0, new LayerReads(selection.RowCount, 0, selection.BlockCount));
+            selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0,
+            new LayerReads(selection.RowCount, 0, selection.BlockCount) { Cut = selection.IsCut ? 1 : 0 });
         if (!goesOn)
             return false;
         var head = new AttentionHead(query.Head, selector);

@@ -24,6 +24,7 @@ public sealed class Psa : SparsePolicy
         ExactZones.Options(
             sinks: 32, recent: 64, denseLayers: "none",
             PolicyOption.Real("coverage", 0.95, 0, 1, "of the attention mass, that is read or known, at which reading stops"),
+            PolicyOption.Real("most", 1, 0, 1, "of the blocks between the exact zones that a head reads, covered or not; below 1 none are drawn"),
             PolicyOption.Whole("block", 32, 2, 256, "tokens of a block"),
             PolicyOption.Whole("group", 0, 0, 4096, "blocks read at a time; 0 for most of what the last steps needed, then fewer"),
             PolicyOption.Choice("unit", "whose query heads read the same blocks", KvHeadUnit, LayerUnit),
@@ -40,14 +41,19 @@ public sealed class Psa : SparsePolicy
     internal Psa(PolicySpec spec)
         : base(spec)
     {
-        (Coverage, BlockRows, GroupBlocks) = (spec.Real("coverage"), spec.Whole("block"), spec.Whole("group"));
+        (Coverage, Most, BlockRows, GroupBlocks) = (spec.Real("coverage"), spec.Real("most"), spec.Whole("block"), spec.Whole("group"));
         DecidesByLayer = spec.Is("unit", LayerUnit);
         (_summary, Tail) = (spec.Choice<BlockSummary>("metadata"), spec.Choice<TailEstimate>("tail"));
+        // Who bounds what is read means pages that lie elsewhere: those that are drawn by chance would be there at every step.
+        if (Most < 1 && Tail == TailEstimate.Sampled)
+            Tail = TailEstimate.LastMean;
     }
 
     public override bool DecidesByLayer { get; }
 
     internal float Coverage { get; }
+
+    internal float Most { get; }
 
     internal int BlockRows { get; }
 
@@ -110,6 +116,7 @@ public sealed class Psa : SparsePolicy
         private readonly MarkedState _steps = new(2, initial: 0, place.TakeBack.Marks);
         private int _firstGroup;
         private int _group;
+        private int _most;
         private float _coverage;
         private bool _readsAll;
 
@@ -176,6 +183,7 @@ public sealed class Psa : SparsePolicy
                 var (first, end) = Whole(middle);
                 _logWeight = 0;
                 _progress.Begin(query.Scratch, first, end - first, policy.BlockRows);
+                _most = policy.Most < 1 ? Math.Min(end - first, Math.Max(FewestAtOnce, (int)MathF.Ceiling(policy.Most * (end - first)))) : end - first;
                 if (first < end)
                     index.Score(query.Queries, first, end - first, _parts, _progress.HeadScores);
                 _progress.Rank();
@@ -200,17 +208,19 @@ public sealed class Psa : SparsePolicy
                 if (_progress.Left == 0)
                     return true;
             }
-            else if (IsCovered)
+            else if (_progress.Taken >= _most || IsCovered)
             {
                 if (TryDraw(query, round, selection))
                     return true;
+                if (_progress.Left > 0 && !IsCovered)
+                    selection.MarkCut();
                 var steps = _steps.Learn(query.EndRow);
                 steps[Usual] += Forgetting * (_progress.Taken - _progress.Drawn - steps[Usual]);
-                steps[UntilTry] = policy.GroupBlocks == 0 && IsDense ? StepsBetweenTries - 1 : 0;
+                steps[UntilTry] = policy.GroupBlocks == 0 && policy.Most >= 1 && IsDense ? StepsBetweenTries - 1 : 0;
                 return false;
             }
 
-            _group = NextGroup(round);
+            _group = Math.Min(NextGroup(round), _most - _progress.Taken);
             _progress.Take(_group, selection);
             if (round == 0 && policy.Tail == TailEstimate.Sampled)
                 _progress.Probe(Seed(query, round), selection);
@@ -277,7 +287,12 @@ public sealed class Psa : SparsePolicy
             if (IsDense)
                 return _progress.Left;
             if (round == 0)
-                return _firstGroup = Math.Max(FewestAtOnce, (int)MathF.Ceiling(UsualShare * _steps.Values[Usual]));
+            {
+                // Where the last steps were cut short this one will be too: what it may read is read at once, and waited for once.
+                var usual = UsualShare * _steps.Values[Usual];
+                return _firstGroup = policy.Most < 1 && usual > 0.9f * UsualShare * _most ? _most : Math.Max(FewestAtOnce, (int)MathF.Ceiling(usual));
+            }
+
             return round < RoundsBeforeDoubling ? Math.Max(FewestAtOnce, _firstGroup / 8) : 2 * _group;
         }
     }

@@ -26,6 +26,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "psa:block=8,coverage=0.8,metadata=cuboid-max,tail=fit,sinks=0,recent=1,min-context=0",
         "psa:block=5,coverage=0.7,metadata=centroid,tail=min-times-left,sinks=2,recent=3,dense-layers=1+3,min-context=0",
         "psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,dense-layers=2,min-context=0",
+        "psa:block=4,coverage=0.9,most=0.3,sinks=3,recent=5,min-context=0",
         "streaming:sinks=2,recent=9,min-context=0",
         "longformer:window=12,dilation=3,sinks=4,recent=6,min-context=0",
         "sparse-transformer:stride=7,sinks=2,min-context=0",
