@@ -57,7 +57,7 @@ public sealed class Engine : IDisposable
             ? _options.Memory?.LimitBytes ?? Math.Max(ResidentMemory.AvailableBytes() / 2, 1 << 20)
             : _options.KvMemoryBytes;
         _memory = new MemoryBudget(Math.Min(askedBytes, sharedBytes), _options.Memory);
-        _cache = new KvCache(_options.Kv, config.Attention, _memory, _options.KvSlabs, _options.KvFiles(_memory.LimitBytes), _options.KvEviction);
+        _cache = _options.NewCache(config.Attention, _memory);
         _pool = _options.Workers
             ?? new WorkerPool(_options.Threads == 0 ? ProcessorTopology.PhysicalCpus().Length : _options.Threads, pinned: _options.Threads == 0);
         _mostTokens = MostTokens(config);

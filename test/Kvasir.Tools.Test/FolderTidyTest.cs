@@ -16,7 +16,7 @@ public sealed partial class FolderTidyTest
         "Text/Words", "Text/Tokenizers", "Text",
         "Structure/Patterns", "Structure", "Structure/Schemas", "Calls",
         "Models/Configs", "Models/Families", "Synthetic", "Models",
-        "Cache", "Tiers",
+        "Cache/Slots", "Cache", "Tiers",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Zones",
         "Attention/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
         "Forward", "Sampling", "Requests", "Requests/Scheduling",

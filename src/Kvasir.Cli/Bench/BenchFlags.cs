@@ -69,8 +69,23 @@ internal static class BenchFlags
         "Timed runs of each case; the median counts",
         FlagValues.Whole(1, MaxRepeat))
     { Default = "5", Elsewhere = ["-r", "--repetitions"] };
+
+    private static readonly ValueFlag<double> Reuse = new(
+        "--reuse",
+        "How alike the queries of a decode step and of the next are, with random weights: P times the last one and sqrt(1 - P^2) times its own. Random tokens "
+        + "look elsewhere at every step, which no text does, and what --kv-memory holds is then of no use",
+        FlagValues.Number(0, 1))
+    { Default = "0" };
+
     private static readonly ValueFlag<ulong> Seed = SamplingFlags.SeedOf("Of random weights, tokens, keys and values", 1);
     private static readonly ValueFlag<long> KvMemory = EngineFlags.KvMemory with { Otherwise = "what is available" };
+
+    private static readonly ValueFlag<PageEviction[]> KvEvict = new(
+        "--kv-evict",
+        "Which keys and values leave memory first for --kv-dir, as run has it; several with commas between, to be compared: counted, lru, layer-lru, flexgen, "
+        + "zero-inference",
+        FlagValues.ListOf(EngineFlags.Eviction, "a list of counted, lru, layer-lru, flexgen and zero-inference"))
+    { Default = "counted" };
 
     private static readonly ValueFlag<int> Context = EngineFlags.Context with
     {
@@ -80,11 +95,11 @@ internal static class BenchFlags
     public static FlagGroup[] Groups =>
     [
         new("Model", Synthetic, Weights, Machine, KvDir),
-        new("Cases", Prefill, Depth, Decode, Batch, Fill, Repeat, Seed),
+        new("Cases", Prefill, Depth, Decode, Batch, Fill, Reuse, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
         new(
             "Memory and processor",
-            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, EngineFlags.KvEvict, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
+            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, KvEvict, EngineFlags.KvAhead, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
@@ -121,12 +136,14 @@ internal static class BenchFlags
         AuditShare = typed.Get(EngineFlags.Audit),
         Fill = typed.Get(Fill),
         Seed = typed.Get(Seed),
+        Reuse = typed.Get(Reuse),
         Kv = KvFlags.Read(typed),
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
         KvDirectory = typed.Find(KvDir),
         KvDiskBytes = typed.FindValue(EngineFlags.KvDisk) ?? 0,
-        KvEviction = typed.Get(EngineFlags.KvEvict),
+        KvAhead = typed.Get(EngineFlags.KvAhead),
+        KvEvictions = typed.Get(KvEvict),
         ContextTokens = typed.FindValue(Context) ?? 0,
     };
 

@@ -2,6 +2,7 @@ using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
+using Kvasir.Measurement;
 using Kvasir.Models.Configs;
 
 namespace Kvasir.Cli.Bench;
@@ -35,6 +36,9 @@ internal sealed record BenchPlan
 
     public required ulong Seed { get; init; }
 
+    /// <summary>As <see cref="EngineProbe.Reuse"/>.</summary>
+    public double Reuse { get; init; }
+
     public required KvFormat Kv { get; init; }
 
     /// <summary>0 for one on each physical core.</summary>
@@ -49,7 +53,10 @@ internal sealed record BenchPlan
     /// <summary>0 for what the engine takes by itself.</summary>
     public long KvDiskBytes { get; init; }
 
-    public PageEviction KvEviction { get; init; }
+    public PageAhead KvAhead { get; init; }
+
+    /// <summary>Which pages leave memory first there; at least one.</summary>
+    public PageEviction[] KvEvictions { get; init; } = [PageEviction.Counted];
 
     /// <summary>0 for the model's native window.</summary>
     public required int ContextTokens { get; init; }
@@ -57,7 +64,7 @@ internal sealed record BenchPlan
     public bool Decodes => DecodeSteps != 0;
 
     /// <summary>Cases of one engine: a depth under a policy.</summary>
-    public int CaseCount => Attention.Length * Depths.Length * (PrefillTokens.Length + (Decodes ? Batches.Length : 0));
+    public int CaseCount => Attention.Length * KvEvictions.Length * Depths.Length * (PrefillTokens.Length + (Decodes ? Batches.Length : 0));
 
     private int MaxPrefill => PrefillTokens.Length == 0 ? 0 : PrefillTokens[^1];
 
@@ -107,7 +114,7 @@ internal sealed record BenchPlan
     }
 
     /// <summary>An engine for all cases of a depth, with no more memory than they take, or with what was given where the rest lies on disk.</summary>
-    public EngineOptions Options(int depth, ModelConfig config)
+    public EngineOptions Options(int depth, ModelConfig config, PageEviction eviction)
     {
         var defaults = new EngineOptions();
         return defaults with
@@ -117,7 +124,8 @@ internal sealed record BenchPlan
             KvMemoryBytes = KvDirectory is null ? KvBytesAt(depth, config) : KvMemoryBytes,
             KvDirectory = KvDirectory,
             KvDiskBytes = KvDiskBytes,
-            KvEviction = KvEviction,
+            KvEviction = eviction,
+            KvAhead = KvAhead,
             ContextTokens = TokensAt(depth),
             MaxSequences = Batches[^1],
             BatchTokens = Math.Max(defaults.BatchTokens, Batches[^1]),

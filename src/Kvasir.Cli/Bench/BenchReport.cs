@@ -29,6 +29,12 @@ internal sealed record BenchRow
 
     public required string Attention { get; init; }
 
+    /// <summary>Which keys and values left memory first for <c>--kv-dir</c>; null without it.</summary>
+    public string? KvEvict { get; init; }
+
+    /// <summary>How alike queries of one step and the next were made; null where they were not.</summary>
+    public double? Reuse { get; init; }
+
     /// <summary>How the cache came to the depth: none, prefill or random.</summary>
     public required string Fill { get; init; }
 

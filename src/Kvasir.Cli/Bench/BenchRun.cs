@@ -17,6 +17,8 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
     private const int WarmRounds = 3;
     private const double WarmGain = 0.97;
     private const double MostWarmUpMs = 5000;
+    private const int FileWarmRounds = 8;
+    private const double MostFileWarmUpMs = 15_000;
     private const double FreshMs = 2000;
     private readonly List<BenchRow> _rows = [];
     private EngineProbe? _probe;
@@ -47,26 +49,23 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
     /// <exception cref="OperationCanceledException">Cancelled; <see cref="Rows"/> has what was measured until then.</exception>
     public void Measure()
     {
-        foreach (var policy in plan.Attention)
+        var cases = from eviction in plan.KvEvictions from policy in plan.Attention from depth in plan.Depths select (eviction, policy, depth);
+        foreach (var (eviction, policy, depth) in cases)
         {
-            foreach (var depth in plan.Depths)
+            using var engine = new Engine(model, plan.Options(depth, model.Config, eviction));
+            using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) { AuditShare = plan.AuditShare, Reuse = plan.Reuse };
+            _probe = probe;
+            MeasureDepth(engine, probe, template with
             {
-                using var engine = new Engine(model, plan.Options(depth, model.Config));
-                using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) { AuditShare = plan.AuditShare };
-                _probe = probe;
-                {
-                    var row = template with
-                    {
-                        Attention = policy.Name,
-                        Depth = depth,
-                        Threads = engine.ThreadCount,
-                        Fill = FillName(depth),
-                        KvBytesPerToken = engine.Plan.KvBytesPerToken,
-                        ScratchBytes = engine.Plan.ScratchBytes,
-                    };
-                    MeasureDepth(engine, probe, row);
-                }
-            }
+                Attention = policy.Name,
+                KvEvict = plan.KvDirectory is null ? null : EngineFlags.NameOf(eviction),
+                Reuse = plan.Reuse > 0 ? plan.Reuse : null,
+                Depth = depth,
+                Threads = engine.ThreadCount,
+                Fill = FillName(depth),
+                KvBytesPerToken = engine.Plan.KvBytesPerToken,
+                ScratchBytes = engine.Plan.ScratchBytes,
+            });
         }
     }
 
@@ -108,9 +107,12 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         Begin("warming up", 0);
         var start = TimeProvider.System.GetTimestamp();
         var (best, stalled) = (double.PositiveInfinity, 0);
-        while (stalled < WarmRounds && TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < MostWarmUpMs)
+        // Where memory does not hold all, it takes a while until it holds what is used.
+        var (rounds, mostMs) = plan.KvDirectory is null ? (0, MostWarmUpMs) : (FileWarmRounds, MostFileWarmUpMs);
+        while ((stalled < WarmRounds || rounds > 0) && TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < mostMs)
         {
             var round = WarmUpRound(probe);
+            rounds--;
             stalled = round >= best * WarmGain ? stalled + 1 : 0;
             best = Math.Min(best, round);
         }

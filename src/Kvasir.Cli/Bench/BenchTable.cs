@@ -11,6 +11,9 @@ internal static class BenchTable
     private const string AuditTitle = "audit ms/layer";
     private const string HitsTitle = "in memory";
     private const string DiskTitle = "disk/step";
+    private const string OrderTitle = "order";
+    private const string AgainTitle = "again";
+    private static readonly string[] FileTitles = [HitsTitle, DiskTitle, OrderTitle, AgainTitle];
 
     private static readonly (string Title, Func<BenchRow, string> Cell)[] Columns =
     [
@@ -27,6 +30,9 @@ internal static class BenchTable
         ("keys read", static row =>
             row.KeysReadShare is { } share ? share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal) : None),
         ("read/step", static row => row.BytesPerStep is { } bytes ? SizeText.Bytes(bytes) : None),
+        (OrderTitle, static row => row.KvEvict ?? None),
+        (AgainTitle, static row => row.KvPages is { } pages
+            ? FormattableString.Invariant($"{100.0 * pages.UsedAgain / Math.Max(1, pages.Hits + pages.Misses):0.0}%") : None),
         (HitsTitle, static row => row.KvPages is { } pages
             ? FormattableString.Invariant($"{100.0 * pages.Hits / Math.Max(1, pages.Hits + pages.Misses):0.0}%") : None),
         (DiskTitle, static row => row.KvPages is { } pages && row.DecodeTokens is > 0 and var tokens
@@ -98,7 +104,7 @@ internal static class BenchTable
     {
         var audits = report.Results.Any(static row => row.AuditMsPerLayer is not null);
         var reads = report.Results.Any(static row => row.KvPages is not null);
-        var columns = Array.FindAll(Columns, column => (audits || column.Title != AuditTitle) && (reads || column.Title is not (HitsTitle or DiskTitle)));
+        var columns = Array.FindAll(Columns, column => (audits || column.Title != AuditTitle) && (reads || !FileTitles.Contains(column.Title)));
         return [[.. columns.Select(static column => column.Title)], .. report.Results.Select(row => columns.Select(column => column.Cell(row)).ToArray())];
     }
 
@@ -156,8 +162,10 @@ internal static class BenchTable
         var fill = fills is ["random"] ? "\nThe cache was filled with random keys and values, not computed."
             : fills is ["prefill"] ? "\nThe cache was computed from random tokens."
             : "";
+        var reads = report.Results.Any(static row => row.KvPages is not null)
+            ? "\nAgain: pages of a step that the one before used too; in memory: those that were there when the step came to them." : "";
         return "linear, attention, read and floor are of a decode step; 100% of the floor is reading its bytes at the memory bandwidth measured beside it."
-            + fill;
+            + fill + reads;
     }
 
     private static string Threads(int count) => $"{count} {(count == 1 ? "thread" : "threads")}";

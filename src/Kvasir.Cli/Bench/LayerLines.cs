@@ -18,8 +18,12 @@ internal static class LayerLines
                 output.WriteLine($"  blocks read of a sequence by a KV head: {Figures(layers, static layer => layer.BlocksRead ?? 0)}");
             if (Array.Exists(layers, static layer => layer.CutShare is not null))
                 output.WriteLine($"  heads of a step that stopped at the most they may read, %: {Figures(layers, static layer => 100 * layer.CutShare ?? 0)}");
+            if (row.KvPages is { } pages)
+                output.WriteLine($"  pages that were in memory, %: {string.Join(' ', pages.LayerHitShares.Select(static share => Percent(share)))}");
         }
     }
+
+    private static string Percent(double? share) => share is { } part ? (100 * part).ToString("0.#", CultureInfo.InvariantCulture) : "-";
 
     private static string Figures(BenchLayer[] layers, Func<BenchLayer, double> figure) =>
         string.Join(' ', layers.Select(layer => figure(layer).ToString("0.#", CultureInfo.InvariantCulture)));

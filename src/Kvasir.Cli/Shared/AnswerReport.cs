@@ -32,21 +32,55 @@ internal sealed record AnswerReport(
 /// <param name="WaitMs">How long workers waited for pages, all of them together.</param>
 internal sealed record KvPagesReport(long Hits, long Misses, long ReadBytes, long WrittenBytes, double WaitMs)
 {
+    /// <summary>Pages that a step used and the one before it too.</summary>
+    public long UsedAgain { get; init; }
+
+    /// <summary>Of the pages that had to be read those whose reading began before anybody wanted them.</summary>
+    public long AheadUsed { get; init; }
+
+    /// <summary>Pages that were read so and nobody wanted.</summary>
+    public long AheadUnused { get; init; }
+
+    /// <summary>For each layer the share of pages that were in memory; null for one that used none.</summary>
+    public double?[] LayerHitShares => [.. Layers.Select(static layer =>
+        layer.Hits + layer.Misses is > 0 and var all ? (double?)Math.Round((double)layer.Hits / all, 4) : null)];
+
+    private IReadOnlyList<(long Hits, long Misses)> Layers { get; init; } = [];
+
     /// <summary>Null where all keys and values lie in memory.</summary>
     public static KvPagesReport? Of(Engine engine) => engine.Figures.KvFiles is { } pages
         ? new(pages.Hits, pages.Misses, pages.ReadBytes, pages.WrittenBytes, Math.Round(pages.WaitMs, 3))
+        {
+            UsedAgain = pages.UsedAgain,
+            AheadUsed = pages.AheadUsed,
+            AheadUnused = pages.AheadUnused,
+            Layers = pages.Layers,
+        }
         : null;
 
     /// <summary>What came behind an earlier report.</summary>
     public KvPagesReport Since(KvPagesReport before) => new(
-        Hits - before.Hits, Misses - before.Misses, ReadBytes - before.ReadBytes, WrittenBytes - before.WrittenBytes, Math.Round(WaitMs - before.WaitMs, 3));
+        Hits - before.Hits, Misses - before.Misses, ReadBytes - before.ReadBytes, WrittenBytes - before.WrittenBytes, Math.Round(WaitMs - before.WaitMs, 3))
+    {
+        UsedAgain = UsedAgain - before.UsedAgain,
+        AheadUsed = AheadUsed - before.AheadUsed,
+        AheadUnused = AheadUnused - before.AheadUnused,
+        Layers = [.. Layers.Select((layer, i) => before.Layers.ElementAtOrDefault(i) is var old ? (layer.Hits - old.Hits, layer.Misses - old.Misses) : layer)],
+    };
 
     /// <summary>For people.</summary>
     public string Line() => Misses + WrittenBytes == 0
         ? "no keys and values left memory"
-        : FormattableString.Invariant($"{100.0 * Hits / Math.Max(1, Hits + Misses):0.#}% of pages were in memory | ")
+        : FormattableString.Invariant($"{100.0 * Hits / Math.Max(1, Hits + Misses):0.#}% of pages were in memory{WorstLayer()} | ")
             + $"read {SizeText.Bytes(ReadBytes)} from disk, wrote {SizeText.Bytes(WrittenBytes)}, "
             + $"waited {SpeedText.Duration(TimeSpan.FromMilliseconds(WaitMs))}";
+
+    private string WorstLayer()
+    {
+        var shares = LayerHitShares;
+        var worst = Array.IndexOf(shares, shares.Min());
+        return worst < 0 || shares[worst] is not { } share ? "" : FormattableString.Invariant($" (layer {worst}: {100 * share:0.#}%)");
+    }
 }
 
 /// <param name="Tokens">Those whose keys and values were taken or written.</param>

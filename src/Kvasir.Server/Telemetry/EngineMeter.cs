@@ -38,6 +38,10 @@ internal sealed class EngineMeter
             static totals => [("hit", totals.HitTokens), ("miss", totals.MissTokens), ("resumed", totals.ResumedTokens)], ("tier", "ram"));
         Parts(meter, "kvasir.kv.page_uses", "Pages of keys and values that were wanted, by whether they were in memory", "outcome",
             static totals => [("hit", totals.PageHits), ("miss", totals.PageMisses)]);
+        Parts(meter, "kvasir.kv.layer_page_hits", "Those of them that were in memory, by layer", "layer",
+            static totals => [.. totals.PageLayers.Select(static (layer, i) => ($"{i}", layer.Hits))]);
+        Parts(meter, "kvasir.kv.layer_page_misses", "Those that were not, by layer", "layer",
+            static totals => [.. totals.PageLayers.Select(static (layer, i) => ($"{i}", layer.Misses))]);
         Parts(meter, "kvasir.kv.file_bytes", "Bytes of keys and values that went to files and came back", "direction",
             static totals => [("read", totals.KvReadBytes), ("write", totals.KvWrittenBytes)]);
         meter.CreateObservableUpDownCounter("kvasir.kv", KvBytes, Bytes, "Memory of the KV cache and its indexes, by what it is for");

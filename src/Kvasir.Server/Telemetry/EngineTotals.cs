@@ -39,6 +39,9 @@ internal sealed record EngineTotals
 
     public long PageMisses { get; private init; }
 
+    /// <summary>[layers]: pages that were in memory, and pages that were not.</summary>
+    public IReadOnlyList<(long Hits, long Misses)> PageLayers { get; private init; } = [];
+
     public long KvReadBytes { get; private init; }
 
     public long KvWrittenBytes { get; private init; }
@@ -64,7 +67,21 @@ internal sealed record EngineTotals
         RetokenisedPrompts = RetokenisedPrompts + figures.Prefixes.RetokenisedPrompts,
         PageHits = PageHits + (figures.KvFiles?.Hits ?? 0),
         PageMisses = PageMisses + (figures.KvFiles?.Misses ?? 0),
+        PageLayers = Both(PageLayers, figures.KvFiles?.Layers ?? []),
         KvReadBytes = KvReadBytes + (figures.KvFiles?.ReadBytes ?? 0),
         KvWrittenBytes = KvWrittenBytes + (figures.KvFiles?.WrittenBytes ?? 0),
     };
+
+    // A model that was loaded again has as many layers as before.
+    private static IReadOnlyList<(long Hits, long Misses)> Both(IReadOnlyList<(long Hits, long Misses)> past, IReadOnlyList<(long Hits, long Misses)> now)
+    {
+        var layers = new (long Hits, long Misses)[Math.Max(past.Count, now.Count)];
+        for (var i = 0; i < layers.Length; i++)
+        {
+            var (old, more) = (past.ElementAtOrDefault(i), now.ElementAtOrDefault(i));
+            layers[i] = (old.Hits + more.Hits, old.Misses + more.Misses);
+        }
+
+        return layers;
+    }
 }

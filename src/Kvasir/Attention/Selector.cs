@@ -88,6 +88,14 @@ public abstract class Selector : IDisposable
     public abstract bool Select(in HeadQuery query, int round, in SoftmaxView sum, KvSelection selection);
 
     /// <summary>
+    /// Lists rows that a query like this one would probably select first, but for those that are always read: asked before the query is known, so that rows may
+    /// come from file meanwhile. An answer, of which nothing stays. False when that cannot be told without reading rows.
+    /// </summary>
+    /// <param name="query">At the next position, whose own row is not there yet.</param>
+    /// <param name="selection">Arrives empty.</param>
+    public virtual bool Foresee(in HeadQuery query, KvSelection selection) => false;
+
+    /// <summary>
     /// Adds log-weights to the scores of rows that were selected: 0 keeps a row as it is, minus the log of its inclusion
     /// probability undoes sampling, negative infinity takes it from one query head while its group still shares the read. Several workers may ask at once, for
     /// different rows of one round: nothing may be written but the scores.

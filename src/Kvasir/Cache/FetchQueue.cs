@@ -6,8 +6,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Cache;
 
 /// <summary>
-/// Reads and writes of pages, done by threads of its own: reads before writes, in the order in which they were asked for, pages that follow one another
-/// together. Asking and serving allocate nothing.
+/// Reads and writes of pages, done by threads of its own: reads that somebody waits for before those that are ahead, and both before writes, in the order in
+/// which they were asked for, pages that follow one another together. Asking and serving allocate nothing.
 /// </summary>
 internal sealed class FetchQueue : IDisposable
 {
@@ -21,7 +21,11 @@ internal sealed class FetchQueue : IDisposable
     private readonly Thread[] _threads;
     private readonly object _gate = new();
     private readonly Ring _reads;
+    private readonly Ring _ahead;
     private readonly Ring _writes;
+
+    // [pages]: whether it is to be read and nobody does so yet; one that was hurried is in two rings.
+    private readonly bool[] _isWaiting;
 
     // [pages]: of what was written.
     private readonly ulong[] _sums;
@@ -33,7 +37,8 @@ internal sealed class FetchQueue : IDisposable
     public FetchQueue(Placement placement, int pageBytes, int threadCount, int mostPages)
     {
         (_store, _placement, _pageBytes) = (placement.Store, placement, pageBytes);
-        (_reads, _writes, _sums) = (new Ring(mostPages), new Ring(mostPages), new ulong[_store.PageCount]);
+        (_reads, _ahead, _writes) = (new Ring(mostPages), new Ring(mostPages), new Ring(mostPages));
+        (_sums, _isWaiting) = (new ulong[_store.PageCount], new bool[_store.PageCount]);
         _runBytes = Math.Max(RunTargetBytes / _store.PageBytes, 1) * _store.PageBytes;
         // Large enough to be aligned as direct reads ask for.
         _buffer = NativeBuffer.Uninitialized(Math.Max(BufferBytes, (long)threadCount * _runBytes));
@@ -46,9 +51,41 @@ internal sealed class FetchQueue : IDisposable
         }
     }
 
-    public void Read(int page) => Add(_reads, page);
+    /// <summary>Whether there is room for one more page that is read ahead.</summary>
+    public bool CanAsk
+    {
+        get
+        {
+            lock (_gate)
+                return _ahead.HasRoom;
+        }
+    }
 
-    public void Write(int page) => Add(_writes, page);
+    /// <param name="isAhead">Whether nobody waits for it yet.</param>
+    public void Read(int page, bool isAhead)
+    {
+        lock (_gate)
+        {
+            _isWaiting[page] = true;
+            Add(isAhead ? _ahead : _reads, page);
+        }
+    }
+
+    /// <summary>Says that somebody waits for a page that is read ahead.</summary>
+    public void Hurry(int page)
+    {
+        lock (_gate)
+        {
+            if (_isWaiting[page])
+                Add(_reads, page);
+        }
+    }
+
+    public void Write(int page)
+    {
+        lock (_gate)
+            Add(_writes, page);
+    }
 
     /// <summary>Ends the threads; what they have not begun is left.</summary>
     public void Dispose()
@@ -66,11 +103,8 @@ internal sealed class FetchQueue : IDisposable
 
     private void Add(Ring ring, int page)
     {
-        lock (_gate)
-        {
-            ring.Add(page);
-            Monitor.Pulse(_gate);
-        }
+        ring.Add(page);
+        Monitor.Pulse(_gate);
     }
 
     private void Serve(int thread)
@@ -89,18 +123,34 @@ internal sealed class FetchQueue : IDisposable
     {
         lock (_gate)
         {
-            while (_reads.Count + _writes.Count == 0 && !_isClosed)
+            while (!Skip(_reads) && !Skip(_ahead) && _writes.Count == 0 && !_isClosed)
                 Monitor.Wait(_gate);
-            (first, count, isRead) = (0, 0, _reads.Count > 0);
+            (first, count, isRead) = (0, 0, _reads.Count + _ahead.Count > 0);
             if (_isClosed)
                 return false;
-            var ring = isRead ? _reads : _writes;
-            first = ring.Take();
+            var ring = _reads.Count > 0 ? _reads : isRead ? _ahead : _writes;
+            first = Take(ring, isRead);
             var most = Math.Min(_runBytes / _store.PageBytes, _store.RunFrom(first));
-            for (count = 1; count < most && ring.Count > 0 && ring.Next == first + count; count++)
-                ring.Take();
+            for (count = 1; count < most && ring.Count > 0 && ring.Next == first + count && (!isRead || _isWaiting[ring.Next]); count++)
+                Take(ring, isRead);
             return true;
         }
+    }
+
+    // Past what has been begun. False when nothing is left.
+    private bool Skip(Ring reads)
+    {
+        while (reads.Count > 0 && !_isWaiting[reads.Next])
+            reads.Take();
+        return reads.Count > 0;
+    }
+
+    private int Take(Ring ring, bool isRead)
+    {
+        var page = ring.Take();
+        if (isRead)
+            _isWaiting[page] = false;
+        return page;
     }
 
     // Once more, when what comes is not what was written: each page by itself, since others of the run may be sound.
@@ -172,6 +222,8 @@ internal sealed class FetchQueue : IDisposable
         public int Count { get; private set; }
 
         public int Next => _pages[_first];
+
+        public bool HasRoom => Count < _pages.Length;
 
         public void Add(int page)
         {

@@ -44,6 +44,16 @@ public sealed class KvCache : IDisposable
 
     public PagePool Pool { get; }
 
+    /// <summary>Whether pages on file are read before anybody asks for them.</summary>
+    public PageAhead Ahead
+    {
+        init
+        {
+            if (Pool.Placement is { } placement)
+                placement.Ahead = value;
+        }
+    }
+
     /// <summary>Rows that were computed once, for those who begin with the same tokens.</summary>
     internal PrefixCache Prefixes { get; }
 

@@ -27,8 +27,8 @@ public sealed class KvHead
     // Null while all keys have all elements.
     private NarrowRows? _narrow;
 
-    internal KvHead(PagePool pool, int maxRows)
-        : this(pool, new PageTable(pool, PagesFor(maxRows)), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
+    internal KvHead(PagePool pool, int maxRows, int layer = 0)
+        : this(pool, new PageTable(pool, PagesFor(maxRows), layer), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
     {
     }
 

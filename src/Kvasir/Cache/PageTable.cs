@@ -16,8 +16,11 @@ internal sealed class PageTable
     private int[] _pages = [];
     private nint[] _addresses = [];
 
+    private readonly int _layer;
+
     /// <param name="maxPages">The most that it will ever have.</param>
-    public PageTable(PagePool pool, int maxPages) => (_pool, MaxCount) = (pool, maxPages);
+    /// <param name="layer">Of the head.</param>
+    public PageTable(PagePool pool, int maxPages, int layer = 0) => (_pool, MaxCount, _layer) = (pool, maxPages, layer);
 
     public int Count { get; private set; }
 
@@ -31,7 +34,7 @@ internal sealed class PageTable
     public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
 
     /// <summary>The first pages, to be read while this table has them.</summary>
-    public PageTable First(int count) => new(_pool, count) { Count = count, _pages = _pages, _addresses = _addresses };
+    public PageTable First(int count) => new(_pool, count, _layer) { Count = count, _pages = _pages, _addresses = _addresses };
 
     /// <summary>Where its pages lie that may be on file; they are pinned before they are read or written.</summary>
     public Placement? Placement => _pool.Placement;
@@ -66,6 +69,7 @@ internal sealed class PageTable
                 return false;
             }
 
+            Placement?.Assign(page, _layer);
             Set(Count++, page);
         }
 
@@ -111,6 +115,7 @@ internal sealed class PageTable
             return true;
         if (!_pool.TryTake(out var copy))
             return false;
+        Placement?.Assign(copy, _layer);
         Copy(_pages[index], copy);
         _pool.Return(_pages[index]);
         Set(index, copy);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvasir.Cache.Slots;
 
 namespace Kvasir.Cache;
 
@@ -7,8 +8,9 @@ namespace Kvasir.Cache;
 /// otherwise. Under the lock of the <see cref="Placement"/>.
 /// </summary>
 /// <param name="pages">All of them.</param>
+/// <param name="isEager">As <see cref="IsEager"/>.</param>
 /// <param name="order">Which of them have slots.</param>
-internal sealed class PageWrites(PageState[] pages, SlotOrder order, FetchQueue queue)
+internal sealed class PageWrites(PageState[] pages, SlotOrder order, FetchQueue queue, bool isEager)
 {
     /// <summary>Writes that are under way at a time, and one of whoever waits for it.</summary>
     public const int Most = 65;
@@ -18,6 +20,9 @@ internal sealed class PageWrites(PageState[] pages, SlotOrder order, FetchQueue 
     private int _first;
     private int _count;
     private long _failedAt;
+
+    /// <summary>Whether full pages are written at once, as those are that never stay in memory.</summary>
+    public bool IsEager => isEager;
 
     /// <summary>Pages.</summary>
     public int UnderWay { get; private set; }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 using Kvasir.Kernels.Files;
 
@@ -18,12 +19,16 @@ internal sealed class Placement : IDisposable
     private readonly FetchQueue _queue;
     private readonly PageState[] _pages;
     private readonly PageWrites _writes;
+    private readonly PageCounts _counts = new();
+    private readonly SlotTable _table;
     private readonly int _pageBytes;
     private int _reading;
     private int _pinned;
     private int _waiters;
+    private int _changes;
+    private int _lastMisses;
+    private long _missesBefore;
     private string _readProblem = "";
-    private PageFigures _counts;
 
     /// <param name="slots">The memory of pages.</param>
     /// <param name="store">Where they lie otherwise; disposed with the placement.</param>
@@ -34,7 +39,10 @@ internal sealed class Placement : IDisposable
         _pages = new PageState[pageCount];
         _order = new SlotOrder(_pages, slots.Limit, eviction);
         _queue = new FetchQueue(this, pageBytes, ThreadCount, Math.Min(pageCount, slots.Limit + PageWrites.Most));
-        _writes = new PageWrites(_pages, _order, _queue);
+        _writes = new PageWrites(_pages, _order, _queue, _order.IsFixed);
+        _order.Reserve(0);
+        _counts.Reserve(0);
+        _table = new SlotTable(_pages, slots, _order, _writes, _counts);
     }
 
     public IPageStore Store { get; }
@@ -51,9 +59,18 @@ internal sealed class Placement : IDisposable
         get
         {
             lock (_gate)
-                return _counts;
+                return _counts.Figures;
         }
     }
+
+    /// <summary>Whether pages are read before anybody asks for them.</summary>
+    public PageAhead Ahead { get; set; }
+
+    /// <summary>Pages that the last step had to read.</summary>
+    public int LastMisses => Volatile.Read(ref _lastMisses);
+
+    /// <summary>Another number whenever pages have come, or memory has: who found something missing looks again then. Asking waits for nobody.</summary>
+    public int Changes => Volatile.Read(ref _changes);
 
     /// <summary>Where a page begins; it is pinned and ready.</summary>
     public nint Address(int page) => _slots.Address(_pages[page].Slot);
@@ -65,7 +82,24 @@ internal sealed class Placement : IDisposable
     public void BeginStep()
     {
         lock (_gate)
-            _order.BeginStep();
+        {
+            _lastMisses = (int)Math.Min(int.MaxValue, _counts.Misses - _missesBefore);
+            _missesBefore = _counts.Misses;
+            _table.Release();
+            _order.BeginStep(_table.PageCount);
+        }
+    }
+
+    /// <summary>Says which layer a page is of that has just been taken.</summary>
+    public void Assign(int page, int layer)
+    {
+        lock (_gate)
+        {
+            _order.Reserve(layer);
+            _counts.Reserve(layer);
+            Invariant.Holds(!_pages[page].HasSlot);
+            _pages[page].Layer = (ushort)layer;
+        }
     }
 
     /// <summary>Says that a head has so many pages.</summary>
@@ -79,7 +113,7 @@ internal sealed class Placement : IDisposable
     {
         lock (_gate)
         {
-            while (!TryClaim(pages, writtenFrom))
+            while (!TryClaim(pages, writtenFrom, keepsUsed: false))
             {
                 RequireHope(pages.Length);
                 Wait();
@@ -102,7 +136,7 @@ internal sealed class Placement : IDisposable
     public bool TryPin(ReadOnlySpan<int> pages, ref bool isPinned)
     {
         lock (_gate)
-            return (isPinned = isPinned || TryClaim(pages, int.MaxValue)) && AreReady(pages);
+            return (isPinned = isPinned || TryClaim(pages, int.MaxValue, keepsUsed: true)) && AreReady(pages);
     }
 
     /// <summary>Waits until pages that are pinned are there.</summary>
@@ -116,22 +150,29 @@ internal sealed class Placement : IDisposable
         }
     }
 
-    /// <summary>Begins to read pages that will be pinned soon, as far as there is memory that nobody else needs more.</summary>
-    public void Ask(ReadOnlySpan<int> pages)
+    /// <summary>
+    /// Begins to read pages that will be pinned in this step, behind those that are waited for, as far as a quarter of memory has room for them. They stay
+    /// until they were used or the step is over.
+    /// </summary>
+    /// <returns>How many were missing, and how many of these will be read.</returns>
+    public (int Missing, int Begun) Ask(ReadOnlySpan<int> pages)
     {
         lock (_gate)
         {
+            var (missing, begun) = (0, 0);
             foreach (var page in pages)
             {
-                if (_reading >= Math.Max(1, _slots.Limit / 4))
-                    return;
                 ref var state = ref _pages[page];
                 if (state.HasSlot || !state.Has(PageFlags.OnFile))
                     continue;
-                if (!TryMakeFree(1))
-                    return;
+                missing++;
+                if (begun < missing - 1 || !_queue.CanAsk || !_table.TryAsk(page, ref state))
+                    continue;
                 BeginRead(page, ref state);
+                begun++;
             }
+
+            return (missing, begun);
         }
     }
 
@@ -151,10 +192,10 @@ internal sealed class Placement : IDisposable
                 if (--state.Pins > 0)
                     continue;
                 _pinned--;
-                Settle(pages[i], ref state);
+                _table.Settle(pages[i], ref state);
             }
 
-            if (_slots.FreeCount < _slots.Limit / 4 && !_slots.TryAddSlab())
+            if (_writes.IsEager || (_slots.FreeCount < _slots.Limit / 4 && !_slots.TryAddSlab()))
                 _writes.BeginListed();
             Pulse();
         }
@@ -169,9 +210,7 @@ internal sealed class Placement : IDisposable
             while (state.Has(PageFlags.Reading) || state.Has(PageFlags.Writing))
                 Wait();
             Invariant.Holds(state.Pins == 0);
-            if (state.HasSlot)
-                Vacate(page, ref state);
-            state = new PageState { Flags = state.Flags & PageFlags.Listed };
+            _table.Forget(page, ref state);
             Pulse();
         }
     }
@@ -195,7 +234,7 @@ internal sealed class Placement : IDisposable
                     if (state.Has(PageFlags.Reading) || state.Has(PageFlags.Writing) || (state.Has(PageFlags.Dirty) && _writes.Begin(page, ref state)))
                         Wait();
                     else
-                        Vacate(page, ref state);
+                        _table.Vacate(ref state);
                 }
             }
 
@@ -210,16 +249,16 @@ internal sealed class Placement : IDisposable
         {
             _readProblem = problem ?? _readProblem;
             _reading -= count;
-            _counts = _counts with { Reads = _counts.Reads + 1, ReadBytes = _counts.ReadBytes + ((long)count * Store.PageBytes) };
+            _counts.Reads++;
+            _counts.ReadBytes += (long)count * Store.PageBytes;
             for (var page = first; page < first + count; page++)
             {
                 ref var state = ref _pages[page];
                 state.Clear(PageFlags.Reading);
-                if (problem is null)
-                    continue;
-                state.Set(PageFlags.Failed);
-                if (state.Pins == 0)
-                    Settle(page, ref state);
+                if (problem is not null)
+                    state.Set(PageFlags.Failed);
+                if (state.Pins == 0 && (problem is not null || !state.Has(PageFlags.Asked)))
+                    _table.Settle(page, ref state);
             }
 
             Pulse();
@@ -232,7 +271,13 @@ internal sealed class Placement : IDisposable
         lock (_gate)
         {
             _writes.End(first, count, problem);
-            _counts = _counts with { WrittenBytes = _counts.WrittenBytes + (problem is null ? (long)count * Store.PageBytes : 0) };
+            _counts.WrittenBytes += problem is null ? (long)count * Store.PageBytes : 0;
+            for (var page = first; page < first + count; page++)
+            {
+                if (_pages[page].Pins == 0 && problem is null)
+                    _table.Settle(page, ref _pages[page]);
+            }
+
             Pulse();
         }
     }
@@ -255,7 +300,7 @@ internal sealed class Placement : IDisposable
         Store.Dispose();
     }
 
-    private bool TryClaim(ReadOnlySpan<int> pages, int writtenFrom)
+    private bool TryClaim(ReadOnlySpan<int> pages, int writtenFrom, bool keepsUsed)
     {
         var missing = 0;
         for (var i = 0; i < pages.Length; i++)
@@ -267,7 +312,7 @@ internal sealed class Placement : IDisposable
 
         foreach (var page in pages)
             _pinned += _pages[page].Pins++ == 0 ? 1 : 0;
-        if (missing > 0 && !TryMakeFree(missing))
+        if (missing > 0 && !_table.TryMakeFree(missing, keepsUsed))
         {
             foreach (var page in pages)
                 _pinned -= --_pages[page].Pins == 0 ? 1 : 0;
@@ -281,80 +326,29 @@ internal sealed class Placement : IDisposable
 
     private void Claim(int page, ref PageState state, bool writes)
     {
-        var isHit = _order.Use(ref state) && state.HasSlot && !state.Has(PageFlags.Fresh);
-        _counts = _counts with { Hits = _counts.Hits + (isHit ? 1 : 0) };
-        if (!state.HasSlot && state.Has(PageFlags.OnFile))
+        var isFirst = _order.Use(ref state, out var isAgain);
+        var isRead = !state.HasSlot && state.Has(PageFlags.OnFile);
+        if (isRead || state.Has(PageFlags.Asked))
+            _counts.Miss(state.Layer);
+        else if (isFirst && state.HasSlot && !state.Has(PageFlags.Fresh))
+            _counts.Hit(state.Layer);
+        _counts.UsedAgain += isFirst && isAgain ? 1 : 0;
+        if (_table.TryCome(ref state) && state.Has(PageFlags.Reading))
+            _queue.Hurry(page);
+        if (isRead)
             BeginRead(page, ref state);
         else if (!state.HasSlot)
-            TakeSlot(page, ref state);
+            _table.Take(page, ref state);
         if (writes)
             state.Flags = (state.Flags & ~PageFlags.OnFile) | PageFlags.Dirty;
     }
 
     private void BeginRead(int page, ref PageState state)
     {
-        TakeSlot(page, ref state);
+        _table.Take(page, ref state);
         state.Set(PageFlags.Reading | PageFlags.Fresh);
-        (_reading, _counts) = (_reading + 1, _counts with { Misses = _counts.Misses + 1 });
-        _queue.Read(page);
-    }
-
-    private void TakeSlot(int page, ref PageState state)
-    {
-        var isTaken = _slots.TryTake(out var slot);
-        Invariant.Holds(isTaken);
-        state.Slot = slot;
-        _order.Place(slot, page);
-    }
-
-    private void Vacate(int page, ref PageState state)
-    {
-        _order.Clear(state.Slot);
-        _slots.Return(state.Slot);
-        state.Slot = -1;
-        state.Clear(PageFlags.Fresh | PageFlags.Failed);
-    }
-
-    // A page that nobody has pinned any more stays, or makes room for the next: see SlotOrder.
-    private void Settle(int page, ref PageState state)
-    {
-        if (state.Has(PageFlags.Failed))
-        {
-            // What cannot be read is nowhere, and who comes again reads again.
-            Vacate(page, ref state);
-            state.Set(PageFlags.OnFile);
-            state.Clear(PageFlags.Dirty);
-            return;
-        }
-
-        if (!state.Has(PageFlags.Fresh))
-            return;
-        state.Clear(PageFlags.Fresh);
-        if (_slots.FreeCount >= _slots.Limit / 8 || _slots.TryAddSlab() || _order.Victim() is not (>= 0 and var victim))
-            return;
-        if (!_order.Bypasses(state, _pages[victim]))
-            Vacate(victim, ref _pages[victim]);
-        else if (!state.Has(PageFlags.Dirty))
-            Vacate(page, ref state);
-    }
-
-    private bool TryMakeFree(int count)
-    {
-        while (_slots.FreeCount < count)
-        {
-            if (_slots.TryAddSlab())
-                continue;
-            if (_order.Victim() is not (>= 0 and var victim))
-            {
-                if (_writes.UnderWay == 0 && _writes.BeginListed() == 0)
-                    _writes.BeginOpen(_slots.Limit);
-                return false;
-            }
-
-            Vacate(victim, ref _pages[victim]);
-        }
-
-        return true;
+        _reading++;
+        _queue.Read(page, isAhead: state.Has(PageFlags.Asked));
     }
 
     private bool AreReady(ReadOnlySpan<int> pages)
@@ -388,11 +382,12 @@ internal sealed class Placement : IDisposable
         _waiters++;
         Monitor.Wait(_gate);
         _waiters--;
-        _counts = _counts with { WaitMs = _counts.WaitMs + Stopwatch.GetElapsedTime(start).TotalMilliseconds };
+        _counts.WaitMs += Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 
     private void Pulse()
     {
+        _changes++;
         if (_waiters > 0)
             Monitor.PulseAll(_gate);
     }

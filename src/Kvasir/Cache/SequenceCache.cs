@@ -16,7 +16,7 @@ public sealed class SequenceCache
         (_pool, KvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
         _heads = new KvHead[layerCount * kvHeadCount];
         for (var i = 0; i < _heads.Length; i++)
-            _heads[i] = new KvHead(pool, maxRows);
+            _heads[i] = new KvHead(pool, maxRows, layer: i / kvHeadCount);
     }
 
     /// <summary>Of a layer.</summary>

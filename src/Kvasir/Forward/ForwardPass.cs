@@ -65,6 +65,12 @@ internal sealed class ForwardPass : IDisposable
         set => _transformer.Capture = value;
     }
 
+    /// <inheritdoc cref="BatchAttention.Change"/>
+    public QueryChange? Change
+    {
+        set => _transformer.Change = value;
+    }
+
     /// <summary>[vocabulary]: the <paramref name="index"/>-th logit row of the last batch.</summary>
     public Span<float> Logits(int index) => _transformer.Logits(index);
 

@@ -86,6 +86,12 @@ internal sealed class Transformer : IDisposable
         set => _attention.Capture = value;
     }
 
+    /// <summary>As <see cref="BatchAttention.Change"/>.</summary>
+    public QueryChange? Change
+    {
+        set => _attention.Change = value;
+    }
+
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
     public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
 
@@ -113,6 +119,8 @@ internal sealed class Transformer : IDisposable
             if (batch.IsAbandoned)
                 return false;
             Attend(batch, layer);
+            if (layer + 1 < _config.LayerCount && _attention.Foresees(batch))
+                Foresee(batch, layer + 1);
             FeedForward(batch.RowCount, layer);
             _clock.MarkLinear();
             Volatile.Write(ref _layersComputed, _layersComputed + 1);
@@ -170,6 +178,17 @@ internal sealed class Transformer : IDisposable
         _clock.MarkAttention();
         var attended = new LinearRows(_attended, rows, AttendedWidth, null);
         Return(attended, new LinearTarget(weights.Output, weights.OutputBias, _projected), weights.AttentionOutputNorm, shape.ResidualScale);
+    }
+
+    // Queries of the next layer as they would be without the feed-forward layer that comes before it.
+    private void Foresee(Batch batch, int layer)
+    {
+        var (shape, weights, rows) = (_config.Layers[layer], _layers[layer], batch.RowCount);
+        _linear.Run(new LinearRows(_x, rows, _config.Width, weights.AttentionNorm), new LinearTarget(weights.Query, weights.QueryBias, _queries));
+        _clock.MarkLinear();
+        _rotation.Rotate(_pool, new RotatedHeads(_queries, _config.HeadCount, weights.QueryNorm, shape) { AreQueries = true }, rows);
+        _attention.Foresee(batch, layer, _queries);
+        _clock.MarkAttention();
     }
 
     private void FeedForward(int rows, int layer)

@@ -29,6 +29,8 @@ public sealed class EngineProbe : IDisposable
     // On each cache, once steps were decoded on it: with the indexes of its rows up to the depth.
     private readonly List<SequenceAttention> _decoding = [];
     private readonly LayerReads[] _reads;
+    private ReusedQueries? _reused;
+    private int _reusedSteps;
     private int _doneTokens;
 
     /// <param name="engine">Without sequences.</param>
@@ -60,6 +62,12 @@ public sealed class EngineProbe : IDisposable
 
     /// <summary>The share of sparse attention that is computed densely as well.</summary>
     public double AuditShare { get; init; }
+
+    /// <summary>
+    /// How alike queries of one step and the next are made, from 0 to 1: of random tokens they are not, and then nothing of what memory holds is wanted again.
+    /// More than 0 makes every step one of other tokens.
+    /// </summary>
+    public double Reuse { get; init; }
 
     /// <summary>Tokens that every sequence has in the cache before a measurement.</summary>
     public int Depth { get; private set; }
@@ -163,6 +171,8 @@ public sealed class EngineProbe : IDisposable
 
         try
         {
+            if (Reuse > 0)
+                use.Pass.Change = (_reused ??= new ReusedQueries((float)Reuse, use.Pass.Shape.LayerCount, use.Pass.Shape.HeadCount * use.Pass.Shape.Dim)).Mix;
             var timings = default(StepTimings);
             _reads.AsSpan().Clear();
             for (var step = 0; step < steps; step++)
@@ -181,6 +191,7 @@ public sealed class EngineProbe : IDisposable
         }
         finally
         {
+            use.Pass.Change = null;
             foreach (var attention in _decoding)
                 attention.Truncate(Depth);
             foreach (var cache in _caches)
@@ -316,7 +327,7 @@ public sealed class EngineProbe : IDisposable
     {
         pass.Batch.Clear();
         for (var i = 0; i < sequenceCount; i++)
-            pass.Batch.Add(_decoding[i], _tokens.AsSpan(_decoding[i].RowCount, 1), 1);
+            pass.Batch.Add(_decoding[i], _tokens.AsSpan(Reuse > 0 ? _reusedSteps++ % _maxTokens : _decoding[i].RowCount, 1), 1);
         var timings = pass.Run();
         for (var layer = 0; layer < _reads.Length; layer++)
             _reads[layer] += pass.LastReads[layer];

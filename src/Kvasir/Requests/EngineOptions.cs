@@ -4,6 +4,7 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
 using Kvasir.Tiers;
 
 namespace Kvasir;
@@ -45,6 +46,9 @@ public sealed record EngineOptions
 
     /// <summary>Which keys and values leave memory first.</summary>
     public PageEviction KvEviction { get; init; }
+
+    /// <summary>Whether keys and values on file are read before a layer asks for them.</summary>
+    public PageAhead KvAhead { get; init; }
 
     /// <summary>Makes the place of pages of so many bytes that <see cref="KvDirectory"/> would be; for tests.</summary>
     internal Func<int, IPageStore>? KvStore { get; init; }
@@ -155,10 +159,14 @@ public sealed record EngineOptions
             throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
     }
 
-    /// <summary>What makes the place of pages that have none in so much memory; null where all lie there.</summary>
-    /// <exception cref="KvasirException">They may take less than the memory.</exception>
-    internal Func<int, IPageStore>? KvFiles(long memoryBytes) =>
-        KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memoryBytes) : null);
+    /// <summary>A cache as these options have it.</summary>
+    /// <param name="memory">What it takes its memory from.</param>
+    /// <exception cref="KvasirException">It may take less on disk than in memory, or in memory less than one page of every head.</exception>
+    internal KvCache NewCache(AttentionShape shape, MemoryBudget memory)
+    {
+        var files = KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
+        return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead };
+    }
 
     internal static void Require(TimeSpan? time, string name)
     {

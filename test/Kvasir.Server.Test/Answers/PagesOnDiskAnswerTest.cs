@@ -22,6 +22,8 @@ public sealed class PagesOnDiskAnswerTest
             Assert.Equal(await memory.BodyAsync("/v1/completions", request), await disk.BodyAsync("/v1/completions", request));
             Assert.Equal(0, await Figure(memory, "kvasir_kv_page_uses_total", "outcome=\"miss\""));
             Assert.InRange(await Figure(disk, "kvasir_kv_page_uses_total", "outcome=\"miss\""), 100, long.MaxValue);
+            Assert.InRange(await Figure(disk, "kvasir_kv_layer_page_misses_total", "layer=\"4\""), 10, long.MaxValue);
+            Assert.InRange(await Figure(disk, "kvasir_kv_layer_page_hits_total", "layer=\"0\""), 1, long.MaxValue);
             Assert.InRange(await Figure(disk, "kvasir_kv_file_bytes_total", "direction=\"read\""), 400_000, long.MaxValue);
             Assert.Empty(folder.EnumerateFileSystemInfos());
         }

@@ -13,6 +13,9 @@ public sealed class PlacementTest
     [InlineData(PageEviction.Counted, 1)]
     [InlineData(PageEviction.Lru, 2)]
     [InlineData(PageEviction.Counted, 3)]
+    [InlineData(PageEviction.LayerLru, 4)]
+    [InlineData(PageEviction.FlexGen, 5)]
+    [InlineData(PageEviction.ZeroInference, 6)]
     public void PagesHoldWhatWasWrittenToThemWhereverTheyLie(PageEviction eviction, int seed)
     {
         var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
@@ -42,13 +45,15 @@ public sealed class PlacementTest
         Assert.True(store.Reads > 100 && store.Writes > 100, $"{store.Reads} reads, {store.Writes} writes");
         Assert.InRange(pool.ResidentBytes, 1, 40L * layout.Bytes);
         var counts = placement.Figures;
-        Assert.True(counts is { Hits: > 0, Misses: > 0 } && counts.Misses >= counts.Reads, counts.ToString());
+        Assert.True((counts.Hits > 0 || eviction == PageEviction.ZeroInference) && counts.Misses > 0 && counts.Misses + counts.AheadUnused >= counts.Reads, counts.ToString());
     }
 
     // Read in a ring, of which memory holds a quarter, the oldest page is always the one that is wanted next.
     [Theory]
     [InlineData(PageEviction.Counted, 0.15, 0.27)]
     [InlineData(PageEviction.Lru, 0, 0.05)]
+    [InlineData(PageEviction.FlexGen, 0.18, 0.25)]
+    [InlineData(PageEviction.ZeroInference, 0, 0)]
     public void ARingFindsTheShareOfMemoryThereAndNothingIfTheOldestGoes(PageEviction eviction, double least, double most)
     {
         var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
@@ -74,6 +79,97 @@ public sealed class PlacementTest
 
         var (hits, misses) = (pool.Placement!.Figures.Hits - before.Hits, pool.Placement.Figures.Misses - before.Misses);
         Assert.InRange((double)hits / (hits + misses), least, most);
+    }
+
+    // Layers that are computed in a ring, each of which uses the same pages in every step; memory holds nine tenths of them.
+    [Theory]
+    [InlineData(PageEviction.Counted, 0.7)]
+    [InlineData(PageEviction.Lru, 0)]
+    [InlineData(PageEviction.LayerLru, 0.7)]
+    public void AFloodLeavesWhatIsComputedSoonWhereLayersAreKnown(PageEviction eviction, double least)
+    {
+        const int Layers = 8;
+        var trace = Enumerable.Range(0, 40).Select(static _ => Enumerable.Range(0, Layers).Select(static _ => Enumerable.Range(0, 30).ToArray()).ToArray()).ToArray();
+        var hits = HitShare(eviction, trace, slots: Layers * 27, pagesOfLayer: 30, fromStep: 20);
+        Assert.InRange(hits, least, eviction == PageEviction.Lru ? 0.35 : 1);
+    }
+
+    // Of each layer a few pages of many, most of them those of the step before: PSA's reason for a pool of all layers.
+    [Theory]
+    [InlineData(0.2, 1)]
+    [InlineData(0.4, 2)]
+    [InlineData(0.8, 3)]
+    [InlineData(1.3, 4)]
+    public void KnowingLayersIsNoWorseThanTheOldest(double stepsInMemory, int seed)
+    {
+        const int Layers = 6;
+        const int PagesOfLayer = 40;
+        const int Used = 12;
+        var random = new Random(seed);
+        var chosen = Enumerable.Range(0, Layers).Select(_ => Enumerable.Range(0, PagesOfLayer).OrderBy(_ => random.Next()).Take(Used).ToArray()).ToArray();
+        var trace = Enumerable.Range(0, 60).Select(_ => chosen.Select(layer =>
+        {
+            for (var change = 0; change < 3; change++)
+                layer[random.Next(Used)] = Enumerable.Range(0, PagesOfLayer).Except(layer).OrderBy(_ => random.Next()).First();
+            return layer.ToArray();
+        }).ToArray()).ToArray();
+        var hits = new[] { PageEviction.Lru, PageEviction.LayerLru, PageEviction.Counted }
+            .Select(order => HitShare(order, trace, (int)(stepsInMemory * Layers * Used), PagesOfLayer, fromStep: 20)).ToArray();
+        Assert.True(hits[1] >= hits[0] - 0.01, $"seed {seed}: lru {hits[0]:P1}, layer-lru {hits[1]:P1}, counted {hits[2]:P1}");
+        // What is chosen anew at random rewards the newest; below a step's pages those are what is wanted last.
+        Assert.True(hits[2] >= hits[0] - 0.01 || stepsInMemory > 1, $"seed {seed}: lru {hits[0]:P1}, layer-lru {hits[1]:P1}, counted {hits[2]:P1}");
+    }
+
+    [Fact]
+    public void WhatIsReadAheadStaysUntilItIsUsedAndIsCounted()
+    {
+        var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
+        using var pool = new PagePool(layout, new MemoryBudget(40L * layout.Bytes), files: new MemoryStore(layout.Bytes, PageCount));
+        var placement = pool.Placement!;
+        var pages = TakeAll(pool, 200, static _ => 0);
+        // Those that were written last are in memory.
+        for (var step = 0; step < 20; step++)
+        {
+            placement.BeginStep();
+            var (asked, others) = (pages[(step * 8)..((step * 8) + 8)], pages[175..190]);
+            var before = placement.Figures;
+            var (missing, begun) = placement.Ask(asked);
+            Assert.InRange(begun, 0, missing);
+            foreach (var page in others)
+            {
+                placement.Pin([page]);
+                placement.Unpin([page]);
+            }
+
+            placement.Pin(asked[..6]);
+            placement.Unpin(asked[..6]);
+            placement.BeginStep();
+            var after = placement.Figures;
+            Assert.True(after.AheadUsed + after.AheadUnused - before.AheadUsed - before.AheadUnused == begun, $"step {step}: {before}, {after}, {begun} begun");
+            Assert.InRange(after.AheadUnused - before.AheadUnused, 0, 2);
+        }
+
+        Assert.True(placement.Figures is { AheadUsed: > 50, AheadUnused: > 10 }, placement.Figures.ToString());
+        pool.Verify();
+    }
+
+    // Of no more than a quarter of memory, and what nobody comes for goes where there is need.
+    [Fact]
+    public void WhatIsReadAheadStandsInNobodysWay()
+    {
+        var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
+        using var pool = new PagePool(layout, new MemoryBudget(16L * layout.Bytes), files: new MemoryStore(layout.Bytes, PageCount) { MostDelay = 3 });
+        var pages = TakeAll(pool, 110, static _ => 0);
+        for (var step = 0; step < 30; step++)
+        {
+            var (missing, begun) = pool.Placement!.Ask(pages.AsSpan(0, 60));
+            Assert.InRange(begun, 0, Math.Min(missing, 4));
+            pool.Placement.Pin(pages.AsSpan(60 + step, 16));
+            pool.Placement.Unpin(pages.AsSpan(60 + step, 16));
+            pool.Placement.BeginStep();
+        }
+
+        pool.Verify();
     }
 
     [Fact]
@@ -121,6 +217,45 @@ public sealed class PlacementTest
         await waits.WaitAsync(TimeSpan.FromSeconds(20), cancellation);
         placement.Unpin(pages.AsSpan(6, 4));
         pool.Verify();
+    }
+
+    private static int[] TakeAll(PagePool pool, int count, Func<int, int> layerOf)
+    {
+        var pages = new int[count];
+        for (var i = 0; i < count; i++)
+        {
+            Assert.True(pool.TryTake(out pages[i]));
+            pool.Placement!.Assign(pages[i], layerOf(i));
+            Write(pool, pages[i], 1, isFull: true);
+        }
+
+        return pages;
+    }
+
+    /// <param name="trace">[steps][layers][pages]: what each step uses, as numbers within the layer.</param>
+    private static double HitShare(PageEviction eviction, int[][][] trace, int slots, int pagesOfLayer, int fromStep)
+    {
+        var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
+        using var pool = new PagePool(layout, new MemoryBudget((long)slots * layout.Bytes), files: new MemoryStore(layout.Bytes, PageCount), eviction: eviction);
+        var pages = TakeAll(pool, trace[0].Length * pagesOfLayer, i => i / pagesOfLayer);
+        var before = default(PageFigures);
+        for (var step = 0; step < trace.Length; step++)
+        {
+            before = step == fromStep ? pool.Placement!.Figures : before;
+            pool.Placement!.BeginStep();
+            for (var layer = 0; layer < trace[step].Length; layer++)
+            {
+                foreach (var page in trace[step][layer])
+                {
+                    pool.Placement.Pin([pages[(layer * pagesOfLayer) + page]]);
+                    pool.Placement.Unpin([pages[(layer * pagesOfLayer) + page]]);
+                }
+            }
+        }
+
+        var after = pool.Placement!.Figures;
+        Assert.Equal(after.Hits + after.Misses, after.Layers.Sum(static layer => layer.Hits + layer.Misses));
+        return (double)(after.Hits - before.Hits) / (after.Hits - before.Hits + after.Misses - before.Misses);
     }
 
     private static void Run(int threads, Action<int> work)

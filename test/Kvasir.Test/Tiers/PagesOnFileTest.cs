@@ -24,9 +24,11 @@ public sealed class PagesOnFileTest : IDisposable
         { "f32", 1, 3, PageEviction.Counted },
         { "bf16", 2, 3, PageEviction.Lru },
         { "bf16", 2, 8, PageEviction.Counted },
-        { "q8", 2, 6, PageEviction.Counted },
+        { "q8", 2, 6, PageEviction.LayerLru },
         { "int8", 1, 4, PageEviction.Lru },
         { "int8-channel", 2, 4, PageEviction.Counted },
+        { "f32", 2, 4, PageEviction.FlexGen },
+        { "bf16", 1, 3, PageEviction.ZeroInference },
     };
 
     public void Dispose() => _model.Dispose();
@@ -51,6 +53,102 @@ public sealed class PagesOnFileTest : IDisposable
         }
 
         Assert.True(files.Prefixes.HitTokens > 100);
+    }
+
+    // Sequences that only decode: heads wait for their rows side by side, and what the next layer wants is read ahead.
+    [Theory]
+    [InlineData("bf16", 1, 4, PageEviction.Counted, PageAhead.On)]
+    [InlineData("f32", 2, 3, PageEviction.LayerLru, PageAhead.On)]
+    [InlineData("q8", 3, 5, PageEviction.Counted, PageAhead.Off)]
+    [InlineData("bf16", 2, 4, PageEviction.ZeroInference, PageAhead.On)]
+    [InlineData("f32", 2, 4, PageEviction.FlexGen, PageAhead.Auto)]
+    public void HeadsThatWaitForTheirRowsComeToWhatTheyWouldInMemory(string format, int threads, int share, PageEviction eviction, PageAhead ahead)
+    {
+        var options = new EngineOptions { Threads = threads, Kv = new Kv(format), KvMemoryBytes = 64 << 20, ContextTokens = 1024, PromptsFirst = true };
+        int[] chosen = [0, 1, 3, 5];
+        (int[], GenerationOptions)[] requests = [.. chosen.Select(static i => (Prompt(200 + (47 * i)), Options(Policies[i], AnswerTokens)))];
+        using var memory = new Engine(_model, options);
+        using var files = new Engine(_model, OnFile(options, memory.Plan, requests, share, eviction) with { KvAhead = ahead });
+        var (expected, answers) = (Generation.RunAll(memory, requests), Generation.RunAll(files, requests));
+        for (var i = 0; i < chosen.Length; i++)
+            Compare([.. Policies.Select(_ => expected[i])], [answers[i]], first: chosen[i]);
+        var figures = files.Figures.KvFiles!.Value;
+        Assert.True(figures.Reads > 100 && (figures.AheadUsed > 0 || ahead != PageAhead.On), figures.ToString());
+        Assert.Equal(_model.Config.LayerCount, figures.Layers.Count);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void RowsThatAreTakenBackLeaveTheSameAnswer(int policy)
+    {
+        var options = new EngineOptions { Threads = 2, KvMemoryBytes = 64 << 20, ContextTokens = 1024 };
+        var prompt = _model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 30)))[..400];
+        (int[], GenerationOptions)[] requests = [(prompt, Options(Policies[policy], 40) with { SpeculativeTokens = 4 })];
+        using var memory = new Engine(_model, options);
+        var expected = Generation.RunAll(memory, requests);
+        var guessed = expected[0].Sequence.Timings;
+        Assert.True(guessed.GuessedTokens > guessed.AcceptedTokens, $"{guessed.GuessedTokens} guessed, {guessed.AcceptedTokens} right");
+        using var files = new Engine(_model, OnFile(options, memory.Plan, requests, share: 4) with { KvAhead = PageAhead.On });
+        Compare(expected, Generation.RunAll(files, requests), first: policy);
+        Assert.True(_store.Reads > 100);
+    }
+
+    // Both have pages for so many tokens, one in memory and one on file, so that both preempt at the same step.
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public void PreemptedSequencesComeBackToTheSameAnswer()
+    {
+        const int Columns = 22;
+        var options = new EngineOptions { Threads = 2, Kv = new Kv("f32"), KvMemoryBytes = 64 << 20, ContextTokens = 1024 };
+        (int[], GenerationOptions)[] requests = [.. Enumerable.Range(0, 2).Select(static i => (Prompt(200 + i), Options("dense", 190)))];
+        long columnBytes;
+        using (var probe = new Engine(_model, options))
+            columnBytes = probe.Plan.KvBytesPerToken * PagePool.PageTokens;
+        using var memory = new Engine(_model, options with { KvMemoryBytes = Columns * columnBytes });
+        using var files = new Engine(_model, options with
+        {
+            KvMemoryBytes = Columns * columnBytes / 4,
+            KvStore = bytes => _store = new MemoryStore(bytes, Columns * (int)(columnBytes / bytes)) { MostDelay = 3 },
+        });
+        Compare(Generation.RunAll(memory, requests), Generation.RunAll(files, requests));
+        Assert.True(memory.Figures.Preemptions > 0);
+        Assert.Equal(memory.Figures.Preemptions, files.Figures.Preemptions);
+        Assert.True(_store.Reads > 1000);
+    }
+
+    // Reads of two heads are under way at once: never, if the only worker waited for the rows of the first.
+    [Fact]
+    public void AWorkerWhoseRowsAreLateTakesAnotherHead()
+    {
+        const int Pages = 10;
+        var options = new EngineOptions { Threads = 1, KvMemoryBytes = 64 << 20, ContextTokens = 1024 };
+        (int[] Prompt, GenerationOptions Options)[] requests = [(Prompt((32 * Pages) - 25), Options(Policies[1], 20))];
+        using var memory = new Engine(_model, options);
+        using var engine = new Engine(_model, OnFile(options, memory.Plan, requests, share: 4) with { KvAhead = PageAhead.Off });
+        engine.Submit(new Sequence(requests[0].Prompt, requests[0].Options));
+        for (var step = 0; step < 5; step++)
+            engine.Step();
+        var heads = new HashSet<int>();
+        using var several = new ManualResetEventSlim();
+        _store.OnRead = (_, page, _) =>
+        {
+            lock (heads)
+            {
+                if (heads.Add(page / Pages) && heads.Count > 1)
+                    several.Set();
+            }
+
+            // A head may be the only one of its layer whose rows are on file.
+            several.Wait(TimeSpan.FromMilliseconds(200));
+            lock (heads)
+                heads.Remove(page / Pages);
+        };
+        for (var step = 0; step < 8 && !several.IsSet; step++)
+            engine.Step();
+        _store.OnRead = null;
+        Assert.True(several.IsSet);
     }
 
     [Fact]

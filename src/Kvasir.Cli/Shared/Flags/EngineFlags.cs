@@ -34,12 +34,28 @@ internal static class EngineFlags
         Otherwise = "20 GiB, or as much as --kv-memory",
     };
 
+    private static readonly (string Name, PageEviction Order)[] Evictions =
+    [
+        ("counted", PageEviction.Counted), ("lru", PageEviction.Lru), ("layer-lru", PageEviction.LayerLru), ("flexgen", PageEviction.FlexGen),
+        ("zero-inference", PageEviction.ZeroInference),
+    ];
+
+    /// <summary>Which pages leave memory.</summary>
+    public static readonly FlagValue<PageEviction> Eviction = FlagValues.OneOf("ORDER", Evictions);
+
     public static readonly ValueFlag<PageEviction> KvEvict = new(
         "--kv-evict",
         "Which keys and values leave memory first for --kv-dir: counted, those that were used in the fewest of the last steps; lru, those that were not used "
-        + "for the longest time",
-        FlagValues.OneOf("ORDER", ("counted", PageEviction.Counted), ("lru", PageEviction.Lru)))
+        + "for the longest time; layer-lru, the same of the layer whose turn is farthest. To be measured against: flexgen, all but a fixed share as soon as "
+        + "they were read; zero-inference, all",
+        Eviction)
     { Default = "counted" };
+
+    public static readonly ValueFlag<PageAhead> KvAhead = new(
+        "--kv-ahead",
+        "Whether keys and values in --kv-dir are read before a layer asks for them, by what it will probably want: auto does where the last step had to read many",
+        FlagValues.OneOf("WHEN", ("auto", PageAhead.Auto), ("on", PageAhead.On), ("off", PageAhead.Off)))
+    { Default = "auto" };
 
     public static readonly ValueFlag<int> Context = new("--context", "The most tokens of prompt and answer together, as 4096 or 32k", FlagValues.Tokens)
     {
@@ -66,8 +82,11 @@ internal static class EngineFlags
     public static FlagGroup[] Groups =>
     [
         new("Attention", Attention, Audit),
-        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvEvict, Context, Threads, ModelFlags.NoRepack]),
+        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
     ];
+
+    /// <summary>An order as it is typed.</summary>
+    public static string NameOf(PageEviction order) => Array.Find(Evictions, named => named.Order == order).Name;
 
     /// <summary>Policies that are compared, behind the same flag.</summary>
     /// <param name="help">What with them; how they are spelled is added.</param>
@@ -92,6 +111,7 @@ internal static class EngineFlags
             KvDirectory = typed.Find(KvDirectory),
             KvDiskBytes = typed.FindValue(KvDisk) ?? 0,
             KvEviction = typed.Get(KvEvict),
+            KvAhead = typed.Get(KvAhead),
             ContextTokens = typed.FindValue(Context) ?? 0,
             Threads = typed.FindValue(Threads) ?? 0,
             MaxSequences = 1,

@@ -22,6 +22,7 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     private readonly SelectionCounts[] _layerCounts;
     private readonly AppendJob _append;
     private readonly ObserveJob _observe;
+    private readonly QueryAhead _ahead;
     private readonly PromptTiles _tiles;
     private readonly int[] _firstItems;
     private readonly AttentionWay?[] _ways;
@@ -30,6 +31,8 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     private Batch _batch = null!;
     private LayerWork _work;
     private int _helpedItems;
+    private LateHeads? _late;
+    private bool _isLate;
 
     /// <param name="format">How keys and values are stored.</param>
     /// <param name="maxSegments">Sequences in a batch.</param>
@@ -45,10 +48,14 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
         _tiles = new PromptTiles(_scratch[0].TilePositions);
         _append = new AppendJob(shape, _ways);
         _observe = new ObserveJob(this);
+        _ahead = new QueryAhead(shape, _scratch, _workerCounts);
     }
 
     /// <summary>Told each layer's queries, when its new keys are in the cache and before it attends; null but for studies.</summary>
     public LayerCapture? Capture { get; set; }
+
+    /// <summary>Changes each layer's queries before they are used; null but for measurements with random weights.</summary>
+    public QueryChange? Change { get; set; }
 
     public long ScratchBytes
     {
@@ -57,7 +64,7 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
             var bytes = 0L;
             foreach (var scratch in _scratch)
                 bytes += scratch.Bytes;
-            return bytes;
+            return bytes + (_late?.Bytes ?? 0);
         }
     }
 
@@ -74,17 +81,30 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
         _work = new LayerWork(layer, new HeadRows(queries, shape), new NewRows(rows.Keys, rows.Values, shape), new HeadRows(outputs, shape));
         var segments = batch.Segments;
         Prepare(segments);
+        Change?.Invoke(batch, layer, queries, isForeseen: false);
         _append.Run(_pool, batch, _work);
         Capture?.Invoke(batch, layer, queries);
         // The last items are help: whoever comes to one has found no other work.
         var items = _firstItems[segments.Length];
-        _pool.Run(this, _helpedItems == 0 ? items : items + _pool.WorkerCount - 1);
+        _late?.Expect(_isLate ? items : 0);
+        _pool.Run(this, _isLate ? items + _pool.WorkerCount : _helpedItems == 0 ? items : items + _pool.WorkerCount - 1);
         _layerCounts[layer] = TakeCounts();
         if (!IsToldOfPrompt(segments))
             return;
         _pool.Run(_observe, segments.Length * _shape.KvHeadCount);
         // What prompt rows read is nobody's choice.
         TakeCounts();
+    }
+
+    /// <summary>Whether <see cref="Foresee"/> would be worth its time.</summary>
+    public bool Foresees(Batch batch) => _ahead.Pays(batch) && IsLate(batch.Segments, layer: 0);
+
+    /// <summary>Begins to read what generated tokens will probably read in a layer that is to come.</summary>
+    /// <param name="queries">[rows, heads, dim], rotated: as near to the layer's own as can be had before it is computed.</param>
+    public void Foresee(Batch batch, int layer, NativeView queries)
+    {
+        Change?.Invoke(batch, layer, queries, isForeseen: true);
+        _ahead.Run(_pool, batch, layer, new HeadRows(queries, _shape));
     }
 
     /// <summary>Of all layers of the last step together.</summary>
@@ -104,11 +124,20 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
             index++;
         if (index == _batch.Segments.Length)
         {
-            Help(_scratch[worker]);
+            Help(_scratch[worker], ref _workerCounts[worker]);
             return;
         }
 
         var (segment, way) = (_batch.Segments[index], _ways[index]!);
+        if (_isLate)
+        {
+            if (segment.Attention.Fault is null)
+                _late!.Begin(_work, segment, item - _firstItems[index], way == ReadingAll, ref _workerCounts[worker]);
+            else
+                _late!.Skip();
+            return;
+        }
+
         try
         {
             if (segment.Attention.Fault is null)
@@ -129,12 +158,19 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     {
         foreach (var scratch in _scratch)
             scratch.Dispose();
+        _late?.Dispose();
     }
 
     // Attends rows of heads that others have chosen, until all of them are done.
-    private void Help(AttentionScratch own)
+    private void Help(AttentionScratch own, ref SelectionCounts counts)
     {
         var spinner = default(SpinWait);
+        while (_isLate && _late!.IsBusy)
+        {
+            if (!_late.Help(waits: true, ref counts))
+                spinner.SpinOnce(sleep1Threshold: -1);
+        }
+
         while (Volatile.Read(ref _helpedItems) > 0)
         {
             var helped = false;
@@ -162,7 +198,10 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
             positions = _ways[i] == ReadingAllOnce ? Math.Max(positions, 1 + segments[i].Attention.TakeBack.Marks) : positions;
         }
 
-        _helpedItems = helped;
+        _isLate = IsLate(segments, _work.Layer);
+        if (_isLate)
+            _late ??= new LateHeads(_shape, _format, _maxRows, _pool.WorkerCount);
+        _helpedItems = _isLate ? 0 : helped;
         foreach (var scratch in _scratch)
         {
             scratch.Parts.PrepareFor(positions);
@@ -173,6 +212,20 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
             if (audits)
                 scratch.PrepareToCompare(_shape);
         }
+    }
+
+    // Whether rows may be on file, and no head has to wait for another or to be watched. Prompts pin whole heads, which would wait for those that are left.
+    private static bool IsLate(ReadOnlySpan<Segment> segments, int layer)
+    {
+        foreach (var segment in segments)
+        {
+            var attention = segment.Attention;
+            if (segment.Kind != SegmentKind.Decode || attention.Head(layer, 0).Rows.Paged is null || attention.DecidesByLayer || attention.ObservesDecode
+                || attention.Audit is not null)
+                return false;
+        }
+
+        return segments.Length > 0;
     }
 
     // Null for one that has nothing to attend any more.

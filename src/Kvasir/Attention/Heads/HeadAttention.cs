@@ -160,7 +160,8 @@ internal static class HeadAttention
         }
     }
 
-    private static SoftmaxSum Begin(scoped in HeadQuery query, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
+    /// <summary>Begins the sum of one position, in the scratch.</summary>
+    public static SoftmaxSum Begin(scoped in HeadQuery query, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         sum.Reset();
@@ -176,21 +177,28 @@ internal static class HeadAttention
         counts += new SelectionCounts { Ticks = Stopwatch.GetTimestamp() - start };
     }
 
-    // False when the selector has no more.
-    private static bool AddRound(
-        in HeadQuery query, Selector selector, int round, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
+    /// <summary>Selects the rows of a round, into the scratch. False when the selector has no more.</summary>
+    public static bool Select(in HeadQuery query, Selector selector, int round, AttentionScratch scratch, scoped ref SelectionCounts counts)
     {
         var selection = scratch.Selection;
-        var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         selection.Clear();
         var start = Stopwatch.GetTimestamp();
-        var goesOn = selector.Select(query, round, sum, selection);
+        var goesOn = selector.Select(query, round, scratch.Sum(query.Queries.Length / query.Head.Dim), selection);
         // Nobody chooses among all rows.
         counts += new SelectionCounts(
             selector is AllRows ? 0 : Stopwatch.GetTimestamp() - start, 0,
             new LayerReads(selection.RowCount, 0, selection.BlockCount) { Cut = selection.IsCut ? 1 : 0 });
-        if (!goesOn)
+        return goesOn;
+    }
+
+    // False when the selector has no more.
+    private static bool AddRound(
+        in HeadQuery query, Selector selector, int round, scoped in Watchers watchers, AttentionScratch scratch, scoped ref SelectionCounts counts)
+    {
+        if (!Select(query, selector, round, scratch, ref counts))
             return false;
+        var selection = scratch.Selection;
+        var sum = scratch.Sum(query.Queries.Length / query.Head.Dim);
         var head = new AttentionHead(query.Head, selector);
         if (selection.HasPartial)
         {
@@ -209,14 +217,15 @@ internal static class HeadAttention
     private static void AddSelection(AttentionHead head, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch scratch)
     {
         if (head.Rows.Paged is { } pages)
-            scratch.Parts.AttendPaged(head, pages, queries, watchers, sum, scratch);
+            scratch.Parts.AttendPaged(head, pages, queries, watchers, scratch);
         else if (scratch.Parts.CountFor(scratch.Selection.RowCount) > 1)
             scratch.Parts.Attend(head, queries, watchers, sum, scratch);
         else
             AddSelected(head, queries, new SelectedRows(scratch.Selection, (0, scratch.Selection.RowCount)), watchers, sum, scratch);
     }
 
-    private static void End(in HeadQuery query, Selector selector, SoftmaxSum sum, scoped in Watchers watchers)
+    /// <summary>Finishes the sum of one position.</summary>
+    public static void End(in HeadQuery query, Selector selector, SoftmaxSum sum, scoped in Watchers watchers)
     {
         watchers.Observed?.Report(selector, query.EndRow - 1, sum);
         sum.Finish();

@@ -19,13 +19,18 @@ internal sealed class LateParts(int mostParts)
     private PageTable _pages = null!;
     private KvSelection _selection = null!;
     private int _count;
+    private int _seenChanges;
+    private bool _isLate;
+
+    /// <summary>Whether rows of any part are kept in memory, or on their way there: what is waited for then comes, whatever others do.</summary>
+    public bool HoldsAny => Held(0) is var held && held >= 0 && held < _count && _parts[held].IsHeld;
 
     /// <summary>Begins with the rows of a round.</summary>
     /// <param name="pages">Of the head.</param>
     /// <param name="count">Parts that they are divided into.</param>
     public void Begin(PageTable pages, KvSelection selection, int count)
     {
-        (_pages, _selection, _count) = (pages, selection, count);
+        (_pages, _selection, _count, _isLate) = (pages, selection, count, false);
         for (var i = 0; i < count; i++)
         {
             var (first, end) = RoundParts.Places(selection, i, count);
@@ -33,12 +38,31 @@ internal sealed class LateParts(int mostParts)
         }
     }
 
-    /// <summary>Finds a piece whose rows are there, and waits for one when there is none. False when all parts are done.</summary>
+    /// <summary>Begins to read what is missing of the first piece of every part, and somewhat ahead.</summary>
+    /// <param name="pieceRows">The most rows of a piece.</param>
+    /// <exception cref="KvasirException">Rows cannot be read.</exception>
+    public void Ask(int pieceRows)
+    {
+        for (var part = 0; part < _count; part++)
+        {
+            if (!_parts[part].IsDone)
+                TryPin(_parts[part], pieceRows);
+        }
+    }
+
+    /// <summary>Finds a piece whose rows are there.</summary>
     /// <param name="pieceRows">The most rows of a piece.</param>
     /// <param name="inOrder">Whether no part may pass one before it.</param>
+    /// <param name="waits">Whether to wait for one when there is none.</param>
     /// <exception cref="KvasirException">Rows cannot be read, or memory has no room for those of a piece.</exception>
-    public bool TryNext(int pieceRows, bool inOrder, out int part, out SelectedRows rows)
+    public LateRows Next(int pieceRows, bool inOrder, bool waits, out int part, out SelectedRows rows)
     {
+        part = -1;
+        rows = default;
+        var changes = _pages.Placement!.Changes;
+        if (!waits && _isLate && changes == _seenChanges)
+            return LateRows.Late;
+        (_seenChanges, _isLate) = (changes, false);
         var first = -1;
         for (part = 0; part < _count; part++)
         {
@@ -50,15 +74,17 @@ internal sealed class LateParts(int mostParts)
             if (TryPin(_parts[part], pieceRows))
             {
                 rows = Show(_parts[part], pieceRows);
-                return true;
+                return LateRows.Here;
             }
         }
 
         part = Held(first);
         if (part < 0)
+            return LateRows.Done;
+        if (!waits)
         {
-            rows = default;
-            return false;
+            _isLate = true;
+            return LateRows.Late;
         }
 
         if (_parts[part].IsHeld)
@@ -66,7 +92,7 @@ internal sealed class LateParts(int mostParts)
         else
             Pin(_parts[part], pieceRows);
         rows = Show(_parts[part], pieceRows);
-        return true;
+        return LateRows.Here;
     }
 
     /// <summary>Says that the piece of a part was attended.</summary>
@@ -197,4 +223,17 @@ internal sealed class LateParts(int mostParts)
             }
         }
     }
+}
+
+/// <summary>What there is of the rows of a round.</summary>
+internal enum LateRows
+{
+    /// <summary>All were attended.</summary>
+    Done,
+
+    /// <summary>Those that are left are on their way.</summary>
+    Late,
+
+    /// <summary>Some can be attended.</summary>
+    Here,
 }

@@ -103,33 +103,65 @@ internal sealed class RoundParts : IDisposable
     }
 
     /// <summary>
-    /// The same where rows may lie on file: in the same parts, which only the owner attends, and which wait for their rows one beside the other.
+    /// Begins the same where rows may lie on file: in the same parts, which only the owner attends, and which wait for their rows one beside the other.
     /// </summary>
     /// <param name="pages">Of the head.</param>
-    public void AttendPaged(
-        AttentionHead head, PageTable pages, ReadOnlySpan<float> queries, scoped in Watchers watchers, SoftmaxSum sum, AttentionScratch owner)
+    /// <param name="queryCount">Queries.</param>
+    public void BeginLate(PageTable pages, int queryCount, AttentionScratch owner)
     {
-        var (selection, count) = (owner.Selection, CountFor(owner.Selection.RowCount));
-        _queryCount = sum.Count;
+        (_count, _queryCount) = (CountFor(owner.Selection.RowCount), queryCount);
         _late ??= new LateParts(_mostParts);
-        _late.Begin(pages, selection, count);
+        _late.Begin(pages, owner.Selection, _count);
+        for (var part = 0; part < _count && _count > 1; part++)
+            Sum(part).Reset();
+    }
+
+    /// <summary>Begins to read what is missing.</summary>
+    public void AskLate(AttentionScratch owner) => _late!.Ask(owner.PieceRows(_queryCount));
+
+    /// <summary>Goes on as far as rows are there. False when others are on their way; when true, all are in the owner's sum.</summary>
+    /// <param name="waits">Whether to wait for some if none is there at first.</param>
+    public bool TryAttendLate(AttentionHead head, ReadOnlySpan<float> queries, scoped in Watchers watchers, AttentionScratch owner, bool waits)
+    {
+        var sum = owner.Sum(_queryCount);
+        while (true)
+        {
+            var rows = _late!.Next(owner.PieceRows(_queryCount), inOrder: watchers.Any, waits, out var part, out var piece);
+            if (rows == LateRows.Late)
+                return false;
+            if (rows == LateRows.Done)
+                break;
+            HeadAttention.AddPiece(head, queries, piece, watchers, _count > 1 ? Sum(part) : sum, owner);
+            _late.Pass(part);
+            waits = false;
+        }
+
+        for (var part = 0; part < _count && _count > 1; part++)
+            sum.Merge(Sum(part));
+        return true;
+    }
+
+    /// <summary>Gives back what is still held, after a fault.</summary>
+    public void EndLate() => _late?.End();
+
+    /// <summary>Whether rows are kept in memory, or on their way there, until they were attended.</summary>
+    public bool HoldsLate => _late?.HoldsAny == true;
+
+    /// <summary>All of it at once.</summary>
+    /// <inheritdoc cref="TryAttendLate"/>
+    public void AttendPaged(AttentionHead head, PageTable pages, ReadOnlySpan<float> queries, scoped in Watchers watchers, AttentionScratch owner)
+    {
+        BeginLate(pages, queries.Length / head.Rows.Dim, owner);
         try
         {
-            for (var part = 0; part < count && count > 1; part++)
-                Sum(part).Reset();
-            while (_late.TryNext(owner.PieceRows(_queryCount), inOrder: watchers.Any, out var part, out var rows))
+            while (!TryAttendLate(head, queries, watchers, owner, waits: true))
             {
-                HeadAttention.AddPiece(head, queries, rows, watchers, count > 1 ? Sum(part) : sum, owner);
-                _late.Pass(part);
             }
         }
         finally
         {
-            _late.End();
+            EndLate();
         }
-
-        for (var part = 0; part < count && count > 1; part++)
-            sum.Merge(Sum(part));
     }
 
     /// <summary>Attends one part, if the owner has parts that nobody has taken. From any worker, at any time.</summary>

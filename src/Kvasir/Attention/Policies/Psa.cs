@@ -252,6 +252,16 @@ public sealed class Psa : SparsePolicy
         private ulong Seed(in HeadQuery query, int round) =>
             CounterNoise.Seed(CounterNoise.Seed((ulong)Zones.Seed, place.Layer, query.EndPosition), round, 0);
 
+        // Its first round ranks anew, so that nothing of this stays; as many blocks as the last steps took.
+        protected override bool ForeseeMiddle(in HeadQuery query, (int First, int End) middle, KvSelection selection)
+        {
+            if (layer is not null || _steps.Values[UntilTry] > 0)
+                return false;
+            ConsiderMiddle(query, middle, 0, default);
+            _progress.Take(Math.Clamp((int)MathF.Ceiling(_steps.Values[Usual]), Math.Min(FewestAtOnce, _most), _most), selection);
+            return true;
+        }
+
         private bool IsDense => _progress.Taken > Math.Max(ManyBlocks, DenseShare * (_progress.Taken + _progress.Left));
 
         private bool SelectAll(in HeadQuery query, (int First, int End) middle, int round, KvSelection selection)

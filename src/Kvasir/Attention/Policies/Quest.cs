@@ -73,12 +73,25 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
         {
             if (round > 0)
                 return false;
+            Choose(query, middle, selection);
+            return true;
+        }
+
+        // What is chosen depends on the query alone.
+        protected override bool ForeseeMiddle(in HeadQuery query, (int First, int End) middle, KvSelection selection)
+        {
+            Choose(query, middle, selection);
+            return true;
+        }
+
+        private void Choose(in HeadQuery query, (int First, int End) middle, KvSelection selection)
+        {
             // Rows that share a page with a zone are read too.
             var (first, end) = ((middle.First + pageRows - 1) / pageRows, middle.End / pageRows);
             if (first >= end)
             {
                 selection.AddRange(middle.First, middle.End - middle.First);
-                return true;
+                return;
             }
 
             selection.AddRange(middle.First, first * pageRows - middle.First);
@@ -98,8 +111,6 @@ public sealed class Quest(PolicySpec spec) : SparsePolicy(spec)
                 selection.AddBlock((first + page) * pageRows, pageRows);
                 wanted--;
             }
-
-            return true;
         }
     }
 }

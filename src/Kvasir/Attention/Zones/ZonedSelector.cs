@@ -31,6 +31,12 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
         return SelectMiddle(query, (first, end), round, sum, selection) || round == 0;
     }
 
+    public sealed override bool Foresee(in HeadQuery query, KvSelection selection)
+    {
+        var middle = zones.Middle(query);
+        return middle.First < middle.End && ForeseeMiddle(query, middle, selection);
+    }
+
     public sealed override void Reweight(in RowSet rows, int listed, Span<float> scores, int stride)
     {
         if (_chooses)
@@ -41,6 +47,9 @@ public abstract class ZonedSelector(ExactZones zones) : Selector
     protected virtual void ReweightChosen(in RowSet rows, int listed, Span<float> scores, int stride)
     {
     }
+
+    /// <summary>As <see cref="Selector.Foresee"/>, when there are rows to choose among.</summary>
+    protected virtual bool ForeseeMiddle(in HeadQuery query, (int First, int End) middle, KvSelection selection) => false;
 
     /// <summary>As <see cref="Selector.Consider"/>, when there are rows to choose among.</summary>
     protected virtual void ConsiderMiddle(in HeadQuery query, (int First, int End) middle, int round, in SoftmaxView sum)
