@@ -20,13 +20,14 @@ internal sealed class Placement : IDisposable
     private readonly PageState[] _pages;
     private readonly PageWrites _writes;
     private readonly PageCounts _counts = new();
+    private readonly AheadPace _pace = new();
     private readonly SlotTable _table;
     private readonly int _pageBytes;
     private int _reading;
     private int _pinned;
     private int _waiters;
     private int _changes;
-    private int _lastMisses;
+    private int _foretold;
     private long _missesBefore;
     private string _readProblem = "";
 
@@ -66,8 +67,8 @@ internal sealed class Placement : IDisposable
     /// <summary>Whether pages are read before anybody asks for them.</summary>
     public PageAhead Ahead { get; set; }
 
-    /// <summary>Pages that the last step had to read.</summary>
-    public int LastMisses => Volatile.Read(ref _lastMisses);
+    /// <summary>Whether pages that are foretold are to be read, of a model of so many layers. Between layers.</summary>
+    public bool ReadsAhead(int layerCount) => Ahead == PageAhead.On || (Ahead == PageAhead.Auto && _pace.Pays(layerCount));
 
     /// <summary>Another number whenever pages have come, or memory has: who found something missing looks again then. Asking waits for nobody.</summary>
     public int Changes => Volatile.Read(ref _changes);
@@ -83,9 +84,10 @@ internal sealed class Placement : IDisposable
     {
         lock (_gate)
         {
-            _lastMisses = (int)Math.Min(int.MaxValue, _counts.Misses - _missesBefore);
-            _missesBefore = _counts.Misses;
+            var (misses, unused) = (_counts.Misses, _counts.AheadUnused);
             _table.Release();
+            _pace.EndStep((int)(misses - _missesBefore), _foretold, (int)(_counts.AheadUnused - unused));
+            (_missesBefore, _foretold) = (misses, 0);
             _order.BeginStep(_table.PageCount);
         }
     }
@@ -154,8 +156,9 @@ internal sealed class Placement : IDisposable
     /// Begins to read pages that will be pinned in this step, behind those that are waited for, as far as a quarter of memory has room for them. They stay
     /// until they were used or the step is over.
     /// </summary>
+    /// <param name="areForetold">Whether it is not certain that somebody will come for them.</param>
     /// <returns>How many were missing, and how many of these will be read.</returns>
-    public (int Missing, int Begun) Ask(ReadOnlySpan<int> pages)
+    public (int Missing, int Begun) Ask(ReadOnlySpan<int> pages, bool areForetold = false)
     {
         lock (_gate)
         {
@@ -172,6 +175,7 @@ internal sealed class Placement : IDisposable
                 begun++;
             }
 
+            _foretold += areForetold ? begun : 0;
             return (missing, begun);
         }
     }

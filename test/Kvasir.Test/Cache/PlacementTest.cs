@@ -89,8 +89,8 @@ public sealed class PlacementTest
     public void AFloodLeavesWhatIsComputedSoonWhereLayersAreKnown(PageEviction eviction, double least)
     {
         const int Layers = 8;
-        var trace = Enumerable.Range(0, 40).Select(static _ => Enumerable.Range(0, Layers).Select(static _ => Enumerable.Range(0, 30).ToArray()).ToArray()).ToArray();
-        var hits = HitShare(eviction, trace, slots: Layers * 27, pagesOfLayer: 30, fromStep: 20);
+        var trace = Enumerable.Range(0, 24).Select(static _ => Enumerable.Range(0, Layers).Select(static _ => Enumerable.Range(0, 30).ToArray()).ToArray()).ToArray();
+        var hits = HitShare(eviction, trace, slots: Layers * 27, pagesOfLayer: 30, fromStep: 12);
         Assert.InRange(hits, least, eviction == PageEviction.Lru ? 0.35 : 1);
     }
 
@@ -107,14 +107,14 @@ public sealed class PlacementTest
         const int Used = 12;
         var random = new Random(seed);
         var chosen = Enumerable.Range(0, Layers).Select(_ => Enumerable.Range(0, PagesOfLayer).OrderBy(_ => random.Next()).Take(Used).ToArray()).ToArray();
-        var trace = Enumerable.Range(0, 60).Select(_ => chosen.Select(layer =>
+        var trace = Enumerable.Range(0, 30).Select(_ => chosen.Select(layer =>
         {
             for (var change = 0; change < 3; change++)
                 layer[random.Next(Used)] = Enumerable.Range(0, PagesOfLayer).Except(layer).OrderBy(_ => random.Next()).First();
             return layer.ToArray();
         }).ToArray()).ToArray();
         var hits = new[] { PageEviction.Lru, PageEviction.LayerLru, PageEviction.Counted }
-            .Select(order => HitShare(order, trace, (int)(stepsInMemory * Layers * Used), PagesOfLayer, fromStep: 20)).ToArray();
+            .Select(order => HitShare(order, trace, (int)(stepsInMemory * Layers * Used), PagesOfLayer, fromStep: 12)).ToArray();
         Assert.True(hits[1] >= hits[0] - 0.01, $"seed {seed}: lru {hits[0]:P1}, layer-lru {hits[1]:P1}, counted {hits[2]:P1}");
         // What is chosen anew at random rewards the newest; below a step's pages those are what is wanted last.
         Assert.True(hits[2] >= hits[0] - 0.01 || stepsInMemory > 1, $"seed {seed}: lru {hits[0]:P1}, layer-lru {hits[1]:P1}, counted {hits[2]:P1}");

@@ -14,8 +14,6 @@ namespace Kvasir.Attention.Batches;
 /// <param name="counts">Of each worker: takes what choosing took.</param>
 internal sealed class QueryAhead(AttentionShape shape, AttentionScratch[] scratch, SelectionCounts[] counts) : ParallelJob
 {
-    // Pages missing in a layer of the last step, from which on a second ranking and product cost less than what they hide.
-    private const int LeastMissing = 16;
     private const int PageRows = PagePool.PageTokens;
     private const int PagesAtOnce = 128;
 
@@ -28,12 +26,7 @@ internal sealed class QueryAhead(AttentionShape shape, AttentionScratch[] scratc
 
     /// <summary>Whether reading ahead pays for a batch of generated tokens.</summary>
     public bool Pays(Batch batch) => batch.Segments is [var first, ..] && first.Attention.Head(0, 0).Rows.Paged?.Placement is { } placement
-        && placement.Ahead switch
-        {
-            PageAhead.On => true,
-            PageAhead.Off => false,
-            _ => placement.LastMisses >= LeastMissing * shape.LayerCount,
-        };
+        && placement.ReadsAhead(shape.LayerCount);
 
     public void Run(WorkerPool pool, Batch batch, int layer, HeadRows queries)
     {
@@ -100,7 +93,7 @@ internal sealed class QueryAhead(AttentionShape shape, AttentionScratch[] scratc
                 return;
         }
 
-        table.Placement!.Ask(pages.AsSpan(0, count));
+        table.Placement!.Ask(pages.AsSpan(0, count), areForetold: true);
 
         // False when there is no room for more.
         bool TryAdd(int place)
@@ -111,7 +104,7 @@ internal sealed class QueryAhead(AttentionShape shape, AttentionScratch[] scratc
             if (count < pages.Length)
                 return true;
             count = 0;
-            var (missing, begun) = table.Placement!.Ask(pages);
+            var (missing, begun) = table.Placement!.Ask(pages, areForetold: true);
             return begun == missing;
         }
     }

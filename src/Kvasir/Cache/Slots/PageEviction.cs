@@ -10,8 +10,8 @@ public enum PageEviction
     Lru,
 
     /// <summary>
-    /// Those that the last turn of their layer has not used, then those of the layer whose next turn is farthest; of equal ones those that were not used for the
-    /// longest time. Half of what a layer uses stays.
+    /// Those that the last turn of their layer has not used, then those of the layer whose next turn is farthest; of equal ones those that were not used for
+    /// the longest time. Half of what a layer uses stays.
     /// </summary>
     LayerLru,
 

@@ -11,7 +11,10 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
 
     // Of slots that are of a fixed share none is left for what passes through; so many are, of all.
     private const int PassingShare = 8;
+    private const int MostGroupPages = 64;
     private static readonly float[] Faded = Powers();
+
+    private readonly int _groupPages = Math.Clamp(slotLimit / 256, 1, MostGroupPages);
 
     // [slots]: page + 1.
     private readonly int[] _slotPages = new int[slotLimit];
@@ -117,8 +120,8 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
         _ => (int)(pages[one].LastUse - pages[other].LastUse) < 0,
     };
 
-    // Drawn by its number, so that every head has as much of it.
-    private bool IsOfShare(int page) => (uint)page * 2654435769u < _keptBelow;
+    // Drawn by its number, so that every head has as much of it; in groups, so that what is not of it is read in long runs.
+    private bool IsOfShare(int page) => (uint)(page / _groupPages) * 2654435769u < _keptBelow;
 
     // Layers that are computed before the page is wanted again. More than there are if its layer's last turn has not used it. In the layer that is computed now
     // none if it was not used yet, and all if it was. Half of what a layer used stays whatever comes.
