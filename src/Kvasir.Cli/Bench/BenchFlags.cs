@@ -72,10 +72,17 @@ internal static class BenchFlags
 
     private static readonly ValueFlag<double> Reuse = new(
         "--reuse",
-        "How alike the queries of a decode step and of the next are, with random weights: P times the last one and sqrt(1 - P^2) times its own. Random tokens "
-        + "look elsewhere at every step, which no text does, and what --kv-memory holds is then of no use",
+        "How alike the queries of a decode step and of the next are made, with random weights: P times the last one and sqrt(1 - P^2) times noise. Random "
+        + "tokens look elsewhere at every step, which no text does, and what --kv-memory holds is then of no use",
         FlagValues.Number(0, 1))
     { Default = "0" };
+
+    private static readonly ValueFlag<double> Foresight = new(
+        "--foresight",
+        "With --reuse, how near what is foretold of that noise for --kv-ahead comes to it, as a cosine: layers of a trained model change little of what comes "
+        + "in, and those of random weights nearly all",
+        FlagValues.Number(0, 1))
+    { Default = "0.9" };
 
     private static readonly ValueFlag<ulong> Seed = SamplingFlags.SeedOf("Of random weights, tokens, keys and values", 1);
     private static readonly ValueFlag<long> KvMemory = EngineFlags.KvMemory with { Otherwise = "what is available" };
@@ -95,7 +102,7 @@ internal static class BenchFlags
     public static FlagGroup[] Groups =>
     [
         new("Model", Synthetic, Weights, Machine, KvDir),
-        new("Cases", Prefill, Depth, Decode, Batch, Fill, Reuse, Repeat, Seed),
+        new("Cases", Prefill, Depth, Decode, Batch, Fill, Reuse, Foresight, Repeat, Seed),
         new("Attention", Attention, EngineFlags.Audit),
         new(
             "Memory and processor",
@@ -118,6 +125,8 @@ internal static class BenchFlags
             return "--kv-dir without --machine takes what --kv-memory has no place for, and that was not given";
         if (isMachine && typed.Has(EngineFlags.KvDisk))
             return "--kv-disk is for what a model's keys and values take; --machine measures no model";
+        if (typed.Has(Foresight) && !typed.Has(Reuse))
+            return "--foresight is how near queries of --reuse are foretold, and that was not given";
         if (typed.Has(Weights) && !isSynthetic)
             return "--weights is for --synthetic; a model's file has its own";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
@@ -137,6 +146,7 @@ internal static class BenchFlags
         Fill = typed.Get(Fill),
         Seed = typed.Get(Seed),
         Reuse = typed.Get(Reuse),
+        Foresight = typed.Get(Foresight),
         Kv = KvFlags.Read(typed),
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,

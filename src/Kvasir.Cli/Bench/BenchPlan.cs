@@ -39,6 +39,9 @@ internal sealed record BenchPlan
     /// <summary>As <see cref="EngineProbe.Reuse"/>.</summary>
     public double Reuse { get; init; }
 
+    /// <summary>As <see cref="EngineProbe.Foresight"/>.</summary>
+    public double Foresight { get; init; }
+
     public required KvFormat Kv { get; init; }
 
     /// <summary>0 for one on each physical core.</summary>

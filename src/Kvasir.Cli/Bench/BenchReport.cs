@@ -35,6 +35,9 @@ internal sealed record BenchRow
     /// <summary>How alike queries of one step and the next were made; null where they were not.</summary>
     public double? Reuse { get; init; }
 
+    /// <summary>How near what was foretold of these queries came to what was new in them; null where they were not made alike.</summary>
+    public double? Foresight { get; init; }
+
     /// <summary>How the cache came to the depth: none, prefill or random.</summary>
     public required string Fill { get; init; }
 

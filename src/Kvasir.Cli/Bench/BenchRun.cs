@@ -53,13 +53,19 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         foreach (var (eviction, policy, depth) in cases)
         {
             using var engine = new Engine(model, plan.Options(depth, model.Config, eviction));
-            using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) { AuditShare = plan.AuditShare, Reuse = plan.Reuse };
+            using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) 
+            {
+                AuditShare = plan.AuditShare,
+                Reuse = plan.Reuse,
+                Foresight = plan.Foresight,
+            };
             _probe = probe;
             MeasureDepth(engine, probe, template with
             {
                 Attention = policy.Name,
                 KvEvict = plan.KvDirectory is null ? null : EngineFlags.NameOf(eviction),
                 Reuse = plan.Reuse > 0 ? plan.Reuse : null,
+                Foresight = plan.Reuse > 0 ? plan.Foresight : null,
                 Depth = depth,
                 Threads = engine.ThreadCount,
                 Fill = FillName(depth),
@@ -231,17 +237,5 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
     {
         cancellation.ThrowIfCancellationRequested();
         (_stage, _stageTokens, _earlierTokens, _stageStart) = (stage, tokens, 0, TimeProvider.System.GetTimestamp());
-    }
-}
-
-/// <summary>Repeated measurements of one thing.</summary>
-internal readonly record struct MeasuredSpread(double Least, double Median, double Most)
-{
-    /// <param name="values">At least one.</param>
-    public static MeasuredSpread Of(IEnumerable<double> values)
-    {
-        var sorted = values.Order().ToArray();
-        var middle = sorted.Length / 2;
-        return new MeasuredSpread(sorted[0], sorted.Length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2, sorted[^1]);
     }
 }

@@ -69,6 +69,9 @@ public sealed class EngineProbe : IDisposable
     /// </summary>
     public double Reuse { get; init; }
 
+    /// <summary>With <see cref="Reuse"/>, how near what is foretold of a query comes to what is new in it, from 0 to 1, as a cosine.</summary>
+    public double Foresight { get; init; }
+
     /// <summary>Tokens that every sequence has in the cache before a measurement.</summary>
     public int Depth { get; private set; }
 
@@ -172,7 +175,7 @@ public sealed class EngineProbe : IDisposable
         try
         {
             if (Reuse > 0)
-                use.Pass.Change = (_reused ??= new ReusedQueries((float)Reuse, use.Pass.Shape.LayerCount, use.Pass.Shape.HeadCount * use.Pass.Shape.Dim)).Mix;
+                use.Pass.Change = (_reused ??= NewReused(use.Pass.Shape)).Mix;
             var timings = default(StepTimings);
             _reads.AsSpan().Clear();
             for (var step = 0; step < steps; step++)
@@ -225,10 +228,20 @@ public sealed class EngineProbe : IDisposable
     // Queries of random weights are spread by the spectrum too.
     private float KeyScale(float[] spectrum)
     {
-        var config = _engine.Model.Config;
         // As if scores were scaled as usual: keys make up for a model that scales them otherwise.
-        var scores = ScoreDeviation / (config.Attention.ScoreScale * Math.Sqrt(config.HeadDim));
-        return PairSpectrum.KeyDeviation(spectrum, scores, config.Layers[0].QkNorm != QkNorm.None ? 1 : RandomBlocks.Deviation * Math.Sqrt(config.Width));
+        var config = _engine.Model.Config;
+        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation / (config.Attention.ScoreScale * Math.Sqrt(config.HeadDim)), QueryDeviation);
+    }
+
+    private double QueryDeviation => _engine.Model.Config is var config && config.Layers[0].QkNorm != QkNorm.None
+        ? 1
+        : RandomBlocks.Deviation * Math.Sqrt(config.Width);
+
+    private ReusedQueries NewReused(AttentionShape shape)
+    {
+        var deviations = PairSpectrum.Factors(_engine.Model.Config.Rope, shape.Dim);
+        VectorMath.Scale(deviations, (float)QueryDeviation);
+        return new ReusedQueries(Reuse, Foresight, shape.LayerCount, shape.HeadCount * shape.Dim, deviations, _seed);
     }
 
     private void Reserve(SequenceCache cache, int rows)

@@ -53,7 +53,8 @@ internal static class EngineFlags
 
     public static readonly ValueFlag<PageAhead> KvAhead = new(
         "--kv-ahead",
-        "Whether keys and values in --kv-dir are read before a layer asks for them, by what it will probably want: auto does where the last step had to read many",
+        "Whether keys and values in --kv-dir are read before a layer asks for them, by what it will probably want: auto does where the last step had to read "
+        + "many and what was foretold was wanted",
         FlagValues.OneOf("WHEN", ("auto", PageAhead.Auto), ("on", PageAhead.On), ("off", PageAhead.Off)))
     { Default = "auto" };
 

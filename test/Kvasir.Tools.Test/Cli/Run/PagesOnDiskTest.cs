@@ -18,10 +18,13 @@ public sealed class PagesOnDiskTest : IDisposable
         Assert.Null(memory["kvPages"]);
         var pages = disk["kvPages"]!;
         Assert.True(pages["misses"]!.GetValue<long>() > 100 && pages["readBytes"]!.GetValue<long>() > 400_000 && pages["hits"]!.GetValue<long>() > 100, pages.ToJsonString());
+        Assert.All(pages["layerHitShares"]!.AsArray(), static share => Assert.InRange(share!.GetValue<double>(), 0, 1));
+        Assert.Equal(5, pages["layerHitShares"]!.AsArray().Count);
+        Assert.Equal(disk["tokens"]!.ToJsonString(), Json("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M", "--kv-evict", "layer-lru", "--kv-ahead", "on")["tokens"]!.ToJsonString());
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
         var error = Run("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error;
         Assert.Matches(@"KV bf16 2.5 KiB \+ index [\d.]+ B/token: 200.0 KiB and 16.0 MiB of disk hold [\d,]+ tokens", error);
-        Assert.Matches(@"\n[\d.]+% of pages were in memory \| read [\d.]+ [KM]iB from disk, wrote [\d.]+ [KM]iB, waited [\d.,]+ ", error);
+        Assert.Matches(@"\n[\d.]+% of pages were in memory \(layer [0-4]: [\d.]+%\) \| read [\d.]+ [KM]iB from disk, wrote [\d.]+ [KM]iB, waited [\d.,]+ ", error);
         Assert.Contains("\nno keys and values left memory\n", Run("--kv-memory", "8M", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error, StringComparison.Ordinal);
     }
 
