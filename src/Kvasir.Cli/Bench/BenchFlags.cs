@@ -82,7 +82,7 @@ internal static class BenchFlags
         "With --reuse, how near what is foretold of that noise for --kv-ahead comes to it, as a cosine: layers of a trained model change little of what comes "
         + "in, and those of random weights nearly all",
         FlagValues.Number(0, 1))
-    { Default = "0.9" };
+    { Default = "0.99" };
 
     private static readonly ValueFlag<ulong> Seed = SamplingFlags.SeedOf("Of random weights, tokens, keys and values", 1);
     private static readonly ValueFlag<long> KvMemory = EngineFlags.KvMemory with { Otherwise = "what is available" };

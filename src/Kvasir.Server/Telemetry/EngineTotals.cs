@@ -73,7 +73,7 @@ internal sealed record EngineTotals
     };
 
     // A model that was loaded again has as many layers as before.
-    private static IReadOnlyList<(long Hits, long Misses)> Both(IReadOnlyList<(long Hits, long Misses)> past, IReadOnlyList<(long Hits, long Misses)> now)
+    private static (long Hits, long Misses)[] Both(IReadOnlyList<(long Hits, long Misses)> past, IReadOnlyList<(long Hits, long Misses)> now)
     {
         var layers = new (long Hits, long Misses)[Math.Max(past.Count, now.Count)];
         for (var i = 0; i < layers.Length; i++)

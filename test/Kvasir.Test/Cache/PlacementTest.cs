@@ -141,8 +141,8 @@ public sealed class PlacementTest
                 placement.Unpin([page]);
             }
 
-            placement.Pin(asked[..6]);
-            placement.Unpin(asked[..6]);
+            placement.Pin(asked.AsSpan(0, 6));
+            placement.Unpin(asked.AsSpan(0, 6));
             placement.BeginStep();
             var after = placement.Figures;
             Assert.True(after.AheadUsed + after.AheadUnused - before.AheadUsed - before.AheadUnused == begun, $"step {step}: {before}, {after}, {begun} begun");
