@@ -29,6 +29,7 @@ public sealed class Engine : IDisposable
     private readonly KvCache _cache;
     private readonly ForwardPass _pass;
     private readonly Scheduler _scheduler;
+    private readonly StoredPrefixes _stored;
     private readonly PrefixReuse _prefixes;
     private readonly KvFiles _files;
     private readonly EngineStep _step;
@@ -67,9 +68,10 @@ public sealed class Engine : IDisposable
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
         var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
         _cache.Prefixes.Bound((long)(kvBytes * _options.KeptShare));
-        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned, _mostTokens);
+        _stored = new StoredPrefixes(_cache, model, _options.PrefixStores, _options.Time);
+        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned, _stored, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
-        _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes), bytes, _options);
+        _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes, _stored), bytes, _stored, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
@@ -107,6 +109,8 @@ public sealed class Engine : IDisposable
         KvBytesInUse = KvBytesInUse,
         Prefixes = Prefixes,
         KvFiles = _cache.Pool.Placement?.Figures,
+        LatePrefixReads = _stored.LateCount,
+        PrefixesLeft = _stored.LeftCount,
     };
 
     /// <summary>Sequences that wait.</summary>
@@ -308,7 +312,8 @@ public sealed class Engine : IDisposable
 
     private void Free()
     {
-        _scheduler.FailAll(Closed(this));
+        _scheduler.FailAll(EngineUse.Closed(this));
+        _stored.Dispose();
         DisposeWorkers();
         _pass.Dispose();
         _cache.Dispose();
@@ -360,12 +365,6 @@ public sealed class Engine : IDisposable
         return new KvasirException(KvasirError.BadOption, message);
     }
 
-    private static KvasirException Closed(object disposed)
-    {
-        var cause = new ObjectDisposedException(disposed.GetType().FullName);
-        return new KvasirException(KvasirError.Closed, $"the {(disposed is Engine ? "engine" : "model")} was disposed before the answer was complete", cause);
-    }
-
     private void Accept(Sequence sequence)
     {
         var options = sequence.Options;
@@ -388,7 +387,7 @@ public sealed class Engine : IDisposable
         {
             if (hasWeights)
                 return _step.Run();
-            _scheduler.FailAll(Closed(Model));
+            _scheduler.FailAll(EngineUse.Closed(Model));
             throw new ObjectDisposedException(typeof(Model).FullName);
         }
         finally

@@ -102,7 +102,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
     {
         // What nobody computes with is for engines that would.
         if (memory.IsShared && memory.IsWanted)
-            pass.Cache.Prefixes.Clear();
+            prefixes.GiveBack();
         if (scheduler.RunningCount == 0 || memory.IsWanted)
             pass.Cache.Pool.Trim();
         if (scheduler.RunningCount == 0 && memory.IsWanted)

@@ -9,4 +9,11 @@ internal readonly ref struct EngineUse(Engine engine, ForwardPass pass)
     public ForwardPass Pass { get; } = pass;
 
     public void Dispose() => engine.EndUse();
+
+    /// <summary>What ends those who have one under way.</summary>
+    public static KvasirException Closed(object disposed)
+    {
+        var cause = new ObjectDisposedException(disposed.GetType().FullName);
+        return new KvasirException(KvasirError.Closed, $"the {(disposed is Engine ? "engine" : "model")} was disposed before the answer was complete", cause);
+    }
 }

@@ -87,39 +87,23 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
     // All of them are whole before anybody can find one.
     private int Load(SavedRows saved, int columns, string file, GenerationOptions options)
     {
-        var tokens = saved.Header.Tokens.AsSpan(0, columns * Rows);
-        var path = Enter(tokens, tokens.Length, options);
-        SequenceCache? rows = null;
-        try
+        var tokens = saved.Header.Tokens[..(columns * Rows)];
+        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options));
+        using var restored = RestoredColumns.TryBegin(cache, path, tokens);
+        if (restored is null)
+            return 0;
+        for (var column = restored.Count; column < columns; column++)
         {
-            rows = cache.Open(tokens.Length);
-            rows.Adopt(path.Columns);
-            for (var column = path.Count; column < columns && rows.TryReserve((column + 1) * Rows); column++)
-            {
-                var bytes = saved.Read(column);
-                RequireSound(bytes, column, file);
-                rows.Restore(bytes);
-            }
+            var bytes = saved.Read(column);
+            // A sum says that nothing has changed since somebody wrote it, whoever that was.
+            if (restored.UnsoundHead(bytes) is { } head)
+                throw SavedHeader.Damaged(file, $"head {head} of column {column} is no page of {cache.Pool.Layout.Format.Name}");
+            if (!restored.TryAdd(bytes))
+                break;
+        }
 
-            path.Add(rows, tokens, rows.ReservedRows);
-            return path.RowCount;
-        }
-        finally
-        {
-            rows?.Close();
-            path.Leave();
-        }
-    }
-
-    // A sum says that nothing has changed since somebody wrote it, whoever that was.
-    private void RequireSound(ReadOnlySpan<byte> column, int index, string file)
-    {
-        var pageBytes = cache.Pool.PageBytes;
-        for (var head = 0; head < cache.HeadCount; head++)
-        {
-            if (!cache.Pool.Layout.IsSound(column.Slice(head * pageBytes, pageBytes)))
-                throw SavedHeader.Damaged(file, $"head {head} of column {index} is no page of {cache.Pool.Layout.Format.Name}");
-        }
+        restored.Publish();
+        return restored.RowCount;
     }
 
     private PrefixPath Enter(ReadOnlySpan<int> tokens, int mostRows, GenerationOptions options)

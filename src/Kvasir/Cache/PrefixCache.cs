@@ -25,7 +25,7 @@ internal sealed class PrefixCache
 
     // Columns that those who have entered may still add.
     private long _awaited;
-    private (long Hits, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
+    private (long Hits, long Stored, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
 
     /// <param name="pool">Whose pages they are.</param>
     /// <param name="headCount">Layers times KV heads.</param>
@@ -57,6 +57,7 @@ internal sealed class PrefixCache
     public PrefixFigures Figures => new((long)ColumnCount * Rows, (long)_idleCount * Rows, IdlePages * _pool.PageBytes)
     {
         HitTokens = _counts.Hits,
+        StoredHitTokens = _counts.Stored,
         MissTokens = _counts.Misses,
         ResumedTokens = _counts.Resumed,
         AddedColumns = _counts.Added,
@@ -96,8 +97,10 @@ internal sealed class PrefixCache
 
     /// <summary>Counts tokens of a prompt that were there.</summary>
     /// <param name="isAgain">Whether the sequence had computed them before it was preempted.</param>
-    public void CountHits(int tokens, bool isAgain)
+    /// <param name="isStored">Whether they came from beyond memory.</param>
+    public void CountHits(int tokens, bool isAgain, bool isStored)
     {
+        _counts.Stored += isStored && !isAgain ? tokens : 0;
         _counts.Hits += isAgain ? 0 : tokens;
         _counts.Resumed += isAgain ? tokens : 0;
     }

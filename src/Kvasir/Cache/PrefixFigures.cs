@@ -18,6 +18,9 @@ public readonly record struct PrefixFigures(long Tokens, long IdleTokens, long I
     /// <summary>Prompt tokens that sequences found computed when they came, and took.</summary>
     public long HitTokens { get; init; }
 
+    /// <summary>Those of them that were not in memory then, and came from <see cref="EngineOptions.PrefixStores"/>.</summary>
+    public long StoredHitTokens { get; init; }
+
     /// <summary>Prompt tokens that they had to compute.</summary>
     public long MissTokens { get; init; }
 

@@ -101,10 +101,14 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public bool IsIn(PrefixCache other) => cache == other;
 
     /// <inheritdoc cref="PrefixCache.CountHits"/>
-    public void CountHits(int tokens, bool isAgain) => cache.CountHits(tokens, isAgain);
+    public void CountHits(int tokens, bool isAgain, bool isStored) => cache.CountHits(tokens, isAgain, isStored);
 
     /// <inheritdoc cref="PrefixCache.CountRetokenised"/>
-    public void CountRetokenised() => cache.CountRetokenised();
+    public void CountRetokenised()
+    {
+        IsRetokenised = false;
+        cache.CountRetokenised();
+    }
 
     /// <inheritdoc cref="PrefixCache.CountMisses"/>
     public void CountMisses(int tokens) => cache.CountMisses(tokens);

@@ -55,6 +55,12 @@ public sealed record EngineFigures
     /// <summary>What was read from files and written there; null where all keys and values lie in memory.</summary>
     public PageFigures? KvFiles { get; init; }
 
+    /// <summary>Prompts that computed what was to come from <see cref="EngineOptions.PrefixStores"/>, since that took too long.</summary>
+    public long LatePrefixReads { get; init; }
+
+    /// <summary>Chains of rows that were not written there, since too many waited or others needed their memory.</summary>
+    public long PrefixesLeft { get; init; }
+
     /// <summary>Bytes taken beside the model's weights.</summary>
     public MemoryFigures Memory { get; init; }
 

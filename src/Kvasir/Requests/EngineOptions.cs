@@ -115,6 +115,13 @@ public sealed record EngineOptions
     /// </summary>
     public bool ReusesSparseAnswers { get; init; }
 
+    /// <summary>
+    /// Where beginnings of prompts lie that outlast memory and the process, each asked in turn: <see cref="DiskPrefixStore"/>, say. Chains of 512 tokens and
+    /// more are written there when their request has ended, and read when a prompt begins with them. They need <see cref="PrefixCache"/>, may be shared by
+    /// engines, and are disposed after them by whoever made them.
+    /// </summary>
+    public IReadOnlyList<IPrefixStore> PrefixStores { get; init; } = [];
+
     /// <summary>The share of the KV memory, from 0 to 1, that a <see cref="PrefixPin"/> and all others may keep together.</summary>
     public double PinnedShare { get; init; } = 0.5;
 
@@ -150,6 +157,8 @@ public sealed record EngineOptions
         Require(MaxSequencesPerClient, 1, 1024, "sequences of a client");
         Require(RequestTimeout, "request timeout");
         Queue.Validate();
+        if (PrefixStores.Count > 0 && PrefixCache != true)
+            throw new KvasirException(KvasirError.BadOption, "stores of prefixes are written from the prefix cache and read into it, which is off");
         // Written so that NaN fails.
         if (!(AuditShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"audit share {AuditShare} is outside 0 to 1");

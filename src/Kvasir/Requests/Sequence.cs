@@ -81,6 +81,9 @@ public sealed class Sequence
     /// <summary>Tokens of the prompt whose rows were there, and that it did not compute.</summary>
     public int CachedTokens { get; private set; }
 
+    /// <summary>Those of them whose rows came from <see cref="EngineOptions.PrefixStores"/>.</summary>
+    public int StoredTokens { get; private set; }
+
     /// <summary>
     /// Tokens of the prompt whose rows it leaves to whoever begins with the same: until the prompt is computed those that it is going to leave, and from then
     /// on those that it has left.
@@ -133,6 +136,9 @@ public sealed class Sequence
 
     /// <summary>Its place in the prefix cache; null where it has none.</summary>
     internal PrefixPath? Prefix { get; private set; }
+
+    /// <summary>What brings rows of its prompt from beyond memory, for which it waits; null for nothing.</summary>
+    internal Tiers.ColumnLoad? Load { get; set; }
 
     /// <summary>What it attends with; null before it was accepted.</summary>
     internal SequenceAttention? Attention { get; private set; }
@@ -269,16 +275,14 @@ public sealed class Sequence
     /// <summary>Says that it has got so many rows more that were there.</summary>
     internal void MarkFound(int rows)
     {
-        // What it finds again after it gave its memory back it had computed itself.
-        Prefix?.CountHits(rows, _gaveBack);
+        Prefix?.CountHits(rows, _gaveBack, isStored: Load is not null);
         if (_gaveBack)
             return;
-        (CachedTokens, DivergedAt) = (CachedTokens + rows, Prefix?.DivergedAt);
+        (CachedTokens, StoredTokens) = (CachedTokens + rows, StoredTokens + (Load is null ? 0 : rows));
+        // What it left when it came may have been passed since.
+        DivergedAt = Prefix?.DivergedAt is { } split && split >= CachedTokens ? split : null;
         if (Prefix is { IsRetokenised: true } path)
-        {
-            path.IsRetokenised = false;
             path.CountRetokenised();
-        }
     }
 
     /// <summary>Says that its prompt is computed.</summary>

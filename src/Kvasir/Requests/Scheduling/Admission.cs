@@ -7,10 +7,14 @@ namespace Kvasir.Requests.Scheduling;
 /// <summary>Whether there is memory for a sequence to begin with, and how it begins.</summary>
 /// <param name="shared">What the indexes of all sequences share.</param>
 /// <param name="prefixes">What sequences find when they come.</param>
-internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse prefixes)
+/// <param name="stored">What keeps memory until it is written elsewhere.</param>
+internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse prefixes, StoredPrefixes stored)
 {
     /// <summary>Rows of each running sequence's answer that are kept free when another enters, so that they do not give way to each other soon.</summary>
     private const int RowsAhead = 256;
+
+    /// <summary>How long rows that wait to be written elsewhere may keep one out who would have their memory.</summary>
+    private const double WritingMs = 2000;
 
     /// <summary>Rows that are free beyond its own when a preempted sequence comes again.</summary>
     private const int RowsAfterPreemption = 64;
@@ -37,7 +41,8 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
         }
 
         return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix))
-            || (shared.Trim() && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix)));
+            || ((shared.Trim() | stored.Yield(running.Count == 0 ? 0 : WritingMs))
+                && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix)));
     }
 
     /// <summary>Begins. False, with nothing taken, when memory is short.</summary>

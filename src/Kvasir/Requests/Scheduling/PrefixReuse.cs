@@ -14,8 +14,10 @@ namespace Kvasir.Requests.Scheduling;
 /// <param name="keeps">Whether any rows are kept.</param>
 /// <param name="keepsSparse">Whether those that a sparse policy has decoded are, for it.</param>
 /// <param name="pinned">What is kept of them whatever else wants the memory.</param>
+/// <param name="stored">What there is of them beyond memory.</param>
 /// <param name="mostTokens">Of a sequence of the engine.</param>
-internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned, int mostTokens)
+internal sealed class PrefixReuse(
+    KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned, StoredPrefixes stored, int mostTokens)
 {
     private const string Dense = "dense";
 
@@ -62,6 +64,9 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
 
     /// <summary>Rows at a prompt's end that each sequence computes itself.</summary>
     public static int OwnRows(AttentionPolicy policy) => Math.Max(1, policy.ObservedPromptRows);
+
+    /// <summary>Rows of a prompt, from the first, that a sequence need not compute itself.</summary>
+    public static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);
 
     /// <summary>Finds what is there of a sequence that is to begin: it stays until the sequence leaves.</summary>
     public void Enter(Sequence sequence)
@@ -123,6 +128,14 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
     public void Clear()
     {
         pinned.Clear();
+        stored.Clear();
+        cache.Prefixes.Clear();
+    }
+
+    /// <summary>Forgets all rows that no sequence has and nobody has pinned, those that wait to be written too: others want the memory.</summary>
+    public void GiveBack()
+    {
+        stored.Yield();
         cache.Prefixes.Clear();
     }
 
@@ -168,8 +181,6 @@ internal sealed class PrefixReuse(KvCache cache, Model model, bool keeps, bool k
 
     // A prompt is shared by sequences under any policy.
     private bool KeepsSparse(Sequence sequence) => keepsSparse && sequence.Shared is null;
-
-    private static int MostRows(Sequence sequence) => sequence.PrefillCount - Math.Max(1, sequence.Attention!.ObservedPromptRows);
 
     // A model with two sets of rotary factors turns all rows of a sequence by one of them: rows of the other are another model's.
     private string Rows(long tokenLimit) => model.Config.Rope.IsLong(tokenLimit) ? $"{_rows.Value}|long" : _rows.Value;

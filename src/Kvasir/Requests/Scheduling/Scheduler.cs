@@ -23,13 +23,15 @@ internal sealed class Scheduler
     private readonly SequenceBytes _bytes;
     private readonly EngineOptions _options;
     private readonly Admission _admission;
+    private readonly StoredPrefixes _stored;
 
     /// <param name="shared">What the indexes of all sequences share.</param>
     /// <param name="bytes">What a sequence takes, for refusals.</param>
     /// <param name="options">How many sequences may compute side by side, how many may wait, and which rows go first.</param>
-    public Scheduler(KvCache cache, SharedIndexes shared, Admission admission, SequenceBytes bytes, EngineOptions options)
+    /// <param name="stored">What sequences find beyond memory, and leave there.</param>
+    public Scheduler(KvCache cache, SharedIndexes shared, Admission admission, SequenceBytes bytes, StoredPrefixes stored, EngineOptions options)
     {
-        (_cache, _shared, _bytes, _options) = (cache, shared, bytes, options);
+        (_cache, _shared, _bytes, _stored, _options) = (cache, shared, bytes, stored, options);
         (_running, _chosen) = (new(options.MaxSequences), new(options.MaxSequences));
         (_admission, _prompts) = (admission, new StepPrompts(options));
         Waiting = new WaitingQueue(options.Queue, options.Time, options.MaxSequencesPerClient);
@@ -59,6 +61,7 @@ internal sealed class Scheduler
         MarkLate();
         DropOver();
         Admit(batch);
+        _stored.Take();
         if (_options.PromptsFirst)
             AddPrompts(batch, preempts: false);
         if (_options.PromptsFirst && (batch.RowCount > 0 || IsAnyIndexing))
@@ -67,6 +70,8 @@ internal sealed class Scheduler
         while (!TryAddDecoding(batch))
             Clear(batch);
         AddPrompts(batch, preempts: true);
+        if (batch.RowCount == 0 && _stored.IsLoading && !IsAnyIndexing)
+            _stored.Wait();
     }
 
     /// <summary>Counts the rows of a batch that was computed, before tokens are drawn.</summary>
@@ -126,6 +131,7 @@ internal sealed class Scheduler
     {
         _running.Remove(sequence);
         Waiting.Leave(sequence);
+        _stored.Leave(sequence, isWritten: reason != FinishReason.Failed);
         sequence.End(reason, failure);
     }
 
@@ -210,6 +216,7 @@ internal sealed class Scheduler
             {
                 Waiting.Admit();
                 _running.Add(sequence);
+                _stored.Begin(sequence);
                 return true;
             }
 
@@ -279,6 +286,7 @@ internal sealed class Scheduler
                 PrefixReuse.TrySkip(sequence);
         }
 
+        _stored.Tend(_running);
         _prompts.Collect(_running, Waiting.NowMs);
         _prompts.HoldBack();
         _prompts.Divide(batch.RowsLeft, besideDecoding: batch.RowCount > 0);
@@ -312,7 +320,7 @@ internal sealed class Scheduler
         while (!sequence.Attention!.TryReserve(rows))
         {
             // What nobody uses goes before anybody does.
-            if (_shared.Trim())
+            if (_shared.Trim() || _stored.Yield())
                 continue;
             var isAlone = _running.Count == 1;
             if (isAlone && !MayComeAgain(sequence, rows))
@@ -357,6 +365,7 @@ internal sealed class Scheduler
     {
         _running.Remove(victim);
         Counts.CountPreemption();
+        _stored.Leave(victim, isWritten: false);
         victim.Release();
         _cache.Pool.Trim();
         victim.Ticket.HasBegun = true;

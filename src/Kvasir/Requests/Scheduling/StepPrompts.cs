@@ -34,13 +34,13 @@ internal sealed class StepPrompts
     /// <summary>Rows that were divided.</summary>
     public int RowsAllowed { get; private set; }
 
-    /// <summary>Whose prompt is not computed and may be: the oldest of the highest priority first.</summary>
+    /// <summary>Whose prompt is not computed and may be, since nothing of it is on its way: the oldest of the highest priority first.</summary>
     public void Collect(List<Sequence> running, double nowMs)
     {
         _prompts.Clear();
         foreach (var sequence in running)
         {
-            if (!sequence.IsPrefilling)
+            if (!sequence.IsPrefilling || sequence.Load is not null)
                 continue;
             var place = _prompts.Count;
             while (place > 0 && WaitingQueue.IsBefore(sequence, _prompts[place - 1], nowMs))
