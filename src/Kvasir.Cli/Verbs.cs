@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Invocation;
 using Kvasir.Cli.Bench;
 using Kvasir.Cli.BenchServe;
+using Kvasir.Cli.Cache;
 using Kvasir.Cli.Calibrate;
 using Kvasir.Cli.Chat;
 using Kvasir.Cli.Completion;
@@ -38,6 +39,10 @@ internal static class Verbs
         new PsCommand(shell),
         new ListCommand(shell),
         new InspectCommand(shell),
+        new CacheListCommand(shell, "cache"),
+        new CacheListCommand(shell, "cache list"),
+        new CacheVerifyCommand(shell),
+        new CacheClearCommand(shell),
         new PoliciesCommand(shell),
         new CalibrateCommand(shell),
         new EvalCommand(shell),

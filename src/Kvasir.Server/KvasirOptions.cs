@@ -1,4 +1,5 @@
 using Kvasir.Text;
+using Kvasir.Tiers;
 
 namespace Kvasir.Server;
 
@@ -68,6 +69,18 @@ public sealed class KvasirOptions
 
     /// <inheritdoc cref="EngineOptions.KvDiskBytes"/>
     public long KvDiskBytes { get; set; }
+
+    /// <summary>A folder where beginnings of prompts are kept, and found again after a restart; null for none.</summary>
+    public string? PrefixDirectory { get; set; }
+
+    /// <summary>The most bytes that they take there.</summary>
+    public long PrefixBytes { get; set; } = new PrefixStoreOptions().LimitBytes;
+
+    /// <summary>
+    /// A server of Redis' protocol where they are kept for all servers that ask there, as <c>redis://host:6379</c> or <c>rediss://</c>; null for none.
+    /// <c>KVASIR_REDIS_USER</c> and <c>KVASIR_REDIS_PASSWORD</c> in the environment are for it, and <c>KVASIR_REDIS_SECRET</c> signs what is written.
+    /// </summary>
+    public string? PrefixRedis { get; set; }
 
     /// <summary>The most tokens of a sequence; 0 takes the model's native window.</summary>
     public int ContextTokens { get; set; }

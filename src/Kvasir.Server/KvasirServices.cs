@@ -50,9 +50,11 @@ public static class KvasirServices
         });
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<ModelList>();
+        services.AddSingleton<PrefixStores>();
         services.AddSingleton<ModelLoader>();
         services.AddSingleton<ServedModels>();
-        services.AddSingleton(static provider => new KvasirStart(provider.GetRequiredService<ServedModels>(), provider.GetRequiredService<KeyRing>()));
+        services.AddSingleton(static provider => new KvasirStart(
+            provider.GetRequiredService<ServedModels>(), provider.GetRequiredService<PrefixStores>(), provider.GetRequiredService<KeyRing>()));
         services.AddSingleton<RequestGate>();
         services.AddSingleton<RequestReader>();
         services.AddSingleton<PromptEncoder>();

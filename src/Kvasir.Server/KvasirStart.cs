@@ -1,5 +1,6 @@
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Security;
+using Kvasir.Tiers;
 
 namespace Kvasir.Server;
 
@@ -9,7 +10,7 @@ public sealed class KvasirStart
     private readonly ServedModels _models;
     private readonly KeyRing _keys;
 
-    internal KvasirStart(ServedModels models, KeyRing keys) => (_models, _keys) = (models, keys);
+    internal KvasirStart(ServedModels models, PrefixStores stores, KeyRing keys) => (_models, Stores, _keys) = (models, stores.All, keys);
 
     /// <summary>Completes when all models are there that the server was started with, or at once where there are none; fails as the first that does.</summary>
     public Task Loaded => _models.Loaded;
@@ -20,6 +21,9 @@ public sealed class KvasirStart
     /// it again.
     /// </summary>
     public Task<string> Failed => _models.Failed;
+
+    /// <summary>Where beginnings of prompts are kept: whether that goes well, say. None where they are kept nowhere.</summary>
+    public IReadOnlyList<IPrefixStore> Stores { get; }
 
     /// <summary>Reads the key file again.</summary>
     /// <returns>Why the keys stay as they were; null where they do not.</returns>

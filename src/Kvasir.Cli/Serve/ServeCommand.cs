@@ -26,7 +26,7 @@ internal sealed class ServeCommand(Shell shell) : Verb
     public override IReadOnlyList<FlagGroup> Flags =>
     [
         ServeFlags.Listening, ServeFlags.Access, new("Random weights", SyntheticFlags.Shape, SyntheticFlags.Weights),
-        ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Watching,
+        ServeFlags.Names, ServeFlags.Several, ServeFlags.Requests, TurnFlags.All, ServeFlags.Shared, ServeFlags.Watching,
         .. EngineFlags.Groups, new("Output", OutputFlags.Quiet),
     ];
 

@@ -103,6 +103,14 @@ internal static class ServeFlags
 
     public static readonly SwitchFlag NoWarmup = new("--no-warmup", "Take requests before some rows were computed for nobody: the first one then waits longer");
 
+    public static readonly ValueFlag<string> KvRedis = new(
+        "--kv-redis",
+        "A server of Redis' protocol that keeps beginnings of prompts for all servers that name it, as redis://host:6379 or rediss://; KVASIR_REDIS_USER and "
+        + "KVASIR_REDIS_PASSWORD are for it, and KVASIR_REDIS_SECRET signs what is written",
+        FlagValues.Text with { Name = "URL" });
+
+    public static readonly FlagGroup Shared = new("Prompts that outlast the server", KvRedis);
+
     public static readonly FlagGroup Several = new("Loading", Models, Memory, ModelKeepAlive, LoadTimeout, NoWarmup);
 
     public static readonly FlagGroup Watching = new("Watching", NoDashboard, MetricsOpen, SlotsText, Otlp, RequestLog, LogText);

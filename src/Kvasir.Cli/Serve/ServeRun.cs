@@ -3,6 +3,7 @@ using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Server;
+using Kvasir.Server.Stores;
 using Kvasir.Text;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -134,6 +135,9 @@ internal static class ServeRun
         options.WriteTimeoutSeconds = typed.Get(ServeFlags.WriteTimeout);
         options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
         options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;
+        if (PrefixFolder.Read(typed, isConversation: true) is var (folder, bytes))
+            (options.PrefixDirectory, options.PrefixBytes) = (folder, bytes);
+        options.PrefixRedis = typed.Find(ServeFlags.KvRedis);
         options.UseEngine(TurnFlags.Read(typed));
     }
 
@@ -174,6 +178,10 @@ internal static class ServeRun
         var start = app.Services.GetRequiredService<KvasirStart>();
         foreach (var line in quiet ? [] : start.Engines.Values.SelectMany(AnswerFigures.PlanLines))
             shell.Note(line);
+        foreach (var line in start.Stores.Select(PrefixFolder.Note).OfType<string>())
+            shell.Note(line);
+        if (!quiet && start.Stores.OfType<RedisPrefixStore>().Any(static store => !store.IsSigned))
+            shell.Note("note: without KVASIR_REDIS_SECRET whoever may write to the server of --kv-redis can steer answers");
         var (count, loaded) = (start.ModelIds.Count, start.Engines.Keys.ToArray());
         var served = loaded.Length > 0 ? string.Join(" and ", loaded) : $"{count} model{(count == 1 ? "" : "s")}, loaded when asked for,";
         shell.Output.WriteLine($"serving {Printable.Line(served)} at {address}");

@@ -21,6 +21,7 @@ internal static class AnswerFigures
             new UsageReport(sequence.PromptCount, sequence.GeneratedCount, sequence.TokenCount, engine.ContextTokens)
             {
                 CachedTokens = sequence.CachedTokens > 0 ? sequence.CachedTokens : null,
+                StoredTokens = sequence.StoredTokens > 0 ? sequence.StoredTokens : null,
             },
             Timings(model, sequence),
             new SamplingReport(
@@ -48,7 +49,8 @@ internal static class AnswerFigures
         yield return $"load {Time(timings.LoadMs)} | prefill {read}{Stage(sequence.PromptCount, timings.PrefillMs, timings.PrefillTokensPerSecond)}";
         yield return $"decode {Stage(sequence.GeneratedCount, timings.DecodeMs, timings.DecodeTokensPerSecond)} | {Ending(engine, sequence)}";
         if (sequence.CachedTokens > 0)
-            yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn";
+            yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn"
+                + (sequence.StoredTokens > 0 ? $", {SizeText.Count(sequence.StoredTokens)} of them on disk" : "");
         if (timings.GuessedTokens is { } guessed and > 0)
             yield return $"guessed {SizeText.TokenCount(guessed)}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
         if (KvPagesReport.Of(engine) is { } pages)

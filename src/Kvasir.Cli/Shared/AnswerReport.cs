@@ -96,6 +96,9 @@ internal sealed record UsageReport(int PromptTokens, int GeneratedTokens, int To
 {
     /// <summary>Tokens of the prompt that were not computed, since an earlier turn had; null where none was.</summary>
     public int? CachedTokens { get; init; }
+
+    /// <summary>Those of them that were read from <c>--kv-dir</c>; null where none was.</summary>
+    public int? StoredTokens { get; init; }
 }
 
 /// <summary>Times in milliseconds; null for a stage that was not reached, or a rate over no time.</summary>

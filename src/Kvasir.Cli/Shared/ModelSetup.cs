@@ -1,6 +1,7 @@
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Files;
+using Kvasir.Tiers;
 
 namespace Kvasir.Cli.Shared;
 
@@ -29,9 +30,19 @@ internal static class ModelSetup
     /// <param name="isConversation">Whether one prompt repeats another.</param>
     public static StartedEngine Start(Shell shell, Model model, TypedCommand typed, bool quiet, bool isConversation = false)
     {
-        var options = EngineFlags.Read(typed) with { PrefixCache = isConversation };
-        var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
-        return new StartedEngine(Start(shell, model, choice is null ? options : options with { Attention = choice.Attention.Create() }, quiet), choice);
+        var store = PrefixFolder.Open(shell, typed, quiet, isConversation);
+        try
+        {
+            var options = EngineFlags.Read(typed) with { PrefixCache = isConversation || store is not null, PrefixStores = store is null ? [] : [store] };
+            var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
+            options = choice is null ? options : options with { Attention = choice.Attention.Create() };
+            return new StartedEngine(Start(shell, model, options, quiet), choice) { Store = store };
+        }
+        catch
+        {
+            store?.Dispose();
+            throw;
+        }
     }
 
     /// <exception cref="KvasirException">As the constructor of <see cref="Engine"/>.</exception>
@@ -69,5 +80,12 @@ internal sealed record StartedEngine(Engine Engine, AutoChoice? Auto) : IDisposa
     /// <summary>The policy of its sequences, for people.</summary>
     public string Attention => Auto?.ToString() ?? Engine.Policy.Name;
 
-    public void Dispose() => Engine.Dispose();
+    /// <summary>Where beginnings of its prompts are kept; null for nowhere.</summary>
+    public DiskPrefixStore? Store { get; init; }
+
+    public void Dispose()
+    {
+        Engine.Dispose();
+        Store?.Dispose();
+    }
 }

@@ -39,6 +39,9 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>Of these, what the client is told.</summary>
     public int ToldCachedTokens => HidesCacheUse ? 0 : CachedTokens;
 
+    /// <summary>Those of <see cref="ToldCachedTokens"/> that came from beyond memory.</summary>
+    public int ToldStoredTokens => HidesCacheUse ? 0 : Prompts.Sum(static choice => choice.Sequence.StoredTokens);
+
     /// <summary>Tokens of the prompts that whoever begins with the same will find, as far as the client is told.</summary>
     public int ToldCacheWriteTokens => HidesCacheUse ? 0 : choices.Sum(static choice => choice.Sequence.CacheWriteTokens);
 

@@ -7,7 +7,8 @@ namespace Kvasir.Server.Hosting;
 /// Loads the model beside the start of the host, so that the server can say that it loads; lets requests end before the listener closes;
 /// and frees the engines last.
 /// </summary>
-internal sealed class EngineHost(ServedModels models, RequestGate gate, IOptions<KvasirOptions> options, TimeProvider clock) : IHostedLifecycleService
+internal sealed class EngineHost(ServedModels models, PrefixStores stores, RequestGate gate, IOptions<KvasirOptions> options, TimeProvider clock)
+    : IHostedLifecycleService
 {
     private static readonly TimeSpan TendInterval = TimeSpan.FromSeconds(1);
     private Task _loading = Task.CompletedTask;
@@ -37,5 +38,7 @@ internal sealed class EngineHost(ServedModels models, RequestGate gate, IOptions
             await tending.DisposeAsync().ConfigureAwait(false);
         await _loading.ConfigureAwait(false);
         await models.CloseAsync().ConfigureAwait(false);
+        // What engines leave at their end is written before that.
+        stores.Dispose();
     }
 }

@@ -13,14 +13,15 @@ internal sealed class ModelLoader : IDisposable
     private const double UsualShare = 0.8;
     private const long LeastKvBytes = 1 << 20;
     private readonly KvasirOptions _options;
+    private readonly PrefixStores _stores;
     private readonly TimeProvider _clock;
     private readonly Lazy<WorkerPool> _workers;
     private readonly MemoryBudget? _memory;
 
     /// <exception cref="KvasirException">What the server was started with takes more memory than there is for models.</exception>
-    public ModelLoader(IOptions<KvasirOptions> options, ModelList list, TimeProvider clock)
+    public ModelLoader(IOptions<KvasirOptions> options, ModelList list, PrefixStores stores, TimeProvider clock)
     {
-        (_options, _clock) = (options.Value, clock);
+        (_options, _stores, _clock) = (options.Value, stores, clock);
         MemoryBytes = _options.MemoryBytes > 0 ? _options.MemoryBytes : (long)(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes * UsualShare);
         var engine = ServedModel.EngineOf(_options);
         _workers = new Lazy<WorkerPool>(
@@ -57,6 +58,7 @@ internal sealed class ModelLoader : IDisposable
             var template = (known.IsNamed ? own.GivenTemplate() ?? ServedModel.TemplateIn(own.ChatTemplate) : null) ?? model.Template;
             // The next turn repeats this one.
             engine = engine with { PrefixCache = engine.PrefixCache ?? true };
+            engine = engine with { PrefixStores = engine.PrefixCache == true ? [.. engine.PrefixStores, .. _stores.All] : [] };
             return new ServedModel(known.Id, model, engine, template, _clock) { Known = known };
         }
         catch

@@ -14,6 +14,9 @@ internal sealed partial class ModelLog(ILogger log)
     [LoggerMessage(Level = LogLevel.Warning, Message = "A model is not served: {Problem}")]
     public partial void NotServed(string problem);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Prompts are not kept in {Tier}: {Problem}")]
+    public partial void NotKept(string tier, string problem);
+
     [LoggerMessage(Level = LogLevel.Error, Message = "The engine of {Model} cannot go on; another one is made")]
     public partial void Broken(string model);
 

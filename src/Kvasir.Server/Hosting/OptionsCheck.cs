@@ -33,6 +33,8 @@ internal sealed class OptionsCheck : IValidateOptions<KvasirOptions>
             options.OtlpEndpoint is { } otlp && !(Uri.TryCreate(otlp, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
                 ? $"OtlpEndpoint is '{otlp}'; a URL such as http://localhost:4317 is wanted"
                 : null,
+            options.PrefixRedis is { } redis ? Refusal(() => PrefixStores.Redis(redis, TimeProvider.System).Dispose()) : null,
+            Range(options.PrefixBytes, 1 << 20, long.MaxValue, nameof(options.PrefixBytes)),
             options.KeyFile is { } keys ? Refusal(() => KeyFile.Read(keys)) : null,
             options.CorsOrigins.Select(OriginRule.Fault).FirstOrDefault(static fault => fault is not null) is { } origin
                 ? $"{nameof(options.CorsOrigins)}: {origin}" : null,

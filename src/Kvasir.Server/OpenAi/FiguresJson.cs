@@ -104,7 +104,9 @@ internal static class FiguresJson
     private static void WriteCache(Utf8JsonWriter json, ServedAnswer answer)
     {
         json.WriteStartObject("cache");
-        json.WriteNumber("tier_ram", answer.ToldCachedTokens);
+        json.WriteNumber("tier_ram", answer.ToldCachedTokens - answer.ToldStoredTokens);
+        if (answer.ToldStoredTokens > 0)
+            json.WriteNumber("tier_disk", answer.ToldStoredTokens);
         if (answer.Choices[0].Sequence.DivergedAt is { } place)
             json.WriteNumber("diverged_at", place);
         else

@@ -10,10 +10,12 @@ internal sealed class MetricsRoute
     private readonly PrometheusExporter _exporter;
 
     /// <param name="engines">Is there from now on.</param>
-    public MetricsRoute(PrometheusExporter exporter, EngineMeter engines)
+    /// <param name="stores">So is this.</param>
+    public MetricsRoute(PrometheusExporter exporter, EngineMeter engines, StoreMeter stores)
     {
         _exporter = exporter;
         ArgumentNullException.ThrowIfNull(engines);
+        ArgumentNullException.ThrowIfNull(stores);
     }
 
     public async Task ShowAsync(HttpContext context)

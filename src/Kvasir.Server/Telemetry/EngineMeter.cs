@@ -34,8 +34,9 @@ internal sealed class EngineMeter
             static totals => [("decode", totals.DecodeRows), ("prompt", totals.PromptRows)]);
         Parts(meter, "kvasir.deadline_exceeded", "Sequences whose time was over, by how far they were", "phase",
             static totals => [("queued", totals.LateWaiting), ("running", totals.LateRunning)]);
-        Parts(meter, "kvasir.prefix.tokens", "Prompt tokens that were there, that were not, and that preempted sequences found again", "outcome",
-            static totals => [("hit", totals.HitTokens), ("miss", totals.MissTokens), ("resumed", totals.ResumedTokens)], ("tier", "ram"));
+        meter.CreateObservableCounter("kvasir.prefix.tokens", PrefixTokens, null,
+            "Prompt tokens that were there, that were not, and that preempted sequences found again");
+        Counter(meter, "kvasir.prefix.late_reads", "Prompts that computed what took too long to be read", static totals => totals.LatePrefixReads);
         Parts(meter, "kvasir.kv.page_uses", "Pages of keys and values that were wanted, by whether they were in memory", "outcome",
             static totals => [("hit", totals.PageHits), ("miss", totals.PageMisses)]);
         Parts(meter, "kvasir.kv.layer_page_hits", "Those of them that were in memory, by layer", "layer",
@@ -60,18 +61,29 @@ internal sealed class EngineMeter
             description);
 
     private void Parts(
-        Meter meter, string name, string description, string label, Func<EngineTotals, (string Part, long Value)[]> parts,
-            (string Name, string Value)? also = null) =>
-        meter.CreateObservableCounter(name, () => Parts(label, parts, also), null, description);
+        Meter meter, string name, string description, string label, Func<EngineTotals, (string Part, long Value)[]> parts) =>
+        meter.CreateObservableCounter(name, () => Parts(label, parts), null, description);
 
-    private IEnumerable<Measurement<long>> Parts(string label, Func<EngineTotals, (string Part, long Value)[]> parts, (string Name, string Value)? also)
+    private IEnumerable<Measurement<long>> PrefixTokens()
+    {
+        foreach (var (id, totals) in _models.Totals)
+        {
+            foreach (var (tier, outcome, value) in new[]
+            {
+                ("ram", "hit", totals.HitTokens - totals.StoredHitTokens), ("disk", "hit", totals.StoredHitTokens), ("ram", "miss", totals.MissTokens),
+                ("ram", "resumed", totals.ResumedTokens),
+            })
+                yield return new Measurement<long>(value, new("model", id), new("outcome", outcome), new("tier", tier));
+        }
+    }
+
+    private IEnumerable<Measurement<long>> Parts(string label, Func<EngineTotals, (string Part, long Value)[]> parts)
     {
         foreach (var (id, totals) in _models.Totals)
         {
             foreach (var (part, value) in parts(totals))
             {
-                KeyValuePair<string, object?>[] tags = [new("model", id), new(label, part)];
-                yield return new Measurement<long>(value, also is { } more ? [.. tags, new(more.Name, more.Value)] : tags);
+                yield return new Measurement<long>(value, new("model", id), new(label, part));
             }
         }
     }

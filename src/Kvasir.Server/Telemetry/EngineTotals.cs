@@ -27,6 +27,10 @@ internal sealed record EngineTotals
 
     public long HitTokens { get; private init; }
 
+    public long StoredHitTokens { get; private init; }
+
+    public long LatePrefixReads { get; private init; }
+
     public long MissTokens { get; private init; }
 
     public long ResumedTokens { get; private init; }
@@ -61,6 +65,8 @@ internal sealed record EngineTotals
         LateRunning = LateRunning + figures.LateRunning,
         StepFaults = StepFaults + figures.StepFaults,
         HitTokens = HitTokens + figures.Prefixes.HitTokens,
+        StoredHitTokens = StoredHitTokens + figures.Prefixes.StoredHitTokens,
+        LatePrefixReads = LatePrefixReads + figures.LatePrefixReads,
         MissTokens = MissTokens + figures.Prefixes.MissTokens,
         ResumedTokens = ResumedTokens + figures.Prefixes.ResumedTokens,
         EvictedColumns = EvictedColumns + figures.Prefixes.EvictedColumns,

@@ -18,6 +18,7 @@ internal static class TelemetrySetup
         services.AddMetrics();
         services.AddSingleton<RequestMeter>();
         services.AddSingleton<EngineMeter>();
+        services.AddSingleton<StoreMeter>();
         services.AddSingleton<RecentAnswers>();
         services.AddSingleton<AnswerTrace>();
         services.AddSingleton<RequestLog>();

@@ -25,13 +25,22 @@ internal static class EngineFlags
     public static readonly ValueFlag<string> KvDirectory = new(
         "--kv-dir",
         "A folder on whose disk keys and values lie that --kv-memory has no place for, so that a context may be longer than memory: with dense, quest, psa and "
-        + "windows. Nothing is left there at the end",
+        + "windows. Where one turn repeats another, or with --kv-prefixes or --kv-disk 0, beginnings of prompts stay there, of 512 tokens and more, and are "
+        + "not computed again after a restart",
         FlagValues.Path with { Name = "DIR", IsState = true });
 
     public static readonly ValueFlag<long> KvDisk = new(
-        "--kv-disk", "The most that --kv-dir may take, as 100G: no less than --kv-memory", FlagValues.Bytes)
+        "--kv-disk",
+        "The most that keys and values without a place in memory may take in --kv-dir, as 100G: no less than --kv-memory, or 0 for none",
+        FlagValues.BytesOrNone)
     {
         Otherwise = "20 GiB, or as much as --kv-memory",
+    };
+
+    public static readonly ValueFlag<long> KvPrefixes = new(
+        "--kv-prefixes", "The most that beginnings of prompts may take in --kv-dir, as 100G, or 0 for none (kvasir cache lists them)", FlagValues.BytesOrNone)
+    {
+        Otherwise = "20 GiB",
     };
 
     private static readonly (string Name, PageEviction Order)[] Evictions =
@@ -83,7 +92,7 @@ internal static class EngineFlags
     public static FlagGroup[] Groups =>
     [
         new("Attention", Attention, Audit),
-        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
+        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
     ];
 
     /// <summary>An order as it is typed.</summary>
@@ -109,7 +118,7 @@ internal static class EngineFlags
             AuditShare = typed.Get(Audit),
             Kv = KvFlags.Read(typed),
             KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
-            KvDirectory = typed.Find(KvDirectory),
+            KvDirectory = typed.FindValue(KvDisk) == 0 ? null : typed.Find(KvDirectory),
             KvDiskBytes = typed.FindValue(KvDisk) ?? 0,
             KvEviction = typed.Get(KvEvict),
             KvAhead = typed.Get(KvAhead),

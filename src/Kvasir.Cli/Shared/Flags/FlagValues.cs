@@ -29,6 +29,12 @@ internal static class FlagValues
     public static readonly FlagValue<long> Bytes = new("SIZE", "a size such as 512M, 2G or 1.5GiB", static (text, out value) =>
         SizeText.TryBytes(text, out value) || IsBeyond(SizeText.IsBytes(text), text, $"1 to {long.MaxValue} bytes"));
 
+    /// <summary>The same, or 0.</summary>
+    public static readonly FlagValue<long> BytesOrNone = Bytes with
+    {
+        Parser = static (string text, out long value) => text == "0" ? (value = 0) == 0 : Bytes.Parser(text, out value),
+    };
+
     public static readonly FlagValue<ulong> Seed = new(
         "N", "a whole number from 0 to 2^64 - 1", static (text, out value) =>
             ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value) || IsBeyond(IsWhole(text), text, "0 to 2^64 - 1"));
