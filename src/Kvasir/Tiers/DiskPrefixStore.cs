@@ -287,8 +287,10 @@ public sealed class DiskPrefixStore : IPrefixStore
         _files.Log.Append([], gone, syncs: false);
     }
 
-    private void MakeRoom(long bytes)
+    private void MakeRoom(long recordBytes)
     {
+        // It may be the first of a segment.
+        var bytes = recordBytes + SegmentFiles.HeaderBytes;
         var (free, all) = _folder.Room();
         var reserve = _options.ReserveBytes ?? Math.Max(all / 20, 1L << 30);
         if (free - bytes < reserve)

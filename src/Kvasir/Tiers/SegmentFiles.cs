@@ -10,7 +10,9 @@ namespace Kvasir.Tiers;
 /// </summary>
 internal sealed class SegmentFiles : IDisposable
 {
-    private const int HeaderBytes = 4096;
+    /// <summary>What a file begins with, before its first record.</summary>
+    public const int HeaderBytes = 4096;
+
     private const uint Version = 1;
 
     // Whoever reads may do so while the owner adds.
