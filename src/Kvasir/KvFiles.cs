@@ -88,7 +88,7 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
     private int Load(SavedRows saved, int columns, string file, GenerationOptions options)
     {
         var tokens = saved.Header.Tokens[..(columns * Rows)];
-        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options));
+        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options, tokens.Length));
         using var restored = RestoredColumns.TryBegin(cache, path, tokens);
         if (restored is null)
             return 0;

@@ -1,6 +1,6 @@
 using Kvasir.Ground;
 
-namespace Kvasir.Cache;
+namespace Kvasir;
 
 /// <summary>
 /// A limit on memory, and who has how much of it. Whoever wants to grow asks first, and no is an answer. Engines that are given one by

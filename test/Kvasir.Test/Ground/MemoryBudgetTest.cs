@@ -1,6 +1,6 @@
 using Kvasir.Cache;
 
-namespace Kvasir.Test.Cache;
+namespace Kvasir.Test.Ground;
 
 public sealed class MemoryBudgetTest
 {
