@@ -27,13 +27,8 @@ internal static unsafe class PackedCodes<TBits>
     /// <summary>Bytes of the codes of 64 rows.</summary>
     public static int Bytes(int blockCount) => RowWindow.BlockRows * BlockBytes * blockCount;
 
-    /// <summary>Where a sum of element d of a block of elements stands among its [shifts, 16]; of 2 bits it is that and the next.</summary>
-    public static int SumAt(int element)
-    {
-        var (word, shift) = TBits.Place(element);
-        var lane = (sizeof(uint) * word) + (shift / 8);
-        return (shift % 8 / TBits.Bits * 16) + (TBits.Bits == 4 ? lane : 2 * lane);
-    }
+    /// <summary>Where the sum of each element of a block stands among its [shifts, 16]; of 2 bits it is that and the next.</summary>
+    public static int[] SumPlaces { get; } = [.. Enumerable.Range(0, RowBlocks.Elements).Select(SumAt)];
 
     /// <param name="rows">Addresses of 64 rows, and of those behind them.</param>
     /// <param name="asks">Whether memory is asked for rows that lie two blocks behind.</param>
@@ -80,6 +75,13 @@ internal static unsafe class PackedCodes<TBits>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Two(byte** rows, int first, nint at) =>
         Sse2.UnpackLow(Vector128.CreateScalarUnsafe(*(ulong*)(rows[first] + at)), Vector128.CreateScalarUnsafe(*(ulong*)(rows[first + 1] + at))).AsByte();
+
+    private static int SumAt(int element)
+    {
+        var (word, shift) = TBits.Place(element);
+        var lane = (sizeof(uint) * word) + (shift / 8);
+        return (shift % 8 / TBits.Bits * 16) + (TBits.Bits == 4 ? lane : 2 * lane);
+    }
 
     private static Vector512<byte> MakeOrder()
     {

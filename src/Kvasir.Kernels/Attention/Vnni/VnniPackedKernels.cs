@@ -175,20 +175,19 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
 
     private static void Give(float* sums, int blocks, float* outputs, int queryCount, int dim)
     {
-        for (var q = 0; q < queryCount; q++, sums += blocks * (SumFloats + Width), outputs += dim)
+        fixed (int* places = PackedCodes<TBits>.SumPlaces)
         {
-            for (var d = 0; d < dim; d++)
+            for (var q = 0; q < queryCount; q++, sums += blocks * (SumFloats + Width), outputs += dim)
             {
-                var block = d / RowBlocks.Elements;
-                var at = sums + (block * SumFloats) + PackedCodes<TBits>.SumAt(d % RowBlocks.Elements);
-                outputs[d] += TBits.Bits == 4 ? *at : at[0] + at[1];
-            }
-
-            for (var block = 0; block < blocks; block++)
-            {
-                var least = Vector512.Sum(Vector512.Load(sums + (blocks * SumFloats) + (block * Width)));
-                for (var d = block * RowBlocks.Elements; d < Math.Min(dim, (block + 1) * RowBlocks.Elements); d++)
-                    outputs[d] += least;
+                for (var block = 0; block < blocks; block++)
+                {
+                    var least = Vector512.Sum(Vector512.Load(sums + (blocks * SumFloats) + (block * Width)));
+                    var own = sums + (block * SumFloats);
+                    var output = outputs + (block * RowBlocks.Elements);
+                    var width = Math.Min(RowBlocks.Elements, dim - (block * RowBlocks.Elements));
+                    for (var d = 0; d < width; d++)
+                        output[d] += own[places[d]] + (TBits.Bits == 4 ? 0 : own[places[d] + 1]) + least;
+                }
             }
         }
     }
