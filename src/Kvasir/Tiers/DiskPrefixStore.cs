@@ -335,8 +335,9 @@ public sealed class DiskPrefixStore : IPrefixStore
             write();
             return true;
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
+            // A file that would be too large is an argument to .NET.
             using var gate = _gate.EnterScope();
             _pending.Clear();
             _counts.WriteErrors++;

@@ -189,7 +189,7 @@ internal sealed class SegmentFiles : IDisposable
         {
             RandomAccess.SetLength(_growing!, end);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or ArgumentException)
         {
             // It is cut at the next start.
         }

@@ -150,6 +150,7 @@ internal sealed class PrefixReuse(
             var attention = chosen[i].Attention!;
             if (!attention.DropsRows || !batch.Segments[i].EndsPrompt || chosen[i].Prefix is not { IsEntered: true } path)
                 continue;
+            stored.Leave(chosen[i], isWritten: true);
             path.Leave();
             var pages = 0L;
             for (var layer = 0; layer < model.Config.LayerCount; layer++)
