@@ -51,6 +51,12 @@ internal sealed record ShapeReport
     /// <summary>What layers have that Llama's do not, in words; empty where they have nothing.</summary>
     public required string[] LayerNotes { get; init; }
 
+    /// <summary>Layers that see all rows, counted from 0, where the others have the window.</summary>
+    public int[]? FullLayers { get; init; }
+
+    /// <summary>How layers with a window are rotated, where the others are rotated otherwise.</summary>
+    public RopeReport? WindowRope { get; init; }
+
     /// <summary>Layers without positions, counted from 0.</summary>
     public int[]? UnrotatedLayers { get; init; }
 

@@ -54,9 +54,12 @@ internal static class InspectText
             [
                 "native window",
                 $"{SizeText.Count(shape.ContextTokens)} tokens"
-                    + $"{(shape.SlidingWindowTokens is { } window ? $", of which {SizeText.Count(window)} are seen at once" : "")}",
+                    + $"{(shape.SlidingWindowTokens is { } window ? $", of which {SizeText.Count(window)} are seen at once" : "")}"
+                    + $"{(shape.FullLayers is { } full ? $", but all in layers {string.Join(", ", full)}" : "")}",
             ]);
         rows.Add(["RoPE", Rope(shape.Rope)]);
+        if (shape.WindowRope is { } windowed)
+            rows.Add(["", $"in layers with a window {Rope(windowed)}"]);
         if (shape.UnrotatedLayers is { } unrotated)
             rows.Add(["", $"no positions in {(unrotated.Length == shape.LayerCount ? "any layer" : $"layers {string.Join(", ", unrotated)}")}"]);
         if (shape.LayerNotes.Length > 0)

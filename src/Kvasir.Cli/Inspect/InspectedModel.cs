@@ -45,12 +45,14 @@ internal static class InspectedModel
         TiedEmbedding = config.TiedEmbedding,
         Rope = Rope(config.Rope),
         LayerNotes = [.. LayerNotes.Of(config)],
-        UnrotatedLayers = Unrotated(config),
+        FullLayers = config.Attention.FullLayers is null ? null : Layers(config, static layer => layer.SeesAll),
+        WindowRope = config.WindowRope is { } rope ? Rope(rope) : null,
+        UnrotatedLayers = Layers(config, static layer => !layer.Rotates),
         Factors = Factors(config),
     };
 
-    private static int[]? Unrotated(ModelConfig config) =>
-        Enumerable.Range(0, config.LayerCount).Where(layer => !config.Layers[layer].Rotates).ToArray() is { Length: > 0 } layers ? layers : null;
+    private static int[]? Layers(ModelConfig config, Func<LayerShape, bool> are) =>
+        Enumerable.Range(0, config.LayerCount).Where(layer => are(config.Layers[layer])).ToArray() is { Length: > 0 } layers ? layers : null;
 
     private static FactorReport? Factors(ModelConfig config)
     {

@@ -12,6 +12,8 @@ internal static class LayerNotes
             yield return "norms by mean and variance";
         if (layer.Norms != NormPlacement.Before)
             yield return layer.Norms == NormPlacement.After ? "norms behind each branch" : "norms around each branch";
+        if (config.Gate == GateKind.GeluTanh)
+            yield return "GELU";
         if (layer.IsParallel)
             yield return "both branches side by side";
         if (layer.QkNorm != QkNorm.None)

@@ -1,5 +1,6 @@
 using System.Text;
 using Kvasir.Attention.Policies;
+using Kvasir.Kernels.Matrix;
 using Kvasir.Tools.Test.Cli.Chat;
 
 namespace Kvasir.Tools.Test.Cli.Inspect;
@@ -83,6 +84,25 @@ public sealed class InspectCommandTest : IDisposable
         Assert.Contains("no positions in any layer\n", text, StringComparison.Ordinal);
         var qwen = _folder.Write("qwen3.gguf", TinyModel.Gguf("qwen3").Set("tokenizer.ggml.model", "llama").Build());
         Assert.Contains("  each layer     norms of heads\n", CliRun.Of("inspect", qwen).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void LayersThatSeeAllAndKnowNoPositionsAreTold()
+    {
+        var file = TinyModel.Gguf("cohere2").Without("blk.0.ffn_norm.weight").Set("tokenizer.ggml.model", "llama").Set("cohere2.block_count", 4u)
+            .Set("cohere2.attention.sliding_window", 64u).Set("cohere2.attention.layer_norm_epsilon", 1e-5f);
+        (string Part, long[] Shape)[] parts =
+        [
+            ("attn_norm", [32]), ("attn_q", [32, 32]), ("attn_k", [32, 16]), ("attn_v", [32, 16]), ("attn_output", [32, 32]), ("ffn_gate", [32, 64]), ("ffn_up", [32, 64]), ("ffn_down", [64, 32]),
+        ];
+        foreach (var (layer, (part, shape)) in Enumerable.Range(1, 3).SelectMany(layer => parts.Select(part => (layer, part))))
+            file.Tensor($"blk.{layer}.{part}.weight", WeightType.F32, shape, new byte[4 * shape.Aggregate(1L, static (product, size) => product * size)]);
+        var path = _folder.Write("windowed.gguf", file.Build());
+        var (text, shown) = (CliRun.Of("inspect", path).Output, CliRun.Of("inspect", path, "--json").Json[0]["shape"]!);
+        Assert.Contains("256 tokens, of which 64 are seen at once, but all in layers 3\n", text, StringComparison.Ordinal);
+        Assert.Contains("no positions in layers 3\n", text, StringComparison.Ordinal);
+        Assert.Contains("  each layer     norms by mean and variance; both branches side by side\n", text, StringComparison.Ordinal);
+        Assert.Equal(("[3]", "[3]"), (shown["fullLayers"]!.ToJsonString(), shown["unrotatedLayers"]!.ToJsonString()));
     }
 
     [Fact]
