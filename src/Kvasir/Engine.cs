@@ -69,7 +69,7 @@ public sealed class Engine : IDisposable
         var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
         _cache.Prefixes.Bound((long)(kvBytes * _options.KeptShare));
         _stored = new StoredPrefixes(_cache, model, _options.PrefixStores, _options.Time);
-        _prefixes = new PrefixReuse(_cache, model, _options.PrefixCache == true, _options.ReusesSparseAnswers, pinned, _stored, _mostTokens);
+        _prefixes = new PrefixReuse(_cache, model, _options, pinned, _stored, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes, _stored), bytes, _stored, _options);
         _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);

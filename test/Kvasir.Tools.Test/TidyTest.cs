@@ -21,7 +21,7 @@ public sealed class TidyTest
     private static readonly string[] TypedFirst =
     [
         "AuditFigures", "AutoAttention", "AutoChoice", "ClientFigures", "EngineFigures", "EngineOptions", "EngineState", "FinishReason", "GeneratedToken", "GenerationOptions", "KvasirError", "KvasirException", "LayerReads",
-        "KeptPrefix", "LogitsObserver", "MeanState", "Model", "ModelOptions", "Notes", "PageAhead", "PageEviction", "PageFigures", "ParallelJob", "PrefixPin", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
+        "KeptPrefix", "LogitsObserver", "MeanState", "MemoryBudget", "Model", "ModelOptions", "Notes", "PageAhead", "PageEviction", "PageFigures", "ParallelJob", "PrefixPin", "QueueLimits", "QueuePlace", "SamplingOptions", "Sequence", "SequenceTimings", "SharedPrompt", "StepTimings",
         "TokenLogprob", "WaitReason", "WorkerPool",
     ];
 

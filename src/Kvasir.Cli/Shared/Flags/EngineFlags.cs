@@ -92,7 +92,9 @@ internal static class EngineFlags
     public static FlagGroup[] Groups =>
     [
         new("Attention", Attention, Audit),
-        new("Memory and processor", [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
+        new(
+            "Memory and processor",
+            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
     ];
 
     /// <summary>An order as it is typed.</summary>

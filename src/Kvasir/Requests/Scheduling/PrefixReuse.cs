@@ -11,13 +11,11 @@ namespace Kvasir.Requests.Scheduling;
 /// generated while every layer read all that was in sight. What a policy observes of a prompt, and the row that tells the first token, each sequence computes
 /// itself.
 /// </summary>
-/// <param name="keeps">Whether any rows are kept.</param>
-/// <param name="keepsSparse">Whether those that a sparse policy has decoded are, for it.</param>
+/// <param name="own">Whether any rows are kept, and whether those that a sparse policy has decoded are, for it.</param>
 /// <param name="pinned">What is kept of them whatever else wants the memory.</param>
 /// <param name="stored">What there is of them beyond memory.</param>
 /// <param name="mostTokens">Of a sequence of the engine.</param>
-internal sealed class PrefixReuse(
-    KvCache cache, Model model, bool keeps, bool keepsSparse, PinnedPrefixes pinned, StoredPrefixes stored, int mostTokens)
+internal sealed class PrefixReuse(KvCache cache, Model model, EngineOptions own, PinnedPrefixes pinned, StoredPrefixes stored, int mostTokens)
 {
     private const string Dense = "dense";
 
@@ -29,14 +27,14 @@ internal sealed class PrefixReuse(
     public void Accept(Sequence sequence)
     {
         var options = sequence.Options;
-        if (sequence.Pin is not null && !(keeps && options.Cache))
+        if (sequence.Pin is not null && !(Keeps && options.Cache))
             throw new KvasirException(KvasirError.BadOption, "a prompt is pinned in the prefix cache, which the engine or the request goes without");
         if (sequence.Pin is not null)
             pinned.Require(sequence.PromptCount);
-        if (!options.Cache || !(keeps || sequence.Shared is not null))
+        if (!options.Cache || !(Keeps || sequence.Shared is not null))
             return;
         var lineage = sequence.Shared is null ? LineageOf(sequence.Attention!.Policy) : Dense;
-        if (!keeps)
+        if (!Keeps)
         {
             sequence.Accept(OnlyShared(sequence.Shared!, Rows(sequence.TokenLimit)));
             return;
@@ -60,7 +58,7 @@ internal sealed class PrefixReuse(
         Rows(Math.Min(mostTokens, promptTokens + (long)(options.MaxTokens ?? int.MaxValue))), LineageOf(policy), options.Tenant ?? "", options.CacheSalt ?? "");
 
     /// <summary>How the rows are computed that a request uses.</summary>
-    public string LineageOf(AttentionPolicy policy) => keepsSparse ? policy.Name : Dense;
+    public string LineageOf(AttentionPolicy policy) => own.ReusesSparseAnswers ? policy.Name : Dense;
 
     /// <summary>Rows at a prompt's end that each sequence computes itself.</summary>
     public static int OwnRows(AttentionPolicy policy) => Math.Max(1, policy.ObservedPromptRows);
@@ -180,8 +178,10 @@ internal sealed class PrefixReuse(
     private PrefixPath OnlyShared(SharedPrompt shared, string rows) =>
         new(cache.Prefixes, ColumnName.Root(rows, shared.Name, "", "")) { MostRows = shared.TokenCount, StaysIdle = false };
 
+    private bool Keeps => own.PrefixCache == true;
+
     // A prompt is shared by sequences under any policy.
-    private bool KeepsSparse(Sequence sequence) => keepsSparse && sequence.Shared is null;
+    private bool KeepsSparse(Sequence sequence) => own.ReusesSparseAnswers && sequence.Shared is null;
 
     // A model with two sets of rotary factors turns all rows of a sequence by one of them: rows of the other are another model's.
     private string Rows(long tokenLimit) => model.Config.Rope.IsLong(tokenLimit) ? $"{_rows.Value}|long" : _rows.Value;
