@@ -130,7 +130,7 @@ internal static class GgufModelConfig
     }
 
     // Of floats, whose rounding differs from one writer to the next.
-    private static void RequireUsualScale(IConfigFields fields, string key, int headDim)
+    private static void RequireUsualScale(GgufKeys fields, string key, int headDim)
     {
         const double Rounding = 1e-5;
         if (fields.Number(key) is { } scale and not 0 && Math.Abs((scale * Math.Sqrt(headDim)) - 1) > Rounding)

@@ -66,7 +66,7 @@ internal static class GgufRopeConfig
             fields.RequireNeutral("rope.scaling.yarn_log_multiplier", 0);
     }
 
-    private static void PassOverYarn(IConfigFields fields)
+    private static void PassOverYarn(GgufKeys fields)
     {
         foreach (var name in YarnKeys)
         {
@@ -75,7 +75,7 @@ internal static class GgufRopeConfig
         }
     }
 
-    private static (RopeScaling Scaling, double Factor) ReadScaling(IConfigFields fields)
+    private static (RopeScaling Scaling, double Factor) ReadScaling(GgufKeys fields)
     {
         var key = "rope.scaling.type";
         var type = fields.String(key) is { Length: > 0 } named ? named : "linear";
