@@ -20,7 +20,7 @@ internal static class StoreChunks
             var (parent, count) = (name, Math.Min(PrefixChunk.MostColumns, columns - at));
             for (var i = at; i < at + count; i++)
                 name = name.Next(tokens.AsSpan(i * PagePool.PageTokens, PagePool.PageTokens));
-            chunks.Add(new PrefixChunk(name.ToHex(), parent.ToHex(), (root ?? Root).ToHex(), tokens[(at * PagePool.PageTokens)..((at + count) * PagePool.PageTokens)], columnBytes)
+            chunks.Add(new PrefixChunk(name.ToHex(), parent.ToHex(), (root ?? Root).ToHex(), tokens.AsMemory(at * PagePool.PageTokens, count * PagePool.PageTokens), columnBytes)
             {
                 Origin = "test f32",
             });

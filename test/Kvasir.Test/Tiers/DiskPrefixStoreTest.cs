@@ -49,7 +49,8 @@ public sealed class DiskPrefixStoreTest : IDisposable
         Write(store, Chain(1, 8));
         if (OperatingSystem.IsWindows())
             return;
-        Assert.All(Directory.GetFiles(_folder, "*.*g", SearchOption.AllDirectories), static file => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file)));
+        foreach (var file in Directory.GetFiles(_folder, "*.*g", SearchOption.AllDirectories))
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(_folder));
     }
 

@@ -116,7 +116,7 @@ public sealed class StoredPrefixesTest : IDisposable
         using (var store = Open())
         using (var engine = new Engine(_model, Options with { PrefixStores = [store] }))
         {
-            var sequence = new Sequence(_text[..PromptTokens], Generation.Greedy(1) with { Tenant = "admin" }) { Pin = new PrefixPin { IsCommon = true } };
+            var sequence = new Sequence(_text.AsSpan(0, PromptTokens), Generation.Greedy(1) with { Tenant = "admin" }) { Pin = new PrefixPin { IsCommon = true } };
             Generation.RunAll(engine, [sequence]);
         }
 
@@ -168,7 +168,7 @@ public sealed class StoredPrefixesTest : IDisposable
         using var store = new HeldStore(disk);
         using var engine = new Engine(_model, Options with { PrefixStores = [store], Time = clock });
         store.Hold();
-        var sequence = new Sequence(_text[..900], Generation.Greedy(10));
+        var sequence = new Sequence(_text.AsSpan(0, 900), Generation.Greedy(10));
         engine.Submit(sequence);
         Assert.True(engine.Step());
         store.AwaitRead();
@@ -194,7 +194,7 @@ public sealed class StoredPrefixesTest : IDisposable
         {
             using var store = new HeldStore(disk);
             using var engine = new Engine(_model, Options with { PrefixStores = [store] });
-            var sequence = new Sequence(_text[..900], Generation.Greedy(10));
+            var sequence = new Sequence(_text.AsSpan(0, 900), Generation.Greedy(10));
             engine.Submit(sequence);
             store.Hold();
             Assert.True(engine.Step());
@@ -225,7 +225,7 @@ public sealed class StoredPrefixesTest : IDisposable
         using var disk = Open();
         var store = new HeldStore(disk);
         var engine = new Engine(_model, Options with { PrefixStores = [store] });
-        var sequence = new Sequence(_text[..900], Generation.Greedy(10));
+        var sequence = new Sequence(_text.AsSpan(0, 900), Generation.Greedy(10));
         engine.Submit(sequence);
         store.Hold();
         engine.Step();
