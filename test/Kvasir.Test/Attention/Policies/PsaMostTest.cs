@@ -34,12 +34,13 @@ public sealed class PsaMostTest
             Assert.Equal((heads * wanted, heads * cut), (layer.BlocksRead, layer.Cut));
     }
 
+    // And with it no blocks are drawn by chance, which would lie anywhere on file.
     [Fact]
     public void WhereItDoesNotBindNothingChanges()
     {
         using var model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
         var reads = new List<LayerReads[]>();
-        foreach (var most in new[] { "1", "0.9" })
+        foreach (var most in new[] { "1,tail=last-mean", "0.9" })
         {
             using var engine = new Engine(model, new EngineOptions { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512 });
             using var probe = new EngineProbe(engine, PolicyCatalog.Parse($"psa:coverage=0.3,most={most},{Zones}"), 400, seed: 3);

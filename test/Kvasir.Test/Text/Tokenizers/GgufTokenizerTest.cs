@@ -44,7 +44,7 @@ public sealed class GgufTokenizerTest
         var error = Assert.Throws<KvasirException>(() => TokenizerFixture.FromGguf(VocabularyGguf.ByteLevel("deepseek-v3").Bytes()));
         Assert.Equal(KvasirError.Unsupported, error.Error);
         Assert.Contains("tokenizer.ggml.pre is 'deepseek-v3'", error.Message, StringComparison.Ordinal);
-        Assert.Contains("gpt-2, granite-docling", error.Message, StringComparison.Ordinal);
+        Assert.Contains("gpt-4o, granite-docling", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

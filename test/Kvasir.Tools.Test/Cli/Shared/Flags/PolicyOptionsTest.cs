@@ -47,7 +47,7 @@ public sealed class PolicyOptionsTest
     }
 
     [Theory]
-    [InlineData("psa:budget=3", "'psa' has no option 'budget=3' of the form key=value; known: coverage, block, group, unit, ")]
+    [InlineData("psa:budget=3", "'psa' has no option 'budget=3' of the form key=value; known: coverage, most, block, group, unit, ")]
     [InlineData("psa:coverage", "'psa' has no option 'coverage' of the form key=value; known: coverage, ")]
     [InlineData("psa:=3", "'psa' has no option '=3' of the form key=value; known: coverage, ")]
     [InlineData("magicpig:Bits=3", "'magicpig' has no option 'Bits=3' of the form key=value; known: bits, tables, ")]
