@@ -53,7 +53,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         foreach (var (eviction, policy, depth) in cases)
         {
             using var engine = new Engine(model, plan.Options(depth, model.Config, eviction));
-            using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed) 
+            using var probe = new EngineProbe(engine, policy, plan.TokensAt(depth), plan.Seed)
             {
                 AuditShare = plan.AuditShare,
                 Reuse = plan.Reuse,

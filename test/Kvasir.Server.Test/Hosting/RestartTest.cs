@@ -134,7 +134,9 @@ public sealed class RestartTest : IDisposable
     private static string Chat(string[] messages) => JsonSerializer.Serialize(new
     {
         messages = messages.Select(static (text, i) => new { role = i % 2 == 0 ? "user" : "assistant", content = text }),
-        max_tokens = 12, temperature = 0, ignore_eos = true,
+        max_tokens = 12,
+        temperature = 0,
+        ignore_eos = true,
     });
 
     private static string Words(int number) => $"{number} " + Document;

@@ -15,7 +15,13 @@ public sealed class StoredPrefixesTest : IDisposable
     // The clock stands: a machine that is busy reads no later than one that is not.
     private static readonly EngineOptions Options = new()
     {
-        Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 32, ContextTokens = 2048, PrefixCache = true, Time = new SetClock(),
+        Threads = 1,
+        Kv = KvFormat.F32,
+        KvMemoryBytes = 64 << 20,
+        BatchTokens = 32,
+        ContextTokens = 2048,
+        PrefixCache = true,
+        Time = new SetClock(),
     };
 
     private readonly TempFolder _temp = new();

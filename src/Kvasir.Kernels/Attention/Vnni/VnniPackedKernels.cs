@@ -53,8 +53,15 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         PackedQueries<TBits>.Prepare(tile.Scaled, tile.QueryCount, padded, ((nint)first.Scales, (nint)scaled), prepared, units, units + Queries);
         var arguments = new PackedScoreArguments
         {
-            Rows = rows, Ahead = Ahead(keys, run, first), Queries = prepared, Sums = (int*)sums, Units = units, Biases = units + Queries,
-            Scores = scores, ScoreStrideBytes = (long)stride * sizeof(float), Turns = keys.Layout.Stride / PackedScoreCode.TurnBytes,
+            Rows = rows,
+            Ahead = Ahead(keys, run, first),
+            Queries = prepared,
+            Sums = (int*)sums,
+            Units = units,
+            Biases = units + Queries,
+            Scores = scores,
+            ScoreStrideBytes = (long)stride * sizeof(float),
+            Turns = keys.Layout.Stride / PackedScoreCode.TurnBytes,
         };
         ((delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount))(&arguments);
     }
@@ -148,7 +155,11 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         (Vector128.Load(units) * (1f / (1 << TBits.Bits))).Store(units);
         var arguments = new PackedValueArguments
         {
-            Codes = space.Codes, Weights = space.Quantized, Units = units, Sums = sums, SumStrideBytes = space.Blocks * (SumFloats + Width) * sizeof(float),
+            Codes = space.Codes,
+            Weights = space.Quantized,
+            Units = units,
+            Sums = sums,
+            SumStrideBytes = space.Blocks * (SumFloats + Width) * sizeof(float),
             Blocks = space.Blocks,
         };
         ((delegate* unmanaged[SuppressGCTransition]<PackedValueArguments*, void>)ValueKernels.Kernels.Address(count.Queries))(&arguments);

@@ -196,7 +196,8 @@ internal sealed class StoredPrefixes : IDisposable
 
     private PrefixChunk Chunk(PrefixPath names, ReadOnlySpan<int> tokens, int first, int count) => new(
         names.Name(first + count - 1, tokens).ToHex(), first == 0 ? names.Root.ToHex() : names.Name(first - 1, tokens).ToHex(), names.Root.ToHex(),
-        tokens.Slice(first * PagePool.PageTokens, count * PagePool.PageTokens).ToArray(), checked((int)_cache.Prefixes.ColumnBytes)) { Origin = _origin };
+        tokens.Slice(first * PagePool.PageTokens, count * PagePool.PageTokens).ToArray(), checked((int)_cache.Prefixes.ColumnBytes))
+    { Origin = _origin };
 
     private static PrefixChunk[] Longer(PrefixChunk[] one, PrefixChunk[] other) =>
         other.Sum(static chunk => chunk.ColumnCount) > one.Sum(static chunk => chunk.ColumnCount) ? other : one;
