@@ -25,7 +25,8 @@ public sealed class PolicySweepTest : IDisposable
         var shares = PolicyCatalog.Spec($"{name}:sinks=2,min-context=0{more}").Sweep().Select(static spec => spec.Create()).Select(KeysRead).ToArray();
         Assert.True(shares.Length >= 5, $"{shares.Length} budgets");
         Assert.All(shares.Zip(shares.Skip(1)), pair => Assert.True(pair.Second >= pair.First - 0.03, string.Join(' ', shares)));
-        Assert.True(shares[^1] > shares[0] || name == "sparse-transformer", string.Join(' ', shares));
+        // What think gives up are elements of keys, of which all are read.
+        Assert.True(shares[^1] > shares[0] || name is "sparse-transformer" or "think", string.Join(' ', shares));
     }
 
     [Fact]
