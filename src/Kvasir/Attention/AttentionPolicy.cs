@@ -44,6 +44,12 @@ public abstract class AttentionPolicy
     public virtual bool DropsRows => false;
 
     /// <summary>
+    /// Whether a sequence that keeps all of its rows, since some may be taken back, reads what it would without: else no tokens are guessed
+    /// (<see cref="GenerationOptions.SpeculativeTokens"/>).
+    /// </summary>
+    public virtual bool SuitsGuesses => true;
+
+    /// <summary>
     /// Rows that the heads of a layer keep, in the mean, when a prompt of so many is over; all of them unless <see cref="DropsRows"/>. Pages are whole, and
     /// fewer rows than a page has are not worth dropping.
     /// </summary>

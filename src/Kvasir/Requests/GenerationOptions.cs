@@ -110,7 +110,8 @@ public sealed record GenerationOptions
     /// Tokens that are guessed at a time, 0 to 16, from what followed the newest ones where they came before, and computed in one step with the next token. A
     /// guess is taken if it is the token that the sampler draws there; what it was wrong about is taken back. So tokens are those without, but for rounding: a
     /// step of several rows rounds as a batch of sequences does, and a long answer may differ at a draw that was close. Text that repeats its prompt or itself
-    /// comes faster, and other text a little slower. Given tokens are computed so many at a time as well.
+    /// comes faster, and other text a little slower. Given tokens are computed so many at a time as well. Under policies that merge rows or leave out elements
+    /// of keys nothing is guessed (<see cref="AttentionPolicy.SuitsGuesses"/>).
     /// </summary>
     public int SpeculativeTokens { get; init; }
 

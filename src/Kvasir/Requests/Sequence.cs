@@ -250,7 +250,7 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, ulong seed, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Seed) = (tokenLimit, seed);
-        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, TakeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, policy.SuitsGuesses ? TakeBack : default) { PrefixRows = Shared?.TokenCount ?? 0 };
     }
 
     /// <summary>Allocates what it computes with, when it is admitted; nothing when it comes again.</summary>

@@ -36,6 +36,8 @@ public sealed class KVMerger(PolicySpec spec) : SparsePolicy(spec)
 
     public override bool DropsRows => true;
 
+    public override bool SuitsGuesses => false;
+
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 
     protected override long SparseIndexBytes(HeadPlace place, int promptRows, int rows) => MarkedSums.BytesFor(rows, marks: 0);

@@ -31,6 +31,8 @@ public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
 
     public override bool DropsRows => true;
 
+    public override bool SuitsGuesses => false;
+
     /// <summary>Elements of a key that stay.</summary>
     internal int Kept(int dim)
     {

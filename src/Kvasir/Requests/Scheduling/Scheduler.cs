@@ -272,7 +272,7 @@ internal sealed class Scheduler
     // Whose memory is reserved. Nobody is to be preempted for a guess: everyone could grow by a page.
     private int Candidates(Sequence sequence, int most)
     {
-        if (sequence.Options.SpeculativeTokens == 0 || most <= 0 || !_cache.Pool.HasRoom((long)_cache.HeadCount * _running.Count, 0))
+        if (sequence.Attention!.TakeBack.Marks == 0 || most <= 0 || !_cache.Pool.HasRoom((long)_cache.HeadCount * _running.Count, 0))
             return 0;
         var count = sequence.Propose(most);
         return count > 0 && sequence.Attention!.TryReserve(sequence.CachedCount + 1 + count) ? count : 0;

@@ -85,7 +85,7 @@ public sealed class PromptDroppingTest
             var dropping = Generation.Run(model, Options with { Kv = kv }, prompt, options);
             var keeping = Generation.Run(model, Options with { Kv = kv }, prompt, options with { AuditShare = 0.05 });
             // A key that differs in its last bit may be rounded to a neighbour, and heads of few elements feel that.
-            dropping.AssertEquals(keeping, kv == KvFormat.F32 ? 2e-3 : 5e-2, $"{name}, {kv}");
+            dropping.AssertEquals(keeping, kv == KvFormat.F32 ? 2e-3 : 1e-1, $"{name}, {kv}");
             Assert.Equal(keeping.Sequence.ReadsByLayer().ToArray(), dropping.Sequence.ReadsByLayer().ToArray());
         }
     }
