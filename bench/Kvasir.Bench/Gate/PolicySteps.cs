@@ -37,7 +37,7 @@ internal sealed class PolicySteps : IDisposable
         ["quest"] = 2.5,
         ["guarded"] = 0.5,
         ["clusterkv"] = 2,
-        ["had"] = 2,
+        ["had"] = 1,
         ["h2o"] = 0.8,
         ["snapkv"] = 3,
         ["pyramidkv"] = 25,

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Kvasir.Kernels.Elementwise;
@@ -45,6 +46,7 @@ public static class GeGlu
     }
 
     // (1 + tanh z) / 2 = 1 / (1 + e^-2z).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Gated<TLanes, V>(V gate, V up)
         where TLanes : struct, IFloatLanes<V>
         where V : struct

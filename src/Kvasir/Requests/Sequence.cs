@@ -250,7 +250,8 @@ public sealed class Sequence
     internal void Accept(int tokenLimit, ulong seed, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Seed) = (tokenLimit, seed);
-        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, policy.SuitsGuesses ? TakeBack : default) { PrefixRows = Shared?.TokenCount ?? 0 };
+        var takeBack = policy.SuitsGuesses ? TakeBack : default;
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, takeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
     }
 
     /// <summary>Allocates what it computes with, when it is admitted; nothing when it comes again.</summary>
