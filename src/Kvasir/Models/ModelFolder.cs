@@ -9,22 +9,19 @@ public static partial class ModelFolder
     private const string Configuration = "config.json";
 
     /// <summary>
-    /// In alphabetical order, a name once: of two files that have it the first. Links that lead out of the folder are left out. No folder has no models.
+    /// In alphabetical order; a file and a folder may have one name, and both are found. Links that lead out of the folder are left out. No folder has no models.
     /// </summary>
     public static IReadOnlyList<FoundModel> Find(string folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
             return [];
-        var found = new SortedDictionary<string, FoundModel>(StringComparer.Ordinal);
-        foreach (var entry in new DirectoryInfo(folder).GetFileSystemInfos().Where(entry => StaysIn(folder, entry))
-            .OrderBy(static entry => entry.Name, StringComparer.Ordinal))
-        {
-            if (Read(entry) is { } model)
-                found.TryAdd(model.Name, model);
-        }
-
-        return [.. found.Values];
+        return [.. new DirectoryInfo(folder).GetFileSystemInfos()
+            .Where(entry => StaysIn(folder, entry))
+            .Select(Read)
+            .OfType<FoundModel>()
+            .OrderBy(static model => model.Name, StringComparer.Ordinal)
+            .ThenBy(static model => model.Path, StringComparer.Ordinal)];
     }
 
     /// <summary>A model by what <see cref="Model.Load"/> takes: its name is that of its file or folder, whatever the way to it.</summary>

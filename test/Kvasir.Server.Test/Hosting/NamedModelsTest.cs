@@ -85,6 +85,21 @@ public sealed class NamedModelsTest : IDisposable
     }
 
     [Fact]
+    public async Task AFileAndAFolderOfOneNameAreRefusedAtTheStartAndTheSecondIsLeftOutLater()
+    {
+        using var others = new ManyModels("two");
+        var (file, folder) = (Path.Combine(others.Folder, "two.gguf"), Path.Combine(others.Folder, "two"));
+        await using var server = await others.StartAsync();
+        Directory.CreateDirectory(folder);
+        await File.WriteAllTextAsync(Path.Combine(folder, "config.json"), "{}");
+        var clash = $"{file} and {folder} would both be called two: models that are served together differ in name";
+        Assert.Equal([clash], server.Services.GetRequiredService<KvasirStart>().ReloadModels());
+        Assert.Equal("two unloaded", await ManyModels.StatusAsync(server));
+        var refusal = (await Assert.ThrowsAsync<KvasirException>(() => others.StartAsync())).Message;
+        Assert.Equal($"{folder} and {file} would both be called two: models that are served together differ in name", refusal);
+    }
+
+    [Fact]
     public async Task AModelUnloadedByHandComesWhenSomebodyAsks()
     {
         await using var server = await StartAsync();

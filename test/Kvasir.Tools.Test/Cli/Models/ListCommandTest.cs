@@ -36,6 +36,16 @@ public sealed class ListCommandTest : IDisposable
         Assert.Equal(["in", "inside"], names.Skip(2));
     }
 
+    [Fact]
+    public void AFileAndAFolderOfOneNameAreBothListed()
+    {
+        _models.Write("small.gguf", "12345");
+        Directory.CreateDirectory(_models.File("small"));
+        File.WriteAllText(Path.Combine(_models.File("small"), "config.json"), "{}");
+        var paths = CliRun.Of("list", "--models", _models.Path, "--json").Json[0]["models"]!.AsArray().Select(static model => $"{model!["path"]}");
+        Assert.Equal([_models.File("small"), _models.File("small.gguf")], paths.Skip(2));
+    }
+
     [Theory]
     [InlineData("--models", "/no/such/folder", "there is no folder /no/such/folder")]
     [InlineData("--server", "ftp://x", "--server: 'ftp://x' is not the address of a server, as http://localhost:8080")]
