@@ -49,7 +49,7 @@ public sealed class Engine : IDisposable
         _options = options ?? new EngineOptions();
         _options.Validate();
         var config = model.Config;
-        _policy = _options.Attention;
+        _policy = FullLayersPolicy.Of(_options.Attention, config.Attention);
         _policy.RequireFits(config.Attention, _options.HasKvFiles);
         ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
         // More than the machine has cannot be kept, whatever is allowed.
@@ -76,9 +76,11 @@ public sealed class Engine : IDisposable
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,
-            (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.HeadCount),
+            (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.FullHeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
         {
+            WindowBytes = _cache.WindowBytes,
+            KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
             OpenPageBytes = _cache.OpenPageBytes,
             KvDiskBytes = _cache.DiskBytes,
             WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,
@@ -256,7 +258,6 @@ public sealed class Engine : IDisposable
     }
 
     /// <summary>Puts what is prepared into the queue.</summary>
-    /// <inheritdoc cref="Submit"/>
     internal void Enqueue(Sequence sequence)
     {
         using var use = Use();
@@ -271,7 +272,6 @@ public sealed class Engine : IDisposable
         }
     }
 
-    /// <summary>Refuses whatever comes from now on.</summary>
     internal void Close(KvasirException reason) => _scheduler.Waiting.Close(reason);
 
     /// <summary>Ends all that there is, on the thread that steps.</summary>
@@ -368,10 +368,11 @@ public sealed class Engine : IDisposable
     private void Accept(Sequence sequence)
     {
         var options = sequence.Options;
-        options.Attention?.RequireFits(_pass.Shape, _options.HasKvFiles);
-        _limits.Require(sequence, options.Attention ?? _policy);
+        var (policy, seed) = (
+            FullLayersPolicy.Of(options.Attention ?? _policy, _pass.Shape), options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
+        policy.RequireFits(_pass.Shape, _options.HasKvFiles);
+        _limits.Require(sequence, policy);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
-        var (policy, seed) = (options.Attention ?? _policy, options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
         var deadline = Math.Min(
             options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);
         sequence.Ticket = new Ticket { DeadlineMs = deadline, Tokens = sequence.AnswerStart };

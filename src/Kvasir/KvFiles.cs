@@ -32,10 +32,12 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
         var path = Enter(tokens, tokens.Length, options);
         try
         {
-            var header = new SavedHeader(OriginOf(options), Engine, tokens.ToArray(), cache.HeadCount, cache.Pool.PageBytes) { Sums = new ulong[path.Count] };
-            var use = new KvFileUse(path.RowCount, tokens.Length, header.FileBytes);
+            // Behind a column whose rows are gone of layers with a window nothing could be read again.
+            var columns = path.Columns[..path.WholeCount];
+            var header = new SavedHeader(OriginOf(options), Engine, tokens.ToArray(), cache.HeadCount, cache.Pool.PageBytes) { Sums = new ulong[columns.Length] };
+            var use = new KvFileUse(columns.Length * Rows, tokens.Length, header.FileBytes);
             beforeWriting?.Invoke(use);
-            Write(file, header, path.Columns);
+            Write(file, header, columns);
             return use;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
@@ -108,7 +110,7 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
 
     private PrefixPath Enter(ReadOnlySpan<int> tokens, int mostRows, GenerationOptions options)
     {
-        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options, tokens.Length));
+        var path = new PrefixPath(cache.Prefixes, Reuse.RootOf(options.Attention ?? policy, options, tokens.Length)) { ComputesNothing = true };
         path.NameAll(tokens);
         path.Enter(tokens, mostRows, tokens.Length);
         return path;

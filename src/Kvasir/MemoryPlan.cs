@@ -3,7 +3,7 @@ namespace Kvasir;
 /// <summary>What an engine's memory is for.</summary>
 /// <param name="WeightBytes">Of all tensors as the file has them.</param>
 /// <param name="PackedBytes">Of the matrices among them that were copied into another order; the file's pages of these are given back.</param>
-/// <param name="KvBytesPerToken">Keys and values of one token over all layers and heads.</param>
+/// <param name="KvBytesPerToken">Keys and values of one token over all layers and heads that keep those of all tokens.</param>
 /// <param name="IndexBytesPerToken">What the attention policy's index adds to that.</param>
 /// <param name="KvMemoryBytes">The limit that pages and indexes grow under together; where engines share memory, others may have some of it.</param>
 /// <param name="TokensThatFit">Tokens of one sequence under that limit, with the index of the engine's policy.</param>
@@ -15,6 +15,15 @@ public sealed record MemoryPlan(
 {
     /// <summary>What the pages that a sequence is writing take of that limit: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
     public long OpenPageBytes { get; init; }
+
+    /// <summary>The most that layers with a window take of a sequence, however long it is; 0 where there are none.</summary>
+    public long WindowBytes { get; init; }
+
+    /// <summary>Of a row of keys and values in one head.</summary>
+    public double KvRowBytes { get; init; }
+
+    /// <summary>Keys and values of so many tokens, and the most that layers with a window take.</summary>
+    public long KvBytes(long tokens) => (tokens * KvBytesPerToken) + WindowBytes;
 
     /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
     public long KvDiskBytes { get; init; }

@@ -87,7 +87,11 @@ internal sealed record TemplateReport(bool Exists, string? Name, string? Problem
 internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv, IndexPlanReport[] Indexes);
 
 /// <param name="NativeWindowBytes">What a full native window takes.</param>
-internal sealed record KvPlanReport(string Kv, long BytesPerToken, long TokensThatFit, long NativeWindowBytes);
+internal sealed record KvPlanReport(string Kv, long BytesPerToken, long TokensThatFit, long NativeWindowBytes)
+{
+    /// <summary>What layers with a window take of a sequence, however long it is; null where there are none.</summary>
+    public long? WindowBytes { get; init; }
+}
 
 /// <param name="BytesPerToken">Of one that fills the native window.</param>
 /// <param name="SharedBytes">What all sequences share.</param>

@@ -101,18 +101,23 @@ internal static class InspectedModel
     // As the scheduler asks for it.
     private static IndexPlanReport IndexPlan(ModelConfig config, PolicyEntry entry)
     {
-        var (policy, window) = (new PolicySpec(entry).Create(), config.ContextTokens);
+        // Of layers that see all: policies have to do with no others.
+        var (policy, window, shape) = (new PolicySpec(entry).Create(), config.ContextTokens, config.Attention.Full());
         // An answer of a token or more: what is generated has an index of its own under some.
-        var bytes = policy.IndexBytesAt(config.Attention, window - 1, window, window);
-        return new IndexPlanReport(entry.Name, (bytes + window - 1) / window, policy.SharedIndexBytes(config.Attention), bytes);
+        var bytes = policy.IndexBytesAt(shape, window - 1, window, window);
+        return new IndexPlanReport(entry.Name, (bytes + window - 1) / window, policy.SharedIndexBytes(shape), bytes);
     }
 
     private static KvPlanReport KvPlan(ModelConfig config, KvFormat kv, long kvMemory)
     {
-        var perToken = (long)config.LayerCount * config.KvHeadCount * kv.Page(config.HeadDim, PagePool.PageTokens).Bytes / PagePool.PageTokens;
-        // Every head holds whole pages.
-        var fit = kvMemory / (perToken * PagePool.PageTokens) * PagePool.PageTokens;
-        return new KvPlanReport(kv.Name, perToken, fit, perToken * config.ContextTokens);
+        var shape = config.Attention;
+        var page = (long)config.KvHeadCount * kv.Page(config.HeadDim, PagePool.PageTokens).Bytes;
+        var perToken = shape.FullLayerCount * page / PagePool.PageTokens;
+        // Every head holds whole pages; those with a window what it reaches, and what comes in a step.
+        var windowed = Math.Min(config.ContextTokens, (shape.WindowTokens ?? 0) + (long)new EngineOptions().BatchTokens + PagePool.PageTokens);
+        var windows = (shape.LayerCount - shape.FullLayerCount) * page * windowed / PagePool.PageTokens;
+        var fit = perToken == 0 ? config.ContextTokens : Math.Max(0, kvMemory - windows) / (perToken * PagePool.PageTokens) * PagePool.PageTokens;
+        return new KvPlanReport(kv.Name, perToken, fit, (perToken * config.ContextTokens) + windows) { WindowBytes = windows > 0 ? windows : null };
     }
 
     private static TensorTypeReport[] Types(IReadOnlyList<TensorLine> tensors) =>

@@ -73,8 +73,9 @@ internal static class AnswerFigures
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | "
             + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
+        var windows = plan.WindowBytes > 0 ? $", {SizeText.Bytes(plan.WindowBytes)} of a sequence for windows" : "";
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
-            + $"{SizeText.Bytes(plan.KvMemoryBytes)}{Disk(plan)} hold {SizeText.TokenCount(plan.TokensThatFit)}{open}";
+            + $"{SizeText.Bytes(plan.KvMemoryBytes)}{Disk(plan)} hold {SizeText.TokenCount(plan.TokensThatFit)}{windows}{open}";
     }
 
     private static string Disk(MemoryPlan plan) => plan.KvDiskBytes > 0 ? $" and {SizeText.Bytes(plan.KvDiskBytes)} of disk" : "";

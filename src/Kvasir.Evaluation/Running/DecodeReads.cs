@@ -3,8 +3,8 @@ using Kvasir.Attention;
 namespace Kvasir.Evaluation.Running;
 
 /// <summary>What a sequence's tokens under the policy read.</summary>
-/// <param name="KeysRead">Rows read of those in sight; 1 where no token was computed under the policy.</param>
-/// <param name="LayerKeysRead">The same, layer by layer.</param>
+/// <param name="KeysRead">Rows read of those in sight, in layers that see all; 1 where no token was computed under the policy.</param>
+/// <param name="LayerKeysRead">The same, layer by layer, those with a window among them.</param>
 /// <param name="BytesPerToken">
 /// Of keys, values and, where a layer did not read everything, index, by the policy's own account; 0 where no token was computed.
 /// </param>
@@ -19,13 +19,12 @@ public sealed record DecodeReads(double KeysRead, IReadOnlyList<double> LayerKey
         ArgumentNullException.ThrowIfNull(sequence);
         ArgumentNullException.ThrowIfNull(policy);
         var (config, layers) = (engine.Model.Config, sequence.ReadsByLayer());
-        var rowBytes = (double)engine.Plan.KvBytesPerToken / (config.LayerCount * config.KvHeadCount);
+        var rowBytes = engine.Plan.KvRowBytes;
         var indexBytes = policy.IndexBytesRead(config.HeadDim, config.HeadCount / config.KvHeadCount);
         var bytes = layers.Sum(layer => (layer.RowsRead * rowBytes) + (layer.RowsRead < layer.RowsInSight ? layer.RowsInSight * indexBytes : 0));
-        var all = layers.Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
         var audit = sequence.AuditFigures is { HeadCount: > 0 } figures ? figures : null;
         return new DecodeReads(
-            all.KeysReadShare, Array.ConvertAll(layers, static layer => layer.KeysReadShare),
+            sequence.Reads().KeysReadShare, Array.ConvertAll(layers, static layer => layer.KeysReadShare),
             sequence.DecodedCount == 0 ? 0 : bytes / sequence.DecodedCount, Finite(audit?.MassKept),
             Finite(audit?.MeanError));
     }

@@ -222,7 +222,7 @@ public sealed class EvaluationRun : IDisposable
     private long SequenceBytes(PlannedTask task, int context)
     {
         var (tokens, shape) = (PageTokens(task, context), _engine.Model.Config.Attention);
-        return (tokens * _engine.Plan.KvBytesPerToken) + _engine.Plan.OpenPageBytes
+        return _engine.Plan.KvBytes(tokens) + _engine.Plan.OpenPageBytes
             + _policies.Max(policy => policy.SharedIndexBytes(shape) + policy.IndexBytesAt(shape, tokens, tokens, tokens));
     }
 

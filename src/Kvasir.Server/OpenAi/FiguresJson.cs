@@ -47,7 +47,7 @@ internal static class FiguresJson
 
     public static void WriteKvasir(Utf8JsonWriter json, ServedAnswer answer)
     {
-        var reads = answer.Choices.SelectMany(static choice => choice.Sequence.ReadsByLayer())
+        var reads = answer.Choices.Select(static choice => choice.Sequence.Reads())
             .Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
         json.WriteStartObject("kvasir");
         json.WriteString("attention", AnswerHeaders.AttentionOf(answer));

@@ -83,10 +83,10 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
         json.WriteNumber("n_decoded", sequence.GeneratedCount);
         json.WriteNumber("priority", sequence.Options.Priority);
         json.WriteNumber("age_ms", Math.Round(record.Elapsed.TotalMilliseconds));
-        json.WriteNumber("kv_bytes", sequence.CachedCount * answer.Model.Engine.Plan.KvBytesPerToken);
+        json.WriteNumber("kv_bytes", answer.Model.Engine.Plan.KvBytes(sequence.CachedCount));
         json.WriteString("policy", AnswerHeaders.AttentionOf(answer));
         // Steps go on while it is read: a sum may lack what the last has added.
-        var reads = sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
+        var reads = sequence.Reads();
         json.WriteNumber("keys_read_share", Math.Round(reads.KeysReadShare, 6));
         if (options.Value.SlotsText)
         {

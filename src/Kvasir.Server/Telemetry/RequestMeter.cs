@@ -132,7 +132,7 @@ internal sealed class RequestMeter
             RecordMs(_perToken, sequence.Timings.DecodeMs / (sequence.GeneratedCount - 1), model);
         if (sequence.Timings.IndexMs > 0)
             RecordMs(_index, sequence.Timings.IndexMs, model);
-        var reads = sequence.ReadsByLayer().Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
+        var reads = sequence.Reads();
         var policy = Tag("policy", family);
         _rowsRead.Add(reads.RowsRead, model, policy);
         _rowsInSight.Add(reads.RowsInSight, model, policy);

@@ -82,7 +82,7 @@ internal sealed class SharedIndexes(AttentionShape shape, PagePool pool) : IDisp
             return null;
         try
         {
-            var value = rows is null ? policy.ShareIndex(shape) : bytes == 0 ? null : new PrefixIndexes(policy, shape, rows.RowCount, shared!.Value);
+            var value = rows is null ? policy.ShareIndex(shape) : bytes == 0 ? null : FullLayersPolicy.Prefix(policy, shape, rows.RowCount, shared!.Value);
             var made = new SharedIndex(this, policy.Name, rows, value, bytes);
             if (value is null)
                 return made;

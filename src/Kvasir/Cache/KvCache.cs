@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Files;
@@ -11,6 +12,7 @@ public sealed class KvCache : IDisposable
 {
     private readonly int _layerCount;
     private readonly int _kvHeadCount;
+    private readonly KvWindows? _windows;
 
     /// <param name="limitBytes">What all pages may take together.</param>
     /// <exception cref="KvasirException">The limit does not hold one page for every head.</exception>
@@ -28,10 +30,10 @@ public sealed class KvCache : IDisposable
         KvFormat format, AttentionShape shape, MemoryBudget memory, SlabSource? slabs = null, Func<int, IPageStore>? files = null,
         PageEviction eviction = PageEviction.Counted)
     {
-        (_layerCount, _kvHeadCount) = (shape.LayerCount, shape.KvHeadCount);
+        (_layerCount, _kvHeadCount, _windows) = (shape.LayerCount, shape.KvHeadCount, KvWindows.Of(shape, PagePool.PageTokens));
         var layout = new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens);
         Pool = new PagePool(layout, memory, slabs, files?.Invoke(layout.Bytes), eviction);
-        Prefixes = new PrefixCache(Pool, HeadCount);
+        Prefixes = new PrefixCache(Pool, shape.LayerCount, shape.KvHeadCount, _windows);
         Pool.Prefixes = Prefixes;
         var (limitBytes, needed) = (memory.LimitBytes, MemoryBytes(1));
         if (limitBytes >= needed)
@@ -54,14 +56,30 @@ public sealed class KvCache : IDisposable
         }
     }
 
+    /// <summary>The most rows that a sequence has in a step, which bounds what layers with a window take; unbounded where nobody says.</summary>
+    public int StepRows
+    {
+        init
+        {
+            if (_windows is not null)
+                _windows.StepRows = value;
+        }
+    }
+
     /// <summary>Rows that were computed once, for those who begin with the same tokens.</summary>
     internal PrefixCache Prefixes { get; }
 
     /// <summary>Layers times KV heads.</summary>
     public int HeadCount => _layerCount * _kvHeadCount;
 
-    /// <summary>Bytes of keys and values that one token adds, over all layers and heads.</summary>
-    public long BytesPerToken => (long)HeadCount * Pool.PageBytes / PagePool.PageTokens;
+    /// <summary>Those of them that keep all rows.</summary>
+    public int FullHeadCount => HeadCount - (_windows?.HeadCount ?? 0);
+
+    /// <summary>Bytes of keys and values that one token adds for good, over all heads that keep all rows.</summary>
+    public long BytesPerToken => (long)FullHeadCount * Pool.PageBytes / PagePool.PageTokens;
+
+    /// <summary>The most bytes that layers with a window take of a sequence, however long it is; 0 where there are none.</summary>
+    public long WindowBytes => _windows is null ? 0 : (long)_windows.HeadCount * _windows.MostPages * Pool.PageBytes;
 
     /// <summary>
     /// Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of formats that need them.
@@ -69,10 +87,31 @@ public sealed class KvCache : IDisposable
     public long OpenPageBytes => HeadCount * Pool.Layout.OpenBytes;
 
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself, and no index.</summary>
-    public long TokenLimit => (long)(Pool.PageLimit / HeadCount) * PagePool.PageTokens;
+    public long TokenLimit
+    {
+        get
+        {
+            var pages = Pool.PageLimit / HeadCount;
+            if (_windows is not null && pages > _windows.MostPages)
+                pages = FullHeadCount == 0 ? int.MaxValue / PagePool.PageTokens
+                    : (int)((Pool.PageLimit - ((long)_windows.HeadCount * _windows.MostPages)) / FullHeadCount);
+            return (long)pages * PagePool.PageTokens;
+        }
+    }
 
-    /// <summary>Bytes of pages that so many rows of a sequence take, over all layers and heads.</summary>
-    public long PageBytes(int rows) => (long)HeadCount * KvHead.PagesFor(rows) * Pool.PageBytes;
+    /// <summary>The most bytes of pages that a sequence has until so many rows are computed, over all layers and heads.</summary>
+    public long PageBytes(int rows) => PagesBetween(0, rows) * Pool.PageBytes;
+
+    /// <summary>The most pages that a sequence takes from one number of rows to another.</summary>
+    internal long PagesBetween(int first, int rows)
+    {
+        var pages = KvHead.PagesFor(rows) - KvHead.PagesFor(first);
+        return ((long)FullHeadCount * pages) + (_windows is null ? 0 : (long)_windows.HeadCount * Math.Min(pages, _windows.MostPages));
+    }
+
+    /// <summary>Bytes that so many rows of a sequence need, over all layers and heads.</summary>
+    internal long RowBytes(long rows) =>
+        (rows * BytesPerToken) + (_windows is null ? 0 : Math.Min(WindowBytes, rows * _windows.HeadCount * Pool.PageBytes / PagePool.PageTokens));
 
     /// <summary>
     /// Bytes of memory, indexes aside, that a sequence of so many rows takes at least: where pages may lie on file, as many as are read at once, which are
@@ -87,18 +126,23 @@ public sealed class KvCache : IDisposable
     internal long DiskBytes => Pool.Placement is { Store: var store } ? (long)store.PageCount * store.PageBytes : 0;
 
     /// <summary>Whether pages for so many rows of one sequence are there, in memory or on file.</summary>
-    internal bool HasPages(int rows) => (long)HeadCount * KvHead.PagesFor(rows) <= Pool.PageLimit;
+    internal bool HasPages(int rows) => PagesBetween(0, rows) <= Pool.PageLimit;
 
-    /// <summary>An empty cache for one sequence of at most <paramref name="maxRows"/> tokens; it takes pages as it grows.</summary>
+    /// <summary>
+    /// An empty cache for one sequence of at most <paramref name="maxRows"/> tokens, for whoever looks at rows or writes them himself: it takes pages as it
+    /// grows, and keeps them all.
+    /// </summary>
     /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
-    public SequenceCache Open(int maxRows) => TryOpen(maxRows) ?? throw new KvasirException(
+    public SequenceCache Open(int maxRows) => TryOpen(maxRows, keepsAll: true) ?? throw new KvasirException(
         KvasirError.KvMemoryExceeded,
         $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, "
             + $"and of the KV memory of {MessageText.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
 
     /// <summary>The same; null when there is no memory.</summary>
-    internal SequenceCache? TryOpen(int maxRows) =>
-        Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes) ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes) : null;
+    /// <param name="keepsAll">Whether layers with a window keep rows that no position to come sees.</param>
+    internal SequenceCache? TryOpen(int maxRows, bool keepsAll = false) => Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes)
+        ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes, keepsAll ? null : _windows)
+        : null;
 
     /// <summary>Copies the rows of a column, [heads, bytes of a page], for whoever writes them to a file.</summary>
     internal void CopyColumn(PrefixColumn column, Span<byte> rows)

@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
@@ -27,8 +28,9 @@ public sealed class KvHead
     // Null while all keys have all elements.
     private NarrowRows? _narrow;
 
-    internal KvHead(PagePool pool, int maxRows, int layer = 0)
-        : this(pool, new PageTable(pool, PagesFor(maxRows), layer), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
+    /// <param name="window">Of the head's layer; null where it has none, or all rows are kept.</param>
+    internal KvHead(PagePool pool, int maxRows, int layer = 0, KvWindows? window = null)
+        : this(pool, new PageTable(pool, PagesFor(maxRows), layer, window), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
     {
     }
 
@@ -124,7 +126,10 @@ public sealed class KvHead
     internal static int PagesFor(int rows) => (rows + PageRows - 1) / PageRows;
 
     /// <summary>Pages that growing until the next position is <paramref name="position"/> would take from the pool.</summary>
-    internal int PagesMissing(int position) => Math.Max(0, PagesFor(RowAt(position)) - _table.Count) + (position > NextPosition && CopiesOnWrite ? 1 : 0);
+    internal int PagesMissing(int position) => _table.CountMissing(RowAt(position)) + (position > NextPosition && CopiesOnWrite ? 1 : 0);
+
+    /// <summary>Gives up the pages that no position to come sees, where the layer has a window.</summary>
+    internal void LeaveBehind() => _table.LeaveBehind(NextPosition);
 
     /// <summary>
     /// Takes the pages that rows before <paramref name="position"/> need, one of them for a copy if the next row's is shared. False when the pool is short:
@@ -133,9 +138,7 @@ public sealed class KvHead
     internal bool TryReserve(int position)
     {
         var rows = RowAt(position);
-        if (rows > RowCount && !_table.TryOwn(RowCount / PageRows))
-            return false;
-        if (!_table.TryGrow(PagesFor(rows)))
+        if ((rows > RowCount && !_table.TryOwn(RowCount / PageRows)) || !_table.TryGrow(_table.CountFor(rows)))
             return false;
         _positions?.Reserve(rows);
         return true;
@@ -158,11 +161,11 @@ public sealed class KvHead
         return new KvHead(_pool, _table.First(PagesFor(rowCount)), _openKeys, _openValues) { RowCount = rowCount, NextPosition = rowCount };
     }
 
-    /// <summary>Goes on with a page of rows that others have, by reference; it has whole pages and no other.</summary>
+    /// <summary>Goes on with a page of rows that others have, or nobody has any more; it has whole pages and no other.</summary>
     internal void Adopt(int page)
     {
         Invariant.Holds(RowCount == _table.Count * PageRows && IsWhole);
-        _table.Adopt([page]);
+        _table.Adopt(page);
         (RowCount, NextPosition) = (RowCount + PageRows, NextPosition + PageRows);
     }
 
@@ -198,12 +201,10 @@ public sealed class KvHead
         Values.Copy(from, to, count);
     }
 
-    /// <summary>
-    /// Forgets the rows from <paramref name="position"/> on, and returns the pages that only they used or had reserved. What was dropped before stays so.
-    /// </summary>
+    /// <summary>Forgets the rows from a position on, and returns the pages that only they used or had reserved. What was dropped before stays so.</summary>
     internal void Truncate(int position)
     {
-        Invariant.Holds(position >= 0);
+        Invariant.Holds(_table.Reaches(position));
         var rows = RowAt(position);
         NextPosition = Math.Min(NextPosition, position);
         SetRowCount(Math.Min(rows, RowCount));
@@ -330,12 +331,7 @@ public sealed class KvHead
 
     private void Weigh(RowEdit edit)
     {
-        if (_positions is null)
-        {
-            _positions = NewPositions(RowCount);
-            _positions.Fill(RowCount);
-        }
-
+        _positions ??= NewPositions(RowCount).Fill(RowCount);
         MergedRows.Weigh(_positions, edit);
     }
 

@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Files;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;

@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 
 namespace Kvasir.Cache;
@@ -8,19 +9,21 @@ namespace Kvasir.Cache;
 /// </summary>
 internal sealed class PageTable
 {
-    private const int LeastRoom = 16;
+    /// <summary>In the place of a page that was given up while those behind it stay where they are.</summary>
+    public const int Vacant = -1;
 
-    // In the place of a page that was given up while those behind it stay where they are.
-    private const int Vacant = -1;
+    private const int LeastRoom = 16;
     private readonly PagePool _pool;
     private int[] _pages = [];
     private nint[] _addresses = [];
 
     private readonly int _layer;
+    private readonly KvWindows? _window;
 
     /// <param name="maxPages">The most that it will ever have.</param>
     /// <param name="layer">Of the head.</param>
-    public PageTable(PagePool pool, int maxPages, int layer = 0) => (_pool, MaxCount, _layer) = (pool, maxPages, layer);
+    /// <param name="window">Of that layer; null where rows stay that no position to come sees.</param>
+    public PageTable(PagePool pool, int maxPages, int layer = 0, KvWindows? window = null) => (_pool, MaxCount, _layer, _window) = (pool, maxPages, layer, window);
 
     public int Count { get; private set; }
 
@@ -34,14 +37,24 @@ internal sealed class PageTable
     public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
 
     /// <summary>The first pages, to be read while this table has them.</summary>
-    public PageTable First(int count) => new(_pool, count, _layer) { Count = count, _pages = _pages, _addresses = _addresses };
+    public PageTable First(int count) => new(_pool, count, _layer)
+    {
+        Count = count,
+        VacantCount = Math.Min(VacantCount, count),
+        _pages = _pages,
+        _addresses = _addresses,
+    };
 
     /// <summary>Where its pages lie that may be on file; they are pinned before they are read or written.</summary>
     public Placement? Placement => _pool.Placement;
 
     /// <summary>Begins to read pages that will be pinned soon.</summary>
     /// <param name="rows">The first so many rows.</param>
-    public void Ask(int rows) => Placement!.Ask(Pages[..Math.Min(Count, KvHead.PagesFor(rows))]);
+    public void Ask(int rows)
+    {
+        var end = Math.Min(Count, KvHead.PagesFor(rows));
+        Placement!.Ask(Pages[Math.Min(VacantCount, end)..end]);
+    }
 
     /// <summary>Takes note of where pages lie that are pinned.</summary>
     public void Locate(int first, int count)
@@ -76,16 +89,21 @@ internal sealed class PageTable
         return true;
     }
 
-    /// <summary>Adds pages of others.</summary>
-    public void Adopt(ReadOnlySpan<int> pages)
+    /// <summary>Adds a page of others, or the place of one that nobody has any more, as if it and all before it had been given up.</summary>
+    public void Adopt(int page)
     {
-        Reserve(Count + pages.Length);
-        Placement?.Expect(Count + pages.Length);
-        foreach (var page in pages)
+        Reserve(Count + 1);
+        if (page == Vacant)
         {
-            _pool.Share(page);
-            Set(Count++, page);
+            Vacate(Count);
+            (_pages[Count], _addresses[Count]) = (Vacant, 0);
+            VacantCount = ++Count;
+            return;
         }
+
+        Placement?.Expect(Count + 1);
+        _pool.Share(page);
+        Set(Count++, page);
     }
 
     /// <summary>Whether somebody else computes with the page too: <see cref="PagePool.HasOtherUsers"/>.</summary>
@@ -141,11 +159,11 @@ internal sealed class PageTable
         VacantCount = Math.Min(VacantCount, count);
     }
 
-    /// <summary>Returns the first pages: those behind keep their places, and nobody asks for these any more.</summary>
+    /// <summary>Returns the first pages, as far as that was not done before: those behind keep their places, and nobody asks for these any more.</summary>
     public void Vacate(int count)
     {
-        Invariant.Holds(count <= Count && VacantCount == 0 && Placement is null);
-        for (var i = 0; i < count; i++)
+        Invariant.Holds(count <= Count && VacantCount <= count);
+        for (var i = VacantCount; i < count; i++)
         {
             _pool.Return(_pages[i]);
             (_pages[i], _addresses[i]) = (Vacant, 0);
@@ -153,6 +171,22 @@ internal sealed class PageTable
 
         VacantCount = count;
     }
+
+    /// <summary>Returns the pages that no query at a position, or behind it, sees.</summary>
+    public void LeaveBehind(int position)
+    {
+        if (_window?.PagesBehind(position) is { } count && count > VacantCount)
+            Vacate(count);
+    }
+
+    /// <summary>Whether there is all that a query at a position sees of rows before it.</summary>
+    public bool Reaches(int position) => position == 0 || (position > 0 && (_window is null || _window.PagesBehind(position) >= VacantCount));
+
+    /// <summary>Places that so many rows need; with a window no more than one step can, since before the next some are left behind.</summary>
+    public int CountFor(int rows) => _window is null ? KvHead.PagesFor(rows) : Math.Min(KvHead.PagesFor(rows), VacantCount + _window.MostPages);
+
+    /// <summary>Those of them that are not there.</summary>
+    public int CountMissing(int rows) => Math.Max(0, CountFor(rows) - Count);
 
     /// <summary>Moves pages, as <see cref="PagePool.TryGather"/> says.</summary>
     public void Gather()
@@ -205,9 +239,9 @@ internal readonly ref struct RowPins
     public RowPins(KvHead head, PageTable table, (int First, int End) rows, int writtenFrom)
     {
         _head = head;
-        if (table.Placement is not { } placement || rows.First >= rows.End)
+        if (table.Placement is not { } placement || Math.Max(rows.First, table.VacantCount * PageRows) >= rows.End)
             return;
-        (_table, _first, _writes) = (table, rows.First / PageRows, writtenFrom < rows.End);
+        (_table, _first, _writes) = (table, Math.Max(table.VacantCount, rows.First / PageRows), writtenFrom < rows.End);
         _count = KvHead.PagesFor(rows.End) - _first;
         placement.Pin(table.Pages.Slice(_first, _count), Math.Max(0, (writtenFrom / PageRows) - _first));
         table.Locate(_first, _count);

@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 
 namespace Kvasir.Cache;
@@ -17,6 +18,10 @@ internal sealed class PrefixCache
     private readonly Stack<PrefixColumn> _spare = [];
     private readonly PagePool _pool;
     private readonly int _headCount;
+
+    // Null where all layers keep all rows.
+    private readonly ColumnWindows? _windows;
+    private readonly int _leastPages;
     private int _madeCount;
     private int _rootCount;
     private int _idleCount;
@@ -28,14 +33,16 @@ internal sealed class PrefixCache
     private (long Hits, long Stored, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
 
     /// <param name="pool">Whose pages they are.</param>
-    /// <param name="headCount">Layers times KV heads.</param>
-    public PrefixCache(PagePool pool, int headCount)
+    /// <param name="windows">Of layers that keep only rows in sight; null where none does.</param>
+    public PrefixCache(PagePool pool, int layerCount, int kvHeadCount, KvWindows? windows)
     {
-        (_pool, _headCount, _kept, Parts) = (pool, headCount, new KeptColumns(_leaves), new IndexParts(pool));
+        (_pool, _headCount, _kept, Parts) = (pool, layerCount * kvHeadCount, new KeptColumns(_leaves), new IndexParts(pool));
+        _windows = windows is null ? null : new ColumnWindows(pool, windows, _headCount, kvHeadCount);
+        _leastPages = _headCount - (windows?.HeadCount ?? 0);
     }
 
     /// <summary>Pages that nobody uses.</summary>
-    public long IdlePages => (long)_idleCount * _headCount;
+    public long IdlePages => ((long)_idleCount * _headCount) - (_windows?.MissingPages ?? 0);
 
     /// <summary>What policies have indexed of the rows.</summary>
     public IndexParts Parts { get; }
@@ -50,7 +57,7 @@ internal sealed class PrefixCache
     public string PinnedNote => _pinnedCount == 0 ? "" : $"; {PinnedBytes} bytes are pinned";
 
     /// <summary>Bytes that can be given back.</summary>
-    public long FreeableBytes => (IdlePages * _pool.PageBytes) + Parts.Bytes;
+    public long FreeableBytes => ((IdlePages + (_windows?.SparePages ?? 0)) * _pool.PageBytes) + Parts.Bytes;
 
     private int ColumnCount => _table.Count - _rootCount;
 
@@ -84,6 +91,7 @@ internal sealed class PrefixCache
         path.Begin(root, isInCommon);
         _awaited += path.Capacity;
         TakeMore(path, tokens, mostRows);
+        _windows?.Renew(path);
         FindSplit(path, tokens);
         Reserve();
     }
@@ -91,6 +99,8 @@ internal sealed class PrefixCache
     /// <summary>Gives a sequence what has come meanwhile of the columns that it would compute next.</summary>
     public void TakeMore(PrefixPath path, ReadOnlySpan<int> tokens, int mostRows)
     {
+        if (_windows is not null && !path.ComputesNothing)
+            mostRows = Math.Min(mostRows, Rows * Length(path, (path.Tip, path.Count, path.IsInCommon), tokens, mostRows));
         for (Grow(path); path.RowCount + Rows <= mostRows && Find(path, tokens) is { } column; Grow(path))
             Take(path, column);
     }
@@ -168,8 +178,11 @@ internal sealed class PrefixCache
             var column = path.Columns[i];
             column.LastUse = _useCount;
             _pinnedCount -= path.IsPinned && --column.Pins == 0 ? 1 : 0;
+            if (path.HoldsWindows)
+                _windows?.LetGo(column);
             if (--column.Users > 0)
                 continue;
+            _windows?.CountUse(column, -1);
             _idleCount++;
             AddLeaf(column);
             if (((isFaulty && i >= path.FoundCount) || !path.StaysIdle) && column.IsIdleLeaf)
@@ -190,7 +203,8 @@ internal sealed class PrefixCache
     {
         if (FreeableBytes < bytes)
             return false;
-        for (; bytes > 0 && _leaves.Count > 0; bytes -= _headCount * (long)_pool.PageBytes)
+        bytes -= _windows?.Drop(bytes) ?? 0;
+        while (bytes > 0 && _leaves.Count > 0)
             bytes -= Evict();
         if (bytes > 0)
             Parts.Drop(bytes);
@@ -202,6 +216,7 @@ internal sealed class PrefixCache
     {
         while (_leaves.Count > 0)
             Evict();
+        _windows?.Drop(long.MaxValue);
         Parts.Drop(Parts.Bytes);
     }
 
@@ -211,6 +226,7 @@ internal sealed class PrefixCache
         Invariant.Holds(_idleCount >= _leaves.Count && _idleCount + _pinnedCount <= ColumnCount);
         Invariant.Holds(_madeCount == ColumnCount + _spare.Count && (_idleCount == 0) == (_leaves.Count == 0));
         Invariant.Holds(Parts.Bytes <= _pool.Memory.Figures.IndexBytes);
+        _windows?.Verify(_idleCount);
     }
 
     private PrefixColumn? Find(PrefixPath path, ReadOnlySpan<int> tokens) => Next(path, path.Tip, path.Count, path.IsInCommon, tokens);
@@ -225,20 +241,22 @@ internal sealed class PrefixCache
     }
 
     private bool IsLongerInCommon(PrefixPath path, ReadOnlySpan<int> tokens, int mostRows) =>
-        path.Common is { } common && _table.Find(common.Root) is { } start && Length(path, start, tokens, mostRows) is var length and > 0
-            && (_table.Find(path.Root) is not { } own || length > Length(path, own, tokens, mostRows));
+        path.Common is { } common && _table.Find(common.Root) is { } start && Length(path, (start, 0, true), tokens, mostRows) is var length and > 0
+            && (_table.Find(path.Root) is not { } own || length > Length(path, (own, 0, false), tokens, mostRows));
 
-    // Columns that there are of the tokens from a root on.
-    private int Length(PrefixPath path, PrefixColumn root, ReadOnlySpan<int> tokens, int mostRows)
+    // Columns that there are of the tokens, from one that is there on, as far as a sequence can go on behind them: it has to see what windows reach.
+    private int Length(PrefixPath path, (PrefixColumn Tip, int Count, bool IsInCommon) from, ReadOnlySpan<int> tokens, int mostRows)
     {
-        var (count, tip, isInCommon) = (0, root, root.Name.Equals(path.Common!.Root));
+        var ((tip, count, isInCommon), length, bareEnd) = (from, from.Count, 0);
         while ((count + 1) * Rows <= mostRows && Next(path, tip, count, isInCommon, tokens) is { } next)
         {
-            isInCommon &= next.Name.Equals(path.Common.Name(count, tokens));
+            isInCommon = isInCommon && next.Name.Equals(path.Common!.Name(count, tokens));
             (count, tip) = (count + 1, next);
+            bareEnd = _windows?.Has(next) == false ? count : bareEnd;
+            length = _windows is null || path.ComputesNothing || _windows.FirstSeen(count) >= bareEnd ? count : length;
         }
 
-        return count;
+        return length;
     }
 
     // Where what follows has tokens that this one has not. What is there of the tokens may be all of them.
@@ -257,6 +275,7 @@ internal sealed class PrefixCache
         if (column.Users++ == 0)
         {
             _idleCount--;
+            _windows?.CountUse(column, 1);
             RemoveLeaf(column);
         }
 
@@ -264,6 +283,10 @@ internal sealed class PrefixCache
         _awaited--;
         path.FoundCount += path.FoundCount == path.Count ? 1 : 0;
         path.Append(column);
+        if (path.HoldsWindows)
+            _windows?.Hold(column);
+        else
+            _windows?.Pass(path);
     }
 
     private void AddColumn(PrefixPath path, SequenceCache cache, ColumnName name, ReadOnlySpan<int> tokens)
@@ -276,14 +299,15 @@ internal sealed class PrefixCache
         column.LastUse = _useCount;
         _table.Add(column);
         path.AppendAdded(column);
+        _windows?.Pass(path);
         _awaited--;
         _counts.Added++;
     }
 
     private void Join(PrefixPath path, SequenceCache cache, PrefixColumn known)
     {
-        cache.ExchangeColumn(path.Count, known.Pages);
         Take(path, known);
+        cache.ExchangeColumn(path.Count - 1, known.Pages);
     }
 
     private PrefixColumn AddRoot(ColumnName name)
@@ -316,7 +340,7 @@ internal sealed class PrefixCache
     // Every column has pages of its own: there are never more than the pool has.
     private void Reserve()
     {
-        var wanted = (int)Math.Min(_awaited, (_pool.PageLimit / _headCount) - ColumnCount);
+        var wanted = (int)Math.Min(_awaited, (_leastPages == 0 ? int.MaxValue : _pool.PageLimit / _leastPages) - ColumnCount);
         for (; _spare.Count < wanted; _madeCount++)
             _spare.Push(new PrefixColumn(_headCount));
         _spare.EnsureCapacity(_madeCount);
@@ -324,7 +348,7 @@ internal sealed class PrefixCache
         _leaves.Reserve(_madeCount);
     }
 
-    // Returns the bytes that it gives back beside pages.
+    // Returns the bytes that it gives back.
     private long Evict()
     {
         _counts.Evicted++;
@@ -334,13 +358,20 @@ internal sealed class PrefixCache
     private long Remove(PrefixColumn column)
     {
         var bytes = Parts.Drop(column);
+        _windows?.Forget(column);
         _kept.Drop(column);
         RemoveLeaf(column);
         var parent = column.Parent!;
         column.End();
         _table.Remove(column);
         foreach (var page in column.Pages)
+        {
+            if (page == PageTable.Vacant)
+                continue;
             _pool.LetGo(page);
+            bytes += _pool.PageBytes;
+        }
+
         _idleCount--;
         _spare.Push(column);
         AddLeaf(parent);

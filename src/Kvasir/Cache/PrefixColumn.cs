@@ -25,6 +25,9 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>[heads], in the order of a sequence's.</summary>
     public int[] Pages { get; } = new int[headCount];
 
+    /// <summary>Whether it has pages of all heads.</summary>
+    public bool IsWhole => !Pages.AsSpan().Contains(PageTable.Vacant);
+
     /// <summary>Those who compute with its rows, or keep them. Who has a column has all before it.</summary>
     public int Users { get; set; }
 
@@ -57,6 +60,18 @@ internal sealed class PrefixColumn(int headCount)
 
     /// <summary>For how long whenever somebody finds it.</summary>
     public long KeptForMs { get; set; }
+
+    /// <summary>Whether its pages of layers with a window may go while it stays (<see cref="ColumnWindows"/>).</summary>
+    public bool IsSpare { get; set; }
+
+    /// <summary>The one whose pages may go before.</summary>
+    public PrefixColumn? OlderSpare { get; set; }
+
+    /// <summary>The one whose pages go next.</summary>
+    public PrefixColumn? NewerSpare { get; set; }
+
+    /// <summary>Those who read all of its pages and compute nothing.</summary>
+    public int Holds { get; set; }
 
     /// <summary>Columns before it, roots among them.</summary>
     public int Depth { get; private set; }

@@ -88,11 +88,37 @@ internal sealed class PrefixPath(PrefixCache cache, ColumnName root)
     public void Enter(ReadOnlySpan<int> tokens, int mostRows, int maxRows) =>
         cache.Enter(this, tokens, Math.Min(mostRows, MostRows), Math.Min(maxRows, MostRows));
 
+    /// <summary>Whether nobody computes behind its columns: they are its own with and without pages of layers with a window.</summary>
+    public bool ComputesNothing { get; init; }
+
+    /// <summary>Whether those pages stay as long as it has the columns, of which they are there.</summary>
+    public bool HoldsWindows { get; init; }
+
+    /// <summary>Columns from the first of which all pages are there.</summary>
+    public int WholeCount
+    {
+        get
+        {
+            var count = 0;
+            while (count < Count && _columns[count].IsWhole)
+                count++;
+            return count;
+        }
+    }
+
     /// <summary>Another that has the same columns, or the first of them, until it leaves.</summary>
     /// <param name="tokens">Of these columns.</param>
-    public PrefixPath Copy(ReadOnlySpan<int> tokens)
+    /// <param name="holdsWindows">Whether pages of layers with a window stay as long.</param>
+    public PrefixPath Copy(ReadOnlySpan<int> tokens, bool holdsWindows = false)
     {
-        var copy = new PrefixPath(cache, root) { MostRows = tokens.Length / Rows * Rows, StaysIdle = StaysIdle, Common = Common };
+        var copy = new PrefixPath(cache, root)
+        {
+            MostRows = tokens.Length / Rows * Rows,
+            StaysIdle = StaysIdle,
+            Common = Common,
+            ComputesNothing = true,
+            HoldsWindows = holdsWindows,
+        };
         copy.Enter(tokens, copy.MostRows, copy.MostRows);
         return copy;
     }

@@ -46,10 +46,11 @@ internal sealed class RowPositions(int maxRows) : IDisposable
     }
 
     /// <summary>Says of so many rows that they are where their numbers are; room was reserved.</summary>
-    public void Fill(int rowCount)
+    public RowPositions Fill(int rowCount)
     {
         for (var row = 0; row < rowCount; row++)
             Set(row, row);
+        return this;
     }
 
     /// <summary>Whether half of the memory, or more, is for rows that are gone.</summary>

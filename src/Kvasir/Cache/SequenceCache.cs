@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 
 namespace Kvasir.Cache;
@@ -10,13 +11,14 @@ public sealed class SequenceCache
     private long _openPageBytes;
 
     /// <param name="openPageBytes">Taken from the pool's budget for the pages that will be written to.</param>
-    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows, long openPageBytes = 0)
+    /// <param name="windows">Of layers that keep only rows in sight; null where all layers keep all rows.</param>
+    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows, long openPageBytes = 0, KvWindows? windows = null)
     {
         _openPageBytes = openPageBytes;
         (_pool, KvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
         _heads = new KvHead[layerCount * kvHeadCount];
         for (var i = 0; i < _heads.Length; i++)
-            _heads[i] = new KvHead(pool, maxRows, layer: i / kvHeadCount);
+            _heads[i] = new KvHead(pool, maxRows, layer: i / kvHeadCount, windows?.Has(i / kvHeadCount) == true ? windows : null);
     }
 
     /// <summary>Of a layer.</summary>
@@ -77,10 +79,15 @@ public sealed class SequenceCache
         return pages;
     }
 
-    /// <summary>Takes pages in every head for rows up to <paramref name="rows"/>. False, with nothing taken, when the pool is short.</summary>
+    /// <summary>
+    /// Takes pages in every head for rows up to <paramref name="rows"/>, and gives up those that no position to come sees. False, with nothing taken, when the
+    /// pool is short.
+    /// </summary>
     public bool TryReserve(int rows)
     {
         Invariant.Holds(rows <= MaxRows);
+        foreach (var head in _heads)
+            head.LeaveBehind();
         if (PagesMissing(rows) is var missing && missing > 0 && !_pool.HasRoom(missing, 0))
             return false;
         foreach (var head in _heads)
@@ -97,13 +104,14 @@ public sealed class SequenceCache
         return true;
     }
 
-    /// <summary>Goes on with columns of the prefix cache; it has whole pages and no other.</summary>
+    /// <summary>Goes on with columns of the prefix cache, and leaves of them what it will not see; it has whole pages and no other.</summary>
     internal void Adopt(ReadOnlySpan<PrefixColumn> columns)
     {
         for (var i = 0; i < _heads.Length; i++)
         {
             foreach (var column in columns)
                 _heads[i].Adopt(column.Pages[i]);
+            _heads[i].LeaveBehind();
         }
 
         ReservedRows = _heads[0].RowCount;
@@ -117,22 +125,35 @@ public sealed class SequenceCache
             _heads[i].Restore(rows.Slice(i * _pool.PageBytes, _pool.PageBytes));
     }
 
-    /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner of theirs from now on.</summary>
+    /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner of theirs from now on: those that are not left behind.</summary>
     internal void KeepColumn(int column, Span<int> pages)
     {
         for (var i = 0; i < _heads.Length; i++)
         {
             Invariant.Holds(_heads[i].IsWhole && (column + 1) * PagePool.PageTokens <= _heads[i].RowCount);
             pages[i] = _heads[i].Pages[column];
-            _pool.Keep(pages[i]);
+            if (pages[i] != PageTable.Vacant)
+                _pool.Keep(pages[i]);
         }
     }
 
-    /// <summary>Gives a full column up for the pages of one that has the same rows.</summary>
-    internal void ExchangeColumn(int column, ReadOnlySpan<int> pages)
+    /// <summary>Gives a full column up for the pages of one that has the same rows, and gives it those that it has no longer.</summary>
+    internal void ExchangeColumn(int column, Span<int> pages)
     {
         for (var i = 0; i < _heads.Length; i++)
-            _heads[i].Exchange(column, pages[i]);
+        {
+            var own = _heads[i].Pages[column];
+            if (own == PageTable.Vacant)
+                continue;
+            if (pages[i] != PageTable.Vacant)
+            {
+                _heads[i].Exchange(column, pages[i]);
+                continue;
+            }
+
+            pages[i] = own;
+            _pool.Keep(own);
+        }
     }
 
     /// <summary>Forgets rows from <paramref name="rows"/> on in every head, and returns their pages.</summary>

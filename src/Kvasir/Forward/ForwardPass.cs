@@ -84,6 +84,7 @@ internal sealed class ForwardPass : IDisposable
     public SequenceAttention Open(
         SequenceCache cache, AttentionPolicy policy, int maxRows, int promptEnd, AttentionAudit? audit = null, TakeBackLimits takeBack = default)
     {
+        policy = FullLayersPolicy.Of(policy, Shape);
         var attention = new SequenceAttention(policy, Shape, maxRows, audit, new Interruption(), takeBack);
         attention.MakeIndexes(Shared.TryTake(policy) ?? throw new KvasirException(
             KvasirError.KvMemoryExceeded,

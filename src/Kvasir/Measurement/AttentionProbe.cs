@@ -29,10 +29,11 @@ public sealed class AttentionProbe
         ArgumentOutOfRangeException.ThrowIfNotEqual(engine.RunningCount + engine.WaitingCount, 0, nameof(engine));
         ArgumentOutOfRangeException.ThrowIfLessThan(policies.Count, 1, nameof(policies));
         ArgumentOutOfRangeException.ThrowIfLessThan(queryCount, 1);
-        (_engine, _policies, _queryCount) = (engine, [.. policies], queryCount);
+        var shape = engine.Model.Config.Attention;
+        (_engine, _policies, _queryCount) = (engine, [.. policies.Select(policy => FullLayersPolicy.Of(policy, shape))], queryCount);
         using var use = engine.Use();
         var maxRows = use.Pass.Batch.MaxRows;
-        foreach (var policy in policies)
+        foreach (var policy in _policies)
         {
             policy.RequireFits(use.Pass.Shape);
             if (queryCount + policy.ObservedPromptRows > maxRows)

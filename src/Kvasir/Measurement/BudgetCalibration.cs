@@ -16,7 +16,8 @@ public static class BudgetCalibration
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentNullException.ThrowIfNull(path);
-        var shape = engine.Model.Config.Attention;
+        // No policy has to do with layers that have a window.
+        var shape = engine.Model.Config.Attention.Full();
         var sample = new BudgetSample(shape.LayerCount);
         var policy = new XKV(sample);
         var tokens = 0L;

@@ -99,8 +99,9 @@ public sealed class EngineProbe : IDisposable
     public long StepBytes(int sequenceCount, double keysReadShare = 1)
     {
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
-        var rowsInSight = Math.Min(Depth + 1, config.Attention.FullLayers is null ? config.SlidingWindowTokens ?? int.MaxValue : int.MaxValue);
-        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)(keysReadShare * rowsInSight * _engine.Plan.KvBytesPerToken)));
+        var (shape, plan, depth) = (config.Attention, _engine.Plan, Depth + 1);
+        var windowed = (shape.LayerCount - shape.FullLayerCount) * shape.KvHeadCount * plan.KvRowBytes * Math.Min(depth, shape.WindowTokens ?? 0);
+        return weights.StepBytes + (sequenceCount * (weights.Embedding.RowBytes + (long)((keysReadShare * depth * plan.KvBytesPerToken) + windowed)));
     }
 
     /// <summary>

@@ -174,7 +174,7 @@ public sealed record EngineOptions
     internal KvCache NewCache(AttentionShape shape, MemoryBudget memory)
     {
         var files = KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
-        return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead };
+        return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens };
     }
 
     internal static void Require(TimeSpan? time, string name)

@@ -40,7 +40,7 @@ internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCac
         var indexed = index == 0 ? "" : $" and {index} of indexes";
         throw new KvasirException(
             KvasirError.KvMemoryExceeded,
-            $"{what} needs {(needed * cache.BytesPerToken) + cache.OpenPageBytes} bytes of KV memory{indexed}, "
+            $"{what} needs {cache.RowBytes(needed) + cache.OpenPageBytes} bytes of KV memory{indexed}, "
                 + $"and the limit of {MessageText.Count(bytes.LimitBytes, "byte")}{cache.DiskNote} "
                 + $"holds {MessageText.Count(bytes.TokensThatFit(policy), "token")}");
     }

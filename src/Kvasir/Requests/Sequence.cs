@@ -166,6 +166,9 @@ public sealed class Sequence
     /// <summary>What its tokens under the policy have read so far, layer by layer; empty before it was accepted. For between steps, or after the end.</summary>
     public LayerReads[] ReadsByLayer() => Attention?.ReadsByLayer() ?? [];
 
+    /// <summary>The same of all layers together but those with a window, which read all of it whatever the policy.</summary>
+    public LayerReads Reads() => Attention?.ReadsOfFullLayers() ?? default;
+
     /// <summary>The next piece of the answer, when there is one already.</summary>
     public bool TryRead(out GeneratedToken token)
     {
@@ -267,11 +270,7 @@ public sealed class Sequence
     }
 
     /// <summary>Gives it a place in the prefix cache, before it is queued.</summary>
-    internal void Accept(PrefixPath prefix)
-    {
-        Prefix = prefix;
-        prefix.NameAll(_prompt);
-    }
+    internal void Accept(PrefixPath prefix) => (Prefix = prefix).NameAll(_prompt);
 
     /// <summary>Says that it has got so many rows more that were there.</summary>
     internal void MarkFound(int rows)

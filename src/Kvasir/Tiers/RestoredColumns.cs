@@ -27,7 +27,7 @@ internal sealed class RestoredColumns : IDisposable
     public static RestoredColumns? TryBegin(KvCache cache, PrefixPath path, int[] tokens)
     {
         path.Enter(tokens, tokens.Length, tokens.Length);
-        if (cache.TryOpen(tokens.Length) is not { } rows)
+        if (cache.TryOpen(tokens.Length, keepsAll: true) is not { } rows)
         {
             path.Leave();
             return null;

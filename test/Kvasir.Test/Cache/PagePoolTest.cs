@@ -58,7 +58,7 @@ public sealed class PagePoolTest
 
         // A page that two have stays where it is.
         var shared = new PageTable(pool, 1);
-        shared.Adopt(one.Pages[319..]);
+        shared.Adopt(one.Pages[319]);
         for (var left = 320; left > 64; left--)
             one.Remove(left % 3 == 0 ? 0 : left / 2, 1);
         var before = pool.ResidentBytes;

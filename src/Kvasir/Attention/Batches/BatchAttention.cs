@@ -107,13 +107,17 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
         _ahead.Run(_pool, batch, layer, new HeadRows(queries, _shape));
     }
 
-    /// <summary>Of all layers of the last step together.</summary>
+    /// <summary>Of all layers of the last step together; what layers with a window read is nobody's choice, and not counted.</summary>
     /// <param name="layers">[layers]: takes what each of them read.</param>
     public SelectionCounts Counts(Span<LayerReads> layers)
     {
         var counts = default(SelectionCounts);
         for (var layer = 0; layer < _layerCounts.Length; layer++)
-            (counts, layers[layer]) = (counts + _layerCounts[layer], _layerCounts[layer].Reads);
+        {
+            layers[layer] = _layerCounts[layer].Reads;
+            counts += _shape.SeesAll(layer) ? _layerCounts[layer] : _layerCounts[layer] with { Reads = default };
+        }
+
         return counts;
     }
 

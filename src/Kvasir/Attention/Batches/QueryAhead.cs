@@ -54,7 +54,7 @@ internal sealed class QueryAhead(AttentionShape shape, AttentionScratch[] scratc
 
     private bool TryForesee(in Segment segment, int kvHead, AttentionScratch own)
     {
-        var (attention, selection, visible) = (segment.Attention, own.Selection, shape.Visible(segment.FirstPosition));
+        var (attention, selection, visible) = (segment.Attention, own.Selection, shape.At(_layer).Visible(segment.FirstPosition));
         var head = attention.Head(_layer, kvHead);
         selection.Clear();
         if (!attention.Policy.ReadsEveryRow(_layer, visible))

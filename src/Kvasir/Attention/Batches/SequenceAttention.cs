@@ -8,8 +8,7 @@ namespace Kvasir.Attention.Batches;
 
 /// <summary>
 /// What attention knows of a sequence: its rows in the cache, an index over them for every head, and what was read. It outlives the rows, which may be given
-/// back
-/// and computed again. One thread uses it between steps; during a step, workers do, each its own heads.
+/// back and computed again. One thread uses it between steps; during a step, workers do, each its own heads.
 /// </summary>
 internal sealed class SequenceAttention
 {
@@ -34,10 +33,10 @@ internal sealed class SequenceAttention
     public SequenceAttention(
         AttentionPolicy policy, AttentionShape shape, int maxRows, AttentionAudit? audit, Interruption interruption, TakeBackLimits takeBack = default)
     {
-        (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (policy, shape, maxRows, audit, interruption, takeBack);
-        (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (policy.ObservedPromptRows, policy.ObservesDecode, policy.DecidesByLayer);
+        (Policy, _shape, MaxRows, Audit, _interruption, TakeBack) = (FullLayersPolicy.Of(policy, shape), shape, maxRows, audit, interruption, takeBack);
+        (ObservedPromptRows, ObservesDecode, DecidesByLayer) = (Policy.ObservedPromptRows, Policy.ObservesDecode, Policy.DecidesByLayer);
         // What is held against dense attention, or may be come back to, is kept.
-        DropsRows = policy.DropsRows && audit is null && takeBack.Marks == 0;
+        DropsRows = Policy.DropsRows && audit is null && takeBack.Marks == 0;
     }
 
     public AttentionPolicy Policy { get; }
@@ -271,6 +270,10 @@ internal sealed class SequenceAttention
             layers[i / _shape.KvHeadCount] += _reads[i];
         return layers;
     }
+
+    /// <summary>The same of all layers together that see all rows: a policy has to do with no others.</summary>
+    public LayerReads ReadsOfFullLayers() =>
+        ReadsByLayer().Where((_, layer) => _shape.SeesAll(layer)).Aggregate(default(LayerReads), static (sum, layer) => sum + layer);
 
     /// <summary>Says that <see cref="Truncate"/> may come back to the rows that there are.</summary>
     public void Mark()

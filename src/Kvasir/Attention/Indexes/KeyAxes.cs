@@ -58,35 +58,39 @@ internal sealed class KeyAxes
         return new KeyAxes((int)layers, (int)heads, (int)dim, axes);
     }
 
-    /// <summary>Of the keys that a sequence's cache holds.</summary>
+    /// <summary>Of the keys that a sequence's cache holds, in the layers that see all of them: no policy has to do with others.</summary>
     /// <param name="rowCount">At least 1.</param>
-    /// <exception cref="KvasirException">Keys are not finite.</exception>
+    /// <exception cref="KvasirException">Keys are not finite, or no layer sees all.</exception>
     public static KeyAxes Measure(SequenceCache cache, AttentionShape shape, int rowCount)
     {
-        RequireFinite(cache, shape, rowCount);
-        var axes = new float[shape.LayerCount * shape.KvHeadCount * shape.Dim * shape.Dim];
-        Parallel.For(0, shape.LayerCount * shape.KvHeadCount, head =>
+        int[] layers = [.. Enumerable.Range(0, shape.LayerCount).Where(shape.SeesAll)];
+        if (layers.Length == 0)
+            throw new KvasirException(KvasirError.BadOption, $"all {shape.LayerCount} layers have a window, and there are no axes of keys to be measured");
+        RequireFinite(cache, layers, shape, rowCount);
+        var axes = new float[layers.Length * shape.KvHeadCount * shape.Dim * shape.Dim];
+        Parallel.For(0, layers.Length * shape.KvHeadCount, head =>
         {
-            var covariance = Covariance(cache.Head(head / shape.KvHeadCount, head % shape.KvHeadCount), rowCount);
+            var covariance = Covariance(cache.Head(layers[head / shape.KvHeadCount], head % shape.KvHeadCount), rowCount);
             var own = PrincipalAxes.Of(covariance, shape.Dim);
             for (var i = 0; i < own.Length; i++)
                 axes[head * own.Length + i] = (float)own[i];
         });
-        return new KeyAxes(shape.LayerCount, shape.KvHeadCount, shape.Dim, axes);
+        return new KeyAxes(layers.Length, shape.KvHeadCount, shape.Dim, axes);
     }
 
     // Axes of what is no number would be found, and be none.
-    private static void RequireFinite(SequenceCache cache, AttentionShape shape, int rowCount)
+    private static void RequireFinite(SequenceCache cache, int[] layers, AttentionShape shape, int rowCount)
     {
         var key = new float[shape.Dim];
-        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount * rowCount; i++)
+        for (var i = 0; i < layers.Length * shape.KvHeadCount * rowCount; i++)
         {
             var (head, row) = (i / rowCount, i % rowCount);
-            cache.Head(head / shape.KvHeadCount, head % shape.KvHeadCount).Keys.Decode(row, key);
+            var layer = layers[head / shape.KvHeadCount];
+            cache.Head(layer, head % shape.KvHeadCount).Keys.Decode(row, key);
             if (Array.FindIndex(key, static x => !float.IsFinite(x)) is var at and >= 0)
                 throw new KvasirException(
                     KvasirError.NotFinite,
-                    $"layer {head / shape.KvHeadCount}, KV head {head % shape.KvHeadCount}: "
+                    $"layer {layer}, KV head {head % shape.KvHeadCount}: "
                         + $"the key of token {row} has {LogitRow.Shown(key[at])}; there are no axes of such keys");
         }
     }

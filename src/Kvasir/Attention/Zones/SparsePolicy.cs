@@ -23,7 +23,9 @@ public abstract class SparsePolicy(PolicySpec spec) : AttentionPolicy(spec)
         {
             if (layer >= shape.LayerCount)
                 throw new KvasirException(
-                    KvasirError.BadOption, $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {shape.LayerCount - 1}");
+                    KvasirError.BadOption,
+                    $"attention policy '{Name}' names layer {layer}, and the model has layers 0 to {shape.LayerCount - 1}"
+                        + (shape.LeavesOut ? ", counted without those that have a window" : ""));
         }
 
         RequireShape(shape);

@@ -20,6 +20,18 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>The same in one layer, which has a window or has none.</summary>
     public AttentionShape At(int layer) => FullLayers?[layer] == true ? this with { WindowTokens = null } : this;
 
+    /// <summary>Whether a layer sees all rows before a query.</summary>
+    public bool SeesAll(int layer) => WindowTokens is null || FullLayers?[layer] == true;
+
+    /// <summary>Layers that do.</summary>
+    public int FullLayerCount => WindowTokens is null ? LayerCount : FullLayers?.Count(static sees => sees) ?? 0;
+
+    /// <summary>These layers alone, as policies see a model: they have to do with no others.</summary>
+    public AttentionShape Full() => WindowTokens is null ? this : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LeavesOut = true };
+
+    /// <summary>Whether it leaves out layers with a window.</summary>
+    public bool LeavesOut { get; private init; }
+
     /// <summary>Query heads that share a KV head.</summary>
     public int GroupHeads => HeadCount / KvHeadCount;
 

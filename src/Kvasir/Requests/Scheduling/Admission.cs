@@ -31,7 +31,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
         var (attention, prefix) = (sequence.Attention!, SharedPath(sequence));
         var reused = sequence.Prefix?.RowCount ?? 0;
         var rows = RowsToEnter(sequence, isAlone: running.Count == 0);
-        var pages = (long)cache.HeadCount * (KvHead.PagesFor(rows) - KvHead.PagesFor(reused));
+        var pages = cache.PagesBetween(reused, rows);
         var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: prefix is not null);
         foreach (var other in running)
         {

@@ -118,14 +118,16 @@ internal sealed class StoredPrefixes : IDisposable
 
         if (!isWritten || _writes is null || sequence is not { Prefix: { IsEntered: true, Count: >= LeastColumns } path, Shared: null, Fault: null })
             return;
-        var tokens = sequence.Tokens[..path.RowCount];
+        // Behind a column whose rows are gone of layers with a window nothing could be read again.
+        var count = path.WholeCount;
+        var tokens = sequence.Tokens[..(count * PagePool.PageTokens)];
         var names = new PrefixPath(_cache.Prefixes, path.Root);
         var chunks = new List<PrefixChunk>();
-        for (var first = 0; first < path.Count; first += PrefixChunk.MostColumns)
-            chunks.Add(Chunk(names, sequence.Tokens, first, Math.Min(PrefixChunk.MostColumns, path.Count - first)));
+        for (var first = 0; first < count; first += PrefixChunk.MostColumns)
+            chunks.Add(Chunk(names, sequence.Tokens, first, Math.Min(PrefixChunk.MostColumns, count - first)));
         if (chunks.TrueForAll(chunk => _stores.All(store => store.IsKnown(chunk.Name))))
             return;
-        _writes.Add(path.Copy(tokens), [.. chunks]);
+        _writes.Add(path.Copy(tokens, holdsWindows: true), [.. chunks]);
     }
 
     /// <summary>Gives up what waits to be written, since others need the memory. False when there is nothing.</summary>

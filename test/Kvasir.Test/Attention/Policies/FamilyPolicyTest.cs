@@ -7,8 +7,8 @@ using Kvasir.Synthetic;
 namespace Kvasir.Test.Attention.Policies;
 
 /// <summary>
-/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores and what layers add scaled
-/// otherwise.
+/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores and what layers add
+/// scaled otherwise.
 /// </summary>
 public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
 {
@@ -25,7 +25,7 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
     private static Generation Answer(Model model, string policy) =>
         Generation.Run(model, Exact, Prompt, Generation.Greedy(8) with { Attention = KeyAxesFile.Parse(policy) });
 
-    /// <summary>The model, and what dense attention answers. Heads are those of <see cref="KeyAxesFile"/>.</summary>
+    /// <summary>The model, and what dense attention answers. Heads, and layers that see all, are those of <see cref="KeyAxesFile"/>.</summary>
     public sealed class Shared : IDisposable
     {
         public Shared()
@@ -43,9 +43,9 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 6, Base = 10000 },
                 SlidingWindowTokens = 60,
                 Layers = LayerShapes.By(
-                    5, static layer => new LayerShape { Rotates = layer % 2 == 0, SeesAll = layer % 3 != 1, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
+                    7, static layer => new LayerShape { Rotates = layer % 2 == 0, SeesAll = layer % 4 != 1, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
             };
-            Model = Model.Synthetic(new SyntheticShape(config, 5), SyntheticWeights.BF16);
+            Model = Model.Synthetic(new SyntheticShape(config, 7), SyntheticWeights.BF16);
             Dense = Answer(Model, "dense");
         }
 

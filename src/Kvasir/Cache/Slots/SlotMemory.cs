@@ -1,7 +1,7 @@
 using Kvasir.Ground;
 using Kvasir.Kernels.Memory;
 
-namespace Kvasir.Cache;
+namespace Kvasir.Cache.Slots;
 
 /// <summary>
 /// The memory of pages: slots of equal size in slabs, which are taken from the budget and the system as slots are asked for, and given back by

@@ -1,0 +1,137 @@
+using Kvasir.Attention.Policies;
+using Kvasir.Cache;
+using Kvasir.Kernels.Attention.Formats;
+
+namespace Kvasir.Test.Requests;
+
+/// <summary>An engine over layers with a window: what it keeps of long texts, and that a warm, a guessed, a preempted answer is the cold one all the same.</summary>
+public sealed class WindowMemoryTest : IDisposable
+{
+    private const int Window = WindowedModel.Window;
+    private const int BatchTokens = 64;
+    private const int AnswerTokens = 800;
+    private static readonly EngineOptions Options =
+        new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = BatchTokens, ContextTokens = 8192 };
+
+    private readonly Model _model = WindowedModel.Make();
+
+    public void Dispose() => _model.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ALongTextKeepsFullLayersAndWindowsAlone(bool onFile)
+    {
+        const int Tokens = 4000;
+        using var engine = new Engine(_model, Options with { KvStore = onFile ? static bytes => new MemoryStore(bytes, 60000) : null });
+        var sequence = new Sequence(WindowedModel.Text(Tokens), Generation.Greedy(40));
+        engine.Submit(sequence);
+        while (engine.Step() && sequence.GeneratedCount < 20)
+        {
+        }
+
+        var rowBytes = engine.Plan.KvBytesPerToken / 8.0;
+        var heads = (Full: 2 * 4, Windowed: 10 * 4);
+        var needed = rowBytes * ((heads.Full * (double)sequence.CachedCount) + (heads.Windowed * Window));
+        Assert.InRange(engine.KvBytesInUse, needed, (1.05 * needed) + (heads.Windowed * 32 * rowBytes));
+        Assert.InRange(engine.Plan.WindowBytes, heads.Windowed * rowBytes * (Window + BatchTokens), heads.Windowed * rowBytes * (Window + BatchTokens + 61));
+        while (engine.Step())
+        {
+        }
+
+        Assert.Null(sequence.Failure);
+        Assert.Equal(0, engine.KvBytesInUse);
+        engine.Verify();
+    }
+
+    // With all of their rows in memory 400 tokens would be the most.
+    [Fact]
+    public void WhatFitsIsCountedWithoutWhatIsGivenUp()
+    {
+        using var roomy = new Engine(_model, Options);
+        var rowBytes = (long)(roomy.Plan.KvBytesPerToken / 8);
+        var limit = 48 * rowBytes * 416;
+        using var engine = new Engine(_model, Options with { KvMemoryBytes = limit });
+        Assert.InRange(engine.Plan.TokensThatFit, 1500, 2496);
+        var expected = Generation.Run(roomy, WindowedModel.Text(1400), Generation.Greedy(30));
+        Generation.Run(engine, WindowedModel.Text(1400), Generation.Greedy(30)).AssertEquals(expected, 0, "in little memory");
+        var refusal = Assert.Throws<KvasirException>(() => engine.Submit(new Sequence(WindowedModel.Text(2600), Generation.Greedy(1))));
+        Assert.StartsWith($"the prompt of 2600 tokens needs {2601 * 8 * rowBytes + engine.Plan.WindowBytes} bytes", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("dense")]
+    [InlineData("quest:page=8,recent=8,dense-layers=none,min-context=0")]
+    public void AFoundBeginningIsComputedOnAsACold(string policy)
+    {
+        using var warm = new Engine(_model, Options with { PrefixCache = true });
+        using var cold = new Engine(_model, Options);
+        var options = Generation.Greedy(12) with { Attention = KeyAxesFile.Parse(policy), Tenant = policy };
+        var text = WindowedModel.Text(1000);
+        Generation.Run(warm, text[..700], options);
+        // Forks before, at and behind the edges of windows and pages, nearer and further from the end of what is there.
+        foreach (var fork in (int[])[640, 639, 577, 576, 320, 104, 64, 40, 31])
+        {
+            int[] prompt = [.. text[..fork], .. WindowedModel.Text(150, step: fork)];
+            Check(prompt, fork / 32 * 32, $"fork at {fork}");
+        }
+
+        // Without the rows that windows reach nothing is found, and what is computed again is found again.
+        Assert.True(warm.Prefixes.IdleBytes > 0);
+        DropWindows(warm);
+        Check([.. text[..640], .. WindowedModel.Text(100, step: 7)], 0, "windows gone");
+        Check([.. text[..640], .. WindowedModel.Text(100, step: 9)], 640, "windows come again");
+
+        void Check(int[] prompt, int found, string what)
+        {
+            var (expected, actual) = (Generation.Run(cold, prompt, options), Generation.Run(warm, prompt, options));
+            actual.AssertEquals(expected, 2e-4, $"{policy}, {what}");
+            Assert.True(actual.Sequence.CachedTokens == found, $"{policy}, {what}: {actual.Sequence.CachedTokens} tokens were there");
+        }
+    }
+
+    [Fact]
+    public void MemoryThatIsShortIsTakenFromWindowsOfBeginningsFirst()
+    {
+        using var roomy = new Engine(_model, Options);
+        var rowBytes = (long)(roomy.Plan.KvBytesPerToken / 8);
+        using var engine = new Engine(_model, Options with { KvMemoryBytes = 48 * rowBytes * 1600, PrefixCache = true });
+        var prompts = Enumerable.Range(0, 6).Select(i => WindowedModel.Text(900, step: 11 + i)).ToArray();
+        for (var turn = 0; turn < 2; turn++)
+        {
+            foreach (var prompt in prompts)
+            {
+                var again = Generation.Run(engine, [.. prompt, .. WindowedModel.Text(50 * turn)], Generation.Greedy(4));
+                again.AssertEquals(Generation.Run(roomy, [.. prompt, .. WindowedModel.Text(50 * turn)], Generation.Greedy(4)), 2e-4, $"turn {turn}");
+                Assert.True(turn == 0 || again.Sequence.CachedTokens == 896, $"{again.Sequence.CachedTokens} tokens were there");
+                engine.Verify();
+            }
+        }
+    }
+
+    [Fact]
+    public void GuessesAndPreemptionChangeNoToken()
+    {
+        using var roomy = new Engine(_model, Options);
+        var rowBytes = (long)(roomy.Plan.KvBytesPerToken / 8);
+        var prompts = Enumerable.Range(0, 2).Select(i => WindowedModel.Text(300, step: 11 + i)).ToArray();
+        var expected = prompts.Select(prompt => Generation.Run(roomy, prompt, Generation.Greedy(AnswerTokens))).ToArray();
+        // Room for both as they enter, and not for both as they end.
+        using var tight = new Engine(_model, Options with { KvMemoryBytes = 21500 * rowBytes });
+        var answers = Generation.RunAll(tight, prompts.Select(static prompt => (prompt, Generation.Greedy(AnswerTokens) with { SpeculativeTokens = 4 })));
+        for (var i = 0; i < prompts.Length; i++)
+            answers[i].AssertEquals(expected[i], 2e-4, $"answer {i}");
+        Assert.True(tight.Figures.Preemptions > 0);
+        Assert.Equal(0, tight.KvBytesInUse);
+    }
+
+    // The oldest columns lose what windows do not reach, one by one; then the oldest end goes.
+    private static void DropWindows(Engine engine)
+    {
+        using var use = engine.Use();
+        var prefixes = use.Pass.Cache.Prefixes;
+        var before = prefixes.Figures.EvictedColumns;
+        while (prefixes.Figures.EvictedColumns == before)
+            Assert.True(prefixes.TryEvict(1));
+    }
+}

@@ -1,0 +1,34 @@
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
+
+namespace Kvasir.Test.Support;
+
+/// <summary>A small model of which every sixth layer sees all rows and the others a window, as Gemma 3 has them.</summary>
+internal static class WindowedModel
+{
+    public const int Window = 40;
+    public const int Vocabulary = 256;
+
+    // Two layers see all.
+    public const int Layers = 12;
+
+    public static Model Make(int window = Window, int period = 6)
+    {
+        var config = SyntheticShape.Parse("tiny").Config with
+        {
+            Width = 64,
+            FeedForwardWidth = 96,
+            HeadCount = 8,
+            KvHeadCount = 4,
+            HeadDim = 8,
+            VocabularySize = Vocabulary,
+            Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 8, Base = 10000 },
+            SlidingWindowTokens = window,
+            Layers = LayerShapes.By(Layers, layer => new LayerShape { SeesAll = layer % period == period - 1, QkNorm = QkNorm.Heads }),
+        };
+        return Model.Synthetic(new SyntheticShape(config, Layers), SyntheticWeights.BF16);
+    }
+
+    public static int[] Text(int count, int step = 57) => [.. Enumerable.Range(0, count).Select(i => (int)(((long)i * i * step) + (i * 31L)) % Vocabulary)];
+}
