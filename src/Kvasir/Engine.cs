@@ -81,6 +81,7 @@ public sealed class Engine : IDisposable
         {
             WindowBytes = _cache.WindowBytes,
             KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
+            Experts = model.Weights.Experts,
             OpenPageBytes = _cache.OpenPageBytes,
             KvDiskBytes = _cache.DiskBytes,
             WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,

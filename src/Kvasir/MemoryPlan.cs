@@ -13,6 +13,9 @@ public sealed record MemoryPlan(
     long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken,
     long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes)
 {
+    /// <summary>What experts take of the weights; null in models without.</summary>
+    public ExpertMemory? Experts { get; init; }
+
     /// <summary>What the pages that a sequence is writing take of that limit: kept in floats under <c>int8</c> and <c>int8-channel</c>, otherwise 0.</summary>
     public long OpenPageBytes { get; init; }
 

@@ -17,10 +17,13 @@ SHAPES = {  # layers, width, ffn, heads, KV heads, head, tied, RoPE factor
     "llama-3.1-8b": (32, 4096, 14336, 32, 8, 128, False, 8.0),
     "granite-3-2b": (40, 2048, 8192, 32, 8, 64, True, None),
     "phi-4-mini": (32, 3072, 8192, 24, 8, 128, True, None),
+    "qwen3-30b-a3b": (48, 2048, 6144, 32, 4, 128, False, None),
 }
+EXPERTS = {"qwen3-30b-a3b": (128, 8, 768)}     # experts, those that a row goes through, their width
 FAMILIES = {  # architecture, vocabulary, keys of its own; others are Llama's
     "granite-3-2b": ("granite", 49155, [("embedding_scale", "f32", 12.0), ("residual_scale", "f32", 0.22), ("attention.scale", "f32", 1 / 64), ("logit_scale", "f32", 8.0)]),
     "phi-4-mini": ("phi3", 200064, [("rope.scaling.original_context_length", "u32", 4096), ("rope.scaling.attn_factor", "f32", 1.1902)]),
+    "qwen3-30b-a3b": ("qwen3moe", 151936, [("expert_count", "u32", 128), ("expert_used_count", "u32", 8), ("expert_feed_forward_length", "u32", 768)]),
 }
 ROTATED = {"phi-4-mini": 96}
 WEIGHTS = {"q4_0": ("Q4_0", "Q4_0", "Q6_K", 2), "q8_0": ("Q8_0", "Q8_0", "Q8_0", 7), "q4_k_m": ("Q4_K", "Q6_K", "Q6_K", 15), "bf16": ("BF16", "BF16", "BF16", 32)}
@@ -52,10 +55,16 @@ def tensors(name, weights):
         eighth = layers // 8
         mixed = better if i < eighth or i >= 7 * eighth or (i - eighth) % 3 == 2 else most
         found += [("blk.%d.%s.weight" % (i, name), size, kind) for name, size, kind in [
-            ("attn_norm", (width,), "F32"), ("ffn_norm", (width,), "F32"), ("attn_output", (heads * head, width), most), ("ffn_down", (ffn, width), mixed)]]
+            ("attn_norm", (width,), "F32"), ("ffn_norm", (width,), "F32"), ("attn_output", (heads * head, width), most)]]
+        wide = [("ffn_gate", (width, ffn), most), ("ffn_up", (width, ffn), most)]
+        if shape in EXPERTS:
+            count, _, own = EXPERTS[shape]
+            wide = [("ffn_gate_inp", (width, count), "F32"), ("ffn_gate_exps", (width, own, count), most), ("ffn_up_exps", (width, own, count), most),
+                    ("ffn_down_exps", (own, width, count), mixed), ("attn_q_norm", (head,), "F32"), ("attn_k_norm", (head,), "F32")]
+        else:
+            found.append(("blk.%d.ffn_down.weight" % i, (ffn, width), mixed))
         joined = [("attn_qkv", (width, (heads + 2 * kv_heads) * head), mixed), ("ffn_up", (width, 2 * ffn), most)]
-        apart = [("attn_q", (width, heads * head), most), ("attn_k", (width, kv_heads * head), most), ("attn_v", (width, kv_heads * head), mixed),
-                 ("ffn_gate", (width, ffn), most), ("ffn_up", (width, ffn), most)]
+        apart = [("attn_q", (width, heads * head), most), ("attn_k", (width, kv_heads * head), most), ("attn_v", (width, kv_heads * head), mixed), *wide]
         found += [("blk.%d.%s.weight" % (i, part), size, kind) for part, size, kind in (joined if arch == "phi3" else apart)]
     return found
 

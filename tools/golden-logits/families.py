@@ -13,7 +13,15 @@ LAYER = {  # role: (GGUF, Hugging Face)
     "q": ("attn_q", "self_attn.q_proj"), "k": ("attn_k", "self_attn.k_proj"), "v": ("attn_v", "self_attn.v_proj"), "qkv": ("attn_qkv", "self_attn.qkv_proj"),
     "o": ("attn_output", "self_attn.o_proj"), "q_norm": ("attn_q_norm.weight", "self_attn.q_norm.weight"), "k_norm": ("attn_k_norm.weight", "self_attn.k_norm.weight"),
     "gate": ("ffn_gate", "mlp.gate_proj"), "up": ("ffn_up", "mlp.up_proj"), "gate_up": ("ffn_up", "mlp.gate_up_proj"), "down": ("ffn_down", "mlp.down_proj"),
+    "router": ("ffn_gate_inp.weight", "mlp.gate.weight"),
 }
+EXPERTS = {  # way of lying: {role: (GGUF, Hugging Face)}; %d is an expert's number
+    "one": {"gate": ("ffn_gate.%d.weight", "mlp.experts.%d.gate_proj.weight"), "up": ("ffn_up.%d.weight", "mlp.experts.%d.up_proj.weight"),
+            "down": ("ffn_down.%d.weight", "mlp.experts.%d.down_proj.weight")},
+    "stacked": {"gate": ("ffn_gate_exps.weight", None), "up": ("ffn_up_exps.weight", None), "down": ("ffn_down_exps.weight", None)},
+    "joined": {"gate_up": ("ffn_gate_up_exps.weight", "mlp.experts.gate_up_proj"), "down": ("ffn_down_exps.weight", "mlp.experts.down_proj")},
+}
+SHARED = {"gate": "ffn_gate_shexp", "up": "ffn_up_shexp", "down": "ffn_down_shexp"}
 GLOBAL = {"embedding": ("token_embd.weight", "model.embed_tokens.weight"), "final_norm": ("output_norm.weight", "model.norm.weight"),
           "head": ("output.weight", "lm_head.weight"), "start": ("blk.%d.", "model.layers.%d.")}
 FACTORS_SHORT = [1.0, 1.1, 1.25, 1.5, 2.1, 2.75, 3.1, 3.6]
@@ -27,7 +35,8 @@ def model(family, heads, kv_heads, head_dim, **other):
     base = {"family": family, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "width": heads * head_dim, "ffn": 160, "tied": False, "layers": 2,
             "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
-            "full": None, "window_rope": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None}
+            "full": None, "window_rope": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
+            "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one")}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -68,10 +77,28 @@ FOLDERS = {  # without a twin in GGUF, or with more than one spelling
     "hf-glm-f32": {**model("chatglm", 8, 2, 16, width=112, bias="qkv", rotary=8, interleaved=True), "folder": "glm"},
     "hf-exaone4-windows-f32": model("exaone4", 6, 2, 16, width=88, norms="after", qk="heads", layers=5, window=8, full=[3], no_rope=[3]),
 }
+EXPERT_CASES = {
+    "qwen3moe-f32": (model("qwen3moe", 6, 2, 16, width=72, qk="heads", experts=7, used=3, expert_ffn=40), "F32"),
+    "qwen3moe-q4_k": (model("qwen3moe", 8, 2, 32, width=256, qk="heads", experts=6, used=2, expert_ffn=256, calm=True), "Q4_K"),
+    "mixtral-f32": (model("llama", 6, 3, 16, width=104, interleaved=True, rope_base=1e6, experts=5, used=2, expert_ffn=56, folder="mixtral"), "F32"),
+    "mixtral-apart-f32": (model("llama", 4, 1, 16, interleaved=True, experts=4, used=3, expert_ffn=24, folder="mixtral", ways=("one", "joined"), alone=True), "F32"),
+    "olmoe-f32": (model("olmoe", 6, 6, 16, qk="row", experts=9, used=4, expert_ffn=33, router="all"), "F32"),
+    "granitemoe-f32": (model("granitemoe", 6, 2, 16, width=88, tied=True, experts=8, used=3, expert_ffn=48, ways=("stacked", "joined"), **GRANITE), "F32"),
+    "granitemoe-shared-f32": (model("granitemoe", 6, 2, 16, width=88, tied=True, experts=6, used=2, expert_ffn=40, shared=True, ffn=72, folder="granitemoeshared",
+                                    ways=("stacked", "joined"), **GRANITE), "F32"),
+}
+EXPERT_FOLDERS = {
+    "hf-qwen3moe-joined-f32": model("qwen3moe", 4, 2, 16, width=48, qk="heads", experts=5, used=2, expert_ffn=24, router="all", ways=("stacked", "joined")),
+}
 GGUF_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
-FOLDER_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
+FOLDER_FUSED = {"granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"seed_oss": {"n3": "post_attention_norm.weight"}}
+GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
+                   "experts.down": "block_sparse_moe.output_linear.weight"}
 FOLDER_NAMES = {
+    "mixtral": {"router": "block_sparse_moe.gate.weight", "experts.gate": "block_sparse_moe.experts.%d.w1.weight", "experts.up": "block_sparse_moe.experts.%d.w3.weight",
+                "experts.down": "block_sparse_moe.experts.%d.w2.weight"},
+    "granitemoe": GRANITE_EXPERTS, "granitemoeshared": GRANITE_EXPERTS | {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
     "gemma3": {"n3": "pre_feedforward_layernorm.weight"},
     "glm4": {"n2": "post_self_attn_layernorm.weight", "n4": "post_mlp_layernorm.weight"},
     "granitemoehybrid": {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
@@ -121,8 +148,13 @@ def streams(h):
         if h["bias"] == "qkvo": yield layer, "o_bias", d, None, 0.5
         if after: yield layer, "n2", d, None, None
         if before and not h["parallel"]: yield layer, "n3", d, None, None
-        yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
-        yield layer, "down", d, ffn, rms(ffn, fed)
+        if h["experts"]:
+            yield layer, "router", h["experts"], d, rms(d, 1.2)
+            yield layer, "experts.gate_up", 2 * h["experts"] * h["expert_ffn"], d, rms(d, 1.3)
+            yield layer, "experts.down", h["experts"] * d, h["expert_ffn"], rms(h["expert_ffn"], 1.5 * fed)
+        if h["shared"] or not h["experts"]:
+            yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
+            yield layer, "down", d, ffn, rms(ffn, fed)
         if after: yield layer, "n4", d, None, None
     yield None, "final_norm", d, None, None
     if not h["tied"]: yield None, "head", VOCABULARY, d, rms(d, 2.0) / h["logit_scale"]
@@ -147,11 +179,12 @@ def tensors(h, container, kind_of, stream):
     def name(layer, role):
         bare = role[:-5] if role.endswith("_bias") else role
         spelled = own.get(bare) or (LAYER | GLOBAL)[bare][container]
+        if container == 0 and h["shared"] and bare in SHARED: spelled = SHARED[bare]
         if not spelled.endswith(".weight"): spelled += ".bias" if role.endswith("_bias") else ".weight"
         return spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
 
     def add(layer, role, stored, rows, columns, rms, number, first):
-        kind = kind_of(role, columns is None)
+        kind = kind_of(role, columns is None or role == "router")
         unit = TYPES[kind][3]
         centre = (1.4 if role in ("q_norm", "k_norm") else 1.0) if rms is None else 0.0
         if rms is None and container and h["lack_one"]: centre -= 1.0
@@ -164,7 +197,35 @@ def tensors(h, container, kind_of, stream):
         if turned and role[0] in "qk" and role[1:] in ("", "_bias"): t |= {"headRows": h["head_dim"], "turned": h["rotary"]}
         out.append(t)
 
+    def add_experts(layer, role, columns, rms, number):
+        """All experts' matrices of a role: a stream has of each expert the rows of the gate, then those of up; or those of the way down."""
+        count, way = h["experts"], h["ways"][container]
+        height = h["width"] if role == "experts.down" else h["expert_ffn"]
+        whole = columns * height * (1 if role == "experts.down" else 2)
+        kind = kind_of(role, False)
+        unit = TYPES[kind][3]
+        base = {"type": kind, "centre": 0.0, "scale": rms / unit if unit else rms * math.sqrt(3)}
+        start = GLOBAL["start"][container] % layer
+        def put(part, spelled, shape, first, expert=None):
+            t = base | {"name": start + (spelled % expert if expert is not None else spelled), "shape": shape, "stream": stream + number + (300 if unit and part == "up" else 0),
+                        "role": [layer, role], "parts": ["experts.%s.%d" % (part, e) for e in ([expert] if expert is not None else range(count))],
+                        "rows": [shape[1]] if expert is not None else [1] * count}
+            if first: t["first"] = first
+            if expert is None and shape[0] * shape[1] != whole: t |= {"run": shape[0] * shape[1], "stride": whole}
+            out.append(t)
+        kept = ("down",) if role == "experts.down" else ("gate_up",) if way == "joined" else ("gate", "up")
+        for i, part in enumerate(kept):
+            spelled = (own if way != "joined" or part + "s" in own or family.startswith("granite") else {}).get("experts." + part) or EXPERTS[way][part][container]
+            tall = height * (2 if part == "gate_up" else 1)
+            if way == "one":
+                for e in range(count): put(part, spelled, [columns, tall], e * whole + i * columns * tall, e)
+            else:
+                put(part, spelled, [columns, tall, count], i * columns * tall)
+
     for number, (layer, role, rows, columns, rms) in enumerate(streams(h)):
+        if role.startswith("experts."):
+            add_experts(layer, role, columns, rms, number)
+            continue
         split = parts(h, role)
         if not split or (role[:-5] if role.endswith("_bias") else role) in fused:
             add(layer, role, split or [(role, rows)], rows, columns, rms, number, 0)
@@ -186,9 +247,15 @@ def gguf_metadata(name, h):
             key("attention.key_length", "u32", h["head_dim"]), key("attention.value_length", "u32", h["head_dim"]), key("rope.dimension_count", "u32", h["rotary"]),
             key("rope.freq_base", "f32", h["rope_base"]), key("attention.layer_norm%s_epsilon" % ("_rms" if h["norm"] == "rms" else ""), "f32", h["epsilon"]),
             key("vocab_size", "u32", VOCABULARY)]
-    if arch in ("granite", "minicpm"):
+    if h["experts"]:
+        meta += [key("expert_count", "u32", h["experts"]), key("expert_used_count", "u32", h["used"])]
+        width = [k for k in meta if k[0].endswith(".feed_forward_length")][0]
+        width[2] = 3 * h["expert_ffn"] if arch == "qwen3moe" else h["expert_ffn"]
+        if arch == "qwen3moe": meta.append(key("expert_feed_forward_length", "u32", h["expert_ffn"]))
+        if h["shared"]: meta.append(key("expert_shared_feed_forward_length", "u32", h["ffn"]))
+    if arch in ("granite", "minicpm", "granitemoe"):
         meta += [key("embedding_scale", "f32", h["embedding_scale"]), key("residual_scale", "f32", h["residual_scale"]), key("logit_scale", "f32", 1 / h["logit_scale"])]
-    if arch == "granite": meta.append(key("attention.scale", "f32", h["score_scale"]))
+    if arch in ("granite", "granitemoe"): meta.append(key("attention.scale", "f32", h["score_scale"]))
     if h["window"]: meta.append(key("attention.sliding_window", "u32", h["window"]))
     if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
@@ -205,8 +272,9 @@ def gguf_metadata(name, h):
 
 
 CLASSES = {"granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
-           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1"}
-TYPES_OF = {"gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3"}
+           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
+           "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
+TYPES_OF = {"gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
 
 
 def folder_config(h):
@@ -229,6 +297,13 @@ def folder_config(h):
     if family == "granitemoehybrid":
         config |= {"shared_intermediate_size": config.pop("intermediate_size"), "intermediate_size": 7, "layer_types": ["attention"] * h["layers"],
                    "position_embedding_type": "nope", "num_local_experts": 0, "normalization_function": "rmsnorm"}
+    if h["experts"]:
+        few = family in ("qwen3moe", "olmoe")
+        config |= {"num_experts" if few else "num_local_experts": h["experts"], "num_experts_per_tok": h["used"], "router_aux_loss_coef": 0.001,
+                   "moe_intermediate_size" if family == "qwen3moe" else "intermediate_size": h["expert_ffn"]}
+        if few: config["norm_topk_prob"] = h["router"] == "chosen"
+        if family == "qwen3moe": config |= {"decoder_sparse_step": 1, "mlp_only_layers": []}
+        if h["shared"]: config["shared_intermediate_size"] = h["ffn"]
     if family == "minicpm":
         config |= {"scale_emb": h["embedding_scale"], "scale_depth": h["residual_scale"] * math.sqrt(h["layers"]), "dim_model_base": h["logit_scale"] * h["width"]}
     if family == "smollm3": config["no_rope_layers"] = [0 if layer in h["no_rope"] else 1 for layer in range(h["layers"])]
@@ -288,6 +363,8 @@ def folder_case(index, name, h, twin=None):
 
 
 def all_cases():
-    twins = [(i, name, h) for i, (name, (h, kind)) in enumerate(CASES.items()) if kind == "F32"]
-    return ([gguf_case(i, name, *case) for i, (name, case) in enumerate(CASES.items())] + [folder_case(i, "hf-" + name, h, name) for i, name, h in twins]
-            + [folder_case(100 + i, name, h) for i, (name, h) in enumerate(FOLDERS.items())])
+    # Where a case's random numbers begin follows from its place: experts have places of their own.
+    gguf = [*enumerate(CASES.items()), *enumerate(EXPERT_CASES.items(), 200)]
+    folders = [*enumerate(FOLDERS.items(), 100), *enumerate(EXPERT_FOLDERS.items(), 250)]
+    return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32"]
+            + [folder_case(i, name, h) for i, (name, h) in folders])

@@ -38,6 +38,13 @@ def floats(stream, count, centre, scale, first=0):
     return np.float32(centre) + n.astype(np.float32) * np.float32(scale / (1 << 23))
 
 
+def strided(t, count):
+    """Runs of numbers of a stream, each so many behind the one before: what one container has of every expert, where another has more between."""
+    last = (count // t["run"] - 1) * t["stride"] + t["run"]
+    x = floats(t["stream"], last, t["centre"], t["scale"], t.get("first", 0))
+    return np.concatenate([x[at:at + t["run"]] for at in range(0, last, t["stride"])])
+
+
 def to_bf16(x):
     bits = x.view(np.uint32)
     return ((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)).astype(np.uint16)
@@ -85,13 +92,13 @@ def turned(rows, head_rows, rotary):
 def tensor_bytes(t):
     """The bytes of one tensor of the manifest: {name, shape (fastest first), type, stream, centre, scale} or {..., values}.
 
-    Optional: first, the place in the stream of the first number; headRows and turned, how rows are put into another rotary order."""
+    Optional: first, the place in the stream of the first number; run and stride, which runs of the stream follow; headRows and turned, how rows are put into another rotary order."""
     count = int(np.prod(t["shape"]))
     kind = t["type"]
     if "values" in t:
         return np.array(t["values"], np.float32).tobytes()
     if kind in ("F32", "F16", "BF16"):
-        x = floats(t["stream"], count, t["centre"], t["scale"], t.get("first", 0))
+        x = strided(t, count) if "run" in t else floats(t["stream"], count, t["centre"], t["scale"], t.get("first", 0))
         if "turned" in t:
             x = turned(x.reshape(-1, count // t["shape"][-1]), t["headRows"], t["turned"]).ravel()
         return (x if kind == "F32" else x.astype(np.float16) if kind == "F16" else to_bf16(x)).tobytes()

@@ -96,7 +96,30 @@ def attention(h, w, layer, x, cos_sin, flaws):
     return out + (w(layer, "o_bias") if h.get("bias") == "qkvo" and "no bias" not in flaws else 0)
 
 
+def routed(h, w, layer, y, flaws):
+    """The sum of what each row's experts give; of equal experts the first counts as larger."""
+    says = y @ w(layer, "router").T
+    used, out = h["used"] - ("an expert fewer" in flaws), np.zeros_like(y)
+    of_all = (h["router"] == "all") != ("weights of others" in flaws)
+    for row, (x, s) in enumerate(zip(y, says)):
+        chosen = np.argsort(-s, kind="stable")[:used]
+        e = np.exp(s - s.max())
+        shares = e[chosen] / (e.sum() if of_all else e[chosen].sum())
+        for share, expert in zip(shares, chosen):
+            if "shifted experts" in flaws: expert = (expert + 1) % h["experts"]
+            gate, up = x @ w(layer, "experts.gate.%d" % expert).T, x @ w(layer, "experts.up.%d" % expert).T
+            out[row] += share * ((gate / (1 + np.exp(-gate)) * up) @ w(layer, "experts.down.%d" % expert).T)
+    return out
+
+
 def feed(h, w, layer, y, flaws):
+    if h.get("experts"):
+        own = routed(h, w, layer, y, flaws)
+        return own + dense(h, w, layer, y, flaws) if h["shared"] and "no shared part" not in flaws else own
+    return dense(h, w, layer, y, flaws)
+
+
+def dense(h, w, layer, y, flaws):
     gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
     gelu = h.get("gate") == "gelu" and "silu" not in flaws
     acted = 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate ** 3))) if gelu else gate / (1 + np.exp(-gate))
@@ -154,11 +177,13 @@ def flaws_that_matter(h):
     if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
     if h["rope"]["kind"] == "longrope": found.append("other factors")
     if h.get("rotary", h["head_dim"]) != h["head_dim"] and h["rope"]["kind"] == "default": found.append("whole rotary")
-    if h.get("qk") == "row": found += ["norm of heads", "norms before"]
-    if h.get("qk") == "heads": found += ["norm after rotation", "norms before"]
+    if h.get("qk") == "row": found += ["norm of heads"] + ["norms before"] * (h["norms"] != "before")
+    if h.get("qk") == "heads": found += ["norm after rotation"] + ["norms before"] * (h["norms"] != "before")
     if h.get("qk") == "rotated": found.append("norm before rotation")
     if h.get("norms") == "around": found.append("norms before")
     if h.get("no_rope"): found.append("rope everywhere")
+    if h.get("experts"): found += ["an expert fewer", "weights of others", "shifted experts"]
+    if h.get("shared"): found.append("no shared part")
     if h.get("temperature"): found.append("no temperature")
     if h.get("parallel"): found += ["sequential", "rms norm"]
     if h.get("embedding_scale", 1) != 1: found.append("no embedding scale")

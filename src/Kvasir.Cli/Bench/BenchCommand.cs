@@ -1,3 +1,4 @@
+using Kvasir.Kernels.Matrix;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -128,7 +129,12 @@ internal sealed class BenchCommand(Shell shell) : Verb
 
     private static string StoredTypes(Weights weights) => string.Join(
         '+',
-        weights.Layers.SelectMany(static layer => new[] { layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down })
+        weights.Layers.SelectMany(static layer => (WeightMatrix[])
+            [
+                layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down,
+                .. layer.Experts is { } experts ? [.. experts.Gate, .. experts.Up, .. experts.Down] : Array.Empty<WeightMatrix>(),
+            ])
+            .Where(static matrix => matrix.Bytes > 0)
             .GroupBy(static matrix => matrix.Type)
             .OrderByDescending(static type => type.Sum(static matrix => matrix.Bytes))
             .Select(static type => type.Key.ToString().ToLowerInvariant()));

@@ -60,9 +60,19 @@ internal sealed record ShapeReport
     /// <summary>Layers without positions, counted from 0.</summary>
     public int[]? UnrotatedLayers { get; init; }
 
+    /// <summary>Null where every token goes through the same matrices.</summary>
+    public ExpertReport? Experts { get; init; }
+
     /// <summary>Factors that are not 1: of the embedding, of what layers add, of scores and of logits.</summary>
     public FactorReport? Factors { get; init; }
 }
+
+/// <param name="Count">Experts of a layer.</param>
+/// <param name="Used">Those that a token goes through.</param>
+/// <param name="Width">Of the feed-forward part that an expert is.</param>
+/// <param name="Router">What the weights of the chosen are made of: ofChosen for softmax over them, ofAll for softmax over all.</param>
+/// <param name="SharedWidth">Of the part beside them that every token goes through; null where there is none.</param>
+internal sealed record ExpertReport(int Count, int Used, int Width, string Router, int? SharedWidth);
 
 internal sealed record FactorReport(float Embedding, float Residual, float Scores, float Logits);
 
@@ -84,7 +94,11 @@ internal sealed record TemplateReport(bool Exists, string? Name, string? Problem
 
 /// <param name="KvMemoryBytes">What the KV cache may take where nothing else is asked for.</param>
 /// <param name="Indexes">What policies at their defaults take beside keys and values; those that take nothing are left out.</param>
-internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv, IndexPlanReport[] Indexes);
+internal sealed record PlanReport(long WeightBytes, long AvailableBytes, long KvMemoryBytes, KvPlanReport[] Kv, IndexPlanReport[] Indexes)
+{
+    /// <summary>Of the weights, what a step of one token reads; null where that is all of them but the embedding.</summary>
+    public long? ActiveWeightBytes { get; init; }
+}
 
 /// <param name="NativeWindowBytes">What a full native window takes.</param>
 internal sealed record KvPlanReport(string Kv, long BytesPerToken, long TokensThatFit, long NativeWindowBytes)

@@ -21,7 +21,7 @@ internal static class InspectText
             sections.Write(
                 "memory",
                 [
-                    ["weights", SizeText.Bytes(plan.WeightBytes)], ["available", SizeText.Bytes(plan.AvailableBytes)],
+                    ["weights", $"{SizeText.Bytes(plan.WeightBytes)}{Active(plan)}"], ["available", SizeText.Bytes(plan.AvailableBytes)],
                     ["for the KV cache", $"{SizeText.Bytes(plan.KvMemoryBytes)} unless --kv-memory says otherwise"],
                 ]);
             sections.Write("KV cache", [["type", "per token", "tokens that fit", "native window"], .. plan.Kv.Select(Kv)]);
@@ -47,7 +47,7 @@ internal static class InspectText
         if (report.Shape is not { } shape)
             return rows;
         rows.Add(["parameters", Parameters(shape.ParameterCount)]);
-        rows.Add(["layers", $"{shape.LayerCount}, width {shape.Width}, feed-forward {shape.FeedForwardWidth}"]);
+        rows.Add(["layers", $"{shape.LayerCount}, width {shape.Width}, {FeedForward(shape)}"]);
         rows.Add(["heads", $"{shape.HeadCount} over {shape.KvHeadCount} KV heads of {shape.HeadDim}"]);
         rows.Add(["output", shape.TiedEmbedding ? "tied to the embedding" : "a matrix of its own"]);
         rows.Add(
@@ -78,6 +78,14 @@ internal static class InspectText
 
         return rows;
     }
+
+    private static string Active(PlanReport plan) =>
+        plan.ActiveWeightBytes is { } active ? $", of which a token reads {SizeText.Bytes(active)}" : "";
+
+    private static string FeedForward(ShapeReport shape) => shape.Experts is not { } experts
+        ? $"feed-forward {shape.FeedForwardWidth}"
+        : $"{experts.Count} experts of {experts.Width}, of which a token goes through {experts.Used}"
+            + (experts.SharedWidth is { } shared ? $", and a shared part of {shared}" : "");
 
     private static string Rope(RopeReport rope)
     {

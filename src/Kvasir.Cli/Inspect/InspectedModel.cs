@@ -48,6 +48,10 @@ internal static class InspectedModel
         FullLayers = config.Attention.FullLayers is null ? null : Layers(config, static layer => layer.SeesAll),
         WindowRope = config.WindowRope is { } rope ? Rope(rope) : null,
         UnrotatedLayers = Layers(config, static layer => !layer.Rotates),
+        Experts = config.Layers[0].Experts is { } experts
+            ? new ExpertReport(
+                experts.Count, experts.Used, experts.Width, ReportJson.Name(experts.Router), experts.HasShared ? config.FeedForwardWidth : null)
+            : null,
         Factors = Factors(config),
     };
 
@@ -95,7 +99,10 @@ internal static class InspectedModel
         var kvMemory = Math.Max(available / 2, 1 << 20);
         return new PlanReport(
             model.Weights.Bytes, available, kvMemory, [.. KvFormat.Table.Select(kv => KvPlan(config, kv, kvMemory))],
-            [.. PolicyCatalog.Entries.Select(entry => IndexPlan(config, entry)).Where(static index => index.NativeWindowBytes + index.SharedBytes > 0)]);
+            [.. PolicyCatalog.Entries.Select(entry => IndexPlan(config, entry)).Where(static index => index.NativeWindowBytes + index.SharedBytes > 0)])
+        {
+            ActiveWeightBytes = model.Weights.Experts is null ? null : model.Weights.StepBytes,
+        };
     }
 
     // As the scheduler asks for it.

@@ -71,7 +71,7 @@ internal static class AnswerFigures
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | "
-            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)} | context {SizeText.Count(plan.ContextTokens)}";
+            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)}{Experts(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
         var windows = plan.WindowBytes > 0 ? $", {SizeText.Bytes(plan.WindowBytes)} of a sequence for windows" : "";
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
@@ -81,6 +81,10 @@ internal static class AnswerFigures
     private static string Disk(MemoryPlan plan) => plan.KvDiskBytes > 0 ? $" and {SizeText.Bytes(plan.KvDiskBytes)} of disk" : "";
 
     private static string Packed(MemoryPlan plan) => plan.PackedBytes > 0 ? $", {SizeText.Bytes(plan.PackedBytes)} of them repacked" : "";
+
+    private static string Experts(MemoryPlan plan) => plan.Experts is not { } experts ? ""
+        : $", {SizeText.Bytes(experts.TokenBytes)} of {SizeText.Bytes(experts.Bytes)} of experts for a token"
+            + (experts.MappedBytes > 0 ? $", {SizeText.Bytes(experts.MappedBytes)} where the file is mapped" : "");
 
     private static string KvName(Engine engine) => engine.Kv.Name;
 

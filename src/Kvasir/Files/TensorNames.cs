@@ -48,6 +48,7 @@ internal sealed record TensorNames
         Gate = "ffn_gate.weight",
         Up = "ffn_up.weight",
         Down = "ffn_down.weight",
+        Experts = ExpertNames.Gguf,
     };
 
     public static TensorNames HuggingFace { get; } = new()
@@ -76,6 +77,7 @@ internal sealed record TensorNames
         Gate = "mlp.gate_proj.weight",
         Up = "mlp.up_proj.weight",
         Down = "mlp.down_proj.weight",
+        Experts = ExpertNames.HuggingFace,
     };
 
     public required string Embedding { get; init; }
@@ -129,6 +131,8 @@ internal sealed record TensorNames
     public required string Up { get; init; }
 
     public required string Down { get; init; }
+
+    public required ExpertNames Experts { get; init; }
 
     /// <summary>Whether norms are stored without the 1 that belongs to each of their weights.</summary>
     public bool NormsLackOne { get; init; }

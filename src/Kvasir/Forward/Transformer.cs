@@ -26,6 +26,7 @@ internal sealed class Transformer : IDisposable
     private readonly HeadRotation _rotation;
     private readonly RowNorm _norm;
     private readonly NormedResidual _normed;
+    private readonly ExpertFeedForward? _experts;
     private readonly NativeBuffer _buffer;
     private readonly NativeView _x;
     private readonly NativeView _queries;
@@ -58,6 +59,9 @@ internal sealed class Transformer : IDisposable
         _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), _norm);
         _linear = new LinearProduct(_input, pool);
         _rotation = new HeadRotation(config, _norm, limits.MaxRows);
+        _experts = config.Layers.Any(static layer => layer.Experts is not null)
+            ? new ExpertFeedForward(config, weights, pool, _linear, _norm, limits.MaxRows)
+            : null;
 
         long rows = limits.MaxRows;
         var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
@@ -93,7 +97,7 @@ internal sealed class Transformer : IDisposable
     }
 
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
-    public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes;
+    public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes + (_experts?.Bytes ?? 0);
 
     /// <summary>Layers of all batches so far; any thread may look at it to see that something moves.</summary>
     public long LayersComputed => Volatile.Read(ref _layersComputed);
@@ -147,6 +151,7 @@ internal sealed class Transformer : IDisposable
     {
         _attention.Dispose();
         _input.Dispose();
+        _experts?.Dispose();
         _buffer.Dispose();
     }
 
@@ -194,8 +199,13 @@ internal sealed class Transformer : IDisposable
     private void FeedForward(int rows, int layer)
     {
         var (shape, weights) = (_config.Layers[layer], _layers[layer]);
-        if (!shape.IsParallel)
+        if (shape.HasDenseFeedForward && !shape.IsParallel)
             Widen(rows, weights, weights.FeedForwardNorm);
+        // What every row goes through has read it: experts may add to it.
+        if (weights.Experts is { } experts)
+            _experts!.Run(new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm), shape, experts);
+        if (!shape.HasDenseFeedForward)
+            return;
         var widened = new LinearRows(_gate, rows, _config.FeedForwardWidth, null);
         Return(widened, new LinearTarget(weights.Down, null, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
     }
@@ -249,6 +259,8 @@ internal sealed class Transformer : IDisposable
             ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
             foreach (var matrix in matrices)
                 Add(matrix);
+            if (layer.Experts is { } experts)
+                Add(experts.Router);
         }
 
         return kinds;

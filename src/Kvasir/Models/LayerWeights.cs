@@ -43,15 +43,19 @@ public sealed record LayerWeights
     /// <summary>[Width]: of what the feed-forward part adds.</summary>
     public float[]? FeedForwardOutputNorm { get; init; }
 
-    /// <summary>[FeedForwardWidth, Width].</summary>
+    /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone.</summary>
     public required WeightMatrix Gate { get; init; }
 
-    /// <summary>[FeedForwardWidth, Width].</summary>
+    /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone.</summary>
     public required WeightMatrix Up { get; init; }
 
-    /// <summary>[Width, FeedForwardWidth].</summary>
+    /// <summary>[Width, FeedForwardWidth]; empty where the layer has experts alone.</summary>
     public required WeightMatrix Down { get; init; }
 
-    /// <summary>Bytes of the matrices, as a step reads them.</summary>
-    public long MatrixBytes => Query.Bytes + Key.Bytes + Value.Bytes + Output.Bytes + Gate.Bytes + Up.Bytes + Down.Bytes;
+    /// <summary>Null where every row goes through the same matrices.</summary>
+    public ExpertWeights? Experts { get; init; }
+
+    /// <summary>Bytes of the matrices that every step reads: all but those of experts.</summary>
+    public long MatrixBytes =>
+        Query.Bytes + Key.Bytes + Value.Bytes + Output.Bytes + Gate.Bytes + Up.Bytes + Down.Bytes + (Experts?.Router.Bytes ?? 0);
 }

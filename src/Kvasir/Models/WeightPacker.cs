@@ -5,7 +5,9 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Models;
 
 /// <summary>Copies matrices into the order that the machine's kernels want, on all cores, as far as memory allows. Owns the copies.</summary>
-internal sealed class WeightPacker(bool enabled) : IDisposable
+/// <param name="enabled">Whether anything is.</param>
+/// <param name="packsExperts">Whether experts are: not where they would leave too little memory for anything else.</param>
+internal sealed class WeightPacker(bool enabled, bool packsExperts) : IDisposable
 {
     // Panels that one core packs before it asks for more.
     private const int PanelsPerItem = 8;
@@ -41,9 +43,53 @@ internal sealed class WeightPacker(bool enabled) : IDisposable
         return true;
     }
 
+    /// <summary>Packs every matrix in its place, all into one piece of memory; false when all are best left as they are.</summary>
+    public bool TryPackAll(params ReadOnlySpan<WeightMatrix[]> groups)
+    {
+        var bytes = 0L;
+        foreach (var matrices in groups)
+        {
+            foreach (var matrix in matrices)
+            {
+                if (!enabled || !packsExperts || !PackedWeights.Pays(matrix.Type))
+                    return false;
+                bytes += PackedWeights.Bytes(matrix.Type, matrix.Rows, matrix.Columns);
+            }
+        }
+
+        if (bytes > _bytesLeft)
+            return false;
+        var buffer = NativeBuffer.Uninitialized(bytes);
+        _buffers.Add(buffer);
+        (Bytes, _bytesLeft) = (Bytes + bytes, _bytesLeft - bytes);
+        var free = buffer.View;
+        foreach (var matrices in groups)
+            free = PackAll(matrices, free);
+        return true;
+    }
+
     public void Dispose()
     {
         foreach (var buffer in _buffers)
             buffer.Dispose();
+    }
+
+    // Returns what is left of the memory.
+    private static NativeView PackAll(WeightMatrix[] matrices, NativeView free)
+    {
+        var targets = new NativeView[matrices.Length];
+        for (var i = 0; i < targets.Length; i++)
+        {
+            targets[i] = free.Slice(0, PackedWeights.Bytes(matrices[i].Type, matrices[i].Rows, matrices[i].Columns));
+            free = free.Slice(targets[i].Bytes, free.Bytes - targets[i].Bytes);
+        }
+
+        Parallel.For(0, matrices.Length, i =>
+        {
+            var stored = matrices[i];
+            PackedWeights.Pack(stored, 0, PackedWeights.PanelCount(stored.Rows), targets[i]);
+            matrices[i] = WeightMatrix.Packed(stored.Type, stored.Rows, stored.Columns, targets[i]);
+        });
+        return free;
     }
 }

@@ -1,6 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Ground;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 using Kvasir.Models.Families;
 using Kvasir.Synthetic;
@@ -22,6 +23,8 @@ public sealed class Weights : IDisposable
     private readonly WeightPacker _packer;
     private readonly LowRankValues? _lowRank;
     private readonly Lazy<string> _fingerprint;
+    private readonly long _everyStepBytes;
+    private readonly double _chosenShare;
 
     private Weights(
         ITensorSource source, WeightPacker packer, LowRankValues? lowRank, TensorNames names, ModelConfig config, Action<double>? progress)
@@ -42,9 +45,9 @@ public sealed class Weights : IDisposable
         reader.RequireAllRead();
         _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
         (Bytes, ParameterCount) = (reader.Bytes, reader.ParameterCount);
-        StepBytes = _output.Bytes;
-        foreach (var layer in _layers)
-            StepBytes += layer.MatrixBytes;
+        _everyStepBytes = _output.Bytes + _layers.Sum(static layer => layer.MatrixBytes);
+        if (config.Layers[0].Experts is { } experts)
+            (Experts, _chosenShare) = (MemoryOf(_layers, experts), (double)experts.Used / experts.Count);
     }
 
     /// <summary>[VocabularySize, Width].</summary>
@@ -73,8 +76,13 @@ public sealed class Weights : IDisposable
     /// </summary>
     public long PackedBytes => _packer.Bytes + (_lowRank?.Bytes ?? 0);
 
-    /// <summary>Bytes of the matrices that every step reads whole: all layers and the output, but of the embedding only rows.</summary>
-    public long StepBytes { get; }
+    /// <summary>
+    /// Bytes of the matrices that a step of one token reads: all layers and the output, of experts those that it chooses, of the embedding only rows.
+    /// </summary>
+    public long StepBytes => StepBytesOf(1);
+
+    /// <summary>Null in models without experts.</summary>
+    public ExpertMemory? Experts { get; }
 
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
@@ -88,6 +96,10 @@ public sealed class Weights : IDisposable
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) =>
         Load(tensors, ModelFamilies.GgufNames(config.Architecture), config, options);
+
+    /// <summary>The same for a step of several tokens, as many experts as differ on average where all are as likely.</summary>
+    internal long StepBytesOf(int tokens) =>
+        _everyStepBytes + (Experts is { } experts ? (long)(experts.Bytes * (1 - Math.Pow(1 - _chosenShare, tokens))) : 0);
 
     /// <summary>As <see cref="ModelFingerprint"/> says; computed when it is first asked for, by somebody who has entered.</summary>
     internal string Fingerprint => _fingerprint.Value;
@@ -129,9 +141,10 @@ public sealed class Weights : IDisposable
 
     private static Weights Load(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions? options)
     {
-        var packer = new WeightPacker((options ?? new ModelOptions()).Repack);
+        var fits = config.Layers[0].Experts is null || Fits(source);
+        var packer = new WeightPacker((options ?? new ModelOptions()).Repack, fits);
         var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
-        if (packer.IsEnabled)
+        if (packer.IsEnabled && fits)
             source.ReadAhead();
         try
         {
@@ -143,5 +156,30 @@ public sealed class Weights : IDisposable
             lowRank?.Dispose();
             throw;
         }
+    }
+
+    private static ExpertMemory MemoryOf(LayerWeights[] layers, ExpertShape shape)
+    {
+        var (all, mapped) = (0L, 0L);
+        foreach (var layer in layers)
+        {
+            var experts = layer.Experts!;
+            all += experts.Bytes;
+            mapped += experts.Gate[0].IsPacked ? 0 : experts.Bytes;
+        }
+
+        return new ExpertMemory(all, (long)((double)all * shape.Used / shape.Count), mapped);
+    }
+
+    // Copies cannot leave memory as pages of a file can: an eighth of it is for rows of keys and values, and whatever else there is. Tensors that are made when
+    // they are asked for were held against memory already.
+    private static bool Fits(ITensorSource source)
+    {
+        if (source.Origin is not null)
+            return true;
+        var bytes = 0L;
+        foreach (var name in source.TensorNames)
+            bytes += source.TryFind(name, out var stored) ? stored.View.Bytes : 0;
+        return bytes <= ResidentMemory.AvailableBytes() / 8 * 7;
     }
 }

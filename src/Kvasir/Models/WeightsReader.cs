@@ -41,7 +41,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected)
             : null;
         var (value, output, valueBias, outputBias) = Attended(index, matrices[2], biases?[2]);
-        var widened = Parts(Name(names.GateUp), [Name(names.Gate), Name(names.Up)], [config.FeedForwardWidth, config.FeedForwardWidth]);
+        var (gate, up, down) = shape.HasDenseFeedForward ? FeedForward(index, shape.Experts is null) : default;
         var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
         {
@@ -59,9 +59,10 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
             FeedForwardNorm = isBefore && !shape.IsParallel ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
             FeedForwardOutputNorm = isAfter ? Norm(Name(names.FeedForwardOutputNorm), config.Width) : null,
-            Gate = widened[0],
-            Up = widened[1],
-            Down = Matrix(Name(names.Down), config.Width, config.FeedForwardWidth),
+            Gate = gate,
+            Up = up,
+            Down = down,
+            Experts = shape.Experts is null ? null : new ExpertWeightsReader(this, source, names, config, packer).Layer(index),
         };
 
         string Name(string part) => names.Layer(index, part);
@@ -81,6 +82,33 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         }
     }
 
+    /// <summary>A matrix as the source has it.</summary>
+    public (StoredTensor Stored, WeightMatrix Matrix) Stored(string name, int rows, int columns)
+    {
+        var stored = Find(name);
+        if (!stored.HasShape(rows, columns))
+        {
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)} ([rows, columns]); "
+                    + $"[{rows}, {columns}] was expected");
+        }
+
+        return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));
+    }
+
+    /// <summary>Several matrices in one tensor.</summary>
+    public StoredTensor Stored(string name, int count, int rows, int columns)
+    {
+        var stored = Find(name);
+        return stored.HasShape(count, rows, columns) && columns % WeightLayout.BlockElements(stored.Type) == 0
+            ? stored
+            : throw new KvasirException(
+                KvasirError.BadFile,
+                $"{stored.File}: tensor {MessageText.Name(name)} of {stored.Type} has the shape {MessageText.Shape(stored.Shape)} ([matrices, rows, columns]); "
+                    + $"[{count}, {rows}, {columns}] was expected");
+    }
+
     // What values are of, and what is made of those that were attended: both change where values are narrower.
     private (WeightMatrix Value, WeightMatrix Output, float[]? ValueBias, float[]? OutputBias) Attended(int index, in WeightMatrix value, float[]? valueBias)
     {
@@ -94,6 +122,17 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         if (source.TryFind(names.Layer(index, names.Value), out var stored))
             source.Release(stored);
         return (made.Value, made.Output, null, made.OutputBias);
+    }
+
+    // The part that every row goes through is spelled otherwise where it stands beside experts.
+    private (WeightMatrix Gate, WeightMatrix Up, WeightMatrix Down) FeedForward(int index, bool isAlone)
+    {
+        var (shared, width) = (names.Experts, config.FeedForwardWidth);
+        var (joined, gate, up, down) = isAlone
+            ? (names.GateUp, names.Gate, names.Up, names.Down)
+            : (shared.SharedGateUp, shared.SharedGate, shared.SharedUp, shared.SharedDown);
+        var widened = Parts(names.Layer(index, joined), [names.Layer(index, gate), names.Layer(index, up)], [width, width]);
+        return (widened[0], widened[1], Matrix(names.Layer(index, down), config.Width, width));
     }
 
     private WeightMatrix Matrix(string name, int rows, int columns) => Packed(name, [rows], columns)[0];
@@ -144,20 +183,6 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         if (isCopied)
             source.Release(stored);
         return parts;
-    }
-
-    private (StoredTensor Stored, WeightMatrix Matrix) Stored(string name, int rows, int columns)
-    {
-        var stored = Find(name);
-        if (!stored.HasShape(rows, columns))
-        {
-            throw new KvasirException(
-                KvasirError.BadFile,
-                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)} ([rows, columns]); "
-                    + $"[{rows}, {columns}] was expected");
-        }
-
-        return (stored, new WeightMatrix(stored.Type, rows, columns, stored.View));
     }
 
     private float[]? HeadNorm(string name, QkNorm norm, int rowWidth) => norm switch

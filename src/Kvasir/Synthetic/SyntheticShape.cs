@@ -16,12 +16,13 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         Llama("llama3.2-3b", (28, 3072, 8192), (24, 8, 128), tied: true, ropeFactor: 32),
         Llama("llama3.1-8b", (32, 4096, 14336), (32, 8, 128), tied: false, ropeFactor: 8),
         Qwen("qwen3-4b", (36, 2560, 9728), (32, 8, 128)),
+        Experts(Qwen("qwen3-30b-a3b", (48, 2048, 0), (32, 4, 128)), "qwen3moe", new ExpertShape { Count = 128, Used = 8, Width = 768 }),
         Granite("granite-3-2b"),
         Phi("phi-4-mini"),
         Tiny("tiny"),
     ];
 
-    /// <summary>The names that <see cref="Parse"/> knows: six models, and one small enough to try things with.</summary>
+    /// <summary>The names that <see cref="Parse"/> knows: seven models, and one small enough to try things with.</summary>
     public static IReadOnlyList<string> Names { get; } = Array.ConvertAll(Table, static shape => shape.Config.Name);
 
     /// <summary>As typed: the name, and the layers where they are fewer.</summary>
@@ -68,6 +69,16 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
             },
         };
     }
+
+    private static SyntheticShape Experts(SyntheticShape shape, string architecture, ExpertShape experts) => shape with
+    {
+        Config = shape.Config with
+        {
+            Architecture = architecture,
+            TiedEmbedding = false,
+            Layers = shape.Config.Layers.With(layer => layer with { Experts = experts }),
+        },
+    };
 
     private static SyntheticShape Granite(string name)
     {

@@ -71,7 +71,9 @@ internal sealed class SyntheticTensors : ITensorSource
     private static long BytesOf(WeightType type, long[] shape)
     {
         var rowBytes = WeightLayout.RowBytes(type, (int)shape[^1]);
-        return shape.Length == 1 ? rowBytes : shape[0] * rowBytes;
+        foreach (var rows in shape.AsSpan(0, shape.Length - 1))
+            rowBytes *= rows;
+        return rowBytes;
     }
 
     private void AddLayer(TensorNames names, int layer, ModelConfig config, SyntheticMix mix)
@@ -84,9 +86,20 @@ internal sealed class SyntheticTensors : ITensorSource
         Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
         Add(Name(names.AttentionOutput), mix.Plain, config.Width, queryWidth);
         AddVector(Name(names.FeedForwardNorm), config.Width);
-        Add(Name(names.Gate), mix.Plain, config.FeedForwardWidth, config.Width);
-        Add(Name(names.Up), mix.Plain, config.FeedForwardWidth, config.Width);
-        Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
+        if (config.Layers[layer].Experts is { } experts)
+        {
+            Add(Name(names.Experts.Router), WeightType.BF16, experts.Count, config.Width);
+            Add(Name(names.Experts.Gate), mix.Plain, experts.Count, experts.Width, config.Width);
+            Add(Name(names.Experts.Up), mix.Plain, experts.Count, experts.Width, config.Width);
+            Add(Name(names.Experts.Down), mix.ValueOrDown(layer), experts.Count, config.Width, experts.Width);
+        }
+        else
+        {
+            Add(Name(names.Gate), mix.Plain, config.FeedForwardWidth, config.Width);
+            Add(Name(names.Up), mix.Plain, config.FeedForwardWidth, config.Width);
+            Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
+        }
+
         if (config.Layers[layer].QkNorm == QkNorm.None)
             return;
         AddVector(Name(names.QueryNorm), config.HeadDim);
@@ -95,7 +108,7 @@ internal sealed class SyntheticTensors : ITensorSource
         string Name(string part) => names.Layer(layer, part);
     }
 
-    private void Add(string name, WeightType type, long rows, long columns) => _shapes.Add(name, (type, [rows, columns]));
+    private void Add(string name, WeightType type, params long[] shape) => _shapes.Add(name, (type, shape));
 
     private void AddVector(string name, long count) => _shapes.Add(name, (WeightType.F32, [count]));
 

@@ -9,6 +9,12 @@ public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong S
     /// <summary>The place in the stream of the first number: a matrix may be rows of one that another container has whole.</summary>
     public int First { get; init; }
 
+    /// <summary>Numbers of the stream that follow each other, and how far the next such run is from where this one began; 0 where all follow each other.</summary>
+    public int Run { get; init; }
+
+    /// <summary>As <see cref="Run"/> says.</summary>
+    public int Stride { get; init; }
+
     /// <summary>Rows of a head, whose first <see cref="Turned"/> lie in halves here and side by side in the stream; 0 where none do.</summary>
     public int HeadRows { get; init; }
 

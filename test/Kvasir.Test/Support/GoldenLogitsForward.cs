@@ -27,7 +27,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             Add(x, Attend(layer, shape, read, shape.SeesAll ? turns : windowed), layer.AttentionOutputNorm, shape.ResidualScale);
             if (!shape.IsParallel)
                 read = [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
-            Add(x, [.. read.Select(row => FeedForward(layer, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
+            Add(x, [.. read.Select(row => FeedForward(layer, shape, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
         }
         return [.. x.Select(row => Norm(row, weights.OutputNorm))];
     }
@@ -141,11 +141,29 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return rows;
     }
 
-    private float[] FeedForward(LayerWeights layer, float[] x)
+    private float[] FeedForward(LayerWeights layer, LayerShape shape, float[] x)
     {
-        var gate = Multiply(layer.Gate, x, null);
-        var up = Multiply(layer.Up, x, null);
-        return Multiply(layer.Down, [.. gate.Zip(up, (g, u) => (float)(Gated(g) * u))], null);
+        var sum = shape.HasDenseFeedForward ? FeedForward((layer.Gate, layer.Up, layer.Down), x) : new float[config.Width];
+        if (layer.Experts is not { } weights || shape.Experts is not { } experts)
+            return sum;
+        var says = Multiply(weights.Router, x, null);
+        // OrderBy keeps equal ones in their order.
+        int[] chosen = [.. Enumerable.Range(0, experts.Count).OrderByDescending(expert => says[expert]).Take(experts.Used)];
+        var total = (experts.Router == RouterKind.OfAll ? says : [.. chosen.Select(expert => says[expert])]).Sum(s => Math.Exp(s - says[chosen[0]]));
+        foreach (var expert in chosen)
+        {
+            var share = experts.Scale * Math.Exp(says[expert] - says[chosen[0]]) / total;
+            var given = FeedForward((weights.Gate[expert], weights.Up[expert], weights.Down[expert]), x);
+            sum = [.. sum.Zip(given, (s, g) => (float)(s + (share * g)))];
+        }
+        return sum;
+    }
+
+    private float[] FeedForward((WeightMatrix Gate, WeightMatrix Up, WeightMatrix Down) weights, float[] x)
+    {
+        var gate = Multiply(weights.Gate, x, null);
+        var up = Multiply(weights.Up, x, null);
+        return Multiply(weights.Down, [.. gate.Zip(up, (g, u) => (float)(Gated(g) * u))], null);
     }
 
     private double Gated(double x) => config.Gate == GateKind.GeluTanh

@@ -57,7 +57,8 @@ public static class RandomTensor
         var x = new float[count];
         for (var i = 0; i < count; i++)
         {
-            var scaled = ((int)(Word(start, tensor.First + i) >> 40) - (1 << 23)) * step;
+            var place = tensor.First + (tensor.Run == 0 ? i : (i / tensor.Run * tensor.Stride) + (i % tensor.Run));
+            var scaled = ((int)(Word(start, place) >> 40) - (1 << 23)) * step;
             x[i] = centre + scaled;
         }
         return x;

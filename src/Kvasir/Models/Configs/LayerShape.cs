@@ -33,6 +33,12 @@ public sealed record LayerShape
 
     /// <summary>How queries and keys are normalised, beside the norm of what they are projected from.</summary>
     public QkNorm QkNorm { get; init; }
+
+    /// <summary>The experts that take the place of the feed-forward part, or stand beside it; null where it is the same for every row.</summary>
+    public ExpertShape? Experts { get; init; }
+
+    /// <summary>Whether there is a feed-forward part that every row goes through.</summary>
+    public bool HasDenseFeedForward => Experts is null or { HasShared: true };
 }
 
 /// <summary>Where a layer's norms stand.</summary>

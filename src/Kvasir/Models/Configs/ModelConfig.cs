@@ -21,6 +21,7 @@ public sealed record ModelConfig
     /// <summary>Elements of the residual stream.</summary>
     public required int Width { get; init; }
 
+    /// <summary>Of the feed-forward part that every row goes through; 0 where all layers have experts alone (<see cref="ExpertShape.Width"/>).</summary>
     public required int FeedForwardWidth { get; init; }
 
     /// <summary>Query heads: a multiple of <see cref="KvHeadCount"/>.</summary>
@@ -111,6 +112,12 @@ public sealed record ModelConfig
             throw Bad($"{Rope.Dim} elements of a head of {HeadDim} rotate; an even number of at most {HeadDim} is expected");
         if (Rope.Scaling == RopeScaling.Yarn && Rope.BetaFast <= Rope.BetaSlow)
             throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
+        foreach (var layer in Layers)
+        {
+            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate != GateKind.Silu))
+                throw Bad("experts are supported behind a norm, one after the other with attention, and with SiLU");
+        }
+
         return this;
 
         KvasirException Bad(string problem) => new(KvasirError.BadFile, $"{file}: {problem}");

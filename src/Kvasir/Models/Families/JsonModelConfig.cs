@@ -60,7 +60,11 @@ internal static class JsonModelConfig
         fields.RequireFalse("mlp_bias");
         fields.RequireFalse("rope_interleaved");
         foreach (var key in (ReadOnlySpan<string>)["num_experts", "num_local_experts", "n_routed_experts"])
-            fields.RequireNeutral(key, 0, -1);
+        {
+            if (!fields.IsRead(key))
+                fields.RequireNeutral(key, 0, -1);
+        }
+
         if (!fields.IsRead("no_rope_layers") && fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
         RefuseQuantization(fields);

@@ -16,6 +16,26 @@ internal static class Mistral
         FromFolder = static (fields, config) => config with { SlidingWindowTokens = JsonWindow.Read(fields) },
     };
 
+    public static readonly ModelFamily Mixtral = new()
+    {
+        Models = "Mixtral 8x7B, 8x22B",
+        Differs = "as Mistral; 8 experts, of which 2 are used. In GGUF llama",
+        FolderType = "mixtral",
+        Classes = ["MixtralForCausalLM"],
+        FolderNames = TensorNames.HuggingFace with
+        {
+            Experts = ExpertNames.HuggingFace with
+            {
+                Router = "block_sparse_moe.gate.weight",
+                OneGate = "block_sparse_moe.experts.{N}.w1.weight",
+                OneUp = "block_sparse_moe.experts.{N}.w3.weight",
+                OneDown = "block_sparse_moe.experts.{N}.w2.weight",
+            },
+        },
+        FromFolder = static (fields, config) => (config with { SlidingWindowTokens = JsonWindow.Read(fields) })
+            .WithExperts(fields, ("num_local_experts", "intermediate_size", null), RouterKind.OfChosen),
+    };
+
     public static readonly ModelFamily Third = new()
     {
         Models = "Ministral 3, Devstral 2, Mistral Medium 3.5",

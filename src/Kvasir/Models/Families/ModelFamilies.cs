@@ -9,8 +9,9 @@ public static class ModelFamilies
     /// <summary>Readers, their messages and tests walk this list.</summary>
     internal static readonly ModelFamily[] All =
     [
-        Llama.Family, Mistral.First, Mistral.Third, Qwen.Second, Qwen.Third, Granite.Family, Granite.Dense, Gemma.Third, Phi.Third, SmolLm.Third,
-        Olmo.Second, Olmo.Third, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense,
+        Llama.Family, Mistral.First, Mistral.Mixtral, Mistral.Third, Qwen.Second, Qwen.Third, Qwen.ThirdMoe, Granite.Family, Granite.Dense, Granite.Moe,
+        Granite.SharedMoe, Gemma.Third, Phi.Third, SmolLm.Third,
+        Olmo.Second, Olmo.Third, Olmo.Moe, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth, Ernie.Dense,
         Hunyuan.Dense, Granite.MiniCpm,
     ];
 

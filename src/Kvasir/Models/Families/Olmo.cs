@@ -3,7 +3,7 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
 
-/// <summary>OLMo 2: norms behind each branch, and of all heads of queries and of keys as one row.</summary>
+/// <summary>OLMo 2: norms behind each branch, and of all heads of queries and of keys as one row; OLMoE, whose norms stand before them.</summary>
 internal static class Olmo
 {
     public static readonly ModelFamily Second = new()
@@ -29,9 +29,27 @@ internal static class Olmo
         WindowRope = Plain,
     };
 
+    public static readonly ModelFamily Moe = new()
+    {
+        Models = "OLMoE 7B-A1B",
+        Differs = "norms of whole rows of queries and keys; 64 experts, of which 8 are used, weighed by softmax over all",
+        Gguf = "olmoe",
+        FolderType = "olmoe",
+        Classes = ["OlmoeForCausalLM"],
+        FromGguf = static (keys, config) => WithRowNorms(config).WithExperts(keys, RouterKind.OfAll),
+        FromFolder = static (fields, config) =>
+        {
+            fields.RequireNeutral("clip_qkv", 0);
+            return WithRowNorms(config).WithBiases(fields).WithExperts(
+                fields, ("num_experts", "intermediate_size", null), fields.Boolean("norm_topk_prob") == true ? RouterKind.OfChosen : RouterKind.OfAll);
+        },
+    };
+
     private const int Pattern = 4;
 
     private static RopeConfig Plain(RopeConfig rope) => rope with { Scaling = RopeScaling.None, Factor = 1, AttentionFactor = 1, OriginalContextTokens = 0 };
+
+    private static ModelConfig WithRowNorms(ModelConfig config) => config.WithLayers(static layer => layer with { QkNorm = QkNorm.Row });
 
     private static ModelConfig With(ModelConfig config) => config.WithLayers(static layer => layer with { Norms = NormPlacement.After, QkNorm = QkNorm.Row });
 }

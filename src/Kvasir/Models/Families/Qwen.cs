@@ -3,7 +3,7 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
 
-/// <summary>Qwen 2 and 2.5, with biases before attention; Qwen 3, with norms of heads in their place.</summary>
+/// <summary>Qwen 2 and 2.5, with biases before attention; Qwen 3, with norms of heads in their place, and with experts.</summary>
 internal static class Qwen
 {
     public static readonly ModelFamily Second = new()
@@ -30,6 +30,23 @@ internal static class Qwen
         FromFolder = static (fields, config) =>
             WithNorms(config, fields.Boolean("attention_bias") == true) with { SlidingWindowTokens = Window(fields, config.LayerCount) },
     };
+
+    public static readonly ModelFamily ThirdMoe = new()
+    {
+        Models = "Qwen 3 with experts: 30B-A3B, 235B-A22B, Coder",
+        Differs = "as Qwen 3; 128 experts, of which 8 are used; layers without experts are refused",
+        Gguf = "qwen3moe",
+        FolderType = "qwen3_moe",
+        Classes = ["Qwen3MoeForCausalLM"],
+        UsualHeadDim = 128,
+        FromGguf = static (keys, config) => WithNorms(config, hasBiases: false).WithExperts(keys, RouterKind.OfChosen),
+        FromFolder = static (fields, config) =>
+            (WithNorms(config, fields.Boolean("attention_bias") == true) with { SlidingWindowTokens = Window(fields, config.LayerCount) })
+                .WithExperts(fields, ("num_experts", "moe_intermediate_size", null), Router(fields)),
+    };
+
+    // Absent is false, as the class that these files name has it.
+    private static RouterKind Router(JsonFields fields) => fields.Boolean("norm_topk_prob") == true ? RouterKind.OfChosen : RouterKind.OfAll;
 
     private static ModelConfig WithNorms(ModelConfig config, bool hasBiases) =>
         config.WithBiases(hasBiases, hasBiases).WithLayers(static layer => layer with { QkNorm = QkNorm.Heads });

@@ -1,0 +1,73 @@
+using System.Globalization;
+
+namespace Kvasir.Files;
+
+/// <summary>How a container spells the experts of a layer: all of them in one tensor, the expert its slowest dimension, or each by its number.</summary>
+internal sealed record ExpertNames
+{
+    private const string Number = "{N}";
+
+    public static ExpertNames Gguf { get; } = new()
+    {
+        Router = "ffn_gate_inp.weight",
+        GateUp = "ffn_gate_up_exps.weight",
+        Gate = "ffn_gate_exps.weight",
+        Up = "ffn_up_exps.weight",
+        Down = "ffn_down_exps.weight",
+        OneGate = "ffn_gate.{N}.weight",
+        OneUp = "ffn_up.{N}.weight",
+        OneDown = "ffn_down.{N}.weight",
+        SharedGateUp = "ffn_gate_up_shexp.weight",
+        SharedGate = "ffn_gate_shexp.weight",
+        SharedUp = "ffn_up_shexp.weight",
+        SharedDown = "ffn_down_shexp.weight",
+    };
+
+    public static ExpertNames HuggingFace { get; } = new()
+    {
+        Router = "mlp.gate.weight",
+        GateUp = "mlp.experts.gate_up_proj",
+        Gate = "mlp.experts.gate_proj",
+        Up = "mlp.experts.up_proj",
+        Down = "mlp.experts.down_proj",
+        OneGate = "mlp.experts.{N}.gate_proj.weight",
+        OneUp = "mlp.experts.{N}.up_proj.weight",
+        OneDown = "mlp.experts.{N}.down_proj.weight",
+        SharedGateUp = "shared_mlp.input_linear.weight",
+        SharedGate = "mlp.shared_experts.gate_proj.weight",
+        SharedUp = "mlp.shared_experts.up_proj.weight",
+        SharedDown = "shared_mlp.output_linear.weight",
+    };
+
+    /// <summary>[experts, width].</summary>
+    public required string Router { get; init; }
+
+    /// <summary>[experts, 2 x expert width, width]: of each expert the gate's rows first.</summary>
+    public required string GateUp { get; init; }
+
+    /// <summary>[experts, expert width, width].</summary>
+    public required string Gate { get; init; }
+
+    public required string Up { get; init; }
+
+    /// <summary>[experts, width, expert width].</summary>
+    public required string Down { get; init; }
+
+    public required string OneGate { get; init; }
+
+    public required string OneUp { get; init; }
+
+    public required string OneDown { get; init; }
+
+    /// <summary>Of the part that every row goes through beside its experts: rows of gate and up in one matrix.</summary>
+    public required string SharedGateUp { get; init; }
+
+    public required string SharedGate { get; init; }
+
+    public required string SharedUp { get; init; }
+
+    public required string SharedDown { get; init; }
+
+    /// <summary>The name of one expert's matrix.</summary>
+    public static string Of(string one, int expert) => one.Replace(Number, expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+}

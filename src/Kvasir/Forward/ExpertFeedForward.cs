@@ -1,0 +1,133 @@
+using Kvasir.Kernels.Elementwise;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Forward;
+
+/// <summary>
+/// A layer's experts over a batch of rows: the router chooses, rows are brought together by expert, each expert is multiplied with its own, and each row adds up
+/// what its experts gave, the likeliest first. So a row's result depends neither on the workers nor on the other rows of the batch, as far as products do not.
+/// </summary>
+internal sealed class ExpertFeedForward : ParallelJob, IDisposable
+{
+    private const int ParallelRows = 8;
+    private readonly WorkerPool _pool;
+    private readonly LinearProduct _linear;
+    private readonly ExpertRouter _router;
+    private readonly ExpertInput _input;
+    private readonly ExpertProduct _product;
+    private readonly NativeBuffer _buffer;
+    private readonly NativeView _logits;
+    private readonly NativeView _gate;
+    private readonly NativeView _up;
+    private readonly NativeView _down;
+    private LinearRows _rows;
+    private int _used;
+    private float _scale;
+
+    /// <param name="linear">Of the layers' other products, by which the router's is computed.</param>
+    /// <param name="mostRows">Of a batch.</param>
+    public ExpertFeedForward(ModelConfig config, Weights weights, WorkerPool pool, LinearProduct linear, RowNorm norm, int mostRows)
+    {
+        (_pool, _linear) = (pool, linear);
+        var most = Most(config);
+        var slots = (long)mostRows * most.Used;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, int.MaxValue, nameof(mostRows));
+        _router = new ExpertRouter(mostRows, most);
+        _input = new ExpertInput(_router, (int)slots, Math.Max(config.Width, most.Width), pool.WorkerCount, Kinds(weights, mostRows), norm);
+        _product = new ExpertProduct(_input, _router, most.Count, pool);
+        var (logitBytes, wideBytes) = ((long)mostRows * most.Count * sizeof(float), slots * most.Width * sizeof(float));
+        var downBytes = slots * config.Width * sizeof(float);
+        _buffer = NativeBuffer.Uninitialized(logitBytes + (2 * wideBytes) + downBytes);
+        _logits = _buffer.View.Slice(0, logitBytes);
+        _gate = _buffer.View.Slice(logitBytes, wideBytes);
+        _up = _buffer.View.Slice(logitBytes + wideBytes, wideBytes);
+        _down = _buffer.View.Slice(logitBytes + (2 * wideBytes), downBytes);
+    }
+
+    /// <summary>Bytes of scratch held.</summary>
+    public long Bytes => _buffer.Bytes + _input.Bytes;
+
+    /// <summary>x += scale of the layer * sum of the weights of each row's experts * their outputs.</summary>
+    /// <param name="rows">x and the norm before the experts.</param>
+    public void Run(in LinearRows rows, LayerShape shape, ExpertWeights weights)
+    {
+        var experts = shape.Experts!;
+        (_rows, _used, _scale) = (rows, experts.Used, shape.ResidualScale);
+        _linear.Run(rows, new LinearTarget(weights.Router, null, _logits));
+        _router.Route(_pool, experts, _logits, rows.Count);
+        _input.Gather(_pool, rows, weights.Gate, weights.Up);
+        _product.RunGated(weights.Gate, _gate, weights.Up, _up);
+        _input.Prepare(_pool, new LinearRows(_gate, _router.SlotCount, experts.Width, null), weights.Down);
+        _product.Run(weights.Down, _down);
+        if (rows.Count >= ParallelRows)
+        {
+            _pool.Run(this, rows.Count);
+            return;
+        }
+
+        for (var row = 0; row < rows.Count; row++)
+            Execute(row, 0);
+    }
+
+    /// <summary>Adds up one row.</summary>
+    public override void Execute(int item, int worker)
+    {
+        var bytes = (long)_rows.Columns * sizeof(float);
+        var x = _rows.Values.Span<float>(item * bytes, _rows.Columns);
+        for (var rank = 0; rank < _used; rank++)
+        {
+            var output = _down.Span<float>(_router.SlotOf(item, rank) * bytes, _rows.Columns);
+            VectorMath.AddScaled(_scale * _router.WeightOf(item, rank), output, x);
+        }
+    }
+
+    public void Dispose()
+    {
+        _input.Dispose();
+        _buffer.Dispose();
+    }
+
+    // Of any layer.
+    private static ExpertShape Most(ModelConfig config)
+    {
+        var most = new ExpertShape { Count = 1, Used = 1, Width = 1 };
+        foreach (var layer in config.Layers)
+        {
+            if (layer.Experts is { } experts)
+            {
+                most = most with
+                {
+                    Count = Math.Max(most.Count, experts.Count),
+                    Used = Math.Max(most.Used, experts.Used),
+                    Width = Math.Max(most.Width, experts.Width),
+                };
+            }
+        }
+
+        return most;
+    }
+
+    // An expert may have any number of the batch's rows: the forms of one and of all.
+    private static HashSet<ActivationKind> Kinds(Weights weights, int mostRows)
+    {
+        var kinds = new HashSet<ActivationKind>();
+        foreach (var layer in weights.Layers)
+        {
+            if (layer.Experts is not { } experts)
+                continue;
+            foreach (var matrices in (ReadOnlySpan<WeightMatrix[]>)[experts.Gate, experts.Up, experts.Down])
+            {
+                foreach (var matrix in matrices)
+                {
+                    kinds.Add(Activations.KindOf(matrix, 1));
+                    kinds.Add(Activations.KindOf(matrix, mostRows));
+                }
+            }
+        }
+
+        return kinds;
+    }
+}
