@@ -73,8 +73,9 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
         {
             var ranges = byChannel ? TLanes.Load((float*)stored.Scales + d) : TLanes.Broadcast(((float*)stored.Scales)[d / RowBlocks.Elements]);
             var scale = TLanes.LowerBf16(ranges);
-            var codes = TBits.Load<TLanes, V>(stored.Codes, d);
-            TLanes.Store(TLanes.MultiplyAdd(scale, codes, TLanes.Subtract(TLanes.UpperBf16(ranges), scale)), row + d);
+            var codes = TBits.Load<TLanes, V>(stored.Codes, (nint)(stored.Lower - stored.Codes), d);
+            var rest = TLanes.Subtract(TLanes.UpperBf16(ranges), TLanes.Multiply(scale, TLanes.Broadcast(TBits.Origin)));
+            TLanes.Store(TLanes.MultiplyAdd(scale, codes, rest), row + d);
         }
     }
 
@@ -155,24 +156,32 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
         {
             var count = Math.Min(BlockRows, rows.Count - i);
             rows.Locate(values, i, BlockRows, located);
+            byte* stored = null;
             for (var r = 0; r < count; r++)
             {
                 if (located.Scales[r] == null)
                     AddNewest(located[r], weights + i + r, stride, row, outputs, (queryCount, values.Dim));
+                else
+                    stored = located.Codes[r];
             }
 
-            AddInFloats(weights + i, stride, located, (queryCount, count), values.Dim, outputs);
+            // What is kept elsewhere counts for nothing here, and has no second plane to be read.
+            for (var r = 0; r < count && stored != null; r++)
+                located.Codes[r] = located.Scales[r] == null ? stored : located.Codes[r];
+            if (stored != null)
+                AddInFloats(weights + i, stride, (located, values.Layout.Lower), (queryCount, count), values.Dim, outputs);
         }
     }
 
     /// <summary>Adds at most <see cref="BlockRows"/> weighted rows; those without scales count for nothing.</summary>
     [SkipLocalsInit]
-    private protected static void AddInFloats(float* weights, int stride, StoredRows rows, (int Queries, int Rows) count, int dim, float* outputs)
+    private protected static void AddInFloats(
+        float* weights, int stride, (StoredRows Stored, int Lower) rows, (int Queries, int Rows) count, int dim, float* outputs)
     {
         var scaled = stackalloc float[PackedValues<TBits, TLanes, V>.Floats(dim)];
         for (var q = 0; q < count.Queries; q += PackedValues<TBits, TLanes, V>.Queries)
         {
-            var tile = new PackedValues<TBits, TLanes, V>(rows, count.Rows, dim, scaled);
+            var tile = new PackedValues<TBits, TLanes, V>(rows.Stored, rows.Lower, count.Rows, dim, scaled);
             var own = Math.Min(PackedValues<TBits, TLanes, V>.Queries, count.Queries - q);
             tile.Add(weights + (long)q * stride, stride, outputs + (long)q * dim, own);
         }

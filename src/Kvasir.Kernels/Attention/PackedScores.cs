@@ -58,6 +58,7 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
     {
         var biases = stackalloc float[Queries];
         Scale((float*)first.Scales, biases);
+        var lower = (nint)(first.Lower - first.Codes);
         var rows = stackalloc byte*[TLanes.Count];
         var sums = stackalloc float[Queries * TLanes.Count];
         for (var i = 0; i < count; i += TLanes.Count)
@@ -65,7 +66,7 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
             var existing = Math.Min(TLanes.Count, count - i);
             for (var r = 0; r < TLanes.Count; r++)
                 rows[r] = first.Codes + (i + Math.Min(r, existing - 1)) * stride;
-            ScoreTile(rows, stride, sums);
+            ScoreTile(rows, lower, stride, sums);
             for (var q = 0; q < _queryCount; q++)
             {
                 for (var r = 0; r < existing; r++)
@@ -74,7 +75,7 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         }
     }
 
-    // scaled[q, d] = query times the channel's scale; an element is scale * (1 + code / 2^bits) + (least - scale).
+    // scaled[q, d] = query times the channel's scale; an element is scale times what codes are loaded as, and what the least element is beside that.
     private void Scale(float* ranges, float* biases)
     {
         var zero = TLanes.Broadcast(0);
@@ -83,7 +84,7 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         {
             var range = TLanes.Load(ranges + d);
             var scale = TLanes.LowerBf16(range);
-            var rest = TLanes.Subtract(TLanes.UpperBf16(range), scale);
+            var rest = TLanes.Subtract(TLanes.UpperBf16(range), TLanes.Multiply(scale, TLanes.Broadcast(TBits.Origin)));
             a = Scale(0, d, scale, rest, a);
             b = Scale(1, d, scale, rest, b);
             c = Scale(2, d, scale, rest, c);
@@ -100,7 +101,7 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         return TLanes.MultiplyAdd(query, rest, bias);
     }
 
-    private void ScoreTile(byte** rows, int rowBytes, float* scores)
+    private void ScoreTile(byte** rows, nint lower, int rowBytes, float* scores)
     {
         var zero = TLanes.Broadcast(0);
         PackedSums<V> sums;
@@ -110,6 +111,14 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         for (nint at = 0; at < rowBytes; at += ColumnBytes)
         {
             TLanes.LoadColumns(rows, at, out var w, out var x, out var y, out var z);
+            if (TBits.Planes == 2)
+            {
+                TLanes.LoadColumns(rows, at + lower, out var k, out var l, out var m, out var n);
+                queries = TBits.AddProducts<TLanes, V>((w, x), (k, l), queries, _padded, ref sums);
+                queries = TBits.AddProducts<TLanes, V>((y, z), (m, n), queries, _padded, ref sums);
+                continue;
+            }
+
             queries = TBits.AddProducts<TLanes, V>(w, x, queries, _padded, ref sums);
             // A row of an odd number of blocks of 2 bits ends in the middle of 16 bytes; what lies behind is in the page.
             if (at + ColumnBytes / 2 < rowBytes)

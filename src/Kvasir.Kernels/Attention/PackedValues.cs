@@ -9,7 +9,8 @@ namespace Kvasir.Kernels.Attention;
 /// Weighted sums of a block of rows whose groups of 32 elements have ranges of their own, for up to four queries: scales are multiplied into the weights
 /// beforehand, and the least elements are summed apart. A lane is an element.
 /// </summary>
-internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows rows, int rowCount, int dim, float* scaled)
+/// <param name="lower">Bytes from a row's codes to those in the second plane.</param>
+internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows rows, nint lower, int rowCount, int dim, float* scaled)
     where TBits : struct, IPackedBits
     where TLanes : struct, IFloatLanes<V>
     where V : struct
@@ -62,7 +63,7 @@ internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows ro
                 // A row without ranges is somebody else's.
                 var range = Vector128.Create(ranges == null ? 0 : ranges[block]);
                 var scale = (range << 16).AsSingle();
-                var rest = (range & Vector128.Create(0xFFFF0000)).AsSingle() - scale;
+                var rest = (range & Vector128.Create(0xFFFF0000)).AsSingle() - scale * TBits.Origin;
                 (weight * scale).Store(scaled + (block * BlockRows + r) * Queries);
                 (Vector128.Load(least + block * Queries) + weight * rest).Store(least + block * Queries);
             }
@@ -84,7 +85,7 @@ internal readonly unsafe ref struct PackedValues<TBits, TLanes, V>(StoredRows ro
             for (nint r = 0; r < count; r++, own += Queries)
             {
                 var row = rows[r];
-                var (x, y) = (TBits.Load<TLanes, V>(row, at), TBits.Load<TLanes, V>(row, at + TLanes.Count));
+                var (x, y) = (TBits.Load<TLanes, V>(row, lower, at), TBits.Load<TLanes, V>(row, lower, at + TLanes.Count));
                 var w = TLanes.Broadcast(own[0]);
                 (a, f) = (TLanes.MultiplyAdd(w, x, a), TLanes.MultiplyAdd(w, y, f));
                 w = TLanes.Broadcast(own[1]);

@@ -62,10 +62,13 @@ public sealed class KvHead
     public long PositionBytes => _positions?.Bytes ?? 0;
 
     /// <summary>The keys of rows [0, <see cref="RowCount"/>); not those that were made narrower (<see cref="RowEdit.NarrowKeys"/>).</summary>
-    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses, _openKeys);
+    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses, _openKeys, IsCoarse);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Values => _pool.Layout.Values(_table.Addresses, _openValues);
+    public PagedRows Values => _pool.Layout.Values(_table.Addresses, _openValues, IsCoarse);
+
+    /// <summary>Whether of rows in two planes the upper alone is read: as a draft does. Rows are written whole.</summary>
+    internal bool IsCoarse { get; set; }
 
     /// <summary>Whether a page's rows share ranges, so that a row is stored anew when it moves, and rounded anew.</summary>
     internal bool SharesRanges => _openKeys is not null || _openValues is not null;

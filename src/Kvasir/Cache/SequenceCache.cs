@@ -68,6 +68,16 @@ public sealed class SequenceCache
 
     internal PagePool Pool => _pool;
 
+    /// <inheritdoc cref="KvHead.IsCoarse"/>
+    internal bool IsCoarse
+    {
+        set
+        {
+            foreach (var head in _heads)
+                head.IsCoarse = value;
+        }
+    }
+
     public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
 
     /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>

@@ -6,13 +6,22 @@ namespace Kvasir.Kernels.Attention.Formats;
 /// <summary>Elements of few bits, and their order in memory: what kernels of packed rows are closed over.</summary>
 internal unsafe interface IPackedBits
 {
+    /// <summary>Of a plane.</summary>
     static abstract int Bits { get; }
 
-    /// <summary>Which 32 bits of a row an element lies in, and from which bit on.</summary>
+    /// <summary>1 or 2.</summary>
+    static virtual int Planes => 1;
+
+    /// <summary>What <see cref="Load"/> gives for the least element of a group.</summary>
+    static virtual float Origin => 1;
+
+    /// <summary>Which 32 bits of a row's plane an element lies in, and from which bit on.</summary>
     static abstract (int Word, int Shift) Place(int element);
 
-    /// <summary>1 + code / 2^Bits of the elements [index, index + TLanes.Count).</summary>
-    static abstract V Load<TLanes, V>(byte* codes, nint index)
+    /// <summary>1 + code / 2^Bits of the elements [index, index + TLanes.Count); of two planes, that and a 16th of what the lower one gives.</summary>
+    /// <param name="codes">Of a row.</param>
+    /// <param name="lower">Bytes from there to its codes in the lower plane.</param>
+    static abstract V Load<TLanes, V>(byte* codes, nint lower, nint index)
         where TLanes : struct, IFloatLanes<V>
         where V : struct;
 
@@ -24,6 +33,11 @@ internal unsafe interface IPackedBits
     static abstract float* AddProducts<TLanes, V>(V low, V high, float* queries, nint stride, ref PackedSums<V> sums)
         where TLanes : struct, IFloatLanes<V>
         where V : struct;
+
+    /// <summary>The same of both planes, where there are two.</summary>
+    static virtual float* AddProducts<TLanes, V>((V Low, V High) upper, (V Low, V High) lower, float* queries, nint stride, ref PackedSums<V> sums)
+        where TLanes : struct, IFloatLanes<V>
+        where V : struct => throw new InvalidOperationException("there is one plane");
 }
 
 /// <summary>Sums of four queries, two of each: one would wait for its own latency.</summary>
@@ -41,7 +55,7 @@ internal readonly unsafe struct TwoBits : IPackedBits
     public static (int Word, int Shift) Place(int element) => (element / 16, 2 * (element % 16));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* codes, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint lower, nint index)
         where TLanes : struct, IFloatLanes<V>
         where V : struct => TLanes.LoadFractions2(codes, index);
 
@@ -80,7 +94,7 @@ internal readonly unsafe struct FourBits : IPackedBits
     public static (int Word, int Shift) Place(int element) => (2 * (element / 16) + (element & 1), 4 * (element % 16 / 2));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static V Load<TLanes, V>(byte* codes, nint index)
+    public static V Load<TLanes, V>(byte* codes, nint lower, nint index)
         where TLanes : struct, IFloatLanes<V>
         where V : struct => TLanes.LoadFractions4(codes, index);
 

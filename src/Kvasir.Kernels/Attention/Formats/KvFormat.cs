@@ -35,6 +35,11 @@ public sealed record KvFormat(string Name, string Help, RowCodec Keys, RowCodec 
     /// <summary>The same in 2 bits.</summary>
     public static KvFormat Kivi2 { get; } = Add(new("kivi2", "the same in 2 bits", RowCodec.Kivi2Channel, RowCodec.Kivi2));
 
+    /// <summary>QuantSpec (arXiv 2502.10424): what a draft reads of it is <see cref="Kivi4"/>.</summary>
+    public static KvFormat QuantSpec { get; } = Add(new(
+        "quantspec", "QuantSpec: 8 bits in two planes, of which guesses (--self-draft) read one; the newest 128 to 255 rows as bf16",
+        RowCodec.QuantSpecChannel, RowCodec.QuantSpec));
+
     public static KvFormat F32 { get; } = Add(new("f32", "the reference", RowCodec.F32, RowCodec.F32));
 
     /// <summary>The rows, in the order in which lists show them.</summary>
@@ -76,6 +81,12 @@ public sealed record KvFormat(string Name, string Help, RowCodec Keys, RowCodec 
         var (key, value) = (_table.FirstOrDefault(row => row.Keys == keys.Keys) ?? keys, _table.FirstOrDefault(row => row.Values == values.Values) ?? values);
         return new($"{KeysName}={key.Name},{ValuesName}={value.Name}", $"keys as {key.Name}, values as {value.Name}", keys.Keys, values.Values);
     }
+
+    /// <summary>
+    /// Where the number of rows is a multiple of this, older ones begin to be read as they are stored (<see cref="RowCodec.HalfRows"/>): guesses do not go
+    /// beyond. 0 for a format to which that does not matter.
+    /// </summary>
+    public int HalfRows => Math.Max(Keys.HalfRows, Values.HalfRows);
 
     /// <summary>A page of <paramref name="pageTokens"/> keys and as many values of <paramref name="dim"/> elements.</summary>
     public PageLayout Page(int dim, int pageTokens) => new(this, dim, dim, pageTokens);

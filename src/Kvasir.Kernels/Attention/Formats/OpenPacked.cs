@@ -10,7 +10,7 @@ namespace Kvasir.Kernels.Attention.Formats;
 internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayout layout, RowCodec codec) : OpenPage
     where TBits : struct, IPackedBits
 {
-    private readonly NewestRows _newest = new(dim);
+    private readonly NewestRows _newest = new(dim, codec.HalfRows);
 
     internal override NewestRows Newest => _newest;
 
@@ -23,7 +23,7 @@ internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayou
             if (!codec.SharesScales)
             {
                 _newest.Add(row, number);
-                codec.Encode(row, new StoredRow(Codes(p, index), p + layout.FirstScale + index * layout.ScaleStride));
+                codec.Encode(row, Stored(p, index));
                 return;
             }
 
@@ -44,7 +44,7 @@ internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayou
         Span<float> row = stackalloc float[dim];
         for (var index = 0; index < count; index++)
         {
-            codec.Decode(new StoredRow(Codes(page, index), page + layout.FirstScale), row);
+            codec.Decode(Stored(page, index), row);
             _newest.Add(row, first + index);
         }
     }
@@ -67,13 +67,20 @@ internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayou
         for (var index = 0; index < count; index++)
         {
             Round((ushort*)_newest.Row(first + index), padded, least, factors, codes);
-            var stored = (uint*)Codes(page, index);
-            new Span<uint>(stored, layout.Stride / sizeof(uint)).Clear();
-            for (var d = 0; d < padded; d++)
-            {
-                var (word, shift) = TBits.Place(d);
-                stored[word] |= codes[d] << shift;
-            }
+            var stored = Stored(page, index);
+            if (TBits.Planes == 2)
+                Put((uint*)stored.Lower, codes, padded, shift: 0);
+            Put((uint*)stored.Codes, codes, padded, shift: TBits.Planes == 2 ? 4 : 0);
+        }
+    }
+
+    private void Put(uint* stored, uint* codes, int padded, int shift)
+    {
+        new Span<uint>(stored, layout.Stride / sizeof(uint)).Clear();
+        for (var d = 0; d < padded; d++)
+        {
+            var (word, at) = TBits.Place(d);
+            stored[word] |= ((codes[d] >> shift) & ((1u << TBits.Bits) - 1)) << at;
         }
     }
 
@@ -95,11 +102,13 @@ internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayou
 
     private static void Round(ushort* row, int padded, float* least, float* factors, uint* codes)
     {
-        var most = Vector256.Create((float)((1 << TBits.Bits) - 1));
+        var most = Vector256.Create((float)((1 << (TBits.Bits * TBits.Planes)) - 1));
         for (var d = 0; d < padded; d += 8)
         {
             var code = (Widened(row + d) - Vector256.Load(least + d)) * Vector256.Load(factors + d);
-            code = Vector256.Min(Vector256.Max(Vector256.Round(code), default), most);
+            // Of two planes as PackedRange.FineCode has it.
+            code = TBits.Planes == 2 ? Vector256.Floor((code + Vector256.Create(0.5f)) * 16) : Vector256.Round(code);
+            code = Vector256.Min(Vector256.Max(code, default), most);
             Vector256.ConvertToInt32(code).AsUInt32().Store(codes + d);
         }
     }
@@ -109,5 +118,9 @@ internal sealed unsafe class OpenPacked<TBits>(int dim, int pageTokens, RowLayou
             Vector128.WidenLower(Vector128.Load(elements)) << 16,
             Vector128.WidenUpper(Vector128.Load(elements)) << 16).AsSingle();
 
-    private byte* Codes(byte* page, int index) => page + layout.FirstCode + index * layout.Stride;
+    private StoredRow Stored(byte* page, int index)
+    {
+        var codes = page + layout.FirstCode + index * layout.Stride;
+        return new StoredRow(codes, page + layout.FirstScale + index * layout.ScaleStride, codes + layout.Lower);
+    }
 }

@@ -25,11 +25,11 @@ public sealed class PageLayout
         _rowsBytes = values + pageTokens * value.CodeBytes;
         _keysSharedBytes = format.Keys.SharedBytes(keyDim);
         _keys = format.Keys.SharesScales
-            ? new RowLayout(0, key.CodeBytes, _rowsBytes, 0, key.ScaleBytes)
-            : new RowLayout(0, key.CodeBytes, scales, scaleStride, key.ScaleBytes);
+            ? Rows(format.Keys, 0, key, (_rowsBytes, 0))
+            : Rows(format.Keys, 0, key, (scales, scaleStride));
         _values = format.Values.SharesScales
-            ? new RowLayout(values, value.CodeBytes, _rowsBytes + _keysSharedBytes, 0, value.ScaleBytes)
-            : new RowLayout(values, value.CodeBytes, scales + keyScales, scaleStride, value.ScaleBytes);
+            ? Rows(format.Values, values, value, (_rowsBytes + _keysSharedBytes, 0))
+            : Rows(format.Values, values, value, (scales + keyScales, scaleStride));
         Bytes = _rowsBytes + _keysSharedBytes + format.Values.SharedBytes(valueDim);
         OpenBytes = format.Keys.OpenBytes(keyDim, pageTokens) + format.Values.OpenBytes(valueDim, pageTokens);
     }
@@ -54,11 +54,14 @@ public sealed class PageLayout
     /// <summary>The keys in these pages.</summary>
     /// <param name="pages">Addresses of pages of <see cref="Bytes"/>, in order of rows.</param>
     /// <param name="open">What writes them, whose newest rows are read as they came; null for rows as pages have them.</param>
-    public PagedRows Keys(ReadOnlySpan<nint> pages, OpenPage? open = null) => new(pages, PageTokens, Format.Keys, KeyDim, _keys, open?.Newest);
+    /// <param name="isCoarse">Whether of two planes the upper alone is read.</param>
+    public PagedRows Keys(ReadOnlySpan<nint> pages, OpenPage? open = null, bool isCoarse = false) =>
+        new(pages, PageTokens, isCoarse ? Format.Keys.Coarse : Format.Keys, KeyDim, _keys, open?.Newest);
 
     /// <summary>The values in these pages.</summary>
     /// <inheritdoc cref="Keys"/>
-    public PagedRows Values(ReadOnlySpan<nint> pages, OpenPage? open = null) => new(pages, PageTokens, Format.Values, ValueDim, _values, open?.Newest);
+    public PagedRows Values(ReadOnlySpan<nint> pages, OpenPage? open = null, bool isCoarse = false) =>
+        new(pages, PageTokens, isCoarse ? Format.Values.Coarse : Format.Values, ValueDim, _values, open?.Newest);
 
     /// <summary>Whether a full page, whoever stored it, leads to nothing outside of it. What its rows say is another question.</summary>
     public bool IsSound(ReadOnlySpan<byte> page)
@@ -79,4 +82,11 @@ public sealed class PageLayout
 
     /// <summary>What writes the values of a page; null where they are stored one by one.</summary>
     public OpenPage? OpenValues() => Format.Values.Open(ValueDim, PageTokens, _values, _rowsBytes + _keysSharedBytes);
+
+    // Planes lie one behind the other, so that whoever reads one reads nothing else.
+    private RowLayout Rows(RowCodec codec, int first, RowSizes row, (int First, int Stride) scales)
+    {
+        var (stride, lower) = codec.Planes(row.CodeBytes, PageTokens);
+        return new RowLayout(first, stride, scales.First, scales.Stride, row.ScaleBytes, lower);
+    }
 }

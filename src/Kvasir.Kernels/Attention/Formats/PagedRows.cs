@@ -55,7 +55,8 @@ public readonly unsafe ref struct PagedRows
     public static PagedRows Alone(ReadOnlySpan<nint> pages, int pageRows, RowCodec codec, int dim)
     {
         var row = codec.Parts(dim);
-        return new PagedRows(pages, pageRows, codec, dim, new RowLayout(0, row.CodeBytes, pageRows * row.CodeBytes, row.ScaleBytes, row.ScaleBytes));
+        var (stride, lower) = codec.Planes(row.CodeBytes, pageRows);
+        return new PagedRows(pages, pageRows, codec, dim, new RowLayout(0, stride, pageRows * row.CodeBytes, row.ScaleBytes, row.ScaleBytes, lower));
     }
 
     /// <summary>Stores row <paramref name="row"/> by itself, as <see cref="OpenPage"/> does not: all of its bytes are written, and no others.</summary>
@@ -85,6 +86,8 @@ public readonly unsafe ref struct PagedRows
             var (source, target) = (Row(from, out var sourceLeft), Row(to, out var targetLeft));
             var run = Math.Min(count, Math.Min(sourceLeft, targetLeft));
             CopyBytes(source.Codes, target.Codes, run * Layout.Stride);
+            if (Layout.Lower > 0)
+                CopyBytes(source.Lower, target.Lower, run * Layout.Stride);
             for (var row = 0; row < run && Layout.HasScales; row++)
                 CopyBytes(source.Scales + row * Layout.ScaleStride, target.Scales + row * Layout.ScaleStride, Layout.ScaleBytes);
             (from, to, count) = (from + run, to + run, count - run);
@@ -106,7 +109,8 @@ public readonly unsafe ref struct PagedRows
         var inPage = row & (pageTokens - 1);
         rowsLeft = pageTokens - inPage;
         var page = (byte*)_pages[row >> _pageShift];
-        return new StoredRow(page + Layout.FirstCode + (nint)inPage * Layout.Stride, page + Layout.FirstScale + (nint)inPage * Layout.ScaleStride);
+        var codes = page + Layout.FirstCode + (nint)inPage * Layout.Stride;
+        return new StoredRow(codes, page + Layout.FirstScale + (nint)inPage * Layout.ScaleStride, codes + Layout.Lower);
     }
 
     /// <summary>The rows from <see cref="FirstNewest"/> on, as rows of bf16: row r here is row r - first of them.</summary>

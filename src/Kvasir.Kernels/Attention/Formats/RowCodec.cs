@@ -50,6 +50,15 @@ public abstract unsafe class RowCodec
     /// <inheritdoc cref="Kivi4Channel"/>
     public static RowCodec Kivi4 { get; } = new PackedCodec<FourBits>(byChannel: false);
 
+    /// <summary>
+    /// Keys of QuantSpec (arXiv 2502.10424) in two planes of 4 bits: the upper one is that of <see cref="Kivi4Channel"/>, both together have 8 bits. The newest
+    /// 128 to 255 rows are read as bf16.
+    /// </summary>
+    public static RowCodec QuantSpecChannel { get; } = new PackedCodec<TwoPlanes>(byChannel: true);
+
+    /// <summary>Values of it: the upper plane is that of <see cref="Kivi4"/>.</summary>
+    public static RowCodec QuantSpec { get; } = new PackedCodec<TwoPlanes>(byChannel: false);
+
     /// <summary>The most that an element may be off, as a share of the largest magnitude among the rows that are stored together.</summary>
     public double ErrorShare { get; }
 
@@ -58,6 +67,15 @@ public abstract unsafe class RowCodec
 
     /// <summary>Whether the newest 128 rows are read as they came, so that what a token reads depends a little on which rows came in the same step.</summary>
     public virtual bool KeepsNewest => false;
+
+    /// <summary>
+    /// Where the newest rows are read as they came in two halves, of how many rows each is: a row that begins a half makes rows of an older one be read as they
+    /// are stored. 0 where that is not so.
+    /// </summary>
+    public virtual int HalfRows => 0;
+
+    /// <summary>What reads of two planes the upper alone, where they lie; this where there is one.</summary>
+    public virtual RowCodec Coarse => this;
 
     /// <summary>How rows become tiles of bf16 numbers, by which prompts attend where both keys and values do.</summary>
     internal TileForm Tiles { get; }
@@ -86,7 +104,7 @@ public abstract unsafe class RowCodec
         var parts = Parts(row.Length);
         Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
         fixed (byte* p = stored)
-            Encode(row, new StoredRow(p, p + parts.CodeBytes));
+            Encode(row, Alone(p, parts));
     }
 
     /// <summary>Reads such a row back; exact for what was stored.</summary>
@@ -95,8 +113,11 @@ public abstract unsafe class RowCodec
         var parts = Parts(row.Length);
         Lengths.RequireEqual(stored.Length, parts.Bytes, nameof(stored));
         fixed (byte* p = stored)
-            Decode(new StoredRow(p, p + parts.CodeBytes), row);
+            Decode(Alone(p, parts), row);
     }
+
+    /// <summary>Bytes from one row's codes to the next's, and from a row's to those in the second plane, where so many rows lie together.</summary>
+    internal virtual (int Stride, int Lower) Planes(int codeBytes, int rows) => (codeBytes, 0);
 
     /// <summary>What is stored of a row of <paramref name="dim"/> elements.</summary>
     internal RowSizes Parts(int dim)
@@ -145,6 +166,8 @@ public abstract unsafe class RowCodec
     }
 
     private protected abstract RowSizes PartsOf(int dim);
+
+    private StoredRow Alone(byte* row, RowSizes parts) => new(row, row + parts.CodeBytes, row + Planes(parts.CodeBytes, 1).Lower);
 }
 
 /// <summary>Rows of a codec whose kernels are closed over it, for every width of vectors.</summary>

@@ -6,7 +6,8 @@ namespace Kvasir.Kernels.Attention.Formats;
 /// <param name="FirstScale">Offset in the page.</param>
 /// <param name="ScaleStride">Bytes from one row's scales to the next's; 0 where all rows share theirs.</param>
 /// <param name="ScaleBytes">Of one row; 0 for a format without scales.</param>
-internal readonly record struct RowLayout(int FirstCode, int Stride, int FirstScale, int ScaleStride, int ScaleBytes)
+/// <param name="Lower">Bytes from a row's codes to those in the second plane, which are as many; 0 for a format with one plane.</param>
+internal readonly record struct RowLayout(int FirstCode, int Stride, int FirstScale, int ScaleStride, int ScaleBytes, int Lower = 0)
 {
     public bool HasScales => ScaleBytes > 0;
 }

@@ -118,7 +118,7 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             {
                 var own = (Math.Min(Queries, queryCount - q), count);
                 if (!TryAdd(weights + ((long)q * stride) + i, stride, own, space, sums + (q * blocks * (SumFloats + Width))))
-                    AddInFloats(weights + ((long)q * stride) + i, stride, located, own, values.Dim, outputs + ((long)q * values.Dim));
+                    AddInFloats(weights + ((long)q * stride) + i, stride, (located, values.Layout.Lower), own, values.Dim, outputs + ((long)q * values.Dim));
             }
         }
 

@@ -22,7 +22,7 @@ public sealed class CompletionCommandTest : IDisposable
     [InlineData("run stor", "stories260K")]
     [InlineData("run fil", "file.txt")]
     [InlineData("run stories260K --kv = q", "q8")]
-    [InlineData("run stories260K --kv-values =", "bf16 q8 int8 int8-channel kivi4 kivi2 f32")]
+    [InlineData("run stories260K --kv-values =", "bf16 q8 int8 int8-channel kivi4 kivi2 quantspec f32")]
     [InlineData("eval ag", "agree")]
     [InlineData("eval agree --no-", "--no-answers")]
     [InlineData("eval vt needle --sw", "--sweep")]

@@ -13,9 +13,9 @@ public sealed class UsageTest
     [InlineData("--frequency-penalty", "x", "a number from -2 to 2")]
     [InlineData("--logit-bias", "5", "of the form ID=VALUE with a token's id and a number from -100 to 100")]
     [InlineData("--stop", "", "a text of 1 to 256 bytes")]
-    [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel, kivi4, kivi2 or f32, or keys=FORMAT,values=FORMAT")]
-    [InlineData("--kv-keys", "q9", "bf16, q8, int8, int8-channel, kivi4, kivi2 or f32")]
-    [InlineData("--kv-values", "keys=q8,values=bf16", "bf16, q8, int8, int8-channel, kivi4, kivi2 or f32")]
+    [InlineData("--kv", "f16", "bf16, q8, int8, int8-channel, kivi4, kivi2, quantspec or f32, or keys=FORMAT,values=FORMAT")]
+    [InlineData("--kv-keys", "q9", "bf16, q8, int8, int8-channel, kivi4, kivi2, quantspec or f32")]
+    [InlineData("--kv-values", "keys=q8,values=bf16", "bf16, q8, int8, int8-channel, kivi4, kivi2, quantspec or f32")]
     [InlineData("--kv-memory", "lots", "a size such as 512M, 2G or 1.5GiB")]
     [InlineData("--audit", "NaN", "a number from 0 to 1")]
     public void ABadValueIsOneLineWithOptionValueAndWhatIsAllowed(string option, string value, string allowed)
