@@ -127,6 +127,9 @@ public sealed class KvasirOptions
     /// <summary>As <see cref="ModelOptions.KvRank"/>.</summary>
     public int KvRank { get; set; }
 
+    /// <summary>As <see cref="ModelOptions.DraftWeights"/>; how many tokens are guessed is a matter of <see cref="EngineOptions.SpeculativeTokens"/>.</summary>
+    public bool DraftWeights { get; set; }
+
     /// <summary>The most choices (<c>n</c>) of a request.</summary>
     public int MaxChoices { get; set; } = 8;
 

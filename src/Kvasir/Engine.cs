@@ -48,6 +48,7 @@ public sealed class Engine : IDisposable
         Model = model;
         _options = options ?? new EngineOptions();
         _options.Validate();
+        _options.RequireFits(model.Weights);
         var config = model.Config;
         _policy = FullLayersPolicy.Of(_options.Attention, config.Attention);
         _policy.RequireFits(config.Attention, _options.HasKvFiles);
@@ -72,17 +73,15 @@ public sealed class Engine : IDisposable
         _prefixes = new PrefixReuse(_cache, model, _options, pinned, _stored, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes, _stored), bytes, _stored, _options);
-        _step = new EngineStep(_pass, _scheduler, new TokenDraw(_pass, model.Tokenizer), _prefixes, _memory, _options.Time);
-        _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes);
+        _step = new EngineStep(_pass, _scheduler, (new TokenDraw(_pass, model.Tokenizer), DraftSteps.For(_pass, model, _options)), _prefixes, _memory, _options.Time);
+        _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes) { HasDraft = model.Weights.Draft is not null };
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,
             (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.FullHeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
         {
-            WindowBytes = _cache.WindowBytes,
-            KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
-            Experts = model.Weights.Experts,
-            OpenPageBytes = _cache.OpenPageBytes,
+            WindowBytes = _cache.WindowBytes, KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
+            Experts = model.Weights.Experts, OpenPageBytes = _cache.OpenPageBytes, DraftBytes = model.Weights.DraftBytes,
             KvDiskBytes = _cache.DiskBytes,
             WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,
             KeptBytes = bytes.Kept(_policy, ContextTokens),
@@ -246,7 +245,7 @@ public sealed class Engine : IDisposable
         using var use = Use();
         if (_step.Broken is { } broken)
             throw broken;
-        sequence.BeginSubmission(Model.Config.VocabularySize, _options.Time);
+        sequence.BeginSubmission(Model.Config.VocabularySize, _options);
         try
         {
             Accept(sequence);
@@ -372,7 +371,7 @@ public sealed class Engine : IDisposable
         var (policy, seed) = (
             FullLayersPolicy.Of(options.Attention ?? _policy, _pass.Shape), options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64());
         policy.RequireFits(_pass.Shape, _options.HasKvFiles);
-        _limits.Require(sequence, policy);
+        _limits.Require(sequence, policy, options.AuditShare ?? _options.AuditShare);
         var limit = Math.Min((long)_mostTokens, sequence.AnswerStart + (long)(options.MaxTokens ?? int.MaxValue));
         var deadline = Math.Min(
             options.Deadline?.TotalMilliseconds ?? double.PositiveInfinity, _options.RequestTimeout?.TotalMilliseconds ?? double.PositiveInfinity);

@@ -7,7 +7,9 @@ using Kvasir.Requests.Scheduling;
 namespace Kvasir;
 
 /// <summary>One step of an engine: rows are chosen and computed, tokens drawn, indexes built, and what a fault leaves is cleared away.</summary>
-internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDraw draw, PrefixReuse prefixes, MemoryBudget memory, TimeProvider time)
+/// <param name="tokens">What draws tokens, and what guesses them by weights of fewer bits; null for none.</param>
+internal sealed class EngineStep(
+    ForwardPass pass, Scheduler scheduler, (TokenDraw Draw, DraftSteps? Drafts) tokens, PrefixReuse prefixes, MemoryBudget memory, TimeProvider time)
 {
     private const int MostFaults = 3;
     private static readonly TimeSpan FaultWindow = TimeSpan.FromSeconds(60);
@@ -56,7 +58,9 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         var start = time.GetTimestamp();
         prefixes.Sweep();
         pass.Shared.Sweep();
+        tokens.Drafts?.Run(scheduler.Running);
         scheduler.Next(pass.Batch);
+        var stepStart = time.GetTimestamp();
         var computes = pass.Batch.RowCount > 0;
         var isComplete = computes && pass.TryRun();
         if (isComplete)
@@ -65,6 +69,7 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
             Sample();
             prefixes.LeaveToDrop(scheduler.Chosen, pass.Batch);
             pass.DropRows();
+            tokens.Drafts?.Observe(pass.Batch.Segments, Ms(stepStart));
             scheduler.Observe(Ms(start));
         }
 
@@ -88,8 +93,8 @@ internal sealed class EngineStep(ForwardPass pass, Scheduler scheduler, TokenDra
         for (var i = 0; i < chosen.Length; i++)
         {
             var (sequence, segment) = (chosen[i], pass.Batch.Segments[i]);
-            draw.TellHidden(sequence, segment);
-            var finish = segment.LogitCount == 0 ? FinishReason.None : draw.TryCommit(sequence, segment, logitIndex);
+            tokens.Draw.TellHidden(sequence, segment);
+            var finish = segment.LogitCount == 0 ? FinishReason.None : tokens.Draw.TryCommit(sequence, segment, logitIndex);
             logitIndex += segment.LogitCount;
             prefixes.Add(sequence, segment.EndsPrompt);
             if (finish != FinishReason.None)

@@ -28,6 +28,9 @@ public sealed record MemoryPlan(
     /// <summary>Keys and values of so many tokens, and the most that layers with a window take.</summary>
     public long KvBytes(long tokens) => (tokens * KvBytesPerToken) + WindowBytes;
 
+    /// <summary>Of weights in 4 bits beside these, by which tokens are guessed (<see cref="ModelOptions.DraftWeights"/>); otherwise 0.</summary>
+    public long DraftBytes { get; init; }
+
     /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
     public long KvDiskBytes { get; init; }
 

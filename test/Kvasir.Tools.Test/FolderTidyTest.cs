@@ -19,7 +19,7 @@ public sealed partial class FolderTidyTest
         "Cache/Slots", "Cache", "Tiers",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Zones",
         "Attention/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",
-        "Forward", "Sampling", "Requests", "Requests/Scheduling",
+        "Forward", "Sampling", "Requests/Guessing", "Requests", "Requests/Scheduling",
         "", "Measurement",
     ];
 

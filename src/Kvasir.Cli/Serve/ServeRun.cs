@@ -128,7 +128,8 @@ internal static class ServeRun
         options.HidesCacheUse = typed.Is(ServeFlags.NoCacheUsage);
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
-        (options.Repack, options.KvRank) = (ModelFlags.Read(typed).Repack, ModelFlags.Read(typed).KvRank);
+        var model = ModelFlags.Read(typed);
+        (options.Repack, options.KvRank, options.DraftWeights) = (model.Repack, model.KvRank, model.DraftWeights);
         options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
         options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);
         options.JsonKeepAliveSeconds = typed.Get(ServeFlags.JsonKeepAlive);

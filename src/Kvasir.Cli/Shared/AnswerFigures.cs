@@ -52,7 +52,11 @@ internal static class AnswerFigures
             yield return $"{SizeText.Count(sequence.CachedTokens)} of {SizeText.TokenCount(sequence.PromptCount)} of prompt were there from an earlier turn"
                 + (sequence.StoredTokens > 0 ? $", {SizeText.Count(sequence.StoredTokens)} of them on disk" : "");
         if (timings.GuessedTokens is { } guessed and > 0)
-            yield return $"guessed {SizeText.TokenCount(guessed)}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
+        {
+            var drafts = timings.DraftMs is { } ms ? $" in {Time(ms)}" : "";
+            yield return $"guessed {SizeText.TokenCount(guessed)}{drafts}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
+        }
+
         if (KvPagesReport.Of(engine) is { } pages)
             yield return pages.Line();
         if (AuditLine(engine, sequence) is { } audit)
@@ -71,7 +75,7 @@ internal static class AnswerFigures
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | "
-            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)}{Experts(plan)} | context {SizeText.Count(plan.ContextTokens)}";
+            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)}{Experts(plan)}{Drafts(plan)} | context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
         var windows = plan.WindowBytes > 0 ? $", {SizeText.Bytes(plan.WindowBytes)} of a sequence for windows" : "";
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
@@ -86,6 +90,8 @@ internal static class AnswerFigures
         : $", {SizeText.Bytes(experts.TokenBytes)} of {SizeText.Bytes(experts.Bytes)} of experts for a token"
             + (experts.MappedBytes > 0 ? $", {SizeText.Bytes(experts.MappedBytes)} where the file is mapped" : "");
 
+    private static string Drafts(MemoryPlan plan) => plan.DraftBytes > 0 ? $" + {SizeText.Bytes(plan.DraftBytes)} in 4 bits to guess by" : "";
+
     private static string KvName(Engine engine) => engine.Kv.Name;
 
     private static TimingsReport Timings(Model model, Sequence sequence)
@@ -99,6 +105,7 @@ internal static class AnswerFigures
         {
             GuessedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.GuessedTokens : null,
             AcceptedTokens = sequence.Options.SpeculativeTokens > 0 ? timings.AcceptedTokens : null,
+            DraftMs = timings.DraftMs > 0 ? Round(timings.DraftMs) : null,
         };
     }
 

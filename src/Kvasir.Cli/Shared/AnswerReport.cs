@@ -110,6 +110,9 @@ internal sealed record TimingsReport(
 
     /// <summary>Those that were right, and took no step of their own.</summary>
     public int? AcceptedTokens { get; init; }
+
+    /// <summary>Time in which a draft guessed them; null without one.</summary>
+    public double? DraftMs { get; init; }
 }
 
 internal sealed record SamplingReport(

@@ -10,9 +10,13 @@ internal sealed record AnswerTimings
         (PromptTokens, PromptMs) = (answer.PromptTokens - CachedTokens, Known(first.PrefillMs));
         (PredictedTokens, PredictedMs) = (answer.CompletionTokens, answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)));
         (QueueMs, LoadMs) = (Known(first.PrefillStartMs), Known(answer.LoadMs));
+        Guesses = (answer.Choices.Sum(static choice => choice.Sequence.Timings.GuessedTokens), answer.Choices.Sum(static choice => choice.Sequence.Timings.AcceptedTokens));
         RecomputedRows = answer.Choices.Sum(static choice => choice.Sequence.Timings.RecomputedRows);
         Preemptions = answer.Choices.Sum(static choice => choice.Sequence.Timings.PreemptionsMs.Count);
     }
+
+    /// <summary>Tokens that were guessed, and those of them that were right.</summary>
+    public (int Count, int Right) Guesses { get; }
 
     public int CachedTokens { get; }
 

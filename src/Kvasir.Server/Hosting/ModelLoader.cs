@@ -47,7 +47,7 @@ internal sealed class ModelLoader : IDisposable
         var engine = ServedModel.EngineOf(own);
         if (SharesMemory)
             engine = engine with { Memory = _memory, Workers = _workers.Value };
-        var settings = new ModelOptions { Repack = own.Repack, KvRank = own.KvRank, Progress = progress };
+        var settings = new ModelOptions { Repack = own.Repack, KvRank = own.KvRank, DraftWeights = own.DraftWeights, Progress = progress };
         var model = known.Make is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try
         {

@@ -38,6 +38,12 @@ internal static class FiguresJson
         json.WriteNumber("cache_n", timings.CachedTokens);
         WriteStage(json, "prompt", timings.PromptTokens, timings.PromptMs);
         WriteStage(json, "predicted", timings.PredictedTokens, timings.PredictedMs);
+        if (timings.Guesses.Count > 0)
+        {
+            json.WriteNumber("draft_n", timings.Guesses.Count);
+            json.WriteNumber("draft_n_accepted", timings.Guesses.Right);
+        }
+
         json.WriteNumber("queue_ms", timings.QueueMs);
         json.WriteNumber("load_ms", timings.LoadMs);
         json.WriteNumber("recomputed_n", timings.RecomputedRows);

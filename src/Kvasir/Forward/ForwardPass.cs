@@ -105,6 +105,29 @@ internal sealed class ForwardPass : IDisposable
         return true;
     }
 
+    /// <summary>
+    /// Computes one more row of each sequence by the weights that guess, reading the upper plane alone of rows in two: as <see cref="TryRun"/>, but that the
+    /// rows are to be taken back.
+    /// </summary>
+    public bool TryDraft(Batch batch)
+    {
+        foreach (var segment in batch.Segments)
+            segment.Attention.IsDraft = true;
+        try
+        {
+            if (!_transformer.Forward(batch, isDraft: true))
+                return false;
+            foreach (var segment in batch.Segments)
+                segment.Attention.Commit(segment);
+            return true;
+        }
+        finally
+        {
+            foreach (var segment in batch.Segments)
+                segment.Attention.IsDraft = false;
+        }
+    }
+
     /// <summary>Builds a sequence's index to its end.</summary>
     public void BuildIndex(SequenceAttention attention)
     {

@@ -16,9 +16,9 @@ internal sealed class Transformer : IDisposable
 {
     private readonly ModelConfig _config;
     private readonly WeightMatrix _embedding;
-    private readonly WeightMatrix _output;
+    private readonly (WeightMatrix Output, LayerWeights[] Layers) _own;
+    private readonly (WeightMatrix Output, LayerWeights[] Layers) _draft;
     private readonly float[] _outputNorm;
-    private readonly LayerWeights[] _layers;
     private readonly WorkerPool _pool;
     private readonly BatchAttention _attention;
     private readonly LinearInput _input;
@@ -38,6 +38,8 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _projected;
     private readonly NativeView _logits;
     private readonly LayerReads[] _reads;
+    private WeightMatrix _output;
+    private LayerWeights[] _layers;
     private long _layersComputed;
     private StepClock _clock;
 
@@ -49,14 +51,16 @@ internal sealed class Transformer : IDisposable
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
         _norm = new RowNorm(config.Norm, config.NormEpsilon);
         _normed = new NormedResidual(_norm, config.Width);
-        (_embedding, _output, _outputNorm, _layers) = (weights.Embedding, weights.Output, weights.OutputNorm, weights.Layers);
+        (_embedding, _outputNorm, _own) = (weights.Embedding, weights.OutputNorm, (weights.Output, weights.Layers));
+        _draft = weights.Draft is { } draft ? (draft.Output, draft.Layers) : _own;
+        (_output, _layers) = _own;
         Shape = config.Attention;
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);
         var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
-        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(weights, mostRows), _norm);
+        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm);
         _linear = new LinearProduct(_input, pool);
         _rotation = new HeadRotation(config, _norm, limits.MaxRows);
         _experts = config.Layers.Any(static layer => layer.Experts is not null)
@@ -112,8 +116,10 @@ internal sealed class Transformer : IDisposable
     /// Computes a batch: its keys and values are in the cache afterwards, and <see cref="Logits"/> has the rows that it asked for.
     /// False when every sequence of the batch was cancelled on the way, or ended by a fault of its own.
     /// </summary>
-    public bool Forward(Batch batch)
+    /// <param name="isDraft">Whether by <see cref="Weights.Draft"/>, where there is one.</param>
+    public bool Forward(Batch batch, bool isDraft = false)
     {
+        (_output, _layers) = isDraft ? _draft : _own;
         _clock.Start();
         Embed(batch);
         _rotation.Fill(batch);
@@ -250,17 +256,20 @@ internal sealed class Transformer : IDisposable
     }
 
     // A batch may have any number of rows: the forms of one and of the most.
-    private static HashSet<ActivationKind> Kinds(Weights weights, int maxRows)
+    private static HashSet<ActivationKind> Kinds(int maxRows, params ReadOnlySpan<(WeightMatrix Output, LayerWeights[] Layers)> sets)
     {
         var kinds = new HashSet<ActivationKind>();
-        Add(weights.Output);
-        foreach (var layer in weights.Layers)
+        foreach (var (output, layers) in sets)
         {
-            ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
-            foreach (var matrix in matrices)
-                Add(matrix);
-            if (layer.Experts is { } experts)
-                Add(experts.Router);
+            Add(output);
+            foreach (var layer in layers)
+            {
+                ReadOnlySpan<WeightMatrix> matrices = [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
+                foreach (var matrix in matrices)
+                    Add(matrix);
+                if (layer.Experts is { } experts)
+                    Add(experts.Router);
+            }
         }
 
         return kinds;

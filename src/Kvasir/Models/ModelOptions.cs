@@ -17,6 +17,12 @@ public sealed record ModelOptions
     /// </summary>
     public int KvRank { get; init; }
 
+    /// <summary>
+    /// Whether there are weights in 4 bits beside the model's own, by which tokens are guessed (<see cref="GenerationOptions.SpeculativeTokens"/>): half as
+    /// many bytes more as Q8_0 has. They take as long to make as a copy of the weights, and cannot be had with <see cref="KvRank"/>.
+    /// </summary>
+    public bool DraftWeights { get; init; }
+
     /// <summary>Told, on the thread that loads, what share of the weights is where it will be read: from 0 to 1. Null for nobody.</summary>
     public Action<double>? Progress { get; init; }
 }

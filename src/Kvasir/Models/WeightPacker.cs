@@ -4,17 +4,23 @@ using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Models;
 
-/// <summary>Copies matrices into the order that the machine's kernels want, on all cores, as far as memory allows. Owns the copies.</summary>
-/// <param name="enabled">Whether anything is.</param>
+/// <summary>
+/// Copies matrices into the order that the machine's kernels want, on all cores, as far as memory allows; or into fewer bits first. Owns the copies.
+/// </summary>
+/// <param name="enabled">Whether anything is packed.</param>
 /// <param name="packsExperts">Whether experts are: not where they would leave too little memory for anything else.</param>
-internal sealed class WeightPacker(bool enabled, bool packsExperts) : IDisposable
+/// <param name="narrows">Whether matrices are rounded to 4 bits (<see cref="DraftWeights"/>), packed or not, and others left as they are.</param>
+internal sealed class WeightPacker(bool enabled, bool packsExperts, bool narrows = false) : IDisposable
 {
     // Panels that one core packs before it asks for more.
     private const int PanelsPerItem = 8;
     private readonly List<NativeBuffer> _buffers = [];
-    private long _bytesLeft = enabled ? ResidentMemory.AvailableBytes() : 0;
+    private long _bytesLeft = enabled || narrows ? ResidentMemory.AvailableBytes() : 0;
 
     public bool IsEnabled => enabled;
+
+    /// <summary>Whether what was copied is needed no longer where it lay.</summary>
+    public bool ReplacesStored => !narrows;
 
     /// <summary>Bytes of all copies.</summary>
     public long Bytes { get; private set; }
@@ -23,23 +29,14 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts) : IDisposabl
     public bool TryPack(in WeightMatrix stored, out WeightMatrix packed)
     {
         packed = stored;
+        if (narrows)
+            return TryNarrow(stored, out packed);
         if (!enabled || !PackedWeights.Pays(stored.Type))
             return false;
         var bytes = PackedWeights.Bytes(stored.Type, stored.Rows, stored.Columns);
         if (bytes > _bytesLeft)
             return false;
-        var buffer = NativeBuffer.Uninitialized(bytes);
-        _buffers.Add(buffer);
-        var (source, view) = (stored, buffer.View);
-        var panels = PackedWeights.PanelCount(source.Rows);
-        Parallel.For(0, (panels + PanelsPerItem - 1) / PanelsPerItem, item =>
-        {
-            var first = item * PanelsPerItem;
-            PackedWeights.Pack(source, first, Math.Min(PanelsPerItem, panels - first), view);
-        });
-        packed = WeightMatrix.Packed(source.Type, source.Rows, source.Columns, view);
-        Bytes += bytes;
-        _bytesLeft -= bytes;
+        packed = Pack(stored, Take(bytes));
         return true;
     }
 
@@ -59,10 +56,7 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts) : IDisposabl
 
         if (bytes > _bytesLeft)
             return false;
-        var buffer = NativeBuffer.Uninitialized(bytes);
-        _buffers.Add(buffer);
-        (Bytes, _bytesLeft) = (Bytes + bytes, _bytesLeft - bytes);
-        var free = buffer.View;
+        var free = Take(bytes);
         foreach (var matrices in groups)
             free = PackAll(matrices, free);
         return true;
@@ -91,5 +85,60 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts) : IDisposabl
             matrices[i] = WeightMatrix.Packed(stored.Type, stored.Rows, stored.Columns, targets[i]);
         });
         return free;
+    }
+
+    private bool TryNarrow(in WeightMatrix stored, out WeightMatrix narrow)
+    {
+        const WeightType Type = WeightType.Q4_0;
+        narrow = stored;
+        if (!DraftWeights.Narrows(stored.Type, stored.Columns))
+            return false;
+        var isPacked = enabled && PackedWeights.Pays(Type);
+        var bytes = stored.Rows * WeightLayout.RowBytes(Type, stored.Columns);
+        var packedBytes = isPacked ? PackedWeights.Bytes(Type, stored.Rows, stored.Columns) : 0;
+        if (bytes + packedBytes > _bytesLeft)
+            return false;
+        if (!isPacked)
+        {
+            narrow = Round(stored, Take(bytes));
+            return true;
+        }
+
+        using var rounded = NativeBuffer.Uninitialized(bytes);
+        narrow = Pack(Round(stored, rounded.View), Take(packedBytes));
+        return true;
+    }
+
+    private static WeightMatrix Round(in WeightMatrix stored, NativeView target)
+    {
+        var (source, narrow) = (stored, new WeightMatrix(WeightType.Q4_0, stored.Rows, stored.Columns, target));
+        Parallel.For(0, source.Rows, static () => Array.Empty<float>(), (row, _, elements) =>
+        {
+            elements = elements.Length == 0 ? new float[source.Columns] : elements;
+            WeightRow.Decode(source.Type, source.Row(row), elements);
+            Q4_0Row.Encode(elements, target.Span(row * narrow.RowBytes, (int)narrow.RowBytes));
+            return elements;
+        }, static _ => { });
+        return narrow;
+    }
+
+    private NativeView Take(long bytes)
+    {
+        var buffer = NativeBuffer.Uninitialized(bytes);
+        _buffers.Add(buffer);
+        (Bytes, _bytesLeft) = (Bytes + bytes, _bytesLeft - bytes);
+        return buffer.View;
+    }
+
+    private static WeightMatrix Pack(in WeightMatrix stored, NativeView view)
+    {
+        var source = stored;
+        var panels = PackedWeights.PanelCount(source.Rows);
+        Parallel.For(0, (panels + PanelsPerItem - 1) / PanelsPerItem, item =>
+        {
+            var first = item * PanelsPerItem;
+            PackedWeights.Pack(source, first, Math.Min(PanelsPerItem, panels - first), view);
+        });
+        return WeightMatrix.Packed(source.Type, source.Rows, source.Columns, view);
     }
 }

@@ -25,12 +25,16 @@ public sealed class Weights : IDisposable
     private readonly Lazy<string> _fingerprint;
     private readonly long _everyStepBytes;
     private readonly double _chosenShare;
+    private readonly WeightPacker? _drafts;
 
     private Weights(
-        ITensorSource source, WeightPacker packer, LowRankValues? lowRank, TensorNames names, ModelConfig config, Action<double>? progress)
+        ITensorSource source, (WeightPacker Own, WeightPacker? Drafts) packers, LowRankValues? lowRank, TensorNames names, ModelConfig config,
+        Action<double>? progress)
     {
-        (_source, _packer, _lowRank) = (source, packer, lowRank);
-        var reader = new WeightsReader(source, names, config, packer, lowRank);
+        (_source, _packer, _lowRank, _drafts) = (source, packers.Own, lowRank, packers.Drafts);
+        // First, while all is where it is stored.
+        Draft = _drafts is null ? null : new DraftWeights(source, names, config, _drafts);
+        var reader = new WeightsReader(source, names, config, packers.Own, lowRank);
         _embedding = reader.Embedding();
         _output = reader.Output();
         OutputNorm = reader.OutputNorm();
@@ -43,6 +47,7 @@ public sealed class Weights : IDisposable
 
         _layers = [.. layers];
         reader.RequireAllRead();
+        Draft?.Complete(_output, _layers);
         _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
         (Bytes, ParameterCount) = (reader.Bytes, reader.ParameterCount);
         _everyStepBytes = _output.Bytes + _layers.Sum(static layer => layer.MatrixBytes);
@@ -76,6 +81,9 @@ public sealed class Weights : IDisposable
     /// </summary>
     public long PackedBytes => _packer.Bytes + (_lowRank?.Bytes ?? 0);
 
+    /// <summary>Bytes of the matrices in 4 bits beside them; 0 without <see cref="ModelOptions.DraftWeights"/>.</summary>
+    public long DraftBytes => _drafts?.Bytes ?? 0;
+
     /// <summary>
     /// Bytes of the matrices that a step of one token reads: all layers and the output, of experts those that it chooses, of the embedding only rows.
     /// </summary>
@@ -83,6 +91,9 @@ public sealed class Weights : IDisposable
 
     /// <summary>Null in models without experts.</summary>
     public ExpertMemory? Experts { get; }
+
+    /// <summary>What tokens are guessed by; null for none.</summary>
+    internal DraftWeights? Draft { get; }
 
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
@@ -135,24 +146,30 @@ public sealed class Weights : IDisposable
     private void Free()
     {
         _packer.Dispose();
+        _drafts?.Dispose();
         _lowRank?.Dispose();
         _source.Dispose();
     }
 
     private static Weights Load(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions? options)
     {
+        options ??= new ModelOptions();
+        if (options.DraftWeights && config.ValueDim != config.HeadDim)
+            throw new KvasirException(KvasirError.BadOption, $"draft weights make values of {config.HeadDim} elements, and a rank of {config.ValueDim} was asked for");
         var fits = config.Layers[0].Experts is null || Fits(source);
-        var packer = new WeightPacker((options ?? new ModelOptions()).Repack, fits);
+        var packer = new WeightPacker(options.Repack, fits);
+        var drafts = options.DraftWeights ? new WeightPacker(options.Repack, packsExperts: false, narrows: true) : null;
         var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
         if (packer.IsEnabled && fits)
             source.ReadAhead();
         try
         {
-            return new Weights(source, packer, lowRank, names, config, options?.Progress);
+            return new Weights(source, (packer, drafts), lowRank, names, config, options.Progress);
         }
         catch
         {
             packer.Dispose();
+            drafts?.Dispose();
             lowRank?.Dispose();
             throw;
         }

@@ -180,7 +180,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             isCopied &= i != asItLies && packer.TryPack(part, out parts[i]);
         }
 
-        if (isCopied)
+        if (isCopied && packer.ReplacesStored)
             source.Release(stored);
         return parts;
     }

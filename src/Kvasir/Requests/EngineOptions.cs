@@ -4,7 +4,9 @@ using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Requests.Guessing;
 using Kvasir.Tiers;
 
 namespace Kvasir;
@@ -52,6 +54,9 @@ public sealed record EngineOptions
 
     /// <summary>Makes the place of pages of so many bytes that <see cref="KvDirectory"/> would be; for tests.</summary>
     internal Func<int, IPageStore>? KvStore { get; init; }
+
+    /// <summary>What guesses of a draft take, in the place of what is measured; for tests.</summary>
+    internal DraftCosts? DraftCosts { get; init; }
 
     /// <summary>
     /// What the engine takes its memory from, scratch and all, together with other engines; null for a budget of its own, which counts the KV cache alone.
@@ -137,6 +142,12 @@ public sealed record EngineOptions
     /// <summary>The share of sparse attention that is audited, of sequences that name none: see <see cref="GenerationOptions.AuditShare"/>.</summary>
     public double AuditShare { get; init; }
 
+    /// <summary>
+    /// What <see cref="GenerationOptions.SpeculativeTokens"/> is of sequences that leave it at 0, 0 to 16: where the model has
+    /// <see cref="ModelOptions.DraftWeights"/>, as many are guessed as pay, up to this. Nothing is guessed of them where an audit or the policy does not suit it.
+    /// </summary>
+    public int SpeculativeTokens { get; init; }
+
     /// <summary>Whether keys and values may lie on file.</summary>
     internal bool HasKvFiles => KvDirectory is not null || KvStore is not null;
 
@@ -153,6 +164,7 @@ public sealed record EngineOptions
         Require(MaxSequences, 1, 1024, "sequences");
         Require(MaxSequences, 1, BatchTokens, "sequences, which may not be more than the tokens of a batch,");
         Require(StepMs, 1, 60_000, "step milliseconds");
+        Require(SpeculativeTokens, 0, GenerationOptions.MostSpeculativeTokens, "speculative tokens");
         Require(MaxPrefills, 1, 1024, "unfinished prompts");
         Require(MaxSequencesPerClient, 1, 1024, "sequences of a client");
         Require(RequestTimeout, "request timeout");
@@ -166,6 +178,17 @@ public sealed record EngineOptions
             throw new KvasirException(KvasirError.BadOption, $"kept share {KeptShare} is outside 0 to 1");
         if (!(PinnedShare is >= 0 and <= 1))
             throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
+    }
+
+    /// <exception cref="KvasirException">There are draft weights, and what they would guess could not be taken back or would lie on file.</exception>
+    internal void RequireFits(Weights weights)
+    {
+        if (weights.Draft is null)
+            return;
+        if (HasKvFiles)
+            throw new KvasirException(KvasirError.BadOption, "draft weights guess over keys and values in memory, and these may lie on file: without one or the other");
+        if (SpeculativeTokens > 0)
+            DraftRules.Require(Attention, AuditShare);
     }
 
     /// <summary>A cache as these options have it.</summary>

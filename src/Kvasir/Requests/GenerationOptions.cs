@@ -111,13 +111,15 @@ public sealed record GenerationOptions
     /// guess is taken if it is the token that the sampler draws there; what it was wrong about is taken back. So tokens are those without, but for rounding: a
     /// step of several rows rounds as a batch of sequences does, and a long answer may differ at a draw that was close. Text that repeats its prompt or itself
     /// comes faster, and other text a little slower. Given tokens are computed so many at a time as well. Under policies that merge rows or leave out elements
-    /// of keys nothing is guessed (<see cref="AttentionPolicy.SuitsGuesses"/>).
+    /// of keys nothing is guessed (<see cref="AttentionPolicy.SuitsGuesses"/>). Where the model has <see cref="ModelOptions.DraftWeights"/>, these guess in the
+    /// place of the text, as many at a time as pay, up to this.
     /// </summary>
     public int SpeculativeTokens { get; init; }
 
     /// <summary>A copy that shares nothing which somebody could change later, or that could throw later.</summary>
     /// <exception cref="KvasirException">An option is null or outside its range.</exception>
-    internal GenerationOptions Checked(int vocabularySize)
+    /// <param name="engine">Whose defaults hold.</param>
+    internal GenerationOptions Checked(int vocabularySize, EngineOptions engine)
     {
         if (Sampling is null)
             throw new KvasirException(KvasirError.BadOption, "sampling is null; leave it out for the defaults");
@@ -132,6 +134,7 @@ public sealed record GenerationOptions
             Keep = [.. Keep],
             ShownControls = [.. ShownControls],
             GivenTokens = GivenTokens.ToArray(),
+            SpeculativeTokens = SpeculativeTokens == 0 && MayGuess(engine) ? engine.SpeculativeTokens : SpeculativeTokens,
             Cache = Cache && Hidden is null,
             Sampling = Sampling.Checked(vocabularySize),
             Stop = StopMatcher.Checked(Stop),
@@ -142,6 +145,8 @@ public sealed record GenerationOptions
         own.Validate();
         return own;
     }
+
+    private bool MayGuess(EngineOptions engine) => (AuditShare ?? engine.AuditShare) == 0 && (Attention ?? engine.Attention).SuitsGuesses;
 
     private static int Bytes(string? name) => name is null ? 0 : Encoding.UTF8.GetByteCount(name);
 

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
 using Kvasir.Files;
+using Kvasir.Requests.Guessing;
 
 namespace Kvasir.Requests;
 
@@ -9,14 +10,20 @@ namespace Kvasir.Requests;
 /// <param name="bytes">What a sequence takes, and may take.</param>
 internal sealed class RequestLimits(int vocabularySize, int contextTokens, KvCache cache, SequenceBytes bytes)
 {
+    /// <summary>Whether a draft makes guesses.</summary>
+    public bool HasDraft { get; init; }
+
     /// <exception cref="KvasirException">
     /// The prompt is empty, it or what is given has an unknown token or does not fit the context or the KV memory, or it does not begin with what it shares.
     /// </exception>
     /// <param name="policy">What the sequence will attend by.</param>
-    public void Require(Sequence sequence, AttentionPolicy policy)
+    /// <param name="auditShare">Of what it attends sparsely, that is attended densely as well.</param>
+    public void Require(Sequence sequence, AttentionPolicy policy, double auditShare)
     {
         RequirePrompt(sequence, policy);
         RequireShared(sequence);
+        if (HasDraft && sequence.Options.SpeculativeTokens > 0)
+            DraftRules.Require(policy, auditShare);
     }
 
     private void RequirePrompt(Sequence sequence, AttentionPolicy policy)

@@ -145,6 +145,8 @@ public sealed class Sequence
 
     internal Sampler? Sampler { get; private set; }
 
+    internal Guesses Guesses { get; } = new();
+
     /// <summary>How far the answer has come under its constraint; null for none.</summary>
     internal ConstraintCursor? Constraint { get; private set; }
 
@@ -226,15 +228,15 @@ public sealed class Sequence
 
     /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
     /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
-    internal void BeginSubmission(int vocabularySize, TimeProvider time)
+    internal void BeginSubmission(int vocabularySize, EngineOptions engine)
     {
         if (Interlocked.Exchange(ref _submitted, 1) != 0)
             throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
         try
         {
             _vocabularySize = vocabularySize;
-            Timings.Begin(time);
-            Options = Options.Checked(vocabularySize);
+            Timings.Begin(engine.Time);
+            Options = Options.Checked(vocabularySize, engine);
         }
         catch
         {
@@ -301,19 +303,15 @@ public sealed class Sequence
         (PrefillCount, _gaveBack) = (TokenCount, true);
     }
 
-    /// <summary>Puts candidates behind the tokens: what is given next, or else a guess.</summary>
-    /// <returns>How many; 0 without speculation, or where nothing can be guessed.</returns>
-    internal int Propose(int most)
+    /// <summary>Room for guesses behind the tokens of an answer; what was written there stays.</summary>
+    internal Span<int> Room(int count)
     {
-        most = Math.Min(most, Options.SpeculativeTokens);
-        if (most == 0 || TokenCount < AnswerStart)
-            return Math.Min(most, AnswerStart - TokenCount);
-        // The last token of all is drawn, and never computed.
-        most = Math.Min(most, TokenLimit - TokenCount - 1);
-        if (most > 0)
-            Reserve(GeneratedCount + most);
-        return most > 0 && RepeatedText.TryContinue(Tokens, _tokens.AsSpan(TokenCount, most)) ? most : 0;
+        Reserve(GeneratedCount + count);
+        return _tokens.AsSpan(TokenCount, count);
     }
+
+    /// <summary>The tokens and so many guesses behind them.</summary>
+    internal ReadOnlySpan<int> With(int guesses) => _tokens.AsSpan(0, TokenCount + guesses);
 
     /// <summary>The newest token, which is to be computed next, and candidates that were put behind it.</summary>
     internal ReadOnlySpan<int> NewestWith(int candidates) => _tokens.AsSpan(TokenCount - 1, 1 + candidates);

@@ -44,6 +44,9 @@ public sealed class SequenceTimings
     /// <summary>Those of them that were right, and took no step of their own.</summary>
     public int AcceptedTokens { get; private set; }
 
+    /// <summary>Time in which a draft guessed them (<see cref="ModelOptions.DraftWeights"/>).</summary>
+    public double DraftMs { get; private set; }
+
     /// <summary>It is submitted.</summary>
     internal void Begin(TimeProvider time) => (_time, _submitted) = (time, time.GetTimestamp());
 
@@ -52,6 +55,8 @@ public sealed class SequenceTimings
     internal void CountGuess(int tokens) => GuessedTokens += tokens;
 
     internal void CountAccepted() => AcceptedTokens++;
+
+    internal void CountDraft(double ms) => DraftMs += ms;
 
     internal void MarkPrefillStart()
     {

@@ -51,7 +51,7 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
             sequence.Timings.CountGuess(segment.LogitCount - 1);
         var before = segment.RowCount - segment.LogitCount;
         var tokens = pass.Batch.Tokens.Slice(segment.FirstRow + before, segment.LogitCount);
-        var (row, finish) = (0, FinishReason.None);
+        var (row, finish, isAnswer) = (0, FinishReason.None, sequence.TokenCount >= sequence.AnswerStart);
         for (; row < tokens.Length; row++)
         {
             finish = CommitToken(sequence, pass.Logits(logitIndex + row));
@@ -61,6 +61,8 @@ internal sealed class TokenDraw(ForwardPass pass, Tokenizer tokenizer)
                 sequence.Timings.CountAccepted();
         }
 
+        if (isAnswer)
+            sequence.Guesses.Length.Observe(segment.LogitCount - 1, Math.Min(row, segment.LogitCount - 1));
         sequence.Attention!.Audit?.Settle(before + row + 1);
         if (finish == FinishReason.None && sequence.CachedCount >= sequence.TokenCount)
             sequence.Attention.Truncate(sequence.TokenCount - 1);

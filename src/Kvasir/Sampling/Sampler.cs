@@ -63,10 +63,17 @@ internal sealed class Sampler
 
         if (_bias.Length > 0 || _options.HasPenalties || allowed is not null)
             largest = Shift(logits, tokens, promptCount, allowed);
-        // The first among equals where it is certain.
-        var isCertain = _candidates.Length == 0 || MathF.Abs(largest) * _sharpness >= CertainFrom;
-        var token = isCertain ? logits.IndexOf(largest) : Draw(logits, largest, tokens.Length - promptCount);
+        var token = Choose(logits, largest, tokens.Length - promptCount);
         return new SampledToken(token, _topLogprobs is null ? float.NaN : _raw[token] - logSum, top);
+    }
+
+    /// <summary>The token that would be picked from these logits, of which nobody is told how likely it was.</summary>
+    /// <inheritdoc cref="Pick"/>
+    public int Guess(Span<float> logits, float largest, ReadOnlySpan<int> tokens, int promptCount, TokenMask? allowed)
+    {
+        if (_bias.Length > 0 || _options.HasPenalties || allowed is not null)
+            largest = Shift(logits, tokens, promptCount, allowed);
+        return Choose(logits, largest, tokens.Length - promptCount);
     }
 
     /// <returns>The largest logit that is left.</returns>
@@ -109,6 +116,13 @@ internal sealed class Sampler
 
         foreach (var token in tokens[^window..])
             _answerCounts[token] = 0;
+    }
+
+    // The first among equals where it is certain.
+    private int Choose(ReadOnlySpan<float> logits, float largest, int step)
+    {
+        var isCertain = _candidates.Length == 0 || MathF.Abs(largest) * _sharpness >= CertainFrom;
+        return isCertain ? logits.IndexOf(largest) : Draw(logits, largest, step);
     }
 
     private int Draw(ReadOnlySpan<float> logits, float largest, int step)

@@ -1,4 +1,4 @@
-using Kvasir.Requests;
+using Kvasir.Requests.Guessing;
 
 namespace Kvasir.Test.Requests;
 

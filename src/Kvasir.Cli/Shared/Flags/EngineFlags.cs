@@ -88,13 +88,19 @@ internal static class EngineFlags
         PolicyList.OneOrAuto)
     { Default = AutoAttention.Name };
 
+    // The most at a time, of which as many are guessed as pay.
+    private const int DraftTokens = 8;
+
     /// <summary>What an engine that answers can be told.</summary>
     public static FlagGroup[] Groups =>
     [
         new("Attention", Attention, Audit),
         new(
             "Memory and processor",
-            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads, ModelFlags.NoRepack]),
+            [
+                .. KvFlags.All, ModelFlags.KvRank, ModelFlags.SelfDraft, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads,
+                ModelFlags.NoRepack,
+            ]),
     ];
 
     /// <summary>An order as it is typed.</summary>
@@ -126,6 +132,7 @@ internal static class EngineFlags
             KvAhead = typed.Get(KvAhead),
             ContextTokens = typed.FindValue(Context) ?? 0,
             Threads = typed.FindValue(Threads) ?? 0,
+            SpeculativeTokens = typed.Is(ModelFlags.SelfDraft) ? DraftTokens : 0,
             MaxSequences = 1,
             Queue = QueueLimits.None,
         };

@@ -33,7 +33,7 @@ internal static class GenerationFlags
     { Elsewhere = ["--ignore-eos"] };
 
     public static readonly ValueFlag<int> Speculate = new(
-        "--speculate", "Tokens that are guessed at a time from repeated text; a wrong guess is taken back",
+        "--speculate", "Tokens that are guessed at a time, from repeated text, or at most, by --self-draft; a wrong guess is taken back",
         FlagValues.Whole(0, GenerationOptions.MostSpeculativeTokens))
     {
         Default = "0",
@@ -44,7 +44,8 @@ internal static class GenerationFlags
 
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
     public static string? Refusal(TypedCommand typed, SwitchFlag json) =>
-        typed.Has(Logprobs) && !typed.Is(json) ? "--logprobs has no place in plain text; it needs --json" : null;
+        typed.Has(Logprobs) && !typed.Is(json) ? "--logprobs has no place in plain text; it needs --json"
+        : typed.Is(ModelFlags.SelfDraft) && typed.FindValue(Speculate) == 0 && typed.Has(Speculate) ? "--speculate 0 has no place beside --self-draft, which guesses" : null;
 
     /// <param name="model">Whose makers' defaults hold where nothing is typed.</param>
     public static GenerationOptions Read(TypedCommand typed, Model model) => new()

@@ -22,5 +22,11 @@ internal static class ModelFlags
         Otherwise = "as many as a head has",
     };
 
-    public static ModelOptions Read(TypedCommand typed) => new() { Repack = !typed.Is(NoRepack), KvRank = typed.FindValue(KvRank) ?? 0 };
+    public static readonly SwitchFlag SelfDraft = new(
+        "--self-draft",
+        "Guess tokens by the model's own weights in 4 bits, over the upper 4 bits of a cache in the format quantspec (QuantSpec), as many as pay: same tokens, "
+        + "for half the weights' memory more");
+
+    public static ModelOptions Read(TypedCommand typed) =>
+        new() { Repack = !typed.Is(NoRepack), KvRank = typed.FindValue(KvRank) ?? 0, DraftWeights = typed.Is(SelfDraft) };
 }

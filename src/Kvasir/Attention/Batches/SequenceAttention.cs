@@ -259,8 +259,11 @@ internal sealed class SequenceAttention
         return dense;
     }
 
+    /// <summary>Whether what is computed is a guess: its reads are not counted, and of rows in two planes the upper alone is read.</summary>
+    public bool IsDraft { get; set => Cache!.IsCoarse = field = value; }
+
     /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
-    public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += reads;
+    public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += IsDraft ? default : reads;
 
     /// <summary>What its generated tokens have read so far, layer by layer.</summary>
     public LayerReads[] ReadsByLayer()

@@ -1,4 +1,4 @@
-namespace Kvasir.Requests;
+namespace Kvasir.Requests.Guessing;
 
 /// <summary>Guesses what comes next from the text alone: what followed the newest tokens when they came before (prompt lookup).</summary>
 internal static class RepeatedText

@@ -46,6 +46,8 @@ internal sealed class Scheduler
 
     public int RunningCount => _running.Count;
 
+    public ReadOnlySpan<Sequence> Running => CollectionsMarshal.AsSpan(_running);
+
     /// <summary>Whether all that wait do so for memory that others have, and nobody computes.</summary>
     public bool AwaitsMemory { get; private set; }
 
@@ -274,7 +276,7 @@ internal sealed class Scheduler
     {
         if (sequence.Attention!.TakeBack.Marks == 0 || most <= 0 || !_cache.Pool.HasRoom((long)_cache.HeadCount * _running.Count, 0))
             return 0;
-        var count = sequence.Propose(most);
+        var count = sequence.Guesses.Propose(sequence, most);
         return count > 0 && sequence.Attention!.TryReserve(sequence.CachedCount + 1 + count) ? count : 0;
     }
 

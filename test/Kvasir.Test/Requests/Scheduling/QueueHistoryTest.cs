@@ -150,7 +150,7 @@ public sealed class QueueHistoryTest
             var expected = Refusal(client, tokens);
             var deadlineMs = deadline?.TotalMilliseconds ?? double.PositiveInfinity;
             var sequence = new Sequence(new int[tokens], new GenerationOptions { Client = client, Priority = priority });
-            sequence.BeginSubmission(512, _time);
+            sequence.BeginSubmission(512, new EngineOptions { Time = _time });
             sequence.Ticket = new Ticket { DeadlineMs = deadlineMs, Tokens = tokens };
             KvasirError? refusal = null;
             try
