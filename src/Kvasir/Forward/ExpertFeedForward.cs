@@ -7,8 +7,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// A layer's experts over a batch of rows: the router chooses, rows are brought together by expert, each expert is multiplied with its own, and each row adds up
-/// what its experts gave, the likeliest first. So a row's result depends neither on the workers nor on the other rows of the batch, as far as products do not.
+/// A layer's experts over a batch of rows: the router chooses, rows are brought together by expert, each expert is multiplied with its own, and each row adds
+/// up what its experts gave, the likeliest first. So a row's result depends neither on the workers nor on the other rows of the batch, as products allow.
 /// </summary>
 internal sealed class ExpertFeedForward : ParallelJob, IDisposable
 {

@@ -4,8 +4,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// Rows on their way into experts: those of each expert one after another, as a batch of its own, in every form that its matrices want of so many rows. A row is
-/// prepared for each of its experts: that is a hundredth of the products behind it, and tiles of several rows have no other place for it.
+/// Rows on their way into experts: those of each expert one after another, as a batch of its own, in every form that its matrices want of so many rows. A row
+/// is prepared for each of its experts: that is a hundredth of the products behind it, and tiles of several rows have no other place for it.
 /// </summary>
 internal sealed class ExpertInput : ParallelJob, IDisposable
 {
@@ -43,7 +43,8 @@ internal sealed class ExpertInput : ParallelJob, IDisposable
     }
 
     /// <summary>Prepares the rows of a batch for two matrices of each expert that they go through.</summary>
-    public void Gather(WorkerPool pool, in LinearRows rows, WeightMatrix[] first, WeightMatrix[] second) => Prepare(pool, rows, isGathered: true, first, second);
+    public void Gather(WorkerPool pool, in LinearRows rows, WeightMatrix[] first, WeightMatrix[] second) =>
+        Prepare(pool, rows, isGathered: true, first, second);
 
     /// <summary>Prepares rows that are those of slots already, for one matrix of each expert.</summary>
     public void Prepare(WorkerPool pool, in LinearRows slots, WeightMatrix[] matrices) => Prepare(pool, slots, isGathered: false, matrices, matrices);

@@ -5,8 +5,8 @@ using Kvasir.Kernels.Memory;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// One fan-out over the rows of the matrices of all experts that have rows of the batch, each with its own rows: gate and up together, or the way down. An expert
-/// that nobody chose is not read. Experts with most rows come first, in pieces of like cost, so that workers end together.
+/// One fan-out over the rows of the matrices of all experts that have rows of the batch, each with its own rows: gate and up together, or the way down. An
+/// expert that nobody chose is not read. Experts with most rows come first, in pieces of like cost, so that workers end together.
 /// </summary>
 internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int mostExperts, WorkerPool pool) : ParallelJob
 {

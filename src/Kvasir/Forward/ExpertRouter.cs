@@ -5,8 +5,8 @@ using Kvasir.Models.Configs;
 namespace Kvasir.Forward;
 
 /// <summary>
-/// Which experts the rows of a batch go through, and with which weights; and the same by experts, so that each is read once for all of its rows. A row with one of
-/// its experts is a slot: slots of an expert lie together, in the order of their rows, so that nothing depends on who computes.
+/// Which experts the rows of a batch go through, and with which weights; and the same by experts, so that each is read once for all of its rows. A row with
+/// one of its experts is a slot: slots of an expert lie together, in the order of their rows, so that nothing depends on who computes.
 /// </summary>
 internal sealed class ExpertRouter : ParallelJob
 {
@@ -74,7 +74,7 @@ internal sealed class ExpertRouter : ParallelJob
         Weigh(_shape, logits, chosen, _weights.AsSpan(item * _shape.Used, _shape.Used));
     }
 
-    // An expert moves past those that are smaller, and so past none that is equal and has a lower index. A NaN moves nothing: there are always as many as wanted.
+    // An expert moves past those that are smaller, and so past none that is equal and has a lower index. A NaN moves nothing: there are always enough.
     private static void Choose(ReadOnlySpan<float> logits, Span<int> chosen)
     {
         var count = 0;

@@ -101,7 +101,8 @@ public sealed class EngineProbe : IDisposable
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
         var (shape, plan, depth) = (config.Attention, _engine.Plan, Depth + 1);
         var windowed = (shape.LayerCount - shape.FullLayerCount) * shape.KvHeadCount * plan.KvRowBytes * Math.Min(depth, shape.WindowTokens ?? 0);
-        return weights.StepBytesOf(sequenceCount) + (sequenceCount * (weights.Embedding.RowBytes + (long)((keysReadShare * depth * plan.KvBytesPerToken) + windowed)));
+        var rows = (long)((keysReadShare * depth * plan.KvBytesPerToken) + windowed);
+        return weights.StepBytesOf(sequenceCount) + (sequenceCount * (weights.Embedding.RowBytes + rows));
     }
 
     /// <summary>

@@ -2,7 +2,7 @@ using Kvasir.Files;
 
 namespace Kvasir.Models.Configs;
 
-/// <summary>The keys of either container from which an <see cref="ExpertShape"/> is read, and those of experts that are chosen otherwise, which are refused.</summary>
+/// <summary>Keys of either container from which an <see cref="ExpertShape"/> is read, and those of experts chosen otherwise, which are refused.</summary>
 internal static class ExpertKeys
 {
     private const int CountLimit = 1 << 16;

@@ -4,7 +4,7 @@ using Kvasir.Models.Configs;
 
 namespace Kvasir.Models.Families;
 
-/// <summary>Granite: four factors, on the embedding, on what layers add, on scores and on logits, with experts or without; MiniCPM, which has three of them.</summary>
+/// <summary>Granite: four factors, on the embedding, on what layers add, on scores and on logits, some with experts; MiniCPM, with three of them.</summary>
 internal static class Granite
 {
     // What the first files were made for, which say nothing: arXiv 2404.06395, table 7.
