@@ -1,6 +1,7 @@
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Requests.Guessing;
 
 namespace Kvasir.Test.Requests;
 
@@ -42,6 +43,18 @@ public sealed class WindowMemoryTest : IDisposable
         Assert.Null(sequence.Failure);
         Assert.Equal(0, engine.KvBytesInUse);
         engine.Verify();
+    }
+
+    // Rows of guesses are appended behind a window whose front has gone, and taken back.
+    [Fact]
+    public void AnAnswerGuessedByTheModelsOwnWeightsIsTheSame()
+    {
+        using var guessing = WindowedModel.Make(options: new ModelOptions { DraftWeights = true });
+        var options = Options with { DraftCosts = new DraftCosts(stepMs: 10, rowMs: 0.1, draftMs: 1) };
+        var expected = Generation.Run(_model, Options, WindowedModel.Text(150), Generation.Greedy(200));
+        var guessed = Generation.Run(guessing, options, WindowedModel.Text(150), Generation.Greedy(200) with { SpeculativeTokens = 8 });
+        guessed.AssertEquals(expected, 1e-3, "guessed");
+        Assert.True(guessed.Sequence.Timings.GuessedTokens > 40, $"{guessed.Sequence.Timings.GuessedTokens}");
     }
 
     // With all of their rows in memory 400 tokens would be the most.

@@ -13,7 +13,7 @@ internal static class WindowedModel
     // Two layers see all.
     public const int Layers = 12;
 
-    public static Model Make(int window = Window, int period = 6)
+    public static Model Make(int window = Window, int period = 6, ModelOptions? options = null)
     {
         var config = SyntheticShape.Parse("tiny").Config with
         {
@@ -27,7 +27,7 @@ internal static class WindowedModel
             SlidingWindowTokens = window,
             Layers = LayerShapes.By(Layers, layer => new LayerShape { SeesAll = layer % period == period - 1, QkNorm = QkNorm.Heads }),
         };
-        return Model.Synthetic(new SyntheticShape(config, Layers), SyntheticWeights.BF16);
+        return Model.Synthetic(new SyntheticShape(config, Layers), SyntheticWeights.BF16, options: options);
     }
 
     public static int[] Text(int count, int step = 57) => [.. Enumerable.Range(0, count).Select(i => (int)(((long)i * i * step) + (i * 31L)) % Vocabulary)];
