@@ -35,7 +35,7 @@ def model(family, heads, kv_heads, head_dim, **other):
     base = {"family": family, "heads": heads, "kv_heads": kv_heads, "head_dim": head_dim, "width": heads * head_dim, "ffn": 160, "tied": False, "layers": 2,
             "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
-            "full": None, "window_rope": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
+            "full": None, "window_rope": None, "score_cap": None, "logit_cap": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
             "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one")}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
@@ -70,6 +70,8 @@ CASES = {  # name: (model, type of matrices in GGUF)
     "olmo3-f32": (model("olmo2", 6, 2, 16, norms="after", qk="row", rope_base=5e5, layers=5, window=8, full=[3], rope={"kind": "yarn", "factor": 4.0, "original": 16},
                         window_rope=[5e5, {"kind": "default"}], folder="olmo3"), "F32"),
     "cohere2-f32": (model("cohere2", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375, layers=5, window=8, full=[3], no_rope=[3]), "F32"),
+    "gemma2-f32": (model("gemma2", 6, 2, 16, width=88, tied=True, norms="around", gate="gelu", layers=3, window=8, full=[1], embedding_scale=math.sqrt(88), lack_one=True,
+                         score_cap=2.0, logit_cap=3.0), "F32"),
 }
 FOLDERS = {  # without a twin in GGUF, or with more than one spelling
     "hf-command-r-plus-f32": model("command-r", 6, 2, 16, tied=True, norm="layer", parallel=True, interleaved=True, logit_scale=0.375, qk="own"),
@@ -99,7 +101,7 @@ FOLDER_NAMES = {
     "mixtral": {"router": "block_sparse_moe.gate.weight", "experts.gate": "block_sparse_moe.experts.%d.w1.weight", "experts.up": "block_sparse_moe.experts.%d.w3.weight",
                 "experts.down": "block_sparse_moe.experts.%d.w2.weight"},
     "granitemoe": GRANITE_EXPERTS, "granitemoeshared": GRANITE_EXPERTS | {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
-    "gemma3": {"n3": "pre_feedforward_layernorm.weight"},
+    "gemma2": {"n3": "pre_feedforward_layernorm.weight"}, "gemma3": {"n3": "pre_feedforward_layernorm.weight"},
     "glm4": {"n2": "post_self_attn_layernorm.weight", "n4": "post_mlp_layernorm.weight"},
     "granitemoehybrid": {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
     "hunyuan-dense": {"q_norm": "self_attn.query_layernorm.weight", "k_norm": "self_attn.key_layernorm.weight"},
@@ -257,6 +259,7 @@ def gguf_metadata(name, h):
         meta += [key("embedding_scale", "f32", h["embedding_scale"]), key("residual_scale", "f32", h["residual_scale"]), key("logit_scale", "f32", 1 / h["logit_scale"])]
     if arch in ("granite", "granitemoe"): meta.append(key("attention.scale", "f32", h["score_scale"]))
     if h["window"]: meta.append(key("attention.sliding_window", "u32", h["window"]))
+    if arch == "gemma2": meta += [key("attn_logit_softcapping", "f32", h["score_cap"]), key("final_logit_softcapping", "f32", h["logit_cap"])]
     if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
     if rope["kind"] == "linear": meta += [key("rope.scaling.type", "str", "linear"), key("rope.scaling.factor", "f32", rope["factor"])]
@@ -272,7 +275,7 @@ def gguf_metadata(name, h):
 
 
 CLASSES = {"granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
-           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
+           "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma2": "Gemma2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
            "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
 TYPES_OF = {"gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
 
@@ -318,6 +321,10 @@ def folder_config(h):
     if family == "gemma3":
         config |= {"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": h["head_dim"], "rope_local_base_freq": h["window_rope"][0], "attn_logit_softcapping": None}
         del config["hidden_act"], config["tie_word_embeddings"]
+    if family == "gemma2":
+        config |= {"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": h["head_dim"], "attn_logit_softcapping": h["score_cap"],
+                   "final_logit_softcapping": h["logit_cap"]}
+        del config["hidden_act"], config["tie_word_embeddings"], config["layer_types"]      # every second layer sees all where nothing is said
     if family == "cohere2":
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"]}
         del config["tie_word_embeddings"]

@@ -85,9 +85,11 @@ def attention(h, w, layer, x, cos_sin, flaws):
     group = heads // kv_heads
     owner = np.arange(heads) % kv_heads if "interleaved groups" in flaws else np.arange(heads) // group
     scores = np.einsum("ihd,jhd->hij", q, k[:, owner]) * (dim ** -0.5 if "usual score scale" in flaws else h.get("score_scale", dim ** -0.5))
+    if h.get("score_cap") and "no score cap" not in flaws: scores = h["score_cap"] * np.tanh(scores / h["score_cap"])
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
     seen = j <= i
-    if h["window"] and "no window" not in flaws and layer not in (h.get("full") or ()):
+    full = [other for other in range(h["layers"]) if other not in h["full"]] if "other layers see all" in flaws else h.get("full") or ()
+    if h["window"] and "no window" not in flaws and layer not in full:
         seen &= j > i - h["window"]            # the window counts the query's own position
     scores = np.where(seen, scores, -np.inf)
     p = np.exp(scores - scores.max(-1, keepdims=True))
@@ -161,6 +163,7 @@ def logits(h, w, tokens, flaws=()):
     head = w(None, "embedding") if h["tied"] else w(None, "head")
     out = norm(h, x, w(None, "final_norm"), flaws) @ head.T
     scale = h.get("logit_scale", 1)
+    if h.get("logit_cap") and "no logit cap" not in flaws: out = h["logit_cap"] * np.tanh(out / h["logit_cap"])
     return out * (1 if "no logit scale" in flaws else 1 / scale if "inverse logit scale" in flaws else scale)
 
 
@@ -173,6 +176,9 @@ def flaws_that_matter(h):
     if h.get("qk_norm") or h.get("qk", "none") != "none": found.append("no qk norm")
     if h["window"]: found.append("no window")
     if h.get("window_rope"): found.append("one rotation")
+    if h.get("score_cap"): found.append("no score cap")
+    if h.get("logit_cap"): found.append("no logit cap")
+    if h["window"] and h.get("full"): found.append("other layers see all")
     if h.get("gate") == "gelu": found.append("silu")
     if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
     if h["rope"]["kind"] == "longrope": found.append("other factors")

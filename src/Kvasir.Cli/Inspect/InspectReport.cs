@@ -63,6 +63,9 @@ internal sealed record ShapeReport
     /// <summary>Null where every token goes through the same matrices.</summary>
     public ExpertReport? Experts { get; init; }
 
+    /// <summary>What logits come near and do not pass; null where they are not capped.</summary>
+    public float? LogitCap { get; init; }
+
     /// <summary>Factors that are not 1: of the embedding, of what layers add, of scores and of logits.</summary>
     public FactorReport? Factors { get; init; }
 }

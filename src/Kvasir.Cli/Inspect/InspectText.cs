@@ -64,6 +64,8 @@ internal static class InspectText
             rows.Add(["", $"no positions in {(unrotated.Length == shape.LayerCount ? "any layer" : $"layers {string.Join(", ", unrotated)}")}"]);
         if (shape.LayerNotes.Length > 0)
             rows.Add(["each layer", string.Join("; ", shape.LayerNotes)]);
+        if (shape.LogitCap is { } cap)
+            rows.Add(["logits", string.Create(CultureInfo.InvariantCulture, $"capped at {cap}")]);
         if (shape.Factors is { } factors)
         {
             rows.Add(

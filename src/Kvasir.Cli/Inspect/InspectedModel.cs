@@ -52,6 +52,7 @@ internal static class InspectedModel
             ? new ExpertReport(
                 experts.Count, experts.Used, experts.Width, ReportJson.Name(experts.Router), experts.HasShared ? config.FeedForwardWidth : null)
             : null,
+        LogitCap = config.LogitCap,
         Factors = Factors(config),
     };
 

@@ -20,6 +20,8 @@ internal static class LayerNotes
             yield return QkNorms(layer.QkNorm);
         if (layer.HasQkvBias || layer.HasOutputBias)
             yield return layer.HasOutputBias ? "biases of queries, keys, values and output" : "biases of queries, keys and values";
+        if (config.ScoreCap is { } cap)
+            yield return FormattableString.Invariant($"scores capped at {cap}");
         if (config.QueryTemperature is { } growth)
             yield return FormattableString.Invariant($"queries grow by {growth.Slope} ln(1 + position / {growth.Tokens})");
     }

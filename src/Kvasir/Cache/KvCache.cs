@@ -32,7 +32,7 @@ public sealed class KvCache : IDisposable
     {
         (_layerCount, _kvHeadCount, _windows) = (shape.LayerCount, shape.KvHeadCount, KvWindows.Of(shape, PagePool.PageTokens));
         var layout = new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens);
-        Pool = new PagePool(layout, memory, slabs, files?.Invoke(layout.Bytes), eviction);
+        Pool = new PagePool(layout, memory, slabs, files?.Invoke(layout.Bytes), eviction) { ScoreCap = shape.ScoreCap };
         Prefixes = new PrefixCache(Pool, shape.LayerCount, shape.KvHeadCount, _windows);
         Pool.Prefixes = Prefixes;
         var (limitBytes, needed) = (memory.LimitBytes, MemoryBytes(1));

@@ -2,6 +2,7 @@ using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
 
 namespace Kvasir.Cache;
 
@@ -98,7 +99,10 @@ public sealed class KvHead
         return position >= NextPosition ? RowCount + (position - NextPosition) : _positions.FirstFrom(position, RowCount);
     }
 
-    /// <summary>Scores of rows: products of queries and keys, and the log-weights of rows that others were merged into.</summary>
+    /// <summary>What scores come near and do not pass: see <see cref="Models.Configs.AttentionShape.ScoreCap"/>.</summary>
+    public float ScoreCap => _pool.ScoreCap;
+
+    /// <summary>Scores of rows: products of queries and keys, capped where they are to be, and the log-weights of rows that others were merged into.</summary>
     /// <param name="queries">[count, dim], scaled.</param>
     /// <param name="scores">[count, <paramref name="stride"/>]</param>
     public void Score(ReadOnlySpan<float> queries, in RowSet rows, Span<float> scores, int stride)
@@ -107,6 +111,8 @@ public sealed class KvHead
             AttentionScores.Rows(queries, Keys, rows, 1, scores, stride);
         else
             _narrow.Score(queries, Keys, rows, scores, stride);
+        for (var at = 0; ScoreCap > 0 && at < queries.Length / Dim * stride; at += stride)
+            SoftCap.Apply(scores.Slice(at, rows.Count), ScoreCap);
         if (_positions is { HasLogWeights: true } positions)
             positions.AddLogWeights(rows, scores[..(queries.Length / Dim * stride)], stride);
     }

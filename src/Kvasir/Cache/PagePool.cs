@@ -4,6 +4,7 @@ using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Cache;
 
@@ -112,6 +113,9 @@ public sealed class PagePool : IDisposable
 
     /// <summary>Where pages lie that are on file as well; null where a page's number is its place in memory.</summary>
     internal Placement? Placement { get; }
+
+    /// <summary>As <see cref="AttentionShape.ScoreCap"/>, of the model whose rows they are.</summary>
+    internal float ScoreCap { get; init; }
 
     /// <summary>What slabs are taken from.</summary>
     internal MemoryBudget Memory => _memory;

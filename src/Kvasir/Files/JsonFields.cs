@@ -43,6 +43,9 @@ internal sealed class JsonFields : IConfigFields
 
     public bool Contains(string key) => TryFind(key, out _);
 
+    /// <summary>Whether the key is there, be it with null.</summary>
+    public bool Mentions(string key) => Contains(key) || CheckedJson.Read(_path, () => _object.TryGetProperty(Own(key), out _));
+
     /// <summary>Whether somebody has asked for the key.</summary>
     public bool IsRead(string key) => _read.Contains(Own(key));
 

@@ -244,6 +244,8 @@ internal sealed class Transformer : IDisposable
             Row(_x, logitRows[i]).CopyTo(Row(_projected, i));
         var rows = new LinearRows(_projected, logitRows.Length, _config.Width, _outputNorm);
         _linear.Run(rows, new LinearTarget(_output, null, _logits));
+        for (var i = 0; _config.LogitCap is { } cap && i < logitRows.Length; i++)
+            SoftCap.Apply(Logits(i), cap);
     }
 
     private Span<float> Row(NativeView rows, int row) => rows.Span<float>((long)row * _config.Width * sizeof(float), _config.Width);

@@ -2,6 +2,7 @@ using Kvasir.Attention.Batches;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Forward;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Test.Support;
@@ -18,7 +19,7 @@ internal static class GoldenLogitsEngine
         using var model = Model.Load(path);
         var config = model.Config;
         using var pool = new WorkerPool(2);
-        using var cache = new KvCache(kv, config.LayerCount, config.KvHeadCount, config.HeadDim, 16 << 20);
+        using var cache = new KvCache(kv, config.Attention, new MemoryBudget(16 << 20));
         using var pass = new ForwardPass(model, cache, pool, new Batch(chunkTokens, 1, chunkTokens), tokens.Length);
         var sequence = pass.Open(cache.Open(tokens.Length), PolicyCatalog.Dense, tokens.Length, promptCount);
         Assert.True(sequence.Cache!.TryReserve(tokens.Length));

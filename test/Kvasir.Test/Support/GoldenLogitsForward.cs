@@ -13,7 +13,7 @@ namespace Kvasir.Test.Support;
 public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
 {
     /// <summary>Logits after each token of one sequence, [position][vocabulary].</summary>
-    public float[][] Logits(int[] tokens) => [.. Hidden(tokens).Select(row => Multiply(weights.Output, row, null))];
+    public float[][] Logits(int[] tokens) => [.. Hidden(tokens).Select(row => Capped(Multiply(weights.Output, row, null)))];
 
     /// <summary>Hidden states behind the last norm, [position][width].</summary>
     public float[][] Hidden(int[] tokens)
@@ -31,6 +31,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         }
         return [.. x.Select(row => Norm(row, weights.OutputNorm))];
     }
+
+    private float[] Capped(float[] logits) => config.LogitCap is { } cap ? [.. logits.Select(logit => (float)(cap * Math.Tanh(logit / cap)))] : logits;
 
     private float[] Embed(int token)
     {
@@ -106,6 +108,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             for (var d = 0; d < dim; d++)
                 scores[j] += (double)q[(head * dim) + d] * k[seen.First + j][shared + d];
             scores[j] *= config.ScoreScale ?? (1 / Math.Sqrt(dim));
+            if (config.ScoreCap is { } cap)
+                scores[j] = cap * Math.Tanh(scores[j] / cap);
         }
         var most = scores.Max();
         var total = scores.Sum(s => Math.Exp(s - most));

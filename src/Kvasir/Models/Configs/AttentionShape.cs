@@ -14,6 +14,9 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>What products of queries and keys are multiplied by.</summary>
     public float ScoreScale { get; init; } = 1 / MathF.Sqrt(Dim);
 
+    /// <summary>c, where a score s counts as c tanh(s / c); 0 where it counts as it is.</summary>
+    public float ScoreCap { get; init; }
+
     /// <summary>[layers]: those that see all rows in spite of the window; null where none does.</summary>
     public IReadOnlyList<bool>? FullLayers { get; init; }
 

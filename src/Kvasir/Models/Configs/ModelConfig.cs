@@ -53,6 +53,12 @@ public sealed record ModelConfig
     /// <summary>What products of queries and keys are multiplied by; null for 1 / sqrt(<see cref="HeadDim"/>).</summary>
     public float? ScoreScale { get; init; }
 
+    /// <summary>c, where a product of query and key, multiplied so, counts as c tanh(s / c); null where it counts as it is.</summary>
+    public float? ScoreCap { get; init; }
+
+    /// <summary>The same of logits.</summary>
+    public float? LogitCap { get; init; }
+
     public required RopeConfig Rope { get; init; }
 
     /// <summary>How queries grow with their positions; null where they do not.</summary>
@@ -81,6 +87,7 @@ public sealed record ModelConfig
             var shape = new AttentionShape(LayerCount, HeadCount, KvHeadCount, HeadDim, SlidingWindowTokens)
             {
                 ValueDim = ValueDim,
+                ScoreCap = ScoreCap ?? 0,
                 FullLayers = isMixed ? [.. Layers.Select(static layer => layer.SeesAll)] : null,
             };
             return ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
@@ -110,6 +117,8 @@ public sealed record ModelConfig
             throw Bad($"the head dimension is {HeadDim}, and positions rotate pairs");
         if (Rope.Dim % 2 != 0 || Rope.Dim > HeadDim)
             throw Bad($"{Rope.Dim} elements of a head of {HeadDim} rotate; an even number of at most {HeadDim} is expected");
+        if (ScoreCap <= 0 || LogitCap <= 0)
+            throw Bad($"scores are capped at {ScoreCap} and logits at {LogitCap}; more than 0 is expected");
         if (Rope.Scaling == RopeScaling.Yarn && Rope.BetaFast <= Rope.BetaSlow)
             throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
         foreach (var layer in Layers)

@@ -74,7 +74,7 @@ internal static class JsonModelConfig
     private static ModelConfig ReadSizes(JsonFields fields, ModelFamily family, string path)
     {
         var width = fields.RequiredCount("hidden_size", ConfigFields.WidthLimit);
-        var heads = fields.RequiredCount("num_attention_heads", ConfigFields.HeadLimit);
+        var heads = Count("num_attention_heads", ConfigFields.HeadLimit) ?? throw fields.Missing("num_attention_heads");
         var headDim = fields.Count("head_dim", ConfigFields.HeadDimLimit) ?? family.UsualHeadDim ?? width / heads;
         if (headDim is < 1 or > ConfigFields.HeadDimLimit)
             throw fields.Bad("num_attention_heads", $"is {heads} at a width of {width}: heads of {headDim}; 1 to {ConfigFields.HeadDimLimit} is allowed");
@@ -86,15 +86,17 @@ internal static class JsonModelConfig
             Width = width,
             FeedForwardWidth = fields.RequiredCount("intermediate_size", ConfigFields.WidthLimit),
             HeadCount = heads,
-            KvHeadCount = fields.Count("num_key_value_heads", ConfigFields.HeadLimit) ?? heads,
+            KvHeadCount = Count("num_key_value_heads", ConfigFields.HeadLimit) ?? heads,
             HeadDim = headDim,
-            VocabularySize = fields.RequiredCount("vocab_size", ConfigFields.VocabularyLimit),
-            ContextTokens = fields.RequiredCount("max_position_embeddings", ConfigFields.ContextLimit),
+            VocabularySize = Count("vocab_size", ConfigFields.VocabularyLimit) ?? throw fields.Missing("vocab_size"),
+            ContextTokens = Count("max_position_embeddings", ConfigFields.ContextLimit) ?? throw fields.Missing("max_position_embeddings"),
             Norm = family.Norm,
             Gate = family.Gate,
             NormEpsilon = fields.Epsilon("rms_norm_eps") ?? DefaultEpsilon,
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
             TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? family.TiesByDefault,
         };
+
+        int? Count(string key, int limit) => fields.Count(key, limit) ?? (family.FolderDefaults.TryGetValue(key, out var usual) ? (int)usual : null);
     }
 }

@@ -19,7 +19,7 @@ internal static class JsonRopeConfig
         {
             Order = family.FolderOrder,
             Dim = ReadDim(fields, scaling, family, headDim),
-            Base = parameters?.RopeBase("rope_theta") ?? fields.RopeBase("rope_theta") ?? DefaultBase,
+            Base = parameters?.RopeBase("rope_theta") ?? fields.RopeBase("rope_theta") ?? family.FolderDefaults.GetValueOrDefault("rope_theta", DefaultBase),
         };
         if (scaling is null)
             return plain;

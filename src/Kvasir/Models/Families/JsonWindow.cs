@@ -8,10 +8,11 @@ internal static class JsonWindow
 {
     /// <summary>Layers of which some see all: as layer_types says, or the last of every so many as a pattern does.</summary>
     /// <param name="usual">Of so many layers the last sees all where the file says nothing.</param>
-    public static ModelConfig ByLayer(JsonFields fields, ModelConfig config, int usual)
+    /// <param name="usualWindow">Where it has no window; null for none.</param>
+    public static ModelConfig ByLayer(JsonFields fields, ModelConfig config, int usual, int? usualWindow = null)
     {
         const string KindsKey = "layer_types";
-        var window = fields.Count("sliding_window", int.MaxValue);
+        var window = fields.Count("sliding_window", int.MaxValue) ?? usualWindow;
         if (fields.Strings(KindsKey) is not { Length: > 0 } kinds)
         {
             var pattern = fields.Count("sliding_window_pattern", ConfigFields.LayerLimit)

@@ -44,6 +44,9 @@ internal sealed record ModelFamily
     /// <summary>Whether the output is the embedding where config.json does not say.</summary>
     public bool TiesByDefault { get; init; }
 
+    /// <summary>What config.json may leave out, and the class that reads it takes then.</summary>
+    public IReadOnlyDictionary<string, double> FolderDefaults { get; init; } = new Dictionary<string, double>();
+
     /// <summary>Keys of config.json that it spells otherwise than most: the usual name to its own.</summary>
     public IReadOnlyDictionary<string, string> FolderKeys { get; init; } = new Dictionary<string, string>();
 

@@ -7,8 +7,8 @@ using Kvasir.Synthetic;
 namespace Kvasir.Test.Attention.Policies;
 
 /// <summary>
-/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores and what layers add
-/// scaled otherwise.
+/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores capped, they and what
+/// layers add scaled otherwise.
 /// </summary>
 public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
 {
@@ -40,6 +40,8 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
                 HeadDim = 8,
                 VocabularySize = 256,
                 ScoreScale = 0.21f,
+                ScoreCap = 1.5f,
+                LogitCap = 2,
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 6, Base = 10000 },
                 SlidingWindowTokens = 60,
                 Layers = LayerShapes.By(

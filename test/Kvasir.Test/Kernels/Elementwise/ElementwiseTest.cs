@@ -85,6 +85,28 @@ public sealed class ElementwiseTest
         }
     }
 
+    [Theory]
+    [InlineData(0.5f)]
+    [InlineData(50f)]
+    public void SoftCapMatchesDoublePrecision(float cap)
+    {
+        foreach (var variant in SoftCap.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                var x = Random(length, 3 * cap, seed: length);
+                var y = x.ToArray();
+                variant.Run(y, cap);
+                Assert.All(x.Zip(y), pair => Assert.True(Math.Abs((cap * Math.Tanh(pair.First / (double)cap)) - pair.Second) <= 2.5e-7 * cap, $"{variant}, length {length}: {pair}"));
+            }
+
+            float[] extremes = [0, -1e30f, 1e30f, float.NegativeInfinity, float.PositiveInfinity, .. Enumerable.Repeat(float.NaN, 32)];
+            variant.Run(extremes, cap);
+            Assert.Equal([0, -cap, cap, -cap, cap], extremes[..5]);
+            Assert.All(extremes[5..], v => Assert.True(float.IsNaN(v)));
+        }
+    }
+
     [Fact]
     public void GeGluMatchesDoublePrecision()
     {
