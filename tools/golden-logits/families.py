@@ -88,6 +88,7 @@ EXPERT_CASES = {
     "granitemoe-f32": (model("granitemoe", 6, 2, 16, width=88, tied=True, experts=8, used=3, expert_ffn=48, ways=("stacked", "joined"), **GRANITE), "F32"),
     "granitemoe-shared-f32": (model("granitemoe", 6, 2, 16, width=88, tied=True, experts=6, used=2, expert_ffn=40, shared=True, ffn=72, folder="granitemoeshared",
                                     ways=("stacked", "joined"), **GRANITE), "F32"),
+    "qwen3moe-mxfp4": (model("qwen3moe", 8, 2, 32, width=128, qk="heads", experts=6, used=2, expert_ffn=96, calm=True), "MXFP4"),
 }
 EXPERT_FOLDERS = {
     "hf-qwen3moe-joined-f32": model("qwen3moe", 4, 2, 16, width=48, qk="heads", experts=5, used=2, expert_ffn=24, router="all", ways=("stacked", "joined")),

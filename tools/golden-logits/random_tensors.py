@@ -3,6 +3,7 @@
 word(stream, k) is the finaliser of splitmix64 over mix(stream) + (k + 1) * GOLDEN, so that any word can be had without
 those before it. Floats are 24-bit integers times a float32 step; quantised blocks are random bytes with a plausible scale.
 """
+import math
 import numpy as np
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -13,6 +14,7 @@ TYPES = {
     "Q8_0": (8, 32, 34, 73.6), "Q4_0": (2, 32, 18, 4.64), "Q4_1": (3, 32, 20, 4.61), "Q5_0": (6, 32, 22, 9.25),
     "Q5_1": (7, 32, 24, 9.23), "Q4_K": (12, 256, 144, 241.0), "Q5_K": (13, 256, 176, 490.0), "Q6_K": (14, 256, 210, 1804.0),
     "Q2_K": (10, 256, 84, 14.2), "Q3_K": (11, 256, 110, 58.1), "IQ4_NL": (20, 32, 18, 68.2), "IQ4_XS": (23, 256, 136, 1668.0),
+    "MXFP4": (39, 32, 17, 6.5),
 }
 
 
@@ -56,6 +58,9 @@ def blocks(kind, stream, count, scale):
     per_block = 1 + -(-size // 8)
     w = words(stream, count * per_block).reshape(count, per_block)
     b = np.ascontiguousarray(w[:, 1:]).view(np.uint8).reshape(count, -1)[:, :size].copy()
+    if kind == "MXFP4":                        # a power of two
+        b[:, 0] = 128 + math.floor(math.log2(np.float32(scale))) + (w[:, 0] & np.uint64(1)).astype(np.int64)
+        return b
     u = (w[:, 0] >> np.uint64(40)).astype(np.float32) * np.float32(2.0 ** -25)
     d = np.float32(scale) * (np.float32(0.75) + u)
     if kind in ("Q4_0", "Q5_0", "Q6_K"):       # quantisers write scales of both signs for these
@@ -123,6 +128,8 @@ def decode(kind, raw):
         group = np.arange(8)
         scale = ((b[:, 4 + group // 2] >> (4 * (group % 2))) & 15) + (((high >> (2 * group)) & 3) << 4) - 32
         return ((half(b, 0) * scale)[:, :, None] * table_of(b[:, 8:].reshape(-1, 16)).reshape(-1, 8, 32)).ravel()
+    if kind == "MXFP4":
+        return (2.0 ** (b[:, :1].astype(np.float64) - 128) * FOURS[np.concatenate([b[:, 1:] & 15, b[:, 1:] >> 4], 1)]).ravel()
     d = half(b, 0)
     if kind == "Q8_0": return (d * b[:, 2:].view(np.int8)).ravel()
     if kind in ("Q4_K", "Q5_K"): return decode_k(kind, b, d, half(b, 2))
@@ -150,6 +157,9 @@ def decode_k(kind, b, d, dmin):
 
 
 TABLE = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])
+
+
+FOURS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12])     # twice the numbers of four bits
 
 
 def table_of(nibbles):

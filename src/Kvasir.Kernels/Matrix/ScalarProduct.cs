@@ -25,6 +25,7 @@ internal static unsafe class ScalarProduct
             case WeightType.Q3_K: Blocks<Q3_KCodec>(product); break;
             case WeightType.IQ4_NL: Blocks<IQ4_NLCodec>(product); break;
             case WeightType.IQ4_XS: Blocks<IQ4_XSCodec>(product); break;
+            case WeightType.MXFP4: Blocks<MXFP4Codec>(product); break;
             default: throw WeightLayout.Unknown(product.Type);
         }
     }

@@ -21,6 +21,7 @@ public static class WeightLayout
         WeightType.Q3_K => Q3_KCodec.BlockElements,
         WeightType.IQ4_NL => IQ4_NLCodec.BlockElements,
         WeightType.IQ4_XS => IQ4_XSCodec.BlockElements,
+        WeightType.MXFP4 => MXFP4Codec.BlockElements,
         _ => throw Unknown(type),
     };
 
@@ -42,6 +43,7 @@ public static class WeightLayout
         WeightType.Q3_K => Q3_KCodec.BlockBytes,
         WeightType.IQ4_NL => IQ4_NLCodec.BlockBytes,
         WeightType.IQ4_XS => IQ4_XSCodec.BlockBytes,
+        WeightType.MXFP4 => MXFP4Codec.BlockBytes,
         _ => throw Unknown(type),
     };
 

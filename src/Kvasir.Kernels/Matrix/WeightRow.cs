@@ -33,6 +33,7 @@ public static unsafe class WeightRow
                 case WeightType.Q3_K: Split<Q3_KCodec>(source, destination); break;
                 case WeightType.IQ4_NL: Split<IQ4_NLCodec>(source, destination); break;
                 case WeightType.IQ4_XS: Split<IQ4_XSCodec>(source, destination); break;
+                case WeightType.MXFP4: Split<MXFP4Codec>(source, destination); break;
                 default: throw WeightLayout.Unknown(type);
             }
         }

@@ -18,4 +18,5 @@ public enum WeightType
     Q3_K,
     IQ4_NL,
     IQ4_XS,
+    MXFP4,
 }

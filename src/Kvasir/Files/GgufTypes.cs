@@ -22,6 +22,7 @@ internal static class GgufTypes
         (20, WeightType.IQ4_NL),
         (23, WeightType.IQ4_XS),
         (30, WeightType.BF16),
+        (39, WeightType.MXFP4),
     ];
 
     /// <summary>What a message lists: every type that can be read.</summary>
@@ -66,7 +67,7 @@ internal static class GgufTypes
         33 => "Q4_0_8_8 (retired: a file of Q4_0 is interleaved where it is loaded)",
         34 => "TQ1_0",
         35 => "TQ2_0",
-        39 => "MXFP4",
+        40 => "NVFP4",
         _ => $"number {number}",
     };
 }

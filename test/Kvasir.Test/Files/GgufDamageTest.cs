@@ -109,10 +109,10 @@ public sealed class GgufDamageTest
 
     [Theory]
     [InlineData(21ul, "IQ3_S")]
-    [InlineData(39ul, "MXFP4")]
+    [InlineData(40ul, "NVFP4")]
     [InlineData(999ul, "number 999")]
     public void OtherTensorTypeIsRefusedByNameWithThoseThatAreSupported(ulong number, string name) => AssertRefused(
-        TinyModel.Gguf().Patch($"tensor type {Query}", number), KvasirError.Unsupported, $"tensor '{Query}' has the type {name}", "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16");
+        TinyModel.Gguf().Patch($"tensor type {Query}", number), KvasirError.Unsupported, $"tensor '{Query}' has the type {name}", "F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, BF16, MXFP4");
 
     [Fact]
     public void OffsetOffTheAlignmentIsRefused() =>

@@ -81,6 +81,7 @@ public sealed class GgufTest
     [InlineData(WeightType.Q3_K, 256, 110)]
     [InlineData(WeightType.IQ4_NL, 32, 18)]
     [InlineData(WeightType.IQ4_XS, 256, 136)]
+    [InlineData(WeightType.MXFP4, 32, 17)]
     public void EveryWeightTypeTakesTheBytesOfItsBlocks(WeightType type, int blockElements, int blockBytes)
     {
         using var folder = new TempFolder();

@@ -71,6 +71,9 @@ internal static class BlockEncoder
 
     private static void WriteScales(WeightType type, Span<byte> block, Random random)
     {
+        // A power of two of the same size.
+        if (type == WeightType.MXFP4)
+            block[0] = (byte)random.Next(115, 122);
         var twoLevels = WeightLayout.BlockElements(type) > Block;
         foreach (var offset in HalfOffsets(type))
             WriteHalf(block[offset..], Signed(random) * (twoLevels ? 1e-4f : 1e-2f));

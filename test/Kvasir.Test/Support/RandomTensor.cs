@@ -45,6 +45,7 @@ public static class RandomTensor
         "Q3_K" => (11, 256, 110),
         "IQ4_NL" => (20, 32, 18),
         "IQ4_XS" => (23, 256, 136),
+        "MXFP4" => (39, 32, 17),
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not a weight type of the table"),
     };
 
@@ -123,6 +124,11 @@ public static class RandomTensor
 
     private static void Plausible(string type, Span<byte> block, ulong word, float scale)
     {
+        if (type == "MXFP4")
+        {
+            block[0] = (byte)(128 + MathF.ILogB(scale) + (int)(word & 1));
+            return;
+        }
         var unit = scale * (0.75f + ((word >> 40) * (1f / (1 << 25))));
         var bothSigns = type is "Q4_0" or "Q5_0" or "Q6_K";
         var d = (Half)(bothSigns && (word & 1) != 0 ? -unit : unit);

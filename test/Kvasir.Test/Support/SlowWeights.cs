@@ -28,6 +28,7 @@ internal static class SlowWeights
             WeightType.Q3_K => Half(block, 108) * (SixBitsOfThree(block[96..], i / 16) - 32) * (Pair(block[32..], i) + 4 * ((block[i % 32] >> (i / 32)) % 2) - 4),
             WeightType.IQ4_NL => Table[Nibble32(block[2..], i)] * Half(block, 0),
             WeightType.IQ4_XS => Half(block, 0) * (SixBitsOfXs(block, i / 32) - 32) * Table[Nibble32(block[(8 + i / 32 * 16)..], i % 32)],
+            WeightType.MXFP4 => (float)(Math.Pow(2, block[0] - 127) * Four(Nibble32(block[1..], i))),
             _ => throw new ArgumentOutOfRangeException(nameof(type)),
         };
     }
@@ -44,6 +45,13 @@ internal static class SlowWeights
             WeightType.Q2_K => (MathF.Abs(Half(block, 80)) * 3 + MathF.Abs(Half(block, 82))) * 15,
             _ => 0,
         };
+    }
+
+    // One bit of sign, two of exponent, one of mantissa.
+    private static double Four(int bits)
+    {
+        var (exponent, mantissa) = ((bits >> 1) & 3, bits & 1);
+        return (bits < 8 ? 1 : -1) * (exponent == 0 ? 0.5 * mantissa : Math.Pow(2, exponent - 1) * (1 + (0.5 * mantissa)));
     }
 
     private static float Half(ReadOnlySpan<byte> block, int offset) => (float)BinaryPrimitives.ReadHalfLittleEndian(block[offset..]);

@@ -15,13 +15,13 @@ internal readonly unsafe struct IQ4_NLCodec : ISignedCodec
     {
         parts.SetGroup(HalfFloat.Read(block), 0);
         fixed (sbyte* codes = parts.Codes)
-            TableNibbles.Split(block + HalfFloat.Bytes, codes);
+            TableNibbles.Split(TableNibbles.Iq4, block + HalfFloat.Bytes, codes);
     }
 
     public static void SplitWide(byte* block, ref BlockParts parts)
     {
         parts.SetGroup(HalfFloat.Read(block), 0);
         fixed (sbyte* codes = parts.Codes)
-            TableNibbles.SplitWide(block + HalfFloat.Bytes, codes);
+            TableNibbles.SplitWide(TableNibbles.Iq4, block + HalfFloat.Bytes, codes);
     }
 }

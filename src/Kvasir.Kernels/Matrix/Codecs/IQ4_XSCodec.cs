@@ -26,7 +26,7 @@ internal readonly unsafe struct IQ4_XSCodec : ISignedCodec
         fixed (sbyte* codes = parts.Codes)
         {
             for (var group = 0; group < Groups; group++)
-                TableNibbles.Split(block + NibblesAt + group * Nibbles.Bytes, codes + group * 32);
+                TableNibbles.Split(TableNibbles.Iq4, block + NibblesAt + group * Nibbles.Bytes, codes + group * 32);
         }
     }
 
@@ -36,7 +36,7 @@ internal readonly unsafe struct IQ4_XSCodec : ISignedCodec
         fixed (sbyte* codes = parts.Codes)
         {
             for (var group = 0; group < Groups; group++)
-                TableNibbles.SplitWide(block + NibblesAt + group * Nibbles.Bytes, codes + group * 32);
+                TableNibbles.SplitWide(TableNibbles.Iq4, block + NibblesAt + group * Nibbles.Bytes, codes + group * 32);
         }
     }
 

@@ -3,24 +3,25 @@ using System.Runtime.Intrinsics;
 
 namespace Kvasir.Kernels.Matrix.Codecs;
 
-/// <summary>Sixteen bytes of nibbles that number the values of a table, finer around zero than far from it: IQ4_NL and IQ4_XS.</summary>
+/// <summary>Sixteen bytes of nibbles that number the values of a table, finer around zero than far from it: IQ4_NL and IQ4_XS, and MXFP4.</summary>
 internal static unsafe class TableNibbles
 {
-    private static ReadOnlySpan<sbyte> Values => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+    /// <summary>IQ4_NL's and IQ4_XS'.</summary>
+    public static ReadOnlySpan<sbyte> Iq4 => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
-    public static void Split(byte* nibbles, sbyte* codes)
+    public static void Split(ReadOnlySpan<sbyte> values, byte* nibbles, sbyte* codes)
     {
         for (var i = 0; i < Nibbles.Bytes; i++)
         {
-            codes[i] = Values[nibbles[i] & 15];
-            codes[i + Nibbles.Bytes] = Values[nibbles[i] >> 4];
+            codes[i] = values[nibbles[i] & 15];
+            codes[i + Nibbles.Bytes] = values[nibbles[i] >> 4];
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SplitWide(byte* nibbles, sbyte* codes)
+    public static void SplitWide(ReadOnlySpan<sbyte> table, byte* nibbles, sbyte* codes)
     {
-        var values = Vector128.Create(Values).AsByte();
+        var values = Vector128.Create(table).AsByte();
         var packed = Vector128.Load(nibbles);
         Vector128.Shuffle(values, packed & Vector128.Create((byte)15)).Store((byte*)codes);
         Vector128.Shuffle(values, packed >>> 4).Store((byte*)codes + Nibbles.Bytes);

@@ -27,6 +27,7 @@ internal static class WideProduct<TLanes, TVector>
             case WeightType.Q3_K: Signed<Q3_KCodec>(product); break;
             case WeightType.IQ4_NL: Signed<IQ4_NLCodec>(product); break;
             case WeightType.IQ4_XS: Signed<IQ4_XSCodec>(product); break;
+            case WeightType.MXFP4: Signed<MXFP4Codec>(product); break;
             default: throw WeightLayout.Unknown(product.Type);
         }
     }

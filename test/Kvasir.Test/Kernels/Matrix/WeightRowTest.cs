@@ -37,6 +37,7 @@ public sealed class WeightRowTest
     [InlineData(WeightType.Q3_K, 256, 110)]
     [InlineData(WeightType.IQ4_NL, 32, 18)]
     [InlineData(WeightType.IQ4_XS, 256, 136)]
+    [InlineData(WeightType.MXFP4, 32, 17)]
     public void BlocksHaveTheSizesOfTheFileFormat(WeightType type, int elements, int bytes)
     {
         Assert.Equal((elements, bytes), (WeightLayout.BlockElements(type), WeightLayout.BlockBytes(type)));
