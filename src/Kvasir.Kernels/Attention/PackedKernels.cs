@@ -14,8 +14,8 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
     where TLanes : struct, IFloatLanes<V>
     where V : struct
 {
-    // From here on widening a row once costs less than unpacking it for every four queries.
-    private const int FewQueries = 24;
+    // From here on widening a row once costs less than unpacking it for every four queries; two planes take twice as long to unpack.
+    private static int FewQueries => TBits.Planes == 2 ? 12 : 24;
 
     // A page's ranges are multiplied into queries for all of its rows that are read: for fewer, widening these costs less.
     private const int LeastRun = 8;

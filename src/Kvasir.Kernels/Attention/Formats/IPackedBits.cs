@@ -12,6 +12,9 @@ internal unsafe interface IPackedBits
     /// <summary>1 or 2.</summary>
     static virtual int Planes => 1;
 
+    /// <summary>What is taken off codes / 2^(Bits * Planes) before they are multiplied by a scale.</summary>
+    static virtual float Shift => 0;
+
     /// <summary>What <see cref="Load"/> gives for the least element of a group.</summary>
     static virtual float Origin => 1;
 

@@ -81,7 +81,7 @@ internal sealed unsafe class PackedCodec<TBits>(bool byChannel)
         new("128", Vector128.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes128, Vector128<float>>(byChannel)),
         new("256", Vector256.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes256, Vector256<float>>(byChannel)),
         new("512", Vector512.IsHardwareAccelerated, new PackedKernels<TBits, FloatLanes512, Vector512<float>>(byChannel)),
-        .. TBits.Planes == 1 ? [new("vnni", VnniPackedKernels<TBits>.IsSupported, new VnniPackedKernels<TBits>(byChannel))] : (Variant<RowKernels>[])[],
+        new("vnni", VnniPackedKernels<TBits>.IsSupported, new VnniPackedKernels<TBits>(byChannel)),
     ];
 }
 

@@ -16,8 +16,10 @@ internal readonly unsafe struct TwoPlanes : IPackedBits
 
     public static int Planes => 2;
 
-    // 1 + 1/16, and 7.5 of 256.
-    public static float Origin => 1 + Sixteenth + 7.5f / 256;
+    public static float Shift => 7.5f / 256;
+
+    // Both planes begin at 1.
+    public static float Origin => 1 + Sixteenth + Shift;
 
     public static (int Word, int Shift) Place(int element) => FourBits.Place(element);
 

@@ -31,9 +31,10 @@ internal static unsafe class PackedCodes<TBits>
     public static int[] SumPlaces { get; } = [.. Enumerable.Range(0, RowBlocks.Elements).Select(SumAt)];
 
     /// <param name="rows">Addresses of 64 rows, and of those behind them.</param>
+    /// <param name="from">Bytes from there to the plane that is read.</param>
     /// <param name="asks">Whether memory is asked for rows that lie two blocks behind.</param>
     /// <param name="codes">At a line of memory.</param>
-    public static void Gather(byte** rows, bool asks, int blockCount, byte* codes)
+    public static void Gather(byte** rows, nint from, bool asks, int blockCount, byte* codes)
     {
         nint stride = RowWindow.BlockRows * BlockBytes;
         var order = Order;
@@ -43,21 +44,21 @@ internal static unsafe class PackedCodes<TBits>
             var first = (RowsTogether * (vector % RowsTogether)) + (Apart * (TBits.Bits == 4 ? 1 : 2) * (vector / RowsTogether));
             var own = rows + first;
             var to = codes;
-            for (nint at = 0; at < (nint)blockCount * BlockBytes; at += BlockBytes, to += stride)
+            for (var at = from; at < from + blockCount * (nint)BlockBytes; at += BlockBytes, to += stride)
                 Avx512Vbmi.PermuteVar64x8(TBits.Bits == 4 ? Four(own, at) : Eight(own, at), order).Store(to);
             if (asks)
-                Ask(own + AheadRows, blockCount * BlockBytes);
+                Ask(own + AheadRows, from, blockCount * BlockBytes);
         }
     }
 
-    private static void Ask(byte** rows, int bytes)
+    private static void Ask(byte** rows, nint from, int bytes)
     {
         for (var row = 0; row < RowsTogether; row++)
         {
-            CacheLines.Prefetch(rows[row]);
+            CacheLines.Prefetch(rows[row] + from);
             if (TBits.Bits == 2)
                 CacheLines.Prefetch(rows[Apart + row]);
-            for (var at = VectorBytes; at < bytes; at += VectorBytes)
+            for (var at = from + VectorBytes; at < from + bytes; at += VectorBytes)
                 CacheLines.Prefetch(rows[row] + at);
         }
     }

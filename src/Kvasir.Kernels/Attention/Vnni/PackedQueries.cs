@@ -51,6 +51,8 @@ internal static unsafe class PackedQueries<TBits>
                 // Magnitudes compare as integers, and NaN as the largest of them.
                 most = Vector512.Max(most, product.AsUInt32() & Vector512.Create(0x7FFFFFFFu));
                 bias = Vector512.FusedMultiplyAdd(query, (range & Vector512.Create(0xFFFF0000)).AsSingle(), bias);
+                if (TBits.Planes == 2)
+                    bias = Vector512.FusedMultiplyAdd(product, Vector512.Create(-TBits.Shift), bias);
             }
 
             var largest = BitConverter.UInt32BitsToSingle(Reduction.Largest(Reduction.Quarter(most)));

@@ -43,6 +43,7 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
 
         var first = keys.Row(run[0], out _);
         var scratch = stackalloc byte[PackedQueries<TBits>.Bytes(padded) + (((Queries * (BlockRows + 2)) + padded) * sizeof(float)) + CacheLines.Bytes];
+        var kernel = (delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount);
         var sums = CacheLines.Align(scratch);
         var units = sums + (Queries * BlockRows);
         var scaled = sums + (Queries * (BlockRows + 2));
@@ -63,7 +64,32 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             ScoreStrideBytes = (long)stride * sizeof(float),
             Turns = keys.Layout.Stride / PackedScoreCode.TurnBytes,
         };
-        ((delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount))(&arguments);
+        kernel(&arguments);
+        if (TBits.Planes == 2)
+            AddLower(kernel, arguments, keys.Layout.Lower, tile.QueryCount);
+    }
+
+    // The lower plane by the same queries: its codes stand for a 16th of the upper ones.
+    [SkipLocalsInit]
+    private static void AddLower(delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void> kernel, PackedScoreArguments upper, int lower, int queryCount)
+    {
+        const int Rows = PackedScoreCode.PageRows;
+        var own = stackalloc float[Queries * (Rows + 2)];
+        var units = own + (Queries * Rows);
+        var biases = units + Queries;
+        for (var q = 0; q < Queries; q++)
+            (units[q], biases[q]) = (upper.Units[q] / 16, 0);
+        for (var row = 0; row < Rows; row++)
+            upper.Rows[row] += lower;
+        var scores = upper.Scores;
+        var stride = upper.ScoreStrideBytes / sizeof(float);
+        var arguments = upper with { Ahead = upper.Ahead + lower, Units = units, Biases = biases, Scores = own, ScoreStrideBytes = Rows * sizeof(float) };
+        kernel(&arguments);
+        for (var q = 0; q < queryCount; q++)
+        {
+            for (var row = 0; row < Rows; row += Width)
+                (Vector512.Load(scores + (q * stride) + row) + Vector512.Load(own + (q * Rows) + row)).Store(scores + (q * stride) + row);
+        }
     }
 
     private protected override void AddPacked(float* weights, int stride, PagedRows values, RowSet rows, float* outputs, int queryCount)
@@ -91,9 +117,9 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         var sumFloats = queryCount * blocks * (SumFloats + Width);
         var floats = (2 * blocks * BlockRows) + (Queries * (BlockRows + 1)) + sumFloats;
         var scratch = stackalloc byte[
-            PackedCodes<TBits>.Bytes(blocks) + (blocks * QuantizedWeights.BlockBytes) + (floats * sizeof(float)) + (2 * CacheLines.Bytes)];
+            (TBits.Planes * PackedCodes<TBits>.Bytes(blocks)) + (blocks * QuantizedWeights.BlockBytes) + (floats * sizeof(float)) + (2 * CacheLines.Bytes)];
         var codes = (byte*)CacheLines.Align(scratch);
-        var quantized = codes + PackedCodes<TBits>.Bytes(blocks);
+        var quantized = codes + (TBits.Planes * PackedCodes<TBits>.Bytes(blocks));
         var scales = CacheLines.Align(quantized + (blocks * QuantizedWeights.BlockBytes));
         var space = new Space(codes, quantized, scales, scales + (2 * blocks * BlockRows), blocks);
         var sums = space.Tail + (Queries * (BlockRows + 1));
@@ -113,7 +139,13 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             if (!rows.IsRange)
                 _ = window.Ahead(i, 1, located.Codes);
             RowScales.Widen(located.Scales, BlockRows, rows.IsRange ? values.Layout.ScaleStride : 0, 2 * blocks, scales);
-            PackedCodes<TBits>.Gather(located.Codes, rows.IsRange, blocks, codes);
+            PackedCodes<TBits>.Gather(located.Codes, 0, rows.IsRange, blocks, codes);
+            if (TBits.Planes == 2)
+            {
+                PackedCodes<TBits>.Gather(located.Codes, values.Layout.Lower, rows.IsRange, blocks, codes + PackedCodes<TBits>.Bytes(blocks));
+                TakeShift(scales, blocks);
+            }
+
             for (var q = 0; q < queryCount; q += Queries)
             {
                 var own = (Math.Min(Queries, queryCount - q), count);
@@ -162,9 +194,27 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             SumStrideBytes = space.Blocks * (SumFloats + Width) * sizeof(float),
             Blocks = space.Blocks,
         };
-        ((delegate* unmanaged[SuppressGCTransition]<PackedValueArguments*, void>)ValueKernels.Kernels.Address(count.Queries))(&arguments);
+        var kernel = (delegate* unmanaged[SuppressGCTransition]<PackedValueArguments*, void>)ValueKernels.Kernels.Address(count.Queries);
+        kernel(&arguments);
+        if (TBits.Planes == 2)
+        {
+            (Vector128.Load(units) * (1f / 16)).Store(units);
+            arguments.Codes += PackedCodes<TBits>.Bytes(space.Blocks);
+            kernel(&arguments);
+        }
+
         AddLeast(whole, stride, count.Queries, space, sums);
         return true;
+    }
+
+    // From the least elements, which stand behind the scales of each block.
+    private static void TakeShift(float* scales, int blocks)
+    {
+        for (var block = 0; block < blocks; block++, scales += 2 * BlockRows)
+        {
+            for (var row = 0; row < BlockRows; row += Width)
+                (Vector512.Load(scales + BlockRows + row) - (Vector512.Load(scales + row) * TBits.Shift)).Store(scales + BlockRows + row);
+        }
     }
 
     private static void AddLeast(float* weights, int stride, int queryCount, in Space space, float* sums)
