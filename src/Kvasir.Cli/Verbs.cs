@@ -12,6 +12,7 @@ using Kvasir.Cli.Embed;
 using Kvasir.Cli.Eval;
 using Kvasir.Cli.Inspect;
 using Kvasir.Cli.Models;
+using Kvasir.Cli.Plan;
 using Kvasir.Cli.Policies;
 using Kvasir.Cli.Run;
 using Kvasir.Cli.Serve;
@@ -43,6 +44,7 @@ internal static class Verbs
         new CacheListCommand(shell, "cache list"),
         new CacheVerifyCommand(shell),
         new CacheClearCommand(shell),
+        new PlanCommand(shell),
         new PoliciesCommand(shell),
         new CalibrateCommand(shell),
         new EvalCommand(shell),

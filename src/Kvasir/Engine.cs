@@ -337,7 +337,7 @@ public sealed class Engine : IDisposable
     {
         try
         {
-            var pass = new ForwardPass(model, _cache, _pool, NewBatch(), _mostTokens);
+            var pass = new ForwardPass(model, _cache, _pool, _options.NewBatch(), _mostTokens);
             if (_memory.TryTakeBeside(MemoryUse.Scratch, pass.ScratchBytes))
                 return pass;
             pass.Dispose();
@@ -352,10 +352,6 @@ public sealed class Engine : IDisposable
                     + "bytes of memory that are available; a smaller context, fewer threads or a smaller batch take less");
         }
     }
-
-    // One sequence alone may ask for logits of all that it guesses.
-    private Batch NewBatch() =>
-        new(_options.BatchTokens, _options.MaxSequences, Math.Max(_options.MaxSequences, 1 + GenerationOptions.MostSpeculativeTokens));
 
     private KvasirException Refused(string message)
     {

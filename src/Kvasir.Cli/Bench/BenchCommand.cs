@@ -3,6 +3,7 @@ using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Models;
+using Kvasir.Planning;
 
 namespace Kvasir.Cli.Bench;
 
@@ -27,6 +28,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         "kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8",
         "kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results",
         "kvasir bench --machine --kv-dir /var/cache/kvasir",
+        "kvasir bench --machine --json > here.json; kvasir plan model.gguf --machine here.json",
     ];
 
     public override string Notes => """
@@ -63,7 +65,25 @@ internal sealed class BenchCommand(Shell shell) : Verb
         var folder = typed.Find(BenchFlags.KvDir) ?? Path.GetTempPath();
         using (Progress(typed, () => $"measuring the disk of {Printable.Line(folder)}"))
             machine = machine with { Disk = DiskProbe.Report(folder, shell.ProbeBytes, cancellation) };
+        // Half a minute that the table has no use for.
+        if (typed.Is(Json) && !cancellation.IsCancellationRequested)
+            machine = machine with { Figures = Figures(typed, folder, cancellation) };
         return new BenchReport(machine, cancellation.IsCancellationRequested ? true : null, []);
+    }
+
+    // What plans reckon with; null when it was interrupted.
+    private MachineFigures? Figures(TypedCommand typed, string folder, CancellationToken cancellation)
+    {
+        var measurement = new MachineMeasurement { ProbeBytes = shell.ProbeBytes };
+        using var progress = Progress(typed, () => measurement.Stage);
+        try
+        {
+            return measurement.Measure(folder, cancellation);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
     }
 
     private BenchReport MeasureModel(TypedCommand typed, CancellationToken cancellation)
@@ -73,6 +93,8 @@ internal sealed class BenchCommand(Shell shell) : Verb
         if (typed.Find(BenchFlags.Synthetic) is { } shape)
             plan.RequireFits(shape.Config);
         using var model = Load(typed);
+        var planned = PlannedOptions.Read(typed);
+        plan = BenchFlags.Obey(plan, planned, typed, model);
         plan.RequireFits(model.Config);
         var run = new BenchRun(plan, model, Template(typed, plan, model), shell.ProbeBytes, cancellation);
         var machine = Machine(typed, cancellation);
@@ -89,6 +111,8 @@ internal sealed class BenchCommand(Shell shell) : Verb
             }
         }
 
+        if (planned is not null && !typed.Is(OutputFlags.Quiet))
+            shell.Note($"planned for {SizeText.Count(planned.ContextTokens)} tokens: {SpeedText.Rate(planned.Chosen.TokensPerSecond)} of {planned.Batch} by {planned.Chosen}");
         return new BenchReport(machine, isPartial ? true : null, [.. run.Rows]);
     }
 

@@ -3,6 +3,7 @@ using Kvasir.Attention.Batches;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Models;
+using Kvasir.Planning;
 using Kvasir.Synthetic;
 
 namespace Kvasir.Cli.Bench;
@@ -103,7 +104,7 @@ internal static class BenchFlags
     [
         new("Model", Synthetic, Weights, Machine, KvDir),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Reuse, Foresight, Repeat, Seed),
-        new("Attention", Attention, EngineFlags.Audit),
+        new("Attention", Attention, EngineFlags.Audit, EngineFlags.Plan),
         new(
             "Memory and processor",
             [.. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, KvEvict, EngineFlags.KvAhead, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
@@ -129,10 +130,42 @@ internal static class BenchFlags
             return "--foresight is how near queries of --reuse are foretold, and that was not given";
         if (typed.Has(Weights) && !isSynthetic)
             return "--weights is for --synthetic; a model's file has its own";
+        if (typed.Has(EngineFlags.Plan) && isMachine)
+            return "--machine measures no model, and --plan is for one";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
     }
 
     public static ulong SeedOf(TypedCommand typed) => typed.Get(Seed);
+
+    /// <summary>What is measured where a plan is obeyed: what it foretells, at the depth for which it does, as far as nothing else is typed.</summary>
+    /// <param name="planned">Null for no plan.</param>
+    /// <exception cref="KvasirException">The plan is for another model.</exception>
+    public static BenchPlan Obey(BenchPlan plan, TierPlan? planned, TypedCommand typed, Model model)
+    {
+        if (planned is null)
+            return plan;
+        var options = new EngineOptions
+        {
+            Kv = plan.Kv,
+            KvMemoryBytes = plan.KvMemoryBytes,
+            KvDirectory = plan.KvDirectory,
+            KvDiskBytes = plan.KvDiskBytes,
+            ContextTokens = plan.ContextTokens,
+        };
+        options = PlannedOptions.Apply(options, planned, typed, ModelSizes.Of(model));
+        var top = Math.Max(plan.PrefillTokens is [.., var most] ? most : 0, plan.DecodeSteps ?? BenchPlan.MostDecodeSteps);
+        return plan with
+        {
+            Attention = typed.Has(Attention) ? plan.Attention : [options.Attention],
+            Kv = options.Kv,
+            KvMemoryBytes = options.KvMemoryBytes,
+            KvDirectory = options.KvDirectory,
+            KvDiskBytes = options.KvDiskBytes,
+            ContextTokens = options.ContextTokens,
+            Depths = typed.Has(Depth) ? plan.Depths : [Math.Max(0, options.ContextTokens - top)],
+            Batches = typed.Has(Batch) ? plan.Batches : [planned.Batch],
+        };
+    }
 
     public static BenchPlan Read(TypedCommand typed) => new()
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Kvasir.Planning;
 
 namespace Kvasir.Cli.Bench;
 
@@ -15,6 +16,9 @@ internal sealed record MachineReport(
 {
     /// <summary>Where asked for.</summary>
     public DiskReport? Disk { get; init; }
+
+    /// <summary>What <c>kvasir plan --machine</c> reads, where asked for.</summary>
+    public MachineFigures? Figures { get; init; }
 }
 
 /// <param name="BytesPerSecond">The median of several runs.</param>

@@ -2,6 +2,7 @@ using System.Net;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
+using Kvasir.Planning;
 using Kvasir.Server;
 using Kvasir.Server.Stores;
 using Kvasir.Text;
@@ -135,11 +136,33 @@ internal static class ServeRun
         options.JsonKeepAliveSeconds = typed.Get(ServeFlags.JsonKeepAlive);
         options.WriteTimeoutSeconds = typed.Get(ServeFlags.WriteTimeout);
         options.DrainSeconds = typed.Get(ServeFlags.DrainSeconds);
-        options.Attention = EngineFlags.IsAuto(typed) ? AutoAttention.Name : EngineFlags.Read(typed).Attention.Name;
+        options.Attention = EngineFlags.IsAuto(typed)
+            ? PlannedOptions.Read(typed)?.Chosen.Attention ?? AutoAttention.Name
+            : EngineFlags.Read(typed).Attention.Name;
         if (PrefixFolder.Read(typed, isConversation: true) is var (folder, bytes))
             (options.PrefixDirectory, options.PrefixBytes) = (folder, bytes);
         options.PrefixRedis = typed.Find(ServeFlags.KvRedis);
-        options.UseEngine(TurnFlags.Read(typed));
+        options.UseEngine(Planned(options, typed, models));
+    }
+
+    // A plan is of one model, which is looked at before it is loaded.
+    private static EngineOptions Planned(KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
+    {
+        var engine = TurnFlags.Read(typed);
+        if (PlannedOptions.Read(typed) is not { } plan)
+            return engine;
+        if (models.Count > 1 || typed.Has(ServeFlags.Models))
+            throw new KvasirException(KvasirError.BadOption, $"{EngineFlags.Plan.Name} is a plan for one model, and several are named");
+        engine = PlannedOptions.Apply(engine, plan, typed, Sizes(options, typed));
+        return TurnFlags.HasSequences(typed) ? engine : engine with { MaxSequences = plan.Batch, BatchTokens = Math.Max(plan.Batch, engine.BatchTokens) };
+    }
+
+    private static ModelSizes Sizes(KvasirOptions options, TypedCommand typed)
+    {
+        if (typed.Find(SyntheticFlags.Shape) is { } shape)
+            return ModelSizes.Of(shape, typed.Get(SyntheticFlags.Weights));
+        using var model = Model.Load(options.Model, ModelFlags.Read(typed) with { Repack = false });
+        return ModelSizes.Of(model);
     }
 
     private static void Reload(Shell shell, WebApplication app)

@@ -51,6 +51,9 @@ internal static class TurnFlags
     public static readonly FlagGroup All = new(
         "Turns", MaxSequences, MaxQueue, MaxQueueTokens, QueueBytes, QueueTimeout, RequestTimeout, KeyRunning, KeyWaiting, StepMs, BatchTokens, MaxPrefills);
 
+    /// <summary>Whether it was typed how many sequences compute side by side.</summary>
+    public static bool HasSequences(TypedCommand typed) => typed.Has(MaxSequences);
+
     /// <summary>The engine's options, and how it takes turns.</summary>
     public static EngineOptions Read(TypedCommand typed) => EngineFlags.Read(typed) with
     {

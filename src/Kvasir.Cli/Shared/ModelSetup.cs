@@ -1,6 +1,7 @@
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Files;
+using Kvasir.Planning;
 using Kvasir.Tiers;
 
 namespace Kvasir.Cli.Shared;
@@ -34,7 +35,12 @@ internal static class ModelSetup
         try
         {
             var options = EngineFlags.Read(typed) with { PrefixCache = isConversation || store is not null, PrefixStores = store is null ? [] : [store] };
-            var choice = EngineFlags.IsAuto(typed) ? Choose(shell, model, options, quiet) : null;
+            var plan = PlannedOptions.Read(typed);
+            var sizes = plan is null ? null : ModelSizes.Of(model);
+            options = sizes is null ? options : PlannedOptions.Apply(options, plan, typed, sizes);
+            if (!quiet && plan is not null && PlannedOptions.Warning(plan, sizes!, options.KvDirectory, shell.ProbeBytes) is { } warning)
+                shell.Note(warning);
+            var choice = EngineFlags.IsAuto(typed) && plan is null ? Choose(shell, model, options, quiet) : null;
             options = choice is null ? options : options with { Attention = choice.Attention.Create() };
             return new StartedEngine(Start(shell, model, options, quiet), choice) { Store = store };
         }

@@ -30,11 +30,16 @@ public static unsafe class Activations
     /// <summary>
     /// The form that a product of these weights with a batch of so many rows expects: tiles when the weights are packed or the batch is large.
     /// </summary>
-    public static ActivationKind KindOf(in WeightMatrix weights, int batch)
+    public static ActivationKind KindOf(in WeightMatrix weights, int batch) => KindOf(weights.Type, weights.IsPacked, weights.Columns, batch);
+
+    /// <summary>The same of weights that are not there yet.</summary>
+    /// <param name="isPacked">Whether they will be packed.</param>
+    /// <param name="columns">Of the matrix.</param>
+    public static ActivationKind KindOf(WeightType type, bool isPacked, int columns, int batch)
     {
-        if (AmxProduct.Pays(weights, batch))
-            return AmxProduct.KindOf(weights.Type);
-        return weights.IsPacked ? TilesOf(KindOf(weights.Type)) : KindOf(weights.Type);
+        if (AmxProduct.Pays(type, isPacked, columns, batch))
+            return AmxProduct.KindOf(type);
+        return isPacked ? TilesOf(KindOf(type)) : KindOf(type);
     }
 
     /// <summary>Bytes of one prepared row; a multiple of 4.</summary>

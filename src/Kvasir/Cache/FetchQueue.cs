@@ -11,8 +11,10 @@ namespace Kvasir.Cache;
 /// </summary>
 internal sealed class FetchQueue : IDisposable
 {
+    /// <summary>What threads read into, at least.</summary>
+    public const int BufferBytes = 2 << 20;
+
     private const int RunTargetBytes = 128 << 10;
-    private const int BufferBytes = 2 << 20;
     private readonly IPageStore _store;
     private readonly Placement _placement;
     private readonly NativeBuffer _buffer;

@@ -27,8 +27,12 @@ internal sealed class LinearInput : ParallelJob, IDisposable
         (_maxColumns, _norm) = (maxColumns, norm);
         _normed = new NativeBuffer((long)workerCount * maxColumns * sizeof(float));
         foreach (var kind in kinds)
-            _prepared[(int)kind] = NativeBuffer.Uninitialized((long)maxRows * Activations.RowBytes(kind, WholeBlocks(maxColumns)));
+            _prepared[(int)kind] = NativeBuffer.Uninitialized(PreparedBytes(kind, maxRows, maxColumns));
     }
+
+    /// <summary>What <see cref="Bytes"/> will be.</summary>
+    public static long BytesFor(int maxRows, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds) =>
+        ((long)workerCount * maxColumns * sizeof(float)) + kinds.Sum(kind => PreparedBytes(kind, maxRows, maxColumns));
 
     /// <summary>Bytes of scratch held.</summary>
     public long Bytes
@@ -81,6 +85,8 @@ internal sealed class LinearInput : ParallelJob, IDisposable
         foreach (var buffer in _prepared)
             buffer?.Dispose();
     }
+
+    private static long PreparedBytes(ActivationKind kind, int maxRows, int maxColumns) => (long)maxRows * Activations.RowBytes(kind, WholeBlocks(maxColumns));
 
     // The longest quantised row has whole blocks of 256; a longer row of floats may not.
     private static int WholeBlocks(int columns) => (columns + 255) / 256 * 256;

@@ -58,9 +58,8 @@ internal sealed class Transformer : IDisposable
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);
-        var widest = Math.Max(Math.Max(config.Width, queryWidth), config.FeedForwardWidth);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
-        _input = new LinearInput(mostRows, widest, pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm);
+        _input = new LinearInput(mostRows, PassBytes.Widest(config), pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm);
         _linear = new LinearProduct(_input, pool);
         _rotation = new HeadRotation(config, _norm, limits.MaxRows);
         _experts = config.Layers.Any(static layer => layer.Experts is not null)
@@ -68,10 +67,8 @@ internal sealed class Transformer : IDisposable
             : null;
 
         long rows = limits.MaxRows;
-        var logitBytes = sizeof(float) * (long)limits.MaxLogitRows * config.VocabularySize;
-        var rowFloats = (2L * config.Width) + queryWidth + AttendedWidth + keyWidth + valueWidth + (2L * config.FeedForwardWidth);
         // Rows that no batch reaches are never touched, and so take no memory.
-        _buffer = NativeBuffer.Uninitialized((sizeof(float) * rows * rowFloats) + logitBytes);
+        _buffer = NativeBuffer.Uninitialized(PassBytes.Activations(config, limits.MaxRows, limits.MaxLogitRows));
         var free = _buffer.View;
         _x = Take(ref free, rows * config.Width);
         _projected = Take(ref free, rows * config.Width);

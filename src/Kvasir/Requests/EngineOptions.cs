@@ -1,4 +1,5 @@
 using Kvasir.Attention;
+using Kvasir.Attention.Batches;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
@@ -199,6 +200,9 @@ public sealed record EngineOptions
         var files = KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
         return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens };
     }
+
+    /// <summary>What a step may hold. One sequence alone may ask for logits of all that it guesses.</summary>
+    internal Batch NewBatch() => new(BatchTokens, MaxSequences, Math.Max(MaxSequences, 1 + GenerationOptions.MostSpeculativeTokens));
 
     internal static void Require(TimeSpan? time, string name)
     {

@@ -15,13 +15,14 @@ internal sealed class SyntheticTensors : ITensorSource
     private readonly Dictionary<string, NativeBuffer> _made = new(StringComparer.Ordinal);
     private readonly HashSet<string> _spread = new(StringComparer.Ordinal);
     private readonly float[] _spectrum;
+    private readonly SyntheticWeights _stored;
     private readonly ulong _seed;
     private ulong _madeCount;
 
     /// <param name="seed">The same seed gives the same weights.</param>
     public SyntheticTensors(SyntheticShape shape, SyntheticWeights weights, ulong seed)
     {
-        (Path, _seed, _spectrum) = ($"synthetic {shape.Name}", seed, PairSpectrum.Factors(shape.Config.Rope, shape.Config.HeadDim));
+        (Path, _stored, _seed, _spectrum) = ($"synthetic {shape.Name}", weights, seed, PairSpectrum.Factors(shape.Config.Rope, shape.Config.HeadDim));
         var (config, names, mix) = (shape.Config, Files.TensorNames.Gguf, new SyntheticMix(weights, shape.Config));
         Add(names.Embedding, mix.Embedding, config.VocabularySize, config.Width);
         if (!config.TiedEmbedding)
@@ -33,12 +34,16 @@ internal sealed class SyntheticTensors : ITensorSource
 
     public string Path { get; }
 
-    public string? Origin => $"{Path}, seed {_seed}";
+    public string? Origin => $"{Path}, {_stored}, seed {_seed}";
 
     public IEnumerable<string> TensorNames => _shapes.Keys;
 
     /// <summary>Bytes of all tensors together.</summary>
     public long Bytes => _shapes.Values.Sum(static tensor => BytesOf(tensor.Type, tensor.Shape));
+
+    /// <summary>How a tensor is stored and how large it is; a vector is one row. Nothing is made.</summary>
+    public (WeightType Type, int Rows, int Columns) SizeOf(string name) =>
+        _shapes[name] is var (type, shape) ? (type, shape.Length == 1 ? 1 : (int)shape[0], (int)shape[^1]) : default;
 
     public bool TryFind(string name, out StoredTensor stored)
     {

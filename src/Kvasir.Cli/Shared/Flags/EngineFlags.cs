@@ -79,6 +79,11 @@ internal static class EngineFlags
         Elsewhere = ["-t", "--num-thread", "--num-threads"],
     };
 
+    public static readonly ValueFlag<string> Plan = new(
+        "--plan",
+        "Obey a plan that kvasir plan --out wrote for this model: its policy, format, memory, disk and context, as far as nothing is typed",
+        FlagValues.File);
+
     // Its help lists the policies, and more can be registered.
     public static ValueFlag<AttentionPolicy[]> Attention => new(
         "--attention",
@@ -94,7 +99,7 @@ internal static class EngineFlags
     /// <summary>What an engine that answers can be told.</summary>
     public static FlagGroup[] Groups =>
     [
-        new("Attention", Attention, Audit),
+        new("Attention", Attention, Audit, Plan),
         new(
             "Memory and processor",
             [

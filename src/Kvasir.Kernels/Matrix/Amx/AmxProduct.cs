@@ -31,15 +31,18 @@ internal static unsafe class AmxProduct
     public static bool IsSupported => AssembledKernel.IsAllowed && CpuFeatures.HasAmx;
 
     /// <summary>Whether this is the way to multiply so many rows.</summary>
-    public static bool Pays(in WeightMatrix weights, int batch) =>
-        IsSupported && weights.Columns % AmxActivations.StepColumns == 0 && batch >= (weights.IsPacked ? FewestRows : FewestBf16Rows)
-        && (weights.IsPacked || weights.Type == WeightType.BF16);
+    public static bool Pays(in WeightMatrix weights, int batch) => Pays(weights.Type, weights.IsPacked, weights.Columns, batch);
+
+    /// <summary>The same of weights that are not there yet.</summary>
+    public static bool Pays(WeightType type, bool isPacked, int columns, int batch) =>
+        IsSupported && columns % AmxActivations.StepColumns == 0 && batch >= (isPacked ? FewestRows : FewestBf16Rows)
+        && (isPacked || type == WeightType.BF16);
 
     /// <summary>The form of activations that these weights want.</summary>
     public static ActivationKind KindOf(WeightType type) => type == WeightType.BF16 ? ActivationKind.BF16PairTiles : ActivationKind.BF16Tiles;
 
     /// <summary>Takes half a megabyte of stack.</summary>
-    /// <param name="weights">Of a kind that <see cref="Pays"/>.</param>
+    /// <param name="weights">Of a kind that <see cref="Pays(in WeightMatrix, int)"/>.</param>
     /// <param name="rows">From a multiple of 32 on if the weights are packed.</param>
     /// <param name="activations">The batch, prepared.</param>
     /// <param name="batch">At least 1.</param>

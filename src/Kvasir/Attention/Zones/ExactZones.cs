@@ -11,11 +11,13 @@ public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLa
     /// <summary>The option that says from how many tokens in sight on a policy chooses; every sparse policy has it.</summary>
     public const string MinContextName = "min-context";
 
+    /// <summary>The option that says in which layers everything is read.</summary>
+    public const string DenseLayersName = "dense-layers";
+
     // Where policies are no slower than dense attention: measured with heads of 128 in groups of four, bf16.
     private const int DefaultMinContext = 4096;
     private const string SinksName = "sinks";
     private const string RecentName = "recent";
-    private const string DenseLayersName = "dense-layers";
     private const string SeedName = "seed";
 
     /// <summary>The options of a policy, the common ones behind its own.</summary>

@@ -7,6 +7,7 @@ public sealed class DiskProbeTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheDiskOfAFolderIsMeasuredInSizesAndDepthsAndNothingIsLeftThere()
     {
         var run = CliRun.Of("bench", "--machine", "--kv-dir", _folder.Path, "--json", "-q");
@@ -21,6 +22,12 @@ public sealed class DiskProbeTest : IDisposable
         Assert.All(reads, static read => Assert.True(
             read!["readsPerSecond"]!.GetValue<double>() >= read["worstReadsPerSecond"]!.GetValue<double>() && read["worstReadsPerSecond"]!.GetValue<double>() > 0, $"{read}"));
         Assert.Empty(Directory.GetFiles(_folder.Path));
+        // Plans read the same report.
+        File.WriteAllText(_folder.File("here.json"), run.Output);
+        var figures = Kvasir.Planning.MachineFigures.Read(_folder.File("here.json"));
+        Assert.Equal(["Q4_0", "Q8_0", "Q4_K", "Q6_K", "BF16"], figures.Matrices.Select(static speed => speed.Type).Distinct());
+        Assert.Contains(figures.Attention, static speed => speed is { Policy: "dense", Kv: "kivi4", Dim: 128, GroupHeads: 4 } and { RowShare: 1 });
+        Assert.Contains(_folder.Path, figures.Store!.What, StringComparison.Ordinal);
     }
 
     [Fact]

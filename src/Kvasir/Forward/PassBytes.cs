@@ -1,0 +1,38 @@
+using Kvasir.Attention.Batches;
+using Kvasir.Attention.Heads;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models;
+using Kvasir.Models.Configs;
+
+namespace Kvasir.Forward;
+
+/// <summary>What a <see cref="ForwardPass"/> takes beside weights and cache, before there is one.</summary>
+internal static class PassBytes
+{
+    /// <summary>The longest row that enters a product.</summary>
+    public static int Widest(ModelConfig config) => Math.Max(Math.Max(config.Width, config.HeadCount * config.HeadDim), config.FeedForwardWidth);
+
+    /// <summary>Rows of all layers' activations, and of logits.</summary>
+    public static long Activations(ModelConfig config, int rows, int logitRows)
+    {
+        var attended = (config.HeadCount * config.HeadDim) + (config.HeadCount * config.ValueDim);
+        var written = config.KvHeadCount * (config.HeadDim + config.ValueDim);
+        var floats = (2L * config.Width) + attended + written + (2L * config.FeedForwardWidth);
+        return sizeof(float) * ((rows * floats) + ((long)logitRows * config.VocabularySize));
+    }
+
+    /// <summary><see cref="ForwardPass.ScratchBytes"/>, as it is once steps have been computed.</summary>
+    /// <param name="matrices">That products are made with.</param>
+    /// <param name="batch">Limits of a batch.</param>
+    /// <param name="engine">Workers, the longest sequence, and whether rows may lie on file.</param>
+    public static long Scratch(ModelConfig config, IEnumerable<MatrixSize> matrices, KvFormat kv, Batch batch, (int Workers, int MaxTokens, bool OnFile) engine)
+    {
+        var (workers, maxTokens, onFile) = engine;
+        var mostRows = Math.Max(batch.MaxRows, batch.MaxLogitRows);
+        var kinds = matrices.SelectMany(matrix => new[] { matrix.KindAt(1), matrix.KindAt(mostRows) }).ToHashSet();
+        using var scratch = new AttentionScratch(config.Attention, kv, maxTokens);
+        using var late = onFile ? new LateHeads(config.Attention, kv, maxTokens, workers) : null;
+        return Activations(config, batch.MaxRows, batch.MaxLogitRows) + LinearInput.BytesFor(mostRows, Widest(config), workers, kinds)
+            + (workers * scratch.Bytes) + (late?.Bytes ?? 0);
+    }
+}

@@ -1,0 +1,222 @@
+using System.Diagnostics.CodeAnalysis;
+using Kvasir.Attention;
+using Kvasir.Cache;
+using Kvasir.Forward;
+using Kvasir.Ground;
+using Kvasir.Kernels.Attention.Formats;
+
+namespace Kvasir.Planning;
+
+/// <summary>
+/// Finds the ways in which a model can have a context within memory and disk, and says what each takes: formats of rows x policies, in memory or with the rest
+/// on file. One enumeration; a search is a matter of milliseconds.
+/// </summary>
+public sealed class TierPlanner
+{
+    // What the program takes by itself: the runtime, what it has compiled, the managed heap.
+    private const long RuntimeBytes = 96L << 20;
+
+    // Under which speed nobody would want it, beside the fastest.
+    private const double LeastSpeed = 0.5;
+    private const long MostContext = 1 << 24;
+    private const int LowTokens = 4096;
+    private const int HighTokens = 8192;
+    private static readonly double[] PoolShares = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+    private readonly ModelSizes _model;
+    private readonly MachineFigures _machine;
+
+    // At two lengths of a context: what grows with it are scores and selections, in proportion.
+    private readonly Dictionary<(KvFormat Kv, int Batch, bool OnFile), (long Low, long High)> _scratch = [];
+
+    public TierPlanner(ModelSizes model, MachineFigures machine)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(machine);
+        (_model, _machine) = (model, machine);
+    }
+
+    /// <summary>The ways that fit, the chosen one among them.</summary>
+    /// <exception cref="KvasirException">Nothing fits; the message names the nearest that would.</exception>
+    public TierPlan Plan(PlanRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var ways = Ways(request);
+        if (ways.Count == 0)
+            throw new KvasirException(KvasirError.KvMemoryExceeded, Nearest(request));
+        var chosen = Choose(ways, request.Target);
+        return new TierPlan
+        {
+            Model = _model.Name,
+            Fingerprint = _model.Fingerprint,
+            Machine = _machine,
+            ContextTokens = request.ContextTokens,
+            Batch = request.Batch,
+            MemoryBytes = request.MemoryBytes,
+            DiskBytes = request.DiskBytes,
+            Target = request.Target,
+            Ways = [.. ways.Select(way => way == chosen ? way with { IsChosen = true } : way)],
+        };
+    }
+
+    /// <summary>The way that would be chosen of those that fit; null where none does.</summary>
+    public PlannedWay? Best(PlanRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return Ways(request) is { Count: > 0 } ways ? Choose(ways, request.Target) : null;
+    }
+
+    /// <summary>What the way of a policy and a format takes; null where it does not fit.</summary>
+    /// <param name="kvMemoryBytes">For keys, values and indexes; 0 for all that is left.</param>
+    internal PlannedWay? Way(PlanRequest request, AttentionPolicy policy, KvFormat kv, bool onFile, long kvMemoryBytes = 0) =>
+        TryFit(request, new PlannedPolicy(policy.Spec, 0, 0), kv, onFile, out var fit) ? Predict(request, fit, kvMemoryBytes) : null;
+
+    private static PlannedWay Choose(List<PlannedWay> ways, PlanTarget target)
+    {
+        var least = ways.Min(static way => way.LostPoints);
+        var exact = ways.Where(way => way.LostPoints <= least).ToArray();
+        var fastest = exact.Max(static way => way.TokensPerSecond);
+        var quick = exact.Where(way => way.TokensPerSecond >= LeastSpeed * fastest);
+        return target switch
+        {
+            PlanTarget.Speed => exact.MaxBy(static way => way.TokensPerSecond)!,
+            PlanTarget.Memory => quick.MinBy(static way => way.Memory.Total)!,
+            // In the order of the enumeration, which is from the most exact on.
+            _ => quick.First(),
+        };
+    }
+
+    private List<PlannedWay> Ways(PlanRequest request)
+    {
+        var ways = new List<PlannedWay>();
+        foreach (var planned in PlannedPolicies.All)
+        {
+            foreach (var kv in request.Kv is { } only ? [only] : PlannedFormats.All)
+            {
+                // Who has place for all has no use for a file.
+                if (TryFit(request, planned, kv, onFile: false, out var fit) || TryFit(request, planned, kv, onFile: true, out fit))
+                    ways.Add(Best(request, fit));
+            }
+        }
+
+        return ways;
+    }
+
+    // For the least memory, the smallest pool that is nearly as fast as the largest.
+    private PlannedWay Best(PlanRequest request, Fit fit)
+    {
+        var most = Predict(request, fit, 0);
+        if (request.Target != PlanTarget.Memory || !fit.OnFile)
+            return most;
+        var spare = fit.KvBytes - fit.LeastBytes;
+        return PoolShares.Select(share => Predict(request, fit, fit.LeastBytes + (long)(share * spare)))
+            .First(way => way.TokensPerSecond >= 0.8 * most.TokensPerSecond);
+    }
+
+    private bool TryFit(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile, [MaybeNullWhen(false)] out Fit fit)
+    {
+        fit = null;
+        if (onFile && (request.DiskBytes == 0 || _machine.Store is null || !planned.Policy.SuitsFiles))
+            return false;
+        var made = FitOf(request, planned, kv, onFile, request.ContextTokens);
+        if (made.LeastBytes > made.KvBytes || (onFile && made.DiskBytes > request.DiskBytes))
+            return false;
+        fit = made;
+        return true;
+    }
+
+    // What is left for keys and values, and what they need at least.
+    private Fit FitOf(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile, int tokens)
+    {
+        var (cost, shape, policy) = (new CostModel(_model, _machine, kv), _model.Config.Attention, planned.Policy);
+        var (pages, batch) = (cost.Pages(tokens), request.Batch);
+        var index = (batch * policy.IndexBytesAt(shape, tokens, tokens, tokens)) + policy.SharedIndexBytes(shape);
+        var beside = index + (batch * cost.HeadCount * cost.OpenBytes);
+        // Until a prompt is over all of its rows are there; those of the others are dropped by then.
+        var inMemory = pages + ((batch - 1) * Math.Min(pages, cost.Kept(policy, tokens)));
+        var slabs = 2 * SlotMemory.SlabTargetBytes;
+        var least = beside + (onFile ? (Math.Max(2L * KvHead.PagesFor(tokens), cost.HeadCount * batch) * cost.PageBytes) + slabs : inMemory * cost.PageBytes);
+        var disk = onFile ? batch * pages * cost.StorePageBytes : 0;
+        var scratch = Scratch(kv, tokens, batch, onFile);
+        var tables = TableBytes.Of(batch * pages, batch * pages, onFile ? least / cost.PageBytes : batch * pages, onFile);
+        var left = request.MemoryBytes - _model.ResidentBytes - scratch - tables - RuntimeBytes;
+        return new Fit(planned, kv, onFile, cost, beside, least, onFile ? Math.Min(left, disk + beside) : Math.Min(left, least), disk, scratch, tables);
+    }
+
+    private PlannedWay Predict(PlanRequest request, Fit fit, long kvMemoryBytes)
+    {
+        var kvBytes = kvMemoryBytes == 0 ? fit.KvBytes : kvMemoryBytes;
+        double? pool = fit.OnFile ? Math.Max(0, kvBytes - fit.BesideBytes) / fit.Cost.PageBytes : null;
+        var step = fit.Cost.Step(fit.Planned.Policy, request.ContextTokens, request.Batch, pool, request.Hits);
+        return new PlannedWay(fit.Planned.Spec.ToString(), fit.Kv.Name, fit.OnFile)
+        {
+            KvMemoryBytes = kvBytes,
+            DiskBytes = fit.OnFile ? Math.Max(fit.DiskBytes, kvBytes) : 0,
+            Memory = new PlannedMemory(_model.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
+            TokensPerSecond = request.Batch / step.TotalSeconds,
+            FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch),
+            LinearMs = step.LinearSeconds * 1000,
+            AttentionMs = step.AttentionSeconds * 1000,
+            ReadMs = step.ReadSeconds * 1000,
+            OtherMs = step.OtherSeconds * 1000,
+            PagesPerStep = (long)step.PagesUsed,
+            PagesReadPerStep = (long)step.PagesRead,
+            BytesReadPerStep = (long)step.BytesRead,
+            LongestContext = Longest(request, fit.Planned, fit.Kv, fit.OnFile),
+            LostPoints = fit.Planned.LostPoints,
+        };
+    }
+
+    // In whole kibitokens.
+    private long Longest(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile)
+    {
+        const int Step = 1024;
+        var (fits, tooLong) = (0L, MostContext / Step);
+        while (tooLong - fits > 1)
+        {
+            var middle = (fits + tooLong) / 2;
+            if (Holds((int)middle * Step, onFile) || (!onFile && request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles && Holds((int)middle * Step, true)))
+                fits = middle;
+            else
+                tooLong = middle;
+        }
+
+        return fits * Step;
+
+        bool Holds(int tokens, bool file) =>
+            FitOf(request, planned, kv, file, tokens) is var fit && fit.LeastBytes <= fit.KvBytes && (!file || fit.DiskBytes <= request.DiskBytes);
+    }
+
+    private long Scratch(KvFormat kv, int tokens, int batch, bool onFile)
+    {
+        if (!_scratch.TryGetValue((kv, batch, onFile), out var known))
+            _scratch[(kv, batch, onFile)] = known = (At(LowTokens), At(HighTokens));
+        return known.Low + ((known.High - known.Low) * (tokens - LowTokens) / (HighTokens - LowTokens));
+
+        long At(int most) =>
+            PassBytes.Scratch(_model.Config, _model.Matrices, kv, EngineOptionsFor(batch).NewBatch(), (_machine.Cores, most, onFile));
+    }
+
+    private static EngineOptions EngineOptionsFor(int batch) => new() { MaxSequences = batch, BatchTokens = Math.Max(new EngineOptions().BatchTokens, batch) };
+
+    private string Nearest(PlanRequest request)
+    {
+        var size = $"{request.Batch} x {request.ContextTokens} tokens of {_model.Name} do not fit into {request.MemoryBytes} bytes of memory"
+            + (request.DiskBytes > 0 ? $" and {request.DiskBytes} of disk" : "");
+        var candidates = (
+            from planned in PlannedPolicies.All
+            from kv in request.Kv is { } only ? [only] : PlannedFormats.All
+            from onFile in request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles ? new[] { false, true } : [false]
+            let fit = FitOf(request, planned, kv, onFile, request.ContextTokens)
+            let lacking = fit.LeastBytes - fit.KvBytes
+            select (planned, kv, onFile, fit, Memory: request.MemoryBytes + Math.Max(0, lacking), Disk: fit.DiskBytes)).ToArray();
+        var nearest = candidates.Where(way => way.planned.LostPoints == 0).MinBy(way => way.Memory + Math.Max(0, way.Disk - request.DiskBytes));
+        var longest = candidates.Where(way => way.planned.LostPoints == 0).Max(way => Longest(request, way.planned, way.kv, way.onFile));
+        return $"{size}; the nearest that would is {nearest.planned.Spec}, {nearest.kv.Name} with {nearest.Memory} bytes of memory"
+            + (nearest.Disk > 0 ? $" and {nearest.Disk} of disk" : "")
+            + (longest > 0 ? $", or {longest} tokens each" : request.Batch > 1 ? ", or fewer sequences" : $": weights alone take {_model.ResidentBytes}");
+    }
+
+    private sealed record Fit(
+        PlannedPolicy Planned, KvFormat Kv, bool OnFile, CostModel Cost, long BesideBytes, long LeastBytes, long KvBytes, long DiskBytes, long ScratchBytes,
+        long TableBytes);
+}

@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+using Kvasir.Attention.Policies;
+using Kvasir.Cache;
+using Kvasir.Cache.Slots;
+using Kvasir.Forward;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models;
+using Kvasir.Measurement;
+using Kvasir.Planning;
+using Kvasir.Synthetic;
+
+namespace Kvasir.Test.Planning;
+
+/// <summary>What a plan says of memory is what an engine takes.</summary>
+public sealed class PlannedMemoryTest
+{
+    [Theory]
+    [InlineData("tiny", SyntheticWeights.Q4_0, 1)]
+    [InlineData("tiny:1", SyntheticWeights.BF16, 3)]
+    [InlineData("tiny", SyntheticWeights.Q4_K_M, 2)]
+    public void AShapeHasTheSizesOfItsModel(string name, SyntheticWeights weights, int threads)
+    {
+        var shape = SyntheticShape.Parse(name);
+        using var model = Model.Synthetic(shape, weights);
+        var (planned, made) = (ModelSizes.Of(shape, weights), ModelSizes.Of(model));
+        Assert.Equal(
+            (made.Fingerprint, made.Output, made.OtherBytes, made.ResidentBytes), (planned.Fingerprint, planned.Output, planned.OtherBytes, planned.ResidentBytes));
+        Assert.Equal(made.Layers.Order(Comparer<MatrixSize>.Create(Compare)), planned.Layers.Order(Comparer<MatrixSize>.Create(Compare)));
+        Assert.Equal(model.Weights.StepBytes, planned.Matrices.Sum(static matrix => matrix.ReadBytes));
+        var options = new EngineOptions { Threads = threads, MaxSequences = threads, KvMemoryBytes = 8 << 20 };
+        using var engine = new Engine(model, options);
+        using (new EngineProbe(engine, PolicyCatalog.Dense, 64, 1))
+        {
+            var tokens = (int)Math.Min(engine.ContextTokens, engine.Plan.TokensThatFit + 2);
+            Assert.Equal(engine.Plan.ScratchBytes, PassBytes.Scratch(model.Config, planned.Matrices, KvFormat.BF16, options.NewBatch(), (threads, tokens, false)));
+        }
+    }
+
+    [Theory]
+    [InlineData("dense", "bf16", 700)]
+    [InlineData("quest:page=32", "q8", 1111)]
+    [InlineData("guarded", "int8", 640)]
+    public void TheMemoryThatIsPlannedHoldsTheContextAndAPageLessDoesNot(string policy, string kv, int tokens)
+    {
+        using var model = Model.Synthetic("tiny");
+        var spec = PolicyCatalog.Spec(policy);
+        var planner = new TierPlanner(ModelSizes.Of(model), PlannedMachine.Bare);
+        var way = planner.Way(new PlanRequest(tokens, 1, 1L << 30, 0), spec.Create(), KvFormat.Find(kv)!, onFile: false)!;
+        Assert.Equal(
+            PassBytes.Scratch(model.Config, ModelSizes.Of(model).Matrices, KvFormat.Find(kv)!, new EngineOptions { MaxSequences = 1 }.NewBatch(), (2, tokens, false)),
+            way.Memory.Scratch);
+        Assert.InRange(Holds(way.KvMemoryBytes), tokens, tokens + PagePool.PageTokens - 1);
+        Assert.InRange(Holds(way.KvMemoryBytes - 1), 0, tokens - 1);
+
+        long Holds(long bytes)
+        {
+            using var engine = new Engine(
+                model, new EngineOptions { Attention = spec.Create(), Kv = KvFormat.Find(kv)!, KvMemoryBytes = bytes, Threads = 1, ContextTokens = 4096 });
+            return engine.Plan.TokensThatFit;
+        }
+    }
+
+    [Fact]
+    public void ATableHasItsStatesAsLargeAsTheyAre() => Assert.Equal(Unsafe.SizeOf<PageState>(), TableBytes.StateBytes);
+
+    private static int Compare(MatrixSize left, MatrixSize right) =>
+        (left.Type, left.Rows, left.Columns).CompareTo((right.Type, right.Rows, right.Columns));
+}

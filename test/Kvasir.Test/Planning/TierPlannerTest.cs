@@ -1,0 +1,141 @@
+using System.Text.RegularExpressions;
+using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Planning;
+using Kvasir.Synthetic;
+
+namespace Kvasir.Test.Planning;
+
+public sealed class TierPlannerTest
+{
+    private static readonly ModelSizes Llama = ModelSizes.Of(SyntheticShape.Parse("llama3.1-8b"), SyntheticWeights.Q4_0);
+    private static readonly TierPlanner Planner = new(Llama, PlannedMachine.Bare);
+
+    [Fact]
+    public void WhatMemoryHoldsStaysThereAndWhatItDoesNotGoesToDisk()
+    {
+        // 16 GiB of bf16 rows.
+        var roomy = Planner.Plan(new PlanRequest(131_072, 1, 40L << 30, 100L << 30));
+        Assert.All(roomy.Ways, static way => Assert.Equal((false, 0), (way.OnFile, way.DiskBytes)));
+        Assert.Equal(16L << 30, roomy.Ways[0].Memory.KeysAndValues);
+        var narrow = Planner.Plan(new PlanRequest(131_072, 1, 16L << 30, 100L << 30));
+        var dense = Assert.Single(narrow.Ways, static way => way is { Attention: "dense", Kv: "bf16" });
+        Assert.Equal((true, 16L << 30), (dense.OnFile, dense.DiskBytes));
+        Assert.True(dense.Memory.Total <= 16L << 30);
+        // Guarded reads from all over, and never from a file.
+        Assert.DoesNotContain(narrow.Ways, static way => way.OnFile && way.Attention == "guarded");
+    }
+
+    [Fact]
+    public void MoreOfAnythingIsNeverWorse()
+    {
+        var request = new PlanRequest(65_536, 2, 12L << 30, 50L << 30) { Target = PlanTarget.Speed };
+        var here = Planner.Best(request)!;
+        foreach (var more in new[] { request with { MemoryBytes = 24L << 30 }, request with { DiskBytes = 200L << 30 } })
+        {
+            var there = Planner.Best(more)!;
+            Assert.True(there.TokensPerSecond >= here.TokensPerSecond);
+        }
+
+        foreach (var way in Planner.Plan(request).Ways)
+        {
+            var there = Planner.Plan(request with { MemoryBytes = 24L << 30 }).Ways.Single(other => other.ToString() == way.ToString());
+            Assert.True(there.LongestContext >= way.LongestContext, $"{way}: {there.LongestContext} after {way.LongestContext}");
+            Assert.True(there.TokensPerSecond >= 0.999 * way.TokensPerSecond, $"{way}: {there.TokensPerSecond} after {way.TokensPerSecond}");
+        }
+    }
+
+    [Fact]
+    public void TheLongestContextFitsAndAKibitokenMoreDoesNot()
+    {
+        var request = new PlanRequest(4096, 1, 8L << 30, 0) { Kv = KvFormat.Q8 };
+        foreach (var way in Planner.Plan(request).Ways.Where(static way => way.LongestContext > 0))
+        {
+            Assert.Contains(Planner.Plan(request with { ContextTokens = (int)way.LongestContext }).Ways, other => other.Attention == way.Attention);
+            Assert.True(
+                Planner.Best(request with { ContextTokens = (int)way.LongestContext + 1024 }) is null
+                || Planner.Plan(request with { ContextTokens = (int)way.LongestContext + 1024 }).Ways.All(other => other.Attention != way.Attention), way.ToString());
+        }
+    }
+
+    [Theory]
+    [InlineData(PlanTarget.Quality)]
+    [InlineData(PlanTarget.Speed)]
+    [InlineData(PlanTarget.Memory)]
+    public void WhatIsChosenLosesNothingAndIsWhatTheTargetSays(PlanTarget target)
+    {
+        var plan = Planner.Plan(new PlanRequest(131_072, 1, 16L << 30, 100L << 30) { Target = target });
+        var (exact, chosen) = (plan.Ways.Where(static way => way.LostPoints == 0).ToArray(), plan.Chosen);
+        var fastest = exact.Max(static way => way.TokensPerSecond);
+        Assert.Equal(0, chosen.LostPoints);
+        Assert.True(chosen.TokensPerSecond >= (target == PlanTarget.Speed ? fastest : 0.5 * fastest));
+        if (target == PlanTarget.Memory)
+            Assert.True(chosen.Memory.Total < Planner.Plan(new PlanRequest(131_072, 1, 16L << 30, 100L << 30)).Chosen.Memory.Total);
+        if (target == PlanTarget.Quality)
+            Assert.All(exact.TakeWhile(way => way != chosen), way => Assert.True(way.TokensPerSecond < 0.5 * fastest));
+    }
+
+    [Theory]
+    [InlineData(131_072, 1, 6, 0)]
+    [InlineData(131_072, 4, 6, 10)]
+    [InlineData(8192, 1, 2, 0)]
+    public void ARefusalNamesWhatWouldFit(int tokens, int batch, int gibibytes, int diskGibibytes)
+    {
+        var request = new PlanRequest(tokens, batch, (long)gibibytes << 30, (long)diskGibibytes << 30);
+        var refusal = Assert.Throws<KvasirException>(() => Planner.Plan(request));
+        Assert.StartsWith($"{batch} x {tokens} tokens of llama3.1-8b do not fit into {request.MemoryBytes} bytes of memory", refusal.Message, StringComparison.Ordinal);
+        var needed = Regex.Match(refusal.Message, @"with (\d+) bytes of memory(?: and (\d+) of disk)?");
+        var enough = request with
+        {
+            MemoryBytes = long.Parse(needed.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture),
+            DiskBytes = needed.Groups[2].Success ? long.Parse(needed.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture) : request.DiskBytes,
+        };
+        Assert.NotNull(Planner.Best(enough));
+        // With less there is nothing, or what loses answers.
+        Assert.True(Planner.Best(enough with { MemoryBytes = enough.MemoryBytes - (1 << 20), DiskBytes = request.DiskBytes }) is null or { LostPoints: > 0 });
+        if (Regex.Match(refusal.Message, @"or (\d+) tokens each") is { Success: true } shorter)
+            Assert.NotNull(Planner.Best(request with { ContextTokens = int.Parse(shorter.Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture) }));
+    }
+
+    [Fact]
+    public void APlanIsReadAsItWasWrittenAndRefusesAnotherModel()
+    {
+        using var folder = new TempFolder();
+        var plan = Planner.Plan(new PlanRequest(32_768, 2, 16L << 30, 0)) with { KvDirectory = "/data" };
+        File.WriteAllText(folder.File("a.plan"), plan.Text());
+        var read = TierPlan.Read(folder.File("a.plan"));
+        Assert.Equal(plan.Text(), read.Text());
+        Assert.Equal(plan.Chosen, read.Chosen);
+        read.RequireFits(Llama, "a.plan");
+        var other = ModelSizes.Of(SyntheticShape.Parse("llama3.1-8b"), SyntheticWeights.Q8_0);
+        var refusal = Assert.Throws<KvasirException>(() => read.RequireFits(other, "a.plan"));
+        Assert.Equal(
+            $"a.plan is a plan for llama3.1-8b ({Llama.Fingerprint[..12]}), and this is llama3.1-8b ({other.Fingerprint[..12]})", refusal.Message);
+    }
+
+    [Theory]
+    [InlineData("", "is no plan")]
+    [InlineData("{}", "is no plan")]
+    [InlineData("null", "is no plan")]
+    [InlineData("{\"version\": 7", "is no plan")]
+    public void WhatIsNoPlanIsOneLine(string text, string part)
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder.File("a.plan"), text);
+        Assert.Contains(part, Assert.Throws<KvasirException>(() => TierPlan.Read(folder.File("a.plan"))).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot be read", Assert.Throws<KvasirException>(() => TierPlan.Read(folder.File("none"))).Message, StringComparison.Ordinal);
+        Assert.Contains("has no figures of a machine", Assert.Throws<KvasirException>(() => MachineFigures.Read(folder.File("a.plan"))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EveryProfileIsSoundAndPlansForAModelThatItHolds()
+    {
+        Assert.Equal(MachineProfiles.All.Count, MachineProfiles.Names.Distinct().Count());
+        Assert.All(MachineProfiles.All, static profile =>
+        {
+            profile.RequireSound(profile.Name);
+            var plan = new TierPlanner(Llama, profile).Plan(new PlanRequest(32_768, 1, profile.MemoryBytes / 10 * 9, 0));
+            // A dense step reads the weights at the card's bandwidth, and takes no less.
+            Assert.InRange(plan.Ways[0].LinearMs, 1000 * Llama.StepBytes / profile.ReadBytesPerSecond * 0.99, 1000 * Llama.StepBytes / profile.ReadBytesPerSecond * 1.2);
+        });
+    }
+}
