@@ -47,6 +47,15 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
         _down = _buffer.View.Slice(logitBytes + (2 * wideBytes), downBytes);
     }
 
+    /// <summary><see cref="Bytes"/>, before there is one.</summary>
+    public static long BytesFor(ModelConfig config, int workers, int mostRows, IReadOnlySet<ActivationKind> kinds)
+    {
+        var most = Most(config);
+        var slots = (long)mostRows * most.Used;
+        return (sizeof(float) * (((long)mostRows * most.Count) + (slots * ((2 * most.Width) + config.Width))))
+            + ExpertInput.BytesFor((int)slots, Math.Max(config.Width, most.Width), workers, kinds);
+    }
+
     /// <summary>Bytes of scratch held.</summary>
     public long Bytes => _buffer.Bytes + _input.Bytes;
 

@@ -27,8 +27,12 @@ internal sealed class ExpertInput : ParallelJob, IDisposable
         (_router, _norm, _maxColumns) = (router, norm, maxColumns);
         _normed = new NativeBuffer((long)workerCount * maxColumns * sizeof(float));
         foreach (var kind in kinds)
-            _prepared[(int)kind] = NativeBuffer.Uninitialized((long)maxSlots * Activations.RowBytes(kind, (maxColumns + 255) / 256 * 256));
+            _prepared[(int)kind] = NativeBuffer.Uninitialized(PreparedBytes(kind, maxSlots, maxColumns));
     }
+
+    /// <summary><see cref="Bytes"/>, before there is one.</summary>
+    public static long BytesFor(int maxSlots, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds) =>
+        ((long)workerCount * maxColumns * sizeof(float)) + kinds.Sum(kind => PreparedBytes(kind, maxSlots, maxColumns));
 
     /// <summary>Bytes of scratch held.</summary>
     public long Bytes
@@ -81,6 +85,8 @@ internal sealed class ExpertInput : ParallelJob, IDisposable
         foreach (var buffer in _prepared)
             buffer?.Dispose();
     }
+
+    private static long PreparedBytes(ActivationKind kind, int slots, int columns) => (long)slots * Activations.RowBytes(kind, (columns + 255) / 256 * 256);
 
     private void Prepare(WorkerPool pool, in LinearRows rows, bool isGathered, WeightMatrix[] first, WeightMatrix[] second)
     {

@@ -1,6 +1,7 @@
 using Kvasir.Attention.Batches;
 using Kvasir.Attention.Heads;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Matrix;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
 
@@ -22,17 +23,22 @@ internal static class PassBytes
     }
 
     /// <summary><see cref="ForwardPass.ScratchBytes"/>, as it is once steps have been computed.</summary>
-    /// <param name="matrices">That products are made with.</param>
+    /// <param name="matrices">That products of all rows are made with; and those of one expert of each layer, where there are any.</param>
     /// <param name="batch">Limits of a batch.</param>
     /// <param name="engine">Workers, the longest sequence, and whether rows may lie on file.</param>
-    public static long Scratch(ModelConfig config, IEnumerable<MatrixSize> matrices, KvFormat kv, Batch batch, (int Workers, int MaxTokens, bool OnFile) engine)
+    public static long Scratch(
+        ModelConfig config, (IEnumerable<MatrixSize> Own, IEnumerable<MatrixSize>? Experts) matrices, KvFormat kv, Batch batch,
+        (int Workers, int MaxTokens, bool OnFile) engine)
     {
         var (workers, maxTokens, onFile) = engine;
         var mostRows = Math.Max(batch.MaxRows, batch.MaxLogitRows);
-        var kinds = matrices.SelectMany(matrix => new[] { matrix.KindAt(1), matrix.KindAt(mostRows) }).ToHashSet();
         using var scratch = new AttentionScratch(config.Attention, kv, maxTokens);
         using var late = onFile ? new LateHeads(config.Attention, kv, maxTokens, workers) : null;
-        return Activations(config, batch.MaxRows, batch.MaxLogitRows) + LinearInput.BytesFor(mostRows, Widest(config), workers, kinds)
-            + (workers * scratch.Bytes) + (late?.Bytes ?? 0);
+        return Activations(config, batch.MaxRows, batch.MaxLogitRows) + LinearInput.BytesFor(mostRows, Widest(config), workers, Kinds(matrices.Own, mostRows))
+            + (workers * scratch.Bytes) + (late?.Bytes ?? 0)
+            + (matrices.Experts is { } experts ? ExpertFeedForward.BytesFor(config, workers, batch.MaxRows, Kinds(experts, batch.MaxRows)) : 0);
     }
+
+    private static HashSet<ActivationKind> Kinds(IEnumerable<MatrixSize> matrices, int mostRows) =>
+        [.. matrices.SelectMany(matrix => new[] { matrix.KindAt(1), matrix.KindAt(mostRows) })];
 }

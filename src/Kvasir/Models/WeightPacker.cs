@@ -10,7 +10,7 @@ namespace Kvasir.Models;
 /// <param name="enabled">Whether anything is packed.</param>
 /// <param name="packsExperts">Whether experts are: not where they would leave too little memory for anything else.</param>
 /// <param name="narrows">Whether matrices are rounded to 4 bits (<see cref="DraftWeights"/>), packed or not, and others left as they are.</param>
-internal sealed class WeightPacker(bool enabled, bool packsExperts, bool narrows = false) : IDisposable
+internal sealed class WeightPacker(bool enabled, bool packsExperts = false, bool narrows = false) : IDisposable
 {
     // Panels that one core packs before it asks for more.
     private const int PanelsPerItem = 8;

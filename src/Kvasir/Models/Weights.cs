@@ -158,7 +158,7 @@ public sealed class Weights : IDisposable
             throw new KvasirException(KvasirError.BadOption, $"draft weights make values of {config.HeadDim} elements, and a rank of {config.ValueDim} was asked for");
         var fits = config.Layers[0].Experts is null || Fits(source);
         var packer = new WeightPacker(options.Repack, fits);
-        var drafts = options.DraftWeights ? new WeightPacker(options.Repack, packsExperts: false, narrows: true) : null;
+        var drafts = options.DraftWeights ? new WeightPacker(options.Repack, narrows: true) : null;
         var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
         if (packer.IsEnabled && fits)
             source.ReadAhead();

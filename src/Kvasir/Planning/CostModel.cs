@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Models;
 
@@ -32,17 +33,23 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     /// <summary>The same beside it, while it is being written.</summary>
     public long OpenBytes => _layout.OpenBytes;
 
+    private readonly KvWindows? _windows = KvWindows.Of(model.Config.Attention, PagePool.PageTokens) is { } windows ? Bounded(windows) : null;
+
     /// <summary>Heads that have rows of their own: layers times KV heads.</summary>
     public int HeadCount => model.Config.LayerCount * model.Config.KvHeadCount;
 
-    /// <summary>Pages of a sequence.</summary>
-    public long Pages(long rows) => HeadCount * ((rows + PagePool.PageTokens - 1) / PagePool.PageTokens);
+    /// <summary>Pages of a sequence: layers with a window have no more than that takes.</summary>
+    public long Pages(long rows)
+    {
+        var (pages, windowed) = ((rows + PagePool.PageTokens - 1) / PagePool.PageTokens, _windows?.HeadCount ?? 0);
+        return ((HeadCount - windowed) * pages) + (windowed * Math.Min(pages, _windows?.MostPages ?? 0));
+    }
 
     /// <summary>A decode step of a batch whose sequences all have so many rows.</summary>
     /// <param name="poolPages">Pages that memory has place for; null where it has place for all.</param>
     public StepPrediction Step(AttentionPolicy policy, int rows, int batch, double? poolPages, HitCurve hits)
     {
-        var (linear, logits) = (Seconds(model.Layers, batch), Seconds([model.Output], batch));
+        var (linear, logits) = (LayerSeconds(batch), Seconds([model.Output], batch));
         var other = machine.LayerMs / 1000 * model.Config.LayerCount;
         var layers = Layers(policy, rows, batch);
         var (attention, touched) = (layers.Sum(static layer => layer.Seconds), layers.Sum(static layer => layer.Pages));
@@ -69,7 +76,7 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     {
         var speed = Attention(PolicyCatalog.Dense.Spec);
         var chunks = Math.Max(1, (rows + ChunkRows - 1) / ChunkRows);
-        var linear = (rows / ChunkRows * Seconds(model.Layers, ChunkRows)) + (rows % ChunkRows is > 0 and var rest ? Seconds(model.Layers, rest) : 0);
+        var linear = (rows / ChunkRows * LayerSeconds(ChunkRows)) + (rows % ChunkRows is > 0 and var rest ? LayerSeconds(rest) : 0);
         var pairNs = speed.PairNs > 0 ? speed.PairNs : 4e9 * model.Config.HeadDim / machine.OperationsPerSecond;
         var attention = 0.0;
         for (var layer = 0; layer < model.Config.LayerCount; layer++)
@@ -90,12 +97,32 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     {
         var pages = 0L;
         for (var layer = 0; layer < model.Config.LayerCount; layer++)
-            pages += KvHead.PagesFor(policy.RowsKeptAt(model.Config.Attention, layer, rows));
+        {
+            var kept = KvHead.PagesFor(policy.RowsKeptAt(model.Config.Attention, layer, rows));
+            pages += _windows?.Has(layer) == true ? Math.Min(kept, _windows.MostPages) : kept;
+        }
+
         return pages * model.Config.KvHeadCount;
     }
 
     /// <summary>Products of all matrices with so many rows.</summary>
     public double Seconds(IEnumerable<MatrixSize> matrices, int rows) => matrices.Sum(matrix => Seconds(matrix, rows));
+
+    // Of experts those that the rows choose, each with its share of them.
+    private double LayerSeconds(int rows)
+    {
+        var seconds = Seconds(model.Layers, rows);
+        if (model.Experts is not { } experts)
+            return seconds;
+        var read = experts.Read(rows);
+        return seconds + (read * Seconds(experts.Matrices, (int)Math.Ceiling(rows * experts.Used / read)));
+    }
+
+    private static KvWindows Bounded(KvWindows windows)
+    {
+        windows.StepRows = ChunkRows;
+        return windows;
+    }
 
     private double Seconds(in MatrixSize matrix, int rows)
     {

@@ -25,17 +25,18 @@ public sealed record ModelSizes
     /// <summary>What gives the logits.</summary>
     public required MatrixSize Output { get; init; }
 
+    /// <summary>Null where every row goes through the same matrices.</summary>
+    public ExpertSizes? Experts { get; init; }
+
     /// <summary>Bytes of what is no matrix of a product: the embedding, norms, biases.</summary>
     public required long OtherBytes { get; init; }
 
-    /// <summary>Those that products are made with.</summary>
+    /// <summary>Those that products are made with by every step.</summary>
     internal IEnumerable<MatrixSize> Matrices => [.. Layers, Output];
 
-    /// <summary>What a step reads.</summary>
-    internal long StepBytes => Matrices.Sum(static matrix => matrix.StoredBytes);
-
     /// <summary>What a machine has in memory of it: matrices as they are packed there, and the rest as its file has it.</summary>
-    internal long ResidentBytes => OtherBytes + Layers.Sum(static matrix => matrix.ReadBytes) + (Config.TiedEmbedding && !Output.IsPacked ? 0 : Output.ReadBytes);
+    internal long ResidentBytes =>
+        OtherBytes + Layers.Sum(static matrix => matrix.ReadBytes) + (Experts?.ReadBytes ?? 0) + (Config.TiedEmbedding && !Output.IsPacked ? 0 : Output.ReadBytes);
 
     /// <summary>Of a model whose files were opened.</summary>
     public static ModelSizes Of(Model model)
@@ -45,16 +46,24 @@ public sealed record ModelSizes
         MatrixSize[] layers =
         [
             .. weights.Layers.SelectMany(static layer => new[] { layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down })
-                .Select(static matrix => MatrixSize.Of(matrix)),
+                .Where(static matrix => matrix.Rows > 0).Select(static matrix => MatrixSize.Of(matrix)),
+            .. weights.Layers.Where(static layer => layer.Experts is not null).Select(static layer => MatrixSize.Of(layer.Experts!.Router)),
         ];
+        var experts = model.Config.Layers[0].Experts is { } shape
+            ? new ExpertSizes(
+                [.. weights.Layers.SelectMany(static layer => new[] { layer.Experts!.Gate[0], layer.Experts.Up[0], layer.Experts.Down[0] })
+                    .Select(static matrix => MatrixSize.Of(matrix))],
+                shape.Count, shape.Used)
+            : null;
         var output = MatrixSize.Of(weights.Output);
-        var ofProducts = layers.Sum(static matrix => matrix.StoredBytes) + (model.Config.TiedEmbedding ? 0 : output.StoredBytes);
+        var ofProducts = layers.Sum(static matrix => matrix.StoredBytes) + (experts?.StoredBytes ?? 0) + (model.Config.TiedEmbedding ? 0 : output.StoredBytes);
         return new ModelSizes
         {
             Name = model.Config.Name,
             Config = model.Config,
             Fingerprint = weights.Fingerprint,
             Layers = layers,
+            Experts = experts,
             Output = output,
             OtherBytes = Math.Max(0, weights.Bytes - ofProducts),
         };
@@ -67,25 +76,23 @@ public sealed record ModelSizes
         ArgumentNullException.ThrowIfNull(shape);
         using var tensors = new SyntheticTensors(shape, weights, seed);
         var names = Kvasir.Files.TensorNames.Gguf;
-        var output = Size(shape.Config.TiedEmbedding ? names.Embedding : names.Output);
-        MatrixSize[] layers =
-        [
-            .. tensors.TensorNames.Where(name => name != names.Embedding && name != names.Output).Select(Size).Where(static size => size.Rows > 1),
-        ];
+        var output = Matrix(tensors.SizeOf(shape.Config.TiedEmbedding ? names.Embedding : names.Output));
+        var sizes = tensors.TensorNames.Where(name => name != names.Embedding && name != names.Output).Select(tensors.SizeOf).ToArray();
+        MatrixSize[] layers = [.. sizes.Where(static size => size is { Experts: 0, Rows: > 1 }).Select(Matrix)];
+        var experts = shape.Config.Layers[0].Experts is { } chosen
+            ? new ExpertSizes([.. sizes.Where(static size => size.Experts > 0).Select(Matrix)], chosen.Count, chosen.Used)
+            : null;
         return new ModelSizes
         {
             Name = shape.Name,
             Config = shape.Config,
             Fingerprint = ModelFingerprint.Of(tensors, shape.Config),
             Layers = layers,
+            Experts = experts,
             Output = output,
-            OtherBytes = tensors.Bytes - layers.Sum(static matrix => matrix.StoredBytes) - (shape.Config.TiedEmbedding ? 0 : output.StoredBytes),
+            OtherBytes = tensors.Bytes - layers.Sum(static matrix => matrix.StoredBytes) - (experts?.StoredBytes ?? 0) - (shape.Config.TiedEmbedding ? 0 : output.StoredBytes),
         };
-
-        MatrixSize Size(string name)
-        {
-            var (type, rows, columns) = tensors.SizeOf(name);
-            return new MatrixSize(type, rows, columns);
-        }
     }
+
+    private static MatrixSize Matrix(TensorSize size) => new(size.Type, size.Rows, size.Columns);
 }

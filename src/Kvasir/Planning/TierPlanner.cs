@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Forward;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;
@@ -127,7 +128,8 @@ public sealed class TierPlanner
     // What is left for keys and values, and what they need at least.
     private Fit FitOf(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile, int tokens)
     {
-        var (cost, shape, policy) = (new CostModel(_model, _machine, kv), _model.Config.Attention, planned.Policy);
+        var (cost, shape) = (new CostModel(_model, _machine, kv), _model.Config.Attention);
+        var policy = FullLayersPolicy.Of(planned.Policy, shape);
         var (pages, batch) = (cost.Pages(tokens), request.Batch);
         var index = (batch * policy.IndexBytesAt(shape, tokens, tokens, tokens)) + policy.SharedIndexBytes(shape);
         var beside = index + (batch * cost.HeadCount * cost.OpenBytes);
@@ -146,7 +148,8 @@ public sealed class TierPlanner
     {
         var kvBytes = kvMemoryBytes == 0 ? fit.KvBytes : kvMemoryBytes;
         double? pool = fit.OnFile ? Math.Max(0, kvBytes - fit.BesideBytes) / fit.Cost.PageBytes : null;
-        var step = fit.Cost.Step(fit.Planned.Policy, request.ContextTokens, request.Batch, pool, request.Hits);
+        var policy = FullLayersPolicy.Of(fit.Planned.Policy, _model.Config.Attention);
+        var step = fit.Cost.Step(policy, request.ContextTokens, request.Batch, pool, request.Hits);
         return new PlannedWay(fit.Planned.Spec.ToString(), fit.Kv.Name, fit.OnFile)
         {
             KvMemoryBytes = kvBytes,
@@ -193,7 +196,7 @@ public sealed class TierPlanner
         return known.Low + ((known.High - known.Low) * (tokens - LowTokens) / (HighTokens - LowTokens));
 
         long At(int most) =>
-            PassBytes.Scratch(_model.Config, _model.Matrices, kv, EngineOptionsFor(batch).NewBatch(), (_machine.Cores, most, onFile));
+            PassBytes.Scratch(_model.Config, (_model.Matrices, _model.Experts?.Matrices), kv, EngineOptionsFor(batch).NewBatch(), (_machine.Cores, most, onFile));
     }
 
     private static EngineOptions EngineOptionsFor(int batch) => new() { MaxSequences = batch, BatchTokens = Math.Max(new EngineOptions().BatchTokens, batch) };

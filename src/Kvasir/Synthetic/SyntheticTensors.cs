@@ -41,9 +41,12 @@ internal sealed class SyntheticTensors : ITensorSource
     /// <summary>Bytes of all tensors together.</summary>
     public long Bytes => _shapes.Values.Sum(static tensor => BytesOf(tensor.Type, tensor.Shape));
 
-    /// <summary>How a tensor is stored and how large it is; a vector is one row. Nothing is made.</summary>
-    public (WeightType Type, int Rows, int Columns) SizeOf(string name) =>
-        _shapes[name] is var (type, shape) ? (type, shape.Length == 1 ? 1 : (int)shape[0], (int)shape[^1]) : default;
+    /// <summary>How a tensor is stored and how large it is, without its being made: a vector is one row; of experts that lie together, each one's matrix.</summary>
+    public TensorSize SizeOf(string name)
+    {
+        var (type, shape) = _shapes[name];
+        return new TensorSize(type, shape.Length == 1 ? 1 : (int)shape[^2], (int)shape[^1], shape.Length > 2 ? (int)shape[0] : 0);
+    }
 
     public bool TryFind(string name, out StoredTensor stored)
     {
@@ -129,3 +132,9 @@ internal sealed class SyntheticTensors : ITensorSource
         return buffer;
     }
 }
+
+/// <param name="Type">How it is stored.</param>
+/// <param name="Rows">Of it, or of each of its experts' matrices.</param>
+/// <param name="Columns">Of them.</param>
+/// <param name="Experts">How many lie in it; 0 for a matrix or a vector.</param>
+internal readonly record struct TensorSize(WeightType Type, int Rows, int Columns, int Experts);
