@@ -34,7 +34,10 @@ internal sealed class KvFiles(KvCache cache, Model model, PrefixReuse? reuse, At
         {
             // Behind a column whose rows are gone of layers with a window nothing could be read again.
             var columns = path.Columns[..path.WholeCount];
-            var header = new SavedHeader(OriginOf(options), Engine, tokens.ToArray(), cache.HeadCount, cache.Pool.PageBytes) { Sums = new ulong[columns.Length] };
+            var header = new SavedHeader(OriginOf(options), Engine, tokens.ToArray(), cache.HeadCount, cache.Pool.PageBytes)
+            {
+                Sums = new ulong[columns.Length],
+            };
             var use = new KvFileUse(columns.Length * Rows, tokens.Length, header.FileBytes);
             beforeWriting?.Invoke(use);
             Write(file, header, columns);

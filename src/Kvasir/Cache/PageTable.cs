@@ -14,16 +14,16 @@ internal sealed class PageTable
 
     private const int LeastRoom = 16;
     private readonly PagePool _pool;
-    private int[] _pages = [];
-    private nint[] _addresses = [];
-
     private readonly int _layer;
     private readonly KvWindows? _window;
+    private int[] _pages = [];
+    private nint[] _addresses = [];
 
     /// <param name="maxPages">The most that it will ever have.</param>
     /// <param name="layer">Of the head.</param>
     /// <param name="window">Of that layer; null where rows stay that no position to come sees.</param>
-    public PageTable(PagePool pool, int maxPages, int layer = 0, KvWindows? window = null) => (_pool, MaxCount, _layer, _window) = (pool, maxPages, layer, window);
+    public PageTable(PagePool pool, int maxPages, int layer = 0, KvWindows? window = null) =>
+        (_pool, MaxCount, _layer, _window) = (pool, maxPages, layer, window);
 
     public int Count { get; private set; }
 
@@ -37,13 +37,8 @@ internal sealed class PageTable
     public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
 
     /// <summary>The first pages, to be read while this table has them.</summary>
-    public PageTable First(int count) => new(_pool, count, _layer)
-    {
-        Count = count,
-        VacantCount = Math.Min(VacantCount, count),
-        _pages = _pages,
-        _addresses = _addresses,
-    };
+    public PageTable First(int count) =>
+        new(_pool, count, _layer) { Count = count, VacantCount = Math.Min(VacantCount, count), _pages = _pages, _addresses = _addresses };
 
     /// <summary>Where its pages lie that may be on file; they are pinned before they are read or written.</summary>
     public Placement? Placement => _pool.Placement;

@@ -135,7 +135,7 @@ public sealed class SequenceCache
             _heads[i].Restore(rows.Slice(i * _pool.PageBytes, _pool.PageBytes));
     }
 
-    /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner of theirs from now on: those that are not left behind.</summary>
+    /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner from now on of those that were not left behind.</summary>
     internal void KeepColumn(int column, Span<int> pages)
     {
         for (var i = 0; i < _heads.Length; i++)

@@ -19,6 +19,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         Experts(Qwen("qwen3-30b-a3b", (48, 2048, 0), (32, 4, 128)), "qwen3moe", new ExpertShape { Count = 128, Used = 8, Width = 768 }),
         Granite("granite-3-2b"),
         Phi("phi-4-mini"),
+        Gemma("gemma-3-4b"),
         Tiny("tiny"),
     ];
 
@@ -119,6 +120,29 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
                     FrequencyFactors = Factors(Rotating / 2, slowest: 1),
                     LongFrequencyFactors = Factors(Rotating / 2, slowest: 48),
                 },
+            },
+        };
+    }
+
+    // Every sixth layer sees all.
+    private static SyntheticShape Gemma(string name)
+    {
+        var shape = Of(name, (34, 2560, 10240), (8, 4, 256), 262208);
+        var windowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = 256, Base = 10000 };
+        return shape with
+        {
+            Config = shape.Config with
+            {
+                Architecture = "gemma3",
+                NormEpsilon = 1e-6f,
+                TiedEmbedding = true,
+                EmbeddingScale = MathF.Sqrt(2560),
+                Gate = GateKind.GeluTanh,
+                SlidingWindowTokens = 1024,
+                Layers = LayerShapes.By(
+                    34, static layer => new LayerShape { SeesAll = (layer + 1) % 6 == 0, Norms = NormPlacement.Around, QkNorm = QkNorm.Heads }),
+                Rope = windowRope with { Base = 1_000_000, Scaling = RopeScaling.Linear, Factor = 8 },
+                WindowRope = windowRope,
             },
         };
     }

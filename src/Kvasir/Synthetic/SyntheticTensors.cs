@@ -108,6 +108,12 @@ internal sealed class SyntheticTensors : ITensorSource
             Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
         }
 
+        if (config.Layers[layer].Norms == NormPlacement.Around)
+        {
+            AddVector(Name(names.AttentionOutputNorm), config.Width);
+            AddVector(Name(names.FeedForwardOutputNorm), config.Width);
+        }
+
         if (config.Layers[layer].QkNorm == QkNorm.None)
             return;
         AddVector(Name(names.QueryNorm), config.HeadDim);

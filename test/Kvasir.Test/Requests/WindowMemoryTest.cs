@@ -2,6 +2,7 @@ using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Requests.Guessing;
+using Kvasir.Tiers;
 
 namespace Kvasir.Test.Requests;
 
@@ -136,6 +137,45 @@ public sealed class WindowMemoryTest : IDisposable
             answers[i].AssertEquals(expected[i], 2e-4, $"answer {i}");
         Assert.True(tight.Figures.Preemptions > 0);
         Assert.Equal(0, tight.KvBytesInUse);
+    }
+
+    [Fact]
+    public void WhatIsSavedEndsBeforeColumnsWhoseWindowsAreGone()
+    {
+        using var folder = new TempFolder();
+        var (file, text) = (folder.File("rows.kv"), WindowedModel.Text(1000));
+        using var first = new Engine(_model, Options with { PrefixCache = true });
+        var tokens = Generation.Run(first, text[..700], Generation.Greedy(12)).Sequence.Tokens.ToArray();
+        Assert.Equal(704, first.SaveKv(file, tokens).Tokens);
+        using var second = new Engine(_model, Options with { PrefixCache = true });
+        Assert.Equal(704, second.LoadKv(file).Tokens);
+        int[] prompt = [.. text[..640], .. WindowedModel.Text(100, step: 7)];
+        using var cold = new Engine(_model, Options);
+        var answer = Generation.Run(second, prompt, Generation.Greedy(12));
+        answer.AssertEquals(Generation.Run(cold, prompt, Generation.Greedy(12)), 2e-4, "loaded");
+        Assert.Equal(640, answer.Sequence.CachedTokens);
+        DropWindows(first);
+        Assert.Equal(0, first.SaveKv(file, tokens).Tokens);
+        first.Verify();
+    }
+
+    [Fact]
+    public void BeginningsThatOutlastTheProcessHaveTheirWindows()
+    {
+        using var folder = new TempFolder();
+        var (text, options) = (WindowedModel.Text(1000), Generation.Greedy(12));
+        using (var store = DiskPrefixStore.Open(folder.File("store"), new PrefixStoreOptions { ReserveBytes = 0 }))
+        using (var engine = new Engine(_model, Options with { PrefixCache = true, PrefixStores = [store] }))
+            Generation.Run(engine, text[..700], options);
+        using var reopened = DiskPrefixStore.Open(folder.File("store"), new PrefixStoreOptions { ReserveBytes = 0 });
+        using var next = new Engine(_model, Options with { PrefixCache = true, PrefixStores = [reopened], Time = new SetClock() });
+        using var cold = new Engine(_model, Options);
+        int[] prompt = [.. text[..640], .. WindowedModel.Text(100, step: 7)];
+        var answer = Generation.Run(next, prompt, options);
+        answer.AssertEquals(Generation.Run(cold, prompt, options), 2e-4, "stored");
+        // Whole chunks of eight columns.
+        Assert.Equal((512, 512), (answer.Sequence.CachedTokens, answer.Sequence.StoredTokens));
+        next.Verify();
     }
 
     // The oldest columns lose what windows do not reach, one by one; then the oldest end goes.

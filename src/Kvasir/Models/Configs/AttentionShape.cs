@@ -30,7 +30,9 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     public int FullLayerCount => WindowTokens is null ? LayerCount : FullLayers?.Count(static sees => sees) ?? 0;
 
     /// <summary>These layers alone, as policies see a model: they have to do with no others.</summary>
-    public AttentionShape Full() => WindowTokens is null ? this : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LeavesOut = true };
+    public AttentionShape Full() => WindowTokens is null
+        ? this
+        : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LeavesOut = true };
 
     /// <summary>Whether it leaves out layers with a window.</summary>
     public bool LeavesOut { get; private init; }

@@ -58,7 +58,11 @@ internal static class Gemma
         TiesByDefault = true,
         FolderDefaults = new Dictionary<string, double>
         {
-            ["vocab_size"] = 262208, ["num_attention_heads"] = 8, ["num_key_value_heads"] = 4, ["max_position_embeddings"] = 131072, ["rope_theta"] = 1e6,
+            ["vocab_size"] = 262208,
+            ["num_attention_heads"] = 8,
+            ["num_key_value_heads"] = 4,
+            ["max_position_embeddings"] = 131072,
+            ["rope_theta"] = 1e6,
         },
         FromGguf = static (keys, config) =>
         {
