@@ -1,3 +1,5 @@
+using Kvasir.Models;
+
 namespace Kvasir;
 
 /// <summary>What an engine's memory is for.</summary>

@@ -13,7 +13,8 @@ LAYER = {  # role: (GGUF, Hugging Face)
     "q": ("attn_q", "self_attn.q_proj"), "k": ("attn_k", "self_attn.k_proj"), "v": ("attn_v", "self_attn.v_proj"), "qkv": ("attn_qkv", "self_attn.qkv_proj"),
     "o": ("attn_output", "self_attn.o_proj"), "q_norm": ("attn_q_norm.weight", "self_attn.q_norm.weight"), "k_norm": ("attn_k_norm.weight", "self_attn.k_norm.weight"),
     "gate": ("ffn_gate", "mlp.gate_proj"), "up": ("ffn_up", "mlp.up_proj"), "gate_up": ("ffn_up", "mlp.gate_up_proj"), "down": ("ffn_down", "mlp.down_proj"),
-    "router": ("ffn_gate_inp.weight", "mlp.gate.weight"),
+    "router": ("ffn_gate_inp.weight", "mlp.gate.weight"), "sinks": ("attn_sinks.weight", None), "router.b": ("ffn_gate_inp.bias", None),
+    "gates.b": ("ffn_gate_exps.bias", None), "ups.b": ("ffn_up_exps.bias", None), "downs.b": ("ffn_down_exps.bias", None),
 }
 EXPERTS = {  # way of lying: {role: (GGUF, Hugging Face)}; %d is an expert's number
     "one": {"gate": ("ffn_gate.%d.weight", "mlp.experts.%d.gate_proj.weight"), "up": ("ffn_up.%d.weight", "mlp.experts.%d.up_proj.weight"),
@@ -36,7 +37,7 @@ def model(family, heads, kv_heads, head_dim, **other):
             "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
             "full": None, "window_rope": None, "score_cap": None, "logit_cap": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
-            "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one")}
+            "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one"), "sinks": False}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -89,13 +90,15 @@ EXPERT_CASES = {
     "granitemoe-shared-f32": (model("granitemoe", 6, 2, 16, width=88, tied=True, experts=6, used=2, expert_ffn=40, shared=True, ffn=72, folder="granitemoeshared",
                                     ways=("stacked", "joined"), **GRANITE), "F32"),
     "qwen3moe-mxfp4": (model("qwen3moe", 8, 2, 32, width=128, qk="heads", experts=6, used=2, expert_ffn=96, calm=True), "MXFP4"),
+    "gpt-oss-f32": (model("gpt-oss", 6, 2, 32, width=96, bias="qkvo", layers=3, window=8, full=[1], experts=5, used=2, expert_ffn=40, gate="clamped", sinks=True,
+                          rope={"kind": "yarn", "factor": 4.0, "original": 16}, rope_base=150000.0), "F32"),
 }
 EXPERT_FOLDERS = {
     "hf-qwen3moe-joined-f32": model("qwen3moe", 4, 2, 16, width=48, qk="heads", experts=5, used=2, expert_ffn=24, router="all", ways=("stacked", "joined")),
 }
 GGUF_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
 FOLDER_FUSED = {"granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
-GGUF_NAMES = {"seed_oss": {"n3": "post_attention_norm.weight"}}
+GGUF_NAMES = {"gpt-oss": {"n3": "post_attention_norm.weight"}, "seed_oss": {"n3": "post_attention_norm.weight"}}
 GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
                    "experts.down": "block_sparse_moe.output_linear.weight"}
 FOLDER_NAMES = {
@@ -149,12 +152,17 @@ def streams(h):
             yield layer, "k_norm", kv if whole else h["head_dim"], None, None
         yield layer, "o", d, q, rms(q, spoken)
         if h["bias"] == "qkvo": yield layer, "o_bias", d, None, 0.5
+        if h["sinks"]: yield layer, "sinks", h["heads"], None, 3.0
         if after: yield layer, "n2", d, None, None
         if before and not h["parallel"]: yield layer, "n3", d, None, None
         if h["experts"]:
             yield layer, "router", h["experts"], d, rms(d, 1.2)
-            yield layer, "experts.gate_up", 2 * h["experts"] * h["expert_ffn"], d, rms(d, 1.3)
-            yield layer, "experts.down", h["experts"] * d, h["expert_ffn"], rms(h["expert_ffn"], 1.5 * fed)
+            clamped = h["gate"] == "clamped"                  # wide enough to be clamped
+            yield layer, "experts.gate_up", 2 * h["experts"] * h["expert_ffn"], d, rms(d, 4.0 if clamped else 1.3)
+            yield layer, "experts.down", h["experts"] * d, h["expert_ffn"], rms(h["expert_ffn"], (0.2 if clamped else 1.5) * fed)
+            if clamped:
+                yield layer, "router.b", h["experts"], None, 0.8
+                for part, outputs in (("gates.b", h["expert_ffn"]), ("ups.b", h["expert_ffn"]), ("downs.b", d)): yield layer, part, h["experts"] * outputs, None, 0.8
         if h["shared"] or not h["experts"]:
             yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
             yield layer, "down", d, ffn, rms(ffn, fed)
@@ -183,7 +191,7 @@ def tensors(h, container, kind_of, stream):
         bare = role[:-5] if role.endswith("_bias") else role
         spelled = own.get(bare) or (LAYER | GLOBAL)[bare][container]
         if container == 0 and h["shared"] and bare in SHARED: spelled = SHARED[bare]
-        if not spelled.endswith(".weight"): spelled += ".bias" if role.endswith("_bias") else ".weight"
+        if not spelled.endswith((".weight", ".bias")): spelled += ".bias" if role.endswith("_bias") else ".weight"
         return spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
 
     def add(layer, role, stored, rows, columns, rms, number, first):
@@ -193,6 +201,7 @@ def tensors(h, container, kind_of, stream):
         if rms is None and container and h["lack_one"]: centre -= 1.0
         scale = strengths(h)[3] if rms is None else rms if columns is None else rms / unit if unit else rms * math.sqrt(3)
         shape = [columns, rows] if columns else [rows]
+        if role in ("gates.b", "ups.b", "downs.b"): shape = [rows // h["experts"], h["experts"]]
         if h["qk"] == "own" and role in ("q_norm", "k_norm"): shape = [h["head_dim"], rows // h["head_dim"]]
         t = {"name": name(layer, role), "shape": shape, "type": kind, "stream": stream + number, "centre": centre, "scale": scale,
              "role": [layer, role], "parts": [p for p, _ in stored], "rows": [n for _, n in stored]}
@@ -254,7 +263,7 @@ def gguf_metadata(name, h):
         meta += [key("expert_count", "u32", h["experts"]), key("expert_used_count", "u32", h["used"])]
         width = [k for k in meta if k[0].endswith(".feed_forward_length")][0]
         width[2] = 3 * h["expert_ffn"] if arch == "qwen3moe" else h["expert_ffn"]
-        if arch == "qwen3moe": meta.append(key("expert_feed_forward_length", "u32", h["expert_ffn"]))
+        if arch in ("qwen3moe", "gpt-oss"): meta.append(key("expert_feed_forward_length", "u32", h["expert_ffn"]))
         if h["shared"]: meta.append(key("expert_shared_feed_forward_length", "u32", h["ffn"]))
     if arch in ("granite", "minicpm", "granitemoe"):
         meta += [key("embedding_scale", "f32", h["embedding_scale"]), key("residual_scale", "f32", h["residual_scale"]), key("logit_scale", "f32", 1 / h["logit_scale"])]
@@ -374,5 +383,5 @@ def all_cases():
     # Where a case's random numbers begin follows from its place: experts have places of their own.
     gguf = [*enumerate(CASES.items()), *enumerate(EXPERT_CASES.items(), 200)]
     folders = [*enumerate(FOLDERS.items(), 100), *enumerate(EXPERT_FOLDERS.items(), 250)]
-    return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32"]
+    return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32" and h["family"] != "gpt-oss"]
             + [folder_case(i, name, h) for i, (name, h) in folders])

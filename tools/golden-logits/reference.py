@@ -92,15 +92,20 @@ def attention(h, w, layer, x, cos_sin, flaws):
     if h["window"] and "no window" not in flaws and layer not in full:
         seen &= j > i - h["window"]            # the window counts the query's own position
     scores = np.where(seen, scores, -np.inf)
+    if h.get("sinks") and "no sinks" not in flaws:      # a row of its own, of which nothing is taken
+        sinks = w(layer, "sinks") * (h["score_scale"] if "scaled sinks" in flaws else 1)
+        scores = np.concatenate([scores, np.broadcast_to(sinks[:, None, None], (heads, n, 1))], -1)
     p = np.exp(scores - scores.max(-1, keepdims=True))
-    p /= p.sum(-1, keepdims=True)
+    p = (p / p.sum(-1, keepdims=True))[:, :, :n]
     out = np.einsum("hij,jhd->ihd", p, v[:, owner]).reshape(n, heads * dim) @ w(layer, "o").T
     return out + (w(layer, "o_bias") if h.get("bias") == "qkvo" and "no bias" not in flaws else 0)
 
 
 def routed(h, w, layer, y, flaws):
     """The sum of what each row's experts give; of equal experts the first counts as larger."""
-    says = y @ w(layer, "router").T
+    clamped = h.get("gate") == "clamped"
+    biased = clamped and "no expert bias" not in flaws
+    says = y @ w(layer, "router").T + (w(layer, "router.b") if biased else 0)
     used, out = h["used"] - ("an expert fewer" in flaws), np.zeros_like(y)
     of_all = (h["router"] == "all") != ("weights of others" in flaws)
     for row, (x, s) in enumerate(zip(y, says)):
@@ -110,7 +115,14 @@ def routed(h, w, layer, y, flaws):
         for share, expert in zip(shares, chosen):
             if "shifted experts" in flaws: expert = (expert + 1) % h["experts"]
             gate, up = x @ w(layer, "experts.gate.%d" % expert).T, x @ w(layer, "experts.up.%d" % expert).T
-            out[row] += share * ((gate / (1 + np.exp(-gate)) * up) @ w(layer, "experts.down.%d" % expert).T)
+            if biased: gate, up = gate + w(layer, "gates.b")[expert], up + w(layer, "ups.b")[expert]
+            if "swapped halves" in flaws: gate, up = up, gate
+            if clamped:
+                if "no clamp" not in flaws: gate, up = np.minimum(gate, 7), np.clip(up, -7, 7)
+                acted = gate / (1 + np.exp(-1.702 * gate)) * (up + ("no plus one" not in flaws))
+            else: acted = gate / (1 + np.exp(-gate)) * up
+            given = acted @ w(layer, "experts.down.%d" % expert).T
+            out[row] += share * (given + (w(layer, "downs.b")[expert] if biased else 0))
     return out
 
 
@@ -189,6 +201,8 @@ def flaws_that_matter(h):
     if h.get("norms") == "around": found.append("norms before")
     if h.get("no_rope"): found.append("rope everywhere")
     if h.get("experts"): found += ["an expert fewer", "weights of others", "shifted experts"]
+    if h.get("sinks"): found += ["no sinks", "scaled sinks"]
+    if h.get("gate") == "clamped": found += ["no expert bias", "swapped halves", "no clamp", "no plus one"]
     if h.get("shared"): found.append("no shared part")
     if h.get("temperature"): found.append("no temperature")
     if h.get("parallel"): found += ["sequential", "rms norm"]

@@ -29,6 +29,7 @@ internal static class SmallKernels
         cases.Add("RMS norm", 1.7, RmsNorm.Variants, run => run(x, y, 1e-5f, z));
         cases.Add("layer norm", 1.7, LayerNorm.Variants, run => run(x, y, 1e-5f, z));
         cases.Add("SwiGLU", 4, SwiGlu.Variants, run => run(x, y, z));
+        cases.Add("clamped SwiGLU", 4, ClampedSwiGlu.Variants, run => run(x, y, z));
         cases.Add("GeGLU", 4, GeGlu.Variants, run => run(x, y, z));
         cases.Add("soft cap", 3, SoftCap.Variants, run => run(z, 50));
         cases.Add("softmax exponentials", 3.5, Softmax.Variants, run =>

@@ -15,13 +15,19 @@ public readonly ref struct SoftmaxSum
     private readonly Span<float> _mass;
     private readonly Span<float> _output;
     private readonly int _dim;
+    private readonly ReadOnlySpan<float> _sinks;
 
     /// <param name="max">[count]</param>
     /// <param name="mass">[count]</param>
     /// <param name="output">[count, dim]</param>
-    public SoftmaxSum(Span<float> max, Span<float> mass, Span<float> output)
+    /// <param name="sinks">
+    /// [group], of which count is a multiple: scores that belong to no row, of the sum that is finished; none in parts that are merged into it.
+    /// </param>
+    public SoftmaxSum(Span<float> max, Span<float> mass, Span<float> output, ReadOnlySpan<float> sinks = default)
     {
         Invariant.Holds(max.Length > 0 && mass.Length == max.Length && output.Length % max.Length == 0);
+        Invariant.Holds(sinks.IsEmpty || max.Length % sinks.Length == 0);
+        _sinks = sinks;
         _max = max;
         _mass = mass;
         _output = output;
@@ -40,7 +46,7 @@ public readonly ref struct SoftmaxSum
     /// <summary>[count, dim]; the weighted values, and after <see cref="Finish"/> their mean.</summary>
     public ReadOnlySpan<float> Output => _output;
 
-    /// <summary>The log of the softmax denominator of query <paramref name="query"/>: what merging across machines needs beside the output.</summary>
+    /// <summary>The log of the rows' softmax denominator of query <paramref name="query"/>: what merging across machines needs beside the output.</summary>
     public float LogSumExp(int query) => _max[query] + MathF.Log(_mass[query]);
 
     public static implicit operator SoftmaxView(in SoftmaxSum sum) => new(sum._max, sum._mass, sum._output);
@@ -83,13 +89,17 @@ public readonly ref struct SoftmaxSum
         }
     }
 
-    /// <summary>Divides each output by its mass. A query that saw no row gives zeros.</summary>
+    /// <summary>
+    /// Divides each output by its mass, and that of its sink: a row of zeros with the sink as its score. <see cref="Mass"/> stays that of the rows, by which
+    /// policies keep their promises whether there is a sink or not. A query that saw no row gives zeros.
+    /// </summary>
     public void Finish()
     {
         for (var query = 0; query < Count; query++)
         {
-            if (_mass[query] > 0)
-                VectorMath.Scale(Part(query), 1 / _mass[query]);
+            var mass = _mass[query] + (_sinks.IsEmpty ? 0 : MathF.Exp(_sinks[query % _sinks.Length] - _max[query]));
+            if (mass > 0)
+                VectorMath.Scale(Part(query), 1 / mass);
         }
     }
 

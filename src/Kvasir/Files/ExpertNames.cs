@@ -68,6 +68,10 @@ internal sealed record ExpertNames
 
     public required string SharedDown { get; init; }
 
+    /// <summary>The name of the biases of a matrix, or of all experts' matrices.</summary>
+    public static string Bias(string matrices) =>
+        matrices.EndsWith(".weight", StringComparison.Ordinal) ? $"{matrices[..^".weight".Length]}.bias" : $"{matrices}_bias";
+
     /// <summary>The name of one expert's matrix.</summary>
     public static string Of(string one, int expert) => one.Replace(Number, expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }

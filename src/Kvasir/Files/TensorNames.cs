@@ -40,6 +40,7 @@ internal sealed record TensorNames
         KeyBias = "attn_k.bias",
         ValueBias = "attn_v.bias",
         AttentionOutputBias = "attn_output.bias",
+        Sinks = "attn_sinks.weight",
         QueryNorm = "attn_q_norm.weight",
         KeyNorm = "attn_k_norm.weight",
         FeedForwardNorm = "ffn_norm.weight",
@@ -69,6 +70,7 @@ internal sealed record TensorNames
         KeyBias = "self_attn.k_proj.bias",
         ValueBias = "self_attn.v_proj.bias",
         AttentionOutputBias = "self_attn.o_proj.bias",
+        Sinks = "self_attn.sinks",
         QueryNorm = "self_attn.q_norm.weight",
         KeyNorm = "self_attn.k_norm.weight",
         FeedForwardNorm = "post_attention_layernorm.weight",
@@ -113,6 +115,8 @@ internal sealed record TensorNames
     public required string ValueBias { get; init; }
 
     public required string AttentionOutputBias { get; init; }
+
+    public required string Sinks { get; init; }
 
     public required string QueryNorm { get; init; }
 

@@ -18,6 +18,7 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     private readonly ExpertRouter _router;
     private readonly ExpertInput _input;
     private readonly ExpertProduct _product;
+    private readonly GateKind _kind;
     private readonly NativeBuffer _buffer;
     private readonly NativeView _logits;
     private readonly NativeView _gate;
@@ -31,7 +32,7 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     /// <param name="mostRows">Of a batch.</param>
     public ExpertFeedForward(ModelConfig config, Weights weights, WorkerPool pool, LinearProduct linear, RowNorm norm, int mostRows)
     {
-        (_pool, _linear) = (pool, linear);
+        (_pool, _linear, _kind) = (pool, linear, config.Gate);
         var most = Most(config);
         var slots = (long)mostRows * most.Used;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, int.MaxValue, nameof(mostRows));
@@ -65,12 +66,12 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     {
         var experts = shape.Experts!;
         (_rows, _used, _scale) = (rows, experts.Used, shape.ResidualScale);
-        _linear.Run(rows, new LinearTarget(weights.Router, null, _logits));
+        _linear.Run(rows, new LinearTarget(weights.Router, weights.RouterBias, _logits));
         _router.Route(_pool, experts, _logits, rows.Count);
         _input.Gather(_pool, rows, weights.Gate, weights.Up);
-        _product.RunGated(weights.Gate, _gate, weights.Up, _up);
+        _product.RunGated(_kind, new ExpertTarget(weights.Gate, weights.GateBias, _gate), new ExpertTarget(weights.Up, weights.UpBias, _up));
         _input.Prepare(_pool, new LinearRows(_gate, _router.SlotCount, experts.Width, null), weights.Down);
-        _product.Run(weights.Down, _down);
+        _product.Run(new ExpertTarget(weights.Down, weights.DownBias, _down));
         if (rows.Count >= ParallelRows)
         {
             _pool.Run(this, rows.Count);

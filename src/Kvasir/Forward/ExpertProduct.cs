@@ -1,6 +1,7 @@
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Forward;
 
@@ -21,22 +22,21 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
     private readonly int[] _firstItems = new int[mostExperts + 1];
     private readonly int[] _itemRows = new int[mostExperts];
     private int _expertCount;
-    private WeightMatrix[] _matrices = [];
-    private WeightMatrix[]? _ups;
-    private NativeView _results;
-    private NativeView _upResults;
+    private ExpertTarget _target;
+    private ExpertTarget? _up;
+    private GateKind _gate;
 
-    /// <summary>results = matrices x rows: [slots, outputs].</summary>
-    public void Run(WeightMatrix[] matrices, NativeView results)
+    /// <summary>results = matrices x rows + biases.</summary>
+    public void Run(in ExpertTarget target)
     {
-        (_matrices, _ups, _results) = (matrices, null, results);
+        (_target, _up) = (target, null);
         Run();
     }
 
-    /// <summary>results = SiLU(gates x rows) * (ups x rows).</summary>
-    public void RunGated(WeightMatrix[] gates, NativeView results, WeightMatrix[] ups, NativeView upResults)
+    /// <summary>The gate's results = kind(gates x rows) * (ups x rows), each with its biases.</summary>
+    public void RunGated(GateKind kind, in ExpertTarget gate, in ExpertTarget up)
     {
-        (_matrices, _ups, _results, _upResults) = (gates, ups, results, upResults);
+        (_gate, _target, _up) = (kind, gate, up);
         Run();
     }
 
@@ -46,25 +46,31 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
         if (place < 0)
             place = ~place - 1;
         var expert = _experts[place];
-        var outputs = _matrices[expert].Rows;
+        var outputs = _target.Weights[expert].Rows;
         var firstRow = (item - _firstItems[place]) * _itemRows[place];
         var rowCount = Math.Min(_itemRows[place], outputs - firstRow);
-        var results = Multiply(_matrices[expert], expert, firstRow, rowCount, _results);
-        if (_ups is null)
+        var results = Multiply(_target, expert, firstRow, rowCount);
+        if (_up is not { } up)
             return;
-        var ups = Multiply(_ups[expert], expert, firstRow, rowCount, _upResults);
+        var ups = Multiply(up, expert, firstRow, rowCount);
         for (var row = 0; row < router.RowsOf(expert); row++)
         {
             var gate = results.Slice((row * outputs) + firstRow, rowCount);
-            SwiGlu.Apply(gate, ups.Slice((row * outputs) + firstRow, rowCount), gate);
+            var other = ups.Slice((row * outputs) + firstRow, rowCount);
+            if (_gate == GateKind.ClampedSilu)
+                ClampedSwiGlu.Apply(gate, other, gate);
+            else
+                SwiGlu.Apply(gate, other, gate);
         }
     }
 
-    private Span<float> Multiply(in WeightMatrix weights, int expert, int firstRow, int rowCount, NativeView results)
+    private Span<float> Multiply(in ExpertTarget target, int expert, int firstRow, int rowCount)
     {
-        var rows = router.RowsOf(expert);
-        var own = results.Span<float>((long)router.FirstSlot(expert) * weights.Rows * sizeof(float), rows * weights.Rows);
+        var (weights, rows) = (target.Weights[expert], router.RowsOf(expert));
+        var own = target.Results.Span<float>((long)router.FirstSlot(expert) * weights.Rows * sizeof(float), rows * weights.Rows);
         MatrixProduct.Multiply(weights, firstRow, rowCount, input.Prepared(weights, expert), rows, own, weights.Rows);
+        for (var row = 0; row < rows && target.Biases is not null; row++)
+            VectorMath.Add(target.Biases.AsSpan((expert * weights.Rows) + firstRow, rowCount), own.Slice((row * weights.Rows) + firstRow, rowCount));
         return own;
     }
 
@@ -76,7 +82,7 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
         {
             var rows = share / (router.RowsOf(_experts[i]) + ReadingCost);
             _itemRows[i] = Math.Clamp((int)(rows + ItemRowStep - 1) / ItemRowStep * ItemRowStep, ItemRowStep, ItemRowLimit);
-            _firstItems[i + 1] = _firstItems[i] + ((_matrices[_experts[i]].Rows + _itemRows[i] - 1) / _itemRows[i]);
+            _firstItems[i + 1] = _firstItems[i] + ((_target.Weights[_experts[i]].Rows + _itemRows[i] - 1) / _itemRows[i]);
         }
 
         pool.Run(this, _firstItems[_expertCount]);
@@ -86,12 +92,12 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
     private long Order()
     {
         var (count, cost) = (0, 0L);
-        for (var expert = 0; expert < _matrices.Length; expert++)
+        for (var expert = 0; expert < _target.Weights.Length; expert++)
         {
             if (router.RowsOf(expert) is var rows and > 0)
             {
                 (_experts[count], _keys[count++]) = (expert, -rows);
-                cost += (long)_matrices[expert].Rows * (rows + ReadingCost);
+                cost += (long)_target.Weights[expert].Rows * (rows + ReadingCost);
             }
         }
 
@@ -100,3 +106,9 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
         return cost;
     }
 }
+
+/// <summary>A matrix of each expert and where its products go.</summary>
+/// <param name="Weights">Of each expert, [outputs, inputs].</param>
+/// <param name="Biases">[experts, outputs] or none.</param>
+/// <param name="Results">[slots, outputs] of float.</param>
+internal readonly record struct ExpertTarget(WeightMatrix[] Weights, float[]? Biases, NativeView Results);

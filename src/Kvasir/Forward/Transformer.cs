@@ -54,7 +54,7 @@ internal sealed class Transformer : IDisposable
         (_embedding, _outputNorm, _own) = (weights.Embedding, weights.OutputNorm, (weights.Output, weights.Layers));
         _draft = weights.Draft is { } draft ? (draft.Output, draft.Layers) : _own;
         (_output, _layers) = _own;
-        Shape = config.Attention;
+        Shape = config.Attention with { LayerSinks = config.Layers[0].HasSinks ? Array.ConvertAll(_layers, static layer => layer.Sinks!) : null };
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
         var queryWidth = config.HeadCount * config.HeadDim;
         var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);

@@ -1,4 +1,4 @@
-namespace Kvasir;
+namespace Kvasir.Models;
 
 /// <summary>What the experts of a model take, of whose weights a token reads some alone.</summary>
 /// <param name="Bytes">Of all experts.</param>

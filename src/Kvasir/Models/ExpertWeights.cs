@@ -17,6 +17,18 @@ public sealed record ExpertWeights
     /// <summary>Of each expert, [Width, expert width].</summary>
     public required WeightMatrix[] Down { get; init; }
 
+    /// <summary>[experts] or none.</summary>
+    public float[]? RouterBias { get; init; }
+
+    /// <summary>[experts, expert width] or none.</summary>
+    public float[]? GateBias { get; init; }
+
+    /// <summary>[experts, expert width] or none.</summary>
+    public float[]? UpBias { get; init; }
+
+    /// <summary>[experts, Width] or none.</summary>
+    public float[]? DownBias { get; init; }
+
     /// <summary>Bytes of all experts.</summary>
     public long Bytes
     {

@@ -16,13 +16,21 @@ internal sealed class ExpertWeightsReader(WeightsReader reader, ITensorSource so
         if (!source.TryFind(names.Layer(layer, own.Router), out _) && source.TryFind(names.Layer(layer, ExpertNames.HuggingFace.Router), out _))
             own = ExpertNames.HuggingFace;
         var (gate, up) = Widening(layer, own, experts);
+        var (routerName, (gateName, upName, downName)) = (names.Layer(layer, own.Router), (own.Gate, own.Up, own.Down));
         return new ExpertWeights
         {
-            Router = reader.Stored(names.Layer(layer, own.Router), experts.Count, config.Width).Matrix,
+            Router = reader.Stored(routerName, experts.Count, config.Width).Matrix,
+            RouterBias = experts.HasBiases ? reader.Vectors(ExpertNames.Bias(routerName), 1, experts.Count) : null,
+            GateBias = Biases(gateName, experts.Width),
+            UpBias = Biases(upName, experts.Width),
+            DownBias = Biases(downName, config.Width),
             Gate = gate,
             Up = up,
             Down = Matrices(layer, (own.Down, own.OneDown), experts.Count, config.Width, experts.Width),
         };
+
+        float[]? Biases(string matrices, int outputs) =>
+            experts.HasBiases ? reader.Vectors(names.Layer(layer, ExpertNames.Bias(matrices)), experts.Count, outputs) : null;
     }
 
     private (WeightMatrix[] Gate, WeightMatrix[] Up) Widening(int layer, ExpertNames own, ExpertShape experts)

@@ -31,6 +31,9 @@ public sealed record LayerWeights
 
     public float[]? OutputBias { get; init; }
 
+    /// <summary>[HeadCount]: scores that belong to no row.</summary>
+    public float[]? Sinks { get; init; }
+
     /// <summary>[HeadDim], the same for every head, or [HeadCount x HeadDim]: see <see cref="Configs.LayerShape.QkNorm"/>.</summary>
     public float[]? QueryNorm { get; init; }
 

@@ -55,6 +55,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             KeyBias = biases?[1],
             ValueBias = valueBias,
             OutputBias = outputBias,
+            Sinks = shape.HasSinks ? Vector(Name(names.Sinks), config.HeadCount) : null,
             QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
             KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
             FeedForwardNorm = isBefore && !shape.IsParallel ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
@@ -200,6 +201,9 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             norm[i] += 1;
         return norm;
     }
+
+    /// <summary>[<paramref name="rows"/>, <paramref name="count"/>] as one vector.</summary>
+    public float[] Vectors(string name, int rows, int count) => Vector(name, rows * count, count);
 
     private float[] Vector(string name, int count) => StoredVector.Decode(Find(name), count);
 

@@ -93,6 +93,8 @@ internal sealed class SyntheticTensors : ITensorSource
         _spread.UnionWith([Name(names.Query), Name(names.Key)]);
         Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
         Add(Name(names.AttentionOutput), mix.Plain, config.Width, queryWidth);
+        if (config.Layers[layer].HasSinks)
+            AddVector(Name(names.Sinks), config.HeadCount);
         AddVector(Name(names.FeedForwardNorm), config.Width);
         if (config.Layers[layer].Experts is { } experts)
         {

@@ -146,6 +146,35 @@ public sealed class SoftmaxSumTest
         Assert.Equal(whole.LogSumExp(0), half.LogSumExp(0), 1e-5f);
     }
 
+    // A sink is a row of zeros whose score is as it is. It is in the finished sum alone, whatever was merged into it, and what policies measure is of the rows.
+    [Fact]
+    public void ASinkIsARowOfZerosThatTheMassOfRowsDoesNotShow()
+    {
+        using var rows = new Rows(50, seed: 9);
+        var scores = rows.Scores(4);
+        float[] sinks = [9, 11.5f];
+        var merged = new SoftmaxSum(new float[4], new float[4], new float[4 * Dim], sinks);
+        merged.Reset();
+        var right = NewSum(4);
+        merged.Add(rows.Head, new RowSet(0, 20), [.. Enumerable.Range(0, 4).SelectMany(query => scores[(query * 50)..((query * 50) + 20)])], 20);
+        right.Add(rows.Head, new RowSet(20, 30), [.. Enumerable.Range(0, 4).SelectMany(query => scores[((query * 50) + 20)..((query + 1) * 50)])], 30);
+        merged.Merge(right);
+        var (log, whole) = (merged.LogSumExp(3), rows.Expected(scores, 4, Enumerable.Range(0, 50)));
+        merged.Finish();
+        Assert.Equal(log, merged.LogSumExp(3));
+        var shares = Enumerable.Range(0, 4).Select(query =>
+        {
+            var mass = scores.AsSpan(query * 50, 50).ToArray().Sum(score => Math.Exp(score));
+            return mass / (mass + Math.Exp(sinks[query % 2]));
+        }).ToArray();
+        AssertClose([.. whole.Select((value, i) => value * shares[i / Dim])], merged.Output);
+        Assert.All(shares, share => Assert.InRange(share, 0, 0.9999));
+        var nothing = new SoftmaxSum(new float[2], new float[2], new float[2 * Dim], sinks);
+        nothing.Reset();
+        nothing.Finish();
+        Assert.False(nothing.Output.ContainsAnyExcept(0f));
+    }
+
     private static SoftmaxSum SumOf(Rows rows, (float Score, int Part)[] drawn, int part)
     {
         var sum = NewSum(1);

@@ -13,20 +13,16 @@ public sealed class ExpertFeedForwardTest
 {
     private static readonly int[] Tokens = [.. Enumerable.Range(0, 48).Select(static i => (i * 131) % 509)];
 
-    // Kernels of one row and of several may sum in another order, which rounding activations to bytes makes much of; an expert too many is off by tenths.
-    [Theory]
-    [InlineData(SyntheticWeights.BF16, false, 2e-5f)]
-    [InlineData(SyntheticWeights.Q4_K_M, true, 1e-2f)]
-    [InlineData(SyntheticWeights.Q8_0, false, 1e-2f)]
-    public void RowsOfABatchAreThoseComputedAlone(SyntheticWeights weights, bool repack, float tolerance)
+    // Kernels of one row and of several may sum in another order. Activations that are rounded to bytes make so much of that that a router's near ties fall otherwise,
+    // as they do between any two engines; these are not.
+    [Fact]
+    public void RowsOfABatchAreThoseComputedAlone()
     {
-        using var model = Tiny(weights, repack);
+        using var model = Tiny(SyntheticWeights.BF16, repack: false);
         var together = Logits(model, workers: 1, rows: 12);
         var alone = Logits(model, workers: 1, rows: 1);
-        // Where two experts score nearly alike rounding may choose the other: of few rows.
-        var errors = alone.Zip(together, static (a, b) => a.Zip(b, static (x, y) => Math.Abs(x - y)).Max() / a.Max(Math.Abs)).Order().ToArray();
-        Assert.True(errors[^4] < tolerance, $"{string.Join(' ', errors)}");
-        Assert.True(errors[^1] < 0.1f, $"{errors[^1]}");
+        for (var i = 0; i < Tokens.Length; i++)
+            Assert.True(alone[i].Zip(together[i], static (a, b) => Math.Abs(a - b)).Max() < 2e-5f * alone[i].Max(Math.Abs), $"row {i}");
     }
 
     [Theory]
@@ -45,7 +41,7 @@ public sealed class ExpertFeedForwardTest
     {
         using var model = Tiny(SyntheticWeights.Q4_K_M, repack: true);
         using var engine = new Engine(model, new EngineOptions { Threads = 1, KvMemoryBytes = 16 << 20 });
-        var sequences = Enumerable.Range(0, 3).Select(i => new Sequence(Tokens[..(20 + i)], Generation.Greedy(80))).ToArray();
+        var sequences = Enumerable.Range(0, 3).Select(i => new Sequence(Tokens.AsSpan(0, 20 + i), Generation.Greedy(80))).ToArray();
         foreach (var sequence in sequences)
             engine.Submit(sequence);
         for (var step = 0; step < 10; step++)

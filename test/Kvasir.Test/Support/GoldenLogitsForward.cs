@@ -88,7 +88,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         {
             var joined = new float[config.HeadCount * config.HeadDim];
             for (var head = 0; head < config.HeadCount; head++)
-                AttendHead(q[i], k, v, head, (Math.Max(0, i - window + 1), i), joined);
+                AttendHead(q[i], k, v, (head, layer.Sinks?[head]), (Math.Max(0, i - window + 1), i), joined);
             y[i] = Multiply(layer.Output, joined, layer.OutputBias);
         }
         return y;
@@ -98,9 +98,9 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         ? [.. query.Select(value => (float)(value * (1 + (growth.Slope * Math.Log(1 + (position / growth.Tokens))))))]
         : query;
 
-    private void AttendHead(float[] q, float[][] k, float[][] v, int head, (int First, int Last) seen, float[] joined)
+    private void AttendHead(float[] q, float[][] k, float[][] v, (int Index, float? Sink) of, (int First, int Last) seen, float[] joined)
     {
-        var dim = config.HeadDim;
+        var (dim, head) = (config.HeadDim, of.Index);
         var shared = head / (config.HeadCount / config.KvHeadCount) * dim;
         var scores = new double[seen.Last - seen.First + 1];
         for (var j = 0; j < scores.Length; j++)
@@ -112,7 +112,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
                 scores[j] = cap * Math.Tanh(scores[j] / cap);
         }
         var most = scores.Max();
-        var total = scores.Sum(s => Math.Exp(s - most));
+        var total = scores.Sum(s => Math.Exp(s - most)) + (of.Sink is { } sink ? Math.Exp(sink - most) : 0);
         for (var d = 0; d < dim; d++)
         {
             var sum = 0.0;
@@ -150,14 +150,18 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         var sum = shape.HasDenseFeedForward ? FeedForward((layer.Gate, layer.Up, layer.Down), x) : new float[config.Width];
         if (layer.Experts is not { } weights || shape.Experts is not { } experts)
             return sum;
-        var says = Multiply(weights.Router, x, null);
+        var says = Multiply(weights.Router, x, weights.RouterBias);
         // OrderBy keeps equal ones in their order.
         int[] chosen = [.. Enumerable.Range(0, experts.Count).OrderByDescending(expert => says[expert]).Take(experts.Used)];
         var total = (experts.Router == RouterKind.OfAll ? says : [.. chosen.Select(expert => says[expert])]).Sum(s => Math.Exp(s - says[chosen[0]]));
         foreach (var expert in chosen)
         {
             var share = experts.Scale * Math.Exp(says[expert] - says[chosen[0]]) / total;
-            var given = FeedForward((weights.Gate[expert], weights.Up[expert], weights.Down[expert]), x);
+            var (wide, all) = (experts.Width, config.Width);
+            var gate = Multiply(weights.Gate[expert], x, weights.GateBias?[(expert * wide)..((expert + 1) * wide)]);
+            var up = Multiply(weights.Up[expert], x, weights.UpBias?[(expert * wide)..((expert + 1) * wide)]);
+            var given = Multiply(
+                weights.Down[expert], [.. gate.Zip(up, (g, u) => (float)Gated(g, u))], weights.DownBias?[(expert * all)..((expert + 1) * all)]);
             sum = [.. sum.Zip(given, (s, g) => (float)(s + (share * g)))];
         }
         return sum;
@@ -167,7 +171,15 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     {
         var gate = Multiply(weights.Gate, x, null);
         var up = Multiply(weights.Up, x, null);
-        return Multiply(weights.Down, [.. gate.Zip(up, (g, u) => (float)(Gated(g) * u))], null);
+        return Multiply(weights.Down, [.. gate.Zip(up, (g, u) => (float)Gated(g, u))], null);
+    }
+
+    private double Gated(double gate, double up)
+    {
+        if (config.Gate != GateKind.ClampedSilu)
+            return Gated(gate) * up;
+        gate = Math.Min(gate, 7);
+        return gate / (1 + Math.Exp(-1.702 * gate)) * (Math.Clamp(up, -7, 7) + 1);
     }
 
     private double Gated(double x) => config.Gate == GateKind.GeluTanh

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Kvasir.Kernels.Matrix.Codecs;
 
 /// <summary>Four bits per element, sixteen bytes per 32 elements: the first half in the low nibbles, the second in the high ones.</summary>
@@ -24,5 +27,30 @@ internal static unsafe class Nibbles
             codes[i] = (sbyte)(low - offset);
             codes[i + Bytes] = (sbyte)(high - offset);
         }
+    }
+}
+
+/// <summary>Sixteen bytes of nibbles that number the values of a table, finer around zero than far from it: IQ4_NL and IQ4_XS, and MXFP4.</summary>
+internal static unsafe class TableNibbles
+{
+    /// <summary>IQ4_NL's and IQ4_XS'.</summary>
+    public static ReadOnlySpan<sbyte> Iq4 => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+
+    public static void Split(ReadOnlySpan<sbyte> values, byte* nibbles, sbyte* codes)
+    {
+        for (var i = 0; i < Nibbles.Bytes; i++)
+        {
+            codes[i] = values[nibbles[i] & 15];
+            codes[i + Nibbles.Bytes] = values[nibbles[i] >> 4];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SplitWide(ReadOnlySpan<sbyte> table, byte* nibbles, sbyte* codes)
+    {
+        var values = Vector128.Create(table).AsByte();
+        var packed = Vector128.Load(nibbles);
+        Vector128.Shuffle(values, packed & Vector128.Create((byte)15)).Store((byte*)codes);
+        Vector128.Shuffle(values, packed >>> 4).Store((byte*)codes + Nibbles.Bytes);
     }
 }

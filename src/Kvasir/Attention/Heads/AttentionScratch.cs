@@ -79,8 +79,11 @@ internal sealed class AttentionScratch : IDisposable
     /// <summary>[count, dim]</summary>
     public Span<float> Queries(int count) => Floats(0, count * _dim);
 
+    /// <summary>[group]: the sinks of the heads whose queries were copied last; empty where they have none.</summary>
+    public ReadOnlyMemory<float> Sinks { get; set; }
+
     /// <summary>Sums for <paramref name="count"/> queries.</summary>
-    public SoftmaxSum Sum(int count) => new(Floats(SumsAt, count), Floats(SumsAt + _queryLimit, count), Outputs(count));
+    public SoftmaxSum Sum(int count) => new(Floats(SumsAt, count), Floats(SumsAt + _queryLimit, count), Outputs(count), Sinks.Span);
 
     /// <summary>[count, value dim]: where <see cref="Sum"/> leaves its outputs.</summary>
     public Span<float> Outputs(int count) => Floats(_queryLimit * _dim, count * _valueDim);

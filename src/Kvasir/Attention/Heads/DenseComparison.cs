@@ -99,7 +99,7 @@ internal sealed class DenseComparison
             return;
         }
 
-        var dense = new SoftmaxSum(_dense.AsSpan(0, _group), _dense.AsSpan(_group, _group), _dense.AsSpan(2 * _group));
+        var dense = new SoftmaxSum(_dense.AsSpan(0, _group), _dense.AsSpan(_group, _group), _dense.AsSpan(2 * _group), scratch.Sinks.Span);
         dense.Reset();
         HeadAttention.AddAll(query, dense, scratch);
         dense.Finish();

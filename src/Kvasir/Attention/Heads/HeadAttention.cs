@@ -124,8 +124,8 @@ internal static class HeadAttention
     {
         var count = queries.Length / head.Dim;
         Invariant.Holds(head.IsWhole);
-        // Scores of tiles are never seen one by one, and so not capped.
-        if (scratch.Tiles is not { } tiles || !TileAttention.Pays(count) || head.ScoreCap > 0)
+        // Scores of tiles are never seen one by one, and so not capped; and tiles know no sinks.
+        if (scratch.Tiles is not { } tiles || !TileAttention.Pays(count) || head.ScoreCap > 0 || !scratch.Sinks.IsEmpty)
             return PrefillInFloats(head, queries, shape, firstPosition, scratch);
         var outputs = scratch.Outputs(count);
         using var pins = head.Pin((0, firstPosition + (count / shape.GroupHeads)));

@@ -11,7 +11,7 @@ internal readonly struct HeadRows(NativeView rows, AttentionShape shape)
 
     public AttentionShape Shape { get; } = shape;
 
-    /// <summary>Copies the queries of one KV head into the scratch, scaled as the scores are.</summary>
+    /// <summary>Copies the queries of one KV head into the scratch, scaled as the scores are, and the sinks of its heads.</summary>
     /// <returns>[<paramref name="rowCount"/>, group, dim]</returns>
     public Span<float> Queries(int firstRow, int rowCount, int kvHead, AttentionScratch scratch)
     {
@@ -20,6 +20,7 @@ internal readonly struct HeadRows(NativeView rows, AttentionShape shape)
         for (var row = 0; row < rowCount; row++)
             Group(firstRow + row, kvHead, width).CopyTo(queries.Slice(row * width, width));
         VectorMath.Scale(queries, Shape.ScoreScale);
+        scratch.Sinks = Shape.SinksOf(kvHead);
         return queries;
     }
 

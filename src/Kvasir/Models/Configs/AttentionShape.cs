@@ -20,8 +20,21 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>[layers]: those that see all rows in spite of the window; null where none does.</summary>
     public IReadOnlyList<bool>? FullLayers { get; init; }
 
-    /// <summary>The same in one layer, which has a window or has none.</summary>
-    public AttentionShape At(int layer) => FullLayers?[layer] == true ? this with { WindowTokens = null } : this;
+    /// <summary>[layers][query heads]: a score of each head that belongs to no row and takes its share of the softmax; null where there is none.</summary>
+    public IReadOnlyList<float[]>? LayerSinks { get; init; }
+
+    /// <summary>[query heads]: those of one layer, see <see cref="At"/>.</summary>
+    public float[]? Sinks { get; init; }
+
+    /// <summary>The same in one layer, which has a window or has none, and sinks of its own.</summary>
+    public AttentionShape At(int layer)
+    {
+        var own = FullLayers?[layer] == true ? this with { WindowTokens = null } : this;
+        return LayerSinks is { } sinks ? own with { Sinks = sinks[layer] } : own;
+    }
+
+    /// <summary>[group]: the sinks of the query heads that share a KV head; empty where there are none.</summary>
+    public ReadOnlyMemory<float> SinksOf(int kvHead) => Sinks is { } sinks ? sinks.AsMemory(kvHead * GroupHeads, GroupHeads) : default;
 
     /// <summary>Whether a layer sees all rows before a query.</summary>
     public bool SeesAll(int layer) => WindowTokens is null || FullLayers?[layer] == true;
@@ -32,7 +45,7 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>These layers alone, as policies see a model: they have to do with no others.</summary>
     public AttentionShape Full() => WindowTokens is null
         ? this
-        : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LeavesOut = true };
+        : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LayerSinks = null, LeavesOut = true };
 
     /// <summary>Whether it leaves out layers with a window.</summary>
     public bool LeavesOut { get; private init; }

@@ -24,6 +24,9 @@ public sealed record ExpertShape
     /// <summary>What all w are multiplied by.</summary>
     public float Scale { get; init; } = 1;
 
+    /// <summary>Whether the router and every product of an expert have a bias.</summary>
+    public bool HasBiases { get; init; }
+
     /// <summary>Whether there is a feed-forward part beside them, of <see cref="ModelConfig.FeedForwardWidth"/>, that every row goes through.</summary>
     public bool HasShared { get; init; }
 }

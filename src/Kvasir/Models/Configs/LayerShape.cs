@@ -31,6 +31,9 @@ public sealed record LayerShape
     /// <summary>Whether the attention's output has a bias.</summary>
     public bool HasOutputBias { get; init; }
 
+    /// <summary>Whether each query head has a sink: <see cref="AttentionShape.LayerSinks"/>. All layers of a model have, or none.</summary>
+    public bool HasSinks { get; init; }
+
     /// <summary>How queries and keys are normalised, beside the norm of what they are projected from.</summary>
     public QkNorm QkNorm { get; init; }
 

@@ -123,8 +123,10 @@ public sealed record ModelConfig
             throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
         foreach (var layer in Layers)
         {
-            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate != GateKind.Silu))
+            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate == GateKind.GeluTanh))
                 throw Bad("experts are supported behind a norm, one after the other with attention, and with SiLU");
+            if (layer.HasDenseFeedForward && Gate == GateKind.ClampedSilu)
+                throw Bad("clamped SiLU is supported in experts alone");
         }
 
         return this;
@@ -151,4 +153,7 @@ public enum GateKind
 
     /// <summary>GELU by its approximation with tanh: GeGLU.</summary>
     GeluTanh,
+
+    /// <summary>SwiGLU of clamped halves, the second plus 1: gpt-oss'. Of experts alone.</summary>
+    ClampedSilu,
 }

@@ -7,8 +7,8 @@ using Kvasir.Synthetic;
 namespace Kvasir.Test.Attention.Policies;
 
 /// <summary>
-/// Every policy over layers that are not Llama's: every second without positions, some with a window, a part of each head rotated, scores capped, they and what
-/// layers add scaled otherwise.
+/// Every policy over layers that are not Llama's: every second without positions, some with a window, a sink in every head, a part of each head rotated, scores
+/// capped, they and what layers add scaled otherwise.
 /// </summary>
 public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
 {
@@ -45,7 +45,7 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
                 Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 6, Base = 10000 },
                 SlidingWindowTokens = 60,
                 Layers = LayerShapes.By(
-                    7, static layer => new LayerShape { Rotates = layer % 2 == 0, SeesAll = layer % 4 != 1, ResidualScale = 0.7f, QkNorm = QkNorm.Heads }),
+                    7, static layer => new LayerShape { Rotates = layer % 2 == 0, SeesAll = layer % 4 != 1, ResidualScale = 0.7f, QkNorm = QkNorm.Heads, HasSinks = true }),
             };
             Model = Model.Synthetic(new SyntheticShape(config, 7), SyntheticWeights.BF16);
             Dense = Answer(Model, "dense");

@@ -108,6 +108,24 @@ public sealed class ElementwiseTest
     }
 
     [Fact]
+    public void ClampedSwiGluMatchesDoublePrecision()
+    {
+        foreach (var variant in ClampedSwiGlu.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                var (gate, up) = (Random(length, 20, seed: length), Random(length, 15, seed: length + 1));
+                var y = new float[length];
+                variant.Run(gate, up, y);
+                var expected = gate.Zip(up, static (g, u) => Math.Min(g, 7) / (1 + Math.Exp(-1.702 * Math.Min(g, 7))) * (Math.Clamp(u, -7, 7) + 1.0));
+                Assert.All(expected.Zip(y), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= 2e-6 * Math.Max(1, Math.Abs(pair.First)), $"{variant}, length {length}: {pair}"));
+                variant.Run(gate, up, gate);
+                Assert.Equal(y, gate);
+            }
+        }
+    }
+
+    [Fact]
     public void GeGluMatchesDoublePrecision()
     {
         foreach (var variant in GeGlu.Variants.Where(v => v.IsSupported))
