@@ -47,7 +47,6 @@ public sealed class Engine : IDisposable
         ObjectDisposedException.ThrowIf(model.Weights.IsDisposed, model);
         Model = model;
         _options = options ?? new EngineOptions();
-        _options.Validate();
         _options.RequireFits(model.Weights);
         var config = model.Config;
         _policy = FullLayersPolicy.Of(_options.Attention, config.Attention);
@@ -73,7 +72,7 @@ public sealed class Engine : IDisposable
         _prefixes = new PrefixReuse(_cache, model, _options, pinned, _stored, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes, _stored), bytes, _stored, _options);
-        _step = new EngineStep(_pass, _scheduler, (new TokenDraw(_pass, model.Tokenizer), DraftSteps.For(_pass, model, _options)), _prefixes, _memory, _options.Time);
+        _step = new EngineStep(_pass, _scheduler, (new(_pass, model.Tokenizer), DraftSteps.For(_pass, model, _options)), _prefixes, _memory, _options.Time);
         _limits = new RequestLimits(config.VocabularySize, ContextTokens, _cache, bytes) { HasDraft = model.Weights.Draft is not null };
         Plan = new MemoryPlan(
             model.Weights.Bytes, model.Weights.PackedBytes, _cache.BytesPerToken,

@@ -10,7 +10,9 @@ internal sealed record AnswerTimings
         (PromptTokens, PromptMs) = (answer.PromptTokens - CachedTokens, Known(first.PrefillMs));
         (PredictedTokens, PredictedMs) = (answer.CompletionTokens, answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)));
         (QueueMs, LoadMs) = (Known(first.PrefillStartMs), Known(answer.LoadMs));
-        Guesses = (answer.Choices.Sum(static choice => choice.Sequence.Timings.GuessedTokens), answer.Choices.Sum(static choice => choice.Sequence.Timings.AcceptedTokens));
+        Guesses = (
+            answer.Choices.Sum(static choice => choice.Sequence.Timings.GuessedTokens),
+            answer.Choices.Sum(static choice => choice.Sequence.Timings.AcceptedTokens));
         RecomputedRows = answer.Choices.Sum(static choice => choice.Sequence.Timings.RecomputedRows);
         Preemptions = answer.Choices.Sum(static choice => choice.Sequence.Timings.PreemptionsMs.Count);
     }

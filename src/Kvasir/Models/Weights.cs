@@ -155,7 +155,11 @@ public sealed class Weights : IDisposable
     {
         options ??= new ModelOptions();
         if (options.DraftWeights && config.ValueDim != config.HeadDim)
-            throw new KvasirException(KvasirError.BadOption, $"draft weights make values of {config.HeadDim} elements, and a rank of {config.ValueDim} was asked for");
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, $"draft weights make values of {config.HeadDim} elements, and a rank of {config.ValueDim} was asked for");
+        }
+
         var fits = config.Layers[0].Experts is null || Fits(source);
         var packer = new WeightPacker(options.Repack, fits);
         var drafts = options.DraftWeights ? new WeightPacker(options.Repack, narrows: true) : null;

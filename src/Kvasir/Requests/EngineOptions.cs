@@ -145,7 +145,8 @@ public sealed record EngineOptions
 
     /// <summary>
     /// What <see cref="GenerationOptions.SpeculativeTokens"/> is of sequences that leave it at 0, 0 to 16: where the model has
-    /// <see cref="ModelOptions.DraftWeights"/>, as many are guessed as pay, up to this. Nothing is guessed of them where an audit or the policy does not suit it.
+    /// <see cref="ModelOptions.DraftWeights"/>, as many are guessed as pay, up to this. Nothing is guessed of those that are audited, or whose policy does not
+    /// suit it.
     /// </summary>
     public int SpeculativeTokens { get; init; }
 
@@ -181,13 +182,20 @@ public sealed record EngineOptions
             throw new KvasirException(KvasirError.BadOption, $"pinned share {PinnedShare} is outside 0 to 1");
     }
 
-    /// <exception cref="KvasirException">There are draft weights, and what they would guess could not be taken back or would lie on file.</exception>
+    /// <exception cref="KvasirException">
+    /// An option is outside its range, or there are draft weights, and what they would guess could not be taken back or would lie on file.
+    /// </exception>
     internal void RequireFits(Weights weights)
     {
+        Validate();
         if (weights.Draft is null)
             return;
         if (HasKvFiles)
-            throw new KvasirException(KvasirError.BadOption, "draft weights guess over keys and values in memory, and these may lie on file: without one or the other");
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, "draft weights guess over keys and values in memory, and these may lie on file: without one or the other");
+        }
+
         if (SpeculativeTokens > 0)
             DraftRules.Require(Attention, AuditShare);
     }

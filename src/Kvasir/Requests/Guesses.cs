@@ -2,7 +2,9 @@ using Kvasir.Requests.Guessing;
 
 namespace Kvasir.Requests;
 
-/// <summary>The tokens that a sequence puts behind its newest one, to be verified in one step: those that are given, or that a draft or its own text suggests.</summary>
+/// <summary>
+/// The tokens that a sequence puts behind its newest one, to be verified in one step: those that are given, or that a draft or its own text suggests.
+/// </summary>
 internal sealed class Guesses
 {
     // Null where no draft makes them.

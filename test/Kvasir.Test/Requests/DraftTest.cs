@@ -130,10 +130,10 @@ public sealed class DraftTest : IDisposable
     {
         Assert.Equal(
             "draft weights make values of 8 elements, and a rank of 4 was asked for",
-            Refused(() => Model.Load("stories260K", new ModelOptions { DraftWeights = true, KvRank = 4 })));
+            Refused(() => Model.Load("stories260K", new ModelOptions { DraftWeights = true, KvRank = 4 }).Dispose()));
         Assert.Equal(
             "draft weights guess over keys and values in memory, and these may lie on file: without one or the other",
-            Refused(() => new Engine(_model, Options("bf16") with { KvDirectory = Path.GetTempPath() })));
+            Refused(() => new Engine(_model, Options("bf16") with { KvDirectory = Path.GetTempPath() }).Dispose()));
         using var engine = new Engine(_model, Options("bf16"));
         var options = Generation.Greedy(4) with { SpeculativeTokens = 2 };
         Assert.Equal(

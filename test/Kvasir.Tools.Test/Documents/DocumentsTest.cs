@@ -35,6 +35,18 @@ public sealed class DocumentsTest
     public void TheTableOfModelsIsThatOfTheirReaders() =>
         Hold("docs/models.md", static text => Between(text, ModelsBegin, "<!-- end of models -->"), ModelTable.Text(Root), ModelsBegin);
 
+    [Theory]
+    [InlineData("systems")]
+    [InlineData("formats")]
+    [InlineData("quality")]
+    [InlineData("speed")]
+    [InlineData("measurements")]
+    public void TheTablesOfMethodsAreThoseOfTheCatalogueAndOfWhatWasMeasured(string part) =>
+        Hold("docs/methods.md", text => Between(text, MethodsBegin(part), $"<!-- end of {part} -->"), MethodTables.Text(Root, part), MethodsBegin(part));
+
+    [Fact]
+    public void ThePictureOfMethodsIsThatOfWhatWasMeasured() => Hold("docs/pictures/methods.svg", static text => text, MethodTables.Picture(Root));
+
     [Fact]
     public void TheIndexOfTypesIsThatOfTheAssemblies() => Hold("docs/api.md", static text => text, ApiIndex.Text());
 
@@ -124,6 +136,8 @@ public sealed class DocumentsTest
     }
 
     // What a document has of the code; with KVASIR_REWRITE=1 the document is written anew instead.
+    private static string MethodsBegin(string part) => $"<!-- {part}, made by DocumentsTest -->\n";
+
     private static void Hold(string document, Func<string, string> part, string expected, string begin = Begin)
     {
         var path = Path.Combine(Root, document);

@@ -45,7 +45,8 @@ internal static class GenerationFlags
     /// <summary>As <see cref="Verb.Refusal"/>.</summary>
     public static string? Refusal(TypedCommand typed, SwitchFlag json) =>
         typed.Has(Logprobs) && !typed.Is(json) ? "--logprobs has no place in plain text; it needs --json"
-        : typed.Is(ModelFlags.SelfDraft) && typed.FindValue(Speculate) == 0 && typed.Has(Speculate) ? "--speculate 0 has no place beside --self-draft, which guesses" : null;
+        : typed.Is(ModelFlags.SelfDraft) && typed.Has(Speculate) && typed.FindValue(Speculate) == 0
+            ? "--speculate 0 has no place beside --self-draft, which guesses" : null;
 
     /// <param name="model">Whose makers' defaults hold where nothing is typed.</param>
     public static GenerationOptions Read(TypedCommand typed, Model model) => new()

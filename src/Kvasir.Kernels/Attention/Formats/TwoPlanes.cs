@@ -6,7 +6,8 @@ namespace Kvasir.Kernels.Attention.Formats;
 /// <summary>
 /// Codes of 8 bits in two planes (QuantSpec, arXiv 2502.10424), each stored as <see cref="FourBits"/> are. The upper plane is what 4 bits would have been; the
 /// lower one divides each of its steps by 16: code c stands for the least element plus (c - 7.5) / 16 steps, so that no element is off by more than a 32nd of
-/// one. Both planes have the ranges of the upper.
+/// one. Both planes have the ranges of the upper. The paper's groups are of 128 rows and 128 elements; here they are those of KIVI, a page's 32 rows and 32
+/// elements, so that pages are shared and dropped whole.
 /// </summary>
 internal readonly unsafe struct TwoPlanes : IPackedBits
 {

@@ -71,7 +71,8 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
 
     // The lower plane by the same queries: its codes stand for a 16th of the upper ones.
     [SkipLocalsInit]
-    private static void AddLower(delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void> kernel, PackedScoreArguments upper, int lower, int queryCount)
+    private static void AddLower(
+        delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void> kernel, PackedScoreArguments upper, int lower, int queryCount)
     {
         const int Rows = PackedScoreCode.PageRows;
         var own = stackalloc float[Queries * (Rows + 2)];

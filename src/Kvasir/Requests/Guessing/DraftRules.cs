@@ -18,7 +18,8 @@ internal static class DraftRules
         if (!policy.SuitsGuesses)
         {
             throw new KvasirException(
-                KvasirError.BadOption, $"{policy.Name} changes rows for good, so that guesses of a draft could not be taken back; 0 speculative tokens turn it off");
+                KvasirError.BadOption,
+                $"{policy.Name} changes rows for good, so that guesses of a draft could not be taken back; 0 speculative tokens turn it off");
         }
     }
 }

@@ -7,9 +7,10 @@ using Kvasir.Requests.Guessing;
 namespace Kvasir.Requests.Scheduling;
 
 /// <summary>
-/// Guesses what sequences will say by the model's own weights in 4 bits (QuantSpec, arXiv 2502.10424), a row of each at a time, under their own policies and with
-/// their own draws; of a cache in two planes the upper is read. The rows are taken back: the step that follows computes them as they are. A guess is drawn with
-/// the very number with which the token will be drawn, so that the same distribution gives the same token.
+/// Guesses what sequences will say by the model's own weights in 4 bits (QuantSpec, arXiv 2502.10424), a row of each at a time, under their own policies and
+/// with their own draws; of a cache in two planes the upper is read. The rows are taken back: the step that follows computes them as they are. A guess is
+/// drawn with the very number with which the token will be drawn, so that the same distribution gives the same token. The paper accepts by a rule of its own,
+/// which keeps the distribution and not the tokens; and it has a fixed number of guesses, where as many are made here as pay.
 /// </summary>
 internal sealed class DraftSteps
 {
