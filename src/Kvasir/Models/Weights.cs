@@ -110,7 +110,7 @@ public sealed class Weights : IDisposable
 
     /// <summary>The same for a step of several tokens, as many experts as differ on average where all are as likely.</summary>
     internal long StepBytesOf(int tokens) =>
-        _everyStepBytes + (Experts is { } experts ? (long)(experts.Bytes * (1 - Math.Pow(1 - _chosenShare, tokens))) : 0);
+        _everyStepBytes + (Experts is { } experts ? (long)Math.Round(experts.Bytes * (1 - Math.Pow(1 - _chosenShare, tokens))) : 0);
 
     /// <summary>As <see cref="ModelFingerprint"/> says; computed when it is first asked for, by somebody who has entered.</summary>
     internal string Fingerprint => _fingerprint.Value;
