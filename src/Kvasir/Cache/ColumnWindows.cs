@@ -39,16 +39,21 @@ internal sealed class ColumnWindows(PagePool pool, KvWindows windows, int headCo
             Add(passed);
     }
 
-    /// <summary>Says that somebody parts from others behind the columns of a path, or may: what he sees goes last.</summary>
-    public void Renew(PrefixPath path)
+    /// <summary>Says that somebody is about to go on behind the columns of a path: what he sees stays until he has passed it, or leaves.</summary>
+    public void Expect(PrefixPath path)
     {
         foreach (var column in path.Columns[FirstSeen(path.Count)..])
         {
-            if (!column.IsSpare)
-                continue;
-            Remove(column);
-            Add(column);
+            if (column.IsSpare)
+                Remove(column);
         }
+    }
+
+    /// <summary>Says that somebody leaves a column, which is in use still: if others had passed it, its pages may go, after all that may by now.</summary>
+    public void Leave(PrefixColumn column)
+    {
+        if (column is { WasPassed: true, IsSpare: false, Holds: 0 } && Has(column))
+            Add(column);
     }
 
     /// <summary>Keeps a column's pages until <see cref="LetGo"/>: somebody reads them who computes nothing.</summary>
@@ -81,6 +86,7 @@ internal sealed class ColumnWindows(PagePool pool, KvWindows windows, int headCo
         _bareCount -= Has(column) ? 0 : 1;
         if (column.IsSpare)
             Unlink(column);
+        column.WasPassed = false;
     }
 
     /// <summary>Gives pages back, the oldest first, until so many bytes are free.</summary>
@@ -120,7 +126,7 @@ internal sealed class ColumnWindows(PagePool pool, KvWindows windows, int headCo
 
     private void Add(PrefixColumn column)
     {
-        (column.IsSpare, column.OlderSpare) = (true, _newest);
+        (column.IsSpare, column.WasPassed, column.OlderSpare) = (true, true, _newest);
         if (_newest is null)
             _oldest = column;
         else

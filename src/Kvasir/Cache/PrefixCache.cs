@@ -91,7 +91,7 @@ internal sealed class PrefixCache
         path.Begin(root, isInCommon);
         _awaited += path.Capacity;
         TakeMore(path, tokens, mostRows);
-        _windows?.Renew(path);
+        _windows?.Expect(path);
         FindSplit(path, tokens);
         Reserve();
     }
@@ -180,6 +180,7 @@ internal sealed class PrefixCache
             _pinnedCount -= path.IsPinned && --column.Pins == 0 ? 1 : 0;
             if (path.HoldsWindows)
                 _windows?.LetGo(column);
+            _windows?.Leave(column);
             if (--column.Users > 0)
                 continue;
             _windows?.CountUse(column, -1);

@@ -64,6 +64,9 @@ internal sealed class PrefixColumn(int headCount)
     /// <summary>Whether its pages of layers with a window may go while it stays (<see cref="ColumnWindows"/>).</summary>
     public bool IsSpare { get; set; }
 
+    /// <summary>Whether that was so since it came: somebody has gone on so far behind it that he does not see it.</summary>
+    public bool WasPassed { get; set; }
+
     /// <summary>The one whose pages may go before.</summary>
     public PrefixColumn? OlderSpare { get; set; }
 
