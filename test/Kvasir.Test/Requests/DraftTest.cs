@@ -47,9 +47,10 @@ public sealed class DraftTest : IDisposable
         {
             var sampling = new SamplingOptions { Temperature = 0.5f, TopK = 0, TopP = 0.95f, RepetitionPenalty = seed % 2 == 0 ? 1 : 1.02f, Seed = seed };
             var options = Generation.Greedy(90) with { Sampling = sampling };
-            var expected = Generation.Run(_plain, Options("quantspec"), _text[..100], options);
-            var drafted = Generation.Run(_model, Options("quantspec"), _text[..100], options with { SpeculativeTokens = Guesses });
-            drafted.AssertEquals(expected, 5e-3, $"seed {seed}");
+            // In floats, so that no draw near a border falls to the other side for the rounding of a step of several rows.
+            var expected = Generation.Run(_plain, Options("f32"), _text[..100], options);
+            var drafted = Generation.Run(_model, Options("f32"), _text[..100], options with { SpeculativeTokens = Guesses });
+            drafted.AssertEquals(expected, 1e-3, $"seed {seed}");
             Assert.True(drafted.Sequence.Timings.AcceptedTokens > 30, $"{drafted.Sequence.Timings.AcceptedTokens} of {drafted.Sequence.Timings.GuessedTokens} were right");
         }
     }
