@@ -9,7 +9,7 @@ public static partial class ModelFolder
     private const string Configuration = "config.json";
 
     /// <summary>
-    /// In alphabetical order; a file and a folder may have one name, and both are found. Links that lead out of the folder are left out. No folder has no models.
+    /// In alphabetical order; a file and a folder may have one name, and both are found. Links that lead out of the folder are not. No folder has no models.
     /// </summary>
     public static IReadOnlyList<FoundModel> Find(string folder)
     {
