@@ -89,7 +89,7 @@ public sealed class KvHead
     /// <summary>What is added to a row's scores; 0 but for rows that others were merged into.</summary>
     public float LogWeight(int row) => _positions?.LogWeight(row) ?? 0;
 
-    /// <summary>The first row that is not before a position: those in sight are found by the positions in sight. Rows that are to come are counted on.</summary>
+    /// <summary>The first row that is not before a position: those in sight are found by the positions in sight. Rows to come are counted on.</summary>
     public int RowAt(int position)
     {
         if (_positions is null)

@@ -247,7 +247,7 @@ internal sealed class SequenceAttention
     }
 
     /// <summary>
-    /// How many from the first were attended densely, of the first <paramref name="rows"/>: the prompt's, and generated ones whose layers all read all in sight.
+    /// How many from the first attended densely, of the first <paramref name="rows"/>: the prompt's, and generated ones whose layers all read all in sight.
     /// </summary>
     /// <param name="known">As many were asked about before.</param>
     public int DenseRows(int known, int rows)
