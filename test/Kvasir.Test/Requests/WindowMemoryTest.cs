@@ -104,6 +104,34 @@ public sealed class WindowMemoryTest : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("streaming:sinks=2,recent=30,min-context=0")]
+    [InlineData("quest:page=8,recent=8,share=0.1,dense-layers=none,min-context=0")]
+    [InlineData("quest:page=8,recent=8,min-context=0,share=0.1,dense-layers=none+streaming:sinks=2,recent=62,min-context=0")]
+    [InlineData("snapkv:min-context=0")]
+    [InlineData("h2o:heavy=0.1,newest=0.1,min-context=0")]
+    [InlineData("psa:block=4,unit=layer,sinks=4,recent=4,coverage=0.5,dense-layers=none,min-context=0")]
+    [InlineData("topk:share=0.1,dense-layers=1,min-context=0")]
+    public void PoliciesChooseInLayersThatSeeAllAndInNoOthers(string policy)
+    {
+        using var engine = new Engine(_model, Options);
+        var answer = Generation.Run(engine, WindowedModel.Text(400), Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) }).Sequence;
+        Assert.Null(answer.Failure);
+        var (layers, shape) = (answer.ReadsByLayer(), _model.Config.Attention);
+        for (var layer = 0; layer < layers.Length; layer++)
+        {
+            if (!shape.SeesAll(layer))
+                Assert.Equal((39L * 4 * Window, layers[layer].RowsInSight), (layers[layer].RowsInSight, layers[layer].RowsRead));
+        }
+
+        // The second of those that see all is layer 1 to a policy.
+        var dense = policy.Contains("dense-layers=1", StringComparison.Ordinal);
+        Assert.True(layers[5].KeysReadShare < 0.9, $"{layers[5]}");
+        Assert.Equal(dense, layers[11].KeysReadShare == 1);
+        Assert.Equal(layers[5].RowsRead + layers[11].RowsRead, answer.Reads().RowsRead);
+        Assert.Equal(0, engine.KvBytesInUse);
+    }
+
     [Fact]
     public void MemoryThatIsShortIsTakenFromWindowsOfBeginningsFirst()
     {
