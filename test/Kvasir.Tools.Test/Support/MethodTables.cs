@@ -84,6 +84,21 @@ internal static class MethodTables
             text.Append('\n');
         }
 
+        foreach (var together in Points(root).Where(static found => IsTogether(found.Run, found.Point)).GroupBy(static found => (found.Run, found.Point.Policy)))
+        {
+            var (name, help) = together.Key.Run == "rank" ? ("--kv-rank 32", "values of 32 elements of 64, over `bf16`") : ($"kivi4` and `{together.Key.Policy}", "both together");
+            var first = together.First().Point;
+            var dense = points.First(found => found.Run == "bf16" && found.Point.Context == first.Context && found.Point.Protocol == first.Protocol).Point;
+            text.Append(CultureInfo.InvariantCulture, $"| `{name}` | {help} | {Percent(first.BytesPerToken!.Value / dense.BytesPerToken!.Value)} |");
+            foreach (var (context, protocol) in columns)
+            {
+                var found = together.FirstOrDefault(found => found.Point.Context == context && found.Point.Protocol == protocol);
+                text.Append(found.Point is null ? " - |" : $" {Score(found.Point)} |");
+            }
+
+            text.Append('\n');
+        }
+
         return text.ToString();
     }
 
@@ -187,6 +202,9 @@ internal static class MethodTables
     };
 
     private static double? Bound(JsonElement found, string name) => found.TryGetProperty(name, out var bound) ? bound.GetDouble() : null;
+
+    // What goes beside a format: fewer elements of values, or rows that are dropped.
+    private static bool IsTogether(string run, EvaluationPoint point) => run == "rank" || (run == "kivi4-dropped" && point.Policy != PairedDifference.Dense);
 
     // The nearest setting, and what it read where that is not what the column says.
     private static string Cell(EvaluationPoint[] settings, double share)
