@@ -3,6 +3,10 @@ using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Forward;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Packed;
+using Kvasir.Kernels.Memory;
+using Kvasir.Models;
 using Kvasir.Models.Configs;
 using Kvasir.Synthetic;
 
@@ -65,6 +69,25 @@ public sealed class ExpertFeedForwardTest
         Assert.Equal((experts.Bytes, experts.Bytes * 3 / 10), (experts.MappedBytes, experts.TokenBytes));
         Assert.Equal(all.Output.Bytes + all.Layers.Sum(static layer => layer.MatrixBytes) + experts.TokenBytes, all.StepBytes);
         Assert.InRange(packed.Weights.Experts!.MappedBytes, 0, packed.Weights.PackedBytes == 0 ? experts.Bytes : 0);
+    }
+
+    // Where experts would take the memory of keys and values, they alone stay; a layer's matrices of one kind are packed all or none.
+    [Fact]
+    public void ExpertsAreLeftWhereTheyAreWhileOtherMatricesArePacked()
+    {
+        using var memory = new NativeBuffer(2 * 40 * 34);
+        WeightMatrix first = new(WeightType.Q8_0, 40, 32, memory.View.Slice(0, 40 * 34)), other = new(WeightType.F32, 4, 32, memory.View);
+        var pays = PackedWeights.Pays(WeightType.Q8_0);
+        using var leaving = new WeightPacker(enabled: true, packsExperts: false);
+        Assert.False(leaving.TryPackAll([first, first]));
+        Assert.Equal(pays, leaving.TryPack(first, out _));
+        using var packing = new WeightPacker(enabled: true, packsExperts: true);
+        WeightMatrix[] alike = [first, first], mixed = [first, other];
+        Assert.False(packing.TryPackAll(mixed));
+        Assert.False(mixed[0].IsPacked);
+        Assert.Equal(pays, packing.TryPackAll(alike));
+        Assert.All(alike, matrix => Assert.Equal(pays, matrix.IsPacked));
+        Assert.Equal(pays ? 2 * PackedWeights.Bytes(WeightType.Q8_0, 40, 32) : 0, packing.Bytes);
     }
 
     private static Model Tiny(SyntheticWeights weights, bool repack)
