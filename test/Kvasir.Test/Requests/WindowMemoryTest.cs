@@ -133,6 +133,7 @@ public sealed class WindowMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void MemoryThatIsShortIsTakenFromWindowsOfBeginningsFirst()
     {
         using var roomy = new Engine(_model, Options);
@@ -188,6 +189,7 @@ public sealed class WindowMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void BeginningsThatOutlastTheProcessHaveTheirWindows()
     {
         using var folder = new TempFolder();
