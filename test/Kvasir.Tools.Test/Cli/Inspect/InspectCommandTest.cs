@@ -25,7 +25,7 @@ public sealed class InspectCommandTest : IDisposable
         Assert.Equal("llama", json["tokenizer"]!["kind"]!.ToString());
         Assert.Equal(("1", "<s>"), (json["tokenizer"]!["beginToken"]!["id"]!.ToString(), json["tokenizer"]!["beginToken"]!["piece"]!.ToString()));
         Assert.False(json["template"]!["exists"]!.GetValue<bool>());
-        Assert.Equal(["2560", "1440", "1760", "1920", "800", "480", "5120"], Enumerable.Range(0, 7).Select(i => json["plan"]!["kv"]![i]!["bytesPerToken"]!.ToString()));
+        Assert.Equal(["2560", "1440", "1760", "1920", "800", "480", "1440", "5120"], Enumerable.Range(0, 8).Select(i => json["plan"]!["kv"]![i]!["bytesPerToken"]!.ToString()));
         Assert.Equal("""[{"type":"F32","count":47,"bytes":1040128}]""", json["tensorTypes"]!.ToJsonString());
         Assert.Null(json["tensors"]);
         Assert.Equal(512, Int(json["metadata"]!["tokenizer.ggml.tokens"]!["count"]));
