@@ -112,7 +112,12 @@ internal sealed class BenchCommand(Shell shell) : Verb
         }
 
         if (planned is not null && !typed.Is(OutputFlags.Quiet))
-            shell.Note($"planned for {SizeText.Count(planned.ContextTokens)} tokens: {SpeedText.Rate(planned.Chosen.TokensPerSecond)} of {planned.Batch} by {planned.Chosen}");
+        {
+            shell.Note(
+                $"planned for {SizeText.Count(planned.ContextTokens)} tokens: {SpeedText.Rate(planned.Chosen.TokensPerSecond)} "
+                    + $"of {planned.Batch} by {planned.Chosen}");
+        }
+
         return new BenchReport(machine, isPartial ? true : null, [.. run.Rows]);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Attention;
 using Kvasir.Attention.Batches;
 using Kvasir.Cli.Shared;
@@ -5,6 +6,7 @@ using Kvasir.Cli.Shared.Flags;
 using Kvasir.Models;
 using Kvasir.Planning;
 using Kvasir.Synthetic;
+using Kvasir.Tiers;
 
 namespace Kvasir.Cli.Bench;
 
@@ -31,6 +33,12 @@ internal static class BenchFlags
     {
         Otherwise = "with --machine the one for temporary files",
     };
+
+    private static readonly ValueFlag<ReadPace> Paced = new(
+        "--paced",
+        "In place of --kv-dir: what --kv-memory has no place for lies in memory, and is read as slowly as a disk of so many reads a second, bytes a second and "
+        + "latency, as 20000,400M,100us; figures then do not hang on what a disk does meanwhile",
+        new("RATES", "reads a second, bytes a second and a latency such as 20000,400M,100us", TryParsePace));
 
     private static readonly FlagValue<int> TokensOrNone = FlagValues.Tokens with { Parser = TryParseTokens };
 
@@ -107,7 +115,10 @@ internal static class BenchFlags
         new("Attention", Attention, EngineFlags.Audit, EngineFlags.Plan),
         new(
             "Memory and processor",
-            [.. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, KvEvict, EngineFlags.KvAhead, Context, EngineFlags.Threads, ModelFlags.NoRepack]),
+            [
+                .. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, Paced, KvEvict, EngineFlags.KvAhead, Context, EngineFlags.Threads,
+                ModelFlags.NoRepack,
+            ]),
     ];
 
     private static ValueFlag<AttentionPolicy[]> Attention => EngineFlags.Policies("Policies to compare") with { Default = "dense" };
@@ -130,6 +141,8 @@ internal static class BenchFlags
             return "--foresight is how near queries of --reuse are foretold, and that was not given";
         if (typed.Has(Weights) && !isSynthetic)
             return "--weights is for --synthetic; a model's file has its own";
+        if (typed.Has(Paced) && (isMachine || typed.Has(KvDir) || !typed.Has(KvMemory)))
+            return "--paced stands in the place of --kv-dir: it goes with --kv-memory, and without --kv-dir and --machine";
         if (typed.Has(EngineFlags.Plan) && isMachine)
             return "--machine measures no model, and --plan is for one";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
@@ -184,6 +197,7 @@ internal static class BenchFlags
         Threads = typed.FindValue(EngineFlags.Threads) ?? 0,
         KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
         KvDirectory = typed.Find(KvDir),
+        KvPace = typed.FindValue(Paced),
         KvDiskBytes = typed.FindValue(EngineFlags.KvDisk) ?? 0,
         KvAhead = typed.Get(EngineFlags.KvAhead),
         KvEvictions = typed.Get(KvEvict),
@@ -191,4 +205,19 @@ internal static class BenchFlags
     };
 
     private static bool TryParseTokens(string text, out int tokens) => text == "0" ? (tokens = 0) == 0 : FlagValues.Tokens.Parser(text, out tokens);
+
+    private static bool TryParsePace(string text, out ReadPace pace)
+    {
+        pace = default;
+        if (text.Split(',') is not [var reads, var bytes, var latency] || !latency.EndsWith("us", StringComparison.OrdinalIgnoreCase))
+            return false;
+        if (!int.TryParse(reads, NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count == 0 || !SizeText.TryBytes(bytes, out var rate)
+            || !int.TryParse(latency[..^2], NumberStyles.None, CultureInfo.InvariantCulture, out var us))
+        {
+            return false;
+        }
+
+        pace = new ReadPace(count, rate, us);
+        return true;
+    }
 }

@@ -4,6 +4,7 @@ using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 using Kvasir.Measurement;
 using Kvasir.Models.Configs;
+using Kvasir.Tiers;
 
 namespace Kvasir.Cli.Bench;
 
@@ -52,6 +53,12 @@ internal sealed record BenchPlan
 
     /// <summary>Where keys and values lie that the KV memory has no place for; null for memory alone.</summary>
     public string? KvDirectory { get; init; }
+
+    /// <summary>Where they lie in its place: in memory that is as slow as this; null for none.</summary>
+    public ReadPace? KvPace { get; init; }
+
+    /// <summary>Whether keys and values may lie elsewhere than in the KV memory.</summary>
+    public bool HasFiles => KvDirectory is not null || KvPace is not null;
 
     /// <summary>0 for what the engine takes by itself.</summary>
     public long KvDiskBytes { get; init; }
@@ -106,7 +113,7 @@ internal sealed record BenchPlan
                         + $"context of {context} tokens{(ContextTokens == 0 ? "; --context allows more" : "")}");
             }
 
-            if (KvDirectory is null && KvBytesAt(depth, config) is var needed && needed > limit)
+            if (!HasFiles && KvBytesAt(depth, config) is var needed && needed > limit)
             {
                 throw new KvasirException(
                     KvasirError.KvMemoryExceeded,
@@ -124,9 +131,10 @@ internal sealed record BenchPlan
         {
             Threads = Threads,
             Kv = Kv,
-            KvMemoryBytes = KvDirectory is null ? KvBytesAt(depth, config) : KvMemoryBytes,
+            KvMemoryBytes = HasFiles ? KvMemoryBytes : KvBytesAt(depth, config),
             KvDirectory = KvDirectory,
-            KvDiskBytes = KvDiskBytes,
+            KvPace = KvPace,
+            KvDiskBytes = KvPace is null || KvDiskBytes > 0 ? KvDiskBytes : 2 * KvBytesAt(depth, config),
             KvEviction = eviction,
             KvAhead = KvAhead,
             ContextTokens = TokensAt(depth),

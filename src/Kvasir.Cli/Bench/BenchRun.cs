@@ -63,7 +63,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
             MeasureDepth(engine, probe, template with
             {
                 Attention = policy.Name,
-                KvEvict = plan.KvDirectory is null ? null : EngineFlags.NameOf(eviction),
+                KvEvict = plan.HasFiles ? EngineFlags.NameOf(eviction) : null,
                 Reuse = plan.Reuse > 0 ? plan.Reuse : null,
                 Foresight = plan.Reuse > 0 ? plan.Foresight : null,
                 Depth = depth,
@@ -114,7 +114,7 @@ internal sealed class BenchRun(BenchPlan plan, Model model, BenchRow template, l
         var start = TimeProvider.System.GetTimestamp();
         var (best, stalled) = (double.PositiveInfinity, 0);
         // Where memory does not hold all, it takes a while until it holds what is used.
-        var (rounds, mostMs) = plan.KvDirectory is null ? (0, MostWarmUpMs) : (FileWarmRounds, MostFileWarmUpMs);
+        var (rounds, mostMs) = plan.HasFiles ? (FileWarmRounds, MostFileWarmUpMs) : (0, MostWarmUpMs);
         while ((stalled < WarmRounds || rounds > 0) && TimeProvider.System.GetElapsedTime(start).TotalMilliseconds < mostMs)
         {
             var round = WarmUpRound(probe);

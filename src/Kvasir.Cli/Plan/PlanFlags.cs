@@ -31,7 +31,9 @@ internal static class PlanFlags
 
     private static readonly ValueFlag<int> Context = EngineFlags.Context with { Help = "The tokens of each sequence, prompt and answer, as 4096 or 128k" };
 
-    private static readonly ValueFlag<int> Batch = new("--batch", "Sequences side by side, each with such a context", FlagValues.Whole(1, MaxBatch)) { Default = "1" };
+    private static readonly ValueFlag<int> Batch = new(
+        "--batch", "Sequences side by side, each with such a context", FlagValues.Whole(1, MaxBatch))
+    { Default = "1" };
 
     private static readonly ValueFlag<long> Memory = new("--memory", "What the whole program may take, weights and all, as 24GiB", FlagValues.Bytes)
     {
@@ -55,12 +57,17 @@ internal static class PlanFlags
 
     private static readonly ValueFlag<PlanTarget> Target = new(
         "--target",
-        "What the plan is to be good at, of the ways that lose no answers: quality takes the most exact and memory the smallest that is at least half as fast as "
-            + "the fastest, speed the fastest",
+        "What the plan is to be good at, of the ways that lose no answers: quality takes the most exact and memory the smallest that is at least half as fast "
+            + "as the fastest, speed the fastest",
         FlagValues.OneOf("TARGET", ("quality", PlanTarget.Quality), ("speed", PlanTarget.Speed), ("memory", PlanTarget.Memory)))
     { Default = "quality" };
 
-    private static readonly ValueFlag<KvFormat> Kv = KvFlags.Both with { Help = "The only format of keys and values that is considered", Default = null, Otherwise = "bf16, q8, int8 and kivi4" };
+    private static readonly ValueFlag<KvFormat> Kv = KvFlags.Both with
+    {
+        Help = "The only format of keys and values that is considered",
+        Default = null,
+        Otherwise = "bf16, q8, int8 and kivi4",
+    };
 
     public static FlagGroup[] Groups =>
     [
@@ -94,7 +101,9 @@ internal static class PlanFlags
         catch (KvasirException missing) when (missing.Error == KvasirError.FileNotFound)
         {
             throw new KvasirException(
-                missing.Error, $"{missing.Message}; shapes without weights are {string.Join(", ", SyntheticShape.Names)}, each with :LAYERS for fewer layers", missing);
+                missing.Error,
+                $"{missing.Message}; shapes without weights are {string.Join(", ", SyntheticShape.Names)}, each with :LAYERS for fewer layers",
+                missing);
         }
     }
 

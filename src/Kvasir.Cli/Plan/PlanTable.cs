@@ -91,9 +91,13 @@ internal static class PlanTable
         $"weights {SizeText.Bytes(memory.Weights)}, keys, values and indexes {SizeText.Bytes(memory.KeysAndValues)}, scratch {SizeText.Bytes(memory.Scratch)}, "
         + $"tables {SizeText.Bytes(memory.Tables)}, the program {SizeText.Bytes(memory.Runtime)}";
 
-    private static string Changed(PlannedWay chosen, PlannedWay? way) => way is null
-        ? "nothing fits"
-        : $"{Rate(way.TokensPerSecond)} tok/s ({Rate(way.TokensPerSecond / chosen.TokensPerSecond)} x"
-            + $"{(way.Attention == chosen.Attention && way.Kv == chosen.Kv && way.OnFile == chosen.OnFile ? "" : $", by {way}{(way.OnFile ? "" : " in memory")}")}"
-            + $"), first token in {SpeedText.Duration(TimeSpan.FromSeconds(Math.Min(way.FirstTokenSeconds, 1e9)))}";
+    private static string Changed(PlannedWay chosen, PlannedWay? way)
+    {
+        if (way is null)
+            return "nothing fits";
+        var isAlike = way.ToString() == chosen.ToString() && way.OnFile == chosen.OnFile;
+        return $"{Rate(way.TokensPerSecond)} tok/s ({Rate(way.TokensPerSecond / chosen.TokensPerSecond)} x"
+            + $"{(isAlike ? "" : $", by {way}{(way.OnFile ? "" : " in memory")}")}), "
+            + $"first token in {SpeedText.Duration(TimeSpan.FromSeconds(Math.Min(way.FirstTokenSeconds, 1e9)))}";
+    }
 }

@@ -2,11 +2,6 @@ using Kvasir.Planning;
 
 namespace Kvasir.Cli.Plan;
 
-/// <summary>What a larger machine would change.</summary>
-/// <param name="What">That is had more of, in words.</param>
-/// <param name="Way">The way that would be chosen then; null where none fits.</param>
-internal sealed record Purchase(string What, PlannedWay? Way);
-
 /// <summary>The questions that follow a plan: what to buy.</summary>
 internal static class Purchases
 {
@@ -35,3 +30,8 @@ internal static class Purchases
         return bought;
     }
 }
+
+/// <summary>What a larger machine would change.</summary>
+/// <param name="What">That is had more of, in words.</param>
+/// <param name="Way">The way that would be chosen then; null where none fits.</param>
+internal sealed record Purchase(string What, PlannedWay? Way);

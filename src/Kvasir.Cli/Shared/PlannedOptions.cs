@@ -52,10 +52,12 @@ internal static class PlannedOptions
         if (IsNear(memory) && IsNear(store))
             return null;
         var what = IsNear(memory)
-            ? $"the disk gives {SizeText.Count((long)now.Store!.ReadsPerSecond)} reads/s, and the plan was made for {SizeText.Count((long)then.Store!.ReadsPerSecond)}"
+            ? $"the disk gives {SizeText.Count((long)now.Store!.ReadsPerSecond)} reads/s, "
+                + $"and the plan was made for {SizeText.Count((long)then.Store!.ReadsPerSecond)}"
             : $"memory gives {SizeText.Bytes((long)now.ReadBytesPerSecond)}/s, and the plan was made for {SizeText.Bytes((long)then.ReadBytesPerSecond)}/s";
         var machine = then.Faster(memory) with { Store = now.Store ?? then.Store };
-        var best = new TierPlanner(model, machine).Best(new PlanRequest(plan.ContextTokens, plan.Batch, plan.MemoryBytes, plan.DiskBytes) { Target = plan.Target });
+        var request = new PlanRequest(plan.ContextTokens, plan.Batch, plan.MemoryBytes, plan.DiskBytes) { Target = plan.Target };
+        var best = new TierPlanner(model, machine).Best(request);
         return $"note: {what}; a plan made now would choose {best?.ToString() ?? "nothing"} (kvasir plan makes one)";
     }
 

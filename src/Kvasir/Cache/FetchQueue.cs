@@ -1,4 +1,5 @@
 using System.IO.Hashing;
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
@@ -11,9 +12,6 @@ namespace Kvasir.Cache;
 /// </summary>
 internal sealed class FetchQueue : IDisposable
 {
-    /// <summary>What threads read into, at least.</summary>
-    public const int BufferBytes = 2 << 20;
-
     private const int RunTargetBytes = 128 << 10;
     private readonly IPageStore _store;
     private readonly Placement _placement;
@@ -43,7 +41,7 @@ internal sealed class FetchQueue : IDisposable
         (_sums, _isWaiting) = (new ulong[_store.PageCount], new bool[_store.PageCount]);
         _runBytes = Math.Max(RunTargetBytes / _store.PageBytes, 1) * _store.PageBytes;
         // Large enough to be aligned as direct reads ask for.
-        _buffer = NativeBuffer.Uninitialized(Math.Max(BufferBytes, (long)threadCount * _runBytes));
+        _buffer = NativeBuffer.Uninitialized(Math.Max(TableBytes.BufferBytes, (long)threadCount * _runBytes));
         _threads = new Thread[threadCount];
         for (var i = 0; i < threadCount; i++)
         {

@@ -56,7 +56,9 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         var step = new StepPrediction(linear + logits, attention, other, touched);
         if (poolPages is not { } pool || machine.Store is not { } store || Math.Min(Pages(rows), Kept(policy, rows)) * (double)batch is var all && all <= pool)
             return step;
-        var hit = Math.Clamp(Math.Max(hits.At(pool / touched), pool / all), 0, 1);
+        // Of a scan memory has its own share, less what is for pages that pass through.
+        var kept = pool * (SlotOrder.PassingShare - 1) / SlotOrder.PassingShare;
+        var hit = Math.Clamp(Math.Max(hits.At(pool / touched), kept / all), 0, 1);
         var (exposed, bytes, missed) = (0.0, 0.0, 0.0);
         foreach (var layer in layers)
         {
@@ -64,7 +66,7 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             var (wait, cpu) = Reading(store, pages, layer.IsWhole);
             // A whole layer is read in order; where pages are chosen, they are foretold while the layer before multiplies.
             var hidden = layer.IsWhole ? layer.Seconds : (LateShare * layer.Seconds) + (ForetoldShare * LinearAheadShare * linear / layers.Length);
-            exposed += Math.Max(0, wait - hidden) + cpu;
+            exposed += Math.Max(0, wait - hidden) + cpu + (pages >= 1 && !layer.IsWhole ? store.LayerUs / 1e6 : 0);
             (bytes, missed) = (bytes + (pages * StorePageBytes), missed + pages);
         }
 
@@ -187,7 +189,8 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         {
             var kept = Math.Min(policy.RowsKeptAt(model.Config.Attention, 0, ReferenceRows), ReferenceRows);
             var (rows, share) = IsShare(policy) ? (0, (double)kept / ReferenceRows) : (kept, 0.0);
-            return dense with { Policy = spec.ToString(), HeadUs = dense.HeadUs + (dense.RowNs * rows / 1000), RowNs = dense.RowNs * share, Rows = rows, RowShare = share };
+            var headUs = dense.HeadUs + (dense.RowNs * rows / 1000);
+            return dense with { Policy = spec.ToString(), HeadUs = headUs, RowNs = dense.RowNs * share, Rows = rows, RowShare = share };
         }
 
         const string Share = "share";
@@ -196,7 +199,8 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             return null;
         var known = Attention(PolicyCatalog.Spec(alike.Policy));
         var more = spec.Real(Share) - PolicyCatalog.Spec(alike.Policy).Real(Share);
-        return known with { Policy = spec.ToString(), RowNs = Math.Max(0, known.RowNs + (more * dense.RowNs)), RowShare = Math.Clamp(known.RowShare + more, 0, 1) };
+        var rowNs = Math.Max(0, known.RowNs + (more * dense.RowNs));
+        return known with { Policy = spec.ToString(), RowNs = rowNs, RowShare = Math.Clamp(known.RowShare + more, 0, 1) };
     }
 
     // Whether what it keeps grows with the prompt.
@@ -209,13 +213,13 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     // Nothing was measured: rows and index are read as fast as memory is.
     private AttentionSpeed Estimated(PolicySpec spec)
     {
-        var policy = spec.Create();
+        var (policy, shape) = (spec.Create(), model.Config.Attention);
         var rowNs = 1e9 * PageBytes / PagePool.PageTokens / machine.ReadBytesPerSecond;
         var share = spec.Takes("share") ? spec.Real("share") : spec.Takes("most") ? spec.Real("most") : policy.DropsRows ? 0 : 1;
         var kept = policy.DropsRows ? policy.RowsKeptAt(model.Config.Attention, 0, model.Config.ContextTokens) : 0;
         var rows = share < 1 ? Math.Max(kept, spec.Takes("recent") ? spec.Whole("recent") + spec.Whole("sinks") : 0) : 0;
         var index = 1e9 * policy.IndexBytesRead(model.Config.HeadDim, model.Config.Attention.GroupHeads) / machine.ReadBytesPerSecond;
-        return new AttentionSpeed(spec.ToString(), format.Name, model.Config.HeadDim, model.Config.Attention.GroupHeads, rows * rowNs / 1000, (share * rowNs) + index)
+        return new AttentionSpeed(spec.ToString(), format.Name, shape.Dim, shape.GroupHeads, rows * rowNs / 1000, (share * rowNs) + index)
         {
             Rows = rows,
             RowShare = share,

@@ -5,8 +5,8 @@ using Kvasir.Files;
 namespace Kvasir.Planning;
 
 /// <summary>
-/// How fast a machine is, as plans reckon with it: measured here (<see cref="MachineMeasurement"/>), or taken from a file or a profile for one that is not here.
-/// Where tables are empty, times follow from the two rates of memory and arithmetic.
+/// How fast a machine is, as plans reckon with it: measured here (<see cref="MachineMeasurement"/>), or taken from a file or a profile for one that is
+/// elsewhere. Where tables are empty, times follow from the two rates of memory and arithmetic.
 /// </summary>
 public sealed record MachineFigures
 {
@@ -63,7 +63,8 @@ public sealed record MachineFigures
         catch (JsonException problem)
         {
             throw new KvasirException(
-                KvasirError.BadFile, $"{MessageText.Line(path)} has no figures of a machine, as kvasir bench --machine --json writes: {problem.Message}", problem);
+                KvasirError.BadFile,
+                $"{MessageText.Line(path)} has no figures of a machine, as kvasir bench --machine --json writes: {problem.Message}", problem);
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
@@ -111,6 +112,7 @@ public sealed record MachineFigures
         Require(store.ReadsPerSecond, 1, MostRate, "store.readsPerSecond");
         Require(store.LatencyUs, 0, 1e9, "store.latencyUs");
         Require(store.CpuUs, 0, 1e9, "store.cpuUs");
+        Require(store.LayerUs, 0, 1e9, "store.layerUs");
 
         void Require(double value, double least, double most, string key)
         {
@@ -158,6 +160,9 @@ public sealed record AttentionSpeed(string Policy, string Kv, int Dim, int Group
 public sealed record StoreSpeed(
     string What, double ReadsPerSecond, double BytesPerSecond, double LatencyUs, double CpuUs, double WriteBytesPerSecond)
 {
+    /// <summary>What a layer of which something is missing waits beside that: threads that are woken while all processors compute.</summary>
+    public double LayerUs { get; init; }
+
     /// <summary>The fewest reads a second of several passes; 0 where that is not known.</summary>
     public double WorstReadsPerSecond { get; init; }
 }

@@ -40,7 +40,7 @@ public static class MachineProfiles
         OperationsPerSecond = teraflops * 1e12 * ArithmeticShare,
         LayerMs = 0.03,
         Store = new StoreSpeed(
-            $"memory of the host behind a link of {FormattableString.Invariant($"{link}")} GB/s", link * Gigabyte * MemoryShare / (16 << 10), link * Gigabyte, 10, 0,
+            FormattableString.Invariant($"memory of the host behind a link of {link} GB/s"), link * Gigabyte * MemoryShare / (16 << 10), link * Gigabyte, 10, 0,
             link * Gigabyte),
     };
 }

@@ -28,7 +28,8 @@ internal static class PlannedPolicies
         [.. Texts.Select(static (text, rank) => new PlannedPolicy(PolicyCatalog.Spec(text.Text), text.LostPoints, rank))];
 
     /// <summary>Those whose speed says that of all: others drop rows and are dense to what is left, or read another share.</summary>
-    public static IReadOnlyList<PolicySpec> Measured { get; } = [.. new[] { "dense", "guarded", "quest:share=0.05,page=32", "psa:most=0.08" }.Select(PolicyCatalog.Spec)];
+    public static IReadOnlyList<PolicySpec> Measured { get; } =
+        [.. new[] { "dense", "guarded", "quest:share=0.05,page=32", "psa:most=0.08" }.Select(PolicyCatalog.Spec)];
 }
 
 /// <param name="LostPoints">By the evidence; of those that lose nothing there, others may lose more elsewhere the later they stand.</param>

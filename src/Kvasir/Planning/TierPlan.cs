@@ -78,7 +78,8 @@ public sealed record TierPlan
         if (model.Fingerprint != Fingerprint)
             throw new KvasirException(
                 KvasirError.BadOption,
-                $"{MessageText.Line(path)} is a plan for {MessageText.Line(Model)} ({Short(Fingerprint)}), and this is {model.Name} ({Short(model.Fingerprint)})");
+                $"{MessageText.Line(path)} is a plan for {MessageText.Line(Model)} ({Short(Fingerprint)}), "
+                    + $"and this is {model.Name} ({Short(model.Fingerprint)})");
     }
 
     private static string Short(string fingerprint) => MessageText.Line(fingerprint[..Math.Min(12, fingerprint.Length)]);

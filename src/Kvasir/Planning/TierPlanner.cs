@@ -22,6 +22,7 @@ public sealed class TierPlanner
     private const long MostContext = 1 << 24;
     private const int LowTokens = 4096;
     private const int HighTokens = 8192;
+    private static readonly bool[] Both = [false, true];
     private static readonly double[] PoolShares = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
     private readonly ModelSizes _model;
     private readonly MachineFigures _machine;
@@ -174,10 +175,11 @@ public sealed class TierPlanner
     {
         const int Step = 1024;
         var (fits, tooLong) = (0L, MostContext / Step);
+        var mayLeave = onFile || (request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles);
         while (tooLong - fits > 1)
         {
             var middle = (fits + tooLong) / 2;
-            if (Holds((int)middle * Step, onFile) || (!onFile && request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles && Holds((int)middle * Step, true)))
+            if ((!onFile && Holds((int)middle * Step, false)) || (mayLeave && Holds((int)middle * Step, true)))
                 fits = middle;
             else
                 tooLong = middle;
@@ -208,7 +210,7 @@ public sealed class TierPlanner
         var candidates = (
             from planned in PlannedPolicies.All
             from kv in request.Kv is { } only ? [only] : PlannedFormats.All
-            from onFile in request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles ? new[] { false, true } : [false]
+            from onFile in request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles ? Both : Both[..1]
             let fit = FitOf(request, planned, kv, onFile, request.ContextTokens)
             let lacking = fit.LeastBytes - fit.KvBytes
             select (planned, kv, onFile, fit, Memory: request.MemoryBytes + Math.Max(0, lacking), Disk: fit.DiskBytes)).ToArray();

@@ -53,6 +53,12 @@ public sealed record EngineOptions
     /// <summary>Whether keys and values on file are read before a layer asks for them.</summary>
     public PageAhead KvAhead { get; init; }
 
+    /// <summary>
+    /// For measurements, in place of <see cref="KvDirectory"/>: keys and values that have no place in <see cref="KvMemoryBytes"/> lie in memory all the same,
+    /// and are read at this pace. Null for none.
+    /// </summary>
+    public ReadPace? KvPace { get; init; }
+
     /// <summary>Makes the place of pages of so many bytes that <see cref="KvDirectory"/> would be; for tests.</summary>
     internal Func<int, IPageStore>? KvStore { get; init; }
 
@@ -151,7 +157,7 @@ public sealed record EngineOptions
     public int SpeculativeTokens { get; init; }
 
     /// <summary>Whether keys and values may lie on file.</summary>
-    internal bool HasKvFiles => KvDirectory is not null || KvStore is not null;
+    internal bool HasKvFiles => KvDirectory is not null || KvPace is not null || KvStore is not null;
 
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     public void Validate()
@@ -159,7 +165,9 @@ public sealed record EngineOptions
         Require(Threads, 0, 1024, "threads");
         Require(KvMemoryBytes, 0, long.MaxValue, "KV memory");
         Require(KvDiskBytes, 0, long.MaxValue, "KV memory on disk");
-        if (KvDiskBytes > 0 && KvDirectory is null)
+        if (KvPace is { } pace && !(pace.ReadsPerSecond > 0 && pace.BytesPerSecond > 0 && pace.LatencyUs >= 0))
+            throw new KvasirException(KvasirError.BadOption, $"no store reads at a pace of {pace}");
+        if (KvDiskBytes > 0 && KvDirectory is null && KvPace is null)
             throw new KvasirException(KvasirError.BadOption, $"KV memory on disk of {KvDiskBytes} bytes has no folder to lie in");
         Require(ContextTokens, 0, int.MaxValue, "context");
         Require(BatchTokens, 1, 8192, "batch tokens");
@@ -205,7 +213,8 @@ public sealed record EngineOptions
     /// <exception cref="KvasirException">It may take less on disk than in memory, or in memory less than one page of every head.</exception>
     internal KvCache NewCache(AttentionShape shape, MemoryBudget memory)
     {
-        var files = KvStore ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
+        var paced = KvPace is { } pace ? (Func<int, IPageStore>)(bytes => new PacedStore(bytes, Math.Max(KvDiskBytes, memory.LimitBytes), pace)) : null;
+        var files = KvStore ?? paced ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
         return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens };
     }
 

@@ -28,11 +28,12 @@ public sealed class CostModelTest
     {
         var cost = new CostModel(Tiny, PlannedMachine.Bare, KvFormat.BF16);
         // 4 heads of 32 pages, of which memory has 32; a page is 8 KiB.
+        // An eighth of them is for pages that pass through.
         var step = cost.Step(PolicyCatalog.Dense, 1024, 1, 32, HitCurve.OfNoise);
-        Assert.Equal((0.25, 96), (step.HitShare, step.PagesRead));
-        const double ByLayer = 48 * 8192 / 1e8;
+        Assert.Equal((28.0 / 128, 100), (step.HitShare, step.PagesRead));
+        const double ByLayer = 50 * 8192 / 1e8;
         var attention = step.AttentionSeconds / 2;
-        var copied = 48 * 8192 / 4e9 / 2;
+        var copied = 50 * 8192 / 4e9 / 2;
         Assert.Equal(2 * (ByLayer - attention + copied), step.ReadSeconds, 1e-9);
     }
 

@@ -90,7 +90,7 @@ public sealed class PlannedMemoryTest
     }
 
     [Fact]
-    public void ATableHasItsStatesAsLargeAsTheyAre() => Assert.Equal(Unsafe.SizeOf<PageState>(), TableBytes.StateBytes);
+    public void ATableHasItsStatesAsLargeAsTheyAre() => Assert.Equal(TableBytes.StateBytes, Unsafe.SizeOf<PageState>());
 
     private static int Compare(MatrixSize left, MatrixSize right) =>
         (left.Type, left.Rows, left.Columns).CompareTo((right.Type, right.Rows, right.Columns));

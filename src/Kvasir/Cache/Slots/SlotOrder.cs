@@ -5,12 +5,13 @@ namespace Kvasir.Cache.Slots;
 /// <param name="slotLimit">The most slots.</param>
 internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction eviction)
 {
+    /// <summary>Of slots one of so many is for what passes through.</summary>
+    public const int PassingShare = 8;
+
     private const int Drawn = 32;
     private const int Remembered = 64;
     private const float Fading = 0.9f;
 
-    // Of slots that are of a fixed share none is left for what passes through; so many are, of all.
-    private const int PassingShare = 8;
     private const int MostGroupPages = 64;
     private static readonly float[] Faded = Powers();
 

@@ -1,10 +1,13 @@
-namespace Kvasir.Cache;
+namespace Kvasir.Cache.Slots;
 
 /// <summary>What it takes to know where pages are, beside the pages: on the managed heap, and counted in no budget.</summary>
 internal static class TableBytes
 {
-    /// <summary>Of a <see cref="Slots.PageState"/>; a test holds it to that.</summary>
+    /// <summary>Of a <see cref="PageState"/>; a test holds it to that.</summary>
     public const int StateBytes = 24;
+
+    /// <summary>What the threads that read and write pages read into, at least.</summary>
+    public const int BufferBytes = 2 << 20;
 
     private const int OwnedBytes = sizeof(int) + sizeof(bool);
     private const int SlotBytes = 2 * sizeof(int);
@@ -21,6 +24,6 @@ internal static class TableBytes
         var known = (pages * ListedBytes) + (limit * OwnedBytes) + (slots * SlotBytes);
         // A state, whether it waits, its sum, and its places among the numbers given back and the pages to be written; three queues; threads' own memory.
         const int FileBytes = StateBytes + sizeof(bool) + sizeof(ulong) + (2 * sizeof(int));
-        return (long)known + (onFile ? (limit * FileBytes) + (slots * 4 * sizeof(int)) + FetchQueue.BufferBytes : 0);
+        return (long)known + (onFile ? (limit * FileBytes) + (slots * 4 * sizeof(int)) + BufferBytes : 0);
     }
 }
