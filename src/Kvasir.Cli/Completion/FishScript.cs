@@ -42,7 +42,7 @@ internal static class FishScript
 
     private static string Names(Flag flag) => flag.Letter is { } letter ? $"-s {letter[1..]} -l {flag.Name[2..]}" : $"-l {flag.Name[2..]}";
 
-    private static string Value(Flag flag) => flag.ValueName is null ? "" : flag.TakesPath ? " -r -F" : $" -x{Words(flag.Choices)}";
+    private static string Value(Flag flag) => flag.ValueName is null ? "" : flag.TakesPath ? $" -r -F{Words(flag.Choices)}" : $" -x{Words(flag.Choices)}";
 
     private static string Words(IReadOnlyList<string> choices) => choices.Count == 0 ? "" : $" -a '{string.Join(' ', choices)}'";
 

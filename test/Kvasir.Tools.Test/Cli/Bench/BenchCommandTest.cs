@@ -94,6 +94,8 @@ public sealed class BenchCommandTest
     [InlineData("--attention: attention policy 'x' is unknown; known: {policies}", "stories260K", "--attention", "dense,x")]
     [InlineData("--attention: attention policy 'dense' has no option 'a=1' of the form key=value; it has none", "stories260K", "--attention", "dense:a=1,b=2")]
     [InlineData("--prefill 0 and --decode 0 leave nothing to measure", "stories260K", "--prefill", "0", "--decode", "0")]
+    [InlineData("--paced: '1,2' is not reads a second, bytes a second and a latency such as 20000,400M,100us", "stories260K", "--paced", "1,2")]
+    [InlineData("--paced stands in the place of --kv-dir: it goes with --kv-memory, and without --kv-dir and --machine", "stories260K", "--paced", "9,1M,0us")]
     [InlineData("--markdown and --json were given; one of them is allowed", "stories260K", "--markdown", "--json")]
     public void BadCommandLinesAreOneLine(string message, params string[] args)
     {

@@ -12,7 +12,7 @@ public sealed class CompletionCommandTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("", "demo run chat embed serve ps list inspect cache policies calibrate eval tune bench completion --help --version")]
+    [InlineData("", "demo run chat embed serve ps list inspect cache plan policies calibrate eval tune bench completion --help --version")]
     [InlineData("r", "run")]
     [InlineData("run --te", "--temperature")]
     [InlineData("run stories260K --kv q", "q8 quantspec")]

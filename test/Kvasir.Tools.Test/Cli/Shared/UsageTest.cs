@@ -193,8 +193,8 @@ public sealed class UsageTest
     }
 
     [Theory]
-    [InlineData("frob", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("x", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("frob", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, plan, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("x", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, plan, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("rnu", "is no command; did you mean run?")]
     [InlineData("Run", "is no command; did you mean run?")]
     [InlineData("insp", "is no command; did you mean inspect?")]
@@ -202,9 +202,9 @@ public sealed class UsageTest
     [InlineData("calibarte", "is no command; did you mean calibrate?")]
     [InlineData("help", "is no command; did you mean --help?")]
     [InlineData("-version", "is no command; did you mean --version?")]
-    [InlineData("[suggest]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("[parse]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, policies, calibrate, eval, tune, bench, completion")]
-    [InlineData("[diagram]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[suggest]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, plan, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[parse]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, plan, policies, calibrate, eval, tune, bench, completion")]
+    [InlineData("[diagram]", "is no command; there are demo, run, chat, embed, serve, ps, list, inspect, cache, plan, policies, calibrate, eval, tune, bench, completion")]
     [InlineData("stories260K", "is no command but a model or a file; did you mean run stories260K?")]
     public void AWrongVerbIsOneLineWithWhatWasMeant(string verb, string message)
     {

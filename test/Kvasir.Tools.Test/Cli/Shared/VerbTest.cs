@@ -94,9 +94,9 @@ public sealed class VerbTest
     {
         foreach (var flags in All.SelectMany(static verb => verb.Flags).SelectMany(static group => group.Flags).GroupBy(static flag => flag.Name))
         {
-            // Lists of a kind are that kind; what JSON is written to, and what inspect attends, is said by a switch and by a value.
+            // Lists of a kind are that kind; what JSON is written to, what inspect attends, and whose figures are meant, is said by a switch and by a value.
             var kinds = flags.Select(static flag => Kind(flag.GetType())).Distinct().ToArray();
-            var isOne = kinds.Length == 1 || flags.Key is "--json" or "--attention";
+            var isOne = kinds.Length == 1 || flags.Key is "--json" or "--attention" or "--machine";
             Assert.True(isOne, $"{flags.Key}: {string.Join(", ", kinds.Select(static kind => kind.Name))}");
             Assert.Single(flags.Select(static flag => flag.Letter).Distinct());
         }
