@@ -95,8 +95,9 @@ public sealed class VerbTest
         foreach (var flags in All.SelectMany(static verb => verb.Flags).SelectMany(static group => group.Flags).GroupBy(static flag => flag.Name))
         {
             // Lists of a kind are that kind; what JSON is written to, what inspect attends, and whose figures are meant, is said by a switch and by a value.
+            // A target is a share for tune, and what to be good at for plan.
             var kinds = flags.Select(static flag => Kind(flag.GetType())).Distinct().ToArray();
-            var isOne = kinds.Length == 1 || flags.Key is "--json" or "--attention" or "--machine";
+            var isOne = kinds.Length == 1 || flags.Key is "--json" or "--attention" or "--machine" or "--target";
             Assert.True(isOne, $"{flags.Key}: {string.Join(", ", kinds.Select(static kind => kind.Name))}");
             Assert.Single(flags.Select(static flag => flag.Letter).Distinct());
         }
