@@ -35,8 +35,8 @@ public sealed class MachineMeasurement(int threads = 0)
     /// <param name="formats">Of rows; policies are measured over the first, and the others by dense attention alone.</param>
     /// <param name="folder">On whose disk rows may lie; null for none.</param>
     public MachineFigures MeasureFor(ModelSizes model, IReadOnlyList<KvFormat> formats, string? folder, CancellationToken cancellation = default) => Measure(
-        [.. model.Matrices.Concat(model.Experts?.Matrices ?? []).Select(static matrix => Measurable(matrix.Type)).Distinct()], FewRows, [(model.Config.HeadDim, model.Config.Attention.GroupHeads)],
-        formats, (folder, 1), cancellation);
+        [.. model.Matrices.Concat(model.Experts?.Matrices ?? []).Select(static matrix => Measurable(matrix.Type)).Distinct()], FewRows,
+        [(model.Config.HeadDim, model.Config.Attention.GroupHeads)], formats, (folder, 1), cancellation);
 
     /// <summary>The two rates that move most, in a fraction of a second: of memory, and of a disk.</summary>
     /// <param name="folder">Null for none.</param>

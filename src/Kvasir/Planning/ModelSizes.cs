@@ -36,7 +36,8 @@ public sealed record ModelSizes
 
     /// <summary>What a machine has in memory of it: matrices as they are packed there, and the rest as its file has it.</summary>
     internal long ResidentBytes =>
-        OtherBytes + Layers.Sum(static matrix => matrix.ReadBytes) + (Experts?.ReadBytes ?? 0) + (Config.TiedEmbedding && !Output.IsPacked ? 0 : Output.ReadBytes);
+        OtherBytes + Layers.Sum(static matrix => matrix.ReadBytes) + (Experts?.ReadBytes ?? 0)
+            + (Config.TiedEmbedding && !Output.IsPacked ? 0 : Output.ReadBytes);
 
     /// <summary>Of a model whose files were opened.</summary>
     public static ModelSizes Of(Model model)
@@ -90,7 +91,8 @@ public sealed record ModelSizes
             Layers = layers,
             Experts = experts,
             Output = output,
-            OtherBytes = tensors.Bytes - layers.Sum(static matrix => matrix.StoredBytes) - (experts?.StoredBytes ?? 0) - (shape.Config.TiedEmbedding ? 0 : output.StoredBytes),
+            OtherBytes = tensors.Bytes - layers.Sum(static matrix => matrix.StoredBytes) - (experts?.StoredBytes ?? 0)
+                - (shape.Config.TiedEmbedding ? 0 : output.StoredBytes),
         };
     }
 

@@ -197,8 +197,8 @@ public sealed class TierPlanner
             _scratch[(kv, batch, onFile)] = known = (At(LowTokens), At(HighTokens));
         return known.Low + ((known.High - known.Low) * (tokens - LowTokens) / (HighTokens - LowTokens));
 
-        long At(int most) =>
-            PassBytes.Scratch(_model.Config, (_model.Matrices, _model.Experts?.Matrices), kv, EngineOptionsFor(batch).NewBatch(), (_machine.Cores, most, onFile));
+        long At(int most) => PassBytes.Scratch(
+            _model.Config, (_model.Matrices, _model.Experts?.Matrices), kv, EngineOptionsFor(batch).NewBatch(), (_machine.Cores, most, onFile));
     }
 
     private static EngineOptions EngineOptionsFor(int batch) => new() { MaxSequences = batch, BatchTokens = Math.Max(new EngineOptions().BatchTokens, batch) };

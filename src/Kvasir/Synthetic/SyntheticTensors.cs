@@ -41,7 +41,7 @@ internal sealed class SyntheticTensors : ITensorSource
     /// <summary>Bytes of all tensors together.</summary>
     public long Bytes => _shapes.Values.Sum(static tensor => BytesOf(tensor.Type, tensor.Shape));
 
-    /// <summary>How a tensor is stored and how large it is, without its being made: a vector is one row; of experts that lie together, each one's matrix.</summary>
+    /// <summary>How a tensor is stored and how large it is, without making it: a vector is one row; of experts that lie together, each one's matrix.</summary>
     public TensorSize SizeOf(string name)
     {
         var (type, shape) = _shapes[name];

@@ -30,8 +30,9 @@ public sealed class NotFiniteCommandsTest : IDisposable
         var run = CliRun.Of(args);
         Assert.True(run.ExitCode == 1, $"exit {run.ExitCode}: {run.Error}");
         Assert.Contains("not finite", run.Error, StringComparison.Ordinal);
+        // Heads are looked at side by side, and the first that finds one says so.
         if (line.StartsWith("inspect", StringComparison.Ordinal))
-            Assert.Contains("layer 3, KV head 0, query head 0 of 2: attention scores of the token at position", run.Error, StringComparison.Ordinal);
+            Assert.Matches("layer 3, KV head [0-3], query head 0 of 2: attention scores of the token at position", run.Error);
         Assert.Single(run.Error.TrimEnd('\n').Split('\n'));
         Assert.DoesNotContain("Infinity", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain(":\"NaN\"", run.Output, StringComparison.Ordinal);
