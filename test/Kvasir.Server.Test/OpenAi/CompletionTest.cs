@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Kvasir.Requests.Guessing;
 using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.OpenAi;
@@ -7,6 +8,20 @@ namespace Kvasir.Server.Test.OpenAi;
 public sealed class CompletionTest(PlainServer plain) : IClassFixture<PlainServer>
 {
     private const string Head = "{\"id\":\"cmpl-I\",\"object\":\"text_completion\",\"created\":C,\"model\":\"stories260K\",\"system_fingerprint\":\"F\",\"choices\":[";
+
+    [Fact]
+    public async Task GuessesByTheModelsOwnWeightsAreInTheTimings()
+    {
+        await using var server = await RunningServer.StartAsync(static options =>
+        {
+            options.DraftWeights = true;
+            options.UseEngine(new EngineOptions { KvMemoryBytes = 64 << 20, SpeculativeTokens = 4, DraftCosts = new DraftCosts(stepMs: 10, rowMs: 0.1, draftMs: 1) });
+        });
+        using var answer = JsonDocument.Parse(await server.BodyJsonAsync("/v1/completions", "{\"prompt\":\"Once upon a time\",\"max_tokens\":60,\"temperature\":0}"));
+        var timings = answer.RootElement.GetProperty("timings");
+        var (guessed, right) = (timings.GetProperty("draft_n").GetInt32(), timings.GetProperty("draft_n_accepted").GetInt32());
+        Assert.InRange(right, 1, guessed);
+    }
 
     [Fact]
     public async Task ACompletionIsStreamedToTheByte()
