@@ -79,8 +79,11 @@ public sealed class Engine : IDisposable
             (long)Math.Ceiling(_policy.IndexBytesPerToken(config.HeadDim) * _cache.FullHeadCount),
             kvBytes, bytes.TokensThatFit(_policy), ContextTokens, _pass.ScratchBytes)
         {
-            WindowBytes = _cache.WindowBytes, KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
-            Experts = model.Weights.Experts, OpenPageBytes = _cache.OpenPageBytes, DraftBytes = model.Weights.DraftBytes,
+            WindowBytes = _cache.WindowBytes,
+            KvRowBytes = (double)_cache.Pool.PageBytes / PagePool.PageTokens,
+            Experts = model.Weights.Experts,
+            OpenPageBytes = _cache.OpenPageBytes,
+            DraftBytes = model.Weights.DraftBytes,
             KvDiskBytes = _cache.DiskBytes,
             WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,
             KeptBytes = bytes.Kept(_policy, ContextTokens),

@@ -27,8 +27,6 @@ internal sealed class PlanCommand(Shell shell) : Verb
         "kvasir plan model.gguf --context 128k",
         "kvasir plan llama3.1-8b --context 128k --batch 4 --memory 24GiB --disk 100GiB --kv-dir /var/tmp",
         "kvasir plan llama3.1-8b --context 128k --machine a100-80 --disk 200GiB",
-        "kvasir bench --machine --json > here.json",
-        "kvasir plan model.gguf --context 64k --machine here.json",
         "kvasir plan model.gguf --context 64k --memory 8GiB --out long.plan",
         "kvasir run model.gguf --plan long.plan --file book.txt",
     ];
