@@ -13,6 +13,7 @@ LAYER = {  # role: (GGUF, Hugging Face)
     "q": ("attn_q", "self_attn.q_proj"), "k": ("attn_k", "self_attn.k_proj"), "v": ("attn_v", "self_attn.v_proj"), "qkv": ("attn_qkv", "self_attn.qkv_proj"),
     "o": ("attn_output", "self_attn.o_proj"), "q_norm": ("attn_q_norm.weight", "self_attn.q_norm.weight"), "k_norm": ("attn_k_norm.weight", "self_attn.k_norm.weight"),
     "gate": ("ffn_gate", "mlp.gate_proj"), "up": ("ffn_up", "mlp.up_proj"), "gate_up": ("ffn_up", "mlp.gate_up_proj"), "down": ("ffn_down", "mlp.down_proj"),
+    "up.b": ("ffn_up.bias", None), "down.b": ("ffn_down.bias", None),
     "router": ("ffn_gate_inp.weight", "mlp.gate.weight"), "sinks": ("attn_sinks.weight", None), "router.b": ("ffn_gate_inp.bias", None),
     "gates.b": ("ffn_gate_exps.bias", None), "ups.b": ("ffn_up_exps.bias", None), "downs.b": ("ffn_down_exps.bias", None),
 }
@@ -37,7 +38,8 @@ def model(family, heads, kv_heads, head_dim, **other):
             "epsilon": 1e-5, "rope": {"kind": "default"}, "rope_base": 10000.0, "window": None, "interleaved": False, "gguf_interleaved": False,
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
             "full": None, "window_rope": None, "score_cap": None, "logit_cap": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
-            "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one"), "sinks": False}
+            "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one"), "sinks": False,
+            "two_norms": False, "fed_bias": False}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -96,12 +98,21 @@ EXPERT_CASES = {
 EXPERT_FOLDERS = {
     "hf-qwen3moe-joined-f32": model("qwen3moe", 4, 2, 16, width=48, qk="heads", experts=5, used=2, expert_ffn=24, router="all", ways=("stacked", "joined")),
 }
-GGUF_FUSED = {"phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
-FOLDER_FUSED = {"granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
+NEOX = dict(norm="layer_bias", gate="plain_gelu", bias="qkvo", fed_bias=True)
+PLAIN_CASES = {  # of a feed-forward part without a gate
+    "gptneox-f32": (model("gptneox", 6, 6, 24, rotary=6, parallel=True, two_norms=True, **NEOX), "F32"),
+    "gptneox-sequential-f32": (model("gptneox", 5, 5, 16, rotary=4, ffn=136, layers=3, **NEOX), "F32"),
+    "gptneox-q8_0": (model("gptneox", 8, 8, 32, rotary=8, ffn=512, parallel=True, two_norms=True, calm=True, **NEOX), "Q8_0"),
+}
+GGUF_FUSED = {"gptneox": ("qkv",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
+FOLDER_FUSED = {"gptneox": ("qkv",), "granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"gpt-oss": {"n3": "post_attention_norm.weight"}, "seed_oss": {"n3": "post_attention_norm.weight"}}
 GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
                    "experts.down": "block_sparse_moe.output_linear.weight"}
 FOLDER_NAMES = {
+    "gptneox": {"embedding": "gpt_neox.embed_in.weight", "final_norm": "gpt_neox.final_layer_norm.weight", "head": "embed_out.weight", "start": "gpt_neox.layers.%d.",
+                "qkv": "attention.query_key_value", "o": "attention.dense", "up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h", "up.b": "mlp.dense_h_to_4h.bias",
+                "down.b": "mlp.dense_4h_to_h.bias"},
     "mixtral": {"router": "block_sparse_moe.gate.weight", "experts.gate": "block_sparse_moe.experts.%d.w1.weight", "experts.up": "block_sparse_moe.experts.%d.w3.weight",
                 "experts.down": "block_sparse_moe.experts.%d.w2.weight"},
     "granitemoe": GRANITE_EXPERTS, "granitemoeshared": GRANITE_EXPERTS | {"gate_up": "shared_mlp.input_linear", "down": "shared_mlp.output_linear"},
@@ -116,6 +127,8 @@ FOLDER_NAMES = {
                 "head": "transformer.output_layer.weight", "start": "transformer.encoder.layers.%d.", "qkv": "self_attention.query_key_value", "o": "self_attention.dense",
                 "gate_up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"},
 }
+# Folders whose joined rows lie by group of heads: queries, key, value.
+FOLDER_GROUPED = ("gptneox",)
 # Folders whose rows are interleaved too; in the others they are in halves whatever GGUF has.
 FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "cohere2", "ernie4_5")
 
@@ -144,6 +157,7 @@ def streams(h):
     for layer in range(h["layers"]):
         before, after = h["norms"] != "after", h["norms"] != "before"
         if before: yield layer, "n1", d, None, None
+        if before and h["norm"] == "layer_bias": yield layer, "n1_bias", d, None, 0.6
         yield layer, "qkv", q + 2 * kv, d, rms(d, sharp)
         if h["bias"]: yield layer, "qkv_bias", q + 2 * kv, None, 0.7
         if h["qk"] != "none":
@@ -154,7 +168,8 @@ def streams(h):
         if h["bias"] == "qkvo": yield layer, "o_bias", d, None, 0.5
         if h["sinks"]: yield layer, "sinks", h["heads"], None, 3.0
         if after: yield layer, "n2", d, None, None
-        if before and not h["parallel"]: yield layer, "n3", d, None, None
+        if before and (not h["parallel"] or h["two_norms"]): yield layer, "n3", d, None, None
+        if before and (not h["parallel"] or h["two_norms"]) and h["norm"] == "layer_bias": yield layer, "n3_bias", d, None, 0.6
         if h["experts"]:
             yield layer, "router", h["experts"], d, rms(d, 1.2)
             clamped = h["gate"] == "clamped"                  # wide enough to be clamped
@@ -163,11 +178,17 @@ def streams(h):
             if clamped:
                 yield layer, "router.b", h["experts"], None, 0.8
                 for part, outputs in (("gates.b", h["expert_ffn"]), ("ups.b", h["expert_ffn"]), ("downs.b", d)): yield layer, part, h["experts"] * outputs, None, 0.8
-        if h["shared"] or not h["experts"]:
+        if h["gate"].startswith("plain"):
+            yield layer, "up", ffn, d, rms(d, 1.3)
+            if h["fed_bias"]: yield layer, "up.b", ffn, None, 0.6
+            yield layer, "down", d, ffn, rms(ffn, fed)
+            if h["fed_bias"]: yield layer, "down.b", d, None, 0.5
+        elif h["shared"] or not h["experts"]:
             yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
             yield layer, "down", d, ffn, rms(ffn, fed)
         if after: yield layer, "n4", d, None, None
     yield None, "final_norm", d, None, None
+    if h["norm"] == "layer_bias": yield None, "final_norm_bias", d, None, 0.6
     if not h["tied"]: yield None, "head", VOCABULARY, d, rms(d, 2.0) / h["logit_scale"]
 
 
@@ -191,6 +212,7 @@ def tensors(h, container, kind_of, stream):
         bare = role[:-5] if role.endswith("_bias") else role
         spelled = own.get(bare) or (LAYER | GLOBAL)[bare][container]
         if container == 0 and h["shared"] and bare in SHARED: spelled = SHARED[bare]
+        if role.endswith("_bias") and spelled.endswith(".weight"): spelled = spelled[:-7]
         if not spelled.endswith((".weight", ".bias")): spelled += ".bias" if role.endswith("_bias") else ".weight"
         return spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
 
@@ -207,6 +229,7 @@ def tensors(h, container, kind_of, stream):
              "role": [layer, role], "parts": [p for p, _ in stored], "rows": [n for _, n in stored]}
         if first: t["first"] = first
         if turned and role[0] in "qk" and role[1:] in ("", "_bias"): t |= {"headRows": h["head_dim"], "turned": h["rotary"]}
+        if container and family in FOLDER_GROUPED and role in ("qkv", "qkv_bias"): t["group"] = [h["heads"] // h["kv_heads"], h["kv_heads"], h["head_dim"]]
         out.append(t)
 
     def add_experts(layer, role, columns, rms, number):
@@ -270,6 +293,8 @@ def gguf_metadata(name, h):
     if arch in ("granite", "granitemoe"): meta.append(key("attention.scale", "f32", h["score_scale"]))
     if h["window"]: meta.append(key("attention.sliding_window", "u32", h["window"]))
     if arch == "gemma2": meta += [key("attn_logit_softcapping", "f32", h["score_cap"]), key("final_logit_softcapping", "f32", h["logit_cap"])]
+    if arch == "gptneox":
+        meta = [k for k in meta if k[0] != "gptneox.rope.freq_base"] + [key("use_parallel_residual", "bool", h["parallel"])]
     if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
     if rope["kind"] == "linear": meta += [key("rope.scaling.type", "str", "linear"), key("rope.scaling.factor", "f32", rope["factor"])]
@@ -284,10 +309,10 @@ def gguf_metadata(name, h):
     return meta
 
 
-CLASSES = {"granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
+CLASSES = {"gptneox": "GPTNeoX", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
            "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma2": "Gemma2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
            "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
-TYPES_OF = {"gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
+TYPES_OF = {"gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
 
 
 def folder_config(h):
@@ -341,6 +366,10 @@ def folder_config(h):
     if family == "command-r":
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"], "use_qk_norm": h["qk"] == "own", "model_max_length": 256}
         del config["tie_word_embeddings"]            # tied where nothing is said
+    if family == "gptneox":
+        config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "rotary_pct": config.pop("partial_rotary_factor"), "rotary_emb_base": config.pop("rope_theta"),
+                   "use_parallel_residual": h["parallel"], "hidden_act": "gelu"}
+        del config["head_dim"], config["num_key_value_heads"]
     if family == "seed_oss": config["attention_out_bias"] = False
     if family == "exaone":
         for usual, spelled in (("num_hidden_layers", "num_layers"), ("rms_norm_eps", "layer_norm_epsilon"), ("hidden_act", "activation_function")): config[spelled] = config.pop(usual)
@@ -382,6 +411,8 @@ def folder_case(index, name, h, twin=None):
 def all_cases():
     # Where a case's random numbers begin follows from its place: experts have places of their own.
     gguf = [*enumerate(CASES.items()), *enumerate(EXPERT_CASES.items(), 200)]
+    plain = [*enumerate(PLAIN_CASES.items(), 300)]
     folders = [*enumerate(FOLDERS.items(), 100), *enumerate(EXPERT_FOLDERS.items(), 250)]
     return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32" and h["family"] != "gpt-oss"]
-            + [folder_case(i, name, h) for i, (name, h) in folders])
+            + [folder_case(i, name, h) for i, (name, h) in folders]
+            + [gguf_case(i, name, *case) for i, (name, case) in plain] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in plain if kind == "F32"])

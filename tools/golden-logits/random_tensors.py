@@ -94,10 +94,18 @@ def turned(rows, head_rows, rotary):
     return rows.reshape(-1, head_rows, rows.shape[1])[:, order].reshape(rows.shape)
 
 
+def grouped(rows, group, kv_heads, head_dim):
+    """Rows of queries, then keys, then values, as a container has them that puts the queries of a key, the key and the value together."""
+    heads = rows.reshape(-1, head_dim, rows.shape[1])
+    order = [x for k in range(kv_heads) for x in [*range(k * group, (k + 1) * group), kv_heads * group + k, kv_heads * (group + 1) + k]]
+    return heads[order].reshape(rows.shape)
+
+
 def tensor_bytes(t):
     """The bytes of one tensor of the manifest: {name, shape (fastest first), type, stream, centre, scale} or {..., values}.
 
-    Optional: first, the place in the stream of the first number; run and stride, which runs of the stream follow; headRows and turned, how rows are put into another rotary order."""
+    Optional: first, the place in the stream of the first number; run and stride, which runs of the stream follow; headRows and turned, how rows are put into another rotary order;
+    group, how many queries share a key, keys, and rows of a head, where rows are put into groups."""
     count = int(np.prod(t["shape"]))
     kind = t["type"]
     if "values" in t:
@@ -106,6 +114,8 @@ def tensor_bytes(t):
         x = strided(t, count) if "run" in t else floats(t["stream"], count, t["centre"], t["scale"], t.get("first", 0))
         if "turned" in t:
             x = turned(x.reshape(-1, count // t["shape"][-1]), t["headRows"], t["turned"]).ravel()
+        if "group" in t:
+            x = grouped(x.reshape(-1, count // t["shape"][-1]), *t["group"]).ravel()
         return (x if kind == "F32" else x.astype(np.float16) if kind == "F16" else to_bf16(x)).tobytes()
     return blocks(kind, t["stream"], count // TYPES[kind][1], t["scale"]).tobytes()
 

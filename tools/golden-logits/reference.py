@@ -48,9 +48,13 @@ def rms_norm(x, weight, epsilon):
 
 
 def norm(h, x, weight, flaws=()):
-    if h.get("norm") == "layer" and "rms norm" not in flaws:
+    if h.get("norm", "rms") != "rms" and "rms norm" not in flaws:
         x = x - x.mean(-1, keepdims=True)
     return rms_norm(x, weight, h["epsilon"])
+
+
+def erf(x):
+    return np.vectorize(math.erf)(x)
 
 
 def heads_of(h, w, layer, name, x, cos_sin, flaws):
@@ -134,6 +138,12 @@ def feed(h, w, layer, y, flaws):
 
 
 def dense(h, w, layer, y, flaws):
+    if h.get("gate", "").startswith("plain"):
+        biased = h["fed_bias"] and "no bias of feed-forward" not in flaws
+        up = y @ w(layer, "up").T + (w(layer, "up.b") if biased else 0)
+        inner = np.tanh(math.sqrt(2 / math.pi) * (up + 0.044715 * up ** 3)) if "tanh" in flaws else erf(up / math.sqrt(2))
+        acted = 0.5 * up * (1 + inner)
+        return acted @ w(layer, "down").T + (w(layer, "down.b") if biased else 0)
     gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
     gelu = h.get("gate") == "gelu" and "silu" not in flaws
     acted = 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate ** 3))) if gelu else gate / (1 + np.exp(-gate))
@@ -160,20 +170,25 @@ def logits(h, w, tokens, flaws=()):
     names = ("n1", "n2", "n3", "n4") if "norms" in h else ("attn_norm", None, "ffn_norm", None)
     placed = h.get("norms", "before")
     if "norms before" in flaws: placed = "before"
-    n = lambda layer, which, y, exists: norm(h, y, w(layer, names[which]), flaws) if exists else y
+    def normed(layer, role, y):
+        biased = h.get("norm") == "layer_bias" and "no bias of norms" not in flaws
+        return norm(h, y, w(layer, role), flaws) + (w(layer, role + "_bias") if biased else 0)
+    n = lambda layer, which, y, exists: normed(layer, names[which], y) if exists else y
     r = 1 if "no residual scale" in flaws else h.get("residual_scale", 1)
     before, after = placed != "after", placed != "before"
     moved = {0: 1, 2: 3} if "norms before" in flaws and h["norms"] == "after" else {}
     n1, n3 = moved.get(0, 0), moved.get(2, 2)
     for layer in range(h["layers"]):
         cos_sin = windowed if h["window"] and layer not in (h.get("full") or ()) else everywhere
-        first = n(layer, n1, x, before)
+        first = n(layer, 2 if "swapped norms" in flaws else n1, x, before)
         a = x + r * n(layer, 1, attention(h, w, layer, first, cos_sin, flaws), after)
         parallel = h.get("parallel") and "sequential" not in flaws
-        y = first if parallel else n(layer, 0, a, True) if h.get("parallel") else n(layer, n3, a, before)
+        if h.get("two_norms"):
+            y = n(layer, 0 if "swapped norms" in flaws else 2, x if parallel else a, True)
+        else: y = first if parallel else n(layer, 0, a, True) if h.get("parallel") else n(layer, n3, a, before)
         x = a + r * n(layer, 3, feed(h, w, layer, y, flaws), after)
     head = w(None, "embedding") if h["tied"] else w(None, "head")
-    out = norm(h, x, w(None, "final_norm"), flaws) @ head.T
+    out = normed(None, "final_norm", x) @ head.T
     scale = h.get("logit_scale", 1)
     if h.get("logit_cap") and "no logit cap" not in flaws: out = h["logit_cap"] * np.tanh(out / h["logit_cap"])
     return out * (1 if "no logit scale" in flaws else 1 / scale if "inverse logit scale" in flaws else scale)
@@ -206,6 +221,10 @@ def flaws_that_matter(h):
     if h.get("shared"): found.append("no shared part")
     if h.get("temperature"): found.append("no temperature")
     if h.get("parallel"): found += ["sequential", "rms norm"]
+    if h.get("two_norms"): found.append("swapped norms")
+    if h.get("norm") == "layer_bias": found.append("no bias of norms")
+    if h.get("fed_bias"): found.append("no bias of feed-forward")
+    if h.get("gate") == "plain_gelu": found.append("tanh")
     if h.get("embedding_scale", 1) != 1: found.append("no embedding scale")
     if h.get("residual_scale", 1) != 1: found.append("no residual scale")
     if h.get("logit_scale", 1) != 1: found += ["no logit scale", "inverse logit scale"]

@@ -31,6 +31,11 @@ internal static class SmallKernels
         cases.Add("SwiGLU", 4, SwiGlu.Variants, run => run(x, y, z));
         cases.Add("clamped SwiGLU", 4, ClampedSwiGlu.Variants, run => run(x, y, z));
         cases.Add("GeGLU", 4, GeGlu.Variants, run => run(x, y, z));
+        cases.Add("GELU", 3.5, Gelu.Variants, run =>
+        {
+            x.CopyTo(z, 0);
+            run(z);
+        });
         cases.Add("soft cap", 3, SoftCap.Variants, run => run(z, 50));
         cases.Add("softmax exponentials", 3.5, Softmax.Variants, run =>
         {

@@ -8,14 +8,16 @@ internal static class LayerNotes
     public static IEnumerable<string> Of(ModelConfig config)
     {
         var layer = config.Layers[0];
-        if (config.Norm == NormKind.MeanAndVariance)
-            yield return "norms by mean and variance";
+        if (config.Norm != NormKind.RootMeanSquare)
+            yield return config.Norm == NormKind.MeanAndVariance ? "norms by mean and variance" : "norms by mean and variance, with biases";
         if (layer.Norms != NormPlacement.Before)
             yield return layer.Norms == NormPlacement.After ? "norms behind each branch" : "norms around each branch";
         if (config.Gate == GateKind.GeluTanh)
             yield return "GELU";
+        if (!config.HasGate)
+            yield return layer.HasFeedForwardBias ? "GELU without a gate, with biases" : "GELU without a gate";
         if (layer.IsParallel)
-            yield return "both branches side by side";
+            yield return layer.HasTwoNorms ? "both branches side by side, each behind a norm" : "both branches side by side";
         if (layer.QkNorm != QkNorm.None)
             yield return QkNorms(layer.QkNorm);
         if (layer.HasQkvBias || layer.HasOutputBias)

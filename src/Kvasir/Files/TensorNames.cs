@@ -49,6 +49,8 @@ internal sealed record TensorNames
         Gate = "ffn_gate.weight",
         Up = "ffn_up.weight",
         Down = "ffn_down.weight",
+        UpBias = "ffn_up.bias",
+        DownBias = "ffn_down.bias",
         Experts = ExpertNames.Gguf,
     };
 
@@ -79,6 +81,8 @@ internal sealed record TensorNames
         Gate = "mlp.gate_proj.weight",
         Up = "mlp.up_proj.weight",
         Down = "mlp.down_proj.weight",
+        UpBias = "mlp.up_proj.bias",
+        DownBias = "mlp.down_proj.bias",
         Experts = ExpertNames.HuggingFace,
     };
 
@@ -136,7 +140,19 @@ internal sealed record TensorNames
 
     public required string Down { get; init; }
 
+    public required string UpBias { get; init; }
+
+    public required string DownBias { get; init; }
+
     public required ExpertNames Experts { get; init; }
+
+    /// <summary>
+    /// Whether the rows of <see cref="QueryKeyValue"/> lie by group of heads, the queries that share a key, the key, the value; otherwise all queries come first.
+    /// </summary>
+    public bool JoinsByGroup { get; init; }
+
+    /// <summary>How names of tensors end that follow from the configuration, beside those that do in every family.</summary>
+    public string[] DerivedEnds { get; init; } = [];
 
     /// <summary>Whether norms are stored without the 1 that belongs to each of their weights.</summary>
     public bool NormsLackOne { get; init; }
@@ -168,11 +184,15 @@ internal sealed record TensorNames
         return this;
     }
 
+    /// <summary>How the bias beside a weight is spelled.</summary>
+    public static string BiasOf(string weight) => weight[..weight.LastIndexOf('.')] + ".bias";
+
     /// <summary>The full name of a part of a layer.</summary>
     public string Layer(int index, string part) => string.Create(CultureInfo.InvariantCulture, $"{LayerStart}{index}.{part}");
 
     /// <summary>Whether a tensor may be left unread: its content follows from the configuration.</summary>
     public bool IsDerived(string name) => name is RopeFactors or ShortRopeFactors or LongRopeFactors || name == Output
+        || Array.Exists(DerivedEnds, end => name.EndsWith(end, StringComparison.Ordinal))
         || Array.Exists(RotaryBufferEnds, end => name.EndsWith(end, StringComparison.Ordinal))
         || (IsOfText && Array.Exists(PictureStarts, start => name.StartsWith(start, StringComparison.Ordinal)));
 }

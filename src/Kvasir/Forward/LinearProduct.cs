@@ -44,6 +44,13 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
         Run(rows, LinearEpilogue.Gated, default, [gate, up]);
     }
 
+    /// <summary>results = kind(weights x rows + bias).</summary>
+    public void RunActivated(GateKind kind, in LinearRows rows, LinearTarget target)
+    {
+        _gate = kind;
+        Run(rows, LinearEpilogue.Activated, default, [target]);
+    }
+
     public override void Execute(int item, int worker)
     {
         var target = 0;
@@ -97,6 +104,8 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
             SwiGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
         else if (_epilogue == LinearEpilogue.Gated)
             GeGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
+        else if (_epilogue == LinearEpilogue.Activated)
+            Gelu.Apply(results);
         else
             VectorMath.AddScaled(_residualScale, results, _residual.Span<float>(offset, rowCount));
     }
@@ -112,6 +121,9 @@ internal enum LinearEpilogue
 
     /// <summary>Combines the first two targets by SwiGLU or GeGLU.</summary>
     Gated,
+
+    /// <summary>Passes each through an activation.</summary>
+    Activated,
 }
 
 /// <summary>The input of a group of matrix products.</summary>

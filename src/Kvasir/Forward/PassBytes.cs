@@ -18,7 +18,7 @@ internal static class PassBytes
     {
         var attended = (config.HeadCount * config.HeadDim) + (config.HeadCount * config.ValueDim);
         var written = config.KvHeadCount * (config.HeadDim + config.ValueDim);
-        var floats = (2L * config.Width) + attended + written + (2L * config.FeedForwardWidth);
+        var floats = (2L * config.Width) + attended + written + ((config.HasGate ? 2L : 1) * config.FeedForwardWidth);
         return sizeof(float) * ((rows * floats) + ((long)logitRows * config.VocabularySize));
     }
 

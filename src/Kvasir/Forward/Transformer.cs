@@ -77,7 +77,7 @@ internal sealed class Transformer : IDisposable
         _keys = Take(ref free, rows * keyWidth);
         _values = Take(ref free, rows * valueWidth);
         _gate = Take(ref free, rows * config.FeedForwardWidth);
-        _up = Take(ref free, rows * config.FeedForwardWidth);
+        _up = Take(ref free, config.HasGate ? rows * config.FeedForwardWidth : 0);
         _logits = Take(ref free, (long)limits.MaxLogitRows * config.VocabularySize);
     }
 
@@ -173,7 +173,7 @@ internal sealed class Transformer : IDisposable
         var (shape, weights, rows) = (_config.Layers[layer], _layers[layer], batch.RowCount);
         // What reads the same row as attention does so before attention adds to it.
         if (shape.IsParallel)
-            Widen(rows, weights, weights.AttentionNorm);
+            Widen(rows, weights, weights.FeedForwardNorm ?? weights.AttentionNorm);
         _linear.Run(
             new LinearRows(_x, rows, _config.Width, weights.AttentionNorm),
             new LinearTarget(weights.Query, weights.QueryBias, _queries),
@@ -210,13 +210,16 @@ internal sealed class Transformer : IDisposable
         if (!shape.HasDenseFeedForward)
             return;
         var widened = new LinearRows(_gate, rows, _config.FeedForwardWidth, null);
-        Return(widened, new LinearTarget(weights.Down, null, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
+        Return(widened, new LinearTarget(weights.Down, weights.DownBias, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
     }
 
     private void Widen(int rows, LayerWeights weights, float[]? norm)
     {
         var read = new LinearRows(_x, rows, _config.Width, norm);
-        _linear.RunGated(_config.Gate, read, new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+        if (_config.HasGate)
+            _linear.RunGated(_config.Gate, read, new LinearTarget(weights.Gate, null, _gate), new LinearTarget(weights.Up, null, _up));
+        else
+            _linear.RunActivated(_config.Gate, read, new LinearTarget(weights.Up, weights.UpBias, _gate));
     }
 
     // A branch ends in the residual stream.

@@ -2,7 +2,10 @@ using Kvasir.Kernels.Matrix;
 
 namespace Kvasir.Models;
 
-/// <summary>The weights of one layer. Matrices are [outputs, inputs]; parts that a model lacks are null.</summary>
+/// <summary>
+/// The weights of one layer. Matrices are [outputs, inputs]; parts that a model lacks are null. Norms are [2, n] in place of [n] where they have biases, which
+/// come second (<see cref="Configs.NormKind.MeanAndVarianceWithBias"/>).
+/// </summary>
 public sealed record LayerWeights
 {
     /// <summary>[Width]: of what attention reads.</summary>
@@ -46,7 +49,7 @@ public sealed record LayerWeights
     /// <summary>[Width]: of what the feed-forward part adds.</summary>
     public float[]? FeedForwardOutputNorm { get; init; }
 
-    /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone.</summary>
+    /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone, or no gate.</summary>
     public required WeightMatrix Gate { get; init; }
 
     /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone.</summary>
@@ -54,6 +57,12 @@ public sealed record LayerWeights
 
     /// <summary>[Width, FeedForwardWidth]; empty where the layer has experts alone.</summary>
     public required WeightMatrix Down { get; init; }
+
+    /// <summary>[FeedForwardWidth].</summary>
+    public float[]? UpBias { get; init; }
+
+    /// <summary>[Width].</summary>
+    public float[]? DownBias { get; init; }
 
     /// <summary>Null where every row goes through the same matrices.</summary>
     public ExpertWeights? Experts { get; init; }

@@ -62,6 +62,13 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts = false, bool
         return true;
     }
 
+    /// <summary>Takes over memory that a matrix was gathered in, which no file has.</summary>
+    public void Keep(NativeBuffer buffer)
+    {
+        _buffers.Add(buffer);
+        (Bytes, _bytesLeft) = (Bytes + buffer.Bytes, _bytesLeft - buffer.Bytes);
+    }
+
     public void Dispose()
     {
         foreach (var buffer in _buffers)
@@ -125,8 +132,7 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts = false, bool
     private NativeView Take(long bytes)
     {
         var buffer = NativeBuffer.Uninitialized(bytes);
-        _buffers.Add(buffer);
-        (Bytes, _bytesLeft) = (Bytes + bytes, _bytesLeft - bytes);
+        Keep(buffer);
         return buffer.View;
     }
 

@@ -63,7 +63,7 @@ public sealed class Weights : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public WeightMatrix Output => Open(_output);
 
-    /// <summary>[Width].</summary>
+    /// <summary>[Width], or [2, Width]: see <see cref="LayerWeights"/>.</summary>
     public float[] OutputNorm { get; }
 
     /// <summary>From the embedding to the output.</summary>

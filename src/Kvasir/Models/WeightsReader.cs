@@ -1,6 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 
 namespace Kvasir.Models;
@@ -58,11 +59,13 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             Sinks = shape.HasSinks ? Vector(Name(names.Sinks), config.HeadCount) : null,
             QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
             KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
-            FeedForwardNorm = isBefore && !shape.IsParallel ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
+            FeedForwardNorm = isBefore && (!shape.IsParallel || shape.HasTwoNorms) ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
             FeedForwardOutputNorm = isAfter ? Norm(Name(names.FeedForwardOutputNorm), config.Width) : null,
             Gate = gate,
             Up = up,
             Down = down,
+            UpBias = shape.HasFeedForwardBias ? Vector(Name(names.UpBias), config.FeedForwardWidth) : null,
+            DownBias = shape.HasFeedForwardBias ? Vector(Name(names.DownBias), config.Width) : null,
             Experts = shape.Experts is null ? null : new ExpertWeightsReader(this, source, names, config, packer).Layer(index),
         };
 
@@ -132,6 +135,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         var (joined, gate, up, down) = isAlone
             ? (names.GateUp, names.Gate, names.Up, names.Down)
             : (shared.SharedGateUp, shared.SharedGate, shared.SharedUp, shared.SharedDown);
+        if (!config.HasGate)
+            return (default, Matrix(names.Layer(index, up), width, config.Width), Matrix(names.Layer(index, down), config.Width, width));
         var widened = Parts(names.Layer(index, joined), [names.Layer(index, gate), names.Layer(index, up)], [width, width]);
         return (widened[0], widened[1], Matrix(names.Layer(index, down), config.Width, width));
     }
@@ -142,7 +147,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     private WeightMatrix[] Parts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> rows, int asItLies = -1)
     {
         if (IsJoined(joined, apart[0], rows))
-            return Packed(joined, rows, config.Width, asItLies);
+            return names.JoinsByGroup && rows.Length == 3 ? Gathered(joined, rows, asItLies) : Packed(joined, rows, config.Width, asItLies);
         var parts = new WeightMatrix[rows.Length];
         for (var i = 0; i < parts.Length; i++)
             parts[i] = i == asItLies ? Stored(apart[i], rows[i], config.Width).Matrix : Matrix(apart[i], rows[i], config.Width);
@@ -160,6 +165,10 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         }
 
         var (whole, first) = (Vector(joined, Sum(counts)), 0);
+        for (var i = 0; i < parts.Length && names.JoinsByGroup; i++)
+            parts[i] = GroupedRows.Gather(config, whole, i);
+        if (names.JoinsByGroup)
+            return parts;
         for (var i = 0; i < parts.Length; first += counts[i++])
             parts[i] = whole[first..(first + counts[i])];
         return parts;
@@ -186,6 +195,28 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         return parts;
     }
 
+    // Rows of one matrix lie apart in what is joined so: they are gathered first.
+    private WeightMatrix[] Gathered(string name, ReadOnlySpan<int> rows, int asItLies)
+    {
+        var (stored, whole) = Stored(name, Sum(rows), config.Width);
+        var parts = new WeightMatrix[rows.Length];
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var buffer = NativeBuffer.Uninitialized(rows[i] * whole.RowBytes);
+            GroupedRows.Gather(config, stored.View, whole.RowBytes, i, buffer.View);
+            var part = new WeightMatrix(stored.Type, rows[i], config.Width, buffer.View);
+            parts[i] = part;
+            if (i != asItLies && packer.TryPack(part, out parts[i]))
+                buffer.Dispose();
+            else
+                packer.Keep(buffer);
+        }
+
+        if (packer.ReplacesStored)
+            source.Release(stored);
+        return parts;
+    }
+
     private float[]? HeadNorm(string name, QkNorm norm, int rowWidth) => norm switch
     {
         QkNorm.None => null,
@@ -199,7 +230,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         var norm = Vector(name, count);
         for (var i = 0; i < count && names.NormsLackOne; i++)
             norm[i] += 1;
-        return norm;
+        return config.Norm == NormKind.MeanAndVarianceWithBias ? [.. norm, .. Vector(TensorNames.BiasOf(name), count)] : norm;
     }
 
     /// <summary>[<paramref name="rows"/>, <paramref name="count"/>] as one vector.</summary>

@@ -20,6 +20,9 @@ public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong S
 
     /// <summary>As <see cref="HeadRows"/> says.</summary>
     public int Turned { get; init; }
+
+    /// <summary>Queries that share a key, keys, and rows of a head, where rows lie by group here and queries, keys, values in the stream; null where they do not.</summary>
+    public int[]? Group { get; init; }
 }
 
 /// <summary>One model of the table in tools/golden-logits/cases.py, as that script wrote it down.</summary>

@@ -24,9 +24,9 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         foreach (var (layer, shape) in weights.Layers.Zip(config.Layers))
         {
             float[][] read = [.. x.Select(row => Norm(row, layer.AttentionNorm))];
+            var fed = shape.HasTwoNorms ? [.. x.Select(row => Norm(row, layer.FeedForwardNorm))] : read;
             Add(x, Attend(layer, shape, read, shape.SeesAll ? turns : windowed), layer.AttentionOutputNorm, shape.ResidualScale);
-            if (!shape.IsParallel)
-                read = [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
+            read = shape.IsParallel ? fed : [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
             Add(x, [.. read.Select(row => FeedForward(layer, shape, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
         }
         return [.. x.Select(row => Norm(row, weights.OutputNorm))];
@@ -147,7 +147,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
 
     private float[] FeedForward(LayerWeights layer, LayerShape shape, float[] x)
     {
-        var sum = shape.HasDenseFeedForward ? FeedForward((layer.Gate, layer.Up, layer.Down), x) : new float[config.Width];
+        var sum = shape.HasDenseFeedForward ? FeedForward(layer, x) : new float[config.Width];
         if (layer.Experts is not { } weights || shape.Experts is not { } experts)
             return sum;
         var says = Multiply(weights.Router, x, weights.RouterBias);
@@ -167,10 +167,12 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return sum;
     }
 
-    private float[] FeedForward((WeightMatrix Gate, WeightMatrix Up, WeightMatrix Down) weights, float[] x)
+    private float[] FeedForward(LayerWeights weights, float[] x)
     {
+        var up = Multiply(weights.Up, x, weights.UpBias);
+        if (!config.HasGate)
+            return Multiply(weights.Down, [.. up.Select(u => (float)Ungated(u))], weights.DownBias);
         var gate = Multiply(weights.Gate, x, null);
-        var up = Multiply(weights.Up, x, null);
         return Multiply(weights.Down, [.. gate.Zip(up, (g, u) => (float)Gated(g, u))], null);
     }
 
@@ -182,6 +184,19 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return gate / (1 + Math.Exp(-1.702 * gate)) * (Math.Clamp(up, -7, 7) + 1);
     }
 
+    // The error function by its series.
+    private static double Ungated(double x)
+    {
+        var z = x / Math.Sqrt(2);
+        var (term, sum) = (z, z);
+        for (var n = 1; n < 300 && Math.Abs(z) < 6; n++)
+        {
+            term *= -z * z / n;
+            sum += term / ((2 * n) + 1);
+        }
+        return x / 2 * (1 + (Math.Abs(z) < 6 ? 2 / Math.Sqrt(Math.PI) * sum : Math.Sign(z)));
+    }
+
     private double Gated(double x) => config.Gate == GateKind.GeluTanh
         ? 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))))
         : x / (1 + Math.Exp(-x));
@@ -191,9 +206,9 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     {
         if (weight is null)
             return x;
-        var mean = config.Norm == NormKind.MeanAndVariance ? x.Average(v => (double)v) : 0;
+        var mean = config.Norm != NormKind.RootMeanSquare ? x.Average(v => (double)v) : 0;
         var scale = 1 / Math.Sqrt((x.Sum(v => (v - mean) * (v - mean)) / x.Length) + config.NormEpsilon);
-        return [.. x.Zip(weight, (v, w) => (float)((v - mean) * scale * w))];
+        return [.. x.Select((v, i) => (float)(((v - mean) * scale * weight[i]) + (weight.Length > x.Length ? weight[x.Length + i] : 0)))];
     }
 
     private static float[] Multiply(WeightMatrix matrix, float[] x, float[]? bias)

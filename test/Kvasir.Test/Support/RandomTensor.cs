@@ -23,7 +23,7 @@ public static class RandomTensor
             return Encode("F32", values);
         }
         return tensor.Type is "F32" or "F16" or "BF16"
-            ? Encode(tensor.Type, Turned(tensor, Floats(tensor, count)))
+            ? Encode(tensor.Type, Grouped(tensor, Turned(tensor, Floats(tensor, count))))
             : Blocks(tensor.Type, tensor.Stream, count, (float)tensor.Scale);
     }
 
@@ -78,6 +78,22 @@ public static class RandomTensor
             var place = row % tensor.HeadRows;
             var from = row - place + (place < half ? 2 * place : place < tensor.Turned ? (2 * (place - half)) + 1 : place);
             x.AsSpan(from * columns, columns).CopyTo(y.AsSpan(row * columns));
+        }
+        return y;
+    }
+
+    // Queries, then keys, then values, put together by group.
+    private static float[] Grouped(GoldenTensor tensor, float[] x)
+    {
+        if (tensor.Group is not [var queries, var keys, var rows])
+            return x;
+        var head = rows * (x.Length / tensor.Shape[^1]);
+        var y = new float[x.Length];
+        for (var to = 0; to < (queries + 2) * keys; to++)
+        {
+            var (group, place) = (to / (queries + 2), to % (queries + 2));
+            var from = place < queries ? (group * queries) + place : ((queries + place - queries) * keys) + group;
+            x.AsSpan(from * head, head).CopyTo(y.AsSpan(to * head));
         }
         return y;
     }

@@ -16,6 +16,9 @@ public sealed record LayerShape
     /// <summary>Whether the feed-forward part reads what attention reads, n1(x), in place of a norm of what attention has added to.</summary>
     public bool IsParallel { get; init; }
 
+    /// <summary>Whether the feed-forward part of such a layer reads n3(x), a norm of its own.</summary>
+    public bool HasTwoNorms { get; init; }
+
     /// <summary>r: what the output of each branch is multiplied by before it is added.</summary>
     public float ResidualScale { get; init; } = 1;
 
@@ -30,6 +33,9 @@ public sealed record LayerShape
 
     /// <summary>Whether the attention's output has a bias.</summary>
     public bool HasOutputBias { get; init; }
+
+    /// <summary>Whether the feed-forward part's products have biases: that before its activation, and that behind it. Only without a gate.</summary>
+    public bool HasFeedForwardBias { get; init; }
 
     /// <summary>Whether each query head has a sink: <see cref="AttentionShape.LayerSinks"/>. All layers of a model have, or none.</summary>
     public bool HasSinks { get; init; }

@@ -70,6 +70,9 @@ public sealed record ModelConfig
     /// <summary>What the gate of the feed-forward part passes through.</summary>
     public GateKind Gate { get; init; }
 
+    /// <summary>Whether the feed-forward part has two matrices before its activation, or one.</summary>
+    public bool HasGate => Gate is not GateKind.PlainGelu;
+
     /// <summary>
     /// Latest tokens that a token sees, itself included, in layers that do not see all; null where all do. See <see cref="LayerShape.SeesAll"/>.
     /// </summary>
@@ -123,7 +126,7 @@ public sealed record ModelConfig
             throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
         foreach (var layer in Layers)
         {
-            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate == GateKind.GeluTanh))
+            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate == GateKind.GeluTanh || !HasGate))
                 throw Bad("experts are supported behind a norm, one after the other with attention, and with SiLU");
             if (layer.HasDenseFeedForward && Gate == GateKind.ClampedSilu)
                 throw Bad("clamped SiLU is supported in experts alone");
@@ -143,9 +146,12 @@ public enum NormKind
 
     /// <summary>By mean and variance, without a bias.</summary>
     MeanAndVariance,
+
+    /// <summary>By mean and variance, and a bias is added: weights of norms are followed by as many biases.</summary>
+    MeanAndVarianceWithBias,
 }
 
-/// <summary>What the gate of a feed-forward part passes through before it is multiplied with the other half.</summary>
+/// <summary>What the gate of a feed-forward part passes through before it is multiplied with the other half; or the one half, where there is no gate.</summary>
 public enum GateKind
 {
     /// <summary>x sigmoid(x): SwiGLU.</summary>
@@ -156,4 +162,7 @@ public enum GateKind
 
     /// <summary>SwiGLU of clamped halves, the second plus 1: gpt-oss'. Of experts alone.</summary>
     ClampedSilu,
+
+    /// <summary>GELU by the error function, and there is no gate: the one half passes through it.</summary>
+    PlainGelu,
 }

@@ -1,6 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Readers;
 
 namespace Kvasir.Models.Families;
 

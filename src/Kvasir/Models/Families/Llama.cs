@@ -1,5 +1,6 @@
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Readers;
 
 namespace Kvasir.Models.Families;
 

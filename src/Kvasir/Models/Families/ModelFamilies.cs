@@ -1,5 +1,6 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Readers;
 
 namespace Kvasir.Models.Families;
 
@@ -12,7 +13,7 @@ public static class ModelFamilies
         Llama.Family, Mistral.First, Mistral.Mixtral, Mistral.Third, Qwen.Second, Qwen.Third, Qwen.ThirdMoe, Granite.Family, Granite.Dense, Granite.Moe,
         Granite.SharedMoe, Gemma.Second, Gemma.Third, Phi.Third, SmolLm.Third,
         Olmo.Second, Olmo.Third, Olmo.Moe, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth,
-        GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm,
+        GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm, NeoX.Family,
     ];
 
     private const string ArchitectureKey = "general.architecture";

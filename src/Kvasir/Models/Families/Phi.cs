@@ -1,5 +1,6 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Readers;
 
 namespace Kvasir.Models.Families;
 

@@ -1,4 +1,5 @@
 using Kvasir.Files;
+using Kvasir.Models.Readers;
 
 namespace Kvasir.Models.Families;
 

@@ -159,6 +159,19 @@ public sealed class ModelConfigTest
         Assert.Null(FromGguf(TinyModel.Gguf("phi3").Set("phi3.attention.sliding_window", 64u)).SlidingWindowTokens);
     }
 
+    // Of Pythia, old spelling; new writers put rotation under rope_parameters. Approximations of GELU are told from it.
+    [Fact]
+    public void NeoXReadsBothSpellingsOfRotationAndOneGelu()
+    {
+        const string Sizes = """{"model_type": "gpt_neox", "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 99, "max_position_embeddings": 64""";
+        var old = FromJson(Sizes + """, "rotary_pct": 0.5, "rotary_emb_base": 20000, "layer_norm_eps": 1e-6, "hidden_act": "gelu", "use_parallel_residual": false, "attention_bias": false}""");
+        Assert.Equal((16, 20000.0, 1e-6f, false, false), (old.Rope.Dim, old.Rope.Base, old.NormEpsilon, old.Layers[0].IsParallel, old.Layers[0].HasQkvBias));
+        var young = FromJson(Sizes + """, "rope_parameters": {"rope_type": "default", "rope_theta": 30000, "partial_rotary_factor": 0.5}}""");
+        Assert.Equal((16, 30000.0, 1e-5f, true, true), (young.Rope.Dim, young.Rope.Base, young.NormEpsilon, young.Layers[0].HasTwoNorms, young.Layers[0].HasQkvBias));
+        Assert.Equal((8, 1e4), (FromJson(Sizes + "}").Rope.Dim, FromJson(Sizes + "}").Rope.Base));
+        AssertJsonRefused(KvasirError.Unsupported, Sizes + """, "hidden_act": "gelu_fast"}""", "'hidden_act' is 'gelu_fast'; only gelu ");
+    }
+
     // As published: what its class has by default is left out, and null is not that.
     [Fact]
     public void GemmaTakesWhatItsFoldersLeaveOut()

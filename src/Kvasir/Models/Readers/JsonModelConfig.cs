@@ -2,7 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>Reads a <see cref="ModelConfig"/> from a Hugging Face config.json.</summary>
 internal static class JsonModelConfig
@@ -28,7 +28,12 @@ internal static class JsonModelConfig
     private static void RequireGate(JsonFields fields, GateKind gate)
     {
         var key = gate == GateKind.GeluTanh && fields.Contains("hidden_activation") ? "hidden_activation" : "hidden_act";
-        string[] names = gate == GateKind.Silu ? ["silu", "swish"] : ["gelu_pytorch_tanh", "gelu_tanh", "gelu_new"];
+        string[] names = gate switch
+        {
+            GateKind.Silu => ["silu", "swish"],
+            GateKind.PlainGelu => ["gelu"],
+            _ => ["gelu_pytorch_tanh", "gelu_tanh", "gelu_new"],
+        };
         if (fields.String(key) is { Length: > 0 } activation && !names.Contains(activation))
             throw fields.Unsupported(key, $"is {MessageText.Name(activation)}; only {names[0]} is supported");
     }
@@ -92,7 +97,7 @@ internal static class JsonModelConfig
             ContextTokens = Count("max_position_embeddings", ConfigFields.ContextLimit) ?? throw fields.Missing("max_position_embeddings"),
             Norm = family.Norm,
             Gate = family.Gate,
-            NormEpsilon = fields.Epsilon("rms_norm_eps") ?? DefaultEpsilon,
+            NormEpsilon = fields.Epsilon("rms_norm_eps") ?? (float)family.FolderDefaults.GetValueOrDefault("rms_norm_eps", DefaultEpsilon),
             Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 2, Base = 1 },
             TiedEmbedding = fields.Boolean("tie_word_embeddings") ?? family.TiesByDefault,
         };

@@ -2,7 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>Reads a <see cref="ModelConfig"/> from GGUF metadata, whose keys begin with the architecture's name.</summary>
 internal static class GgufModelConfig

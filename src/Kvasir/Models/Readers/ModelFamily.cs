@@ -2,7 +2,7 @@ using Kvasir.Files;
 using Kvasir.Kernels.Elementwise;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>
 /// A family of models: what its files call it, and how its keys become the properties of a <see cref="ModelConfig"/>. It is a translation that runs once,

@@ -1,7 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>Reads a <see cref="RopeConfig"/> from GGUF metadata and the tensor of frequency factors.</summary>
 internal static class GgufRopeConfig

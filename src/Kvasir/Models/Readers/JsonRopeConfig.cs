@@ -1,7 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>Reads a <see cref="RopeConfig"/> from a config.json: rope_theta and rope_scaling, or rope_parameters, which newer files have for both.</summary>
 internal static class JsonRopeConfig

@@ -1,7 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>The sliding window of a config.json: sliding_window, unless layer_types says that layers see everything.</summary>
 internal static class JsonWindow

@@ -1,7 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Models.Configs;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>Biases of attention's products, for families whose models have them or not.</summary>
 internal static class Biases

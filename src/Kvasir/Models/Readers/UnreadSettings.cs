@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Kvasir.Files;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>
 /// Settings that a family's reader has not asked for, and that would change results if they mean what their names say: variants of a family show themselves so,

@@ -1,6 +1,6 @@
 using Kvasir.Files;
 
-namespace Kvasir.Models.Families;
+namespace Kvasir.Models.Readers;
 
 /// <summary>The keys of a GGUF file that begin with its architecture, by what follows, and which tensors its first layer has.</summary>
 internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
