@@ -51,7 +51,7 @@ public sealed class Engine : IDisposable
         var config = model.Config;
         _policy = FullLayersPolicy.Of(_options.Attention, config.Attention);
         _policy.RequireFits(config.Attention, _options.HasKvFiles);
-        ContextTokens = _options.ContextTokens == 0 ? config.ContextTokens : _options.ContextTokens;
+        ContextTokens = config.ContextOf(_options.ContextTokens);
         // More than the machine has cannot be kept, whatever is allowed.
         var sharedBytes = _options.Memory?.LimitBytes ?? ResidentMemory.TotalBytes();
         var askedBytes = _options.KvMemoryBytes == 0

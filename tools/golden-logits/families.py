@@ -39,7 +39,7 @@ def model(family, heads, kv_heads, head_dim, **other):
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
             "full": None, "window_rope": None, "score_cap": None, "logit_cap": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
             "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one"), "sinks": False,
-            "two_norms": False, "fed_bias": False}
+            "two_norms": False, "fed_bias": False, "positions": 0}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -104,12 +104,19 @@ PLAIN_CASES = {  # of a feed-forward part without a gate
     "gptneox-sequential-f32": (model("gptneox", 5, 5, 16, rotary=4, ffn=136, layers=3, **NEOX), "F32"),
     "gptneox-q8_0": (model("gptneox", 8, 8, 32, rotary=8, ffn=512, parallel=True, two_norms=True, calm=True, **NEOX), "Q8_0"),
 }
+PLAIN_FOLDERS = {
+    "hf-opt-f32": model("opt", 6, 6, 16, tied=True, no_rope=[0, 1], norm="layer_bias", gate="plain_relu", bias="qkvo", fed_bias=True, positions=64),
+    "hf-opt-inner-f32": {**model("opt", 4, 4, 16, layers=3, ffn=96, no_rope=[0, 1, 2], norm="layer_bias", gate="plain_relu", positions=48), "inner": True},
+}
 GGUF_FUSED = {"gptneox": ("qkv",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
 FOLDER_FUSED = {"gptneox": ("qkv",), "granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"gpt-oss": {"n3": "post_attention_norm.weight"}, "seed_oss": {"n3": "post_attention_norm.weight"}}
 GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
                    "experts.down": "block_sparse_moe.output_linear.weight"}
 FOLDER_NAMES = {
+    "opt": {"embedding": "model.decoder.embed_tokens.weight", "positions": "model.decoder.embed_positions.weight", "final_norm": "model.decoder.final_layer_norm.weight",
+            "start": "model.decoder.layers.%d.", "n1": "self_attn_layer_norm.weight", "n3": "final_layer_norm.weight", "o": "self_attn.out_proj", "up": "fc1", "down": "fc2",
+            "up.b": "fc1.bias", "down.b": "fc2.bias"},
     "gptneox": {"embedding": "gpt_neox.embed_in.weight", "final_norm": "gpt_neox.final_layer_norm.weight", "head": "embed_out.weight", "start": "gpt_neox.layers.%d.",
                 "qkv": "attention.query_key_value", "o": "attention.dense", "up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h", "up.b": "mlp.dense_h_to_4h.bias",
                 "down.b": "mlp.dense_4h_to_h.bias"},
@@ -154,6 +161,7 @@ def streams(h):
     loud = embedding * scaled if h["norms"] == "before" else 1.0
     spoken, fed = (x * max(loud, 0.3) * 0.4 / h["residual_scale"] if h.get("calm") and h["tied"] else x / h["residual_scale"] for x in (spoken, fed))
     yield None, "embedding", VOCABULARY, d, embedding
+    if h["positions"]: yield None, "positions", h["positions"] + 2, d, 0.5 * embedding
     for layer in range(h["layers"]):
         before, after = h["norms"] != "after", h["norms"] != "before"
         if before: yield layer, "n1", d, None, None
@@ -214,7 +222,8 @@ def tensors(h, container, kind_of, stream):
         if container == 0 and h["shared"] and bare in SHARED: spelled = SHARED[bare]
         if role.endswith("_bias") and spelled.endswith(".weight"): spelled = spelled[:-7]
         if not spelled.endswith((".weight", ".bias")): spelled += ".bias" if role.endswith("_bias") else ".weight"
-        return spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
+        spelled = spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
+        return spelled[6:] if h.get("inner") and spelled.startswith("model.") else spelled
 
     def add(layer, role, stored, rows, columns, rms, number, first):
         kind = kind_of(role, columns is None or role == "router")
@@ -309,7 +318,7 @@ def gguf_metadata(name, h):
     return meta
 
 
-CLASSES = {"gptneox": "GPTNeoX", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
+CLASSES = {"gptneox": "GPTNeoX", "opt": "OPT", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
            "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma2": "Gemma2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
            "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
 TYPES_OF = {"gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
@@ -370,6 +379,11 @@ def folder_config(h):
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "rotary_pct": config.pop("partial_rotary_factor"), "rotary_emb_base": config.pop("rope_theta"),
                    "use_parallel_residual": h["parallel"], "hidden_act": "gelu"}
         del config["head_dim"], config["num_key_value_heads"]
+    if family == "opt":
+        config = {k: v for k, v in config.items() if k not in ("head_dim", "num_key_value_heads", "rms_norm_eps", "rope_theta", "attention_bias")}
+        config |= {"ffn_dim": config.pop("intermediate_size"), "activation_function": "relu", "word_embed_proj_dim": h["width"], "do_layer_norm_before": True,
+                   "_remove_final_layer_norm": False, "enable_bias": bool(h["bias"]), "max_position_embeddings": h["positions"]}
+        del config["hidden_act"]
     if family == "seed_oss": config["attention_out_bias"] = False
     if family == "exaone":
         for usual, spelled in (("num_hidden_layers", "num_layers"), ("rms_norm_eps", "layer_norm_epsilon"), ("hidden_act", "activation_function")): config[spelled] = config.pop(usual)
@@ -415,4 +429,5 @@ def all_cases():
     folders = [*enumerate(FOLDERS.items(), 100), *enumerate(EXPERT_FOLDERS.items(), 250)]
     return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32" and h["family"] != "gpt-oss"]
             + [folder_case(i, name, h) for i, (name, h) in folders]
-            + [gguf_case(i, name, *case) for i, (name, case) in plain] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in plain if kind == "F32"])
+            + [gguf_case(i, name, *case) for i, (name, case) in plain] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in plain if kind == "F32"]
+            + [folder_case(i, name, h) for i, (name, h) in enumerate(PLAIN_FOLDERS.items(), 350)])

@@ -141,7 +141,8 @@ def dense(h, w, layer, y, flaws):
     if h.get("gate", "").startswith("plain"):
         biased = h["fed_bias"] and "no bias of feed-forward" not in flaws
         up = y @ w(layer, "up").T + (w(layer, "up.b") if biased else 0)
-        inner = np.tanh(math.sqrt(2 / math.pi) * (up + 0.044715 * up ** 3)) if "tanh" in flaws else erf(up / math.sqrt(2))
+        if h["gate"] == "plain_relu": inner = np.zeros_like(up) if "no activation" in flaws else np.sign(up)
+        else: inner = np.tanh(math.sqrt(2 / math.pi) * (up + 0.044715 * up ** 3)) if "tanh" in flaws else erf(up / math.sqrt(2))
         acted = 0.5 * up * (1 + inner)
         return acted @ w(layer, "down").T + (w(layer, "down.b") if biased else 0)
     gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
@@ -155,6 +156,9 @@ def logits(h, w, tokens, flaws=()):
 
     a = attention(n1(x)); x1 = x + r n2(a); b = feed(n3(y)); x2 = x1 + r n4(b); y = x1, or x with n1 where branches are parallel."""
     x = w(None, "embedding")[np.array(tokens)] * (1 if "no embedding scale" in flaws else h.get("embedding_scale", 1))
+    if h.get("positions") and "no positions" not in flaws:      # two rows of the table belong to no position
+        first = 0 if "position 0 first" in flaws else 1 if "position 1 first" in flaws else 2
+        x = x + w(None, "positions")[first:first + len(tokens)]
     if "default rope" in flaws:
         h = {**h, "rope": {"kind": "default"}}
     if "other factors" in flaws:
@@ -221,6 +225,8 @@ def flaws_that_matter(h):
     if h.get("shared"): found.append("no shared part")
     if h.get("temperature"): found.append("no temperature")
     if h.get("parallel"): found += ["sequential", "rms norm"]
+    if h.get("positions"): found += ["no positions", "position 0 first", "position 1 first"]
+    if h.get("gate") == "plain_relu": found.append("no activation")
     if h.get("two_norms"): found.append("swapped norms")
     if h.get("norm") == "layer_bias": found.append("no bias of norms")
     if h.get("fed_bias"): found.append("no bias of feed-forward")

@@ -36,6 +36,11 @@ internal static class SmallKernels
             x.CopyTo(z, 0);
             run(z);
         });
+        cases.Add("ReLU", 2, Relu.Variants, run =>
+        {
+            x.CopyTo(z, 0);
+            run(z);
+        });
         cases.Add("soft cap", 3, SoftCap.Variants, run => run(z, 50));
         cases.Add("softmax exponentials", 3.5, Softmax.Variants, run =>
         {

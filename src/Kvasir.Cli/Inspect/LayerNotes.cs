@@ -15,7 +15,9 @@ internal static class LayerNotes
         if (config.Gate == GateKind.GeluTanh)
             yield return "GELU";
         if (!config.HasGate)
-            yield return layer.HasFeedForwardBias ? "GELU without a gate, with biases" : "GELU without a gate";
+            yield return $"{(config.Gate == GateKind.PlainGelu ? "GELU" : "ReLU")} without a gate{(layer.HasFeedForwardBias ? ", with biases" : "")}";
+        if (config.UnusedPositions is not null)
+            yield return FormattableString.Invariant($"learned positions, {config.ContextTokens} of them");
         if (layer.IsParallel)
             yield return layer.HasTwoNorms ? "both branches side by side, each behind a norm" : "both branches side by side";
         if (layer.QkNorm != QkNorm.None)

@@ -88,6 +88,9 @@ internal sealed record TensorNames
 
     public required string Embedding { get; init; }
 
+    /// <summary>Learned positions; null where no model has them.</summary>
+    public string? Positions { get; init; }
+
     public required string OutputNorm { get; init; }
 
     public required string Output { get; init; }
@@ -181,7 +184,24 @@ internal sealed record TensorNames
             string Inside(string name) => own + name[start.Length..];
         }
 
-        return this;
+        return WithoutHead(source);
+    }
+
+    // Models that were saved without what gives logits lack the outermost part of their names.
+    private TensorNames WithoutHead(ITensorSource source)
+    {
+        const string Outermost = "model.";
+        if (!Embedding.StartsWith(Outermost, StringComparison.Ordinal) || source.TryFind(Embedding, out _) || !source.TryFind(Inner(Embedding), out _))
+            return this;
+        return this with
+        {
+            Embedding = Inner(Embedding),
+            Positions = Positions is null ? null : Inner(Positions),
+            OutputNorm = Inner(OutputNorm),
+            LayerStart = Inner(LayerStart),
+        };
+
+        static string Inner(string name) => name[Outermost.Length..];
     }
 
     /// <summary>How the bias beside a weight is spelled.</summary>

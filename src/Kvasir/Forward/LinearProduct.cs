@@ -104,8 +104,10 @@ internal sealed class LinearProduct(LinearInput input, WorkerPool pool) : Parall
             SwiGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
         else if (_epilogue == LinearEpilogue.Gated)
             GeGlu.Apply(results, _targets[1].Results.Span<float>(offset, rowCount), results);
-        else if (_epilogue == LinearEpilogue.Activated)
+        else if (_epilogue == LinearEpilogue.Activated && _gate == GateKind.PlainGelu)
             Gelu.Apply(results);
+        else if (_epilogue == LinearEpilogue.Activated)
+            Relu.Apply(results);
         else
             VectorMath.AddScaled(_residualScale, results, _residual.Span<float>(offset, rowCount));
     }

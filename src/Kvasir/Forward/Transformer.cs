@@ -16,6 +16,7 @@ internal sealed class Transformer : IDisposable
 {
     private readonly ModelConfig _config;
     private readonly WeightMatrix _embedding;
+    private readonly WeightMatrix? _positions;
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _own;
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _draft;
     private readonly float[] _outputNorm;
@@ -51,7 +52,7 @@ internal sealed class Transformer : IDisposable
         (_config, _pool, _reads) = (config, pool, new LayerReads[config.LayerCount]);
         _norm = new RowNorm(config.Norm, config.NormEpsilon);
         _normed = new NormedResidual(_norm, config.Width);
-        (_embedding, _outputNorm, _own) = (weights.Embedding, weights.OutputNorm, (weights.Output, weights.Layers));
+        (_embedding, _positions, _outputNorm, _own) = (weights.Embedding, weights.Positions, weights.OutputNorm, (weights.Output, weights.Layers));
         _draft = weights.Draft is { } draft ? (draft.Output, draft.Layers) : _own;
         (_output, _layers) = _own;
         Shape = config.Attention with { LayerSinks = config.Layers[0].HasSinks ? Array.ConvertAll(_layers, static layer => layer.Sinks!) : null };
@@ -165,6 +166,10 @@ internal sealed class Transformer : IDisposable
             WeightRow.Decode(_embedding.Type, _embedding.Row(batch.Tokens[row]), Row(_x, row));
             if (_config.EmbeddingScale != 1)
                 VectorMath.Scale(Row(_x, row), _config.EmbeddingScale);
+            if (_positions is not { } positions)
+                continue;
+            WeightRow.Decode(positions.Type, positions.Row(batch.Positions[row]), Row(_projected, row));
+            VectorMath.Add(Row(_projected, row), Row(_x, row));
         }
     }
 

@@ -45,7 +45,7 @@ public static class AutoAttention
     internal static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens, string path)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var context = contextTokens == 0 ? config.ContextTokens : contextTokens;
+        var context = config.ContextOf(contextTokens);
         var (key, known) = (Key(config, kv), Read(path));
         if (!known.TryGetValue(key, out var sparseFrom) && context >= AttentionCrossover.LeastDepth)
         {

@@ -18,6 +18,7 @@ public sealed class Weights : IDisposable
     private readonly UseCount _uses = new();
     private readonly WeightMatrix _embedding;
     private readonly WeightMatrix _output;
+    private readonly WeightMatrix? _positions;
     private readonly LayerWeights[] _layers;
     private readonly ITensorSource _source;
     private readonly WeightPacker _packer;
@@ -37,6 +38,7 @@ public sealed class Weights : IDisposable
         var reader = new WeightsReader(source, names, config, packers.Own, lowRank);
         _embedding = reader.Embedding();
         _output = reader.Output();
+        _positions = reader.Positions();
         OutputNorm = reader.OutputNorm();
         var layers = new List<LayerWeights>();
         for (var i = 0; i < config.LayerCount; i++)
@@ -58,6 +60,10 @@ public sealed class Weights : IDisposable
     /// <summary>[VocabularySize, Width].</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public WeightMatrix Embedding => Open(_embedding);
+
+    /// <summary>[ContextTokens, Width], added to the embedding; null where positions are not learned.</summary>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public WeightMatrix? Positions => Open(_positions);
 
     /// <summary>[VocabularySize, Width]: the embedding itself where the model ties both.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>

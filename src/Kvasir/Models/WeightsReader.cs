@@ -21,6 +21,16 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     /// <summary>As stored: rows of it are looked up.</summary>
     public WeightMatrix Embedding() => Stored(names.Embedding, config.VocabularySize, config.Width).Matrix;
 
+    /// <summary>[ContextTokens, Width], from the first position; null where positions are not learned.</summary>
+    public WeightMatrix? Positions()
+    {
+        if (config.UnusedPositions is not { } unused)
+            return null;
+        var whole = Stored(names.Positions!, config.ContextTokens + unused, config.Width).Matrix;
+        var first = unused * whole.RowBytes;
+        return new WeightMatrix(whole.Type, config.ContextTokens, config.Width, whole.Data.Slice(first, whole.Bytes - first));
+    }
+
     /// <summary>A tied output is the embedding; its packed form is a second copy.</summary>
     public WeightMatrix Output() => Matrix(config.TiedEmbedding ? names.Embedding : names.Output, config.VocabularySize, config.Width);
 

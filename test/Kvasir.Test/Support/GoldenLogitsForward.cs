@@ -19,6 +19,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     public float[][] Hidden(int[] tokens)
     {
         var x = tokens.Select(Embed).ToArray();
+        for (var i = 0; i < x.Length; i++)
+            x[i] = Placed(x[i], i);
         var turns = Turns(config.Rope, config.Rope.IsLong(tokens.Length) ? config.Rope.LongFrequencyFactors : config.Rope.FrequencyFactors);
         var windowed = config.WindowRope is { } rope ? Turns(rope, rope.FrequencyFactors) : turns;
         foreach (var (layer, shape) in weights.Layers.Zip(config.Layers))
@@ -39,6 +41,15 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         var row = new float[config.Width];
         WeightRow.Decode(weights.Embedding.Type, weights.Embedding.Row(token), row);
         return [.. row.Select(value => value * config.EmbeddingScale)];
+    }
+
+    private float[] Placed(float[] x, int position)
+    {
+        if (weights.Positions is not { } positions)
+            return x;
+        var row = new float[config.Width];
+        WeightRow.Decode(positions.Type, positions.Row(position), row);
+        return [.. x.Zip(row, static (a, b) => a + b)];
     }
 
     // Angle per position of each pair, from the definitions of the scalings.
@@ -185,8 +196,10 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     }
 
     // The error function by its series.
-    private static double Ungated(double x)
+    private double Ungated(double x)
     {
+        if (config.Gate == GateKind.PlainRelu)
+            return Math.Max(x, 0);
         var z = x / Math.Sqrt(2);
         var (term, sum) = (z, z);
         for (var n = 1; n < 300 && Math.Abs(z) < 6; n++)

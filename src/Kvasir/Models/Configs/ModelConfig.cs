@@ -61,6 +61,12 @@ public sealed record ModelConfig
 
     public required RopeConfig Rope { get; init; }
 
+    /// <summary>
+    /// Where positions are learned, a row of a table for each: how many of its rows belong to no position and come first. Then <see cref="ContextTokens"/> are all
+    /// that there are. Null where positions are not learned.
+    /// </summary>
+    public int? UnusedPositions { get; init; }
+
     /// <summary>How queries grow with their positions; null where they do not.</summary>
     public QueryTemperature? QueryTemperature { get; init; }
 
@@ -71,7 +77,7 @@ public sealed record ModelConfig
     public GateKind Gate { get; init; }
 
     /// <summary>Whether the feed-forward part has two matrices before its activation, or one.</summary>
-    public bool HasGate => Gate is not GateKind.PlainGelu;
+    public bool HasGate => Gate is not (GateKind.PlainGelu or GateKind.PlainRelu);
 
     /// <summary>
     /// Latest tokens that a token sees, itself included, in layers that do not see all; null where all do. See <see cref="LayerShape.SeesAll"/>.
@@ -102,6 +108,16 @@ public sealed record ModelConfig
     {
         get => field == 0 ? HeadDim : field;
         init;
+    }
+
+    /// <summary>The context that an option asks for.</summary>
+    /// <param name="tokens">0 for that of the model.</param>
+    /// <exception cref="KvasirException">The model has no positions as far as that.</exception>
+    internal int ContextOf(int tokens)
+    {
+        if (UnusedPositions is not null && tokens > ContextTokens)
+            throw new KvasirException(KvasirError.BadOption, $"a context of {tokens} tokens is out of range: the model has learned positions for {ContextTokens}");
+        return tokens == 0 ? ContextTokens : tokens;
     }
 
     /// <summary>The same with values of fewer elements.</summary>
@@ -165,4 +181,7 @@ public enum GateKind
 
     /// <summary>GELU by the error function, and there is no gate: the one half passes through it.</summary>
     PlainGelu,
+
+    /// <summary>max(x, 0), likewise.</summary>
+    PlainRelu,
 }

@@ -13,7 +13,7 @@ public static class ModelFamilies
         Llama.Family, Mistral.First, Mistral.Mixtral, Mistral.Third, Qwen.Second, Qwen.Third, Qwen.ThirdMoe, Granite.Family, Granite.Dense, Granite.Moe,
         Granite.SharedMoe, Gemma.Second, Gemma.Third, Phi.Third, SmolLm.Third,
         Olmo.Second, Olmo.Third, Olmo.Moe, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth,
-        GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm, NeoX.Family,
+        GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm, NeoX.Family, Opt.Family,
     ];
 
     private const string ArchitectureKey = "general.architecture";

@@ -32,6 +32,7 @@ internal static class JsonModelConfig
         {
             GateKind.Silu => ["silu", "swish"],
             GateKind.PlainGelu => ["gelu"],
+            GateKind.PlainRelu => ["relu"],
             _ => ["gelu_pytorch_tanh", "gelu_tanh", "gelu_new"],
         };
         if (fields.String(key) is { Length: > 0 } activation && !names.Contains(activation))

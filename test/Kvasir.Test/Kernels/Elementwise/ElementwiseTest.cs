@@ -171,6 +171,21 @@ public sealed class ElementwiseTest
         }
     }
 
+    [Fact]
+    public void ReluKeepsWhatIsNotBelowZero()
+    {
+        foreach (var variant in Relu.Variants.Where(v => v.IsSupported))
+        {
+            foreach (var length in Lengths)
+            {
+                float[] x = [.. Random(length, 5, seed: length), 0, float.NaN, float.PositiveInfinity, float.NegativeInfinity];
+                var y = x.ToArray();
+                variant.Run(y);
+                Assert.Equal(x.Select(v => v < 0 ? 0 : v), y);
+            }
+        }
+    }
+
     private static double Erf(double x)
     {
         var (term, sum) = (x, x);

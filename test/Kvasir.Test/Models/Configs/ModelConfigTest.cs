@@ -172,6 +172,21 @@ public sealed class ModelConfigTest
         AssertJsonRefused(KvasirError.Unsupported, Sizes + """, "hidden_act": "gelu_fast"}""", "'hidden_act' is 'gelu_fast'; only gelu ");
     }
 
+    // OPT-350M's settings, each by its reason.
+    [Theory]
+    [InlineData("do_layer_norm_before", "false", "'do_layer_norm_before' is false: models that norm the sum")]
+    [InlineData("word_embed_proj_dim", "32", "'word_embed_proj_dim' is 32, and the model is 64 wide")]
+    [InlineData("_remove_final_layer_norm", "true", "'_remove_final_layer_norm'")]
+    [InlineData("layer_norm_elementwise_affine", "false", "'layer_norm_elementwise_affine'")]
+    [InlineData("activation_function", "\"gelu\"", "'activation_function' is 'gelu'; only relu")]
+    public void WhatOptsDoOtherwiseIsRefused(string key, string json, string problem)
+    {
+        const string Sizes = """{"model_type": "opt", "hidden_size": 64, "ffn_dim": 96, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 99, "max_position_embeddings": 64""";
+        var config = FromJson(Sizes + "}");
+        Assert.Equal((2, true, true, false, 1e-5f), (config.UnusedPositions, config.TiedEmbedding, config.Layers[1].HasFeedForwardBias, config.Layers[1].Rotates, config.NormEpsilon));
+        AssertJsonRefused(KvasirError.Unsupported, Sizes + $", \"{key}\": {json}}}", problem);
+    }
+
     // As published: what its class has by default is left out, and null is not that.
     [Fact]
     public void GemmaTakesWhatItsFoldersLeaveOut()
