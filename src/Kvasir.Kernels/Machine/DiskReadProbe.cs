@@ -28,6 +28,8 @@ public static class DiskReadProbe
         var (next, places) = (-1L, file.Bytes / readBytes);
         Exception? failure = null;
         var times = new double[depth][];
+        // When each thread began and ended, on its own word: who waits for them may be kept from his processor meanwhile.
+        var (begins, ends) = (new long[depth], new long[depth]);
         var threads = new Thread[depth];
         using var meeting = new Barrier(depth + 1);
         for (var i = 0; i < depth; i++)
@@ -37,11 +39,11 @@ public static class DiskReadProbe
             threads[i].Start();
         }
 
+        var cpu = Environment.CpuUsage.TotalTime;
         meeting.SignalAndWait();
-        var (start, cpu) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
         foreach (var thread in threads)
             thread.Join();
-        var (seconds, cpuSeconds) = (Stopwatch.GetElapsedTime(start).TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
+        var (seconds, cpuSeconds) = (Stopwatch.GetElapsedTime(begins.Min(), ends.Max()).TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalSeconds);
         if (failure is not null)
             throw new IOException($"reading the disk failed: {failure.Message}", failure);
         return DiskReadSample.Of([.. times.SelectMany(static own => own)], seconds, cpuSeconds);
@@ -53,9 +55,9 @@ public static class DiskReadProbe
             meeting.SignalAndWait();
             try
             {
-                var begin = Stopwatch.GetTimestamp();
+                begins[thread] = Stopwatch.GetTimestamp();
                 // Once at least, however long a thread was kept from its processor.
-                while (failure is null && own.Count < own.Capacity && (own.Count == 0 || Stopwatch.GetElapsedTime(begin).TotalMilliseconds < runMs))
+                while (failure is null && own.Count < own.Capacity && (own.Count == 0 || Stopwatch.GetElapsedTime(begins[thread]).TotalMilliseconds < runMs))
                 {
                     var number = Interlocked.Increment(ref next);
                     var place = isSequential ? number % places : (long)(CounterNoise.Word(1, (ulong)number) % (ulong)places);
@@ -69,6 +71,7 @@ public static class DiskReadProbe
                 failure = fault;
             }
 
+            ends[thread] = Stopwatch.GetTimestamp();
             return [.. own.Skip(own.Count > 2 * WarmReads ? WarmReads : 0)];
         }
     }
