@@ -50,7 +50,8 @@ internal static unsafe class TableNibbles
     {
         var values = Vector128.Create(table).AsByte();
         var packed = Vector128.Load(nibbles);
-        Vector128.Shuffle(values, packed & Vector128.Create((byte)15)).Store((byte*)codes);
-        Vector128.Shuffle(values, packed >>> 4).Store((byte*)codes + Nibbles.Bytes);
+        // By one store, since a load of the whole that follows two of its halves waits until both have reached the cache.
+        var low = Vector128.ShuffleNative(values, packed & Vector128.Create((byte)15));
+        Vector256.Create(low, Vector128.ShuffleNative(values, packed >>> 4)).Store((byte*)codes);
     }
 }
