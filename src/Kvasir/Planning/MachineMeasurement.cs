@@ -68,7 +68,7 @@ public sealed class MachineMeasurement(int threads = 0)
     internal static WeightType Measurable(WeightType type) => Array.IndexOf(Types, type) >= 0 ? type : type switch
     {
         WeightType.F32 or WeightType.F16 => WeightType.BF16,
-        WeightType.Q4_1 or WeightType.Q5_0 or WeightType.Q5_1 or WeightType.IQ4_NL => WeightType.Q4_0,
+        WeightType.Q4_1 or WeightType.Q5_0 or WeightType.Q5_1 or WeightType.IQ4_NL or WeightType.MXFP4 => WeightType.Q4_0,
         WeightType.Q5_K => WeightType.Q6_K,
         _ => WeightType.Q4_K,
     };

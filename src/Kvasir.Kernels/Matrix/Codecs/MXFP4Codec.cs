@@ -13,8 +13,8 @@ internal readonly unsafe struct MXFP4Codec : ISignedCodec
 
     public static bool HasMinimum => false;
 
-    // 0, 0.5, 1, 1.5, 2, 3, 4 and 6, doubled, and the same below zero.
-    private static ReadOnlySpan<sbyte> Values => [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+    /// <summary>0, 0.5, 1, 1.5, 2, 3, 4 and 6, doubled, and the same below zero.</summary>
+    public static ReadOnlySpan<sbyte> Values => [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
     public static void Split(byte* block, ref BlockParts parts)
     {

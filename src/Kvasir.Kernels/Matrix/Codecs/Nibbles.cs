@@ -36,6 +36,13 @@ internal static unsafe class TableNibbles
     /// <summary>IQ4_NL's and IQ4_XS'.</summary>
     public static ReadOnlySpan<sbyte> Iq4 => [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
+    /// <summary>A table, each value <paramref name="offset"/> more, as two words for a shuffle.</summary>
+    public static (ulong Low, ulong High) Words(ReadOnlySpan<sbyte> values, sbyte offset)
+    {
+        var words = (Vector128.Create(values) + Vector128.Create(offset)).AsUInt64();
+        return (words[0], words[1]);
+    }
+
     public static void Split(ReadOnlySpan<sbyte> values, byte* nibbles, sbyte* codes)
     {
         for (var i = 0; i < Nibbles.Bytes; i++)

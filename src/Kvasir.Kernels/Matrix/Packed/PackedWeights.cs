@@ -10,7 +10,7 @@ namespace Kvasir.Kernels.Matrix.Packed;
 /// </summary>
 public static unsafe class PackedWeights
 {
-    private static readonly PanelFormat?[] Formats = Table(new Q4_0Panels(), new Q8_0Panels(), new Q4_KPanels(), new Q6_KPanels());
+    private static readonly PanelFormat?[] Formats = Table(new Q4_0Panels(), new Q8_0Panels(), new Q4_KPanels(), new Q6_KPanels(), new MXFP4Panels());
 
     /// <summary>Rows that are packed together; products of a packed matrix begin at multiples of this.</summary>
     public static int PanelRows => PanelFormat.Rows;

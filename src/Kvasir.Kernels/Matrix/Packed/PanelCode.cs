@@ -91,6 +91,17 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead, in
         code.vpbroadcastd(target, eax);
     }
 
+    /// <summary>Every sixteen bytes of <paramref name="target"/> become these two words.</summary>
+    public void Fill(AssemblerRegisterZMM target, ulong low, ulong high)
+    {
+        code.mov(rax, high);
+        code.vmovq(Xmm(1), rax);
+        code.mov(rax, low);
+        code.vmovq(Xmm(0), rax);
+        code.vpunpcklqdq(Xmm(0), Xmm(0), Xmm(1));
+        code.vshufi64x2(target, Zmm(0), Zmm(0), 0);
+    }
+
     /// <summary>Sets the dot products to zero.</summary>
     public void ClearDots()
     {
@@ -105,6 +116,16 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead, in
         for (var row = 0; row < rows; row++)
         {
             code.vpbroadcastd(Dot(row, 0), offsets + row * sizeof(int));
+            code.vmovdqa64(Dot(row, 1), Dot(row, 0));
+        }
+    }
+
+    /// <summary>Sets the dot products to 2^<paramref name="shift"/> times the integers that lie one per row at <paramref name="offsetsAt"/>.</summary>
+    public void StartDots(int offsetsAt, byte shift)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            code.vpslld(Dot(row, 0), __dword_bcst[Activations + offsetsAt + row * sizeof(int)], shift);
             code.vmovdqa64(Dot(row, 1), Dot(row, 0));
         }
     }

@@ -15,7 +15,7 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
     private const int SignBits = unchecked((int)0x80808080);
 
     // Prepared activations have -8 times the sum of their codes: sixteen times as much makes up for 128.
-    private const int OffsetShift = 4;
+    private const byte OffsetShift = 4;
 
     public override int CodeBytes => Rows * Block;
 
@@ -51,12 +51,7 @@ internal sealed unsafe class Q8_0Panels() : PanelFormat(WeightType.Q8_0)
         var (x, product) = (PanelCode.Free(0), PanelCode.Free(1));
         var (scale0, scale1) = (PanelCode.Free(2), PanelCode.Free(3));
         var (codes0, codes1) = (PanelCode.Free(4), PanelCode.Free(5));
-        for (var row = 0; row < rows; row++)
-        {
-            code.vpslld(PanelCode.Dot(row, 0), __dword_bcst[PanelCode.Activations + ActivationTile.Offsets32At(rows) + row * sizeof(int)], OffsetShift);
-            code.vmovdqa64(PanelCode.Dot(row, 1), PanelCode.Dot(row, 0));
-        }
-
+        panel.StartDots(ActivationTile.Offsets32At(rows), OffsetShift);
         for (var i = 0; i < Vectors; i++)
         {
             panel.PrefetchCodes(i * 2 * VectorBytes);

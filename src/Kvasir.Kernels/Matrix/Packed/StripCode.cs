@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using Kvasir.Kernels.Matrix.Codecs;
 using static Iced.Intel.AssemblerRegisters;
 
 namespace Kvasir.Kernels.Matrix.Packed;
@@ -44,6 +45,9 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
         HighPairs,
         SignBits,
         LaneBits,
+        MXFP4Values,
+        LeastScales,
+        OneHalves,
     }
 
     public Assembler Code => code;
@@ -59,6 +63,15 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
 
     /// <summary>The top bit of every byte.</summary>
     public static AssemblerMemoryOperand SignBits => At(Constant.SignBits);
+
+    /// <summary>The table of MXFP4's doubled values, for a shuffle.</summary>
+    public static AssemblerMemoryOperand MXFP4Values => At(Constant.MXFP4Values);
+
+    /// <summary>2^-127 in every lane: twice MXFP4's least scale.</summary>
+    public static AssemblerMemoryOperand LeastScales => At(Constant.LeastScales);
+
+    /// <summary>0.5 in every lane.</summary>
+    public static AssemblerMemoryOperand OneHalves => At(Constant.OneHalves);
 
     /// <summary>Dot products of activation row <paramref name="row"/> with a strip: sixteen of 16 bits or eight of 32.</summary>
     public AssemblerRegisterYMM Dot(int row, int strip) => Ymm(row * _held + strip - _firstStrip);
@@ -193,6 +206,9 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
             start[(int)Constant.HighPairs * Rows + lane] = 0x30303030;
             start[(int)Constant.SignBits * Rows + lane] = 0x80808080;
             start[(int)Constant.LaneBits * Rows + lane] = 1u << lane;
+            start[(int)Constant.MXFP4Values * Rows + lane] = MemoryMarshal.Cast<sbyte, uint>(MXFP4Codec.Values)[lane % 4];
+            start[(int)Constant.LeastScales * Rows + lane] = 0x00400000;
+            start[(int)Constant.OneHalves * Rows + lane] = 0x3F000000;
         }
 
         return (nint)start;

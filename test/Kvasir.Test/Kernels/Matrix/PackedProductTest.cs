@@ -1,6 +1,7 @@
 using Kvasir.Kernels.Assembly;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Packed;
+using Kvasir.Kernels.Matrix.Tiles;
 using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Test.Kernels.Matrix;
@@ -11,7 +12,7 @@ public sealed class PackedProductTest
     private const double Tolerance = 4e-6;
 
     // Whatever the machine's instructions, the list is the same; where none is packed, there is nothing to hold against the reference.
-    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K];
+    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4];
 
     [Theory]
     [MemberData(nameof(Types))]
@@ -43,6 +44,32 @@ public sealed class PackedProductTest
             SetScales(type, row);
             using var product = new ProductCase(type, 17, 512, 13, _ => row, i => i % 3 == 0 ? 1 : -1);
             AssertClose(product, $"{type} fill {fill:X2}");
+        }
+    }
+
+    // Activations make up for scales by which products would leave what a float holds.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(127)]
+    [InlineData(200)]
+    [InlineData(250)]
+    public void EveryExponentOfAScaleIsTaken(byte exponent)
+    {
+        if (!PackedWeights.Pays(WeightType.MXFP4))
+            return;
+        var x = exponent < 127 ? 1e4f : 1e-3f;
+        using var product = new ProductCase(WeightType.MXFP4, 35, 96, 7, row => Row(exponent, row), i => (i % 11 - 5) * x);
+        AssertClose(product, $"exponent {exponent}, seed 9");
+
+        // A block of zeros, of either sign, lies between.
+        static byte[] Row(byte exponent, int index)
+        {
+            var row = BlockEncoder.Random(WeightType.MXFP4, 96, new Random(9 + index));
+            (row[0], row[17], row[34]) = (exponent, 0, exponent);
+            row.AsSpan(18, 16).Fill((byte)(index % 2 == 0 ? 0x80 : 0));
+            return row;
         }
     }
 
@@ -112,6 +139,35 @@ public sealed class PackedProductTest
         }
     }
 
+    // What AMX multiplies, on every machine that has the vectors for it.
+    [Theory]
+    [MemberData(nameof(Types))]
+    public unsafe void WidenedBlocksAreTheStoredNumbers(WeightType type)
+    {
+        if (!PackedWeights.Pays(type) || !WordLanes512.IsSupported)
+            return;
+        var columns = WeightLayout.BlockElements(type);
+        using var product = ProductCase.Random(type, PackedWeights.PanelRows, columns, 1, 12);
+        using var packed = new PackedCase(product);
+        var (format, pairs) = (PackedWeights.Format(type), new ushort[PackedWeights.PanelRows * columns]);
+        var panel = (byte*)packed.Weights.Data.Address;
+        fixed (ushort* target = pairs)
+            format.Widen(panel, panel + format.CodeBytes, (byte*)target);
+        var stored = new float[columns];
+        for (var row = 0; row < PackedWeights.PanelRows; row++)
+        {
+            WeightRow.Decode(type, product.Weights.Row(row), stored);
+            for (var column = 0; column < columns; column++)
+            {
+                // [steps of 32 columns, halves of 16 rows, pairs of columns, rows, 2]
+                var at = ((column / 32 * 2 + row / 16) * 16 + column % 32 / 2) * 32 + row % 16 * 2 + column % 2;
+                var found = BitConverter.UInt32BitsToSingle((uint)pairs[at] << 16);
+                var least = type == WeightType.MXFP4 ? 0 : Math.Abs(stored[column]) / 250;
+                Assert.True(Math.Abs(found - stored[column]) <= least, $"{type} seed 12: row {row}, column {column}: {found} instead of {stored[column]}");
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Types))]
     public void WrongUseIsRefused(WeightType type)
@@ -172,12 +228,18 @@ public sealed class PackedProductTest
         }
     }
 
-    // Every byte is the same but for the half-precision scales, which must be numbers.
+    // Every byte is the same but for the scales, which must be numbers.
     private static void SetScales(WeightType type, byte[] row)
     {
         var at = type == WeightType.Q6_K ? 208 : 0;
         for (var block = 0; block < row.Length; block += WeightLayout.BlockBytes(type))
         {
+            if (type == WeightType.MXFP4)
+            {
+                row[block] = 122;
+                continue;
+            }
+
             BitConverter.TryWriteBytes(row.AsSpan(block + at), (Half)0.03f);
             if (type == WeightType.Q4_K)
                 BitConverter.TryWriteBytes(row.AsSpan(block + 2), (Half)(-0.07f));
