@@ -68,7 +68,7 @@ internal sealed class GateCases : IDisposable
         // A batch is bound by multiplying, a single row of activations by unpacking or, where there is nothing to unpack, by the cache.
         // MXFP4 as stored is multiplied block by block, and its scalar form takes half as long as others.
         var isTable = type == WeightType.MXFP4;
-        var least = Least(fastest.Name, isTable ? 5 : batch > 1 ? 18 : type == WeightType.F32 ? 9 : 12);
+        var least = Least(fastest.Name, isTable ? 4 : batch > 1 ? 18 : type == WeightType.F32 ? 9 : 12);
         _cases.Add(new GateCase(
             $"product {type}, batch {batch}", fastest.Name, least, Scalar, () => MatrixProduct.Run(fastest.Run, stored, 0, Rows, rows, batch, results, Rows)));
         if (AmxProduct.Pays(stored, batch))
