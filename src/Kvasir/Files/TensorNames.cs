@@ -150,7 +150,8 @@ internal sealed record TensorNames
     public required ExpertNames Experts { get; init; }
 
     /// <summary>
-    /// Whether the rows of <see cref="QueryKeyValue"/> lie by group of heads, the queries that share a key, the key, the value; otherwise all queries come first.
+    /// Whether the rows of <see cref="QueryKeyValue"/> lie by group of heads: the queries that share a key, the key,
+    /// the value. Otherwise all queries come first.
     /// </summary>
     public bool JoinsByGroup { get; init; }
 

@@ -62,8 +62,8 @@ public sealed record ModelConfig
     public required RopeConfig Rope { get; init; }
 
     /// <summary>
-    /// Where positions are learned, a row of a table for each: how many of its rows belong to no position and come first. Then <see cref="ContextTokens"/> are all
-    /// that there are. Null where positions are not learned.
+    /// Where positions are learned, a row of a table for each: how many of its rows belong to no position and come first. Then <see cref="ContextTokens"/>
+    /// are all that there are. Null where positions are not learned.
     /// </summary>
     public int? UnusedPositions { get; init; }
 
@@ -116,7 +116,11 @@ public sealed record ModelConfig
     internal int ContextOf(int tokens)
     {
         if (UnusedPositions is not null && tokens > ContextTokens)
-            throw new KvasirException(KvasirError.BadOption, $"a context of {tokens} tokens is out of range: the model has learned positions for {ContextTokens}");
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, $"a context of {tokens} tokens is out of range: the model has learned positions for {ContextTokens}");
+        }
+
         return tokens == 0 ? ContextTokens : tokens;
     }
 

@@ -12,8 +12,8 @@ internal static class NeoX
     public static readonly ModelFamily Family = new()
     {
         Models = "Pythia 14M to 12B, GPT-NeoX-20B's shape, Dolly 2, StableLM alpha",
-        Differs = "norms with biases, GELU without a gate, biases of all products, a quarter of each head rotates; both branches side by side, each behind a norm of "
-            + "its own. GELU is exact: files that name its approximation are refused in folders, and GGUF does not say",
+        Differs = "norms with biases, GELU without a gate, biases of all products, a quarter of each head rotates; both branches side by side, "
+            + "each behind a norm of its own. GELU is exact: files that name its approximation are refused in folders, and GGUF does not say",
         Gguf = "gptneox",
         FolderType = "gpt_neox",
         Classes = ["GPTNeoXForCausalLM"],

@@ -13,8 +13,8 @@ internal static class Opt
     public static readonly ModelFamily Family = new()
     {
         Models = "OPT: 125M, 1.3B to 66B",
-        Differs = "positions are learned and end with the context, norms with biases, ReLU without a gate, biases of all products; folders need a tokenizer.json and safetensors; "
-            + "350M, which norms sums, does not run, and no GGUF architecture exists",
+        Differs = "positions are learned and end with the context, norms with biases, ReLU without a gate, biases of all products; "
+            + "folders need a tokenizer.json and safetensors; 350M, which norms sums, does not run, and no GGUF architecture exists",
         FolderType = "opt",
         Classes = ["OPTForCausalLM"],
         Norm = NormKind.MeanAndVarianceWithBias,
@@ -52,7 +52,11 @@ internal static class Opt
         if (fields.Boolean("do_layer_norm_before") == false)
             throw fields.Unsupported("do_layer_norm_before", "is false: models that norm the sum behind each branch, as OPT-350M, are not supported");
         if (fields.Count(ProjectedKey, ConfigFields.WidthLimit) is { } projected && projected != width)
-            throw fields.Unsupported(ProjectedKey, $"is {projected}, and the model is {width} wide: projections of the embedding, as in OPT-350M, are not supported");
+        {
+            throw fields.Unsupported(
+                ProjectedKey, $"is {projected}, and the model is {width} wide: projections of the embedding, as in OPT-350M, are not supported");
+        }
+
         fields.RequireTrue("layer_norm_elementwise_affine");
         fields.RequireFalse("_remove_final_layer_norm");
     }
