@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Kvasir.Kernels.Elementwise;
 
@@ -8,58 +7,31 @@ public delegate void ActivationFunc(Span<float> x);
 /// <summary>GELU by the error function: what stands between the matrices of a feed-forward layer without a gate.</summary>
 public static class Gelu
 {
-    public static readonly Variant<ActivationFunc>[] Variants =
-    [
-        new("scalar", true, Wide<FloatLanes1, float>),
-        new("128", Vector128.IsHardwareAccelerated, Wide<FloatLanes128, Vector128<float>>),
-        new("256", Vector256.IsHardwareAccelerated, Wide<FloatLanes256, Vector256<float>>),
-        new("512", Vector512.IsHardwareAccelerated, Wide<FloatLanes512, Vector512<float>>),
-    ];
+    public static readonly Variant<ActivationFunc>[] Variants = PlainActivation.VariantsOf<Rule>();
 
     /// <summary>Replaces every x by x / 2 * (1 + erf(x / sqrt(2))), with an error below 4e-7 of |x|.</summary>
-    public static void Apply(Span<float> x)
-    {
-        if (Vector512.IsHardwareAccelerated)
-            Wide<FloatLanes512, Vector512<float>>(x);
-        else if (Vector256.IsHardwareAccelerated)
-            Wide<FloatLanes256, Vector256<float>>(x);
-        else if (Vector128.IsHardwareAccelerated)
-            Wide<FloatLanes128, Vector128<float>>(x);
-        else
-            Wide<FloatLanes1, float>(x);
-    }
+    public static void Apply(Span<float> x) => PlainActivation.Apply<Rule>(x);
 
-    private static unsafe void Wide<TLanes, V>(Span<float> x)
-        where TLanes : struct, IFloatLanes<V>
-        where V : struct
+    private readonly struct Rule : IPlainActivation
     {
-        fixed (float* px = x)
+        // max(x, 0) - |x| / 2 erfc(|x| / sqrt(2)): both signs by one formula, and no digits lost where they cancel. erfc(z) is e^(-z^2) times a polynomial in
+        // 1 / (1 + p z) (Abramowitz and Stegun 7.1.26, off by at most 1.5e-7).
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static V Of<TLanes, V>(V x)
+            where TLanes : struct, IFloatLanes<V>
+            where V : struct
         {
-            var i = 0;
-            for (; i <= x.Length - TLanes.Count; i += TLanes.Count)
-                TLanes.Store(Of<TLanes, V>(TLanes.Load(px + i)), px + i);
-            for (; i < x.Length; i++)
-                px[i] = Of<FloatLanes1, float>(px[i]);
+            const float Slope = 0.23164189f;        // p / sqrt(2)
+            var zero = TLanes.Broadcast(0);
+            var size = TLanes.Max(x, TLanes.Subtract(zero, x));
+            var t = TLanes.Divide(TLanes.Broadcast(1), TLanes.MultiplyAdd(size, TLanes.Broadcast(Slope), TLanes.Broadcast(1)));
+            var p = TLanes.MultiplyAdd(t, TLanes.Broadcast(1.061405429f), TLanes.Broadcast(-1.453152027f));
+            p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(1.421413741f));
+            p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(-0.284496736f));
+            p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(0.254829592f));
+            var falling = Exponential.Of<TLanes, V>(TLanes.Multiply(TLanes.Multiply(x, x), TLanes.Broadcast(-0.5f)));
+            var tail = TLanes.Multiply(TLanes.Multiply(p, t), falling);
+            return TLanes.MultiplyAdd(TLanes.Multiply(size, TLanes.Broadcast(-0.5f)), tail, TLanes.Max(x, zero));
         }
-    }
-
-    // max(x, 0) - |x| / 2 erfc(|x| / sqrt(2)): both signs by one formula, and no digits lost where they cancel. erfc(z) is e^(-z^2) times a polynomial in
-    // 1 / (1 + p z) (Abramowitz and Stegun 7.1.26, off by at most 1.5e-7).
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Of<TLanes, V>(V x)
-        where TLanes : struct, IFloatLanes<V>
-        where V : struct
-    {
-        const float Slope = 0.23164189f;        // p / sqrt(2)
-        var zero = TLanes.Broadcast(0);
-        var size = TLanes.Max(x, TLanes.Subtract(zero, x));
-        var t = TLanes.Divide(TLanes.Broadcast(1), TLanes.MultiplyAdd(size, TLanes.Broadcast(Slope), TLanes.Broadcast(1)));
-        var p = TLanes.MultiplyAdd(t, TLanes.Broadcast(1.061405429f), TLanes.Broadcast(-1.453152027f));
-        p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(1.421413741f));
-        p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(-0.284496736f));
-        p = TLanes.MultiplyAdd(t, p, TLanes.Broadcast(0.254829592f));
-        var falling = Exponential.Of<TLanes, V>(TLanes.Multiply(TLanes.Multiply(x, x), TLanes.Broadcast(-0.5f)));
-        var tail = TLanes.Multiply(TLanes.Multiply(p, t), falling);
-        return TLanes.MultiplyAdd(TLanes.Multiply(size, TLanes.Broadcast(-0.5f)), tail, TLanes.Max(x, zero));
     }
 }
