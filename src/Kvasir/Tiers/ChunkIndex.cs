@@ -32,10 +32,32 @@ internal sealed class ChunkIndex
     /// <summary>Adds a chunk, as the one that was used last.</summary>
     public void Add(StoredChunk stored)
     {
-        _chunks.Add(stored.Chunk.Name, stored);
         ParentOf(stored)?.Children.Add(stored);
-        stored.Place = _byUse.AddLast(stored);
-        _liveBytes[stored.Segment] = LiveBytes(stored.Segment) + stored.Bytes;
+        Place(stored);
+    }
+
+    /// <summary>
+    /// Adds chunks, the one that was used longest ago first. A chunk may come before what it follows, which others use too; those to which no chain leads are
+    /// left out.
+    /// </summary>
+    public void AddAll(IReadOnlyList<StoredChunk> all)
+    {
+        var followers = all.ToLookup(static stored => stored.Chunk.Parent, StringComparer.Ordinal);
+        var reached = all.Where(static stored => stored.Chunk.IsFirst).ToHashSet();
+        var next = new Stack<StoredChunk>(reached);
+        while (next.TryPop(out var stored))
+        {
+            foreach (var follower in followers[stored.Chunk.Name])
+            {
+                if (follower.Chunk.Root != stored.Chunk.Root || !reached.Add(follower))
+                    continue;
+                stored.Children.Add(follower);
+                next.Push(follower);
+            }
+        }
+
+        foreach (var stored in all.Where(reached.Contains))
+            Place(stored);
     }
 
     /// <summary>Says that a chunk was used now.</summary>
@@ -87,6 +109,13 @@ internal sealed class ChunkIndex
     public StoredChunk[] Within(PrefixChunk chunk) => _chunks.TryGetValue(chunk.Parent, out var parent)
         ? [.. parent.Children.Where(stored => stored.Children.Count == 0 && stored.Chunk.IsWithin(chunk))]
         : [];
+
+    private void Place(StoredChunk stored)
+    {
+        _chunks.Add(stored.Chunk.Name, stored);
+        stored.Place = _byUse.AddLast(stored);
+        _liveBytes[stored.Segment] = LiveBytes(stored.Segment) + stored.Bytes;
+    }
 
     private StoredChunk? ParentOf(StoredChunk stored) => stored.Chunk.IsFirst ? null : _chunks.GetValueOrDefault(stored.Chunk.Parent);
 }

@@ -16,7 +16,25 @@ internal sealed class StoreFiles : IDisposable
     {
         _isOwner = folder.IsOwner;
         Segments = new SegmentFiles(folder.Segments, Math.Min(options.SegmentBytes, Math.Max(options.LimitBytes / FewestSegments, 1 << 20)));
-        Log = IndexLog.Open(folder.Index, Found);
+        var found = new Dictionary<string, StoredChunk>(StringComparer.Ordinal);
+        List<StoredChunk> inOrder = [];
+        Log = IndexLog.Open(folder.Index, (stored, name) =>
+        {
+            if (stored is null)
+            {
+                found.Remove(name);
+            }
+            else if (!found.TryGetValue(name, out var known))
+            {
+                found.Add(name, stored);
+                inOrder.Add(stored);
+            }
+            else if (known.Chunk.IsSame(stored.Chunk))
+            {
+                (known.Segment, known.Offset) = (stored.Segment, stored.Offset);
+            }
+        });
+        Index.AddAll([.. inOrder.Where(stored => found.GetValueOrDefault(stored.Chunk.Name) == stored)]);
     }
 
     public SegmentFiles Segments { get; }
@@ -104,21 +122,6 @@ internal sealed class StoreFiles : IDisposable
     }
 
     private int Evicted { get; set; }
-
-    private void Found(StoredChunk? stored, string name)
-    {
-        if (Index.Find(name) is { } known)
-        {
-            if (stored is null)
-                Index.Forget(known);
-            else if (known.Chunk.IsSame(stored.Chunk))
-                Index.Move(known, stored.Segment, stored.Offset);
-        }
-        else if (stored is not null && Index.Continues(stored.Chunk))
-        {
-            Index.Add(stored);
-        }
-    }
 
     // Of files that somebody has deleted or cut.
     private void DropMissing()

@@ -93,6 +93,31 @@ public sealed class DiskPrefixStoreTest : IDisposable
     }
 
     [Fact]
+    public void ChainsThatShareABeginningAreThereWhicheverWasUsedLast()
+    {
+        var seed = Environment.TickCount;
+        var random = new Random(seed);
+        int[] beginning = [.. Enumerable.Range(7, 256)];
+        // Ways on from the first chunk, and from the second of the first way.
+        int[] way = [.. beginning, .. Enumerable.Range(1000, 256)];
+        PrefixChunk[][] chains =
+        [
+            Chain(0, 24, tokens: [.. way, .. Enumerable.Range(2000, 256)]), Chain(0, 24, tokens: [.. way, .. Enumerable.Range(3000, 256)]),
+            Chain(0, 11, tokens: [.. beginning, .. Enumerable.Range(4000, 96)]), Chain(50_000, 9),
+        ];
+        for (var process = 0; process < 10; process++)
+        {
+            using var store = Open();
+            if (process == 0)
+                Array.ForEach(chains, chain => Write(store, chain));
+            Assert.All(chains.SelectMany(static chain => chain), chunk => Assert.True(store.MayHave(chunk.Name), $"seed {seed}, process {process}"));
+            // The beginning is used behind what follows it.
+            for (var i = random.Next(5); i >= 0; i--)
+                Assert.True(Has(store, random.GetItems(chains, 1)[0][0]));
+        }
+    }
+
+    [Fact]
     public void WhatWasNotUsedForTheLongestTimeGoesFirstAndTheLimitHolds()
     {
         const long Limit = 1 << 20;
