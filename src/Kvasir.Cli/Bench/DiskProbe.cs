@@ -2,14 +2,12 @@ using System.Diagnostics;
 using Kvasir.Cli.Terminal;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Machine;
-using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Cli.Bench;
 
 /// <summary>How fast the disk is on which a folder lies, read past the page cache.</summary>
 internal static class DiskProbe
 {
-    private const int WriteBytes = 1 << 20;
     private const int Passes = 3;
 
     // Reads of other sizes and depths say little more: rates of disks move more from one minute to the next.
@@ -23,8 +21,8 @@ internal static class DiskProbe
     {
         try
         {
-            using var file = DirectFile.Create(folder, 2 * probeBytes / WriteBytes * WriteBytes);
-            var write = Write(file);
+            using var file = DirectFile.Create(folder, 2 * probeBytes / DiskWriteProbe.WriteBytes * DiskWriteProbe.WriteBytes);
+            var write = DiskWriteProbe.Fill(file);
             var sync = Stopwatch.GetTimestamp();
             file.Sync();
             var syncMs = Stopwatch.GetElapsedTime(sync).TotalMilliseconds;
@@ -49,20 +47,6 @@ internal static class DiskProbe
         {
             throw new KvasirException(KvasirError.FileNotFound, $"the disk of {Printable.Line(folder)} cannot be measured: {problem.Message}", problem);
         }
-    }
-
-    // Bytes a second.
-    private static double Write(DirectFile file)
-    {
-        using var memory = new NativeBuffer(2 * WriteBytes);
-        var content = memory.Span<ulong>(2 * WriteBytes / sizeof(ulong));
-        // A disk may know zeros by themselves.
-        for (var i = 0; i < content.Length; i++)
-            content[i] = (ulong)i * 0x9E3779B97F4A7C15;
-        var start = Stopwatch.GetTimestamp();
-        for (var at = 0L; at < file.Bytes; at += WriteBytes)
-            file.Write(at, memory.View.Slice(at / WriteBytes % 2 * WriteBytes, WriteBytes));
-        return file.Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private static DiskReadReport Row((int Bytes, int Depth, bool IsSequential) cell, List<DiskReadSample> samples)

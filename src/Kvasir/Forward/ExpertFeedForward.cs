@@ -37,7 +37,8 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
         var slots = (long)mostRows * most.Used;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, int.MaxValue, nameof(mostRows));
         _router = new ExpertRouter(mostRows, most);
-        _input = new ExpertInput(_router, (int)slots, Math.Max(config.Width, most.Width), pool.WorkerCount, Kinds(weights, mostRows), norm);
+        _input = new ExpertInput(
+            _router, new PreparedRows((int)slots, Math.Max(config.Width, most.Width), pool.WorkerCount, Kinds(weights, mostRows), norm));
         _product = new ExpertProduct(_input, _router, most.Count, pool);
         var (logitBytes, wideBytes) = ((long)mostRows * most.Count * sizeof(float), slots * most.Width * sizeof(float));
         var downBytes = slots * config.Width * sizeof(float);
@@ -54,7 +55,7 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
         var most = Most(config);
         var slots = (long)mostRows * most.Used;
         return (sizeof(float) * (((long)mostRows * most.Count) + (slots * ((2 * most.Width) + config.Width))))
-            + ExpertInput.BytesFor((int)slots, Math.Max(config.Width, most.Width), workers, kinds);
+            + PreparedRows.BytesFor((int)slots, Math.Max(config.Width, most.Width), workers, kinds);
     }
 
     /// <summary>Bytes of scratch held.</summary>

@@ -34,7 +34,7 @@ internal static class PassBytes
         var mostRows = Math.Max(batch.MaxRows, batch.MaxLogitRows);
         using var scratch = new AttentionScratch(config.Attention, kv, maxTokens);
         using var late = onFile ? new LateHeads(config.Attention, kv, maxTokens, workers) : null;
-        return Activations(config, batch.MaxRows, batch.MaxLogitRows) + LinearInput.BytesFor(mostRows, Widest(config), workers, Kinds(matrices.Own, mostRows))
+        return Activations(config, batch.MaxRows, batch.MaxLogitRows) + PreparedRows.BytesFor(mostRows, Widest(config), workers, Kinds(matrices.Own, mostRows))
             + (workers * scratch.Bytes) + (late?.Bytes ?? 0)
             + (matrices.Experts is { } experts ? ExpertFeedForward.BytesFor(config, workers, batch.MaxRows, Kinds(experts, batch.MaxRows)) : 0);
     }

@@ -60,7 +60,7 @@ internal sealed class Transformer : IDisposable
         var queryWidth = config.HeadCount * config.HeadDim;
         var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
-        _input = new LinearInput(mostRows, PassBytes.Widest(config), pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm);
+        _input = new LinearInput(new PreparedRows(mostRows, PassBytes.Widest(config), pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm));
         _linear = new LinearProduct(_input, pool);
         _rotation = new HeadRotation(config, _norm, limits.MaxRows);
         _experts = config.Layers.Any(static layer => layer.Experts is not null)

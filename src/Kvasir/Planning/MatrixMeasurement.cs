@@ -45,7 +45,8 @@ internal sealed class MatrixMeasurement : IDisposable
     public MatrixSpeed Measure(int rows)
     {
         var kinds = new HashSet<ActivationKind> { Activations.KindOf(_matrices[0], rows) };
-        using var input = new LinearInput(rows, Columns, _workers.WorkerCount, kinds, new RowNorm(NormKind.RootMeanSquare, 1e-5f));
+        using var input = new LinearInput(
+            new PreparedRows(rows, Columns, _workers.WorkerCount, kinds, new RowNorm(NormKind.RootMeanSquare, 1e-5f)));
         using var values = new NativeBuffer((long)rows * Columns * sizeof(float));
         using var results = NativeBuffer.Uninitialized((long)rows * OutputRows * sizeof(float));
         var random = new Random(1);

@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using Kvasir.Files;
 using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Machine;
-using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Planning;
 
@@ -12,7 +10,6 @@ internal static class StoreMeasurement
     private const int Depth = 8;
     private const int PageReadBytes = 16 << 10;
     private const int StreamReadBytes = 128 << 10;
-    private const int WriteBytes = 1 << 20;
 
     // Two workers on two cores, whose engine reads over a pace: a step's time beyond its parts, by its layers (the bench's predictions measure it).
     private const double WakingUs = 500;
@@ -24,8 +21,8 @@ internal static class StoreMeasurement
     {
         try
         {
-            using var file = DirectFile.Create(folder, Math.Max(1, fileBytes / WriteBytes) * WriteBytes);
-            var write = Write(file);
+            using var file = DirectFile.Create(folder, Math.Max(1, fileBytes / DiskWriteProbe.WriteBytes) * DiskWriteProbe.WriteBytes);
+            var write = DiskWriteProbe.Fill(file);
             file.Sync();
             var (pages, streams, alone) = (new DiskReadSample[passes], new DiskReadSample[passes], new DiskReadSample[passes]);
             for (var i = 0; i < passes; i++)
@@ -53,17 +50,4 @@ internal static class StoreMeasurement
 
     private static double Median(DiskReadSample[] samples, Func<DiskReadSample, double> figure) =>
         Math.Round(samples.Select(figure).Order().ElementAt(samples.Length / 2), 1);
-
-    private static double Write(DirectFile file)
-    {
-        using var memory = new NativeBuffer(2 * WriteBytes);
-        var content = memory.Span<ulong>(2 * WriteBytes / sizeof(ulong));
-        // A disk may know zeros by themselves.
-        for (var i = 0; i < content.Length; i++)
-            content[i] = (ulong)i * 0x9E3779B97F4A7C15;
-        var start = Stopwatch.GetTimestamp();
-        for (var at = 0L; at < file.Bytes; at += WriteBytes)
-            file.Write(at, memory.View.Slice(at / WriteBytes % 2 * WriteBytes, WriteBytes));
-        return file.Bytes / Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
 }
