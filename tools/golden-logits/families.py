@@ -99,21 +99,38 @@ EXPERT_FOLDERS = {
     "hf-qwen3moe-joined-f32": model("qwen3moe", 4, 2, 16, width=48, qk="heads", experts=5, used=2, expert_ffn=24, router="all", ways=("stacked", "joined")),
 }
 NEOX = dict(norm="layer_bias", gate="plain_gelu", bias="qkvo", fed_bias=True)
+FALCON = dict(norm="layer_bias", gate="plain_gelu")
 PLAIN_CASES = {  # of a feed-forward part without a gate
     "gptneox-f32": (model("gptneox", 6, 6, 24, rotary=6, parallel=True, two_norms=True, **NEOX), "F32"),
     "gptneox-sequential-f32": (model("gptneox", 5, 5, 16, rotary=4, ffn=136, layers=3, **NEOX), "F32"),
     "gptneox-q8_0": (model("gptneox", 8, 8, 32, rotary=8, ffn=512, parallel=True, two_norms=True, calm=True, **NEOX), "Q8_0"),
+    "falcon-f32": (model("falcon", 6, 1, 16, tied=True, parallel=True, ffn=384, **FALCON), "F32"),
+    "falcon-two-norms-f32": (model("falcon", 8, 2, 16, parallel=True, two_norms=True, layers=3, **FALCON), "F32"),
+    "falcon-q8_0": (model("falcon", 8, 2, 32, ffn=512, parallel=True, two_norms=True, calm=True, **FALCON), "Q8_0"),
 }
 PLAIN_FOLDERS = {
     "hf-opt-f32": model("opt", 6, 6, 16, tied=True, no_rope=[0, 1], norm="layer_bias", gate="plain_relu", bias="qkvo", fed_bias=True, positions=64),
     "hf-opt-inner-f32": {**model("opt", 4, 4, 16, layers=3, ffn=96, no_rope=[0, 1, 2], norm="layer_bias", gate="plain_relu", positions=48), "inner": True},
+    "hf-falcon-one-norm-f32": {**model("falcon", 6, 2, 16, parallel=True, rope_base=5e5, layers=3, **FALCON), "new": True},
+    "hf-falcon-biases-f32": model("falcon", 5, 5, 16, parallel=True, bias="qkvo", fed_bias=True, **FALCON),
 }
-GGUF_FUSED = {"gptneox": ("qkv",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
-FOLDER_FUSED = {"gptneox": ("qkv",), "granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
+OSS = dict(bias="qkvo", layers=3, window=8, full=[1], gate="clamped", sinks=True, rope_base=150000.0)
+OSS_CASES = {  # experts alone are of the type
+    "gpt-oss-mxfp4": ({**model("gpt-oss", 6, 2, 32, width=96, experts=4, used=3, expert_ffn=64, calm=True, rope={"kind": "yarn", "factor": 4.0, "original": 16}, **OSS), "of_experts": "MXFP4"}, "MXFP4"),
+}
+OSS_FOLDERS = {  # the ramp's ends where they lie
+    "hf-gpt-oss-ramp-f32": model("gpt-oss", 4, 1, 48, width=72, experts=4, used=2, expert_ffn=40, rope={"kind": "yarn", "factor": 4.0, "original": 16, "whole": False}, **OSS),
+}
+GGUF_FUSED = {"gptneox": ("qkv",), "falcon": ("qkv",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
+FOLDER_FUSED = {"gptneox": ("qkv",), "falcon": ("qkv",), "granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"gpt-oss": {"n3": "post_attention_norm.weight"}, "seed_oss": {"n3": "post_attention_norm.weight"}}
 GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
                    "experts.down": "block_sparse_moe.output_linear.weight"}
-FOLDER_NAMES = {
+FOLDER_NAMES = {  # a name with a mark of exclamation ends there
+    "gpt-oss": {"router": "mlp.router.weight", "router.b": "mlp.router.bias", "sinks": "self_attn.sinks!", "downs.b": "mlp.experts.down_proj_bias!",
+                "gates.b": "-!", "ups.b": "mlp.experts.gate_up_proj_bias!"},
+    "falcon": {"embedding": "transformer.word_embeddings.weight", "final_norm": "transformer.ln_f.weight", "start": "transformer.h.%d.", "qkv": "self_attention.query_key_value",
+               "o": "self_attention.dense", "up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h", "up.b": "mlp.dense_h_to_4h.bias", "down.b": "mlp.dense_4h_to_h.bias"},
     "opt": {"embedding": "model.decoder.embed_tokens.weight", "positions": "model.decoder.embed_positions.weight", "final_norm": "model.decoder.final_layer_norm.weight",
             "start": "model.decoder.layers.%d.", "n1": "self_attn_layer_norm.weight", "n3": "final_layer_norm.weight", "o": "self_attn.out_proj", "up": "fc1", "down": "fc2",
             "up.b": "fc1.bias", "down.b": "fc2.bias"},
@@ -134,8 +151,10 @@ FOLDER_NAMES = {
                 "head": "transformer.output_layer.weight", "start": "transformer.encoder.layers.%d.", "qkv": "self_attention.query_key_value", "o": "self_attention.dense",
                 "gate_up": "mlp.dense_h_to_4h", "down": "mlp.dense_4h_to_h"},
 }
+# Where Falcon has a norm for each branch.
+NAMES_OF_TWO = ({"n1": "attn_norm_2.weight", "n3": "attn_norm.weight"}, {"n1": "ln_attn.weight", "n3": "ln_mlp.weight"})
 # Folders whose joined rows lie by group of heads: queries, key, value.
-FOLDER_GROUPED = ("gptneox",)
+FOLDER_GROUPED = ("gptneox", "falcon")
 # Folders whose rows are interleaved too; in the others they are in halves whatever GGUF has.
 FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "cohere2", "ernie4_5")
 
@@ -214,14 +233,17 @@ def tensors(h, container, kind_of, stream):
     fused = (FOLDER_FUSED if container else GGUF_FUSED).get(family, ())
     own = (FOLDER_NAMES if container else GGUF_NAMES).get(family, {})
     turned = container == 1 and h["interleaved"] and h["family"] not in FOLDER_INTERLEAVED
+    alternates = container == 1 and family == "gpt-oss"
     out = []
 
     def name(layer, role):
         bare = role[:-5] if role.endswith("_bias") else role
-        spelled = own.get(bare) or (LAYER | GLOBAL)[bare][container]
+        two = NAMES_OF_TWO[container].get(bare) if family == "falcon" and h["two_norms"] else None
+        spelled = two or own.get(bare) or (LAYER | GLOBAL)[bare][container]
         if container == 0 and h["shared"] and bare in SHARED: spelled = SHARED[bare]
         if role.endswith("_bias") and spelled.endswith(".weight"): spelled = spelled[:-7]
-        if not spelled.endswith((".weight", ".bias")): spelled += ".bias" if role.endswith("_bias") else ".weight"
+        if not spelled.endswith((".weight", ".bias", "!")): spelled += ".bias" if role.endswith("_bias") else ".weight"
+        spelled = spelled.rstrip("!")
         spelled = spelled if layer is None else own.get("start", GLOBAL["start"][container]) % layer + spelled
         return spelled[6:] if h.get("inner") and spelled.startswith("model.") else spelled
 
@@ -238,12 +260,15 @@ def tensors(h, container, kind_of, stream):
              "role": [layer, role], "parts": [p for p, _ in stored], "rows": [n for _, n in stored]}
         if first: t["first"] = first
         if turned and role[0] in "qk" and role[1:] in ("", "_bias"): t |= {"headRows": h["head_dim"], "turned": h["rotary"]}
+        if alternates and role == "ups.b":        # rows of gate and up alternate
+            t = {"name": t["name"], "shape": [2 * t["shape"][0], t["shape"][1]], "type": kind, "of": [out.pop(), {**t, "name": ""}], "part": "elements", "role": [layer, role]}
         if container and family in FOLDER_GROUPED and role in ("qkv", "qkv_bias"): t["group"] = [h["heads"] // h["kv_heads"], h["kv_heads"], h["head_dim"]]
         out.append(t)
 
     def add_experts(layer, role, columns, rms, number):
         """All experts' matrices of a role: a stream has of each expert the rows of the gate, then those of up; or those of the way down."""
-        count, way = h["experts"], h["ways"][container]
+        count, way = h["experts"], "stacked" if alternates else h["ways"][container]
+        made = []
         height = h["width"] if role == "experts.down" else h["expert_ffn"]
         whole = columns * height * (1 if role == "experts.down" else 2)
         kind = kind_of(role, False)
@@ -256,15 +281,21 @@ def tensors(h, container, kind_of, stream):
                         "rows": [shape[1]] if expert is not None else [1] * count}
             if first: t["first"] = first
             if expert is None and shape[0] * shape[1] != whole: t |= {"run": shape[0] * shape[1], "stride": whole}
-            out.append(t)
+            (made if alternates else out).append(t)
         kept = ("down",) if role == "experts.down" else ("gate_up",) if way == "joined" else ("gate", "up")
         for i, part in enumerate(kept):
-            spelled = (own if way != "joined" or part + "s" in own or family.startswith("granite") else {}).get("experts." + part) or EXPERTS[way][part][container]
+            spelled = "" if alternates else (own if way != "joined" or part + "s" in own or family.startswith("granite") else {}).get("experts." + part) or EXPERTS[way][part][container]
             tall = height * (2 if part == "gate_up" else 1)
             if way == "one":
                 for e in range(count): put(part, spelled, [columns, tall], e * whole + i * columns * tall, e)
             else:
                 put(part, spelled, [columns, tall, count], i * columns * tall)
+        if not alternates: return
+        spelled, tall = start + "mlp.experts." + ("down_proj" if role == "experts.down" else "gate_up_proj"), height * len(made)
+        made = [{**t, "name": ""} for t in made]
+        ways = [("", "turned", "F32", [tall, columns, count])] if not unit else [
+            ("_blocks", "blocks", "U8", [16, columns // 32, tall, count]), ("_scales", "scales", "U8", [columns // 32, tall, count])]
+        for end, part, kind, shape in ways: out.append({"name": spelled + end, "shape": shape, "type": kind, "of": made, "part": part, "role": [layer, role]})
 
     for number, (layer, role, rows, columns, rms) in enumerate(streams(h)):
         if role.startswith("experts."):
@@ -304,6 +335,9 @@ def gguf_metadata(name, h):
     if arch == "gemma2": meta += [key("attn_logit_softcapping", "f32", h["score_cap"]), key("final_logit_softcapping", "f32", h["logit_cap"])]
     if arch == "gptneox":
         meta = [k for k in meta if k[0] != "gptneox.rope.freq_base"] + [key("use_parallel_residual", "bool", h["parallel"])]
+    if arch == "falcon":                       # as files have it: a context of 2048 whatever the model's, and nothing of rotation
+        meta = [k for k in meta if ".rope." not in k[0] and "_length" not in k[0].split("attention")[-1]] + [key("tensor_data_layout", "str", "jploski"), key("context_length", "u32", 2048),
+                key("embedding_length", "u32", h["width"]), key("feed_forward_length", "u32", h["ffn"])]
     if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
     if rope["kind"] == "linear": meta += [key("rope.scaling.type", "str", "linear"), key("rope.scaling.factor", "f32", rope["factor"])]
@@ -318,10 +352,10 @@ def gguf_metadata(name, h):
     return meta
 
 
-CLASSES = {"gptneox": "GPTNeoX", "opt": "OPT", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
+CLASSES = {"gptneox": "GPTNeoX", "falcon": "Falcon", "gpt-oss": "GptOss", "opt": "OPT", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
            "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma2": "Gemma2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
            "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
-TYPES_OF = {"gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
+TYPES_OF = {"gpt-oss": "gpt_oss", "gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
 
 
 def folder_config(h):
@@ -379,6 +413,18 @@ def folder_config(h):
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "rotary_pct": config.pop("partial_rotary_factor"), "rotary_emb_base": config.pop("rope_theta"),
                    "use_parallel_residual": h["parallel"], "hidden_act": "gelu"}
         del config["head_dim"], config["num_key_value_heads"]
+    if family == "gpt-oss":
+        config["rope_scaling"] |= {"beta_fast": 32.0, "beta_slow": 1.0, "truncate": rope.get("whole", True)}
+        config |= {"experts_per_token": h["used"], "swiglu_limit": 7.0, "initial_context_length": rope["original"]}
+        if h.get("of_experts"): config["quantization_config"] = {"modules_to_not_convert": ["model.layers.*.self_attn", "lm_head"], "quant_method": "mxfp4"}
+    if family == "falcon":
+        config = {k: v for k, v in config.items() if k not in ("head_dim", "num_key_value_heads", "attention_bias", "hidden_act")}
+        config |= {"layer_norm_epsilon": config.pop("rms_norm_eps"), "new_decoder_architecture": h["two_norms"] or h.get("new", False), "alibi": False, "bias": bool(h["bias"]),
+                   "multi_query": h["kv_heads"] == 1, "num_kv_heads": 71 if h["kv_heads"] == 1 else h["kv_heads"], "parallel_attn": True, "activation": "gelu"}
+        if h.get("new"): config["num_ln_in_parallel_attn"] = 1
+        ffn = config.pop("intermediate_size")
+        if ffn != 4 * h["width"]: config["ffn_hidden_size"] = ffn
+        if h["tied"]: del config["tie_word_embeddings"]          # where nothing is said
     if family == "opt":
         config = {k: v for k, v in config.items() if k not in ("head_dim", "num_key_value_heads", "rms_norm_eps", "rope_theta", "attention_bias")}
         config |= {"ffn_dim": config.pop("intermediate_size"), "activation_function": "relu", "word_embed_proj_dim": h["width"], "do_layer_norm_before": True,
@@ -400,7 +446,7 @@ def folder_config(h):
 
 def gguf_case(index, name, h, matrices):
     stream = 700000 + 1000 * index
-    listed = tensors(h, 0, lambda role, vector: "F32" if vector else matrices, stream)
+    listed = tensors(h, 0, lambda role, vector: "F32" if vector or h.get("of_experts") and not role.startswith("experts.") else matrices, stream)
     rope = h["rope"]
     extra = []
     if rope["kind"] == "llama3":
@@ -418,7 +464,7 @@ def folder_case(index, name, h, twin=None):
     stream = 700000 + 1000 * index
     turned = h["interleaved"] and h["family"] not in FOLDER_INTERLEAVED
     case = {"name": name, "format": "folder", "model": {**h, "interleaved": h["interleaved"] and not turned}, "config": folder_config(h), "shards": 1,
-            "tensors": tensors(h, 1, lambda role, vector: "F32", stream), "stream": stream + 999}
+            "tensors": tensors(h, 1, lambda role, vector: h.get("of_experts", "F32") if role.startswith("experts.") else "F32", stream), "stream": stream + 999}
     return case | ({"twin": twin} if twin else {})
 
 
@@ -430,4 +476,7 @@ def all_cases():
     return ([gguf_case(i, name, *case) for i, (name, case) in gguf] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if kind == "F32" and h["family"] != "gpt-oss"]
             + [folder_case(i, name, h) for i, (name, h) in folders]
             + [gguf_case(i, name, *case) for i, (name, case) in plain] + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in plain if kind == "F32"]
-            + [folder_case(i, name, h) for i, (name, h) in enumerate(PLAIN_FOLDERS.items(), 350)])
+            + [folder_case(i, name, h) for i, (name, h) in enumerate(PLAIN_FOLDERS.items(), 350)]
+            + [case for i, (name, (h, kind)) in enumerate(OSS_CASES.items(), 400) for case in (gguf_case(i, name, h, kind), folder_case(i, "hf-" + name, h, name))]
+            + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if name == "gpt-oss-f32"]
+            + [folder_case(i, name, h) for i, (name, h) in enumerate(OSS_FOLDERS.items(), 450)])

@@ -32,7 +32,7 @@ class Exact:
     def __init__(self, case):
         self.model = case["model"]
         self.arrays = {}
-        for t in case["tensors"]:
+        for t in (part for t in case["tensors"] for part in t.get("of", [t])):
             whole = decode(t["type"], tensor_bytes({k: v for k, v in t.items() if k != "group"})).reshape(t["shape"][::-1])
             layer, role = t["role"]
             first = 0
@@ -91,6 +91,11 @@ def greedy_story(llama, path, prompt, count):
     return {"prompt": prompt, "promptTokens": ids, "tokens": out, "text": text}
 
 
+def plain(t):
+    """A tensor as the table has it."""
+    return {k: [plain(x) for x in v] if k == "of" else v for k, v in t.items() if k not in ("role", "parts", "rows")}
+
+
 def gz(raw):
     return gzip.compress(raw, 9, mtime=0)
 
@@ -137,7 +142,7 @@ def main():
         with open(os.path.join(a.out, case["name"] + ".gz"), "wb") as f:
             f.write(gz(golden.astype("<f4").tobytes()))
         listed.append({k: case[k] for k in ("name", "format", "reference", "tolerance", "tokens", "sha256", "metadata", "config", "shards", "twin") if k in case}
-                      | {"tensors": [{k: v for k, v in t.items() if k not in ("role", "parts", "rows")} for t in case["tensors"]]})
+                      | {"tensors": [plain(t) for t in case["tensors"]]})
     manifest = {"vocabulary": cases.VOCABULARY, "tokenizerKeys": keys, "tokenizerFiles": files, "cases": listed}
     with open(os.path.join(a.out, "cases.json.gz"), "wb") as f:
         f.write(gz(json.dumps(manifest, separators=(",", ":")).encode()))

@@ -101,11 +101,26 @@ def grouped(rows, group, kv_heads, head_dim):
     return heads[order].reshape(rows.shape)
 
 
+def alternating(t):
+    """A tensor made of others, whose rows follow in turn: of single numbers, of columns before rows, or of the codes or the scales of MXFP4."""
+    first = t["of"][0]
+    kind, columns = first["type"], 1 if t["part"] == "elements" else first["shape"][0]
+    size = columns // TYPES[kind][1] * TYPES[kind][2]
+    rows = np.stack([np.frombuffer(tensor_bytes(x), np.uint8).reshape(-1, size) for x in t["of"]], 1).reshape(-1, size)
+    if t["part"] == "turned": return rows.reshape(first["shape"][2], -1, columns, TYPES[kind][2]).transpose(0, 2, 1, 3).tobytes()
+    if t["part"] == "elements": return rows.tobytes()
+    blocks_of = rows.reshape(-1, 17)
+    if t["part"] == "scales": return blocks_of[:, 0].tobytes()
+    codes = np.concatenate([blocks_of[:, 1:] & 15, blocks_of[:, 1:] >> 4], 1)      # in order; two neighbours share a byte
+    return (codes[:, 0::2] | codes[:, 1::2] << 4).tobytes()
+
+
 def tensor_bytes(t):
     """The bytes of one tensor of the manifest: {name, shape (fastest first), type, stream, centre, scale} or {..., values}.
 
     Optional: first, the place in the stream of the first number; run and stride, which runs of the stream follow; headRows and turned, how rows are put into another rotary order;
-    group, how many queries share a key, keys, and rows of a head, where rows are put into groups."""
+    of and part, see alternating; group, how many queries share a key, keys, and rows of a head, where rows are put into groups."""
+    if "of" in t: return alternating(t)
     count = int(np.prod(t["shape"]))
     kind = t["type"]
     if "values" in t:

@@ -25,8 +25,9 @@ def inverse_frequencies(h):
     assert kind == "yarn", kind
     # The pair whose wavelength makes n turns within the original context.
     turns = lambda n: dim * math.log(original / (n * 2 * math.pi)) / (2 * math.log(h["rope_base"]))
-    first = max(math.floor(turns(rope.get("fast", 32.0))), 0)
-    last = min(math.ceil(turns(rope.get("slow", 1.0))), dim - 1)
+    first, last = turns(rope.get("fast", 32.0)), turns(rope.get("slow", 1.0))
+    if rope.get("whole", True): first, last = math.floor(first), math.ceil(last)
+    first, last = max(first, 0), min(last, dim - 1)
     slow = np.clip((np.arange(dim // 2) - first) / max(last - first, 0.001), 0, 1)
     attention = rope.get("attention_factor") or 0.1 * math.log(factor) + 1
     return plain / factor * slow + plain * (1 - slow), attention
@@ -161,6 +162,8 @@ def logits(h, w, tokens, flaws=()):
         x = x + w(None, "positions")[first:first + len(tokens)]
     if "default rope" in flaws:
         h = {**h, "rope": {"kind": "default"}}
+    if "whole ramp" in flaws:
+        h = {**h, "rope": {**h["rope"], "whole": True}}
     if "other factors" in flaws:
         h = {**h, "long": not h["long"]}
     if "whole rotary" in flaws:
@@ -212,6 +215,7 @@ def flaws_that_matter(h):
     if h["window"] and h.get("full"): found.append("other layers see all")
     if h.get("gate") == "gelu": found.append("silu")
     if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
+    if not h["rope"].get("whole", True): found.append("whole ramp")
     if h["rope"]["kind"] == "longrope": found.append("other factors")
     if h.get("rotary", h["head_dim"]) != h["head_dim"] and h["rope"]["kind"] == "default": found.append("whole rotary")
     if h.get("qk") == "row": found += ["norm of heads"] + ["norms before"] * (h["norms"] != "before")

@@ -76,7 +76,10 @@ function byteLevelJson(kind, { vocab, merges }) {
   ];
   const split = { type: "Split", pattern: { Regex: patterns[kind] }, behavior: "Isolated", invert: false };
   const byteLevel = (use_regex) => ({ type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex });
+  const digitsOfWord = { type: "Split", pattern: { Regex: "[0-9][0-9][0-9]" }, behavior: "Isolated", invert: false };
+  const punctuation = { type: "Punctuation", behavior: "Contiguous" };
   const preTokenizers = {
+    falcon: { type: "Sequence", pretokenizers: [punctuation, byteLevel(true), { type: "Digits", individual_digits: false }, digitsOfWord] },
     gpt2: byteLevel(true),
     smollm: { type: "Sequence", pretokenizers: [{ type: "Digits", individual_digits: true }, byteLevel(true)] },
   };
@@ -95,7 +98,8 @@ function byteLevelJson(kind, { vocab, merges }) {
   };
   // The reference's \s and \d are JavaScript's in ByteLevel and Digits; written as Split it uses Unicode's, as the original does.
   const digits = { ...split, pattern: { Regex: "\\p{N}" } };
-  const reference = { ...json, pre_tokenizer: { type: "Sequence", pretokenizers: [...(kind === "smollm" ? [digits] : []), split, byteLevel(false)] } };
+  const before = { smollm: [digits], falcon: [punctuation] }[kind] ?? [], behind = kind === "falcon" ? [{ ...digits, pattern: { Regex: "\\p{N}+" } }, digitsOfWord] : [];
+  const reference = { ...json, pre_tokenizer: { type: "Sequence", pretokenizers: [...before, split, byteLevel(false), ...behind] } };
   return { json, reference };
 }
 
@@ -182,7 +186,7 @@ async function storiesGoldens() {
 
 fs.mkdirSync(output, { recursive: true });
 pack("corpus.jsonl", fs.readFileSync(corpusFile));
-for (const [kind, pre] of [["llama3", "llama-bpe"], ["gpt2", "gpt-2"], ["qwen2", "qwen2"], ["smollm", "smollm"], ["tekken", "tekken"]])
+for (const [kind, pre] of [["llama3", "llama-bpe"], ["gpt2", "gpt-2"], ["qwen2", "qwen2"], ["smollm", "smollm"], ["tekken", "tekken"], ["falcon", "falcon"]])
   await byteLevelGoldens(kind, pre);
 await characterGoldens();
 await storiesGoldens();

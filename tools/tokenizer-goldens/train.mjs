@@ -7,6 +7,7 @@ export const patterns = {
   tekken: "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
 };
 patterns.smollm = patterns.gpt2;
+patterns.falcon = patterns.gpt2;
 
 const alphabet = (() => {
   let next = 256;
@@ -18,7 +19,7 @@ function words(kind, text) {
   // JavaScript's \s is not Unicode's White_Space; node 20 has no inline (?i:).
   const source = patterns[kind].replaceAll("\\s", "\\p{White_Space}").replaceAll("\\S", "\\P{White_Space}")
     .replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]");
-  const parts = kind === "smollm" ? text.split(/(\p{N})/u) : [text];
+  const parts = kind === "smollm" ? text.split(/(\p{N})/u) : kind === "falcon" ? text.split(/([\p{P}$+<=>^~|`]+)/u) : [text];
   return parts.flatMap((part) => part.match(new RegExp(source, "gu")) ?? []);
 }
 
@@ -71,8 +72,14 @@ function count(items) {
   return counts;
 }
 
+// Falcon's last two passes see bytes as characters, of which some beyond ASCII are numbers too.
+function digitsApart(symbols) {
+  return symbols.join("").split(/(\p{N}+)/u).flatMap((part) => (/^\p{N}/u.test(part) ? part.split(/([0-9]{3})/) : [part])).filter((part) => part !== "").map((part) => [...part]);
+}
+
 export function trainByteLevel(kind, lines, merges, reserved) {
-  const items = lines.flatMap((line) => words(kind, line)).map((word) => Array.from(Buffer.from(word), (b) => alphabet[b]));
+  const items = lines.flatMap((line) => words(kind, line)).map((word) => Array.from(Buffer.from(word), (b) => alphabet[b]))
+    .flatMap((symbols) => (kind === "falcon" ? digitsApart(symbols) : [symbols]));
   const rules = train(count(items), merges, 24, reserved);
   const vocab = Object.fromEntries([...alphabet, ...rules.map(([l, r]) => l + r)].map((piece, id) => [piece, id]));
   return { vocab, merges: rules };

@@ -39,6 +39,9 @@ internal sealed record ExpertNames
         SharedDown = "shared_mlp.output_linear.weight",
     };
 
+    /// <summary>Whether rows of gate and up alternate in <see cref="GateUp"/>, and what lies there are codes, or inputs before outputs.</summary>
+    public bool Alternates { get; init; }
+
     /// <summary>[experts, width].</summary>
     public required string Router { get; init; }
 

@@ -15,6 +15,13 @@ internal interface ITensorSource : IDisposable
 
     bool TryFind(string name, out StoredTensor stored);
 
+    /// <summary>A tensor of bytes that are no numbers by themselves; its type says nothing.</summary>
+    bool TryFindBytes(string name, out StoredTensor stored)
+    {
+        stored = default;
+        return false;
+    }
+
     /// <summary>The tensor has been copied: what can be read again, or never will be, leaves memory.</summary>
     void Release(in StoredTensor stored);
 

@@ -11,6 +11,7 @@ public sealed class Safetensors : ITensorSource
 
     private readonly SafetensorsFile[] _files;
     private readonly Dictionary<string, SafetensorsTensor> _byName;
+    private readonly Dictionary<string, StoredTensor> _bytesByName;
 
     private Safetensors(string path, SafetensorsFile[] files)
     {
@@ -27,6 +28,12 @@ public sealed class Safetensors : ITensorSource
         }
 
         Tensors = tensors;
+        _bytesByName = [];
+        foreach (var stored in files.SelectMany(static file => file.Bytes))
+        {
+            if (_byName.ContainsKey(stored.Name) || !_bytesByName.TryAdd(stored.Name, stored))
+                throw new KvasirException(KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} occurs in another file too");
+        }
     }
 
     /// <summary>The file, or the index of the shards.</summary>
@@ -35,7 +42,7 @@ public sealed class Safetensors : ITensorSource
     /// <summary>In the order of the files.</summary>
     public IReadOnlyList<SafetensorsTensor> Tensors { get; }
 
-    IEnumerable<string> ITensorSource.TensorNames => _byName.Keys;
+    IEnumerable<string> ITensorSource.TensorNames => [.. _byName.Keys, .. _bytesByName.Keys];
 
     /// <param name="folderOrFile">A file, or a folder with model.safetensors or model.safetensors.index.json and its shards.</param>
     /// <exception cref="KvasirException">A file is missing, damaged or of a kind that is not supported; the message names what.</exception>
@@ -62,6 +69,12 @@ public sealed class Safetensors : ITensorSource
         stored = found ? new StoredTensor(name, tensor!.File, tensor.Type, tensor.Shape, tensor.View) : default;
         return found;
     }
+
+    bool ITensorSource.TryFindBytes(string name, out StoredTensor stored) => _bytesByName.TryGetValue(name, out stored);
+
+    /// <summary>The file that holds a tensor of whichever kind; null for none.</summary>
+    internal string? FileOf(string name) =>
+        _byName.TryGetValue(name, out var tensor) ? tensor.File : _bytesByName.TryGetValue(name, out var stored) ? stored.File : null;
 
     string? ITensorSource.Origin => null;
 

@@ -20,13 +20,16 @@ internal sealed class SafetensorsFile : IDisposable
     private SafetensorsFile(MappedFile file)
     {
         _file = file;
-        Tensors = CheckedJson.Read(file.Path, ReadHeader);
+        (Tensors, Bytes) = CheckedJson.Read(file.Path, ReadHeader);
     }
 
     public NativeView View => _file.View;
 
     /// <summary>In the order of the header.</summary>
     public SafetensorsTensor[] Tensors { get; }
+
+    /// <summary>Tensors of bytes that are no numbers by themselves, likewise.</summary>
+    public StoredTensor[] Bytes { get; }
 
     public static SafetensorsFile Open(string path)
     {
@@ -44,7 +47,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private SafetensorsTensor[] ReadHeader()
+    private (SafetensorsTensor[] Tensors, StoredTensor[] Bytes) ReadHeader()
     {
         if (_file.Bytes < LengthBytes)
             throw Bad($"has {_file.Bytes} bytes, and the header's length alone takes {LengthBytes}");
@@ -57,8 +60,13 @@ internal sealed class SafetensorsFile : IDisposable
         var entries = ReadEntries(ref reader);
         var start = LengthBytes + (long)length;
         RequireSound(entries, _file.Bytes - start);
-        return [.. entries.Select(entry => new SafetensorsTensor(
-            entry.Name, entry.Type, entry.Shape, _file.View.Slice(start + entry.Begin, entry.End - entry.Begin), _file.Path))];
+        return (
+            [.. entries.Where(static entry => entry.Type is not null)
+                .Select(entry => new SafetensorsTensor(entry.Name, entry.Type!.Value, entry.Shape, View(entry), _file.Path))],
+            [.. entries.Where(static entry => entry.Type is null)
+                .Select(entry => new StoredTensor(entry.Name, _file.Path, default, entry.Shape, View(entry)))]);
+
+        NativeView View(Entry entry) => _file.View.Slice(start + entry.Begin, entry.End - entry.Begin);
     }
 
     private List<Entry> ReadEntries(ref Utf8JsonReader reader)
@@ -146,7 +154,7 @@ internal sealed class SafetensorsFile : IDisposable
     private Entry NewEntry(string name, string dtype, long[] shape, long[] offsets)
     {
         var shown = MessageText.Name(name);
-        WeightType type;
+        WeightType? type;
         switch (dtype)
         {
             case "F32":
@@ -158,9 +166,13 @@ internal sealed class SafetensorsFile : IDisposable
             case "BF16":
                 type = WeightType.BF16;
                 break;
+            case "U8":
+                type = null;
+                break;
             default:
                 throw new KvasirException(
-                    KvasirError.Unsupported, $"{_file.Path}: tensor {shown} has the dtype {MessageText.Name(dtype)}; supported are F32, F16, BF16");
+                    KvasirError.Unsupported,
+                    $"{_file.Path}: tensor {shown} has the dtype {MessageText.Name(dtype)}; supported are F32, F16, BF16, and U8 for codes");
         }
 
         if (offsets.Length != 2 || offsets[0] > offsets[1])
@@ -172,9 +184,9 @@ internal sealed class SafetensorsFile : IDisposable
         return new Entry(name, type, shape, offsets[0], offsets[1]);
     }
 
-    private static bool TryBytes(WeightType type, long[] shape, out long bytes)
+    private static bool TryBytes(WeightType? type, long[] shape, out long bytes)
     {
-        bytes = WeightLayout.BlockBytes(type);
+        bytes = type is { } numbers ? WeightLayout.BlockBytes(numbers) : 1;
         foreach (var size in shape)
         {
             if (size != 0 && bytes > long.MaxValue / size)
@@ -208,5 +220,5 @@ internal sealed class SafetensorsFile : IDisposable
 
     private KvasirException Bad(string message) => new(KvasirError.BadFile, $"{_file.Path}: {message}");
 
-    private readonly record struct Entry(string Name, WeightType Type, long[] Shape, long Begin, long End);
+    private readonly record struct Entry(string Name, WeightType? Type, long[] Shape, long Begin, long End);
 }

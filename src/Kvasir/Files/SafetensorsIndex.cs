@@ -33,10 +33,11 @@ internal sealed class SafetensorsIndex
     {
         foreach (var (name, shard) in _shardOf)
         {
-            if (!opened.TryFind(name, out var tensor))
+            var file = opened.FileOf(name);
+            if (file is null)
                 throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, which does not hold it");
-            if (Path.GetFileName(tensor.File) != shard)
-                throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, but is in {tensor.File}");
+            if (Path.GetFileName(file) != shard)
+                throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, but is in {file}");
         }
     }
 

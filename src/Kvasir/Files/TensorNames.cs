@@ -99,6 +99,9 @@ internal sealed record TensorNames
 
     public required string AttentionNorm { get; init; }
 
+    /// <summary>The same where the feed-forward part beside it has a norm of its own; null where that changes no name.</summary>
+    public string? AttentionNormOfTwo { get; init; }
+
     /// <summary>Of what attention adds, where there is one.</summary>
     public required string AttentionOutputNorm { get; init; }
 

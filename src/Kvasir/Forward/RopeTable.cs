@@ -85,8 +85,10 @@ internal sealed class RopeTable
     // original context.
     private static double Yarn(double frequency, int pair, RopeConfig config)
     {
-        var low = Math.Max(0, Math.Floor(PairOf(config.BetaFast, config)));
-        var high = Math.Min(config.Dim - 1, Math.Ceiling(PairOf(config.BetaSlow, config)));
+        var (low, high) = (PairOf(config.BetaFast, config), PairOf(config.BetaSlow, config));
+        if (config.HasWholeRamp)
+            (low, high) = (Math.Floor(low), Math.Ceiling(high));
+        (low, high) = (Math.Max(0, low), Math.Min(config.Dim - 1, high));
         var stretched = Math.Clamp((pair - low) / Math.Max(0.001, high - low), 0, 1);
         return (frequency / config.Factor * stretched) + (frequency * (1 - stretched));
     }

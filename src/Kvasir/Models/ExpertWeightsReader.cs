@@ -15,22 +15,37 @@ internal sealed class ExpertWeightsReader(WeightsReader reader, ITensorSource so
         // Who saves a model by way of a newer library may have spelled it as that does by itself.
         if (!source.TryFind(names.Layer(layer, own.Router), out _) && source.TryFind(names.Layer(layer, ExpertNames.HuggingFace.Router), out _))
             own = ExpertNames.HuggingFace;
-        var (gate, up) = Widening(layer, own, experts);
+        var (gate, up, down) = own.Alternates ? new AlternatingExperts(reader, source, names, config, packer).Layer(layer) : Apart(layer, own, experts);
         var (routerName, (gateName, upName, downName)) = (names.Layer(layer, own.Router), (own.Gate, own.Up, own.Down));
+        var alternating = own.Alternates ? Biases(own.GateUp, 2 * experts.Width) : null;
         return new ExpertWeights
         {
             Router = reader.Stored(routerName, experts.Count, config.Width).Matrix,
             RouterBias = experts.HasBiases ? reader.Vectors(ExpertNames.Bias(routerName), 1, experts.Count) : null,
-            GateBias = Biases(gateName, experts.Width),
-            UpBias = Biases(upName, experts.Width),
+            GateBias = alternating is null ? Biases(gateName, experts.Width) : EverySecond(alternating, 0),
+            UpBias = alternating is null ? Biases(upName, experts.Width) : EverySecond(alternating, 1),
             DownBias = Biases(downName, config.Width),
             Gate = gate,
             Up = up,
-            Down = Matrices(layer, (own.Down, own.OneDown), experts.Count, config.Width, experts.Width),
+            Down = down,
         };
 
         float[]? Biases(string matrices, int outputs) =>
             experts.HasBiases ? reader.Vectors(names.Layer(layer, ExpertNames.Bias(matrices)), experts.Count, outputs) : null;
+    }
+
+    private (WeightMatrix[] Gate, WeightMatrix[] Up, WeightMatrix[] Down) Apart(int layer, ExpertNames own, ExpertShape experts)
+    {
+        var (gate, up) = Widening(layer, own, experts);
+        return (gate, up, Matrices(layer, (own.Down, own.OneDown), experts.Count, config.Width, experts.Width));
+    }
+
+    private static float[] EverySecond(float[] values, int first)
+    {
+        var every = new float[values.Length / 2];
+        for (var i = 0; i < every.Length; i++)
+            every[i] = values[(2 * i) + first];
+        return every;
     }
 
     private (WeightMatrix[] Gate, WeightMatrix[] Up) Widening(int layer, ExpertNames own, ExpertShape experts)

@@ -53,10 +53,11 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             : null;
         var (value, output, valueBias, outputBias) = Attended(index, matrices[2], biases?[2]);
         var (gate, up, down) = shape.HasDenseFeedForward ? FeedForward(index, shape.Experts is null) : default;
+        var norm = shape.HasTwoNorms ? names.AttentionNormOfTwo ?? names.AttentionNorm : names.AttentionNorm;
         var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
         {
-            AttentionNorm = isBefore ? Norm(Name(names.AttentionNorm), config.Width) : null,
+            AttentionNorm = isBefore ? Norm(Name(norm), config.Width) : null,
             AttentionOutputNorm = isAfter ? Norm(Name(names.AttentionOutputNorm), config.Width) : null,
             Query = matrices[0],
             Key = matrices[1],
@@ -76,7 +77,8 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             Down = down,
             UpBias = shape.HasFeedForwardBias ? Vector(Name(names.UpBias), config.FeedForwardWidth) : null,
             DownBias = shape.HasFeedForwardBias ? Vector(Name(names.DownBias), config.Width) : null,
-            Experts = shape.Experts is null ? null : new ExpertWeightsReader(this, source, names, config, packer).Layer(index),
+            // Guesses are made by the model's own experts.
+            Experts = shape.Experts is null || !packer.ReplacesStored ? null : new ExpertWeightsReader(this, source, names, config, packer).Layer(index),
         };
 
         string Name(string part) => names.Layer(index, part);
@@ -87,11 +89,12 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     {
         foreach (var name in source.TensorNames)
         {
-            if (_read.Contains(name) || names.IsDerived(name) || !source.TryFind(name, out var stored))
+            var file = source.TryFind(name, out var stored) || source.TryFindBytes(name, out stored) ? stored.File : null;
+            if (file is null || _read.Contains(name) || names.IsDerived(name))
                 continue;
             throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{stored.File}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} "
+                $"{file}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} "
                     + $"model of {config.LayerCount} layers, and leaving it out would change results");
         }
     }
@@ -121,6 +124,24 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
                 KvasirError.BadFile,
                 $"{stored.File}: tensor {MessageText.Name(name)} of {stored.Type} has the shape {MessageText.Shape(stored.Shape)} ([matrices, rows, columns]); "
                     + $"[{count}, {rows}, {columns}] was expected");
+    }
+
+    /// <summary>Bytes that are no numbers by themselves.</summary>
+    public StoredTensor StoredBytes(string name, params ReadOnlySpan<long> shape)
+    {
+        if (!source.TryFindBytes(name, out var stored))
+            throw new KvasirException(KvasirError.BadFile, $"{source.Path}: tensor {MessageText.Name(name)} is missing, or not of bytes");
+        if (!stored.HasShape(shape))
+        {
+            throw new KvasirException(
+                KvasirError.BadFile,
+                $"{stored.File}: tensor {MessageText.Name(name)} has the shape {MessageText.Shape(stored.Shape)}; {MessageText.Shape(shape)} was expected");
+        }
+
+        // Two numbers to a byte, but in what scales them.
+        if (_read.Add(name))
+            (Bytes, ParameterCount) = (Bytes + stored.View.Bytes, ParameterCount + (shape.Length == 4 ? 2 * stored.View.Bytes : 0));
+        return stored;
     }
 
     // What values are of, and what is made of those that were attended: both change where values are narrower.

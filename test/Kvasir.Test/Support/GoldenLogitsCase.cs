@@ -23,6 +23,12 @@ public sealed record GoldenTensor(string Name, int[] Shape, string Type, ulong S
 
     /// <summary>Queries that share a key, keys, and rows of a head, where rows lie by group here and queries, keys, values in the stream; null where they do not.</summary>
     public int[]? Group { get; init; }
+
+    /// <summary>What it is made of, whose rows follow in turn; null where it is random numbers by itself.</summary>
+    public GoldenTensor[]? Of { get; init; }
+
+    /// <summary>What of these: single "elements", matrices "turned" so that columns come before rows, or the "blocks" of codes or the "scales" of MXFP4.</summary>
+    public string? Part { get; init; }
 }
 
 /// <summary>One model of the table in tools/golden-logits/cases.py, as that script wrote it down.</summary>

@@ -82,8 +82,9 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     private static double Yarn(RopeConfig rope, double plain, int pair)
     {
         double PairOf(double turns) => rope.Dim * Math.Log(rope.OriginalContextTokens / (turns * 2 * Math.PI)) / (2 * Math.Log(rope.Base));
-        var first = Math.Max(Math.Floor(PairOf(rope.BetaFast)), 0);
-        var last = Math.Min(Math.Ceiling(PairOf(rope.BetaSlow)), rope.Dim - 1);
+        double Whole(double end, Func<double, double> rounded) => rope.HasWholeRamp ? rounded(end) : end;
+        var first = Math.Max(Whole(PairOf(rope.BetaFast), Math.Floor), 0);
+        var last = Math.Min(Whole(PairOf(rope.BetaSlow), Math.Ceiling), rope.Dim - 1);
         var stretched = Math.Clamp((pair - first) / Math.Max(last - first, 0.001), 0, 1);
         return (stretched * plain / rope.Factor) + ((1 - stretched) * plain);
     }

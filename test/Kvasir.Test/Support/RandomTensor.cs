@@ -13,6 +13,8 @@ public static class RandomTensor
     /// <summary>The tensor as it stands in a file; throws for a type that the table does not use.</summary>
     public static byte[] Bytes(GoldenTensor tensor)
     {
+        if (tensor.Of is { } parts)
+            return AlternatingTensor.Bytes(parts, tensor.Part!);
         var count = 1;
         foreach (var extent in tensor.Shape)
         {

@@ -41,6 +41,9 @@ public sealed record RopeConfig
     /// <summary>YaRN: pairs that turn less often than this over the original context are divided by the whole factor.</summary>
     public double BetaSlow { get; init; } = 1;
 
+    /// <summary>YaRN: whether the ramp between these begins and ends at whole pairs, those next to where they lie.</summary>
+    public bool HasWholeRamp { get; init; } = true;
+
     /// <summary>What cosines and sines are multiplied with: final, so that a YaRN file without one has 0.1 ln(factor) + 1 here.</summary>
     public double AttentionFactor { get; init; } = 1;
 

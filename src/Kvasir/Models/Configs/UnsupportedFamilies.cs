@@ -17,7 +17,7 @@ internal static class UnsupportedFamilies
         ("deepseek", "latent attention"), ("mistral4", "latent attention"), ("minicpm3", "latent attention"),
         ("bloom", "ALiBi"), ("mpt", "ALiBi"), ("baichuan", "ALiBi"), ("refact", "ALiBi"),
         ("gemma3n", "embeddings of layers"), ("gemma4", "values without a projection"), ("cohere2moe", "experts"),
-        ("gpt_oss", "its GGUF files run, its folders not yet"), ("qwen2moe", "experts"), ("qwen2_moe", "experts"),
+        ("qwen2moe", "experts"), ("qwen2_moe", "experts"),
         ("glm4moe", "experts"), ("glm4_moe", "experts"), ("phimoe", "experts"),
         ("ernie4_5-moe", "experts"), ("ernie4_5_moe", "experts"), ("hunyuan-moe", "experts"), ("llama4", "experts"), ("grok", "experts"),
         ("llada", "diffusion"), ("dream", "diffusion"), ("bert", "an encoder"), ("t5", "an encoder"), ("mllama", "pictures"), ("llava", "pictures"),

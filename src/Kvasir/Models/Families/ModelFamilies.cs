@@ -14,6 +14,7 @@ public static class ModelFamilies
         Granite.SharedMoe, Gemma.Second, Gemma.Third, Phi.Third, SmolLm.Third,
         Olmo.Second, Olmo.Third, Olmo.Moe, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth,
         GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm, NeoX.Family, Opt.Family,
+        Falcon.Family, Falcon.FirstSmall, Falcon.FirstLarge,
     ];
 
     private const string ArchitectureKey = "general.architecture";
@@ -52,7 +53,7 @@ public static class ModelFamilies
     {
         if (whole.Object("text_config") is not { IsEmpty: false } text)
             return whole;
-        JsonModelConfig.RefuseQuantization(whole);
+        JsonModelConfig.RefuseQuantization(whole, supported: null);
         whole.Notes.Add(whole.Bad("text_config", "is read alone: text is answered, and pictures are not seen").Message);
         return text;
     }

@@ -30,7 +30,7 @@ internal static class JsonModelConfig
         var key = gate == GateKind.GeluTanh && fields.Contains("hidden_activation") ? "hidden_activation" : "hidden_act";
         string[] names = gate switch
         {
-            GateKind.Silu => ["silu", "swish"],
+            GateKind.Silu or GateKind.ClampedSilu => ["silu", "swish"],
             GateKind.PlainGelu => ["gelu"],
             GateKind.PlainRelu => ["relu"],
             _ => ["gelu_pytorch_tanh", "gelu_tanh", "gelu_new"],
@@ -39,13 +39,15 @@ internal static class JsonModelConfig
             throw fields.Unsupported(key, $"is {MessageText.Name(activation)}; only {names[0]} is supported");
     }
 
-    public static void RefuseQuantization(JsonFields fields)
+    /// <param name="supported">The method of weights that the family's folders have; null for none.</param>
+    public static void RefuseQuantization(JsonFields fields, string? supported)
     {
-        if (fields.Object("quantization_config") is { IsEmpty: false } quantization)
+        if (fields.Object("quantization_config") is { IsEmpty: false } quantization && (supported is null || quantization.String("quant_method") != supported))
         {
             throw fields.Unsupported(
                 "quantization_config",
-                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; only F32, F16 and BF16 weights are supported");
+                $"asks for {MessageText.Name(quantization.String("quant_method") ?? "a quantisation")}; "
+                    + $"only F32, F16 and BF16 weights{(supported is null ? "" : $" and {supported}")} are supported");
         }
     }
 
@@ -73,7 +75,7 @@ internal static class JsonModelConfig
 
         if (!fields.IsRead("no_rope_layers") && fields.ArrayHolds("no_rope_layers", 0))
             throw fields.Unsupported("no_rope_layers", "leaves layers without rotary positions, which is not supported");
-        RefuseQuantization(fields);
+        RefuseQuantization(fields, family.Quantization);
         UnreadSettings.Refuse(fields);
     }
 
@@ -90,7 +92,8 @@ internal static class JsonModelConfig
             Name = Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(path))) ?? family.FolderType!,
             Layers = LayerShapes.Alike(fields.RequiredCount("num_hidden_layers", ConfigFields.LayerLimit), new LayerShape()),
             Width = width,
-            FeedForwardWidth = fields.RequiredCount("intermediate_size", ConfigFields.WidthLimit),
+            FeedForwardWidth = fields.Count("intermediate_size", ConfigFields.WidthLimit) ?? (width * family.UsualExpansion)
+                ?? throw fields.Missing("intermediate_size"),
             HeadCount = heads,
             KvHeadCount = Count("num_key_value_heads", ConfigFields.HeadLimit) ?? heads,
             HeadDim = headDim,

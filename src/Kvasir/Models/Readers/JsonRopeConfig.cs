@@ -88,8 +88,6 @@ internal static class JsonRopeConfig
 
     private static RopeConfig ReadYarn(JsonFields fields, RopeConfig plain, int contextTokens)
     {
-        if (fields.Boolean("truncate") == false)
-            throw fields.Unsupported("truncate", "is false, which is not supported");
         var factor = fields.RequiredFactor("factor");
         return plain with
         {
@@ -98,6 +96,7 @@ internal static class JsonRopeConfig
             OriginalContextTokens = fields.Count("original_max_position_embeddings", ConfigFields.ContextLimit) ?? contextTokens,
             BetaFast = fields.Factor("beta_fast") ?? 32,
             BetaSlow = fields.Factor("beta_slow") ?? 1,
+            HasWholeRamp = fields.Boolean("truncate") ?? true,
             AttentionFactor = fields.Factor("attention_factor") ?? DefaultAttentionFactor(fields, factor),
         };
     }

@@ -44,6 +44,12 @@ internal sealed record ModelFamily
     /// <summary>Whether the output is the embedding where config.json does not say.</summary>
     public bool TiesByDefault { get; init; }
 
+    /// <summary>How many times as wide as the model its feed-forward part is where config.json does not say; null where it has to.</summary>
+    public int? UsualExpansion { get; init; }
+
+    /// <summary>What quantization_config may ask for, since its folders are published so; null for nothing.</summary>
+    public string? Quantization { get; init; }
+
     /// <summary>What config.json may leave out, and the class that reads it takes then.</summary>
     public IReadOnlyDictionary<string, double> FolderDefaults { get; init; } = new Dictionary<string, double>();
 

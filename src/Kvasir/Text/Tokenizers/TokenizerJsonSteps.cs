@@ -27,6 +27,8 @@ internal static class TokenizerJsonSteps
 
     public static WordRules ReadPreTokenizer(JsonPlace? preTokenizer)
     {
+        if (preTokenizer is { } whole && Flatten(preTokenizer, "pretokenizers").Any(static step => step.Type == "Punctuation"))
+            return FalconSteps.Read(whole);
         var rules = new WordRules(WordPattern.Whole, IsByteLevel: false, SpaceMark: null, SpacePrefix.None);
         var digitsAlone = false;
         foreach (var (type, place) in Flatten(preTokenizer, "pretokenizers"))
@@ -37,7 +39,8 @@ internal static class TokenizerJsonSteps
                 "ByteLevel" => ReadByteLevel(place, rules),
                 "Metaspace" => ReadMetaspace(place),
                 "Digits" => rules,
-                _ => throw place.Get("type").Unsupported($"is {MessageText.Name(type)}; supported are ByteLevel, Digits, Metaspace, Sequence, Split"),
+                _ => throw place.Get("type").Unsupported(
+                    $"is {MessageText.Name(type)}; supported are ByteLevel, Digits, Metaspace, Punctuation, Sequence, Split"),
             };
             if (type == "Digits")
                 digitsAlone = ReadDigits(place, rules);

@@ -5,7 +5,7 @@ namespace Kvasir.Text.Words;
 
 /// <summary>What the word patterns ask of a character; one character may be several of these.</summary>
 [Flags]
-internal enum CharClass : byte
+internal enum CharClass : ushort
 {
     None = 0,
     Letter = 1,
@@ -23,6 +23,9 @@ internal enum CharClass : byte
     Symbol = 64,
 
     Mark = 128,
+
+    /// <summary>Punctuation in Unicode's sense, or a symbol of ASCII: what is punctuation in either.</summary>
+    Punctuation = 256,
 }
 
 /// <summary>Classifies characters by Unicode scalar value, so that letters beyond the BMP are letters.</summary>
@@ -75,9 +78,10 @@ internal static class CharClasses
         UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
             CharClass.Mark | CharClass.UpperPart | CharClass.LowerPart,
         UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation or UnicodeCategory.ClosePunctuation
-            or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation
-            or UnicodeCategory.MathSymbol or UnicodeCategory.CurrencySymbol or UnicodeCategory.ModifierSymbol or UnicodeCategory.OtherSymbol =>
-            CharClass.Symbol,
+            or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation =>
+            CharClass.Symbol | CharClass.Punctuation,
+        UnicodeCategory.MathSymbol or UnicodeCategory.CurrencySymbol or UnicodeCategory.ModifierSymbol or UnicodeCategory.OtherSymbol =>
+            rune.IsAscii ? CharClass.Symbol | CharClass.Punctuation : CharClass.Symbol,
         UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharClass.Number,
         _ => rune.Value is '\r' or '\n' ? CharClass.Space | CharClass.NewLine : Rune.IsWhiteSpace(rune) ? CharClass.Space : CharClass.None,
     };

@@ -36,6 +36,9 @@ internal enum WordPattern
     /// <summary>DeepSeek 3's and Hunyuan's: digits by up to three and runs of Chinese and kana by themselves, between them words with marks in them.</summary>
     DeepSeek3,
 
+    /// <summary>Falcon's: punctuation by itself, GPT-2 between, ASCII digits in threes from the left.</summary>
+    Falcon,
+
     /// <summary>Before each space mark that follows something else than a space mark.</summary>
     SpaceMarks,
 

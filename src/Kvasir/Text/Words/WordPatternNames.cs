@@ -60,6 +60,7 @@ internal static class WordPatternNames
         ["gpt-4o"] = new(WordPattern.Gpt4oAscii, IgnoreMerges: false, AddsBegin: false),
         ["seed-coder"] = new(WordPattern.Seed, IgnoreMerges: false, AddsBegin: false),
         ["hunyuan-dense"] = new(WordPattern.DeepSeek3, IgnoreMerges: false, AddsBegin: false),
+        ["falcon"] = new(WordPattern.Falcon, IgnoreMerges: false, AddsBegin: false),
         ["tekken"] = new(WordPattern.TekkenAscii, IgnoreMerges: true, AddsBegin: true),
     };
 

@@ -16,6 +16,7 @@ internal static class WordSplitter
         WordPattern.Seed => Llama3(text, start, maxDigits: 1, takesBreaks: false),
         WordPattern.Gpt4o or WordPattern.Gpt4oAscii => Gpt4o(text, start, pattern == WordPattern.Gpt4oAscii),
         WordPattern.DeepSeek3 => DeepSeekWords.Next(text, start),
+        WordPattern.Falcon => FalconWords.Next(text, start),
         WordPattern.Gpt2 => Gpt2(text, start, text.Length),
         WordPattern.SmolLm => SmolLm(text, start),
         WordPattern.Tekken or WordPattern.TekkenAscii => TekkenWords.Next(text, start, pattern == WordPattern.TekkenAscii, out _),

@@ -172,6 +172,26 @@ public sealed class ModelConfigTest
         AssertJsonRefused(KvasirError.Unsupported, Sizes + """, "hidden_act": "gelu_fast"}""", "'hidden_act' is 'gelu_fast'; only gelu ");
     }
 
+    // 7B and 40B as first published and as now, and 11B: where KV heads and norms come from.
+    [Theory]
+    [InlineData("falcon", "", 1, false)]
+    [InlineData("falcon", ", \"multi_query\": false", 4, false)]
+    [InlineData("falcon", ", \"new_decoder_architecture\": true, \"num_kv_heads\": 2", 2, true)]
+    [InlineData("falcon", ", \"new_decoder_architecture\": true, \"num_kv_heads\": 2, \"num_ln_in_parallel_attn\": 1", 2, false)]
+    [InlineData("RefinedWebModel", ", \"multi_query\": true", 1, false)]
+    [InlineData("RefinedWeb", ", \"n_head_kv\": 2", 2, true)]
+    public void FalconsSayTheirKvHeadsInSeveralWays(string type, string more, int kvHeads, bool hasTwoNorms)
+    {
+        var (layers, heads) = type == "falcon" ? ("num_hidden_layers", "num_attention_heads") : ("n_layer", "n_head");
+        var sizes = $"\"model_type\": \"{type}\", \"hidden_size\": 64, \"{layers}\": 2, \"{heads}\": 4, \"vocab_size\": 99, \"parallel_attn\": true, \"alibi\": false{more}";
+        var config = FromJson($"{{{sizes}}}");
+        Assert.Equal((kvHeads, hasTwoNorms, true, true), (config.KvHeadCount, config.Layers[1].HasTwoNorms, config.Layers[1].IsParallel, config.TiedEmbedding));
+        Assert.Equal((256, 2048, 16, 1e-5f), (config.FeedForwardWidth, config.ContextTokens, config.Rope.Dim, config.NormEpsilon));
+        AssertJsonRefused(KvasirError.Unsupported, $"{{{sizes.Replace("\"alibi\": false", "\"alibi\": true", StringComparison.Ordinal)}}}", "'alibi' is true: positions by a bias of distance");
+        AssertJsonRefused(KvasirError.Unsupported, $"{{{sizes.Replace("_attn\": true", "_attn\": false", StringComparison.Ordinal)}}}", "'parallel_attn' is false");
+        AssertJsonRefused(KvasirError.Unsupported, $"{{{sizes}, \"activation\": \"gelu_new\"}}", "'activation' is 'gelu_new'; only gelu ");
+    }
+
     // OPT-350M's settings, each by its reason.
     [Theory]
     [InlineData("do_layer_norm_before", "false", "'do_layer_norm_before' is false: models that norm the sum")]

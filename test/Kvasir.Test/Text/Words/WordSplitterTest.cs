@@ -27,6 +27,8 @@ public sealed class WordSplitterTest
     [InlineData(nameof(WordPattern.Seed), "f|(x|);|\n\n|}|1|2|'Re")]
     [InlineData(nameof(WordPattern.DeepSeek3), "it|'s| |\u4E16\u754C|a|123|4|!!\n|b|_x|  | e\u0301t")]
     [InlineData(nameof(WordPattern.DeepSeek3), "a|\u0001\u0002|1|  |5")]
+    [InlineData(nameof(WordPattern.Falcon), "it|'|s| a|+|b|.\"|\n|\n|c|  |(| |123|456|7|a|12\u00B2|345| 89|x")]
+    [InlineData(nameof(WordPattern.Falcon), "a|  | \u20AC\u0301|5|\t|\u00BD|_|e|\u0301|\u00BF|  ")]
     [InlineData(nameof(WordPattern.SpaceMarks), "\u2581\u2581a|\u2581b|\u2581")]
     [InlineData(nameof(WordPattern.EachSpaceMark), "\u2581|\u2581a|\u2581b|\u2581")]
     [InlineData(nameof(WordPattern.Whole), "any thing\n1")]
