@@ -1,4 +1,4 @@
-// Makes test/Kvasir.Test/Fixtures/Tokenizers/words-*.ids: what llama.cpp gives for other ways of cutting words than the vocabularies were trained with.
+// Makes test/Kvasir.Test/Fixtures/Tokenizers/words-*.ids: what the references give for other ways of cutting words than the vocabularies were trained with.
 // Usage: node words.mjs node_modules-folder fixtures-folder. See README.md.
 
 import fs from "node:fs";
@@ -9,7 +9,11 @@ import { pathToFileURL } from "node:url";
 
 const [modules, fixtures] = process.argv.slice(2);
 const { getLlama } = await import(pathToFileURL(path.join(modules, "node-llama-cpp/dist/index.js")).href);
+const { Tokenizer } = await import(pathToFileURL(path.join(modules, "@huggingface/tokenizers/dist/tokenizers.mjs")).href);
 const llama = await getLlama({ gpu: false, build: "never", logLevel: "error" });
+// As in goldens.mjs.
+String.prototype.trimStart = function () { return this.replace(/^\p{White_Space}+/u, ""); };
+String.prototype.trimEnd = function () { return this.replace(/\p{White_Space}+$/u, ""); };
 const unpack = (name) => zlib.brotliDecompressSync(fs.readFileSync(path.join(fixtures, name + ".br")));
 const corpus = unpack("corpus.jsonl").toString("utf8").trimEnd().split("\n").map((line) => JSON.parse(line));
 
@@ -43,9 +47,30 @@ async function tokensOf(gguf) {
   }
 }
 
+// [vocabulary, name, what is changed in its tokenizer.json]: families whose folders are cut otherwise.
+const contraction = "(?i:'s|'t|'re|'ve|'m|'ll|'d)", tail = "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+", before = "[^\\r\\n\\p{L}\\p{N}]?";
+const [upper, lower] = ["[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]", "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"];
+const mark = { type: "Replace", pattern: { String: " " }, content: "\u2581" };
+const folders = [
+  ["llama3", "gpt-4o.json", { split: `${before}${upper}*${lower}+${contraction}?|${before}${upper}+${lower}*${contraction}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${tail}` }],
+  ["qwen2", "seed.json", { split: `${contraction}|${before}\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${tail}` }],
+  ["cjk", "gemma.json", { normalizer: mark, pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false } }],
+];
+
+for (const [vocabulary, name, { split, ...change }] of folders) {
+  const json = JSON.parse(unpack(vocabulary + ".json")), changed = { ...json, ...change };
+  if (split) changed.pre_tokenizer = { ...json.pre_tokenizer, pretokenizers: [{ ...json.pre_tokenizer.pretokenizers[0], pattern: { Regex: split } }, json.pre_tokenizer.pretokenizers[1]] };
+  const encode = (tokenizer) => corpus.map((line) => (line === "" ? [] : tokenizer.encode(line, { add_special_tokens: false }).ids));
+  pack(name, vocabulary, encode(new Tokenizer(json, {})), encode(new Tokenizer(changed, {})));
+}
+
 for (const [vocabulary, own, other] of cuts) {
   const gguf = unpack(vocabulary + ".gguf");
-  const [base, lines] = [await tokensOf(gguf), await tokensOf(withPre(gguf, own, other))];
+  pack(other, own, await tokensOf(gguf), await tokensOf(withPre(gguf, own, other)));
+}
+process.exit(0);
+
+function pack(other, own, base, lines) {
   // As goldens.mjs packs them: only lines that differ from the vocabulary's own cut.
   const out = [];
   const varint = (n) => { while (n > 127) { out.push((n & 127) | 128); n >>>= 7; } out.push(n); };
@@ -61,4 +86,3 @@ for (const [vocabulary, own, other] of cuts) {
   fs.writeFileSync(path.join(fixtures, `words-${other}.ids.br`), zlib.brotliCompressSync(Buffer.from(out), options));
   console.log(other, lines.length, "lines,", differing, "differ from", own);
 }
-process.exit(0);

@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using Kvasir.Files;
 using Kvasir.Test.Models;
 using Kvasir.Text;
@@ -14,6 +15,7 @@ public sealed class TokenizerGoldenTest
     [InlineData("qwen2")]
     [InlineData("smollm")]
     [InlineData("tekken")]
+    [InlineData("falcon")]
     [InlineData("cjk")]
     [InlineData("cjk-nospace")]
     public void GgufTokensEqualThoseOfLlamaCpp(string vocabulary) =>
@@ -34,6 +36,7 @@ public sealed class TokenizerGoldenTest
     [InlineData("qwen2")]
     [InlineData("smollm")]
     [InlineData("tekken")]
+    [InlineData("falcon")]
     [InlineData("cjk")]
     public void JsonTokensEqualThoseOfHuggingFace(string vocabulary) =>
         AssertTokens(TokenizerFixture.FromJson(vocabulary), parseSpecial: true, TokenizerFixture.Tokens(vocabulary + ".json"));
@@ -58,6 +61,35 @@ public sealed class TokenizerGoldenTest
         var plain = TokenizerFixture.Tokens(vocabulary + ".gguf-plain", TokenizerFixture.Tokens(vocabulary + ".json"));
         AssertTokens(TokenizerFixture.FromGguf(WithPre(TokenizerFixture.Unpack(vocabulary + ".gguf"), own, name)), parseSpecial: false, TokenizerFixture.Tokens("words-" + name, plain));
     }
+
+    // The same of folders, by the expressions and steps that families' files have. Hugging Face's tokens of the vocabulary's own cut are the base.
+    [Theory]
+    [InlineData("gpt-4o", "llama3")]
+    [InlineData("seed", "qwen2")]
+    [InlineData("gemma", "cjk")]
+    public void JsonWordsAreCutAsHuggingFaceCutsThem(string name, string vocabulary)
+    {
+        var json = JsonNode.Parse(TokenizerFixture.Unpack(vocabulary + ".json"))!;
+        if (name == "gemma")
+        {
+            json["normalizer"] = JsonNode.Parse("""{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}""");
+            json["pre_tokenizer"] = JsonNode.Parse("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""");
+        }
+        else
+        {
+            json["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = Expressions[name];
+        }
+
+        AssertTokens(
+            TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(json.ToJsonString())), parseSpecial: true,
+            TokenizerFixture.Tokens($"words-{name}.json", TokenizerFixture.Tokens(vocabulary + ".json")));
+    }
+
+    private static readonly Dictionary<string, string> Expressions = new()
+    {
+        ["gpt-4o"] = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        ["seed"] = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+",
+    };
 
     // Text behind a key of a file without tensors: nothing says where what follows it lies.
     private static byte[] WithPre(byte[] gguf, string own, string other)
