@@ -46,7 +46,7 @@ internal sealed class EnginePartner(Shell shell, StartedEngine started, Generati
 
     public override ChatReply Reply(IReadOnlyList<ChatTurn> turns, Action<string> onText)
     {
-        var sequence = new Sequence(_engine.Model.EncodeChat(turns), GenerationFlags.Seeded(options));
+        var sequence = new Sequence(_engine.Model.EncodeChat(turns), ToldText.Options(_engine.Model, GenerationFlags.Seeded(options)));
         var answer = Answer.Compute(shell, _engine, sequence, quiet, onText);
         return new ChatReply(
             answer.Text, sequence.TokenCount, () => AnswerFigures.Lines(started, answer), turn => ReportJson.Text(AnswerFigures.Report(_engine, answer, turn)))

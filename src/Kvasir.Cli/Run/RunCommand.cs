@@ -98,7 +98,8 @@ internal sealed class RunCommand(Shell shell) : Verb
         var prompt = typed.Find(Suffix) is { Length: > 0 } suffix ? EncodeGap(model, text, suffix) : Encode(model, text, typed.Find(System), isRaw);
         var constraint = FormFlags.Read(typed, model);
         using var started = ModelSetup.Start(shell, model, typed, quiet, isConversation: KvFileFlags.AreTyped(typed));
-        var sequence = new Sequence(prompt, GenerationFlags.Seeded(GenerationFlags.Read(typed, model)) with { Constraint = constraint });
+        var options = GenerationFlags.Seeded(GenerationFlags.Read(typed, model)) with { Constraint = constraint };
+        var sequence = new Sequence(prompt, isRaw ? options : ToldText.Options(model, options));
         files.Load(started.Engine, sequence);
         if (!quiet && FormFlags.Note(constraint) is { } note)
             shell.Note(note);

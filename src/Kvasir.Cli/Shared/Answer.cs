@@ -19,6 +19,11 @@ internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Log
     public static Answer Compute(Shell shell, Engine engine, Sequence sequence, bool quiet, Action<string> onText)
     {
         var text = new StringBuilder();
+        var told = new ToldText(shell, sequence.Options.ShownControls.Count > 0 ? engine.Model : null, quiet, said =>
+        {
+            text.Append(said);
+            onText(said);
+        });
         var readTokens = 0;
         List<TokenReport>? logprobs = sequence.Options.TopLogprobs is null ? null : [];
         engine.Submit(sequence);
@@ -31,9 +36,10 @@ internal sealed record Answer(Sequence Sequence, string Text, TokenReport[]? Log
                 {
                     if (token.Token >= 0)
                         logprobs?.Add(Logprob(engine.Model.Tokenizer, token));
-                    text.Append(token.Text);
-                    onText(token.Text);
+                    told.Push(token.Text);
                 }
+
+                told.Finish();
             });
         }
         catch

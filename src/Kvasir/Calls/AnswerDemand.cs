@@ -32,7 +32,8 @@ public sealed record AnswerDemand
     {
         var key = new StringBuilder();
         key.Append(
-            CultureInfo.InvariantCulture, $"{IsStrict} {IsParallel} {BeginsInReasoning} {Format?.Calls} {Format?.Reasoning} {Schema?.Length ?? -1} {Schema}");
+            CultureInfo.InvariantCulture,
+            $"{IsStrict} {IsParallel} {BeginsInReasoning} {Format?.HasChannels} {Format?.Calls} {Format?.Reasoning} {Schema?.Length ?? -1} {Schema}");
         foreach (var tool in Tools)
             key.Append(CultureInfo.InvariantCulture, $" {tool.Name.Length} {tool.Name} {tool.IsStrict} {tool.Parameters.Length} {tool.Parameters}");
         return key.ToString();

@@ -14,13 +14,14 @@ public sealed class AnswerFormat
     private const string Defined = "kvasir_defined";
     private const int TailTokens = 8;
     private static readonly ReasoningMarks[] KnownMarks = [new("<think>", "</think>"), new("[THINK]", "[/THINK]"), new("<seed:think>", "</seed:think>")];
+    private static readonly ReasoningMarks ChannelMarks = new($"{ChannelText.Channel}{ChannelText.Analysis}{ChannelText.Message}", ChannelText.End);
     private readonly bool _needsShortIds;
 
-    private AnswerFormat(CallSyntax? calls, ReasoningMarks? reasoning, bool needsShortIds, Tokenizer tokenizer)
+    private AnswerFormat(CallSyntax? calls, ReasoningMarks? reasoning, bool needsShortIds, bool hasChannels, Tokenizer tokenizer)
     {
-        (Calls, Reasoning, _needsShortIds) = (calls, reasoning, needsShortIds);
+        (Calls, Reasoning, _needsShortIds, HasChannels) = (calls, reasoning, needsShortIds, hasChannels);
         OpeningToken = calls is { Open.Length: > 0 } ? tokenizer.Find(calls.Open) : null;
-        string?[] marks = [calls?.Open, calls?.Close, reasoning?.Open, reasoning?.Close];
+        string?[] marks = hasChannels ? [.. ChannelText.Marks] : [calls?.Open, calls?.Close, reasoning?.Open, reasoning?.Close];
         ShownControls =
         [
             .. marks.Where(static mark => !string.IsNullOrEmpty(mark)).Select(mark => tokenizer.Find(mark!)).OfType<int>().Where(tokenizer.IsControl),
@@ -39,6 +40,9 @@ public sealed class AnswerFormat
     /// <summary>Marks that are control tokens: <see cref="GenerationOptions.ShownControls"/> has to have them.</summary>
     public IReadOnlyList<int> ShownControls { get; }
 
+    /// <summary>Whether an answer is messages, each behind a header that names its channel (harmony).</summary>
+    public bool HasChannels { get; }
+
     internal CallSyntax? Calls { get; }
 
     internal ReasoningMarks? Reasoning { get; }
@@ -49,11 +53,14 @@ public sealed class AnswerFormat
         ArgumentNullException.ThrowIfNull(tokenizer);
         var reasoning = Array.Find(KnownMarks, marks => tokenizer.Find(marks.Close) is not null);
         if (template is null)
-            return new AnswerFormat(null, reasoning, false, tokenizer);
+            return new AnswerFormat(null, reasoning, false, false, tokenizer);
+        var hasChannels = ProbeChannels(template, tokenizer);
+        if (hasChannels)
+            reasoning = ChannelMarks;
         var calls = Probe(template, tokenizer, "call_0123456789abcdefghijklmn");
         var needsShortIds = calls is null;
         calls ??= Probe(template, tokenizer, "kvasir001");
-        return new AnswerFormat(calls, reasoning, needsShortIds && calls is not null, tokenizer);
+        return new AnswerFormat(calls, reasoning, needsShortIds && calls is not null, hasChannels, tokenizer);
     }
 
     /// <summary>Turns as the template takes them: some refuse ids of calls that are not nine letters and digits.</summary>
@@ -122,8 +129,31 @@ public sealed class AnswerFormat
         }
     }
 
+    // Whether an answer in a conversation stands behind a header of a channel, in marks that are control tokens.
+    private static bool ProbeChannels(ChatTemplate template, Tokenizer tokenizer)
+    {
+        foreach (var mark in (ReadOnlySpan<string>)[ChannelText.Start, ChannelText.Channel, ChannelText.Message, ChannelText.End])
+        {
+            if (tokenizer.Find(mark) is not { } token || !tokenizer.IsControl(token))
+                return false;
+        }
+
+        try
+        {
+            var options = new ChatTemplateOptions { AddsGenerationPrompt = false };
+            var whole = template.Render([new ChatTurn("user", "u"), new ChatTurn("assistant", Called)], options);
+            return whole.Contains($"{ChannelText.Channel}final{ChannelText.Message}{Called}", StringComparison.Ordinal);
+        }
+        catch (KvasirException)
+        {
+            return false;
+        }
+    }
+
     private static CallSyntax? Found(string opening, string whole)
     {
+        if (whole.Contains($" to={ChannelText.Functions}{Called}{ChannelText.Channel}", StringComparison.Ordinal))
+            return new CallSyntax(CallFamily.Channel, "", "", "");
         var at = whole.IndexOf(Called, StringComparison.Ordinal);
         var start = at < 0 ? -1 : whole.LastIndexOf('{', at);
         if (start < 0)
@@ -153,6 +183,9 @@ internal enum CallFamily
 
     /// <summary>A JSON list of objects behind a mark (Mistral).</summary>
     List,
+
+    /// <summary>A message for the function, which is its arguments (gpt-oss).</summary>
+    Channel,
 }
 
 /// <summary>The words in which a model calls tools.</summary>

@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-
 namespace Kvasir.Calls;
 
 /// <summary>
@@ -8,20 +6,17 @@ namespace Kvasir.Calls;
 /// </summary>
 public sealed class AnswerSplitter
 {
-    private const string IdLetters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     private readonly ReasoningMarks? _reasoning;
     private readonly CallSyntax? _calls;
     private readonly bool _isParallel;
-    private readonly StopText? _stops;
-    private readonly List<AnswerPart> _parts = [];
+    private readonly AnswerParts _parts;
+    private readonly ChannelText? _channels;
     private Mode _mode;
     private string _pending = "";
     private string _spelled = "";
     private CallText? _call;
     private bool _isTold;
     private bool _trims;
-    private int _begun;
-    private int _complete;
 
     /// <param name="format">How the model answers.</param>
     /// <param name="hasTools">Whether calls are looked for.</param>
@@ -32,7 +27,8 @@ public sealed class AnswerSplitter
         AnswerFormat format, bool hasTools = false, bool isParallel = true, bool beginsInReasoning = false, IReadOnlyList<string>? stops = null)
     {
         ArgumentNullException.ThrowIfNull(format);
-        _stops = stops is { Count: > 0 } ? new StopText(stops) : null;
+        _parts = new AnswerParts(stops);
+        _channels = format.HasChannels ? new ChannelText(_parts, hasTools && format.HasTools, isParallel, beginsInReasoning) : null;
         (_reasoning, _calls, _isParallel) = (format.Reasoning, hasTools ? format.Calls : null, isParallel);
         (_mode, _trims) = beginsInReasoning && _reasoning is not null ? (Mode.Reasoning, true) : (Mode.Opening, false);
     }
@@ -55,32 +51,40 @@ public sealed class AnswerSplitter
     }
 
     /// <summary>Calls that began.</summary>
-    public int CallCount => _begun;
+    public int CallCount => _parts.BegunCalls;
 
     /// <summary>Whether every call that began is complete.</summary>
-    public bool CallsAreComplete => _begun == _complete;
+    public bool CallsAreComplete => _parts.BegunCalls == _parts.CompleteCalls;
 
     /// <summary>Whether a stop ended it, or one call was allowed and is complete: what follows is left out.</summary>
     public bool IsOver { get; private set; }
 
     /// <summary>The stop that ended it, by its index; -1 for none.</summary>
-    public int MatchedStop => _stops?.Matched ?? -1;
+    public int MatchedStop => _parts.MatchedStop;
 
     /// <summary>Whether what comes next is what the model thinks.</summary>
-    public bool IsReasoning => _mode == Mode.Reasoning;
+    public bool IsReasoning => _channels?.IsReasoning ?? _mode == Mode.Reasoning;
 
     /// <summary>Parts that became certain with more text.</summary>
     public IReadOnlyList<AnswerPart> Push(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         _parts.Clear();
+        if (_channels is not null)
+        {
+            if (!IsOver)
+                _channels.Push(text);
+            IsOver |= _channels.IsOver || MatchedStop >= 0;
+            return _parts.Taken();
+        }
+
         _pending += text;
         while (!IsOver && Advance())
         {
             // Until more text is needed.
         }
 
-        return _parts.Count > 0 ? _parts.ToArray() : [];
+        return _parts.Taken();
     }
 
     /// <summary>The rest, when no more text comes: a mark that was not completed is text.</summary>
@@ -89,15 +93,17 @@ public sealed class AnswerSplitter
         _parts.Clear();
         if (IsOver)
             return [];
-        if (_mode == Mode.Reasoning)
+        if (_channels is not null)
+            _channels.Finish();
+        else if (_mode == Mode.Reasoning)
             Tell(AnswerPartKind.Reasoning, _pending.TrimEnd());
         else if (_mode == Mode.Call && !_isTold)
             Tell(AnswerPartKind.Content, _spelled + _call?.Text + _pending);
         else if (_mode is Mode.Opening or Mode.Content || (_mode is Mode.BehindCall or Mode.Between && !IsSyntax(_pending.Trim())))
             Tell(AnswerPartKind.Content, _mode == Mode.Opening && _trims ? _pending.TrimStart() : _pending);
         _pending = "";
-        Flush();
-        return _parts.Count > 0 ? _parts.ToArray() : [];
+        _parts.Flush();
+        return _parts.Taken();
     }
 
     private bool Advance() => _pending.Length > 0 && _mode switch
@@ -143,7 +149,7 @@ public sealed class AnswerSplitter
         }
 
         // Blanks before the mark that closes are none of it.
-        var end = _pending.AsSpan(0, _pending.Length - PartialEnd(_pending, marks.Close)).TrimEnd().Length;
+        var end = _pending.AsSpan(0, _pending.Length - AnswerParts.PartialEnd(_pending, marks.Close)).TrimEnd().Length;
         _trims &= end == 0;
         Tell(AnswerPartKind.Reasoning, _pending[..end]);
         _pending = _pending[end..];
@@ -160,7 +166,7 @@ public sealed class AnswerSplitter
             return BeginCall(mark, _pending[(at + mark.Length)..]);
         }
 
-        var end = _pending.Length - (mark.Length > 0 ? PartialEnd(_pending, mark) : 0);
+        var end = _pending.Length - (mark.Length > 0 ? AnswerParts.PartialEnd(_pending, mark) : 0);
         Tell(AnswerPartKind.Content, _pending[..end]);
         _pending = _pending[end..];
         return false;
@@ -188,25 +194,19 @@ public sealed class AnswerSplitter
             return false;
         if (!_isTold)
             BeginTold(_call.Name);
-        if (_call.TakeArguments() is { Length: > 0 } arguments)
-            _parts.Add(new AnswerPart(AnswerPartKind.CallArguments, arguments, _begun - 1));
+        _parts.TellArguments(_call.TakeArguments());
         if (!_call.IsComplete)
             return false;
         // One whose arguments are no JSON never ends: nobody can call by it.
         if (_call.IsSound)
-        {
-            _parts.Add(new AnswerPart(AnswerPartKind.CallEnd, "", _begun - 1));
-            _complete++;
-        }
-
+            _parts.EndCall();
         (_mode, IsOver) = (Mode.BehindCall, !_isParallel && _call.IsSound);
         return true;
     }
 
     private void BeginTold(string name)
     {
-        Flush();
-        _parts.Add(new AnswerPart(AnswerPartKind.CallBegin, name, _begun++, "call_" + RandomNumberGenerator.GetString(IdLetters, 24)));
+        _parts.BeginCall(name);
         _isTold = true;
     }
 
@@ -265,32 +265,10 @@ public sealed class AnswerSplitter
 
     private void Tell(AnswerPartKind kind, string text)
     {
-        if (kind == AnswerPartKind.Content && _stops is not null)
-            text = _stops.Push(text);
-        if (text.Length > 0)
-            _parts.Add(new AnswerPart(kind, text));
+        _parts.Tell(kind, text);
         IsOver |= MatchedStop >= 0;
-    }
-
-    // Content that no stop has ended goes before what is none.
-    private void Flush()
-    {
-        if (_stops?.Flush() is { Length: > 0 } text)
-            _parts.Add(new AnswerPart(AnswerPartKind.Content, text));
     }
 
     // Null while more text decides.
     private static bool? Begins(ReadOnlySpan<char> text, string mark) => text.StartsWith(mark) ? true : mark.AsSpan().StartsWith(text) ? null : false;
-
-    // Characters at the end that may be the beginning of a mark.
-    private static int PartialEnd(string text, string mark)
-    {
-        for (var length = Math.Min(text.Length, mark.Length - 1); length > 0; length--)
-        {
-            if (text.AsSpan(text.Length - length).SequenceEqual(mark.AsSpan(0, length)))
-                return length;
-        }
-
-        return 0;
-    }
 }

@@ -23,7 +23,7 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
     {
         var ways = new List<int>();
         if (demand.Schema is { } schema)
-            ways.Add(Value(schema, demand.IsStrict, ""));
+            ways.Add(Final(demand, Value(schema, demand.IsStrict, "")));
         if (demand.Tools.Count > 0)
             ways.Add(Calls(demand));
         return grammar.ToProgram(Reasoned(demand, grammar.Branch(ways)));
@@ -43,9 +43,33 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
     {
         if (demand.Format?.Reasoning is not { } marks)
             return answer;
+        if (demand.Format.HasChannels)
+        {
+            var next = Mark(ChannelText.Start, Literal("assistant", answer));
+            var thought = Thinking(marks.Close, next);
+            return demand.BeginsInReasoning
+                ? thought
+                : grammar.Branch(answer, Mark(ChannelText.Channel, Literal(ChannelText.Analysis, Mark(ChannelText.Message, thought))));
+        }
+
         var behind = grammar.Repeat(0, MostBlanks, grammar.Bytes(Blank, GrammarBuilder.Return), answer);
         var thinking = Thinking(marks.Close, behind);
         return demand.BeginsInReasoning ? thinking : grammar.Branch(answer, Mark(marks.Open, thinking));
+    }
+
+    // What is said to the user by a model of channels.
+    private int Final(AnswerDemand demand, int value) => demand.Format is { HasChannels: true }
+        ? Mark(ChannelText.Channel, Literal("final", Mark(ChannelText.Message, value)))
+        : value;
+
+    // A message for a function, in the order of the template or in that which models prefer; the call is over with its arguments.
+    private int Message((string Name, int Step) function)
+    {
+        var arguments = grammar.Call(function.Step, isNested: true, GrammarBuilder.Return);
+        var (recipient, json) = ($" to={ChannelText.Functions}{function.Name}", Literal("json", Mark(ChannelText.Message, arguments)));
+        return grammar.Branch(
+            Literal(recipient, Mark(ChannelText.Channel, Literal("commentary ", json))),
+            Mark(ChannelText.Channel, Literal($"commentary{recipient} ", grammar.Branch(json, Mark(ChannelText.Constrain, json)))));
     }
 
     // Anything but the mark.
@@ -67,6 +91,8 @@ internal sealed class DemandGrammar(Tokenizer tokenizer, GrammarBuilder grammar,
         int Any(int next) => grammar.Branch(functions.Select(function => Function(function, syntax, next)));
         switch (syntax.Family)
         {
+            case CallFamily.Channel:
+                return grammar.Branch(functions.Select(Message));
             case CallFamily.Bare:
                 grammar.Set(tail, GrammarBuilder.Return);
                 return Any(tail);

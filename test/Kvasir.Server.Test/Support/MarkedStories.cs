@@ -10,6 +10,7 @@ internal sealed class MarkedStories : IDisposable
     public const int CallBegin = 510;
     public const int WholeCall = 507;
     public const int FillPrefix = 506;
+    public const int FirstControl = 503;
     public const int FillSuffix = 508;
     public const int FillMiddle = 509;
     public const string Thinks = "{{ messages[-1].content }}<think>\n";
@@ -19,9 +20,17 @@ internal sealed class MarkedStories : IDisposable
         "{% for tool in tools or [] %}{{ tool.function.name }} {% endfor %}{% for m in messages %}{{ m.role + ':' }}{{ m.content or '' }}"
         + "{% for c in m.tool_calls or [] %}{{ '<tool_call>{\"name\": \"' + c.function.name + '\", \"arguments\": ' + (c.function.arguments | tojson) + '}</tool_call>' }}{% endfor %}{% endfor %}";
 
+    /// <summary>Messages with channels; tools by their names.</summary>
+    public const string Channels =
+        "{% for tool in tools or [] %}{{ tool.function.name }} {% endfor %}{% for m in messages %}{{ '<|start|>' + m.role }}{% if m.tool_calls %}"
+        + "{{ ' to=functions.' + m.tool_calls[0].function.name + '<|channel|>commentary json<|message|>' + (m.tool_calls[0].function.arguments | tojson) + '<|call|>' }}"
+        + "{% else %}{{ ('<|channel|>final' if m.role == 'assistant' else '') + '<|message|>' + m.content + '<|end|>' }}{% endif %}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}";
+
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("kvasir-marked-");
 
-    public MarkedStories()
+    /// <param name="controls">Control tokens, whose ids go down from <see cref="FirstControl"/>.</param>
+    public MarkedStories(params string[] controls)
     {
         foreach (var file in Directory.GetFiles(Folder()))
             File.Copy(file, Path.Combine(_folder.FullName, Path.GetFileName(file)));
@@ -34,6 +43,12 @@ internal sealed class MarkedStories : IDisposable
         Rename(vocabulary, FillPrefix, "<fim_prefix>");
         Rename(vocabulary, FillSuffix, "<fim_suffix>");
         Rename(vocabulary, FillMiddle, "<fim_middle>");
+        for (var i = 0; i < controls.Length; i++)
+        {
+            Rename(vocabulary, FirstControl - i, controls[i]);
+            json["added_tokens"]!.AsArray().Add(new JsonObject { ["id"] = FirstControl - i, ["content"] = controls[i], ["special"] = true });
+        }
+
         File.WriteAllText(path, json.ToJsonString());
     }
 

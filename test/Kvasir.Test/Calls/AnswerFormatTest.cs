@@ -73,6 +73,64 @@ public sealed class AnswerFormatTest
         Assert.Equal(accepted, Structure.Vocabularies.Accepts(new JsonConstraints(tokenizer).Answer(demand), $"{{\"name\": \"f\", \"parameters\": {arguments}}}"));
     }
 
+    // With what the model thinks before or without, in the template's order of words or in that which the model prefers.
+    [Theory]
+    [InlineData(" to=functions.time<|channel|>commentary json<|message|>{}", true)]
+    [InlineData("<|channel|>analysis<|message|>hm {<|end|><|start|>assistant<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"x\"}", true)]
+    [InlineData("<|channel|>commentary to=functions.weather json<|message|>{}", false)]
+    [InlineData("<|channel|>final<|message|>", false)]
+    [InlineData("<|channel|>analysis<|message|>hm<|end|>", false)]
+    public void ACallInAChannelIsHeldToItsHeaderAndItsParameters(string text, bool accepted)
+    {
+        var tokenizer = CallTemplates.Vocabulary(CallTemplates.ChannelMarks);
+        var format = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Channels, "t"), tokenizer);
+        Assert.True(format.HasChannels && format.HasReasoning && format.HasTools);
+        Assert.Equal(accepted, Accepts(tokenizer, new JsonConstraints(tokenizer).Answer(new AnswerDemand { Tools = [Weather, Time], Format = format }), text));
+    }
+
+    [Theory]
+    [InlineData("<|channel|>final<|message|>[1]", true)]
+    [InlineData("<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>final<|message|>[1]", true)]
+    [InlineData("[1]", false)]
+    [InlineData("<|channel|>final<|message|>{}", false)]
+    public void JsonOfASchemaIsWhatAModelOfChannelsSaysAtLast(string text, bool accepted)
+    {
+        var tokenizer = CallTemplates.Vocabulary(CallTemplates.ChannelMarks);
+        var format = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Channels, "t"), tokenizer);
+        var schema = """{"type": "array", "items": {"type": "integer"}}""";
+        Assert.Equal(accepted, Accepts(tokenizer, new JsonConstraints(tokenizer).Answer(new AnswerDemand { Schema = schema, Format = format }), text));
+    }
+
+    // After so many tokens comes the mark behind what is thought, and the header of the next message is the model's own affair.
+    [Fact]
+    public void WhatAModelOfChannelsThinksIsLimited()
+    {
+        var tokenizer = CallTemplates.Vocabulary(CallTemplates.ChannelMarks);
+        var cursor = new ReasoningLimit(AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Channels, "t"), tokenizer), tokenizer, 3, beginsInReasoning: false).Begin();
+        foreach (var token in tokenizer.Encode("<|channel|>analysis<|message|>abc", addBegin: false, parseSpecial: true))
+        {
+            Assert.Null(cursor.Allowed);
+            cursor.Advance(token);
+        }
+
+        Assert.True(cursor.Allowed is { Count: 1 } only && only.Allows(tokenizer.Find("<|end|>")!.Value));
+        cursor.Advance(tokenizer.Find("<|end|>")!.Value);
+        Assert.Null(cursor.Allowed);
+    }
+
+    private static bool Accepts(Tokenizer tokenizer, JsonConstraint constraint, string text)
+    {
+        var cursor = constraint.Begin();
+        foreach (var token in tokenizer.Encode(text, addBegin: false, parseSpecial: true))
+        {
+            if (cursor.Allowed?.Allows(token) == false)
+                return false;
+            cursor.Advance(token);
+        }
+
+        return cursor.IsOver;
+    }
+
     // The mark is a control token: no bytes spell it, and nothing else may begin.
     [Fact]
     public void AMarkThatIsAControlTokenIsAllowedByItsId()

@@ -11,6 +11,7 @@ public sealed class AnswerSplitterTest
         ["hermes"] = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Hermes, "hermes"), CallTemplates.Vocabulary("<think>", "</think>", "<tool_call>", "</tool_call>")),
         ["llama"] = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Llama, "llama"), CallTemplates.Vocabulary()),
         ["mistral"] = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Mistral, "mistral"), CallTemplates.Vocabulary("[TOOL_CALLS]")),
+        ["channels"] = AnswerFormat.Of(ChatTemplate.Parse(CallTemplates.Channels, "channels"), CallTemplates.Vocabulary(CallTemplates.ChannelMarks)),
     };
 
     private static readonly string[] Words = ["<tool_call>", "</tool_call>", "[TOOL_CALLS]", "{", "}", "[", "]", "\"", "name", ":", "arguments", " ", "\n", "x", "\\", "é", ","];
@@ -34,6 +35,17 @@ public sealed class AnswerSplitterTest
     [InlineData("llama", "text {\"name\": \"f\", \"parameters\": {}}", "C:text {\"name\": \"f\", \"parameters\": {}}")]
     [InlineData("mistral", "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}, \"id\": \"123456789\"}, {\"name\": \"g\", \"arguments\": {}}]", "f({\"a\": 1})|g({})")]
     [InlineData("mistral", "well [1, 2] [TOOL", "C:well [1, 2] [TOOL")]
+    [InlineData("channels", "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>yes<|return|>more", "R:hm|C:yes")]
+    [InlineData("channels", "<|channel|>analysis<|message|>so<|end|><|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>", "R:so|f({\"a\": 1})")]
+    [InlineData("channels", " to=functions.f<|channel|>commentary json<|message|>{\"a\": 1}", "f({\"a\": 1})")]
+    [InlineData("channels", "<|channel|>commentary to=functions.f json<|message|>{\"a", "f({\"a!")]
+    [InlineData("channels", "<|channel|>commentary to=functions.f<|message|><|call|>", "f({})")]
+    [InlineData("channels", "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant<|channel|>final<|message|>done", "C:I look.\n\ndone")]
+    [InlineData("channels", "<|channel|>commentary to=browser.open<|message|>{}", "C:{}")]
+    [InlineData("channels", "<|channel|>analysis<|message|>never ended <|en", "R:never ended <|en")]
+    [InlineData("channels", "<|channel|>analysis<|message|>cut<|end|><|start|>assist", "R:cut")]
+    [InlineData("channels", "to be", "C:to be")]
+    [InlineData("channels", "<b>t", "C:<b>t")]
     public void PartsAreTheSameHoweverTheTextIsCut(string format, string text, string parts)
     {
         Assert.Equal(parts, Joined(Formats[format], [text]));
@@ -58,6 +70,7 @@ public sealed class AnswerSplitterTest
     [InlineData("hermes")]
     [InlineData("llama")]
     [InlineData("mistral")]
+    [InlineData("channels")]
     public void NothingIsLostOfTextThatIsNoCall(string format) => Gen.Int[0, Words.Length - 1].Array[0, 20].Sample(
         words =>
         {
@@ -111,6 +124,15 @@ public sealed class AnswerSplitterTest
     {
         var splitter = new AnswerSplitter(Formats["hermes"], beginsInReasoning: true);
         Assert.Equal([new AnswerPart(AnswerPartKind.Reasoning, "so"), new AnswerPart(AnswerPartKind.Content, "yes")], [.. splitter.Push("\nso\n</think>\nyes"), .. splitter.Finish()]);
+    }
+
+    [Fact]
+    public void AnAnswerThatBeginsInAChannelNeedsNoHeader()
+    {
+        var splitter = new AnswerSplitter(Formats["channels"], hasTools: true, isParallel: false, beginsInReasoning: true, ["END"]);
+        Assert.True(splitter.IsReasoning);
+        Assert.Equal("R:so END|C:y", Joined(splitter, ["so END<|end|><|sta", "rt|>assistant<|channel|>final<|message|>yE", "ND more"]));
+        Assert.Equal((0, true, false), (splitter.MatchedStop, splitter.IsOver, splitter.IsReasoning));
     }
 
     private static string Joined(AnswerFormat format, IEnumerable<string> pieces) => Joined(new AnswerSplitter(format, hasTools: true), pieces);

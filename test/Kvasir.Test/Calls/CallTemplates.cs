@@ -30,7 +30,19 @@ internal static class CallTemplates
         {%- elif message.role == 'tool' %}{{ '[TOOL_RESULTS]' + message.content + '[/TOOL_RESULTS]' }}{% else %}{{ message.content + '</s>' }}{% endif %}{% endfor -%}
         """;
 
-    /// <summary>Every byte is a token, and so is each of these; those in brackets are control tokens.</summary>
+    /// <summary>Messages with channels.</summary>
+    public const string Channels = """
+        {%- if tools %}{{ '<|start|>developer<|message|>' }}{% for tool in tools %}{{ 'type ' + tool.function.name }}{% endfor %}{{ '<|end|>' }}{% endif -%}
+        {%- for message in messages %}{{ '<|start|>' + message.role }}{% if message.tool_calls %}{% set call = message.tool_calls[0].function %}
+        {{- ' to=functions.' + call.name + '<|channel|>commentary json<|message|>' + (call.arguments | tojson) + '<|call|>' }}
+        {%- else %}{% if message.role == 'assistant' %}{{ '<|channel|>final' }}{% endif %}{{ '<|message|>' + message.content + '<|end|>' }}{% endif %}{% endfor -%}
+        {%- if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif -%}
+        """;
+
+    /// <summary>The marks of channels; the last two end an answer, and so the one before them does not.</summary>
+    public static readonly string[] ChannelMarks = ["<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|return|>", "<|call|>"];
+
+    /// <summary>Every byte is a token, and so is each of these; those in brackets or with bars are control tokens.</summary>
     public static Tokenizer Vocabulary(params string[] marks)
     {
         var pieces = new JsonObject();
@@ -38,7 +50,7 @@ internal static class CallTemplates
             pieces[letter] = pieces.Count;
         var added = new JsonArray();
         foreach (var mark in (string[])["</s>", .. marks])
-            added.Add(new JsonObject { ["id"] = 256 + added.Count, ["content"] = mark, ["special"] = mark[0] == '[' || mark == "</s>" });
+            added.Add(new JsonObject { ["id"] = 256 + added.Count, ["content"] = mark, ["special"] = mark[0] == '[' || mark == "</s>" || mark[..2] == "<|" });
         var json = new JsonObject
         {
             ["added_tokens"] = added,

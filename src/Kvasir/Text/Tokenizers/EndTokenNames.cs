@@ -12,5 +12,14 @@ internal static class EndTokenNames
         "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>", "<|file_sep|>",
     };
 
+    // Ends a message of several in vocabularies that have these two.
+    private const string MessageEnd = "<|end|>";
+
+    private static readonly string[] AnswerEnds = ["<|return|>", "<|call|>"];
+
     public static bool Contains(string piece) => Names.Contains(piece);
+
+    /// <summary>Whether a token of this name ends a generation of a vocabulary that has such others.</summary>
+    public static bool Ends(string piece, Func<string, bool> has) =>
+        Names.Contains(piece) && (piece != MessageEnd || !Array.TrueForAll(AnswerEnds, end => has(end)));
 }

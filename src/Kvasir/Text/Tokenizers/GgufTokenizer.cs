@@ -170,7 +170,7 @@ internal sealed class GgufTokenizer
             tokens.Add(known);
         for (var id = 0; id < _pieces.Length; id++)
         {
-            if (EndTokenNames.Contains(_pieces[id]))
+            if (EndTokenNames.Ends(_pieces[id], _ids.ContainsKey))
                 tokens.Add(id);
         }
         return [.. tokens];

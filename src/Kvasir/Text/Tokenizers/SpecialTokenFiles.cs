@@ -54,7 +54,8 @@ internal sealed class SpecialTokenFiles
     }
 
     // Only added tokens: text such as [EOS] may be an ordinary piece.
-    private IEnumerable<int> NamedEnds() => _vocabulary.Added.Where(static token => EndTokenNames.Contains(token.Text)).Select(static token => token.Id);
+    private IEnumerable<int> NamedEnds() =>
+        _vocabulary.Added.Where(token => EndTokenNames.Ends(token.Text, _vocabulary.Ids.ContainsKey)).Select(static token => token.Id);
 
     // The name of a token, or an object that describes it. A name that the vocabulary lacks needs no note: many files carry one.
     private int? Named(JsonPlace? file, string key)

@@ -54,7 +54,13 @@ public sealed class GgufTokenizerTest
         var tokenizer = TokenizerFixture.FromGguf(VocabularyGguf.SentencePiece().With("tokens", pieces).With("scores", new float[8]).With("token_type", [2, 3, 3, 1, 1, 3, 3, 3])
             .With("eot_token_id", 6u).With("eom_token_id", 7u).Bytes());
         Assert.Equal([2, 4, 5, 6, 7], tokenizer.EndTokens);
+        // What ends a message of several ends no answer: other tokens do that there.
+        Assert.Equal([2, 4, 5], EndsOf("<|end|>", "<|return|>", "<|call|>"));
+        Assert.Equal([2, 3, 4], EndsOf("<|end|>", "<|return|>", "<x>"));
         Assert.True(tokenizer.IsControl(4), "a known end token is a control token whatever the file calls it");
+
+        static IEnumerable<int> EndsOf(params string[] marks) => TokenizerFixture.FromGguf(VocabularyGguf.SentencePiece()
+            .With("tokens", ["<unk>", "<s>", "</s>", .. marks]).With("scores", new float[3 + marks.Length]).With("token_type", [2, 3, 3, .. marks.Select(static _ => 3)]).Bytes()).EndTokens;
     }
 
     public static TheoryData<string, string> Damages => new()
