@@ -18,15 +18,21 @@ SHAPES = {  # layers, width, ffn, heads, KV heads, head, tied, RoPE factor
     "granite-3-2b": (40, 2048, 8192, 32, 8, 64, True, None),
     "phi-4-mini": (32, 3072, 8192, 24, 8, 128, True, None),
     "qwen3-30b-a3b": (48, 2048, 6144, 32, 4, 128, False, None),
+    "gemma-3-4b": (34, 2560, 10240, 8, 4, 256, True, None),
+    "gpt-oss-20b": (24, 2880, 2880, 64, 8, 64, False, None),
 }
-EXPERTS = {"qwen3-30b-a3b": (128, 8, 768)}     # experts, those that a row goes through, their width
+EXPERTS = {"qwen3-30b-a3b": (128, 8, 768), "gpt-oss-20b": (32, 4, 2880)}     # experts, those that a row goes through, their width
 FAMILIES = {  # architecture, vocabulary, keys of its own; others are Llama's
     "granite-3-2b": ("granite", 49155, [("embedding_scale", "f32", 12.0), ("residual_scale", "f32", 0.22), ("attention.scale", "f32", 1 / 64), ("logit_scale", "f32", 8.0)]),
     "phi-4-mini": ("phi3", 200064, [("rope.scaling.original_context_length", "u32", 4096), ("rope.scaling.attn_factor", "f32", 1.1902)]),
     "qwen3-30b-a3b": ("qwen3moe", 151936, [("expert_count", "u32", 128), ("expert_used_count", "u32", 8), ("expert_feed_forward_length", "u32", 768)]),
+    "gemma-3-4b": ("gemma3", 262208, [("attention.sliding_window", "u32", 1024), ("rope.scaling.type", "str", "linear"), ("rope.scaling.factor", "f32", 8.0)]),
+    "gpt-oss-20b": ("gpt-oss", 201088, [("expert_count", "u32", 32), ("expert_used_count", "u32", 4), ("expert_feed_forward_length", "u32", 2880), ("attention.sliding_window", "u32", 128),
+                                        ("rope.scaling.type", "str", "yarn"), ("rope.scaling.factor", "f32", 32.0), ("rope.scaling.original_context_length", "u32", 4096)]),
 }
 ROTATED = {"phi-4-mini": 96}
-WEIGHTS = {"q4_0": ("Q4_0", "Q4_0", "Q6_K", 2), "q8_0": ("Q8_0", "Q8_0", "Q8_0", 7), "q4_k_m": ("Q4_K", "Q6_K", "Q6_K", 15), "bf16": ("BF16", "BF16", "BF16", 32)}
+WEIGHTS = {"q4_0": ("Q4_0", "Q4_0", "Q6_K", 2), "q8_0": ("Q8_0", "Q8_0", "Q8_0", 7), "q4_k_m": ("Q4_K", "Q6_K", "Q6_K", 15), "bf16": ("BF16", "BF16", "BF16", 32),
+           "mxfp4": ("Q8_0", "Q8_0", "Q8_0", 38)}     # with experts of four bits
 SPECIAL = 256
 CHUNK = 1 << 22     # weights made at a time
 STD = 0.02
@@ -56,11 +62,21 @@ def tensors(name, weights):
         mixed = better if i < eighth or i >= 7 * eighth or (i - eighth) % 3 == 2 else most
         found += [("blk.%d.%s.weight" % (i, name), size, kind) for name, size, kind in [
             ("attn_norm", (width,), "F32"), ("ffn_norm", (width,), "F32"), ("attn_output", (heads * head, width), most)]]
+        if arch in ("gemma3", "gpt-oss"): found[-2] = ("blk.%d.post_attention_norm.weight" % i, (width,), "F32")
+        if arch == "gemma3": found += [("blk.%d.%s.weight" % (i, name), (size,), "F32") for name, size in (
+            ("ffn_norm", width), ("post_ffw_norm", width), ("attn_q_norm", head), ("attn_k_norm", head))]
         wide = [("ffn_gate", (width, ffn), most), ("ffn_up", (width, ffn), most)]
         if shape in EXPERTS:
             count, _, own = EXPERTS[shape]
-            wide = [("ffn_gate_inp", (width, count), "F32"), ("ffn_gate_exps", (width, own, count), most), ("ffn_up_exps", (width, own, count), most),
-                    ("ffn_down_exps", (own, width, count), mixed), ("attn_q_norm", (head,), "F32"), ("attn_k_norm", (head,), "F32")]
+            each, down = ("MXFP4", "MXFP4") if weights == "mxfp4" else (most, mixed)
+            wide = [("ffn_gate_inp", (width, count), "F32"), ("ffn_gate_exps", (width, own, count), each), ("ffn_up_exps", (width, own, count), each),
+                    ("ffn_down_exps", (own, width, count), down)]
+            if arch == "qwen3moe": wide += [("attn_q_norm", (head,), "F32"), ("attn_k_norm", (head,), "F32")]
+            if arch == "gpt-oss":
+                wide.append(("attn_sinks", (heads,), "F32"))
+                found += [("blk.%d.%s.bias" % (i, name), size, "F32") for name, size in [
+                    ("attn_q", (heads * head,)), ("attn_k", (kv_heads * head,)), ("attn_v", (kv_heads * head,)), ("attn_output", (width,)), ("ffn_gate_inp", (count,)),
+                    ("ffn_gate_exps", (own, count)), ("ffn_up_exps", (own, count)), ("ffn_down_exps", (width, count))]]
         else:
             found.append(("blk.%d.ffn_down.weight" % i, (ffn, width), mixed))
         joined = [("attn_qkv", (width, (heads + 2 * kv_heads) * head), mixed), ("ffn_up", (width, 2 * ffn), most)]
@@ -103,8 +119,9 @@ def content(name, size, kind, stream, shape):
     count, each = math.prod(size), {"name": name, "type": kind}
     if name == "rope_freqs.weight":
         yield struct.pack("<%df" % count, *rope_divisors(SHAPES[shape][5], SHAPES[shape][7]))
-    elif len(size) == 1:
-        yield tensor_bytes({**each, "shape": size, "stream": stream, "centre": 1.0, "scale": 0.1})
+    elif len(size) == 1 or name.endswith(".bias"):
+        centre = 0.0 if name.endswith((".bias", "sinks.weight")) else 1.0
+        yield tensor_bytes({**each, "shape": size, "stream": stream, "centre": centre, "scale": 0.1})
     else:
         rms = TYPES[kind][3]
         scale = STD / rms if rms else STD * math.sqrt(3)
