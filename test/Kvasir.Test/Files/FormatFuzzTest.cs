@@ -225,9 +225,9 @@ public abstract class FormatFuzz(int every)
         probe.Gguf(sound, "none");
         for (var i = 0; i < 400 / every; i++)
         {
-            var file = (byte[])sound.Clone();
-            Scramble(file.AsSpan(24, end - 24), random);
-            probe.Gguf(file, $"{golden.Name}: seed {Seed} case {i}");
+            var beginning = sound[..end];
+            Scramble(beginning.AsSpan(24), random);
+            probe.GgufBeginning(beginning, $"{golden.Name}: seed {Seed} case {i}");
         }
     }
 

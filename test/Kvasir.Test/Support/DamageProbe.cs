@@ -31,16 +31,16 @@ internal sealed class DamageProbe : IDisposable
 
     public void Gguf(byte[] content, string damage)
     {
-        var path = Folder.Write("tiny.gguf", content);
-        Probe("tiny.gguf", damage, () =>
-        {
-            using var file = Kvasir.Files.Gguf.Open(path);
-            foreach (var key in file.Metadata.Keys)
-                TouchKey(file.Metadata, key, damage);
-            var config = ModelFamilies.Read(file);
-            using var weights = Weights.Load(file, config, TestModels.AsStored);
-            Touch(weights);
-        });
+        Folder.Write("tiny.gguf", content);
+        LoadGguf(damage);
+    }
+
+    /// <summary>The same of the file that was last tried whole, with another beginning as long as the one before it: what follows is megabytes.</summary>
+    public void GgufBeginning(ReadOnlySpan<byte> beginning, string damage)
+    {
+        using (var file = File.OpenHandle(Folder.File("tiny.gguf"), FileMode.Open, FileAccess.Write))
+            RandomAccess.Write(file, beginning, 0);
+        LoadGguf(damage);
     }
 
     /// <summary>Loads the folder as it lies there; <paramref name="fileName"/> is the damaged file.</summary>
@@ -52,6 +52,16 @@ internal sealed class DamageProbe : IDisposable
     });
 
     public void Dispose() => Folder.Dispose();
+
+    private void LoadGguf(string damage) => Probe("tiny.gguf", damage, () =>
+    {
+        using var file = Kvasir.Files.Gguf.Open(Folder.File("tiny.gguf"));
+        foreach (var key in file.Metadata.Keys)
+            TouchKey(file.Metadata, key, damage);
+        var config = ModelFamilies.Read(file);
+        using var weights = Weights.Load(file, config, TestModels.AsStored);
+        Touch(weights);
+    });
 
     private void Probe(string fileName, string damage, Action load)
     {
