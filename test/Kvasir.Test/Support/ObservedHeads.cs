@@ -38,8 +38,9 @@ internal sealed class ObservedHeads : IDisposable
             _heads[i] = new TestHead(place, format ?? KvFormat.F32, 256 << 20);
             // Heads differ in how peaked their attention is.
             Fill(i, random, of, likeness);
+            var keys = Keys(i, of);
             _queries[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(_ => TestHead.Normal(random, of.Group * of.Dim))];
-            _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(i, _queries[i][q], of, of.Rows - Math.Min(observed, of.Rows) + q))];
+            _weights[i] = [.. Enumerable.Range(0, Math.Min(observed, of.Rows)).Select(q => Weights(keys, _queries[i][q], of, of.Rows - Math.Min(observed, of.Rows) + q))];
             Tell(i, policy.ObservedPromptRows);
         }
     }
@@ -103,25 +104,37 @@ internal sealed class ObservedHeads : IDisposable
         _selectors[head].Append(Head(head), 0, of.Rows);
     }
 
-    private float[][] Weights(int head, float[] queries, (int Layers, int Group, int Dim, int Rows) of, int position)
+    // [rows]: as they are stored, read once for all queries.
+    private float[][] Keys(int head, (int Layers, int Group, int Dim, int Rows) of)
+    {
+        var keys = new float[of.Rows][];
+        for (var row = 0; row < of.Rows; row++)
+            Head(head).Keys.Decode(row, keys[row] = new float[of.Dim]);
+        return keys;
+    }
+
+    private static float[][] Weights(float[][] keys, float[] queries, (int Layers, int Group, int Dim, int Rows) of, int position)
     {
         var weights = new float[of.Group][];
-        var key = new float[of.Dim];
         for (var own = 0; own < of.Group; own++)
         {
-            var query = queries[(own * of.Dim)..((own + 1) * of.Dim)];
+            var query = queries.AsSpan(own * of.Dim, of.Dim);
             var scores = new double[of.Rows];
             for (var row = 0; row <= position; row++)
-            {
-                Head(head).Keys.Decode(row, key);
-                scores[row] = Math.Exp(key.Zip(query, static (x, y) => (double)x * y).Sum());
-            }
-
+                scores[row] = Math.Exp(Product(keys[row], query));
             var sum = scores.Sum();
             weights[own] = [.. scores.Select(score => (float)(score / sum))];
         }
 
         return weights;
+    }
+
+    private static double Product(ReadOnlySpan<float> x, ReadOnlySpan<float> y)
+    {
+        var sum = 0.0;
+        for (var i = 0; i < x.Length; i++)
+            sum += (double)x[i] * y[i];
+        return sum;
     }
 
     private void Tell(int head, int observed)
