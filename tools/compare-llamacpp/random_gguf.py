@@ -118,7 +118,8 @@ def content(name, size, kind, stream, shape):
     """The bytes of a tensor, a piece at a time."""
     count, each = math.prod(size), {"name": name, "type": kind}
     if name == "rope_freqs.weight":
-        yield struct.pack("<%df" % count, *rope_divisors(SHAPES[shape][5], SHAPES[shape][7]))
+        known = SHAPES[shape.partition(":")[0]]
+        yield struct.pack("<%df" % count, *rope_divisors(known[5], known[7]))
     elif len(size) == 1 or name.endswith(".bias"):
         centre = 0.0 if name.endswith((".bias", "sinks.weight")) else 1.0
         yield tensor_bytes({**each, "shape": size, "stream": stream, "centre": centre, "scale": 0.1})
