@@ -66,6 +66,20 @@ public sealed class WeightRowTest
         }
     }
 
+    // The least scales are below the smallest normal float, and the largest elements of the largest above the largest.
+    [Fact]
+    public void EveryScaleOfMXFP4DecodesExactly()
+    {
+        double[] values = [0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6];
+        for (var e = 0; e < 255; e++)
+        {
+            byte[] row = [(byte)e, .. Enumerable.Range(0, 16).Select(static i => (byte)(i | ((15 - i) << 4)))];
+            var decoded = Decode(WeightType.MXFP4, row, 32);
+            for (var i = 0; i < 32; i++)
+                Assert.Equal((float)(values[i < 16 ? i : 31 - i] * Math.Pow(2, e - 127)), decoded[i]);
+        }
+    }
+
     [Fact]
     public void GoldenQ4_0()
     {
