@@ -95,7 +95,8 @@ internal sealed class RemoteServer(Uri address) : IDisposable
     private static HttpClient Client(Uri address)
     {
         // A prompt may be computed for a long time; the server sends comments meanwhile, and whoever asks can interrupt.
-        var client = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10) })
+        // Some servers (llama.cpp's) close a connection behind a stream without a word, and what was sent on it is lost: each request has its own.
+        var client = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), PooledConnectionLifetime = TimeSpan.Zero })
         {
             BaseAddress = address.AbsolutePath.EndsWith('/') ? address : new Uri(address.AbsoluteUri + "/"),
             Timeout = Timeout.InfiniteTimeSpan,

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
 
 namespace Kvasir.Tools.Test.Cli.BenchServe;
 
@@ -81,6 +83,22 @@ public sealed class BenchServeCommandTest
         var run = CliRun.Of("bench", "serve", server.Address, "--num-prompts", "1");
         Assert.Equal(1, run.ExitCode);
         Assert.Contains(words, run.Output, StringComparison.Ordinal);
+    }
+
+    // llama.cpp's server closes a connection behind a stream and does not say so: on the same one the next turn would be lost.
+    [Fact]
+    public async Task EachRequestHasAConnectionOfItsOwn()
+    {
+        var connections = new ConcurrentBag<string>();
+        await using var server = await LocalServer.OfAsync(context =>
+        {
+            connections.Add(context.Connection.Id);
+            return context.Response.WriteAsync(
+                context.Request.Path == "/v1/completions" ? "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: [DONE]\n\n" : """{"data":[{"id":"m"}],"tokens":[1]}""");
+        });
+        var json = Measure(server, "--num-prompts", "1", "--turns", "4");
+        Assert.Equal((4, 0), ((int)json["completed"]!, (int)json["failed"]!));
+        Assert.Equal(connections.Count, connections.Distinct().Count());
     }
 
     [Theory]
