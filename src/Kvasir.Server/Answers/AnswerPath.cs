@@ -192,6 +192,7 @@ internal sealed partial class AnswerPath(
     private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context)
     {
         var aborted = context.RequestAborted;
+        using var left = CancellationTokenSource.CreateLinkedTokenSource(aborted, gate.End);
         await writer.BeginAsync().ConfigureAwait(false);
         while (true)
         {
@@ -214,7 +215,7 @@ internal sealed partial class AnswerPath(
                 return;
             }
 
-            if (await WaitAsync(answer, writer, aborted).ConfigureAwait(false))
+            if (await WaitAsync(answer, writer, context, left.Token).ConfigureAwait(false))
                 continue;
             AnswerWatch.Fail(context, RequestGate.Refusal);
             await writer.FailAsync(RequestGate.Refusal).ConfigureAwait(false);
@@ -262,14 +263,14 @@ internal sealed partial class AnswerPath(
     }
 
     /// <returns>Whether the answer goes on; false when the server has waited for it long enough.</returns>
-    private async Task<bool> WaitAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    /// <param name="left">Says that the client is gone or the server's time is over. One for all waits: a token of an answer is to cost its thread little.</param>
+    private async Task<bool> WaitAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context, CancellationToken left)
     {
-        using var quiet = CancellationTokenSource.CreateLinkedTokenSource(aborted, gate.End);
-        var ready = Task.WhenAny(answer.Choices.Where(static choice => !choice.HasEnded).Select(static choice => choice.WaitAsync()));
+        var ready = answer.MoreAsync();
         while (!ready.IsCompleted)
         {
-            await Task.WhenAny(ready, Pause(answer, writer, quiet.Token)).ConfigureAwait(false);
-            aborted.ThrowIfCancellationRequested();
+            await ready.WaitAsync(Pause(answer, writer), watch.Clock, left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            context.RequestAborted.ThrowIfCancellationRequested();
             if (gate.End.IsCancellationRequested)
                 return false;
             if (ready.IsCompleted)
@@ -280,17 +281,16 @@ internal sealed partial class AnswerPath(
                 await writer.KeepAliveAsync().ConfigureAwait(false);
         }
 
-        await quiet.CancelAsync().ConfigureAwait(false);
         return true;
     }
 
-    private Task Pause(ServedAnswer answer, AnswerWriter writer, CancellationToken end)
+    private static TimeSpan Pause(ServedAnswer answer, AnswerWriter writer)
     {
         if (writer.UntilKeepAlive is not { } left)
-            return Task.Delay(Timeout.InfiniteTimeSpan, watch.Clock, end);
+            return Timeout.InfiniteTimeSpan;
         if (answer.Request.IncludesProgress && answer.IsInPrefill && left > ProgressInterval)
             left = ProgressInterval;
-        return Task.Delay(left > TimeSpan.Zero ? left : TimeSpan.Zero, watch.Clock, end);
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A request failed while it was computed")]

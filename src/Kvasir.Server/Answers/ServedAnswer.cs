@@ -65,6 +65,10 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
 
     private IEnumerable<Choice> Prompts => choices.Where((_, i) => i % request.ChoiceCount == 0);
 
+    /// <summary>Completes when there is more to read of a choice that has no end.</summary>
+    public Task MoreAsync() => choices.Count == 1 && !choices[0].HasEnded ? choices[0].WaitAsync()
+        : Task.WhenAny(choices.Where(static choice => !choice.HasEnded).Select(static choice => choice.WaitAsync()));
+
     /// <summary>The next choice to be put into the queue; null where all are, or enough are there.</summary>
     /// <param name="most">Of choices that have no end yet.</param>
     public Choice? TrySubmit(int most)
