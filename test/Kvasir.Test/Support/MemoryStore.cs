@@ -21,7 +21,7 @@ internal sealed class MemoryStore(int pageBytes, int pageCount) : IPageStore
 
     public int Writes => Volatile.Read(ref _writes);
 
-    /// <summary>The most that a read takes, in thousands of turns of an idle loop: each takes another time.</summary>
+    /// <summary>The most that a read takes, in hundreds of turns of an idle loop, 4 us each: every read takes another time, up to what a head computes in.</summary>
     public int MostDelay { get; init; }
 
     /// <summary>The most pages that are read together.</summary>
@@ -66,6 +66,6 @@ internal sealed class MemoryStore(int pageBytes, int pageCount) : IPageStore
         int turns;
         lock (_delays)
             turns = _delays.Next(MostDelay);
-        Thread.SpinWait(1000 * turns);
+        Thread.SpinWait(100 * turns);
     }
 }
