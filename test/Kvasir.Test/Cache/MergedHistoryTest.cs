@@ -65,6 +65,30 @@ public sealed class MergedHistoryTest
         }
     }
 
+    // Whether or not they are stored anew behind what has changed.
+    [Theory]
+    [InlineData("kivi4")]
+    [InlineData("kivi2")]
+    [InlineData("quantspec")]
+    public void TheNewestRowsAreReadAsTheyCameWhenOthersAreMerged(Kv type)
+    {
+        using var cache = new KvCache(type, 1, 1, Dim, 1 << 20);
+        var (history, edit) = (new History(cache), new RowEdit());
+        history.Append(new Random(9), 200);
+        var (head, first) = (history.Rows.Head(0, 0), history.Rows.Head(0, 0).Keys.FirstNewest);
+        var before = Enumerable.Range(0, 200).Select(row => (Read(head.Keys, row), Read(head.Values, row))).ToArray();
+        Assert.InRange(first, 0, 72);
+        edit.Begin(200);
+        edit.Drop(3, 1);
+        edit.Merge(3, 2, 0.5f);
+        Assert.True(head.TryEdit(edit));
+        for (var row = Math.Max(4, first); row < 200; row++)
+        {
+            Assert.Equal(before[row].Item1, Read(head.Keys, row - 1));
+            Assert.Equal(before[row].Item2, Read(head.Values, row - 1));
+        }
+    }
+
     private static void Play(KvFormat type, (Act Act, int Seed)[] acts)
     {
         // Two sequences, and not as many pages as both could want.

@@ -160,6 +160,13 @@ public sealed class DraftTest : IDisposable
         Assert.InRange(length.Choose(costs, 16, 1), least, most);
     }
 
+    // A row that is verified costs what it costs, however little its guess did.
+    [Theory]
+    [InlineData(0, 4)]
+    [InlineData(20, 0)]
+    public void WhatVerifyingTakesCountsToo(double rowMs, int guesses) =>
+        Assert.Equal(guesses, new DraftLength().Choose(new DraftCosts(stepMs: 10, rowMs, draftMs: 0.1), most: 4, tokens: 1));
+
     [Fact]
     public void ADraftThatDoesNotPayIsTriedMoreAndMoreSeldom()
     {

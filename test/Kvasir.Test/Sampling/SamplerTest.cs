@@ -27,6 +27,20 @@ public sealed class SamplerTest
             Assert.Equal(0, Pick(Plain with { Temperature = temperature, Seed = seed }, logits));
     }
 
+    // However large they are beside what they differ by.
+    [Fact]
+    public void LogitsThatAreNearToEachOtherAreDrawnAtLowTemperatures() =>
+        AssertFrequencies(Plain with { Temperature = 1e-3f }, [20, 19.999f, 19], Normalised([1, Math.Exp((19.999f - 20.0) / 1e-3), 0]));
+
+    // Of 4000 draws with a chance of 0.4% some are of it, but once in ten million times.
+    [Fact]
+    public void TheUnlikelyAmongTheTopAreDrawnToo()
+    {
+        var sampler = new Sampler(Plain with { TopK = 3 }, null, 4);
+        var drawn = Enumerable.Range(1, 4000).Select(step => sampler.Pick([0, -5.5f, -60, -5.5f], 0, new int[step], 1).Token).ToHashSet();
+        Assert.Equal([0, 1, 3], drawn.Order());
+    }
+
     [Fact]
     public void ATokenThatCannotBeIsNeitherDrawnNorListed()
     {
@@ -126,6 +140,7 @@ public sealed class SamplerTest
     {
         var options = SamplingOptions.Greedy with { RepetitionPenalty = 2, RepetitionWindow = 0 };
         Assert.Equal(1, Pick(options, [3, 2, -1], tokens: [0, 0, 0], promptCount: 1));
+        Assert.Equal(1, Pick(options, [0.5f, 0.4f, -4], tokens: [0, 2], promptCount: 2));
         Assert.Equal(1, Pick(options, [-1, -1.5f, -4], tokens: [0, 2], promptCount: 2));
         // Outside the window nothing is divided.
         Assert.Equal(0, Pick(options with { RepetitionWindow = 1 }, [3, 2, 1], tokens: [0, 2], promptCount: 2));

@@ -34,6 +34,20 @@ public sealed class PsaMostTest
             Assert.Equal((heads * wanted, heads * cut), (layer.BlocksRead, layer.Cut));
     }
 
+    // Choosing so many of so many costs more than reading the others would, which a head without a bound does then for some steps.
+    [Fact]
+    public void MostOfManyBlocksIsStillABoundInEveryStep()
+    {
+        using var model = Model.Synthetic("tiny", SyntheticWeights.Q8_0, options: new ModelOptions { Repack = false });
+        using var engine = new Engine(model, new EngineOptions { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 16 << 20, ContextTokens = 512 });
+        using var probe = new EngineProbe(engine, PolicyCatalog.Parse("psa:coverage=1,most=0.8,block=2,sinks=2,recent=4,min-context=0"), 400, seed: 3);
+        probe.FillRandom(300);
+        const int Steps = 8;
+        probe.Decode(1, Steps);
+        var wanted = Enumerable.Range(301, Steps).Sum(static rows => (int)MathF.Ceiling(0.8f * (((rows - 4) / 2) - 1)));
+        Assert.All(probe.Reads.ToArray(), layer => Assert.Equal(model.Config.KvHeadCount * wanted, layer.BlocksRead));
+    }
+
     // And with it no blocks are drawn by chance, which would lie anywhere on file.
     [Fact]
     public void WhereItDoesNotBindNothingChanges()

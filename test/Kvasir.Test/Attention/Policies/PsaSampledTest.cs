@@ -35,10 +35,27 @@ public sealed class PsaSampledTest
             read += watched.Count;
         }
 
-        // One in three; three deviations of so many trials, as if heads of a group went together.
-        Assert.InRange(off / (double)(Steps * group), 0, 0.32 + (3 * Math.Sqrt(0.32 * 0.68 / Steps)));
+        // One in twenty; three deviations of so many trials, as if heads of a group went together.
+        Assert.InRange(off / (double)(Steps * group), 0, 0.05 + (3 * Math.Sqrt(0.05 * 0.95 / Steps)));
         Assert.Equal(1, mean, 0.04);
         Assert.InRange(read / (double)(Steps * Rows), 0.02, 0.6);
+    }
+
+    // Then what is left is taken to weigh as much as what was read last.
+    [Theory]
+    [InlineData(1, 5)]
+    [InlineData(3, 6)]
+    public void WhereTooFewBlocksAreLeftToDrawByReadingGoesOn(int group, int seed)
+    {
+        const int Rows = 128;
+        var place = new HeadPlace(0, 1, 0, group, 32, Rows);
+        using var head = new LoneHead(place, Rows, seed, keyScale: 0.2f);
+        using var selector = PolicyCatalog.Parse("psa:group=1,coverage=0.95,block=8,sinks=8,recent=16,min-context=0").CreateSelector(place);
+        head.AppendTo(selector, 0, Rows);
+        head.Attend(selector);
+        var weights = head.Weights();
+        for (var query = 0; query < group; query++)
+            Assert.InRange(head.LastRead.Sum(row => (double)weights[(query * Rows) + row]), 0.93, 1.0001);
     }
 
     [Fact]
