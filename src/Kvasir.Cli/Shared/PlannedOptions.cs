@@ -1,3 +1,4 @@
+using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
@@ -32,7 +33,7 @@ internal static class PlannedOptions
                 $"{Printable.Line(path)} puts {SizeText.Bytes(way.DiskBytes)} of keys and values on disk: {EngineFlags.KvDirectory.Name} says where");
         return options with
         {
-            Attention = typed.Has(EngineFlags.Attention) ? options.Attention : PolicyCatalog.Spec(way.Attention).Create(),
+            Attention = typed.Has(EngineFlags.Attention) ? options.Attention : Policy(way.Attention, path),
             Kv = hasFormat ? options.Kv : KvFormat.Find(way.Kv)
                 ?? throw new KvasirException(KvasirError.BadFile, $"{Printable.Line(path)}: keys and values in '{Printable.Line(way.Kv)}' are not known here"),
             KvMemoryBytes = options.KvMemoryBytes == 0 ? way.KvMemoryBytes : options.KvMemoryBytes,
@@ -40,6 +41,18 @@ internal static class PlannedOptions
             KvDiskBytes = way.OnFile && options.KvDiskBytes == 0 ? way.DiskBytes : options.KvDiskBytes,
             ContextTokens = options.ContextTokens == 0 ? plan.ContextTokens : options.ContextTokens,
         };
+    }
+
+    private static AttentionPolicy Policy(string text, string path)
+    {
+        try
+        {
+            return PolicyCatalog.Spec(text).Create();
+        }
+        catch (KvasirException problem)
+        {
+            throw new KvasirException(KvasirError.BadFile, $"{Printable.Line(path)}: {problem.Message}", problem);
+        }
     }
 
     /// <summary>A line for people when the machine is not now what it was when the plan was made; null otherwise. Takes half a second.</summary>

@@ -13,6 +13,7 @@ public sealed record MachineFigures
     private const string Nested = "figures";
     private const string Report = "machine";
     private const double MostRate = 1e18;
+    private const long LimitBytes = 16 << 20;
 
     public required string Name { get; init; }
 
@@ -50,7 +51,7 @@ public sealed record MachineFigures
         ArgumentNullException.ThrowIfNull(path);
         try
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var json = JsonDocument.Parse(PlainText.ReadFile(path, LimitBytes));
             var root = json.RootElement;
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty(Report, out var report) && report.ValueKind == JsonValueKind.Object)
                 root = report;
@@ -65,10 +66,6 @@ public sealed record MachineFigures
             throw new KvasirException(
                 KvasirError.BadFile,
                 $"{MessageText.Line(path)} has no figures of a machine, as kvasir bench --machine --json writes: {problem.Message}", problem);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{MessageText.Line(path)} cannot be read: {problem.Message}", problem);
         }
     }
 
@@ -92,6 +89,8 @@ public sealed record MachineFigures
         Require(ReadBytesPerSecond, 1, MostRate, "readBytesPerSecond");
         Require(OperationsPerSecond, 1, MostRate, "operationsPerSecond");
         Require(LayerMs, 0, 1e6, "layerMs");
+        if (Matrices.Contains(null!) || Attention.Contains(null!))
+            throw new KvasirException(KvasirError.BadFile, $"{path}: matrices and attention hold null, where a measurement was expected");
         foreach (var speed in Matrices)
         {
             Require(speed.Rows, 1, int.MaxValue, "matrices.rows");
@@ -102,7 +101,11 @@ public sealed record MachineFigures
         {
             Require(speed.Dim, 1, 65_536, "attention.dim");
             Require(speed.GroupHeads, 1, 65_536, "attention.groupHeads");
+            Require(speed.HeadUs, 0, 1e9, "attention.headUs");
             Require(speed.RowNs, 0, 1e9, "attention.rowNs");
+            Require(speed.PairNs, 0, 1e9, "attention.pairNs");
+            Require(speed.Rows, 0, int.MaxValue, "attention.rows");
+            Require(speed.RowShare, 0, 1, "attention.rowShare");
         }
 
         if (Store is not { } store)
@@ -113,6 +116,7 @@ public sealed record MachineFigures
         Require(store.LatencyUs, 0, 1e9, "store.latencyUs");
         Require(store.CpuUs, 0, 1e9, "store.cpuUs");
         Require(store.LayerUs, 0, 1e9, "store.layerUs");
+        Require(store.WorstReadsPerSecond, 0, MostRate, "store.worstReadsPerSecond");
 
         void Require(double value, double least, double most, string key)
         {

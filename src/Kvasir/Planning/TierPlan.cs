@@ -8,6 +8,7 @@ namespace Kvasir.Planning;
 public sealed record TierPlan
 {
     private const int CurrentVersion = 1;
+    private const long LimitBytes = 16 << 20;
 
     public int Version { get; init; } = CurrentVersion;
 
@@ -48,21 +49,16 @@ public sealed record TierPlan
         ArgumentNullException.ThrowIfNull(path);
         try
         {
-            var plan = JsonSerializer.Deserialize(File.ReadAllBytes(path), PlanningJson.Default.TierPlan) ?? throw new JsonException("it is null");
+            var plan = JsonSerializer.Deserialize(PlainText.ReadFile(path, LimitBytes), PlanningJson.Default.TierPlan) ?? throw new JsonException("it is null");
             if (plan.Version != CurrentVersion)
                 throw new JsonException($"its version is {plan.Version}, and this program reads {CurrentVersion}");
-            if (plan.Ways.Count(static way => way.IsChosen) != 1)
-                throw new JsonException("one way of it has to be chosen");
+            plan.RequireSound();
             plan.Machine.RequireSound(path);
             return plan;
         }
         catch (JsonException problem)
         {
             throw new KvasirException(KvasirError.BadFile, $"{MessageText.Line(path)} is no plan, as kvasir plan --out writes: {problem.Message}", problem);
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            throw new KvasirException(KvasirError.FileNotFound, $"{MessageText.Line(path)} cannot be read: {problem.Message}", problem);
         }
     }
 
@@ -80,6 +76,27 @@ public sealed record TierPlan
                 KvasirError.BadOption,
                 $"{MessageText.Line(path)} is a plan for {MessageText.Line(Model)} ({Short(Fingerprint)}), "
                     + $"and this is {model.Name} ({Short(model.Fingerprint)})");
+    }
+
+    // What an engine is told to obey: it would blame an option that nobody has typed.
+    private void RequireSound()
+    {
+        if (Ways.Contains(null!) || Ways.Count(static way => way.IsChosen) != 1)
+            throw new JsonException("one way of it has to be chosen");
+        Require(ContextTokens, 1, int.MaxValue, "contextTokens");
+        Require(Batch, 1, int.MaxValue, "batch");
+        Require(MemoryBytes, 1, long.MaxValue, "memoryBytes");
+        Require(DiskBytes, 0, long.MaxValue, "diskBytes");
+        Require(Chosen.KvMemoryBytes, 1, long.MaxValue, "kvMemoryBytes of the chosen way");
+        Require(Chosen.DiskBytes, 0, long.MaxValue, "diskBytes of the chosen way");
+        if (!Enum.IsDefined(Target) || KvDirectory is { Length: 0 })
+            throw new JsonException(KvDirectory is null ? $"its target is {(int)Target}, which there is not" : "its kvDirectory is an empty name");
+
+        static void Require(long value, long least, long most, string key)
+        {
+            if (value < least || value > most)
+                throw new JsonException($"its {key} is {value}, and must be from {least} to {most}");
+        }
     }
 
     private static string Short(string fingerprint) => MessageText.Line(fingerprint[..Math.Min(12, fingerprint.Length)]);

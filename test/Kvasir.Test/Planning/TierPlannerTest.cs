@@ -122,8 +122,68 @@ public sealed class TierPlannerTest
         using var folder = new TempFolder();
         File.WriteAllText(folder.File("a.plan"), text);
         Assert.Contains(part, Assert.Throws<KvasirException>(() => TierPlan.Read(folder.File("a.plan"))).Message, StringComparison.Ordinal);
-        Assert.Contains("cannot be read", Assert.Throws<KvasirException>(() => TierPlan.Read(folder.File("none"))).Message, StringComparison.Ordinal);
+        Assert.Contains("does not exist", Assert.Throws<KvasirException>(() => TierPlan.Read(folder.File("none"))).Message, StringComparison.Ordinal);
         Assert.Contains("has no figures of a machine", Assert.Throws<KvasirException>(() => MachineFigures.Read(folder.File("a.plan"))).Message, StringComparison.Ordinal);
+    }
+
+    // What is not checked here an engine would meet as an option that nobody has typed, or as a null reference.
+    [Theory]
+    [InlineData("ways", "null", "is no plan")]
+    [InlineData("ways", "[null]", "one way of it has to be chosen")]
+    [InlineData("ways", "[]", "one way of it has to be chosen")]
+    [InlineData("machine", "null", "is no plan")]
+    [InlineData("machine", "{}", "is no plan")]
+    [InlineData("model", "null", "is no plan")]
+    [InlineData("fingerprint", "null", "is no plan")]
+    [InlineData("version", "2", "its version is 2, and this program reads 1")]
+    [InlineData("contextTokens", "0", "its contextTokens is 0, and must be from 1 to 2147483647")]
+    [InlineData("contextTokens", "1e12", "is no plan")]
+    [InlineData("batch", "-1", "its batch is -1, and must be from 1 to 2147483647")]
+    [InlineData("memoryBytes", "0", "its memoryBytes is 0, and must be from 1")]
+    [InlineData("diskBytes", "-1", "its diskBytes is -1, and must be from 0")]
+    [InlineData("target", "77", "its target is 77, which there is not")]
+    [InlineData("target", "null", "is no plan")]
+    [InlineData("kvDirectory", "\"\"", "its kvDirectory is an empty name")]
+    [InlineData("ways[0].attention", "null", "is no plan")]
+    [InlineData("ways[0].kv", null, "is no plan")]
+    [InlineData("ways[0].memory", "null", "is no plan")]
+    [InlineData("ways[0].kvMemoryBytes", "-1", "its kvMemoryBytes of the chosen way is -1, and must be from 1")]
+    [InlineData("machine.matrices", "null", "is no plan")]
+    [InlineData("machine.matrices", "[null]", "matrices and attention hold null")]
+    [InlineData("machine.attention", "[null]", "matrices and attention hold null")]
+    [InlineData("machine.attention", "[{\"policy\":null,\"kv\":\"bf16\",\"dim\":8,\"groupHeads\":1,\"headUs\":1,\"rowNs\":1}]", "is no plan")]
+    [InlineData("machine.attention", "[{\"policy\":\"dense\",\"kv\":\"bf16\",\"dim\":8,\"groupHeads\":1,\"headUs\":-5,\"rowNs\":1}]", "attention.headUs is -5")]
+    [InlineData("machine.cores", "0", "cores is 0, and must be from 1")]
+    public void APlanWithOneThingChangedIsOneLineThatNamesIt(string key, string? value, string part)
+    {
+        using var folder = new TempFolder();
+        var plan = System.Text.Json.Nodes.JsonNode.Parse(Planner.Plan(new PlanRequest(32_768, 2, 16L << 30, 0)).Text())!.AsObject();
+        plan["ways"] = new System.Text.Json.Nodes.JsonArray(plan["ways"]!.AsArray().First(static way => way!["isChosen"]!.GetValue<bool>())!.DeepClone());
+        var parent = key.StartsWith("ways[0].", StringComparison.Ordinal) ? plan["ways"]![0]! : key.StartsWith("machine.", StringComparison.Ordinal) ? plan["machine"]! : plan;
+        var name = key.Split('.')[^1];
+        if (value is null)
+            parent.AsObject().Remove(name);
+        else
+            parent[name] = System.Text.Json.Nodes.JsonNode.Parse(value);
+        var path = folder.Write("a.plan", plan.ToJsonString());
+        var message = Assert.Throws<KvasirException>(() => TierPlan.Read(path)).Message;
+        Assert.StartsWith(path, message, StringComparison.Ordinal);
+        Assert.Contains(part, message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void AnEditorsEncodingIsNoDamage()
+    {
+        using var folder = new TempFolder();
+        var plan = Planner.Plan(new PlanRequest(32_768, 2, 16L << 30, 0));
+        foreach (var encoding in new System.Text.Encoding[] { new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode, System.Text.Encoding.BigEndianUnicode })
+        {
+            File.WriteAllText(folder.File("a.plan"), plan.Text(), encoding);
+            Assert.Equal(plan.Text(), TierPlan.Read(folder.File("a.plan")).Text());
+            File.WriteAllText(folder.File("a.json"), plan.Machine.Text(), encoding);
+            Assert.Equal(plan.Machine.Text(), MachineFigures.Read(folder.File("a.json")).Text());
+        }
     }
 
     [Fact]
