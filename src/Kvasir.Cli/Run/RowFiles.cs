@@ -27,8 +27,7 @@ internal sealed class RowFiles(Shell shell, TypedCommand typed)
     {
         if (_saved is null)
             return;
-        if (Path.Exists(_saved))
-            ReportFile.RequireWritable(_saved);
+        ReportFile.RequireReplaceable(_saved);
         ReportFile.RequireWritable(ReplacedFile.TemporaryName(_saved));
     }
 

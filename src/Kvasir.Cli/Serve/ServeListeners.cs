@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Kvasir.Cli.Shared;
 using Kvasir.Ground;
+using Kvasir.Kernels.Files;
 using Kvasir.Server;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -39,13 +40,15 @@ internal static class ServeListeners
 
     /// <summary>Clears away the socket that a server has left behind which did not end by itself.</summary>
     /// <exception cref="KvasirException">Something else is there, or a server that answers.</exception>
-    public static void ClearSocket(TypedCommand typed)
+    public static void ClearSocket(string path)
     {
-        if (typed.Find(ServeFlags.Socket) is not { } path || !File.Exists(path))
+        if (!File.Exists(path))
             return;
         if (IsAnswered(path))
             throw new KvasirException(KvasirError.BadOption, $"a server listens at {path} already");
-        if ((File.GetAttributes(path) & (FileAttributes.Directory | FileAttributes.ReparsePoint)) != 0 || new FileInfo(path).Length > 0)
+        // Where the system does not say what it is, a socket has no length.
+        if (FileKinds.Of(path) is not (FileKind.Socket or FileKind.Unknown)
+            || (File.GetAttributes(path) & (FileAttributes.Directory | FileAttributes.ReparsePoint)) != 0 || new FileInfo(path).Length > 0)
             throw new KvasirException(KvasirError.BadOption, $"{path} is there, and is no socket");
         File.Delete(path);
     }

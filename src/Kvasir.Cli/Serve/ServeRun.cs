@@ -54,7 +54,8 @@ internal static class ServeRun
     {
         var quiet = typed.Is(OutputFlags.Quiet);
         ServeListeners.Check(typed);
-        ServeListeners.ClearSocket(typed);
+        if (typed.Find(ServeFlags.Socket) is { } socket)
+            ServeListeners.ClearSocket(socket);
         await using var app = Build(shell, typed, models);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
         using var reload = typed.Has(ServeFlags.Keys) || typed.Has(ServeFlags.Models) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;

@@ -1,4 +1,5 @@
 using System.Text;
+using Kvasir.Kernels.Files;
 
 namespace Kvasir.Cli.Shared;
 
@@ -16,6 +17,15 @@ internal static class ReportFile
             new FileStream(path, FileMode.Open, FileAccess.Write).Dispose();
         else
             Try(path);
+    });
+
+    /// <summary>As <see cref="RequireWritable"/>, for what will be written beside the file and put in its place.</summary>
+    /// <exception cref="KvasirException">It is there, and cannot be written or is no file.</exception>
+    public static void RequireReplaceable(string path) => Guard(path, () =>
+    {
+        ReplacedFile.RequireReplaceable(path);
+        if (Path.Exists(path))
+            new FileStream(path, FileMode.Open, FileAccess.Write).Dispose();
     });
 
     /// <summary>As <see cref="RequireWritable"/>, for files in a folder that may be missing.</summary>

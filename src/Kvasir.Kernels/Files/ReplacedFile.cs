@@ -13,11 +13,14 @@ public sealed class ReplacedFile : IDisposable
     private bool _isThere;
 
     /// <param name="bytes">That it will have: they are taken from the file system now.</param>
-    /// <exception cref="IOException">The file system has no room, or somebody else writes the file at this moment.</exception>
+    /// <exception cref="IOException">
+    /// As <see cref="RequireReplaceable"/>; the file system has no room, or somebody else writes the file at this moment.
+    /// </exception>
     /// <exception cref="UnauthorizedAccessException">No file may be made there.</exception>
     public ReplacedFile(string path, long bytes)
     {
         _path = Target(path);
+        RequireReplaceable(path);
         var options = new FileStreamOptions
         {
             Mode = FileMode.Create,
@@ -36,6 +39,21 @@ public sealed class ReplacedFile : IDisposable
 
     /// <summary>Where the content of a file is written until it is complete.</summary>
     public static string TemporaryName(string path) => Target(path) + ".tmp";
+
+    /// <summary>Refuses what is there and no file: whoever may rename in its folder would put a file in the place of a device, for everybody.</summary>
+    /// <exception cref="IOException">It is a folder, a device, a pipe or a socket.</exception>
+    public static void RequireReplaceable(string path)
+    {
+        var name = FileKinds.Of(Target(path)) switch
+        {
+            FileKind.Folder => "folder",
+            FileKind.Socket => "socket",
+            FileKind.Device => "device or a pipe",
+            _ => null,
+        };
+        if (name is not null)
+            throw new IOException($"it is a {name}, and only a file can be replaced");
+    }
 
     /// <exception cref="IOException">It cannot be written.</exception>
     public void Write(long offset, ReadOnlySpan<byte> content) => RandomAccess.Write(Handle, content, offset);

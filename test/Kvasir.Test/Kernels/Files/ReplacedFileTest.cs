@@ -27,6 +27,28 @@ public sealed class ReplacedFileTest : IDisposable
         Assert.Equal("better", File.ReadAllText(_path));
     }
 
+    // Renaming would put a file where a device is, for everybody: as root it did so with /dev/null.
+    [Fact]
+    public void WhatIsNoFileIsNotReplaced()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        Assert.Equal(
+            [FileKind.Device, FileKind.Folder, FileKind.Regular, FileKind.Unknown],
+            new[] { "/dev/null", _folder.Path, _path, _folder.File("none") }.Select(FileKinds.Of));
+        using var listener = new System.Net.Sockets.Socket(
+            System.Net.Sockets.AddressFamily.Unix, System.Net.Sockets.SocketType.Stream, System.Net.Sockets.ProtocolType.Unspecified);
+        var socket = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.sock");
+        listener.Bind(new System.Net.Sockets.UnixDomainSocketEndPoint(socket));
+        File.CreateSymbolicLink(_folder.File("link"), socket);
+        Assert.Equal([FileKind.Socket, FileKind.Socket], new[] { socket, _folder.File("link") }.Select(FileKinds.Of));
+        foreach (var path in new[] { socket, _folder.File("link"), _folder.Path })
+            Assert.Contains("only a file can be replaced", Assert.ThrowsAny<IOException>(() => new ReplacedFile(path, 3)).Message, StringComparison.Ordinal);
+        Assert.Equal(FileKind.Socket, FileKinds.Of(socket));
+        Assert.False(File.Exists(ReplacedFile.TemporaryName(socket)));
+        File.Delete(socket);
+    }
+
     [Fact]
     public void WhatWasNotCommittedLeavesNothing()
     {

@@ -41,7 +41,7 @@ public sealed class RowFilesTest : IDisposable
         Run(Prompt, "-q", "--load-kv", _file, "--kv", "q8").AssertOneLine($"{_file} has keys and values of format 'bf16', and here they are of format 'q8'");
         Run(Prompt, "-q", "--load-kv", _file + "x").AssertOneLine($"{_file}x cannot be read");
         Run(Prompt, "-q", "--save-kv", _folder.File("none/story.kv")).AssertOneLine("cannot be written");
-        Run(Prompt, "-q", "--save-kv", _folder.Path).AssertOneLine("cannot be written");
+        Run(Prompt, "-q", "--save-kv", _folder.Path).AssertOneLine("cannot be written: it is a folder, and only a file can be replaced");
         Assert.Contains("name the same file", CliRun.Of("run", "stories260K", "--file", _file, "--save-kv", _file).Error, StringComparison.Ordinal);
         Assert.Contains("--load-kv is for a model that is loaded here", CliRun.Of("run", "x", "--server", "http://localhost:1", "--load-kv", _file).Error, StringComparison.Ordinal);
     }

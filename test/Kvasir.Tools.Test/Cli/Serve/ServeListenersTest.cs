@@ -30,4 +30,34 @@ public sealed class ServeListenersTest
             folder.Delete(recursive: true);
         }
     }
+
+    // No length is no sign of a socket: an empty file has none, nor has a device, and root may delete both.
+    [Fact]
+    public void OnlyASocketThatNobodyAnswersIsClearedAway()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        using var folder = new TempFolder();
+        foreach (var path in new[] { folder.Write("empty", ""), folder.Write("text", "x") })
+        {
+            Assert.EndsWith("is there, and is no socket", Assert.Throws<KvasirException>(() => ServeListeners.ClearSocket(path)).Message, StringComparison.Ordinal);
+            Assert.True(File.Exists(path));
+        }
+
+        var left = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.sock");
+        using (var listener = ServeListeners.Bind(new UnixDomainSocketEndPoint(left)))
+        {
+            listener.Listen();
+            Assert.EndsWith("already", Assert.Throws<KvasirException>(() => ServeListeners.ClearSocket(left)).Message, StringComparison.Ordinal);
+        }
+
+        using (var killed = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
+        {
+            File.Delete(left);
+            killed.Bind(new UnixDomainSocketEndPoint(left));
+            ServeListeners.ClearSocket(left);
+        }
+
+        Assert.False(File.Exists(left));
+    }
 }
