@@ -167,6 +167,8 @@ public sealed record EngineOptions
         Require(KvDiskBytes, 0, long.MaxValue, "KV memory on disk");
         if (KvPace is { } pace && !(pace.ReadsPerSecond > 0 && pace.BytesPerSecond > 0 && pace.LatencyUs >= 0))
             throw new KvasirException(KvasirError.BadOption, $"no store reads at a pace of {pace}");
+        if (KvDirectory is { Length: 0 })
+            throw new KvasirException(KvasirError.BadOption, "the folder for keys and values has an empty name");
         if (KvDiskBytes > 0 && KvDirectory is null && KvPace is null)
             throw new KvasirException(KvasirError.BadOption, $"KV memory on disk of {KvDiskBytes} bytes has no folder to lie in");
         Require(ContextTokens, 0, int.MaxValue, "context");

@@ -54,7 +54,9 @@ internal sealed class ScratchStore : IPageStore
                 KvasirError.BadOption,
                 $"the KV memory on disk of {MessageText.Count(limit, "byte")} is less than the KV memory of {memoryBytes}, "
                     + "whose pages all have a place on disk");
-        return pageBytes => new ScratchStore(folder, pageBytes, limit);
+        // Pages that no device has room for would take tables in memory all the same.
+        var most = Math.Max(memoryBytes, Math.Min(limit, DeviceBytes(folder)));
+        return pageBytes => new ScratchStore(folder, pageBytes, most);
     }
 
     public int RunFrom(int page) => Math.Min(_filePages - (page % _filePages), PageCount - page);
@@ -71,6 +73,19 @@ internal sealed class ScratchStore : IPageStore
     {
         foreach (var file in _files)
             file?.Dispose();
+    }
+
+    private static long DeviceBytes(string folder)
+    {
+        try
+        {
+            return new DriveInfo(Path.GetFullPath(folder)).TotalSize is > 0 and var bytes ? bytes : long.MaxValue;
+        }
+        // It is said of the folder when the first file is made.
+        catch (Exception unknown) when (unknown is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return long.MaxValue;
+        }
     }
 
     private long Offset(int page) => (long)(page % _filePages) * PageBytes;
@@ -94,7 +109,8 @@ internal sealed class ScratchStore : IPageStore
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            throw new KvasirException(KvasirError.BadOption, $"no file for keys and values can be made in {_folder}: {problem.Message}", problem);
+            var why = Directory.Exists(_folder) ? problem.Message : File.Exists(_folder) ? "it is no folder" : "there is no such folder";
+            throw new KvasirException(KvasirError.BadOption, $"no file for keys and values can be made in {_folder}: {why}", problem);
         }
     }
 }

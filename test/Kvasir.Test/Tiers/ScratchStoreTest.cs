@@ -39,10 +39,23 @@ public sealed class ScratchStoreTest : IDisposable
         Assert.Contains("less than the KV memory", Refusal(() => ScratchStore.In(_folder.Path, 1 << 20, 2 << 20)), StringComparison.Ordinal);
         Assert.Contains(
             "no file for keys and values can be made in", Refusal(() => ScratchStore.In(_folder.File("none"), 1 << 20, 1 << 20)(4096)), StringComparison.Ordinal);
+        Assert.EndsWith(": there is no such folder", Refusal(() => ScratchStore.In(_folder.File("none"), 1 << 20, 1 << 20)(4096)), StringComparison.Ordinal);
+        Assert.EndsWith(": it is no folder", Refusal(() => ScratchStore.In(_folder.Write("file", "x"), 1 << 20, 1 << 20)(4096)), StringComparison.Ordinal);
         Assert.Contains("less than one page", Refusal(() => ScratchStore.In(_folder.Path, 4095, 10)(10)), StringComparison.Ordinal);
         using var model = Generation.LoadStories();
         Assert.Contains(
+            "empty name", Refusal(() => new Engine(model, new EngineOptions { Threads = 1, KvDirectory = "" })), StringComparison.Ordinal);
+        Assert.Contains(
             "has no folder to lie in", Refusal(() => new Engine(model, new EngineOptions { Threads = 1, KvDiskBytes = 1 << 30 })), StringComparison.Ordinal);
+    }
+
+    // Of each page a table says where it is, and that is in memory.
+    [Fact]
+    public void ALimitBeyondTheDeviceCountsAsAllOfTheDevice()
+    {
+        var device = new DriveInfo(_folder.Path).TotalSize;
+        using var store = ScratchStore.In(_folder.Path, long.MaxValue, 1 << 20)(1 << 20);
+        Assert.Equal(device >> 20, store.PageCount);
     }
 
     [Fact]

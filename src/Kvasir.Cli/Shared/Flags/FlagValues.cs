@@ -13,7 +13,7 @@ internal static class FlagValues
     public static readonly FlagValue<string> Text = new("TEXT", "a text", Same);
 
     /// <summary>The name of a file or folder, which is opened later.</summary>
-    public static readonly FlagValue<string> Path = new("PATH", "a path", Same) { IsPath = true };
+    public static readonly FlagValue<string> Path = new("PATH", "a path", Named) { IsPath = true };
 
     /// <summary>The name of a file that is read.</summary>
     public static readonly FlagValue<string> File = Path with { Name = "FILE" };
@@ -113,6 +113,9 @@ internal static class FlagValues
         text.Length > 0 && (text[0] is '+' or '-' ? text[1..] : text) is { Length: > 0 } digits && digits.All(char.IsAsciiDigit);
 
     private static bool IsReal(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out _);
+
+    // An empty one is a variable of a script that was never set, and names nothing.
+    private static bool Named(string text, out string value) => Same(text, out value) && text.Length > 0;
 
     private static bool Same(string text, out string value)
     {

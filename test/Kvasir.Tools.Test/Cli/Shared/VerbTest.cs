@@ -89,6 +89,15 @@ public sealed class VerbTest
         }
     }
 
+    // A variable of a script that was never set: taken as a path it would be left aside, or end in an exception of the file system.
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void AnEmptyPathIsNone(string name)
+    {
+        foreach (var flag in Find(name).Flags.OfType<ValueFlag<string>>().Where(static flag => flag.TakesPath))
+            Assert.Equal($"'' is not {flag.Value.Allowed}", Assert.Throws<KvasirException>(() => flag.Value.Parse("")).Message);
+    }
+
     [Fact]
     public void AFlagOfSeveralVerbsTakesOneKindOfValue()
     {
