@@ -3,6 +3,9 @@ namespace Kvasir.Files;
 /// <summary>Range checks over <see cref="IConfigFields"/>, with the bounds that sizes of a model have.</summary>
 internal static class ConfigFields
 {
+    /// <summary>Of a key that is there and says as much as one that is missing.</summary>
+    public const string SaysNone = "is 0, -1 or empty, which is how tools write none, and there has to be one";
+
     public const int LayerLimit = 4096;
     public const int WidthLimit = 1 << 20;
     public const int HeadLimit = 1 << 12;

@@ -105,7 +105,9 @@ public sealed class GgufMetadata : IConfigFields
     }
 
     /// <summary>An array of numbers, none of them NaN.</summary>
-    public float[]? Numbers(string key)
+    public float[]? Numbers(string key) => Numbers(key, takesNaN: false);
+
+    internal float[]? Numbers(string key, bool takesNaN)
     {
         if (!TryFind(key, isArray: true, out var value))
             return null;
@@ -115,7 +117,7 @@ public sealed class GgufMetadata : IConfigFields
         for (var i = 0; i < numbers.Length; i++)
         {
             numbers[i] = (float)NumberAt(key, value.Type, value.Offset + ((long)i * bytes));
-            if (float.IsNaN(numbers[i]))
+            if (float.IsNaN(numbers[i]) && !takesNaN)
                 throw Bad(key, $"holds NaN at index {i}");
         }
 
@@ -145,7 +147,8 @@ public sealed class GgufMetadata : IConfigFields
     public long? Count(string key) => TryFind(key, isArray: true, out var value) ? value.Count : null;
 
     /// <summary>What to throw where a key is missing that a model cannot be without.</summary>
-    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} is missing");
+    public KvasirException Missing(string key) =>
+        new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} {(Contains(key) ? ConfigFields.SaysNone : "is missing")}");
 
     /// <summary>What to throw where a key's value cannot be used; <paramref name="problem"/> goes on after the key.</summary>
     public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_file.Path}: key {MessageText.Name(key)} {problem}");

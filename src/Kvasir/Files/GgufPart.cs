@@ -191,7 +191,9 @@ internal sealed class GgufPart : IDisposable
         if (blocks > long.MaxValue / WeightLayout.BlockBytes(type))
             throw cursor.Bad($"tensor {shown} has the shape {MessageText.Shape(shape)}, more than {long.MaxValue} bytes of {type}");
         var offset = cursor.UInt64($"the offset of tensor {shown}");
-        return new GgufTensorEntry(name, type, shape, blocks * WeightLayout.BlockBytes(type), offset > long.MaxValue ? -1 : (long)offset);
+        if (offset > long.MaxValue)
+            throw cursor.Bad($"tensor {shown} has the offset {offset}; the limit is {long.MaxValue}");
+        return new GgufTensorEntry(name, type, shape, blocks * WeightLayout.BlockBytes(type), (long)offset);
     }
 
     private void RequireSound(GgufTensorEntry[] entries, long availableBytes, int alignment)
@@ -202,8 +204,8 @@ internal sealed class GgufPart : IDisposable
             var shown = MessageText.Name(entry.Name);
             if (!names.Add(entry.Name))
                 throw Bad($"tensor {shown} occurs twice");
-            if (entry.Offset < 0 || entry.Offset % alignment != 0)
-                throw Bad($"tensor {shown} has the offset {(ulong)entry.Offset}, not a multiple of the alignment {alignment}");
+            if (entry.Offset % alignment != 0)
+                throw Bad($"tensor {shown} has the offset {entry.Offset}, not a multiple of the alignment {alignment}");
             if (entry.Offset > availableBytes || entry.Bytes > availableBytes - entry.Offset)
                 throw Bad($"tensor {shown} needs {entry.Bytes} bytes at offset {entry.Offset}, and the file holds {availableBytes} bytes of tensors");
         }

@@ -156,7 +156,8 @@ internal sealed class JsonFields : IConfigFields
         return false;
     }
 
-    public KvasirException Missing(string key) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} is missing");
+    public KvasirException Missing(string key) =>
+        new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {(Contains(key) ? ConfigFields.SaysNone : "is missing")}");
 
     public KvasirException Bad(string key, string problem) => new(KvasirError.BadFile, $"{_path}: key {MessageText.Name(_prefix + Own(key))} {problem}");
 

@@ -86,6 +86,7 @@ public sealed class AdviceTest : IDisposable
     [InlineData("llama.attention.scale", 0.1f)]
     [InlineData("llama.rope.freq_base", 0f)]
     [InlineData("llama.context_length", 0u)]
+    [InlineData("llama.attention.head_count", 0u)]
     [InlineData("llama.attention.layer_norm_rms_epsilon", 0f)]
     [InlineData("tokenizer.ggml.model", "bert")]
     [InlineData("tokenizer.ggml.scores", new[] { 1f })]
@@ -95,6 +96,40 @@ public sealed class AdviceTest : IDisposable
     {
         var path = _folder.Write("changed.gguf", StoriesCopy.Gguf().Set(key, value).Build());
         Assert.Contains(key, Assert.Throws<KvasirException>(() => Model.Load(path)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("tokenizer.json")]
+    [InlineData("config.json")]
+    public void APointerOfGitLfsIsCalledOne(string name)
+    {
+        StoriesCopy.Folder(_folder);
+        var path = _folder.Write(name, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n");
+        Assert.Equal(
+            $"{path} is a pointer of Git LFS in the place of the file; git lfs pull fetches the file itself",
+            Assert.Throws<KvasirException>(() => Model.Load(_folder.Path)).Message);
+    }
+
+    // What is there and says none is not called missing.
+    [Fact]
+    public void ASizeThatIsNoneIsSaidToBe()
+    {
+        var path = _folder.Write("none.gguf", StoriesCopy.Gguf().Set("llama.feed_forward_length", 0u).Build());
+        Assert.EndsWith(
+            "key 'llama.feed_forward_length' is 0, -1 or empty, which is how tools write none, and there has to be one",
+            Assert.Throws<KvasirException>(() => Model.Load(path)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void PiecesWithoutANumberForAScoreComeLast()
+    {
+        using var file = Gguf.Open(TestModels.StoriesGguf);
+        var scores = file.Metadata.Numbers("tokenizer.ggml.scores")!;
+        scores[3] = scores[300] = float.NaN;
+        using var model = Model.Load(_folder.Write("scores.gguf", StoriesCopy.Gguf().Set("tokenizer.ggml.scores", scores).Build()));
+        Assert.EndsWith("key tokenizer.ggml.scores holds NaN 2 times; those pieces count as the least good", Assert.Single(model.Notes), StringComparison.Ordinal);
+        Assert.Equal(StoriesCopy.Story(TestModels.StoriesGguf), StoriesCopy.Story(model));
     }
 
     [Theory]

@@ -83,11 +83,19 @@ internal sealed class GgufTokenizer
         });
     }
 
-    // All alike, the leftmost pair merges first.
+    // All alike, the leftmost pair merges first. What compares with nothing would make the order of merges one of chance.
     private float[] ReadScores()
     {
-        if (_metadata.Numbers(Prefix + "scores") is { Length: > 0 } scores)
+        if (_metadata.Numbers(Prefix + "scores", takesNaN: true) is { Length: > 0 } scores)
+        {
+            var numberless = scores.Count(float.IsNaN);
+            for (var id = 0; id < scores.Length; id++)
+                scores[id] = float.IsNaN(scores[id]) ? float.NegativeInfinity : scores[id];
+            if (numberless > 0)
+                _metadata.Notes.Add(Bad("scores", $"holds NaN {numberless} times; those pieces count as the least good").Message);
             return scores;
+        }
+
         _metadata.Notes.Add(Bad("scores", "is missing; all pieces count as equally good").Message);
         return new float[_pieces.Length];
     }
