@@ -13,6 +13,9 @@ internal interface ITensorSource : IDisposable
 
     IEnumerable<string> TensorNames { get; }
 
+    /// <summary>Tensors beside them that no weight can be: whoever asks for one is told why.</summary>
+    IEnumerable<string> OtherNames => [];
+
     bool TryFind(string name, out StoredTensor stored);
 
     /// <summary>A tensor of bytes that are no numbers by themselves; its type says nothing.</summary>

@@ -11,7 +11,7 @@ public sealed class Safetensors : ITensorSource
 
     private readonly SafetensorsFile[] _files;
     private readonly Dictionary<string, SafetensorsTensor> _byName;
-    private readonly Dictionary<string, StoredTensor> _bytesByName;
+    private readonly Dictionary<string, OtherTensor> _others = [];
 
     private Safetensors(string path, SafetensorsFile[] files)
     {
@@ -27,22 +27,24 @@ public sealed class Safetensors : ITensorSource
                     KvasirError.BadFile, $"{tensor.File}: tensor {MessageText.Name(tensor.Name)} occurs in {_byName[tensor.Name].File} too");
         }
 
-        Tensors = tensors;
-        _bytesByName = [];
-        foreach (var stored in files.SelectMany(static file => file.Bytes))
+        foreach (var other in files.SelectMany(static file => file.Others))
         {
-            if (_byName.ContainsKey(stored.Name) || !_bytesByName.TryAdd(stored.Name, stored))
-                throw new KvasirException(KvasirError.BadFile, $"{stored.File}: tensor {MessageText.Name(stored.Name)} occurs in another file too");
+            if (_byName.ContainsKey(other.Name) || !_others.TryAdd(other.Name, other))
+                throw new KvasirException(KvasirError.BadFile, $"{other.File}: tensor {MessageText.Name(other.Name)} occurs in {FileOf(other.Name)} too");
         }
+
+        Tensors = tensors;
     }
 
     /// <summary>The file, or the index of the shards.</summary>
     public string Path { get; }
 
-    /// <summary>In the order of the files.</summary>
+    /// <summary>In the order of the files: those of the types that weights have.</summary>
     public IReadOnlyList<SafetensorsTensor> Tensors { get; }
 
-    IEnumerable<string> ITensorSource.TensorNames => [.. _byName.Keys, .. _bytesByName.Keys];
+    IEnumerable<string> ITensorSource.TensorNames => [.. _byName.Keys, .. _others.Values.Where(static other => other.IsBytes).Select(static other => other.Name)];
+
+    IEnumerable<string> ITensorSource.OtherNames => _others.Values.Where(static other => !other.IsBytes).Select(static other => other.Name);
 
     /// <param name="folderOrFile">A file, or a folder with model.safetensors or model.safetensors.index.json and its shards.</param>
     /// <exception cref="KvasirException">A file is missing, damaged or of a kind that is not supported; the message names what.</exception>
@@ -61,20 +63,23 @@ public sealed class Safetensors : ITensorSource
     }
 
     /// <summary>A tensor of any shard, by its exact name.</summary>
-    public bool TryFind(string name, out SafetensorsTensor tensor) => _byName.TryGetValue(name, out tensor!);
+    /// <exception cref="KvasirException">It is there, and of a type that no weight here has.</exception>
+    public bool TryFind(string name, out SafetensorsTensor tensor) =>
+        _byName.TryGetValue(name, out tensor!) || (_others.TryGetValue(name, out var other) ? throw other.Refusal() : false);
 
     bool ITensorSource.TryFind(string name, out StoredTensor stored)
     {
-        var found = _byName.TryGetValue(name, out var tensor);
+        var found = TryFind(name, out var tensor);
         stored = found ? new StoredTensor(name, tensor!.File, tensor.Type, tensor.Shape, tensor.View) : default;
         return found;
     }
 
-    bool ITensorSource.TryFindBytes(string name, out StoredTensor stored) => _bytesByName.TryGetValue(name, out stored);
-
-    /// <summary>The file that holds a tensor of whichever kind; null for none.</summary>
-    internal string? FileOf(string name) =>
-        _byName.TryGetValue(name, out var tensor) ? tensor.File : _bytesByName.TryGetValue(name, out var stored) ? stored.File : null;
+    bool ITensorSource.TryFindBytes(string name, out StoredTensor stored)
+    {
+        var found = _others.TryGetValue(name, out var other) && other.IsBytes;
+        stored = found ? new StoredTensor(name, other!.File, default, other.Shape, other.View) : default;
+        return found;
+    }
 
     string? ITensorSource.Origin => null;
 
@@ -92,6 +97,9 @@ public sealed class Safetensors : ITensorSource
         foreach (var file in _files)
             file.Dispose();
     }
+
+    /// <summary>The file or shard that holds a tensor of any type; null for none.</summary>
+    internal string? FileOf(string name) => _byName.TryGetValue(name, out var tensor) ? tensor.File : _others.GetValueOrDefault(name)?.File;
 
     private static Safetensors Open(string path, string[] paths, SafetensorsIndex? shards)
     {

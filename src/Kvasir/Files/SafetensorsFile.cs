@@ -20,7 +20,7 @@ internal sealed class SafetensorsFile : IDisposable
     private SafetensorsFile(MappedFile file)
     {
         _file = file;
-        (Tensors, Bytes) = CheckedJson.Read(file.Path, ReadHeader);
+        (Tensors, Others) = CheckedJson.Read(file.Path, ReadHeader);
     }
 
     public NativeView View => _file.View;
@@ -28,8 +28,8 @@ internal sealed class SafetensorsFile : IDisposable
     /// <summary>In the order of the header.</summary>
     public SafetensorsTensor[] Tensors { get; }
 
-    /// <summary>Tensors of bytes that are no numbers by themselves, likewise.</summary>
-    public StoredTensor[] Bytes { get; }
+    /// <summary>Those of types that no weight here has.</summary>
+    public OtherTensor[] Others { get; }
 
     public static SafetensorsFile Open(string path)
     {
@@ -47,7 +47,7 @@ internal sealed class SafetensorsFile : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private (SafetensorsTensor[] Tensors, StoredTensor[] Bytes) ReadHeader()
+    private (SafetensorsTensor[] Tensors, OtherTensor[] Others) ReadHeader()
     {
         if (_file.Bytes < LengthBytes)
             throw Bad($"has {_file.Bytes} bytes, and the header's length alone takes {LengthBytes}");
@@ -64,7 +64,7 @@ internal sealed class SafetensorsFile : IDisposable
             [.. entries.Where(static entry => entry.Type is not null)
                 .Select(entry => new SafetensorsTensor(entry.Name, entry.Type!.Value, entry.Shape, View(entry), _file.Path))],
             [.. entries.Where(static entry => entry.Type is null)
-                .Select(entry => new StoredTensor(entry.Name, _file.Path, default, entry.Shape, View(entry)))]);
+                .Select(entry => new OtherTensor(entry.Name, entry.Dtype, entry.Shape, View(entry), _file.Path))]);
 
         NativeView View(Entry entry) => _file.View.Slice(start + entry.Begin, entry.End - entry.Begin);
     }
@@ -154,39 +154,21 @@ internal sealed class SafetensorsFile : IDisposable
     private Entry NewEntry(string name, string dtype, long[] shape, long[] offsets)
     {
         var shown = MessageText.Name(name);
-        WeightType? type;
-        switch (dtype)
-        {
-            case "F32":
-                type = WeightType.F32;
-                break;
-            case "F16":
-                type = WeightType.F16;
-                break;
-            case "BF16":
-                type = WeightType.BF16;
-                break;
-            case "U8":
-                type = null;
-                break;
-            default:
-                throw new KvasirException(
-                    KvasirError.Unsupported,
-                    $"{_file.Path}: tensor {shown} has the dtype {MessageText.Name(dtype)}; supported are F32, F16, BF16, and U8 for codes");
-        }
-
+        WeightType? type = dtype switch { "F32" => WeightType.F32, "F16" => WeightType.F16, "BF16" => WeightType.BF16, _ => null };
         if (offsets.Length != 2 || offsets[0] > offsets[1])
             throw Bad($"tensor {shown} has the data_offsets {MessageText.Shape(offsets)}; a begin and an end not before it are expected");
-        if (!TryBytes(type, shape, out var bytes) || offsets[1] - offsets[0] != bytes)
+        // Of what is nobody's loss the size is nobody's either.
+        int? elementBytes = type is { } known ? WeightLayout.BlockBytes(known) : dtype == OtherTensor.Bytes ? 1 : null;
+        if (elementBytes is { } each && (!TryBytes(each, shape, out var bytes) || offsets[1] - offsets[0] != bytes))
             throw Bad(
                 $"tensor {shown} of {dtype} {MessageText.Shape(shape)} does not take the "
                     + $"{offsets[1] - offsets[0]} bytes of its data_offsets {MessageText.Shape(offsets)}");
-        return new Entry(name, type, shape, offsets[0], offsets[1]);
+        return new Entry(name, dtype, type, shape, offsets[0], offsets[1]);
     }
 
-    private static bool TryBytes(WeightType? type, long[] shape, out long bytes)
+    private static bool TryBytes(long elementBytes, long[] shape, out long bytes)
     {
-        bytes = type is { } numbers ? WeightLayout.BlockBytes(numbers) : 1;
+        bytes = elementBytes;
         foreach (var size in shape)
         {
             if (size != 0 && bytes > long.MaxValue / size)
@@ -220,5 +202,20 @@ internal sealed class SafetensorsFile : IDisposable
 
     private KvasirException Bad(string message) => new(KvasirError.BadFile, $"{_file.Path}: {message}");
 
-    private readonly record struct Entry(string Name, WeightType? Type, long[] Shape, long Begin, long End);
+    private readonly record struct Entry(string Name, string Dtype, WeightType? Type, long[] Shape, long Begin, long End);
+}
+
+/// <summary>
+/// A tensor of a type that is no weight's by itself. Masks of bytes and positions in integers, as published files keep them beside weights, are nobody's loss;
+/// codes are asked for as bytes; a weight of such a type is refused when it is asked for.
+/// </summary>
+internal sealed record OtherTensor(string Name, string Dtype, long[] Shape, NativeView View, string File)
+{
+    public const string Bytes = "U8";
+
+    /// <summary>Whether it may be codes.</summary>
+    public bool IsBytes => Dtype == Bytes;
+
+    public KvasirException Refusal() => new(
+        KvasirError.Unsupported, $"{File}: tensor {MessageText.Name(Name)} has the dtype {MessageText.Name(Dtype)}; supported are F32, F16, BF16");
 }

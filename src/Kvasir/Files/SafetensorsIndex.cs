@@ -33,8 +33,7 @@ internal sealed class SafetensorsIndex
     {
         foreach (var (name, shard) in _shardOf)
         {
-            var file = opened.FileOf(name);
-            if (file is null)
+            if (opened.FileOf(name) is not { } file)
                 throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, which does not hold it");
             if (Path.GetFileName(file) != shard)
                 throw Bad($"tensor {MessageText.Name(name)} should be in {MessageText.Name(shard)}, but is in {file}");

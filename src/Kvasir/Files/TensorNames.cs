@@ -20,7 +20,7 @@ internal sealed record TensorNames
         "vision_tower.", "vision_model.", "multi_modal_projector.", "model.vision_tower.", "model.vision_model.", "model.multi_modal_projector.",
     ];
 
-    private static readonly string[] RotaryBufferEnds = [".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq"];
+    private static readonly string[] RotaryBufferEnds = [".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq", ".position_ids"];
 
     public static TensorNames Gguf { get; } = new()
     {

@@ -24,7 +24,7 @@ internal static class ModelFingerprint
         foreach (var name in source.TensorNames.Order(StringComparer.Ordinal))
         {
             Add(hash, name);
-            if (source.Origin is null && (source.TryFind(name, out var stored) || source.TryFindBytes(name, out stored)))
+            if (source.Origin is null && (source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored)))
                 Add(hash, stored);
         }
 

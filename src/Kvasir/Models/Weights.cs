@@ -206,7 +206,7 @@ public sealed class Weights : IDisposable
             return true;
         var bytes = 0L;
         foreach (var name in source.TensorNames)
-            bytes += source.TryFind(name, out var stored) || source.TryFindBytes(name, out stored) ? stored.View.Bytes : 0;
+            bytes += source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored) ? stored.View.Bytes : 0;
         return bytes <= ResidentMemory.AvailableBytes() / 8 * 7;
     }
 }

@@ -87,14 +87,20 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     /// <summary>A tensor that nothing reads belongs to a part that would be missing from every result.</summary>
     public void RequireAllRead()
     {
+        foreach (var name in source.OtherNames)
+        {
+            // Refused by its type.
+            if (!names.IsDerived(name))
+                source.TryFind(name, out _);
+        }
+
         foreach (var name in source.TensorNames)
         {
-            var file = source.TryFind(name, out var stored) || source.TryFindBytes(name, out stored) ? stored.File : null;
-            if (file is null || _read.Contains(name) || names.IsDerived(name))
+            if (_read.Contains(name) || names.IsDerived(name) || !(source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored)))
                 continue;
             throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{file}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} "
+                $"{stored.File}: tensor {MessageText.Name(name)} has no place in a {config.Architecture} "
                     + $"model of {config.LayerCount} layers, and leaving it out would change results");
         }
     }

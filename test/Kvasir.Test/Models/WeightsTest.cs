@@ -106,6 +106,22 @@ public sealed class WeightsTest
         Assert.Single(weights.Layers);
     }
 
+    // As the published files of GPT-NeoX and Pythia have masks of bytes, and others have positions in integers.
+    [Fact]
+    public void BuffersOfTypesThatNoWeightHasAreIgnoredAndWeightsOfThemAreNot()
+    {
+        using var folder = new TempFolder();
+        TinyModel.WriteFolder(folder);
+        folder.Write("model.safetensors", TinyModel.Safetensors().Tensor("model.position_ids", "I64", [1, 2], new byte[16])
+            .Tensor("model.layers.0.self_attn.rotary_emb.inv_freq", "F64", [4], new byte[32]).Build());
+        using (var weights = TestModels.LoadFolder(folder.Path, out _))
+            Assert.Single(weights.Layers);
+        folder.Write("model.safetensors", TinyModel.Safetensors().Tensor("model.layers.0.self_attn.q_proj.qweight", "I32", [2], new byte[8]).Build());
+        Assert.EndsWith(
+            "tensor 'model.layers.0.self_attn.q_proj.qweight' has the dtype 'I32'; supported are F32, F16, BF16",
+            Assert.Throws<KvasirException>(() => TestModels.LoadFolder(folder.Path, out _)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("language_model.model.", "language_model.lm_head.weight", "vision_tower.patch.weight")]
     [InlineData("model.language_model.", "lm_head.weight", "model.vision_tower.patch.weight")]
