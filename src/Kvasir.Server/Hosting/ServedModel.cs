@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Kvasir.Attention.Policies;
 using Kvasir.Calls;
+using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Models;
 using Kvasir.Text;
@@ -14,6 +15,7 @@ internal sealed class ServedModel : IDisposable
 {
     private const int PieceBytesLimit = 1024;
     private const int WarmTokens = 8;
+    private const long TemplateLimitBytes = 64 << 20;
     private static readonly int[] WarmRows = [64, 512];
     private readonly Lazy<int> _longestPieceBytes;
     private readonly Lazy<FillTokens?> _fill;
@@ -148,11 +150,11 @@ internal sealed class ServedModel : IDisposable
             return null;
         try
         {
-            return ChatTemplate.Parse(File.ReadAllText(path), path);
+            return ChatTemplate.Parse(PlainText.ReadFile(path, TemplateLimitBytes), path);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (KvasirException problem) when (problem.Error == KvasirError.FileNotFound)
         {
-            throw new KvasirException(KvasirError.FileNotFound, $"the chat template {path} cannot be read: {problem.Message}", problem);
+            throw new KvasirException(KvasirError.FileNotFound, $"the chat template cannot be read: {problem.Message}", problem);
         }
     }
 

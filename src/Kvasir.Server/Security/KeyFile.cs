@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Kvasir.Files;
 using Kvasir.Ground;
 
 namespace Kvasir.Server.Security;
@@ -21,13 +22,11 @@ internal static class KeyFile
     {
         try
         {
-            if (new FileInfo(path) is { Exists: true, Length: > MostBytes and var length })
-                throw new KvasirException(KvasirError.BadOption, $"{path} has {length} bytes; a key file has {MostBytes} at most");
-            return Parse(File.ReadAllLines(path), path);
+            return Parse(PlainText.ReadFile(path, MostBytes).ReplaceLineEndings("\n").Split('\n'), path);
         }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        catch (KvasirException problem) when (problem.Error != KvasirError.BadOption)
         {
-            throw new KvasirException(KvasirError.BadOption, $"the key file {path} cannot be read: {problem.Message}", problem);
+            throw new KvasirException(KvasirError.BadOption, $"the key file cannot be read: {problem.Message}", problem);
         }
     }
 

@@ -69,6 +69,22 @@ public sealed class KeyTest : IDisposable
         Assert.DoesNotContain("secret-key", problem.Message, StringComparison.Ordinal);
     }
 
+    // As every other text that is read: what an editor makes of it is understood, and what is no text is refused and not guessed at.
+    [Fact]
+    public void KeysAreReadByTheRuleForTexts()
+    {
+        foreach (var encoding in new System.Text.Encoding[] { new System.Text.UTF8Encoding(true), System.Text.Encoding.Unicode })
+        {
+            File.WriteAllText(_path, "alice secret-key-1\r\nbob secret-key-2\r\n", encoding);
+            Assert.Equal(["alice", "bob"], KeyFile.Read(_path).Select(static key => key.Name));
+        }
+
+        File.WriteAllBytes(_path, [.. "alice secret-key-1 tenant="u8, 0xFF]);
+        Assert.Equal(
+            $"the key file cannot be read: {_path}:1: is not UTF-8 at byte 26; text in UTF-8, or in UTF-16 with a byte order mark, can be read",
+            Assert.Throws<KvasirException>(() => KeyFile.Read(_path)).Message);
+    }
+
     [Theory]
     [InlineData("Bearer alice-secret-1", null, HttpStatusCode.OK)]
     [InlineData("bearer alice-secret-1", null, HttpStatusCode.OK)]
