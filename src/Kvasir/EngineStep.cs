@@ -129,6 +129,10 @@ internal sealed class EngineStep(
         var imbalance = EndRunning(new KvasirException(KvasirError.Fault, $"a fault ended the step: {fault.GetType().Name}: {fault.Message}", fault));
         try
         {
+            while (scheduler.Waiting.TryRelease())
+            {
+            }
+
             prefixes.Clear();
             pass.Shared.Trim();
             pass.Cache.Pool.Trim();

@@ -98,9 +98,9 @@ internal static class BenchFlags
 
     private static readonly ValueFlag<PageEviction[]> KvEvict = new(
         "--kv-evict",
-        "Which keys and values leave memory first for --kv-dir, as run has it; several with commas between, to be compared: counted, lru, layer-lru, flexgen, "
-        + "zero-inference",
-        FlagValues.ListOf(EngineFlags.Eviction, "a list of counted, lru, layer-lru, flexgen and zero-inference"))
+        "Which keys and values leave memory first for --kv-dir, as run has it; several with commas between, to be compared: counted, lru, layer-lru, alisa, "
+        + "flexgen, zero-inference, vllm",
+        FlagValues.ListOf(EngineFlags.Eviction, "a list of counted, lru, layer-lru, alisa, flexgen, zero-inference and vllm"))
     { Default = "counted" };
 
     private static readonly ValueFlag<int> Context = EngineFlags.Context with

@@ -75,6 +75,12 @@ public abstract class AttentionPolicy
     /// </summary>
     public virtual bool SuitsFiles => false;
 
+    /// <summary>
+    /// What selectors go on reading at so many rows in sight, but for a few in each step: worth copies in memory where rows lie on file. Null where every step
+    /// chooses anew, or rows that lie together.
+    /// </summary>
+    public virtual SettledRows? SettledRowsAt(int rows) => null;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;
@@ -178,7 +184,7 @@ public abstract class AttentionPolicy
             throw new KvasirException(
                 KvasirError.BadOption,
                 $"attention policy '{Name}' does not suit keys and values on file, where it would read rows from all over in every step; "
-                    + "quest and psa choose rows that lie together, and dense reads all");
+                    + "quest and psa choose rows that lie together, alisa:scoring=literal goes on reading the same, and dense reads all");
     }
 
     /// <summary>

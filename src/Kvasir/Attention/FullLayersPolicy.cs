@@ -34,6 +34,8 @@ internal sealed class FullLayersPolicy : AttentionPolicy
 
     public override bool SuitsFiles => _policy.SuitsFiles;
 
+    public override SettledRows? SettledRowsAt(int rows) => _policy.SettledRowsAt(rows);
+
     public override bool DecidesByLayer => _full.LayerCount > 0 && _policy.DecidesByLayer;
 
     public override int RowUnit => _policy.RowUnit;

@@ -66,6 +66,14 @@ public sealed class KvCache : IDisposable
         }
     }
 
+    /// <summary>
+    /// The most sequences that compute side by side: each has its share of memory, where others of its rows may lie on file. 1 where nobody says.
+    /// </summary>
+    internal int Sequences { get; init; } = 1;
+
+    /// <summary>Whether a sequence that waits for memory keeps its rows, on file.</summary>
+    internal bool Swaps => Pool.HoldsPages;
+
     /// <summary>Rows that were computed once, for those who begin with the same tokens.</summary>
     internal PrefixCache Prefixes { get; }
 
@@ -115,9 +123,10 @@ public sealed class KvCache : IDisposable
 
     /// <summary>
     /// Bytes of memory, indexes aside, that a sequence of so many rows takes at least: where pages may lie on file, as many as are read at once, which are
-    /// those of a head.
+    /// those of a head; or of whole sequences, where none computes with less.
     /// </summary>
-    public long MemoryBytes(int rows) => OpenPageBytes + (Pool.Placement is null ? PageBytes(rows) : (long)KvHead.PagesFor(rows) * Pool.PageBytes);
+    public long MemoryBytes(int rows) => OpenPageBytes
+        + (Pool.Placement is null || Pool.Eviction == PageEviction.Vllm ? PageBytes(rows) : (long)KvHead.PagesFor(rows) * Pool.PageBytes);
 
     /// <summary>For messages that name a limit of memory: what there is beside it.</summary>
     internal string DiskNote => DiskBytes > 0 ? $" with {DiskBytes} on disk" : "";
@@ -133,16 +142,44 @@ public sealed class KvCache : IDisposable
     /// grows, and keeps them all.
     /// </summary>
     /// <exception cref="KvasirException">There is no memory for the pages that it would write to.</exception>
-    public SequenceCache Open(int maxRows) => TryOpen(maxRows, keepsAll: true) ?? throw new KvasirException(
+    public SequenceCache Open(int maxRows) => Open(maxRows, settled: null);
+
+    /// <inheritdoc cref="Open(int)"/>
+    /// <param name="settled">As <see cref="TryOpen"/> has it.</param>
+    internal SequenceCache Open(int maxRows, Func<int, SettledRows?>? settled) => TryOpen(maxRows, keepsAll: true, settled) ?? throw new KvasirException(
         KvasirError.KvMemoryExceeded,
         $"a sequence takes {OpenPageBytes} bytes for the pages that are being written, "
             + $"and of the KV memory of {MessageText.Count(Pool.Memory.LimitBytes, "byte")} {Pool.Memory.LeftBytes} are left");
 
     /// <summary>The same; null when there is no memory.</summary>
     /// <param name="keepsAll">Whether layers with a window keep rows that no position to come sees.</param>
-    internal SequenceCache? TryOpen(int maxRows, bool keepsAll = false) => Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes)
-        ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes, keepsAll ? null : _windows)
-        : null;
+    /// <param name="settled">What its policy goes on reading at so many rows; null for whoever keeps nothing in memory for long.</param>
+    internal SequenceCache? TryOpen(int maxRows, bool keepsAll = false, Func<int, SettledRows?>? settled = null) =>
+        Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes)
+            ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes, keepsAll ? null : _windows) { Residency = ResidencyOf(settled) }
+            : null;
+
+    /// <summary>Pages that a sequence of so many rows will have in memory for good, copies of rows among them; 0 where that is nobody's right.</summary>
+    /// <param name="isAlone">Whether less than its share is enough, since nobody will give anything back.</param>
+    internal long PagesHeld(Func<int, SettledRows?> settled, int rows, bool isAlone)
+    {
+        if (!Pool.HoldsPages)
+            return 0;
+        var residency = ResidencyOf(settled)!;
+        return HeadCount * (long)((isAlone ? residency.Least : null) ?? residency).PagesIn(rows);
+    }
+
+    // Orders that place pages by themselves do with their use what they like, but keep no copies.
+    private ResidencySchedule? ResidencyOf(Func<int, SettledRows?>? settled) => Pool.Eviction switch
+    {
+        _ when Pool.Placement is null || settled is null || (!Pool.HoldsPages && settled(int.MaxValue) is null) => null,
+        PageEviction.FlexGen or PageEviction.ZeroInference => null,
+        PageEviction.Vllm => ResidencySchedule.Whole,
+        _ => new ResidencySchedule((int)Math.Min(int.MaxValue / 2, ShareBytes / Math.Max(1, BytesPerToken)), settled),
+    };
+
+    // Of pages that pass through, and of indexes, a share is left.
+    private long ShareBytes => (Pool.Memory.LimitBytes - (Pool.Memory.LimitBytes / SlotOrder.PassingShare)) / Sequences;
 
     /// <summary>Copies the rows of a column, [heads, bytes of a page], for whoever writes them to a file.</summary>
     internal void CopyColumn(PrefixColumn column, Span<byte> rows)

@@ -215,7 +215,7 @@ public sealed class KvHead
         var rows = RowAt(position);
         NextPosition = Math.Min(NextPosition, position);
         SetRowCount(Math.Min(rows, RowCount));
-        _table.Shrink(PagesFor(rows));
+        _table.Truncate(rows);
         if (position > 0)
             return;
         _positions?.Dispose();

@@ -62,7 +62,7 @@ public sealed class PagePool : IDisposable
         ArgumentOutOfRangeException.ThrowIfNotEqual(layout.PageTokens, PageTokens, nameof(layout));
         ArgumentNullException.ThrowIfNull(memory);
         var limitBytes = memory.LimitBytes;
-        (_memory, _slabs) = (memory, slabs);
+        (_memory, _slabs, Eviction) = (memory, slabs, eviction);
         Layout = layout;
         if (limitBytes < PageBytes)
             throw new KvasirException(
@@ -110,6 +110,12 @@ public sealed class PagePool : IDisposable
 
     /// <summary>Bytes of a slab: by so much pages grow.</summary>
     public long SlabBytes => _slots.SlabBytes;
+
+    /// <summary>Which pages leave memory first.</summary>
+    internal PageEviction Eviction { get; }
+
+    /// <summary>Whether pages of those who compute are held in memory: then there is room for as many as that, however many a file takes.</summary>
+    internal bool HoldsPages => Placement is not null && Eviction is PageEviction.Vllm or PageEviction.Alisa;
 
     /// <summary>Where pages lie that are on file as well; null where a page's number is its place in memory.</summary>
     internal Placement? Placement { get; }
@@ -205,8 +211,11 @@ public sealed class PagePool : IDisposable
         Placement is null ? _slots.Bytes(page, offset, length) : Placement.Bytes(page, offset, length);
 
     /// <summary>Whether so many pages, and so much memory beside them, can be taken now. What nobody computes with makes room, if that is enough.</summary>
-    internal bool HasRoom(long pages, long besideBytes)
+    /// <param name="held">How many of the pages will be held.</param>
+    internal bool HasRoom(long pages, long besideBytes, long held = 0)
     {
+        if (held > 0 && !CanHold(held, besideBytes))
+            return false;
         while (!IsRoom(pages, besideBytes) && Prefixes?.TryEvict(PagesShort(pages, besideBytes) * PageBytes) == true)
         {
         }
@@ -308,6 +317,10 @@ public sealed class PagePool : IDisposable
             Trim();
         return pages - _slots.FreeCount <= PageLimit - _slots.Count && _slots.GrowthBytes(pages) + besideBytes <= _memory.LeftBytes;
     }
+
+    // Beside what passes through memory: all pages of a head are wanted at once when it computes a prompt, and not all of them are held.
+    private bool CanHold(long pages, long besideBytes) =>
+        (pages + Placement!.Holds.Count + Placement.MostPinned) * PageBytes <= ((long)(_slots.UseCount + _slots.Left) * PageBytes) - besideBytes;
 
     // At least one; what lies free between pages in use is of no use to others.
     private long PagesShort(long pages, long besideBytes)

@@ -18,6 +18,8 @@ internal sealed class PageTable
     private readonly KvWindows? _window;
     private int[] _pages = [];
     private nint[] _addresses = [];
+    private int _heldFrom = int.MaxValue;
+    private int _shownCopies;
 
     /// <param name="maxPages">The most that it will ever have.</param>
     /// <param name="layer">Of the head.</param>
@@ -29,12 +31,22 @@ internal sealed class PageTable
 
     public int MaxCount { get; }
 
+    /// <summary>Whether pages are given up that no position to come sees.</summary>
+    public bool HasWindow => _window is not null;
+
     /// <summary>Places at the front whose pages were given up.</summary>
     public int VacantCount { get; private set; }
 
     public ReadOnlySpan<int> Pages => _pages.AsSpan(0, Count);
 
-    public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count);
+    /// <summary>Of the pages, and behind them of those with copies of rows, where they are shown.</summary>
+    public ReadOnlySpan<nint> Addresses => _addresses.AsSpan(0, Count + _shownCopies);
+
+    /// <summary>Copies of rows of the first pages; null for none.</summary>
+    public RowCopies? Copies { get; private set; }
+
+    /// <summary>Pages at the front that may leave memory between steps.</summary>
+    public int ColdCount { get; set; }
 
     /// <summary>The first pages, to be read while this table has them.</summary>
     public PageTable First(int count) =>
@@ -49,6 +61,55 @@ internal sealed class PageTable
     {
         var end = Math.Min(Count, KvHead.PagesFor(rows));
         Placement!.Ask(Pages[Math.Min(VacantCount, end)..end]);
+    }
+
+    /// <summary>Pages that growing to so many rows would take and hold in memory.</summary>
+    public int CountToHold(int rows) => Math.Max(0, CountFor(rows) - Math.Max(Count, _heldFrom));
+
+    /// <summary>Holds the pages from a place on in memory, those that will come among them, and no others.</summary>
+    public void HoldFrom(int index)
+    {
+        var (before, holds) = (_heldFrom, Placement!.Holds);
+        _heldFrom = index;
+        for (var i = Math.Max(VacantCount, Math.Min(before, index)); i < Math.Min(Count, Math.Max(before, index)); i++)
+        {
+            if (index < before)
+                holds.Hold(_pages[i]);
+            else
+                holds.Let(_pages[i]);
+        }
+    }
+
+    /// <summary>Makes room for copies of a page's worth of rows.</summary>
+    public void AddCopies(nint address)
+    {
+        (Copies ??= new RowCopies()).Add(address);
+        Reserve(Count);
+    }
+
+    /// <summary>Forgets all copies; their memory is nothing to the table any more.</summary>
+    public void DropCopies() => (Copies, _shownCopies) = (null, 0);
+
+    /// <summary>The row of a copy, for as long as no page is taken.</summary>
+    public int RowOfCopy(int place) => (Count * PagePool.PageTokens) + place;
+
+    /// <summary>Shows where copies lie, as pages behind the others.</summary>
+    public void ShowCopies()
+    {
+        if (Copies is null)
+            return;
+        Copies.Pages.CopyTo(_addresses.AsSpan(Count));
+        _shownCopies = Copies.Pages.Length;
+    }
+
+    /// <summary>Copies a row of a page that is pinned and may leave memory, if there is room.</summary>
+    public void CopyRow(int row)
+    {
+        if (Copies is null || row >= ColdCount * PagePool.PageTokens || Copies.TryFind(row, out _) || !Copies.TryPlace(row, out var place))
+            return;
+        ShowCopies();
+        _pool.Layout.Keys(Addresses).Copy(row, RowOfCopy(place), 1);
+        _pool.Layout.Values(Addresses).Copy(row, RowOfCopy(place), 1);
     }
 
     /// <summary>Takes note of where pages lie that are pinned.</summary>
@@ -117,7 +178,7 @@ internal sealed class PageTable
     public void Exchange(int index, int page)
     {
         _pool.Share(page);
-        _pool.Return(_pages[index]);
+        Return(index);
         Set(index, page);
     }
 
@@ -130,7 +191,7 @@ internal sealed class PageTable
             return false;
         Placement?.Assign(copy, _layer);
         Copy(_pages[index], copy);
-        _pool.Return(_pages[index]);
+        Return(index);
         Set(index, copy);
         return true;
     }
@@ -138,6 +199,7 @@ internal sealed class PageTable
     /// <summary>Returns pages [<paramref name="first"/>, <paramref name="first"/> + <paramref name="count"/>); those behind them move up.</summary>
     public void Remove(int first, int count)
     {
+        Invariant.Holds(_heldFrom == int.MaxValue);
         foreach (var page in _pages.AsSpan(first, count))
             _pool.Return(page);
         _pages.AsSpan(first + count, Count - first - count).CopyTo(_pages.AsSpan(first));
@@ -149,9 +211,16 @@ internal sealed class PageTable
     public void Shrink(int count)
     {
         while (Count > Math.Max(count, VacantCount))
-            _pool.Return(_pages[--Count]);
+            Return(--Count);
         Count = Math.Min(Count, count);
         VacantCount = Math.Min(VacantCount, count);
+    }
+
+    /// <summary>Forgets rows from one on, and returns the pages that only they used.</summary>
+    public void Truncate(int rows)
+    {
+        Copies?.Truncate(rows);
+        Shrink(KvHead.PagesFor(rows));
     }
 
     /// <summary>Returns the first pages, as far as that was not done before: those behind keep their places, and nobody asks for these any more.</summary>
@@ -160,7 +229,7 @@ internal sealed class PageTable
         Invariant.Holds(count <= Count && VacantCount <= count);
         for (var i = VacantCount; i < count; i++)
         {
-            _pool.Return(_pages[i]);
+            Return(i);
             (_pages[i], _addresses[i]) = (Vacant, 0);
         }
 
@@ -207,14 +276,27 @@ internal sealed class PageTable
     private void Reserve(int count)
     {
         Invariant.Holds(count <= MaxCount);
-        if (count <= _pages.Length)
+        var copies = Copies?.Pages.Length ?? 0;
+        if (count + copies <= _pages.Length)
             return;
-        var room = (int)Math.Min(MaxCount, Math.Max(LeastRoom, 2L * count));
+        var room = copies + (int)Math.Min(MaxCount, Math.Max(LeastRoom, 2L * count));
         Array.Resize(ref _pages, room);
         Array.Resize(ref _addresses, room);
     }
 
-    private void Set(int index, int page) => (_pages[index], _addresses[index]) = (page, Placement is null ? _pool.Address(page) : 0);
+    private void Set(int index, int page)
+    {
+        (_pages[index], _addresses[index]) = (page, Placement is null ? _pool.Address(page) : 0);
+        if (index >= _heldFrom)
+            Placement!.Holds.Hold(page);
+    }
+
+    private void Return(int index)
+    {
+        if (index >= _heldFrom)
+            Placement!.Holds.Let(_pages[index]);
+        _pool.Return(_pages[index]);
+    }
 }
 
 /// <summary>Rows of a head that stay in memory until this is disposed; nothing where all do.</summary>

@@ -80,7 +80,7 @@ internal sealed class PageWrites(PageState[] pages, SlotOrder order, FetchQueue 
     {
         for (var slot = 0; slot < slotLimit && UnderWay < Most - 1 && !IsPaused; slot++)
         {
-            if (order.PageAt(slot) is not (>= 0 and var page))
+            if (order.PageAt(slot) is not (>= 0 and var page) || order.IsHeld(page))
                 continue;
             ref var state = ref pages[page];
             if (state.Pins == 0 && state.Has(PageFlags.Dirty) && !state.Has(PageFlags.Reading) && !state.Has(PageFlags.Writing))

@@ -38,7 +38,7 @@ internal sealed class Placement : IDisposable
     {
         (_slots, Store, _pageBytes) = (slots, store, pageBytes);
         _pages = new PageState[pageCount];
-        _order = new SlotOrder(_pages, slots.Limit, eviction);
+        _order = new SlotOrder(_pages, slots.Limit, eviction, Holds = new PageHolds(pageCount));
         _queue = new FetchQueue(this, pageBytes, ThreadCount, Math.Min(pageCount, slots.Limit + PageWrites.Most));
         _writes = new PageWrites(_pages, _order, _queue, _order.IsFixed);
         _order.Reserve(0);
@@ -48,11 +48,13 @@ internal sealed class Placement : IDisposable
 
     public IPageStore Store { get; }
 
+    public PageHolds Holds { get; }
+
     /// <summary>The most pages that have been one head's: so many are pinned at once, and memory must hold them.</summary>
     public int MostPinned { get; private set; }
 
     /// <summary>Bytes of slots that indexes could have instead.</summary>
-    public long YieldableBytes => Math.Max(0, ((long)_slots.Count * _pageBytes) - ((long)MostPinned * _pageBytes) - _slots.SlabBytes);
+    public long YieldableBytes => Math.Max(0, ((long)(_slots.Count - (MostPinned + Holds.Count)) * _pageBytes) - _slots.SlabBytes);
 
     /// <summary>What was found in memory and what was not, since the beginning.</summary>
     public PageFigures Figures
@@ -225,7 +227,7 @@ internal sealed class Placement : IDisposable
         lock (_gate)
         {
             var (first, end) = _slots.LastSlab();
-            if (first == end || (long)(_slots.Count - (end - first)) < MostPinned)
+            if (first == end || _slots.Count - (end - first) < MostPinned + Holds.Count)
                 return false;
             var failedBefore = _writes.FailureCount;
             for (var slot = first; slot < end; slot++)

@@ -1,5 +1,6 @@
 using Kvasir.Cache.Slots;
 using Kvasir.Ground;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Cache;
 
@@ -8,6 +9,8 @@ public sealed class SequenceCache
 {
     private readonly PagePool _pool;
     private readonly KvHead[] _heads;
+    private readonly List<NativeBuffer> _copies = [];
+    private ResidencySchedule? _residency;
     private long _openPageBytes;
 
     /// <param name="openPageBytes">Taken from the pool's budget for the pages that will be written to.</param>
@@ -68,6 +71,18 @@ public sealed class SequenceCache
 
     internal PagePool Pool => _pool;
 
+    /// <summary>Which rows stay in memory, where others may lie on file; null where that follows from their use alone.</summary>
+    internal ResidencySchedule? Residency
+    {
+        get => _residency;
+        init
+        {
+            _residency = value;
+            if (value is not null && _pool.HoldsPages)
+                Hold(0);
+        }
+    }
+
     /// <inheritdoc cref="KvHead.IsCoarse"/>
     internal bool IsCoarse
     {
@@ -98,20 +113,13 @@ public sealed class SequenceCache
         Invariant.Holds(rows <= MaxRows);
         foreach (var head in _heads)
             head.LeaveBehind();
-        if (PagesMissing(rows) is var missing && missing > 0 && !_pool.HasRoom(missing, 0))
+        if (TryGrow(rows))
+            return true;
+        // Its share is a wish: before it or others give way it goes on with less.
+        if (!_pool.HoldsPages || _residency?.Least is not { } least)
             return false;
-        foreach (var head in _heads)
-        {
-            // The system itself may refuse memory under the limit; then everything goes back.
-            if (!head.TryReserve(rows))
-            {
-                Shrink(ReservedRows);
-                return false;
-            }
-        }
-
-        ReservedRows = Math.Max(rows, ReservedRows);
-        return true;
+        _residency = least;
+        return TryGrow(rows);
     }
 
     /// <summary>Goes on with columns of the prefix cache, and leaves of them what it will not see; it has whole pages and no other.</summary>
@@ -184,12 +192,103 @@ public sealed class SequenceCache
         _pool.EndGather();
     }
 
+    /// <summary>Pages that it will hold in memory at so many rows, and does not yet; 0 where that is nobody's right.</summary>
+    internal long PagesToHold(int rows) =>
+        _residency is null || !_pool.HoldsPages ? 0 : _heads.Length * (long)Math.Max(0, _residency.PagesIn(rows) - _residency.PagesIn(ReservedRows));
+
+    /// <summary>Lets its pages go to their files: it waits, and others have its memory. Copies of rows are given back.</summary>
+    internal void Let()
+    {
+        Hold(int.MaxValue);
+        DropCopies();
+    }
+
+    /// <summary>Takes so many rows' pages back into memory, as they are wanted. False, with nothing taken, when it has no room for them.</summary>
+    /// <param name="others">Pages that others are about to hold.</param>
+    internal bool TryHold(int rows, long others)
+    {
+        var pages = (long)_heads.Length * _residency!.PagesIn(rows);
+        if (!_pool.HasRoom(0, 0, pages + others))
+            return false;
+        Hold(_residency.ColdPages(rows));
+        return true;
+    }
+
     /// <summary>Gives everything back for good.</summary>
     internal void Close()
     {
         Truncate(0);
+        DropCopies();
         _pool.Memory.Give(MemoryUse.OpenPages, _openPageBytes);
         _openPageBytes = 0;
+    }
+
+    private bool TryGrow(int rows)
+    {
+        if (_residency is not null && !TryMoveOn(rows))
+            return false;
+        if (PagesMissing(rows) is var missing && missing > 0 && !_pool.HasRoom(missing, 0, _pool.HoldsPages ? CountToHold(rows) : 0))
+            return false;
+        foreach (var head in _heads)
+        {
+            // The system itself may refuse memory under the limit; then everything goes back.
+            if (!head.TryReserve(rows))
+            {
+                Shrink(ReservedRows);
+                return false;
+            }
+        }
+
+        ReservedRows = Math.Max(rows, ReservedRows);
+        return true;
+    }
+
+    private int CountToHold(int rows)
+    {
+        var pages = 0;
+        foreach (var head in _heads)
+            pages += head.Paged!.CountToHold(rows);
+        return pages;
+    }
+
+    private void Hold(int from)
+    {
+        foreach (var head in _heads)
+            head.Paged!.HoldFrom(head.Paged.HasWindow && from < int.MaxValue ? 0 : from);
+    }
+
+    // Lets go of pages that may leave memory at so many rows, and makes room for copies of what is read of them.
+    private bool TryMoveOn(int rows)
+    {
+        var (cold, copies) = (_residency!.ColdPages(rows), _residency.CopyPages(rows));
+        if (_pool.HoldsPages)
+            Hold(cold);
+        foreach (var head in _heads)
+            head.Paged!.ColdCount = head.Paged.HasWindow ? 0 : cold;
+        while (_copies.Count < copies && !_heads[0].SharesRanges)
+        {
+            var bytes = (long)_heads.Length * _pool.PageBytes;
+            if (!_pool.TryTakeBeside(MemoryUse.Pages, bytes))
+                return false;
+            _copies.Add(NativeBuffer.Uninitialized(bytes));
+            for (var i = 0; i < _heads.Length; i++)
+                _heads[i].Paged!.AddCopies(_copies[^1].View.Slice((long)i * _pool.PageBytes, _pool.PageBytes).Address);
+        }
+
+        return true;
+    }
+
+    private void DropCopies()
+    {
+        foreach (var head in _copies.Count > 0 ? _heads : [])
+            head.Paged!.DropCopies();
+        foreach (var copies in _copies)
+        {
+            _pool.Memory.Give(MemoryUse.Pages, copies.Bytes);
+            copies.Dispose();
+        }
+
+        _copies.Clear();
     }
 
     private void Shrink(int rows)

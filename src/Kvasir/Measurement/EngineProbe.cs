@@ -257,7 +257,7 @@ public sealed class EngineProbe : IDisposable
     // Further sequences have the rows of the first.
     private void AddCache(ForwardPass pass)
     {
-        var cache = pass.Cache.Open(_maxTokens);
+        var cache = pass.Cache.Open(_maxTokens, _policy.SettledRowsAt);
         _caches.Add(cache);
         if (Depth == 0)
             return;

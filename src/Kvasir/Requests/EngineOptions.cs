@@ -217,7 +217,7 @@ public sealed record EngineOptions
     {
         var paced = KvPace is { } pace ? (Func<int, IPageStore>)(bytes => new PacedStore(bytes, Math.Max(KvDiskBytes, memory.LimitBytes), pace)) : null;
         var files = KvStore ?? paced ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
-        return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens };
+        return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens, Sequences = MaxSequences };
     }
 
     /// <summary>What a step may hold. One sequence alone may ask for logits of all that it guesses.</summary>

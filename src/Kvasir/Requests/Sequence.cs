@@ -131,6 +131,9 @@ public sealed class Sequence
     /// <summary>Where the answer begins: behind the prompt and what was given.</summary>
     internal int AnswerStart => PromptCount + Options.GivenTokens.Length;
 
+    /// <summary>Whether it has rows, in memory or, where it waits, on file.</summary>
+    internal bool HasRows => Attention?.Cache is not null;
+
     /// <summary>How far guesses may be taken back.</summary>
     internal TakeBackLimits TakeBack => new(Options.SpeculativeTokens, Options.SpeculativeTokens);
 

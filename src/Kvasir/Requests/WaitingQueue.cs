@@ -134,21 +134,30 @@ internal sealed class WaitingQueue
         _blocked = reason;
     }
 
-    /// <summary>Ends a sequence that waits, for it is over. Nothing happens to one that does not wait, or that is about to be admitted.</summary>
+    /// <summary>
+    /// Ends a sequence that waits, for it is over. Nothing happens to one that does not wait, or that is about to be admitted; and what has rows is for the
+    /// engine's thread: it ends there before the next step.
+    /// </summary>
     public void Drop(Sequence sequence)
     {
         using var gate = _gate.EnterScope();
-        if (_claimed != sequence && _sequences.Contains(sequence))
+        if (_claimed != sequence && !sequence.HasRows && _sequences.Contains(sequence))
             End(sequence, FinishReason.Cancelled);
     }
 
-    /// <summary>Ends those whose time is over.</summary>
+    /// <summary>Ends those whose time is over, and those that were cancelled with rows.</summary>
     public void DropLate()
     {
         using var gate = _gate.EnterScope();
         for (var i = _sequences.Count - 1; i >= 0; i--)
         {
             var (sequence, failure) = (_sequences[i], (KvasirException?)null);
+            if (sequence is { HasRows: true, IsOver: true })
+            {
+                End(sequence, FinishReason.Cancelled);
+                continue;
+            }
+
             var waitedMs = NowMs - sequence.Ticket.ArrivedMs;
             if (waitedMs >= sequence.Ticket.DeadlineMs)
                 failure = sequence.Ticket.TooLate(waitedMs, sequence.Ticket.HasBegun ? "waiting for memory" : "in the queue, and nothing of it was computed");
@@ -161,6 +170,15 @@ internal sealed class WaitingQueue
             Volatile.Write(ref _lateCount, _lateCount + 1);
             End(sequence, FinishReason.Failed, failure);
         }
+    }
+
+    /// <summary>Takes the rows of the youngest that waits with some: it computes them again. False when there is none.</summary>
+    public bool TryRelease()
+    {
+        using var gate = _gate.EnterScope();
+        var youngest = _sequences.FindLast(static sequence => sequence.HasRows);
+        youngest?.Release();
+        return youngest is not null;
     }
 
     /// <summary>Ends all that wait.</summary>

@@ -46,7 +46,7 @@ internal static class EngineFlags
     private static readonly (string Name, PageEviction Order)[] Evictions =
     [
         ("counted", PageEviction.Counted), ("lru", PageEviction.Lru), ("layer-lru", PageEviction.LayerLru), ("flexgen", PageEviction.FlexGen),
-        ("zero-inference", PageEviction.ZeroInference),
+        ("zero-inference", PageEviction.ZeroInference), ("vllm", PageEviction.Vllm), ("alisa", PageEviction.Alisa),
     ];
 
     /// <summary>Which pages leave memory.</summary>
@@ -55,8 +55,9 @@ internal static class EngineFlags
     public static readonly ValueFlag<PageEviction> KvEvict = new(
         "--kv-evict",
         "Which keys and values leave memory first for --kv-dir: counted, those that were used in the fewest of the last steps; lru, those that were not used "
-        + "for the longest time; layer-lru, the same of the layer whose turn is farthest. To be measured against: flexgen, all but a fixed share as soon as "
-        + "they were read; zero-inference, all",
+        + "for the longest time; layer-lru, the same of the layer whose turn is farthest; alisa, the oldest of each sequence, which keeps its newest and "
+        + "copies of those that --attention alisa:scoring=literal goes on reading. To be measured against: flexgen, all but a fixed share as soon as they "
+        + "were read; zero-inference, all; vllm, those of whole sequences, which wait meanwhile",
         Eviction)
     { Default = "counted" };
 

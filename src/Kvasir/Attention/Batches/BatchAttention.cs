@@ -224,7 +224,7 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
         foreach (var segment in segments)
         {
             var attention = segment.Attention;
-            if (segment.Kind != SegmentKind.Decode || attention.Head(layer, 0).Rows.Paged is null || attention.DecidesByLayer || attention.ObservesDecode
+            if (segment.Kind != SegmentKind.Decode || attention.Head(layer, 0).Rows.Paged is null || attention.DecidesByLayer
                 || attention.Audit is not null)
                 return false;
         }

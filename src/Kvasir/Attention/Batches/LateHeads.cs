@@ -58,7 +58,7 @@ internal sealed class LateHeads : IDisposable
             var head = segment.Attention.Head(work.Layer, kvHead);
             seat.Head.Begin(
                 readsAll ? head with { Selector = AllRows.Instance } : head, work.Queries, segment.FirstRow, kvHead,
-                work.Queries.Shape.Visible(segment.FirstPosition));
+                work.Queries.Shape.Visible(segment.FirstPosition), observes: !readsAll && segment.Attention.ObservesDecode);
             seat.Leave(Seat.Waiting);
         }
         catch (Exception fault)

@@ -108,7 +108,7 @@ internal static class HeadAttention
     {
         var stride = scratch.PieceRows(sum.Count);
         var scores = Score(head, queries, rows, stride, watchers, scratch);
-        sum.Add(head.Rows, rows.Piece, scores, stride);
+        sum.Add(head.Rows, rows.Stored, scores, stride);
         head.Selector.Weighed(rows.Piece, rows.Listed, scores, stride, sum.Max);
     }
 
@@ -244,7 +244,7 @@ internal static class HeadAttention
     {
         var piece = rows.Piece;
         var scores = scratch.Scores(queries.Length / head.Rows.Dim, stride);
-        head.Rows.Score(queries, piece, scores, stride);
+        head.Rows.Score(queries, rows.Stored, scores, stride);
         watchers.Comparison?.Keep(scores, piece.Count, stride);
         head.Selector.Reweight(piece, rows.Listed, scores, stride);
         watchers.Comparison?.Take(scores, piece.Count, stride);

@@ -11,16 +11,19 @@ namespace Kvasir.Attention.Heads;
 internal sealed class LateHead : IDisposable
 {
     private readonly AttentionScratch _scratch;
+    private readonly AttentionShape _shape;
+    private readonly int _maxRows;
     private AttentionHead _head;
     private SelectionCounts _counts;
     private (int First, int End) _visible;
+    private Watchers _watchers;
     private int _groupHeads;
     private int _round;
     private bool _isInRound;
 
     /// <param name="maxRows">The most rows that a head will hold.</param>
-    public LateHead(AttentionShape shape, KvFormat format, int maxRows) =>
-        (_scratch, _groupHeads) = (new AttentionScratch(shape, format, maxRows, takesPrompts: false), shape.GroupHeads);
+    public LateHead(AttentionShape shape, KvFormat format, int maxRows) => (_scratch, _shape, _maxRows, _groupHeads) = (
+        new AttentionScratch(shape, format, maxRows, takesPrompts: false), shape, maxRows, shape.GroupHeads);
 
     public long Bytes => _scratch.Bytes;
 
@@ -38,11 +41,15 @@ internal sealed class LateHead : IDisposable
     /// <summary>Begins: rows are chosen, and what is missing of them begins to come.</summary>
     /// <param name="head">Whose pages may lie on file.</param>
     /// <param name="visible">The positions in sight.</param>
-    public void Begin(AttentionHead head, HeadRows queries, int row, int kvHead, (int First, int End) visible)
+    /// <param name="observes">Whether the selector is told of weights.</param>
+    public void Begin(AttentionHead head, HeadRows queries, int row, int kvHead, (int First, int End) visible, bool observes)
     {
+        if (observes)
+            _scratch.PrepareToObserve(_shape, _maxRows);
+        _watchers = new Watchers(observes ? _scratch.Observed : null, null);
         (_head, _visible, _counts, _round, _isInRound) = (head, visible, default, 0, false);
         queries.Queries(row, 1, kvHead, _scratch);
-        HeadAttention.Begin(Query, default, _scratch, ref _counts);
+        HeadAttention.Begin(Query, _watchers, _scratch, ref _counts);
         if (TryBeginRound())
             _scratch.Parts.AskLate(_scratch);
     }
@@ -54,13 +61,13 @@ internal sealed class LateHead : IDisposable
     {
         while (_isInRound)
         {
-            if (!_scratch.Parts.TryAttendLate(_head, Query.Queries, default, _scratch, waits))
+            if (!_scratch.Parts.TryAttendLate(_head, Query.Queries, _watchers, _scratch, waits))
                 return false;
             _round++;
             TryBeginRound();
         }
 
-        HeadAttention.End(Query, _head.Selector, _scratch.Sum(_groupHeads), default);
+        HeadAttention.End(Query, _head.Selector, _scratch.Sum(_groupHeads), _watchers);
         return true;
     }
 

@@ -31,6 +31,7 @@ internal sealed class LateParts(int mostParts)
     public void Begin(PageTable pages, KvSelection selection, int count)
     {
         (_pages, _selection, _count, _isLate) = (pages, selection, count, false);
+        pages.Copies?.BeginRound();
         for (var i = 0; i < count; i++)
         {
             var (first, end) = RoundParts.Places(selection, i, count);
@@ -98,6 +99,9 @@ internal sealed class LateParts(int mostParts)
     /// <summary>Says that the piece of a part was attended.</summary>
     public void Pass(int part)
     {
+        // What is read one by one is read again: from copies, whatever becomes of the page.
+        foreach (var row in _pages.Copies is null ? [] : _parts[part].Read)
+            _pages.CopyRow(row);
         _pages.Placement!.Unpin(_parts[part].Pages);
         _parts[part].Pass();
     }
@@ -149,6 +153,12 @@ internal sealed class LateParts(int mostParts)
             _pages.Locate(place, 1);
         var rows = new SelectedRows(_selection, (part.Place, part.End));
         rows.MoveNext(pieceRows);
+        if (!rows.Piece.IsRange && _pages.Copies is not null)
+        {
+            _pages.ShowCopies();
+            rows.Stored = new RowSet(part.Stored);
+        }
+
         return rows;
     }
 
@@ -156,7 +166,7 @@ internal sealed class LateParts(int mostParts)
     {
         var rows = new SelectedRows(_selection, (part.Place, part.End));
         rows.MoveNext(pieceRows);
-        part.List(rows.Piece, _pages.Pages);
+        part.List(rows.Piece, _pages);
     }
 
     private void AskAhead(Part part, int pieceRows)
@@ -167,6 +177,8 @@ internal sealed class LateParts(int mostParts)
         {
             for (var i = 0; i < rows.Piece.Count && count < PagesAhead; i += rows.Piece.IsRange ? PageRows - (rows.Piece[i] % PageRows) : 1)
             {
+                if (!rows.Piece.IsRange && _pages.Copies?.TryFind(rows.Piece[i], out _) == true)
+                    continue;
                 if (rows.Piece[i] / PageRows is var place && place != last)
                     (_ahead[count++], last) = (_pages.Pages[place], place);
             }
@@ -188,7 +200,10 @@ internal sealed class LateParts(int mostParts)
     {
         private readonly int[] _tablePlaces = new int[AttentionScratch.DecodeRows];
         private readonly int[] _pages = new int[AttentionScratch.DecodeRows];
+        private readonly int[] _stored = new int[AttentionScratch.DecodeRows];
+        private readonly int[] _read = new int[AttentionScratch.DecodeRows];
         private int _pageCount;
+        private int _readCount;
 
         /// <summary>Whether these pages are pinned.</summary>
         public bool IsHeld;
@@ -206,19 +221,34 @@ internal sealed class LateParts(int mostParts)
 
         public ReadOnlySpan<int> TablePlaces => _tablePlaces.AsSpan(0, _pageCount);
 
+        /// <summary>Where listed rows lie, in their order.</summary>
+        public ReadOnlySpan<int> Stored => _stored.AsSpan(0, RowCount);
+
+        /// <summary>Those of them that are read from their pages.</summary>
+        public ReadOnlySpan<int> Read => _read.AsSpan(0, _readCount);
+
         public void Begin(int place, int end) => (Place, End, IsHeld) = (place, end, false);
 
         public void Pass() => (Place, IsHeld) = (Place + RowCount, false);
 
-        public void List(in RowSet rows, ReadOnlySpan<int> pages)
+        public void List(in RowSet rows, PageTable pages)
         {
-            (_pageCount, RowCount) = (0, rows.Count);
+            (_pageCount, _readCount, RowCount) = (0, 0, rows.Count);
+            var copies = rows.IsRange ? null : pages.Copies;
             for (var i = 0; i < rows.Count; i += rows.IsRange ? PageRows - (rows[i] % PageRows) : 1)
             {
+                if (copies is not null && copies.TryFind(rows[i], out var copy))
+                {
+                    _stored[i] = pages.RowOfCopy(copy);
+                    continue;
+                }
+
+                if (copies is not null)
+                    _read[_readCount++] = _stored[i] = rows[i];
                 var place = rows[i] / PageRows;
                 if (_pageCount > 0 && _tablePlaces[_pageCount - 1] == place)
                     continue;
-                (_tablePlaces[_pageCount], _pages[_pageCount]) = (place, pages[place]);
+                (_tablePlaces[_pageCount], _pages[_pageCount]) = (place, pages.Pages[place]);
                 _pageCount++;
             }
         }

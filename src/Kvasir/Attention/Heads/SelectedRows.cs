@@ -17,6 +17,9 @@ internal ref struct SelectedRows(KvSelection selection, (int First, int End) pla
     /// <summary>The rows of this piece.</summary>
     public RowSet Piece { get; private set; }
 
+    /// <summary>Where the rows of this piece lie: at their own numbers, but for those that are read from copies.</summary>
+    public RowSet Stored { get; set; }
+
     /// <summary>Goes to the next piece. False when there is none.</summary>
     /// <param name="most">Rows in a piece, at least 1.</param>
     public bool MoveNext(int most)
@@ -29,7 +32,7 @@ internal ref struct SelectedRows(KvSelection selection, (int First, int End) pla
             {
                 var rows = Math.Min(most, end - from);
                 Listed = 0;
-                Piece = new RowSet(first + from, rows, following: end - from - rows);
+                Stored = Piece = new RowSet(first + from, rows, following: end - from - rows);
                 _place += rows;
                 return true;
             }
@@ -43,7 +46,7 @@ internal ref struct SelectedRows(KvSelection selection, (int First, int End) pla
         if (left <= 0)
             return false;
         Listed = _place - listedFrom;
-        Piece = new RowSet(selection.Rows.Slice(Listed, left), Math.Min(most, left));
+        Stored = Piece = new RowSet(selection.Rows.Slice(Listed, left), Math.Min(most, left));
         _place += Piece.Count;
         return true;
     }

@@ -56,6 +56,12 @@ public sealed class Alisa : SparsePolicy
     public override bool ObservesDecode => true;
 
     /// <inheritdoc/>
+    /// <remarks>Literal scoring looks at no other rows than those that are read.</remarks>
+    public override bool SuitsFiles => _scoring == AlisaScoring.Literal;
+
+    public override SettledRows? SettledRowsAt(int rows) => SuitsFiles ? new SettledRows(HalfOf(rows), HalfOf(rows)) : null;
+
+    /// <inheritdoc/>
     /// <remarks>An exact window costs a number for each of its queries instead.</remarks>
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 

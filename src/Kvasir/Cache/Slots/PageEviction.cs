@@ -1,6 +1,6 @@
 namespace Kvasir;
 
-/// <summary>Which pages leave memory first. The last two are how others place keys and values, to be measured against.</summary>
+/// <summary>Which pages leave memory first. From <see cref="FlexGen"/> on they are how others place keys and values.</summary>
 public enum PageEviction
 {
     /// <summary>Those that were used in the fewest steps, older ones counting less; what is no better than they are does not stay.</summary>
@@ -23,4 +23,16 @@ public enum PageEviction
 
     /// <summary>All, as soon as they were read: every step reads everything from file (DeepSpeed ZeRO-Inference's offload of the KV cache).</summary>
     ZeroInference,
+
+    /// <summary>
+    /// Those of whole sequences: all pages of those that compute stay, and who finds no memory waits until others have ended, with its pages on file (vLLM's
+    /// swapping, arXiv 2309.06180).
+    /// </summary>
+    Vllm,
+
+    /// <summary>
+    /// The oldest of each sequence, by how many rows it has: its newest stay, and copies of those before them that its policy goes on reading (ALISA, arXiv
+    /// 2403.17312, whose policy is meant for it).
+    /// </summary>
+    Alisa,
 }

@@ -3,7 +3,8 @@ namespace Kvasir.Cache.Slots;
 /// <summary>Which page gives its slot up: the least of a few that are drawn, by what the order says.</summary>
 /// <param name="pages">All of them.</param>
 /// <param name="slotLimit">The most slots.</param>
-internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction eviction)
+/// <param name="holds">Those that stay.</param>
+internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction eviction, PageHolds holds)
 {
     /// <summary>Of slots one of so many is for what passes through.</summary>
     public const int PassingShare = 8;
@@ -83,12 +84,12 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
         {
             _random = (_random * 6364136223846793005) + 1442695040888963407;
             var page = PageAt((int)((_random >> 33) % (ulong)Math.Max(1, _highSlot)));
-            if (page >= 0 && pages[page].IsIdle && (best < 0 || IsBefore(page, best)))
+            if (page >= 0 && MayLeave(page) && (best < 0 || IsBefore(page, best)))
                 best = page;
         }
 
         for (var slot = 0; slot < _highSlot && best < 0; slot++)
-            best = PageAt(slot) is >= 0 and var page && pages[page].IsIdle ? page : -1;
+            best = PageAt(slot) is >= 0 and var page && MayLeave(page) ? page : -1;
         return best;
     }
 
@@ -98,6 +99,9 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
     /// </summary>
     public bool Bypasses(in PageState newcomer, in PageState victim) =>
         eviction == PageEviction.Counted && victim.LastStep >= _step - 1 && CountOf(newcomer) <= CountOf(victim) + 1;
+
+    /// <summary>Whether a page stays whatever is wanted.</summary>
+    public bool IsHeld(int page) => holds.Has(page);
 
     /// <summary>Whether what stays in memory is the same whatever is used.</summary>
     public bool IsFixed => eviction is PageEviction.FlexGen or PageEviction.ZeroInference;
@@ -112,6 +116,8 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
 
     /// <summary>Whether a page leaves memory as soon as nobody has it, whatever is free.</summary>
     public bool Passes(int page) => eviction == PageEviction.ZeroInference || (eviction == PageEviction.FlexGen && !IsOfShare(page));
+
+    private bool MayLeave(int page) => pages[page].IsIdle && !IsHeld(page);
 
     private bool IsBefore(int one, int other) => eviction switch
     {

@@ -19,34 +19,56 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
     /// <summary>Rows that are free beyond its own when a preempted sequence comes again.</summary>
     private const int RowsAfterPreemption = 64;
 
-    /// <inheritdoc cref="PrefixReuse.Enter"/>
-    public void Find(Sequence sequence) => prefixes.Enter(sequence);
+    /// <summary>Begins with what is there of its rows. False, with nothing taken, when memory is short.</summary>
+    public bool TryEnter(Sequence sequence, List<Sequence> running)
+    {
+        prefixes.Enter(sequence);
+        if (HasRoom(sequence, running) && TryStart(sequence, isAlone: running.Count == 0))
+            return true;
+        sequence.Prefix?.Leave();
+        return false;
+    }
 
-    /// <summary>
-    /// Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What
-    /// is held by nobody who computes makes room. Pages for an answer are not kept: it may end early.
-    /// </summary>
-    public bool HasRoom(Sequence sequence, List<Sequence> running)
+    /// <summary>A sequence that waited with its rows on file goes on. False, with nothing taken, when memory is short.</summary>
+    public bool TryResume(Sequence sequence, List<Sequence> running)
+    {
+        var (rows, held) = (RowsToEnter(sequence, isAlone: running.Count == 0), 0L);
+        foreach (var other in running)
+            held += other.Attention!.Cache!.PagesToHold((int)Math.Min(other.TokenCount + (long)RowsAhead, Math.Max(other.TokenCount, other.TokenLimit)));
+        var own = sequence.Attention!.Cache!;
+        if (!own.TryHold(rows, held))
+            return false;
+        if (sequence.Attention.TryReserve(rows))
+            return true;
+        own.Let();
+        return false;
+    }
+
+    // Whether all that a sequence would compute fits beside what the running ones are about to take: its whole prompt but for what is there, and a row. What
+    // is held by nobody who computes makes room. Pages for an answer are not kept: it may end early.
+    private bool HasRoom(Sequence sequence, List<Sequence> running)
     {
         var (attention, prefix) = (sequence.Attention!, SharedPath(sequence));
         var reused = sequence.Prefix?.RowCount ?? 0;
         var rows = RowsToEnter(sequence, isAlone: running.Count == 0);
         var pages = cache.PagesBetween(reused, rows);
+        var held = cache.PagesHeld(attention.Policy.SettledRowsAt, rows, isAlone: running.Count == 0);
         var bytes = cache.OpenPageBytes + attention.IndexBytesMissing(rows, sequence.PrefillCount, sharesPrefix: prefix is not null);
         foreach (var other in running)
         {
             var ahead = (int)Math.Min(other.TokenCount + (long)RowsAhead, Math.Max(other.TokenCount, other.TokenLimit));
             pages += other.Attention!.Cache!.PagesMissing(ahead);
+            held += other.Attention.Cache.PagesToHold(ahead);
             bytes += other.Attention.IndexBytesMissing(ahead);
         }
 
-        return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix))
+        return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix), held)
             || ((shared.Trim() | stored.Yield(running.Count == 0 ? 0 : WritingMs))
-                && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix)));
+                && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix), held));
     }
 
-    /// <summary>Begins. False, with nothing taken, when memory is short.</summary>
-    public bool TryStart(Sequence sequence, bool isAlone)
+    // False, with nothing taken, when memory is short.
+    private bool TryStart(Sequence sequence, bool isAlone)
     {
         var attention = sequence.Attention!;
         var path = SharedPath(sequence);
@@ -57,7 +79,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
             return false;
         // First, since a policy may fail, and then what is shared stays where it is.
         attention.MakeIndexes(own, sequence.PrefillCount, prefix);
-        if (cache.TryOpen(sequence.TokenLimit) is not { } opened)
+        if (cache.TryOpen(sequence.TokenLimit, settled: attention.Policy.SettledRowsAt) is not { } opened)
         {
             attention.DropIndexes();
             return false;

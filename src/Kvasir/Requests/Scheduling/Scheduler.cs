@@ -24,6 +24,7 @@ internal sealed class Scheduler
     private readonly EngineOptions _options;
     private readonly Admission _admission;
     private readonly StoredPrefixes _stored;
+    private readonly Preemption _preemption;
 
     /// <param name="shared">What the indexes of all sequences share.</param>
     /// <param name="bytes">What a sequence takes, for refusals.</param>
@@ -35,6 +36,7 @@ internal sealed class Scheduler
         (_running, _chosen) = (new(options.MaxSequences), new(options.MaxSequences));
         (_admission, _prompts) = (admission, new StepPrompts(options));
         Waiting = new WaitingQueue(options.Queue, options.Time, options.MaxSequencesPerClient);
+        _preemption = new Preemption(cache, Waiting, stored, Counts, _running);
     }
 
     /// <summary>Those that wait; for any thread.</summary>
@@ -213,16 +215,15 @@ internal sealed class Scheduler
     {
         try
         {
-            _admission.Find(sequence);
-            if (_admission.HasRoom(sequence, _running) && _admission.TryStart(sequence, isAlone: _running.Count == 0))
+            var resumes = sequence.HasRows;
+            if (resumes ? _admission.TryResume(sequence, _running) : _admission.TryEnter(sequence, _running))
             {
                 Waiting.Admit();
                 _running.Add(sequence);
-                _stored.Begin(sequence);
+                if (!resumes)
+                    _stored.Begin(sequence);
                 return true;
             }
-
-            sequence.Prefix?.Leave();
         }
         catch (Exception fault)
         {
@@ -322,7 +323,7 @@ internal sealed class Scheduler
         while (!sequence.Attention!.TryReserve(rows))
         {
             // What nobody uses goes before anybody does.
-            if (_shared.Trim() || _stored.Yield())
+            if (_shared.Trim() || _stored.Yield() || _preemption.TryTakeRows())
                 continue;
             var isAlone = _running.Count == 1;
             if (isAlone && !MayComeAgain(sequence, rows))
@@ -331,48 +332,15 @@ internal sealed class Scheduler
                 return false;
             }
 
-            if ((isAlone ? sequence : Victim()) is not { } victim)
+            if ((isAlone ? sequence : _preemption.Victim()) is not { } victim)
                 return false;
             victim.Ticket.Preemptions += isAlone ? 0 : 1;
-            GiveWay(victim);
+            _preemption.GiveWay(victim);
             if (victim == sequence)
                 return false;
         }
 
         return true;
-    }
-
-    // Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it
-    // came.
-    private Sequence? Victim()
-    {
-        Sequence? victim = null;
-        foreach (var sequence in _running)
-        {
-            if (!sequence.Ticket.StaysToItsEnd && (victim is null || GoesBefore(sequence, victim)))
-                victim = sequence;
-        }
-
-        return victim;
-    }
-
-    private static bool GoesBefore(Sequence one, Sequence other)
-    {
-        if (one.Options.Priority != other.Options.Priority)
-            return one.Options.Priority > other.Options.Priority;
-        return one.CachedCount != other.CachedCount ? one.CachedCount < other.CachedCount : one.Ticket.Arrival > other.Ticket.Arrival;
-    }
-
-    private void GiveWay(Sequence victim)
-    {
-        _running.Remove(victim);
-        Counts.CountPreemption();
-        _stored.Leave(victim, isWritten: false);
-        victim.Release();
-        _cache.Pool.Trim();
-        victim.Ticket.HasBegun = true;
-        victim.Timings.MarkPreemption();
-        Waiting.AddPreempted(victim);
     }
 
     // Memory that lies free between pages in use is of no use to an index, and comes together when all are given back.

@@ -28,6 +28,16 @@ public sealed class PagesOnDiskTest : IDisposable
         Assert.Contains("\nno keys and values left memory\n", Run("--kv-memory", "8M", "--kv-dir", _folder.Path, "--kv-disk", "16M").Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("alisa", "alisa:scoring=literal,ratio=0.1,min-context=0", "300K")]
+    [InlineData("vllm", "dense", "2M")]
+    public void SequencesWithARightToMemoryAnswerAsInMemory(string order, string policy, string memory)
+    {
+        string[] attention = ["--attention", policy];
+        var expected = Json(["--kv-memory", "16M", .. attention])["tokens"]!.ToJsonString();
+        Assert.Equal(expected, Json(["--kv-memory", memory, "--kv-dir", _folder.Path, "--kv-disk", "16M", "--kv-evict", order, .. attention])["tokens"]!.ToJsonString());
+    }
+
     [Fact]
     public void WhatCannotBeIsOneLine()
     {
@@ -37,6 +47,8 @@ public sealed class PagesOnDiskTest : IDisposable
         Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "2M", "--kv-disk", "4M", "--attention", "guarded")
             .AssertOneLine("attention policy 'guarded' does not suit keys and values on file");
         Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "9K", "--kv-disk", "4M").AssertOneLine("bytes of KV memory");
+        Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "200K", "--kv-disk", "4M", "--kv-evict", "vllm", "--attention", "dense").AssertOneLine("bytes of KV memory");
+        Run("-q", "--kv-dir", _folder.Path, "--kv-memory", "2M", "--kv-disk", "4M", "--kv-evict", "alisa", "--attention", "alisa").AssertOneLine("alisa:scoring=literal");
         Assert.Contains("--kv-evict", CliRun.Of("run", "stories260K", "x", "--kv-evict", "oldest").Error, StringComparison.Ordinal);
     }
 

@@ -1,0 +1,57 @@
+using Kvasir.Cache;
+
+namespace Kvasir.Requests.Scheduling;
+
+/// <summary>
+/// Who gives way when memory is short, and with what: where pages of those who compute are held (<see cref="PageEviction.Vllm"/>), one that decodes leaves
+/// with its rows on file and goes on when there is memory again; otherwise what it has computed is computed again.
+/// </summary>
+/// <param name="running">Those that compute.</param>
+internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPrefixes stored, StepCounts counts, List<Sequence> running)
+{
+    /// <summary>
+    /// Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it
+    /// came.
+    /// </summary>
+    public Sequence? Victim()
+    {
+        Sequence? victim = null;
+        foreach (var sequence in running)
+        {
+            if (!sequence.Ticket.StaysToItsEnd && (victim is null || GoesBefore(sequence, victim)))
+                victim = sequence;
+        }
+
+        return victim;
+    }
+
+    /// <summary>Takes memory from one that computes, which waits until it has it again.</summary>
+    public void GiveWay(Sequence victim)
+    {
+        // Alone it gives way to whoever shares the machine's memory with this engine.
+        var keepsRows = cache.Swaps && running.Count > 1 && victim.IsDecoding && !IsFileFull;
+        running.Remove(victim);
+        counts.CountPreemption();
+        stored.Leave(victim, isWritten: false);
+        if (keepsRows)
+            victim.Attention!.Cache!.Let();
+        else
+            victim.Release();
+        cache.Pool.Trim();
+        victim.Ticket.HasBegun = true;
+        victim.Timings.MarkPreemption();
+        waiting.AddPreempted(victim);
+    }
+
+    /// <summary>Takes the rows of one that waits with them, if there is no room for others beside them. False when there is nothing to take.</summary>
+    public bool TryTakeRows() => cache.Swaps && IsFileFull && waiting.TryRelease();
+
+    private bool IsFileFull => cache.Pool.PagesLeft < cache.HeadCount;
+
+    private static bool GoesBefore(Sequence one, Sequence other)
+    {
+        if (one.Options.Priority != other.Options.Priority)
+            return one.Options.Priority > other.Options.Priority;
+        return one.CachedCount != other.CachedCount ? one.CachedCount < other.CachedCount : one.Ticket.Arrival > other.Ticket.Arrival;
+    }
+}
