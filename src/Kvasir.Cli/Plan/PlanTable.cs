@@ -11,6 +11,9 @@ internal static class PlanTable
 {
     private const string None = "-";
 
+    private static readonly string[] Titles =
+        ["", "way", "keys and values", "tok/s", "first token", "memory", "disk", "pages/step", "read/step", "longest context", "loses"];
+
     public static void Write(TierPlan plan, ModelSizes model, IReadOnlyList<Purchase> purchases, TextWriter output)
     {
         var (chosen, shown) = (plan.Chosen, Shown(plan));
@@ -22,12 +25,18 @@ internal static class PlanTable
         new TextSections(output).Write(
             "ways that fit, the most exact first",
             [
-                ["", "way", "keys and values", "tok/s", "first token", "memory", "disk", "pages/step", "read/step", "longest context", "loses"],
+                Titles,
                 .. shown.Select(Row),
             ]);
         if (shown.Length < plan.Ways.Count)
             output.WriteLine($"  {plan.Ways.Count - shown.Length} more, neither the most exact nor the fastest of their policy, are in --json");
         output.WriteLine();
+        if (plan.Others.Count > 0)
+        {
+            new TextSections(output).Write("by placements of others (--kv-evict)", [Titles, .. plan.Others.Select(Row)]);
+            output.WriteLine();
+        }
+
         output.WriteLine($"* chosen by --target {ReportJson.Name(plan.Target)}: {chosen.Attention} with --kv {chosen.Kv}{Where(plan)}. {Step(chosen)}");
         output.WriteLine($"memory: {Memory(chosen.Memory)}");
         foreach (var purchase in purchases)
@@ -56,7 +65,7 @@ internal static class PlanTable
     private static string[] Row(PlannedWay way) =>
     [
         way.IsChosen ? "*" : "",
-        way.Attention,
+        way.KvEviction == PageEviction.Counted ? way.Attention : $"{EngineFlags.NameOf(way.KvEviction)}: {way.Attention}",
         way.Kv + (way.OnFile ? ", on disk" : ""),
         Rate(way.TokensPerSecond),
         SpeedText.Duration(TimeSpan.FromSeconds(Math.Min(way.FirstTokenSeconds, 1e9))),

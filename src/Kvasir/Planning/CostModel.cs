@@ -21,9 +21,15 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     private const double ForetoldShare = 0.85;
     private const double LinearAheadShare = 0.7;
 
+    // Of rows that are copied as long as they are read, those that come back in a step: of a head of the bundled model, on text of 32k tokens.
+    private const double RecalledRows = 0.3;
+
     // What comes is summed and copied twice: each about as fast as one core reads and writes.
     private const double CopyBytesPerSecond = 4e9;
     private const int ReferenceRows = 32_768;
+
+    // What policies call the part of rows that they read.
+    private static readonly string[] Shares = ["share", "most", "ratio"];
     private const int JoinedBytes = 128 << 10;
     private readonly PageLayout _layout = new(format, model.Config.HeadDim, model.Config.ValueDim, PagePool.PageTokens);
 
@@ -47,7 +53,9 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
 
     /// <summary>A decode step of a batch whose sequences all have so many rows.</summary>
     /// <param name="poolPages">Pages that memory has place for; null where it has place for all.</param>
-    public StepPrediction Step(AttentionPolicy policy, int rows, int batch, double? poolPages, HitCurve hits)
+    /// <param name="eviction">Which leave it first.</param>
+    public StepPrediction Step(
+        AttentionPolicy policy, int rows, int batch, double? poolPages, HitCurve hits, PageEviction eviction = PageEviction.Counted)
     {
         var (linear, logits) = (LayerSeconds(batch), Seconds([model.Output], batch));
         var other = machine.LayerMs / 1000 * model.Config.LayerCount;
@@ -58,11 +66,11 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             return step;
         // Of a scan memory has its own share, less what is for pages that pass through.
         var kept = pool * (SlotOrder.PassingShare - 1) / SlotOrder.PassingShare;
-        var hit = Math.Clamp(Math.Max(hits.At(pool / touched), kept / all), 0, 1);
+        var hit = Math.Clamp(Math.Max(eviction == PageEviction.FlexGen ? 0 : hits.At(pool / touched), kept / all), 0, 1);
         var (exposed, bytes, missed) = (0.0, 0.0, 0.0);
         foreach (var layer in layers)
         {
-            var pages = layer.Pages * (1 - hit);
+            var pages = eviction == PageEviction.Alisa ? batch * model.Config.KvHeadCount * RecalledRows : layer.Pages * (1 - hit);
             var (wait, cpu) = Reading(store, pages, layer.IsWhole);
             // A whole layer is read in order; where pages are chosen, they are foretold while the layer before multiplies.
             var hidden = layer.IsWhole ? layer.Seconds : (LateShare * layer.Seconds) + (ForetoldShare * LinearAheadShare * linear / layers.Length);
@@ -193,6 +201,14 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             return dense with { Policy = spec.ToString(), HeadUs = headUs, RowNs = dense.RowNs * share, Rows = rows, RowShare = share };
         }
 
+        if (policy.SettledRowsAt(ReferenceRows) is { } settled)
+        {
+            // Single rows are read at half the speed of ranges, and a number of each row is looked at to choose them.
+            var (newest, scattered) = ((double)settled.Newest / ReferenceRows, (double)settled.Scattered / ReferenceRows);
+            var ranked = 1e9 * policy.IndexBytesRead(model.Config.HeadDim, model.Config.Attention.GroupHeads) / machine.ReadBytesPerSecond;
+            return dense with { Policy = spec.ToString(), RowNs = (dense.RowNs * (newest + (2 * scattered))) + ranked, RowShare = newest + scattered };
+        }
+
         const string Share = "share";
         var alike = machine.Attention.FirstOrDefault(speed => PolicySpec.Family(speed.Policy) == spec.Entry.Name && spec.Takes(Share));
         if (alike is null)
@@ -215,7 +231,8 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     {
         var (policy, shape) = (spec.Create(), model.Config.Attention);
         var rowNs = 1e9 * PageBytes / PagePool.PageTokens / machine.ReadBytesPerSecond;
-        var share = spec.Takes("share") ? spec.Real("share") : spec.Takes("most") ? spec.Real("most") : policy.DropsRows ? 0 : 1;
+        var named = Array.Find(Shares, spec.Takes);
+        var share = named is not null ? spec.Real(named) : policy.DropsRows ? 0 : 1;
         var kept = policy.DropsRows ? policy.RowsKeptAt(model.Config.Attention, 0, model.Config.ContextTokens) : 0;
         var rows = share < 1 ? Math.Max(kept, spec.Takes("recent") ? spec.Whole("recent") + spec.Whole("sinks") : 0) : 0;
         var index = 1e9 * policy.IndexBytesRead(model.Config.HeadDim, model.Config.Attention.GroupHeads) / machine.ReadBytesPerSecond;

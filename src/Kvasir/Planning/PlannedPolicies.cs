@@ -27,6 +27,14 @@ internal static class PlannedPolicies
     public static IReadOnlyList<PlannedPolicy> All { get; } =
         [.. Texts.Select(static (text, rank) => new PlannedPolicy(PolicyCatalog.Spec(text.Text), text.LostPoints, rank))];
 
+    /// <summary>How others place what memory does not hold, with what they attend by. What ALISA loses is what its defaults do.</summary>
+    public static IReadOnlyList<PlannedPolicy> Placements { get; } =
+    [
+        new(PolicyCatalog.Spec("dense"), 0, 0) { Eviction = PageEviction.FlexGen },
+        new(PolicyCatalog.Spec("dense"), 0, 0) { Eviction = PageEviction.Vllm },
+        new(PolicyCatalog.Spec("alisa:scoring=literal"), 32.3, 0) { Eviction = PageEviction.Alisa },
+    ];
+
     /// <summary>Those whose speed says that of all: others drop rows and are dense to what is left, or read another share.</summary>
     public static IReadOnlyList<PolicySpec> Measured { get; } =
         [.. new[] { "dense", "guarded", "quest:share=0.05,page=32", "psa:most=0.08" }.Select(PolicyCatalog.Spec)];
@@ -37,10 +45,16 @@ internal static class PlannedPolicies
 internal sealed record PlannedPolicy(PolicySpec Spec, double LostPoints, int Rank)
 {
     public AttentionPolicy Policy { get; } = Spec.Create();
+
+    /// <summary>What leaves memory first where it does not hold all.</summary>
+    public PageEviction Eviction { get; init; }
 }
 
 /// <summary>How a plan may store rows, from the most exact on; kivi2 loses 11 points of 99 there, and is left to whoever asks for it.</summary>
 internal static class PlannedFormats
 {
     public static IReadOnlyList<KvFormat> All { get; } = [KvFormat.BF16, KvFormat.Q8, KvFormat.Int8, KvFormat.Kivi4];
+
+    /// <summary>Those of them that store rows one by one.</summary>
+    public static IReadOnlyList<KvFormat> Rows { get; } = [KvFormat.BF16, KvFormat.Q8];
 }

@@ -44,6 +44,9 @@ public sealed record PlannedWay(string Attention, string Kv, bool OnFile)
     /// <summary>Points of 99.3 that the policy loses by docs/choosing-a-policy.md, where questions come after the context.</summary>
     public required double LostPoints { get; init; }
 
+    /// <summary>Which pages leave memory first, where it does not hold all: as --kv-evict has it.</summary>
+    public PageEviction KvEviction { get; init; }
+
     /// <summary>Whether the plan chose it.</summary>
     public bool IsChosen { get; init; }
 

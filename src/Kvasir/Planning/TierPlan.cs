@@ -36,6 +36,11 @@ public sealed record TierPlan
     /// <summary>From the most exact on.</summary>
     public required IReadOnlyList<PlannedWay> Ways { get; init; }
 
+    /// <summary>
+    /// What placements of others would make of the same memory and disk, to be measured against: none of them is chosen. Empty where memory holds all.
+    /// </summary>
+    public IReadOnlyList<PlannedWay> Others { get; init; } = [];
+
     public required MachineFigures Machine { get; init; }
 
     /// <summary>What is to be done.</summary>

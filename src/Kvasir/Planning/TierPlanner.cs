@@ -57,6 +57,7 @@ public sealed class TierPlanner
             DiskBytes = request.DiskBytes,
             Target = request.Target,
             Ways = [.. ways.Select(way => way == chosen ? way with { IsChosen = true } : way)],
+            Others = Others(request),
         };
     }
 
@@ -103,6 +104,22 @@ public sealed class TierPlanner
         return ways;
     }
 
+    // Rows that are stored one by one can be copied one by one.
+    private List<PlannedWay> Others(PlanRequest request)
+    {
+        var ways = new List<PlannedWay>();
+        foreach (var planned in PlannedPolicies.Placements)
+        {
+            foreach (var kv in request.Kv is { } only ? [only] : PlannedFormats.Rows)
+            {
+                if (!TryFit(request, planned, kv, onFile: false, out _) && TryFit(request, planned, kv, onFile: true, out var fit))
+                    ways.Add(Predict(request, fit, 0));
+            }
+        }
+
+        return ways;
+    }
+
     // For the least memory, the smallest pool that is nearly as fast as the largest.
     private PlannedWay Best(PlanRequest request, Fit fit)
     {
@@ -137,7 +154,15 @@ public sealed class TierPlanner
         // Until a prompt is over all of its rows are there; those of the others are dropped by then.
         var inMemory = pages + ((batch - 1) * Math.Min(pages, cost.Kept(policy, tokens)));
         var slabs = 2 * SlotMemory.SlabTargetBytes;
-        var least = beside + (onFile ? (Math.Max(2L * KvHead.PagesFor(tokens), cost.HeadCount * batch) * cost.PageBytes) + slabs : inMemory * cost.PageBytes);
+        // What has to be there whatever is read: of whole sequences one, of each that ALISA computes what its policy goes on reading.
+        var held = planned.Eviction switch
+        {
+            PageEviction.Vllm => pages,
+            PageEviction.Alisa => cost.HeadCount * (long)batch * new ResidencySchedule(0, policy.SettledRowsAt).PagesIn(tokens),
+            _ => 0,
+        };
+        var atLeast = Math.Max(held, Math.Max(2L * KvHead.PagesFor(tokens), cost.HeadCount * batch));
+        var least = beside + (onFile ? (atLeast * cost.PageBytes) + slabs : inMemory * cost.PageBytes);
         var disk = onFile ? batch * pages * cost.StorePageBytes : 0;
         var scratch = Scratch(kv, tokens, batch, onFile);
         var tables = TableBytes.Of(batch * pages, batch * pages, onFile ? least / cost.PageBytes : batch * pages, onFile);
@@ -150,13 +175,18 @@ public sealed class TierPlanner
         var kvBytes = kvMemoryBytes == 0 ? fit.KvBytes : kvMemoryBytes;
         double? pool = fit.OnFile ? Math.Max(0, kvBytes - fit.BesideBytes) / fit.Cost.PageBytes : null;
         var policy = FullLayersPolicy.Of(fit.Planned.Policy, _model.Config.Attention);
-        var step = fit.Cost.Step(policy, request.ContextTokens, request.Batch, pool, request.Hits);
+        var running = fit.Planned.Eviction == PageEviction.Vllm && pool is { } places
+            ? Math.Clamp((int)(places / fit.Cost.Pages(request.ContextTokens)), 1, request.Batch)
+            : request.Batch;
+        var placed = fit.Planned.Eviction == PageEviction.Vllm ? null : pool;
+        var step = fit.Cost.Step(policy, request.ContextTokens, running, placed, request.Hits, fit.Planned.Eviction);
         return new PlannedWay(fit.Planned.Spec.ToString(), fit.Kv.Name, fit.OnFile)
         {
             KvMemoryBytes = kvBytes,
             DiskBytes = fit.OnFile ? Math.Max(fit.DiskBytes, kvBytes) : 0,
             Memory = new PlannedMemory(_model.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
-            TokensPerSecond = request.Batch / step.TotalSeconds,
+            KvEviction = fit.Planned.Eviction,
+            TokensPerSecond = running / step.TotalSeconds,
             FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch),
             LinearMs = step.LinearSeconds * 1000,
             AttentionMs = step.AttentionSeconds * 1000,

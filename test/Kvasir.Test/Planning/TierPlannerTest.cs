@@ -44,6 +44,25 @@ public sealed class TierPlannerTest
         }
     }
 
+    // Sixteen sequences of which memory holds four: FlexGen reads three quarters of all, vLLM computes four, and ALISA reads what comes back.
+    [Fact]
+    public void PlacementsOfOthersStandBesideTheWays()
+    {
+        var narrow = Planner.Plan(new PlanRequest(32_768, 16, 22L << 30, 200L << 30) { Kv = KvFormat.BF16 });
+        var (flexGen, vllm, alisa) = (Of(PageEviction.FlexGen), Of(PageEviction.Vllm), Of(PageEviction.Alisa));
+        var all = 16L << 32;
+        Assert.InRange(flexGen.BytesReadPerStep, 0.7 * all, 0.85 * all);
+        Assert.Equal(0, vllm.PagesReadPerStep);
+        Assert.InRange(vllm.AttentionMs, 0.15 * flexGen.AttentionMs, 0.26 * flexGen.AttentionMs);
+        Assert.True(alisa.BytesReadPerStep < flexGen.BytesReadPerStep / 100);
+        Assert.True(alisa.TokensPerSecond > flexGen.TokensPerSecond && alisa.TokensPerSecond > vllm.TokensPerSecond, $"{alisa.TokensPerSecond} {vllm.TokensPerSecond} {flexGen.TokensPerSecond}, {alisa.LinearMs} {alisa.AttentionMs} {alisa.ReadMs} {vllm.LinearMs} {vllm.AttentionMs}");
+        Assert.True(alisa.AttentionMs < flexGen.AttentionMs / 2);
+        Assert.DoesNotContain(narrow.Others, static way => way.IsChosen);
+        Assert.Empty(Planner.Plan(new PlanRequest(32_768, 1, 40L << 30, 200L << 30)).Others);
+
+        PlannedWay Of(PageEviction eviction) => Assert.Single(narrow.Others, way => way.KvEviction == eviction);
+    }
+
     [Fact]
     public void TheLongestContextFitsAndAKibitokenMoreDoesNot()
     {

@@ -16,6 +16,7 @@ public sealed class PlanCommandTest : IDisposable
         Assert.StartsWith("llama3.1-8b: 4 x 131,072 tokens in 24.0 GiB of memory and 100.0 GiB of disk\nrtx4090, NVIDIA RTX 4090", run.Output, StringComparison.Ordinal);
         Assert.Matches(@"\n +dense +bf16, on disk +[\d.]+ .+ GiB  64\.0 GiB ", run.Output);
         Assert.Matches(@"\n\* chosen by --target speed: \S+ with --kv \S+, .+\. A step takes .+: matrices \d+%, attention \d+%, reading \d+%, the rest \d+%\n", run.Output);
+        Assert.Matches(@"\nby placements of others \(--kv-evict\)(.*\n)+ +flexgen: dense +bf16, on disk .*\n(.*\n)*.*alisa: alisa:scoring=literal +q8, on disk ", run.Output);
         Assert.Contains("\nwith twice the memory ", run.Output, StringComparison.Ordinal);
         Assert.Contains("\nwith a disk 4 times as fast ", run.Output, StringComparison.Ordinal);
     }
