@@ -29,7 +29,12 @@ internal sealed class GateCases : IDisposable
 
     public GateCases()
     {
-        foreach (var type in new[] { WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.BF16, WeightType.F32 })
+        WeightType[] types =
+        [
+            WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.IQ4_NL, WeightType.IQ4_XS,
+            WeightType.BF16, WeightType.F32,
+        ];
+        foreach (var type in types)
         {
             foreach (var batch in new[] { 1, 64 })
                 AddProduct(type, batch);
@@ -66,8 +71,8 @@ internal sealed class GateCases : IDisposable
         var scalar = MatrixProduct.Variants[0];
         void Scalar() => MatrixProduct.Run(scalar.Run, stored, 0, Rows, rows, batch, results, Rows);
         // A batch is bound by multiplying, a single row of activations by unpacking or, where there is nothing to unpack, by the cache.
-        // MXFP4 as stored is multiplied block by block, and its scalar form takes half as long as others.
-        var isTable = type == WeightType.MXFP4;
+        // What names values of a table is multiplied block by block as stored, and its scalar form takes half as long as others.
+        var isTable = type is WeightType.MXFP4 or WeightType.IQ4_NL or WeightType.IQ4_XS;
         var least = Least(fastest.Name, isTable ? 4 : batch > 1 ? 18 : type == WeightType.F32 ? 9 : 12);
         _cases.Add(new GateCase(
             $"product {type}, batch {batch}", fastest.Name, least, Scalar, () => MatrixProduct.Run(fastest.Run, stored, 0, Rows, rows, batch, results, Rows)));
@@ -78,7 +83,8 @@ internal sealed class GateCases : IDisposable
         var view = Buffer(PackedWeights.Bytes(type, Rows, Columns)).View;
         PackedWeights.Pack(stored, 0, PackedWeights.PanelCount(Rows), view);
         var packed = WeightMatrix.Packed(type, Rows, Columns, view);
-        AddKind("packed", packed, Activations.KindOf(packed, 1), Least(CpuFeatures.HasVnni ? "512" : "256", batch == 1 && !isTable ? 100 : 60));
+        var packedLeast = type is WeightType.IQ4_NL or WeightType.IQ4_XS ? 40 : batch == 1 && !isTable ? 100 : 60;
+        AddKind("packed", packed, Activations.KindOf(packed, 1), Least(CpuFeatures.HasVnni ? "512" : "256", packedLeast));
         if (AmxProduct.Pays(packed, batch))
             AddTiled(packed);
 

@@ -4,9 +4,9 @@ namespace Kvasir;
 public sealed record ModelOptions
 {
     /// <summary>
-    /// Whether quantised matrices are copied into the order in which this machine's kernels read them fastest (Q4_0, Q8_0, Q4_K, Q6_K, MXFP4, on
-    /// processors with AVX512-VNNI; elsewhere nothing is copied). Takes about as many bytes as the file, whose pages are given back meanwhile;
-    /// matrices that do not fit into the available memory stay where they are. Off, weights are read from the mapped file, which several
+    /// Whether quantised matrices are copied into the order in which this machine's kernels read them fastest (Q4_0, Q8_0, Q4_K, Q6_K, MXFP4, IQ4_NL,
+    /// IQ4_XS, on processors with AVX512-VNNI or AVX2 and F16C; elsewhere nothing is copied). Takes about as many bytes as the file, whose pages are given back
+    /// meanwhile; matrices that do not fit into the available memory stay where they are. Off, weights are read from the mapped file, which several
     /// processes can share.
     /// </summary>
     public bool Repack { get; init; } = true;

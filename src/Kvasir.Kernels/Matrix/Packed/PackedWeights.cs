@@ -10,7 +10,8 @@ namespace Kvasir.Kernels.Matrix.Packed;
 /// </summary>
 public static unsafe class PackedWeights
 {
-    private static readonly PanelFormat?[] Formats = Table(new Q4_0Panels(), new Q8_0Panels(), new Q4_KPanels(), new Q6_KPanels(), new MXFP4Panels());
+    private static readonly PanelFormat?[] Formats = Table(
+        new Q4_0Panels(), new Q8_0Panels(), new Q4_KPanels(), new Q6_KPanels(), new MXFP4Panels(), new IQ4_NLPanels(), new IQ4_XSPanels());
 
     /// <summary>Rows that are packed together; products of a packed matrix begin at multiples of this.</summary>
     public static int PanelRows => PanelFormat.Rows;

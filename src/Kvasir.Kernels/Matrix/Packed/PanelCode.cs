@@ -121,12 +121,26 @@ internal sealed class PanelCode(Assembler code, int rows, WeightsAhead ahead, in
     }
 
     /// <summary>Sets the dot products to 2^<paramref name="shift"/> times the integers that lie one per row at <paramref name="offsetsAt"/>.</summary>
-    public void StartDots(int offsetsAt, byte shift)
+    public void StartDots(int offsetsAt, byte shift) => StartDots(Activations, offsetsAt, shift);
+
+    /// <summary>As the other one, from another place.</summary>
+    public void StartDots(AssemblerRegister64 offsets, int at, byte shift)
     {
         for (var row = 0; row < rows; row++)
         {
-            code.vpslld(Dot(row, 0), __dword_bcst[Activations + offsetsAt + row * sizeof(int)], shift);
+            code.vpslld(Dot(row, 0), __dword_bcst[offsets + at + row * sizeof(int)], shift);
             code.vmovdqa64(Dot(row, 1), Dot(row, 0));
+        }
+    }
+
+    /// <summary>dots += 2^<paramref name="shift"/> times the integers that lie one per row at <paramref name="at"/>; x is overwritten.</summary>
+    public void AddOffsets(AssemblerRegister64 offsets, int at, byte shift, AssemblerRegisterZMM x)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            code.vpslld(x, __dword_bcst[offsets + at + row * sizeof(int)], shift);
+            code.vpaddd(Dot(row, 0), Dot(row, 0), x);
+            code.vpaddd(Dot(row, 1), Dot(row, 1), x);
         }
     }
 

@@ -46,6 +46,7 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
         SignBits,
         LaneBits,
         MXFP4Values,
+        IQ4Values,
         LeastScales,
         OneHalves,
     }
@@ -66,6 +67,9 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
 
     /// <summary>The table of MXFP4's doubled values, for a shuffle.</summary>
     public static AssemblerMemoryOperand MXFP4Values => At(Constant.MXFP4Values);
+
+    /// <summary>The table of IQ4_NL's and IQ4_XS' values, likewise.</summary>
+    public static AssemblerMemoryOperand IQ4Values => At(Constant.IQ4Values);
 
     /// <summary>2^-127 in every lane: twice MXFP4's least scale.</summary>
     public static AssemblerMemoryOperand LeastScales => At(Constant.LeastScales);
@@ -207,6 +211,7 @@ internal sealed class StripCode(Assembler code, int rows, int blockBytes)
             start[(int)Constant.SignBits * Rows + lane] = 0x80808080;
             start[(int)Constant.LaneBits * Rows + lane] = 1u << lane;
             start[(int)Constant.MXFP4Values * Rows + lane] = MemoryMarshal.Cast<sbyte, uint>(MXFP4Codec.Values)[lane % 4];
+            start[(int)Constant.IQ4Values * Rows + lane] = MemoryMarshal.Cast<sbyte, uint>(TableNibbles.Iq4)[lane % 4];
             start[(int)Constant.LeastScales * Rows + lane] = 0x00400000;
             start[(int)Constant.OneHalves * Rows + lane] = 0x3F000000;
         }

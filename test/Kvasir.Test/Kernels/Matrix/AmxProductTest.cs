@@ -13,7 +13,7 @@ public sealed class AmxProductTest
     private const double RoundedMeanSquare = 2.5e-4;
     private const double ExactTolerance = 4e-6;
 
-    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.BF16];
+    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.IQ4_NL, WeightType.IQ4_XS, WeightType.BF16];
 
     [Theory]
     [MemberData(nameof(Types))]

@@ -12,7 +12,7 @@ public sealed class PackedProductTest
     private const double Tolerance = 4e-6;
 
     // Whatever the machine's instructions, the list is the same; where none is packed, there is nothing to hold against the reference.
-    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4];
+    public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.IQ4_NL, WeightType.IQ4_XS];
 
     [Theory]
     [MemberData(nameof(Types))]
