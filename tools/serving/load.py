@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Measures `kvasir serve` under load, in rounds, and writes what came of it as a table: see README.md.
+
+  python3 load.py --into figures                                  # every part, three rounds of each
+  python3 load.py streams beside --rounds 1 --into figures        # some; what a folder has grows by each run
+  python3 load.py --table ../../bench/results/serving/load.md --into figures     # nothing is run: the table alone
+"""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+sys.dont_write_bytecode = True
+import report
+from servers import KVASIR, Stream, kvasir, percentile, text
+
+SHAPE = "llama3.2-1b"
+POLICIES = ["dense", "psa", "magicpig", "guarded"]
+LONG, BEHIND = 32 * 1024, 100 * 1000
+QUESTION = 20
+
+
+def model(options, layers=None):
+    """How a model of so many layers is named; of all of them without a number."""
+    if options.model:
+        return [options.model.replace("LAYERS", str(layers or 16))]
+    return ["--synthetic", "%s:%d" % (SHAPE, layers) if layers else SHAPE]
+
+
+def tokens(server, count, seed):
+    """A text of about so many tokens."""
+    sample = text(4000, 1)
+    return text(round(count * len(sample) / len(server.post("/tokenize", {"content": sample})["tokens"])), seed)
+
+
+def bench(options, *words):
+    """What a verb of Kvasir says in JSON."""
+    done = subprocess.run([options.kvasir, "bench", *map(str, words), "--json", "-q"], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def streams(options):
+    """The engine alone, one stream over HTTP, and sixteen: tokens a second. The first third of a stream is not counted, in which the server's code is still compiled."""
+    begun, counted = options.tokens // 3, options.tokens - options.tokens // 3
+    engine = bench(options, *model(options), "--depth", 32 + begun, "--prefill", 0, "--decode", counted, "--batch", "1,16", "--repeat", 1, "--kv-memory", "2G")["results"]
+    figures = {"engine-%d" % row["batch"]: row["decodeTokensPerSecond"] for row in engine}
+    with kvasir(options.kvasir, options.port, *model(options), "--attention", "dense", "--kv-memory", "2G") as server:
+        for count in (16, 1):
+            asked = [Stream(server, tokens(server, 32, random.randrange(1 << 30)), options.tokens) for _ in range(count)]
+            ends = [one.wait().pieces for one in asked]
+            each = [(pieces[-1] - pieces[len(pieces) // 3]) / (options.tokens * (1 - len(pieces) // 3 / (len(pieces) - 1))) for pieces in ends]
+            figures["served-%d" % count] = count / (sum(each) / count)
+    return figures
+
+
+def cached(options):
+    """The time to the first token of 32k tokens that nobody sent before, and of other questions behind them."""
+    figures = {}
+    with kvasir(options.kvasir, options.port, *model(options, options.layers), "--context", "40k", "--kv-memory", "4G", "--attention", "dense") as server:
+        for policy in options.policies:
+            seed = random.randrange(1 << 30)
+            prefix = tokens(server, LONG - QUESTION, seed)
+            asked = [Stream(server, prefix + tokens(server, QUESTION, seed + i), 2, kvasir={"attention": policy}).wait() for i in range(1, 5)]
+            if asked[0].cached > 0 or min(one.cached for one in asked[1:]) < LONG - QUESTION - 96:
+                raise SystemExit("%s: cached %s" % (policy, [one.cached for one in asked]))
+            figures[policy] = {"cold": asked[0].first_ms, "cached": percentile([one.first_ms for one in asked[1:]], 50)}
+    return figures
+
+
+def beside(options):
+    """Times between the pieces of eight running streams while 32k tokens are computed beside them."""
+    with kvasir(options.kvasir, options.port, *model(options, options.layers), "--context", "64k", "--kv-memory", "4G", "--attention", "dense",
+                "--step-ms", options.step_ms) as server:
+        running = [Stream(server, tokens(server, 32, i), 30_000) for i in range(8)]
+        for one in running:
+            one.wait(16)
+        start = time.monotonic()
+        long = Stream(server, tokens(server, LONG, random.randrange(1 << 30)), 1).wait()
+        for one in running:
+            one.stop()
+        alone = [gap for one in running for gap in gaps(one.pieces, one.started, start)]
+        during = [gap for one in running for gap in gaps(one.pieces, start, long.pieces[0])]
+    return {"step": options.step_ms, "p50": percentile(during, 50), "p99": percentile(during, 99), "most": max(during), "count": len(during),
+            "alone": percentile(alone, 50), "long": long.first_ms}
+
+
+def behind(options):
+    """Steps until a short question that comes while 100k tokens are computed has its first token."""
+    figures = []
+    with kvasir(options.kvasir, options.port, *model(options, 1), "--context", "128k", "--kv-memory", "2G", "--attention", "dense") as server:
+        long = Stream(server, tokens(server, BEHIND, random.randrange(1 << 30)), 1)
+        for depth in (0.02, 0.25, 0.5):
+            while server.metric("kvasir_step_rows_total") < depth * BEHIND and not long.pieces:
+                time.sleep(0.02)
+            before = server.metric("kvasir_step_seconds_count")
+            short = Stream(server, tokens(server, QUESTION, random.randrange(1 << 30)), 1).wait(1)
+            figures.append({"depth": depth * BEHIND, "steps": server.metric("kvasir_step_seconds_count") - before, "ms": short.first_ms})
+            if long.pieces:
+                raise SystemExit("the long prompt ended too soon")
+        long.stop()
+    return {"questions": figures}
+
+
+def gaps(pieces, start, end):
+    """Milliseconds between one piece and the next, of those that end between two times."""
+    return [(to - last) * 1000 for last, to in zip(pieces, pieces[1:]) if start <= to <= end]
+
+
+PARTS = {"streams": streams, "cached": cached, "beside": beside, "behind": behind}
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("parts", nargs="*", metavar="PART", help="of %s; default: all" % ", ".join(PARTS))
+    options.add_argument("--rounds", type=int, default=3, help="of each part; default: 3")
+    options.add_argument("--into", required=True, metavar="FOLDER", help="where each round's figures lie, a file each")
+    options.add_argument("--table", metavar="FILE", help="write the table of all rounds that lie there; without parts nothing is run")
+    options.add_argument("--kvasir", default=KVASIR, metavar="PROGRAM", help="default: that of this repository, built for release")
+    options.add_argument("--model", metavar="FILE", help="in place of random weights that are made at each start; LAYERS in it becomes their number")
+    options.add_argument("--port", type=int, default=8097)
+    options.add_argument("--layers", type=int, default=4, help="of the 1B shape, where 32k tokens are computed cold; default: 4")
+    options.add_argument("--step-ms", type=int, default=300, help="of the server, where a prompt is computed beside streams; default: 300")
+    options.add_argument("--tokens", type=int, default=384, help="of each answer, where streams are counted; default: 384")
+    options.add_argument("--policies", type=lambda value: value.split(","), default=POLICIES, metavar="LIST", help="default: %s" % ",".join(POLICIES))
+    options = options.parse_args()
+    if unknown := [part for part in options.parts if part not in PARTS]:
+        sys.exit("%s is none of %s" % (unknown[0], ", ".join(PARTS)))
+    os.makedirs(options.into, exist_ok=True)
+    for part in options.parts or ([] if options.table else PARTS):
+        for _ in range(options.rounds):
+            figures = PARTS[part](options)
+            figures["layers"] = options.layers
+            print(part, json.dumps(figures), flush=True)
+            with open(os.path.join(options.into, "%s-%d.json" % (part, time.time_ns())), "w") as file:
+                json.dump(figures, file)
+    if options.table:
+        report.write(options.into, options.table, options.kvasir)
+
+
+if __name__ == "__main__":
+    main()
