@@ -79,7 +79,7 @@ public sealed class Model : IDisposable
 
     /// <summary>
     /// A model of random weights in a well-known shape, for measuring: time does not depend on what the weights are, and its text means
-    /// nothing. Takes about a second for each gigabyte of weights; its tokenizer knows single bytes.
+    /// nothing. Takes about a second for each gigabyte of weights; its tokenizer cuts text into bytes.
     /// </summary>
     /// <param name="name">One of <see cref="SyntheticShape.Names"/>; with a colon and a number for as many layers only.</param>
     /// <param name="weights">How matrices are stored.</param>
@@ -107,7 +107,7 @@ public sealed class Model : IDisposable
 
         return new Model(tensors.Path, config, Weights.Load(tensors, config, options), template: null, new Notes())
         {
-            Tokenizer = Tokenizer.OfBytes(),
+            Tokenizer = Tokenizer.OfBytes(Math.Max(256, config.VocabularySize)),
             Defaults = new GenerationDefaults(),
             LoadMs = Stopwatch.GetElapsedTime(start).TotalMilliseconds,
         };

@@ -84,15 +84,27 @@ public sealed class Tokenizer
         return new(TokenizerJson.Read(folder, notes ?? new Notes()));
     }
 
-    /// <summary>One token for each byte, its value the id; no special tokens.</summary>
-    internal static Tokenizer OfBytes()
+    /// <summary>One token for each byte, its value the id; no special tokens. Text becomes these alone.</summary>
+    /// <param name="vocabularySize">Tokens behind the bytes are words, each another: whoever draws one at random says something.</param>
+    internal static Tokenizer OfBytes(int vocabularySize = 256)
     {
-        var (pieces, types) = (new string[256], new PieceType[256]);
+        var (pieces, types) = (new string[vocabularySize], new PieceType[vocabularySize]);
         Array.Fill(types, PieceType.Normal);
         for (var i = 0; i < pieces.Length; i++)
-            pieces[i] = ByteAlphabet.Letter((byte)i).ToString();
+            pieces[i] = i < 256 ? ByteAlphabet.Letter((byte)i).ToString() : Word(i - 256);
         return new Tokenizer(new TokenizerModel { Kind = TokenizerKind.ByteLevel, Pieces = pieces, Types = types });
     }
+
+    // A blank and as many letters as all words need.
+    private static string Word(int number) => string.Create(
+        6,
+        number,
+        static (word, rest) =>
+        {
+            word[0] = ByteAlphabet.Letter((byte)' ');
+            for (var i = word.Length - 1; i > 0; i--)
+                (word[i], rest) = ((char)('a' + (rest % 26)), rest / 26);
+        });
 
     /// <summary>Whether <paramref name="token"/> ends a generation: eos, end of turn, end of message and their like.</summary>
     public bool IsEnd(int token) => (uint)token < (uint)_ends.Length && _ends[token];

@@ -63,13 +63,26 @@ public sealed class SyntheticModelTest
         Assert.Equal((KvasirError.BadOption, message), (Refusal(name).Error, Refusal(name).Message));
 
     [Fact]
-    public void ItGeneratesBytes()
+    public void ItGenerates()
     {
         using var model = Model.Synthetic("tiny");
         var answer = Generation.Run(model, new EngineOptions { Threads = 1, KvMemoryBytes = 1 << 20, ContextTokens = 64 }, model.Tokenizer.Encode("Hi"), Generation.Greedy(8));
         Assert.Equal((8, FinishReason.Length), (answer.Tokens.Length, answer.Sequence.Finish));
         Assert.All(answer.Logprobs, static logprob => Assert.True(float.IsFinite(logprob)));
         Assert.Equal([72, 105], model.Tokenizer.Encode("Hi"));
+    }
+
+    // A server sends a piece when a token has text: without any, the time to the first token of random weights would be that to the last.
+    [Fact]
+    public void EveryTokenOfItsVocabularyIsAnotherText()
+    {
+        using var model = Model.Synthetic("tiny");
+        var size = model.Config.VocabularySize;
+        Assert.True(size > 256);
+        var texts = Enumerable.Range(256, size - 256).Select(token => model.Tokenizer.Decode([token])).ToHashSet();
+        Assert.Equal(size - 256, texts.Count);
+        Assert.All(texts, static text => Assert.Matches("^ [a-z]{5}$", text));
+        Assert.All(model.Tokenizer.Encode(string.Concat(texts)), static token => Assert.InRange(token, 0, 255));
     }
 
     private static KvasirException Refusal(string name) => Assert.Throws<KvasirException>(() => SyntheticShape.Parse(name));
