@@ -263,7 +263,7 @@ internal sealed partial class AnswerPath(
     }
 
     /// <returns>Whether the answer goes on; false when the server has waited for it long enough.</returns>
-    /// <param name="left">Says that the client is gone or the server's time is over. One for all waits: a token of an answer is to cost its thread little.</param>
+    /// <param name="left">Says that the client is gone or the server's time is over. One for all waits, since each token has one.</param>
     private async Task<bool> WaitAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context, CancellationToken left)
     {
         var ready = answer.MoreAsync();
