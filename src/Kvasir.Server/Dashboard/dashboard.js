@@ -190,7 +190,7 @@ class Chart {
     this.svg.setAttribute("preserveAspectRatio", "none");
     this.svg.setAttribute("role", "img");
     this.svg.setAttribute("aria-label", title);
-    this.paths = series.map(line => this.add("path", { fill: stacked ? `var(${line.color})` : "none", stroke: `var(${line.color})`, "stroke-width": 1.5, "vector-effect": "non-scaling-stroke" }));
+    this.paths = series.map(line => this.add("path", { fill: stacked ? `var(${line.color})` : "none", stroke: `var(${line.color})`, "stroke-width": 1.5, "stroke-linecap": "round", "vector-effect": "non-scaling-stroke" }));
     this.cursor = this.add("line", { y1: 0, y2: this.height, stroke: "var(--soft)", "vector-effect": "non-scaling-stroke", visibility: "hidden" });
     this.svg.addEventListener("pointermove", event => this.point(event));
     this.svg.addEventListener("pointerleave", () => this.point(undefined));
@@ -221,13 +221,14 @@ class Chart {
     const value = (sample, line) => sample[line.name] ?? 0;
     const tops = samples.map(sample => this.stacked ? this.series.reduce((total, line) => total + value(sample, line), 0) : Math.max(...this.series.map(line => value(sample, line))));
     const most = Math.max(...tops, 1e-9) * 1.05;
-    const y = level => this.height - level / most * this.height;
+    // Lines are as wide at the bottom and the top as between.
+    const y = level => this.height - 1 - level / most * (this.height - 2);
     const base = samples.map(() => 0);
     this.series.forEach((line, k) => {
       const levels = samples.map((sample, i) => value(sample, line) + (this.stacked ? base[i] : 0));
-      // A line has gaps where nothing was known.
+      // A line has gaps where nothing was known; what stands alone between two is a dot.
       const isKnown = i => this.stacked || samples[i]?.[line.name] !== undefined;
-      const forward = levels.map((level, i) => isKnown(i) ? `${i && isKnown(i - 1) ? "L" : "M"}${this.x(i).toFixed(1)} ${y(level).toFixed(1)}` : "").join("");
+      const forward = levels.map((level, i) => isKnown(i) ? `${i && isKnown(i - 1) ? "L" : "M"}${this.x(i).toFixed(1)} ${y(level).toFixed(1)}${isKnown(i - 1) || isKnown(i + 1) ? "" : "h0"}` : "").join("");
       const back = base.map((level, i) => `L${this.x(i).toFixed(1)} ${y(level).toFixed(1)}`).reverse().join("");
       this.paths[k].setAttribute("d", this.stacked ? `${forward}${back}Z` : forward);
       if (this.stacked) levels.forEach((level, i) => base[i] = level);
