@@ -30,7 +30,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
     }
 
     /// <summary>A sequence that waited with its rows on file goes on. False, with nothing taken, when memory is short.</summary>
-    public bool TryResume(Sequence sequence, List<Sequence> running)
+    public static bool TryResume(Sequence sequence, List<Sequence> running)
     {
         var (rows, held) = (RowsToEnter(sequence, isAlone: running.Count == 0), 0L);
         foreach (var other in running)

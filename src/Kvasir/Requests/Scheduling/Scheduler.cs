@@ -216,7 +216,7 @@ internal sealed class Scheduler
         try
         {
             var resumes = sequence.HasRows;
-            if (resumes ? _admission.TryResume(sequence, _running) : _admission.TryEnter(sequence, _running))
+            if (resumes ? Admission.TryResume(sequence, _running) : _admission.TryEnter(sequence, _running))
             {
                 Waiting.Admit();
                 _running.Add(sequence);
