@@ -79,7 +79,8 @@ internal static class PhaseRun
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{batch,5}  {way.Name,-14} {batch * answerTokens / seconds,6:0.0}  {seconds,7:0.0}  {1000 * seconds / steps,7:0.0}  {figures.Preemptions,9}  "
-                + $"{figures.RecomputedRows,15}  {(double)files.Hits / Math.Max(1, files.Hits + files.Misses),11:0.0%}  {files.ReadBytes / 1e6 / steps,8:0.0} MB  {files.WaitMs / 1000,5:0.0}s"));
+                + $"{figures.RecomputedRows,15}  {(double)files.Hits / Math.Max(1, files.Hits + files.Misses),11:0.0%}  "
+                + $"{files.ReadBytes / 1e6 / steps,8:0.0} MB  {files.WaitMs / 1000,5:0.0}s"));
     }
 
     private static Sequence Submit(Engine engine, Way way, int index, int answerTokens)

@@ -1,4 +1,5 @@
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Files;
 using Kvasir.Models.Configs;
 

@@ -1,3 +1,4 @@
+using Kvasir.Cache.Slots;
 using Kvasir.Ground;
 using Kvasir.Models.Configs;
 

@@ -127,8 +127,8 @@ public sealed class KvHead
     }
 
     /// <summary>Keeps rows in memory, those that may be on file, until what is returned is disposed.</summary>
-    /// <inheritdoc cref="RowPins"/>
-    internal RowPins Pin((int First, int End) rows, int writtenFrom = int.MaxValue) => new(this, _table, rows, writtenFrom);
+    /// <inheritdoc cref="PageTable.Pins"/>
+    internal PageTable.Pins Pin((int First, int End) rows, int writtenFrom = int.MaxValue) => new(this, _table, rows, writtenFrom);
 
     internal static int PagesFor(int rows) => (rows + PageRows - 1) / PageRows;
 

@@ -297,34 +297,34 @@ internal sealed class PageTable
             Placement!.Holds.Let(_pages[index]);
         _pool.Return(_pages[index]);
     }
-}
 
-/// <summary>Rows of a head that stay in memory until this is disposed; nothing where all do.</summary>
-internal readonly ref struct RowPins
-{
-    private const int PageRows = PagePool.PageTokens;
-    private readonly PageTable? _table;
-    private readonly KvHead _head;
-    private readonly int _first;
-    private readonly int _count;
-    private readonly bool _writes;
-
-    /// <param name="table">Of the head.</param>
-    /// <param name="rows">The first, and one past the last.</param>
-    /// <param name="writtenFrom">The first that is to be written.</param>
-    /// <exception cref="KvasirException">They cannot be read from their file, or memory has no room for all of them.</exception>
-    public RowPins(KvHead head, PageTable table, (int First, int End) rows, int writtenFrom)
+    /// <summary>Rows of a head that stay in memory until this is disposed; nothing where all do.</summary>
+    public readonly ref struct Pins
     {
-        _head = head;
-        if (table.Placement is not { } placement || Math.Max(rows.First, table.VacantCount * PageRows) >= rows.End)
-            return;
-        (_table, _first, _writes) = (table, Math.Max(table.VacantCount, rows.First / PageRows), writtenFrom < rows.End);
-        _count = KvHead.PagesFor(rows.End) - _first;
-        placement.Pin(table.Pages.Slice(_first, _count), Math.Max(0, (writtenFrom / PageRows) - _first));
-        table.Locate(_first, _count);
-    }
+        private const int PageRows = PagePool.PageTokens;
+        private readonly PageTable? _table;
+        private readonly KvHead _head;
+        private readonly int _first;
+        private readonly int _count;
+        private readonly bool _writes;
 
-    // Pages that are full will not be written to again.
-    public void Dispose() => _table?.Placement!.Unpin(
-        _table.Pages.Slice(_first, _count), _writes ? Math.Clamp((_head.RowCount / PageRows) - _first, 0, _count) : 0);
+        /// <param name="table">Of the head.</param>
+        /// <param name="rows">The first, and one past the last.</param>
+        /// <param name="writtenFrom">The first that is to be written.</param>
+        /// <exception cref="KvasirException">They cannot be read from their file, or memory has no room for all of them.</exception>
+        public Pins(KvHead head, PageTable table, (int First, int End) rows, int writtenFrom)
+        {
+            _head = head;
+            if (table.Placement is not { } placement || Math.Max(rows.First, table.VacantCount * PageRows) >= rows.End)
+                return;
+            (_table, _first, _writes) = (table, Math.Max(table.VacantCount, rows.First / PageRows), writtenFrom < rows.End);
+            _count = KvHead.PagesFor(rows.End) - _first;
+            placement.Pin(table.Pages.Slice(_first, _count), Math.Max(0, (writtenFrom / PageRows) - _first));
+            table.Locate(_first, _count);
+        }
+
+        // Pages that are full will not be written to again.
+        public void Dispose() => _table?.Placement!.Unpin(
+            _table.Pages.Slice(_first, _count), _writes ? Math.Clamp((_head.RowCount / PageRows) - _first, 0, _count) : 0);
+    }
 }

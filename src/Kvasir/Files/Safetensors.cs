@@ -42,7 +42,8 @@ public sealed class Safetensors : ITensorSource
     /// <summary>In the order of the files: those of the types that weights have.</summary>
     public IReadOnlyList<SafetensorsTensor> Tensors { get; }
 
-    IEnumerable<string> ITensorSource.TensorNames => [.. _byName.Keys, .. _others.Values.Where(static other => other.IsBytes).Select(static other => other.Name)];
+    IEnumerable<string> ITensorSource.TensorNames =>
+        [.. _byName.Keys, .. _others.Values.Where(static other => other.IsBytes).Select(static other => other.Name)];
 
     IEnumerable<string> ITensorSource.OtherNames => _others.Values.Where(static other => !other.IsBytes).Select(static other => other.Name);
 

@@ -4,6 +4,7 @@ using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Server.Test.Support;
 using Kvasir.Text;
 using Kvasir.Tiers;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Kvasir.Server.Test.Hosting;
 
@@ -127,9 +128,11 @@ public sealed class RestartTest : IDisposable
     private static async Task AwaitChunksAsync(RunningServer server, int chunks) =>
         await PrometheusSamples.UntilAsync(server, samples => samples.Sum("kvasir_kv_tier_chunks", ("tier", "disk")) >= chunks);
 
+    // By a clock that stands: on a busy machine a read may take longer than a prompt waits for it.
     private Task<RunningServer> StartAsync() => RunningServer.StartAsync(options =>
     {
-        (options.ContextTokens, options.PrefixDirectory, options.BatchTokens) = (2048, _folder, 64);
+        options.PrefixDirectory = _folder;
+        options.UseEngine(new EngineOptions { Threads = 1, ContextTokens = 2048, BatchTokens = 64, KvMemoryBytes = 16 << 20, Time = new FakeTimeProvider() });
         options.UseTemplate(ChatTemplate.Parse("{% for message in messages %}{{ message.content }}{% endfor %}", "all"));
     });
 

@@ -3,6 +3,7 @@ using Kvasir.Attention.Marks;
 using Kvasir.Attention.Observation;
 using Kvasir.Attention.Zones;
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Elementwise;
 

@@ -1,4 +1,4 @@
-namespace Kvasir;
+namespace Kvasir.Cache.Slots;
 
 /// <summary>What a policy goes on reading of so many rows from one step to the next.</summary>
 /// <param name="Newest">The newest rows, all of them.</param>

@@ -72,7 +72,6 @@ public sealed class RopeConfigTest
     [InlineData("""{"rope_type": "linear"}""", KvasirError.BadFile, "'rope_scaling.factor' is missing")]
     [InlineData("""{"rope_type": "linear", "factor": 0}""", KvasirError.BadFile, "'rope_scaling.factor' is 0")]
     [InlineData("""{"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8192}""", KvasirError.BadFile, "'rope_scaling.high_freq_factor' is 4")]
-    [InlineData("""{"rope_type": "yarn", "factor": 4, "truncate": false}""", KvasirError.Unsupported, "'rope_scaling.truncate'")]
     [InlineData("""{"rope_type": "yarn", "factor": 4, "beta_fast": 1}""", KvasirError.BadFile, "beta_fast 1 must be above its beta_slow 1")]
     public void OtherScalingIsRefused(string json, KvasirError error, string part)
     {

@@ -29,7 +29,7 @@ public sealed class PagesOnDiskTest : IDisposable
     }
 
     [Theory]
-    [InlineData("alisa", "alisa:scoring=literal,ratio=0.1,min-context=0", "300K")]
+    [InlineData("alisa", "alisa:scoring=literal,ratio=0.1,min-context=0", "400K")]
     [InlineData("vllm", "dense", "2M")]
     public void SequencesWithARightToMemoryAnswerAsInMemory(string order, string policy, string memory)
     {
