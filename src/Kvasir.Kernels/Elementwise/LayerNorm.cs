@@ -40,6 +40,8 @@ public static class LayerNorm
         var sum = 0.0;
         for (var start = 0; start < x.Length; start += BlockElements)
             sum += VectorLoops<TLanes, V>.Sum(x.Slice(start, Math.Min(BlockElements, x.Length - start)));
+        if (!double.IsFinite(sum))
+            sum = SumsInDoubles.Sum(x);
         var mean = (float)(sum / x.Length);
         var factor = (float)(1 / Math.Sqrt(Variance<TLanes, V>(x, mean) + epsilon));
         fixed (float* px = x, pw = weight, py = y)
@@ -76,6 +78,8 @@ public static class LayerNorm
             }
         }
 
+        if (!double.IsFinite(squares))
+            squares = SumsInDoubles.Squares(x, mean);
         return squares / x.Length;
     }
 }

@@ -46,6 +46,8 @@ public static class RmsNorm
             squares += VectorLoops<TLanes, V>.Dot(block, block);
         }
 
+        if (!double.IsFinite(squares))
+            squares = SumsInDoubles.Squares(x, mean: 0);
         var factor = (float)(1 / Math.Sqrt(squares / x.Length + epsilon));
         fixed (float* px = x, pw = weight, py = y)
         {

@@ -213,6 +213,29 @@ public sealed class ElementwiseTest
         }
     }
 
+    // Squares beyond f32 made a norm divide by infinity: a row of zeros, and an answer of the first token of the vocabulary.
+    [Fact]
+    public void NormsOfLargeNumbersAreThoseOfSmallOnes()
+    {
+        // One number has no distance from its mean.
+        foreach (var (norms, least) in new[] { (RmsNorm.Variants, 1), (LayerNorm.Variants, 2) })
+        {
+            foreach (var variant in norms.Where(v => v.IsSupported))
+            {
+                foreach (var length in Lengths.Where(length => length >= least))
+                {
+                    var (x, weight) = (Random(length, 9, seed: length), Random(length, 2, seed: length + 1));
+                    var (small, large) = (new float[length], new float[length]);
+                    variant.Run(x, weight, 0, small);
+                    variant.Run([.. x.Select(v => MathF.ScaleB(v, 120))], weight, 0, large);
+                    RequireClose([.. small.Select(v => (double)v)], large, 2e-5, $"{variant}, length {length}");
+                    variant.Run([.. x.Select((v, i) => i == length / 2 ? float.PositiveInfinity : v)], weight, 0, large);
+                    Assert.True(float.IsNaN(large[length / 2]), $"{variant}, length {length}: {large[length / 2]} stands for infinity");
+                }
+            }
+        }
+    }
+
     [Fact]
     public void VectorMathMatchesDoublePrecision()
     {
