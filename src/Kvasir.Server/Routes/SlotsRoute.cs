@@ -69,8 +69,7 @@ internal sealed class SlotsRoute(RequestJournal journal, ServedModels models, IO
     private void Write(Utf8JsonWriter json, int id, RequestRecord record, Choice choice)
     {
         var (answer, sequence) = (record.Answer!, choice.Sequence);
-        // Who has rows does not wait, and need not ask the queue.
-        var place = sequence.CachedCount == 0 ? sequence.Place : null;
+        var place = sequence.Place;
         WriteHead(json, id, record, answer.Model.Id, State(sequence, place));
         json.WriteString("waits_for", place is { WaitsFor: var reason } ? Word(reason) : null);
         if (place is { Position: var position })

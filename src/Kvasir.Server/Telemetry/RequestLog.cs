@@ -94,7 +94,10 @@ internal sealed partial class RequestLog(IOptions<KvasirOptions> options, TimePr
         WriteMs(json, "queue_ms", first.Timings.PrefillStartMs);
         WriteMs(json, "prefill_ms", first.Timings.PrefillMs);
         WriteMs(json, "first_token_ms", record.UntilSubmission.TotalMilliseconds + first.Timings.FirstTokenMs);
+        if (first.Timings.IndexMs > 0)
+            WriteMs(json, "index_ms", first.Timings.IndexMs);
         WriteMs(json, "decode_ms", first.Timings.DecodeMs);
+        json.WriteNumber("preempted", answer.Choices.Sum(static choice => choice.Sequence.Timings.PreemptionsMs.Count));
         json.WriteStartArray("finish");
         foreach (var choice in answer.Choices)
             json.WriteStringValue(FiguresJson.FinishWord(choice));

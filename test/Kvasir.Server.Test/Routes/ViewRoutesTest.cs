@@ -54,6 +54,39 @@ public sealed class ViewRoutesTest : IDisposable
         Assert.Equal(HttpStatusCode.ServiceUnavailable, full.StatusCode);
     }
 
+    // With its rows on file it waits like any other.
+    [Theory]
+    [InlineData(null)]
+    [InlineData(PageEviction.Vllm)]
+    [Trait("Needs", "Minutes")]
+    public async Task SlotsShowWhoGaveItsMemoryBack(PageEviction? eviction)
+    {
+        var directory = Directory.CreateTempSubdirectory("kvasir-slots-");
+        try
+        {
+            await using var server = await RunningServer.StartAsync(options => options.UseEngine(new EngineOptions
+            {
+                KvDirectory = eviction is null ? null : directory.FullName,
+                KvEviction = eviction ?? PageEviction.Counted,
+                KvDiskBytes = eviction is null ? 0 : 1L << 30,
+                KvMemoryBytes = (eviction is null ? 2 : 4) << 20,
+                ContextTokens = 100_000,
+                Threads = 1,
+            }));
+            using var first = await AskAsync(server, "none", Endless);
+            using var second = await AskAsync(server, "none", Endless.Replace(":7", ":8", StringComparison.Ordinal));
+            await server.UntilAsync(static engine => engine.Figures.Preemptions > 0 && engine.WaitingCount == 1);
+            var slots = (await JsonAsync(server, "/slots")).EnumerateArray().ToArray();
+            Assert.Equal(["decode", "preempted"], slots.Select(static slot => slot.GetProperty("state").GetString()));
+            Assert.Equal([null, "memory"], slots.Select(static slot => slot.GetProperty("waits_for").GetString()));
+            Assert.Equal((1, eviction is not null), (slots[1].GetProperty("position").GetInt32(), slots[1].GetProperty("n_processed").GetInt32() > 0));
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

@@ -27,6 +27,7 @@ public sealed class RequestLogTest : IDisposable
             (Text(line, "model"), Text(line, "attention"), line.GetProperty("stream").GetBoolean(), line.GetProperty("priority").GetInt32()));
         Assert.Equal((4, "length"), (line.GetProperty("completion_tokens").GetInt32(), line.GetProperty("finish")[0].GetString()));
         Assert.True(line.GetProperty("first_token_ms").GetDouble() <= line.GetProperty("ms").GetDouble());
+        Assert.Equal((0, false), (line.GetProperty("preempted").GetInt32(), line.TryGetProperty("index_ms", out _)));
         Assert.DoesNotContain("garden", await File.ReadAllTextAsync(_path), StringComparison.Ordinal);
     }
 
