@@ -13,6 +13,7 @@ public static class DiskWriteProbe
     /// <summary>Fills <paramref name="file"/>, and says how many bytes a second that took; it is not asked to be on the disk by then.</summary>
     public static double Fill(DirectFile file)
     {
+        ArgumentNullException.ThrowIfNull(file);
         ArgumentOutOfRangeException.ThrowIfNotEqual(file.Bytes % WriteBytes, 0, nameof(file));
         using var memory = new NativeBuffer(2 * WriteBytes);
         var content = memory.Span<ulong>(2 * WriteBytes / sizeof(ulong));

@@ -42,8 +42,12 @@ public sealed class PolicyOption
         text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && (float)value > above && value <= most);
 
     /// <summary>One of a few words; the first is the default.</summary>
-    public static PolicyOption Choice(string name, string summary, params string[] choices) => new(
-        name, choices[0], string.Join(" or ", choices), summary, text => choices.Contains(text));
+    public static PolicyOption Choice(string name, string summary, params string[] choices)
+    {
+        ArgumentNullException.ThrowIfNull(choices);
+        return choices.Length > 0 ? new(name, choices[0], string.Join(" or ", choices), summary, text => choices.Contains(text))
+            : throw new ArgumentException($"option '{name}' has no value to choose", nameof(choices));
+    }
 
     /// <summary>Any text without a comma, and without what would begin a second part; empty by default.</summary>
     public static PolicyOption Text(string name, string summary) => new(

@@ -46,7 +46,7 @@ public sealed class PagePool : IDisposable
     /// <param name="limitBytes">The memory that pages may take in all; at least one page.</param>
     /// <exception cref="KvasirException">The limit is smaller than one page.</exception>
     public PagePool(KvFormat format, int headDim, long limitBytes)
-        : this(format.Page(headDim, PageTokens), new MemoryBudget(limitBytes))
+        : this((format ?? throw new ArgumentNullException(nameof(format))).Page(headDim, PageTokens), new MemoryBudget(limitBytes))
     {
     }
 

@@ -50,6 +50,7 @@ public sealed class Gguf : ITensorSource
     /// <exception cref="KvasirException">The file is missing, damaged or of a kind that is not supported; the message names what.</exception>
     public static Gguf Open(string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         var (parts, notes) = (new List<GgufPart>(), new Notes());
         try
         {

@@ -31,7 +31,12 @@ public static class AutoAttention
     /// <summary>The policy and its options for a model on this machine.</summary>
     /// <param name="kv">How keys and values will be stored.</param>
     /// <param name="contextTokens">The most tokens of a sequence; 0 is the model's native window.</param>
-    public static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens) => Choose(config, kv, contextTokens, File());
+    public static AutoChoice Choose(ModelConfig config, KvFormat kv, int contextTokens)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(kv);
+        return Choose(config, kv, contextTokens, File());
+    }
 
     /// <summary>The policy where keys and values may lie on file (<see cref="EngineOptions.KvDirectory"/>): one that reads what lies together there.</summary>
     public static AutoChoice ChooseForFiles()

@@ -103,12 +103,20 @@ public sealed class Weights : IDisposable
 
     /// <summary>Takes over the file: disposing the weights closes it. Where this throws, the file stays the caller's.</summary>
     /// <exception cref="KvasirException">A tensor is missing, has another shape than the configuration, or has no place in it.</exception>
-    public static Weights Load(Gguf file, ModelConfig config, ModelOptions? options = null) =>
-        Load(file, ModelFamilies.GgufNames(config.Architecture), config, options);
+    public static Weights Load(Gguf file, ModelConfig config, ModelOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(config);
+        return Load(file, ModelFamilies.GgufNames(config.Architecture), config, options);
+    }
 
     /// <inheritdoc cref="Load(Gguf, ModelConfig, ModelOptions)"/>
-    public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null) =>
-        Load(files, ModelFamilies.FolderNames(config.Architecture).In(files), config, options);
+    public static Weights Load(Safetensors files, ModelConfig config, ModelOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(config);
+        return Load(files, ModelFamilies.FolderNames(config.Architecture).In(files), config, options);
+    }
 
     /// <summary>Weights that lie in no file; the source is owned from now on.</summary>
     internal static Weights Load(SyntheticTensors tensors, ModelConfig config, ModelOptions? options = null) =>

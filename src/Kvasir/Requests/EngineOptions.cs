@@ -162,6 +162,11 @@ public sealed record EngineOptions
     /// <exception cref="KvasirException">An option is outside its range.</exception>
     public void Validate()
     {
+        ArgumentNullException.ThrowIfNull(Attention);
+        ArgumentNullException.ThrowIfNull(Kv);
+        ArgumentNullException.ThrowIfNull(Queue);
+        ArgumentNullException.ThrowIfNull(PrefixStores);
+        ArgumentNullException.ThrowIfNull(Time);
         Require(Threads, 0, 1024, "threads");
         Require(KvMemoryBytes, 0, long.MaxValue, "KV memory");
         Require(KvDiskBytes, 0, long.MaxValue, "KV memory on disk");

@@ -44,6 +44,7 @@ public sealed record SamplingOptions
     /// <summary>These defaults, with what a model's makers say in their place.</summary>
     public static SamplingOptions For(GenerationDefaults model)
     {
+        ArgumentNullException.ThrowIfNull(model);
         var options = new SamplingOptions();
         return options with
         {

@@ -33,6 +33,7 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
     /// <exception cref="KvasirException">The name is unknown, or the layers are not from 1 to the model's own.</exception>
     public static SyntheticShape Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         var colon = text.IndexOf(':', StringComparison.Ordinal);
         var name = colon < 0 ? text : text[..colon];
         var shape = Array.Find(Table, known => known.Config.Name.Equals(name, StringComparison.OrdinalIgnoreCase))

@@ -27,7 +27,7 @@ public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLa
     /// <inheritdoc cref="Options(int, int, string, PolicyOption[])"/>
     public static IReadOnlyList<PolicyOption> Options(int sinks, int recent, string denseLayers, int minContext, params PolicyOption[] own) =>
     [
-        .. own,
+        .. own ?? throw new ArgumentNullException(nameof(own)),
         PolicyOption.Whole(SinksName, sinks, 0, 65536, "first tokens that are always read"),
         PolicyOption.Whole(RecentName, recent, 1, 1 << 20, "newest tokens that are always read"),
         PolicyOption.Layers(DenseLayersName, denseLayers, "layers that read everything"),
@@ -35,7 +35,7 @@ public sealed record ExactZones(int Sinks, int Recent, IReadOnlySet<int> DenseLa
         PolicyOption.Whole(SeedName, 0, 0, int.MaxValue, "of what is random"),
     ];
 
-    public static ExactZones Of(PolicySpec spec) => new(
+    public static ExactZones Of(PolicySpec spec) => spec is null ? throw new ArgumentNullException(nameof(spec)) : new(
         spec.Whole(SinksName), spec.Whole(RecentName), spec.Layers(DenseLayersName), spec.Whole(MinContextName), spec.Whole(SeedName));
 
     /// <summary>The rows between the zones, of those in sight of a query; none if all are to be read.</summary>
