@@ -72,6 +72,9 @@ public sealed class NativeArena : IDisposable
 
     private void Release()
     {
+        // The finalizer comes by where the constructor has thrown, too.
+        if (_slabs is null)
+            return;
         for (var slab = 0; slab < _slabs.Length; slab++)
             Drop(slab);
     }

@@ -32,7 +32,7 @@ public sealed class DiskPrefixStore : IPrefixStore
         (_options, _folder) = (options, new StoreFolder(path));
         _problem = options.ReadsOnly ? "it is only read" : _folder.TryOwn();
         _retryAt = Now(RetryTime);
-        _files = StoreFiles.Open(_folder, options);
+        _files = OpenFiles();
     }
 
     public string Tier => "disk";
@@ -198,6 +198,21 @@ public sealed class DiskPrefixStore : IPrefixStore
         _isClosed = true;
         _files.Dispose();
         _folder.Dispose();
+    }
+
+    // A folder that is full or was made read-only since is read as it lies.
+    private StoreFiles OpenFiles()
+    {
+        try
+        {
+            return StoreFiles.Open(_folder, _options);
+        }
+        catch (Exception problem) when (_folder.IsOwner && problem is (IOException or UnauthorizedAccessException))
+        {
+            _problem = problem.Message;
+            _folder.Dispose();
+            return StoreFiles.Open(_folder, _options);
+        }
     }
 
     private (int Segment, long Offset)? Locate(PrefixChunk chunk)

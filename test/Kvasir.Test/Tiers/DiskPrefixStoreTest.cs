@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Cache;
 using Kvasir.Tiers;
 using static Kvasir.Test.Support.StoreChunks;
@@ -230,6 +231,28 @@ public sealed class DiskPrefixStoreTest : IDisposable
         var chunk = Chain(1, 8)[0];
         Assert.False(store.TryWrite(chunk, Rows(chunk)));
         Assert.Contains("are left to others", store.Figures.Problem, StringComparison.Ordinal);
+    }
+
+    // Its index is written anew when a folder is opened: where that fails, rows are there all the same.
+    [Fact]
+    public void AnOwnerThatCannotWriteReadsWhatIsThere()
+    {
+        var (chain, more) = (Chain(1, 16), Chain(7000, 16));
+        using (var store = Open())
+            Write(store, chain);
+        var log = Directory.GetFiles(Path.Combine(_folder, "index"), "*.log").Single();
+        var number = int.Parse(Path.GetFileNameWithoutExtension(log), CultureInfo.InvariantCulture);
+        // A folder, which no file replaces, lies where the next would be.
+        var obstacle = Directory.CreateDirectory(Path.Combine(_folder, "index", string.Create(CultureInfo.InvariantCulture, $"{number + 1:D8}.log"), "in"));
+        using var next = Open();
+        Assert.False(next.Figures.IsUp);
+        Assert.False(next.TryWrite(more[0], Rows(more[0])));
+        Assert.All(chain, chunk => Assert.True(Has(next, chunk)));
+        obstacle.Parent!.Delete(recursive: true);
+        _clock.Add(Minute);
+        Write(next, more);
+        Assert.All(chain.Concat(more), chunk => Assert.True(Has(next, chunk)));
+        Assert.True(next.Figures.IsUp, next.Figures.Problem);
     }
 
     [Fact]
