@@ -124,6 +124,9 @@ public sealed class KvasirOptions
     /// <summary>Whether quantised weights are copied into the order that this machine reads fastest.</summary>
     public bool Repack { get; set; } = true;
 
+    /// <summary>The most that the weights of each model may take of memory, as <see cref="ModelOptions.MemoryBytes"/>; 0 for all that they are.</summary>
+    public long WeightsMemoryBytes { get; set; }
+
     /// <summary>As <see cref="ModelOptions.KvRank"/>.</summary>
     public int KvRank { get; set; }
 

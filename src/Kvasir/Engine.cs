@@ -84,6 +84,7 @@ public sealed class Engine : IDisposable
             Experts = model.Weights.Experts,
             OpenPageBytes = _cache.OpenPageBytes,
             DraftBytes = model.Weights.DraftBytes,
+            Streamed = model.Weights.Streamed,
             KvDiskBytes = _cache.DiskBytes,
             WhyDiskIsCached = _cache.Pool.Placement?.Store.WhyCached,
             KeptBytes = bytes.Kept(_policy, ContextTokens),

@@ -33,6 +33,9 @@ public sealed record MemoryPlan(
     /// <summary>Of weights in 4 bits beside these, by which tokens are guessed (<see cref="ModelOptions.DraftWeights"/>); otherwise 0.</summary>
     public long DraftBytes { get; init; }
 
+    /// <summary>What is read of the weights at each step, since memory has no place for it; null where it has.</summary>
+    public StreamedWeights? Streamed { get; init; }
+
     /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
     public long KvDiskBytes { get; init; }
 

@@ -117,7 +117,7 @@ internal static class BenchFlags
             "Memory and processor",
             [
                 .. KvFlags.All, ModelFlags.KvRank, KvMemory, EngineFlags.KvDisk, Paced, KvEvict, EngineFlags.KvAhead, Context, EngineFlags.Threads,
-                ModelFlags.NoRepack,
+                ModelFlags.NoRepack, ModelFlags.WeightsMemory,
             ]),
     ];
 

@@ -29,7 +29,7 @@ internal sealed class EmbedCommand(Shell shell) : Verb
     public override IReadOnlyList<FlagGroup> Flags =>
     [
         new("Texts", File), RemoteFlags.Group,
-        new("Memory and processor", [EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads, ModelFlags.NoRepack]),
+        new("Memory and processor", [EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads, ModelFlags.NoRepack, ModelFlags.WeightsMemory]),
         new("Output", OutputFlags.Quiet),
     ];
 

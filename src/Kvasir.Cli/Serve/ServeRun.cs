@@ -131,7 +131,8 @@ internal static class ServeRun
         options.Strict = typed.Is(ServeFlags.Strict);
         options.KeepBillingHeader = typed.Is(ServeFlags.KeepBillingHeader);
         var model = ModelFlags.Read(typed);
-        (options.Repack, options.KvRank, options.DraftWeights) = (model.Repack, model.KvRank, model.DraftWeights);
+        (options.Repack, options.WeightsMemoryBytes, options.KvRank, options.DraftWeights) =
+            (model.Repack, model.MemoryBytes, model.KvRank, model.DraftWeights);
         options.MaxChoices = typed.Get(ServeFlags.MaxChoices);
         options.KeepAliveSeconds = typed.Get(ServeFlags.KeepAlive);
         options.JsonKeepAliveSeconds = typed.Get(ServeFlags.JsonKeepAlive);

@@ -34,7 +34,11 @@ internal static class AnswerFigures
             engine.ThreadCount,
             new MemoryReport(
                 plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes,
-                plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes()))
+                plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes())
+            {
+                StreamedBytes = plan.Streamed?.StepBytes,
+                StreamWaitMs = Round(model.Weights.Streamed?.WaitedMs ?? double.NaN),
+            })
         {
             KvPages = KvPagesReport.Of(engine),
         };
@@ -57,6 +61,8 @@ internal static class AnswerFigures
             yield return $"guessed {SizeText.TokenCount(guessed)}{drafts}, {SizeText.Count(timings.AcceptedTokens!.Value)} of them right";
         }
 
+        if (engine.Model.Weights.Streamed is { } streamed)
+            yield return $"weights read {SizeText.Bytes(streamed.BytesRead)}, waited {Time(streamed.WaitedMs)} for them";
         if (KvPagesReport.Of(engine) is { } pages)
             yield return pages.Line();
         if (AuditLine(engine, sequence) is { } audit)
@@ -75,7 +81,8 @@ internal static class AnswerFigures
         var (config, plan) = (engine.Model.Config, engine.Plan);
         var index = plan.IndexBytesPerToken > 0 ? $" + index {SizeText.Bytes(plan.IndexBytesPerToken)}" : "";
         yield return $"{Printable.Line(config.Name)}: {config.Architecture}, {config.LayerCount} layers | "
-            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)}{Experts(plan)}{Drafts(plan)} | context {SizeText.Count(plan.ContextTokens)}";
+            + $"weights {SizeText.Bytes(plan.WeightBytes)}{Packed(plan)}{Experts(plan)}{Drafts(plan)}{Streamed(plan)} | "
+            + $"context {SizeText.Count(plan.ContextTokens)}";
         var open = plan.OpenPageBytes > 0 ? $", {SizeText.Bytes(plan.OpenPageBytes)} of a sequence for pages being written" : "";
         var windows = plan.WindowBytes > 0 ? $", {SizeText.Bytes(plan.WindowBytes)} of a sequence for windows" : "";
         yield return $"KV {KvName(engine)} {SizeText.Bytes(plan.KvBytesPerToken)}{index}/token: "
@@ -91,6 +98,10 @@ internal static class AnswerFigures
             + (experts.MappedBytes > 0 ? $", {SizeText.Bytes(experts.MappedBytes)} where the file is mapped" : "");
 
     private static string Drafts(MemoryPlan plan) => plan.DraftBytes > 0 ? $" + {SizeText.Bytes(plan.DraftBytes)} in 4 bits to guess by" : "";
+
+    private static string Streamed(MemoryPlan plan) => plan.Streamed is not { } streamed ? ""
+        : $", {SizeText.Bytes(streamed.StepBytes)} of them ({streamed.LayerCount} layers) read at each step"
+            + (streamed.WhyCached is { } why ? $" through the page cache ({why})" : "");
 
     private static string KvName(Engine engine) => engine.Kv.Name;
 

@@ -127,4 +127,11 @@ internal sealed record AlternativeReport(int Token, string Piece, double Logprob
 /// <param name="PeakBytes">The most memory that the process has had resident, the pages of the model's file included.</param>
 internal sealed record MemoryReport(
     long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken,
-    long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long OpenPageBytes, long PeakBytes);
+    long KvMemoryBytes, long TokensThatFit, long ScratchBytes, long OpenPageBytes, long PeakBytes)
+{
+    /// <summary>Of the weights, what each step reads from their file; null where all are in memory.</summary>
+    public long? StreamedBytes { get; init; }
+
+    /// <summary>Time that steps have waited for them.</summary>
+    public double? StreamWaitMs { get; init; }
+}

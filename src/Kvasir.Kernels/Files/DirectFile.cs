@@ -35,6 +35,23 @@ public sealed partial class DirectFile : IDisposable
     // Of the processor, as the system's headers have it.
     internal static int DirectFlag => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x10000 : 0x4000;
 
+    /// <summary>Has reads and writes pass the page cache, or go through it; null when done, else why that cannot be.</summary>
+    internal static string? WhyNotSwitched(SafeFileHandle file, bool isDirect)
+    {
+        if (!OperatingSystem.IsLinux())
+            return "the page cache is passed on Linux alone";
+        var flags = Control(file, GetFlags, 0);
+        return flags < 0 || Control(file, SetFlags, isDirect ? flags | DirectFlag : flags & ~DirectFlag) < 0
+            ? new Win32Exception(Marshal.GetLastPInvokeError()).Message
+            : null;
+    }
+
+    internal static void Require(long number, string name)
+    {
+        if (number < 0 || number % Alignment != 0)
+            throw new ArgumentOutOfRangeException(name, number, $"is no multiple of {Alignment}");
+    }
+
     /// <summary>Makes a file in a folder: its name is gone when this returns, so that nothing is left of it however the process ends.</summary>
     /// <param name="bytes">A multiple of <see cref="Alignment"/>.</param>
     /// <exception cref="IOException">There is no such folder, or not so much room.</exception>
@@ -103,11 +120,8 @@ public sealed partial class DirectFile : IDisposable
     // Null when blocks come back past the cache as they were written.
     private string? TryDirect()
     {
-        if (!OperatingSystem.IsLinux())
-            return "the page cache is passed on Linux alone";
-        var flags = Control(_file, GetFlags, 0);
-        if (flags < 0 || Control(_file, SetFlags, flags | DirectFlag) < 0)
-            return new Win32Exception(Marshal.GetLastPInvokeError()).Message;
+        if (WhyNotSwitched(_file, isDirect: true) is { } unable)
+            return unable;
         using var memory = NativeBuffer.Uninitialized(2 << 20);
         var (written, read) = (memory.View.Slice(0, Alignment), memory.View.Slice(Alignment, Alignment));
         for (var i = 0; i < Alignment; i++)
@@ -118,12 +132,12 @@ public sealed partial class DirectFile : IDisposable
             Read(0, read);
             if (read.Span(0, Alignment).SequenceEqual(written.Span(0, Alignment)))
                 return null;
-            _ = Control(_file, SetFlags, flags);
+            _ = WhyNotSwitched(_file, isDirect: false);
             return "a block that was written came back otherwise";
         }
         catch (IOException refusal)
         {
-            _ = Control(_file, SetFlags, flags);
+            _ = WhyNotSwitched(_file, isDirect: false);
             return refusal.Message;
         }
     }
@@ -135,12 +149,6 @@ public sealed partial class DirectFile : IDisposable
         Require(memory.Address, nameof(memory));
         if (memory.Bytes > Bytes - offset)
             throw new ArgumentOutOfRangeException(nameof(offset), offset, $"{memory.Bytes} bytes from there are beyond the {Bytes} of the file");
-    }
-
-    private static void Require(long number, string name)
-    {
-        if (number < 0 || number % Alignment != 0)
-            throw new ArgumentOutOfRangeException(name, number, $"is no multiple of {Alignment}");
     }
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]

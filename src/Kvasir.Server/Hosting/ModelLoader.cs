@@ -39,6 +39,10 @@ internal sealed class ModelLoader : IDisposable
     /// <summary>What of that is for the KV caches together, where they share memory.</summary>
     public long KvBytes => _memory?.LimitBytes ?? 0;
 
+    /// <summary>What a model's weights will take of memory.</summary>
+    public long BytesOf(KnownModel known) =>
+        _options.WeightsMemoryBytes > 0 ? Math.Min(known.Found.Bytes, _options.WeightsMemoryBytes) : known.Found.Bytes;
+
     /// <param name="progress">Told what share of it is read.</param>
     /// <exception cref="KvasirException">As <see cref="Model.Load"/> and the constructor of <see cref="Engine"/>.</exception>
     public ServedModel Load(KnownModel known, Action<double> progress)
@@ -47,7 +51,10 @@ internal sealed class ModelLoader : IDisposable
         var engine = ServedModel.EngineOf(own);
         if (SharesMemory)
             engine = engine with { Memory = _memory, Workers = _workers.Value };
-        var settings = new ModelOptions { Repack = own.Repack, KvRank = own.KvRank, DraftWeights = own.DraftWeights, Progress = progress };
+        var settings = new ModelOptions
+        {
+            Repack = own.Repack, MemoryBytes = own.WeightsMemoryBytes, KvRank = own.KvRank, DraftWeights = own.DraftWeights, Progress = progress,
+        };
         var model = known.Make is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try
         {
@@ -81,7 +88,7 @@ internal sealed class ModelLoader : IDisposable
 
     private long KvMemory(EngineOptions engine, KnownModel[] named)
     {
-        var weights = named.Sum(static known => known.Found.Bytes);
+        var weights = named.Sum(BytesOf);
         var free = Math.Min(ResidentMemory.AvailableBytes(), MemoryBytes) - weights;
         var bytes = engine.KvMemoryBytes > 0 ? engine.KvMemoryBytes : Math.Max(free / 2, LeastKvBytes);
         if (weights + bytes <= MemoryBytes)

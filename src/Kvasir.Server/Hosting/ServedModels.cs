@@ -264,13 +264,13 @@ internal sealed class ServedModels(
         while (true)
         {
             var loaded = Known.Where(static known => known.Served is not null).ToArray();
-            var free = loader.MemoryBytes - loader.KvBytes - loaded.Sum(static known => known.Served!.Model.Weights.Bytes);
-            if (wanted.Found.Bytes <= free)
+            var free = loader.MemoryBytes - loader.KvBytes - loaded.Sum(static known => known.Served!.Model.Weights.ResidentBytes);
+            if (loader.BytesOf(wanted) <= free)
                 return;
             var idle = loaded.Where(static known => known is { IsNamed: false, Users: 0 }).OrderBy(static known => known.LeftAt).ToArray();
             if (idle.Length == 0)
                 throw new RequestException(ErrorKind.ModelUnavailable,
-                    $"the model {wanted.Id} needs {wanted.Found.Bytes} bytes, and {Math.Max(0, free)} are free beside models in use and the KV memory");
+                    $"the model {wanted.Id} needs {loader.BytesOf(wanted)} bytes, and {Math.Max(0, free)} are free beside models in use and the KV memory");
             TryUnload(idle[0]);
         }
     }

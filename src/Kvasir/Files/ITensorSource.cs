@@ -25,6 +25,13 @@ internal interface ITensorSource : IDisposable
         return false;
     }
 
+    /// <summary>Where bytes of a tensor lie in which file; false for those that were made.</summary>
+    bool TryPlace(NativeView view, out string file, out long offset)
+    {
+        (file, offset) = ("", 0);
+        return false;
+    }
+
     /// <summary>The tensor has been copied: what can be read again, or never will be, leaves memory.</summary>
     void Release(in StoredTensor stored);
 

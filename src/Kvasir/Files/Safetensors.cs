@@ -84,6 +84,19 @@ public sealed class Safetensors : ITensorSource
 
     string? ITensorSource.Origin => null;
 
+    bool ITensorSource.TryPlace(NativeView view, out string file, out long offset)
+    {
+        foreach (var part in _files)
+        {
+            (file, offset) = (part.Path, view.Address - part.View.Address);
+            if (offset >= 0 && offset + view.Bytes <= part.View.Bytes)
+                return true;
+        }
+
+        (file, offset) = ("", 0);
+        return false;
+    }
+
     void ITensorSource.Release(in StoredTensor stored) => MappedFile.Release(stored.View);
 
     void ITensorSource.ReadAhead()

@@ -23,6 +23,8 @@ internal sealed class SafetensorsFile : IDisposable
         (Tensors, Others) = CheckedJson.Read(file.Path, ReadHeader);
     }
 
+    public string Path => _file.Path;
+
     public NativeView View => _file.View;
 
     /// <summary>In the order of the header.</summary>

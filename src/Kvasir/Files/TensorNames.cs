@@ -214,6 +214,16 @@ internal sealed record TensorNames
     /// <summary>The full name of a part of a layer.</summary>
     public string Layer(int index, string part) => string.Create(CultureInfo.InvariantCulture, $"{LayerStart}{index}.{part}");
 
+    /// <summary>Which layer a tensor belongs to; null for none.</summary>
+    public int? LayerOf(string name)
+    {
+        if (!name.StartsWith(LayerStart, StringComparison.Ordinal))
+            return null;
+        var number = name.AsSpan(LayerStart.Length);
+        var end = number.IndexOf('.');
+        return end > 0 && int.TryParse(number[..end], NumberStyles.None, CultureInfo.InvariantCulture, out var layer) ? layer : null;
+    }
+
     /// <summary>Whether a tensor may be left unread: its content follows from the configuration.</summary>
     public bool IsDerived(string name) => name is RopeFactors or ShortRopeFactors or LongRopeFactors || name == Output
         || Array.Exists(DerivedEnds, end => name.EndsWith(end, StringComparison.Ordinal))

@@ -19,6 +19,7 @@ internal sealed class Transformer : IDisposable
     private readonly WeightMatrix? _positions;
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _own;
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _draft;
+    private readonly LayerWindow? _window;
     private readonly float[] _outputNorm;
     private readonly WorkerPool _pool;
     private readonly BatchAttention _attention;
@@ -53,6 +54,7 @@ internal sealed class Transformer : IDisposable
         _norm = new RowNorm(config.Norm, config.NormEpsilon);
         _normed = new NormedResidual(_norm, config.Width);
         (_embedding, _positions, _outputNorm, _own) = (weights.Embedding, weights.Positions, weights.OutputNorm, (weights.Output, weights.Layers));
+        _window = weights.Window;
         _draft = weights.Draft is { } draft ? (draft.Output, draft.Layers) : _own;
         (_output, _layers) = _own;
         Shape = config.Attention with { LayerSinks = config.Layers[0].HasSinks ? Array.ConvertAll(_layers, static layer => layer.Sinks!) : null };
@@ -118,26 +120,18 @@ internal sealed class Transformer : IDisposable
     public bool Forward(Batch batch, bool isDraft = false)
     {
         (_output, _layers) = isDraft ? _draft : _own;
-        _clock.Start();
-        Embed(batch);
-        _rotation.Fill(batch);
-        _clock.Pass();
-        for (var layer = 0; layer < _config.LayerCount; layer++)
+        if (_window is null)
+            return Compute(batch);
+        // Layers come in the order of one pass.
+        _window.Enter();
+        try
         {
-            if (batch.IsAbandoned)
-                return false;
-            Attend(batch, layer);
-            if (layer + 1 < _config.LayerCount && _attention.Foresees(batch))
-                Foresee(batch, layer + 1);
-            FeedForward(batch.RowCount, layer);
-            _clock.MarkLinear();
-            Volatile.Write(ref _layersComputed, _layersComputed + 1);
+            return Compute(batch);
         }
-
-        Project(batch.LogitRows);
-        _clock.MarkLinear();
-        LastStep = _clock.Read(batch.RowCount, _attention.Counts(_reads), _pool.WorkerCount);
-        return true;
+        finally
+        {
+            _window.Leave();
+        }
     }
 
     /// <summary>[vocabulary] for the <paramref name="index"/>-th logit row of the last batch.</summary>
@@ -157,6 +151,33 @@ internal sealed class Transformer : IDisposable
         _input.Dispose();
         _experts?.Dispose();
         _buffer.Dispose();
+    }
+
+    private bool Compute(Batch batch)
+    {
+        _clock.Start();
+        Embed(batch);
+        _rotation.Fill(batch);
+        _clock.Pass();
+        for (var layer = 0; layer < _config.LayerCount; layer++)
+        {
+            if (batch.IsAbandoned)
+                return false;
+            _window?.Require(layer);
+            Attend(batch, layer);
+            // A layer that is still on its way tells nothing.
+            if (layer + 1 < _config.LayerCount && _attention.Foresees(batch) && _window?.IsReady(layer + 1) != false)
+                Foresee(batch, layer + 1);
+            FeedForward(batch.RowCount, layer);
+            _window?.Release(layer);
+            _clock.MarkLinear();
+            Volatile.Write(ref _layersComputed, _layersComputed + 1);
+        }
+
+        Project(batch.LogitRows);
+        _clock.MarkLinear();
+        LastStep = _clock.Read(batch.RowCount, _attention.Counts(_reads), _pool.WorkerCount);
+        return true;
     }
 
     private void Embed(Batch batch)

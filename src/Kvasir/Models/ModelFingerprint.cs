@@ -14,7 +14,8 @@ internal static class ModelFingerprint
 {
     private const int EndBytes = 64 << 10;
 
-    public static string Of(ITensorSource source, ModelConfig config)
+    /// <param name="releases">Whether what was touched of mapped files leaves memory again.</param>
+    public static string Of(ITensorSource source, ModelConfig config, bool releases = false)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Add(hash, (config with { Name = "", Rope = config.Rope with { FrequencyFactors = null, LongFrequencyFactors = null } }).ToString());
@@ -25,7 +26,11 @@ internal static class ModelFingerprint
         {
             Add(hash, name);
             if (source.Origin is null && (source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored)))
+            {
                 Add(hash, stored);
+                if (releases)
+                    source.Release(stored);
+            }
         }
 
         return Convert.ToHexString(hash.GetHashAndReset());

@@ -23,6 +23,13 @@ public sealed record ModelOptions
     /// </summary>
     public bool DraftWeights { get; init; }
 
+    /// <summary>
+    /// The most that weights may take of memory; 0 for all that they are. Layers beyond it are read from the file, past the page cache, whenever a step comes
+    /// to them, while the one before is computed: a step takes as long as the file takes to deliver them, however many sequences it has. They are not repacked.
+    /// Not for models with experts, which are read where the file is mapped, nor with <see cref="KvRank"/> or <see cref="DraftWeights"/>.
+    /// </summary>
+    public long MemoryBytes { get; init; }
+
     /// <summary>Told, on the thread that loads, what share of the weights is where it will be read: from 0 to 1. Null for nobody.</summary>
     public Action<double>? Progress { get; init; }
 }

@@ -22,6 +22,9 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts = false, bool
     /// <summary>Whether what was copied is needed no longer where it lay.</summary>
     public bool ReplacesStored => !narrows;
 
+    /// <summary>Whether matrices are left as they are for now.</summary>
+    public bool IsPaused { get; set; }
+
     /// <summary>Bytes of all copies.</summary>
     public long Bytes { get; private set; }
 
@@ -31,7 +34,7 @@ internal sealed class WeightPacker(bool enabled, bool packsExperts = false, bool
         packed = stored;
         if (narrows)
             return TryNarrow(stored, out packed);
-        if (!enabled || !PackedWeights.Pays(stored.Type))
+        if (!enabled || IsPaused || !PackedWeights.Pays(stored.Type))
             return false;
         var bytes = PackedWeights.Bytes(stored.Type, stored.Rows, stored.Columns);
         if (bytes > _bytesLeft)

@@ -1,6 +1,7 @@
 using Kvasir.Files;
 using Kvasir.Ground;
 using Kvasir.Kernels.Matrix;
+using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 using Kvasir.Models.Families;
@@ -30,7 +31,7 @@ public sealed class Weights : IDisposable
 
     private Weights(
         ITensorSource source, (WeightPacker Own, WeightPacker? Drafts) packers, LowRankValues? lowRank, TensorNames names, ModelConfig config,
-        Action<double>? progress)
+        (Action<double>? Progress, LayerShares? Shares) loading)
     {
         (_source, _packer, _lowRank, _drafts) = (source, packers.Own, lowRank, packers.Drafts);
         // First, while all is where it is stored.
@@ -40,17 +41,18 @@ public sealed class Weights : IDisposable
         _output = reader.Output();
         _positions = reader.Positions();
         OutputNorm = reader.OutputNorm();
-        var layers = new List<LayerWeights>();
-        for (var i = 0; i < config.LayerCount; i++)
+        _layers = new LayerWeights[config.LayerCount];
+        for (var i = 0; i < _layers.Length; i++)
         {
-            layers.Add(reader.Layer(i));
-            progress?.Invoke((i + 1.0) / config.LayerCount);
+            packers.Own.IsPaused = loading.Shares?.IsRead[i] == true;
+            _layers[i] = reader.Layer(i);
+            loading.Progress?.Invoke((i + 1.0) / config.LayerCount);
         }
 
-        _layers = [.. layers];
         reader.RequireAllRead();
+        Window = loading.Shares is { ReadCount: > 0 } shares ? LayerWindow.Of(shares, _layers, source) : null;
         Draft?.Complete(_output, _layers);
-        _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config));
+        _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config, releases: Window is not null));
         (Bytes, ParameterCount) = (reader.Bytes, reader.ParameterCount);
         _everyStepBytes = _output.Bytes + _layers.Sum(static layer => layer.MatrixBytes);
         if (config.Layers[0].Experts is { } experts)
@@ -98,6 +100,15 @@ public sealed class Weights : IDisposable
     /// <summary>Null in models without experts.</summary>
     public ExpertMemory? Experts { get; }
 
+    /// <summary>Layers that memory has no place for; null where all are there.</summary>
+    public StreamedWeights? Streamed => Window?.Figures;
+
+    /// <summary>What they take of memory, once all is there that stays.</summary>
+    public long ResidentBytes => Bytes - (Window?.PassBytes ?? 0) + (Window?.Bytes ?? 0);
+
+    /// <summary>What layers go through that memory has no place for; null where it has it for all.</summary>
+    internal LayerWindow? Window { get; }
+
     /// <summary>What tokens are guessed by; null for none.</summary>
     internal DraftWeights? Draft { get; }
 
@@ -134,7 +145,11 @@ public sealed class Weights : IDisposable
 
     /// <summary>Asks the system to read the files into memory now instead of at first use. Returns at once.</summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
-    public void ReadAhead() => Open(_source).ReadAhead();
+    public void ReadAhead()
+    {
+        if (Window is null)
+            Open(_source).ReadAhead();
+    }
 
     public void Dispose()
     {
@@ -159,6 +174,7 @@ public sealed class Weights : IDisposable
 
     private void Free()
     {
+        Window?.Dispose();
         _packer.Dispose();
         _drafts?.Dispose();
         _lowRank?.Dispose();
@@ -178,11 +194,12 @@ public sealed class Weights : IDisposable
         var packer = new WeightPacker(options.Repack, fits);
         var drafts = options.DraftWeights ? new WeightPacker(options.Repack, narrows: true) : null;
         var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
-        if (packer.IsEnabled && fits)
+        var shares = options.MemoryBytes == 0 ? null : SharesOf(source, names, config, options);
+        if (packer.IsEnabled && fits && shares is not { ReadCount: > 0 })
             source.ReadAhead();
         try
         {
-            return new Weights(source, (packer, drafts), lowRank, names, config, options.Progress);
+            return new Weights(source, (packer, drafts), lowRank, names, config, (options.Progress, shares));
         }
         catch
         {
@@ -192,6 +209,40 @@ public sealed class Weights : IDisposable
             throw;
         }
     }
+
+    // What stays beside layers: the embedding, of which rows are looked up, and what gives logits, which may be a copy of it.
+    private static LayerShares SharesOf(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions options)
+    {
+        if (source.Origin is not null)
+            throw Unsuited(source, options, "they lie in no file");
+        var layers = new long[config.LayerCount];
+        var other = 0L;
+        foreach (var name in source.TensorNames)
+        {
+            var bytes = source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored) ? stored.View.Bytes : 0;
+            if (names.LayerOf(name) is { } layer && layer < layers.Length)
+                layers[layer] += bytes;
+            else
+                other += bytes * (name == names.Embedding && config.TiedEmbedding && options.Repack && PackedWeights.Pays(stored.Type) ? 2 : 1);
+        }
+
+        if (LayerShares.Of(layers, other, options.MemoryBytes) is not { } shares)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"the weights of {source.Path} may take {options.MemoryBytes} bytes of memory; they need {LayerShares.LeastBytes(layers, other)} at least, "
+                    + "for what stays and two layers at a time");
+        }
+
+        var why = config.Layers[0].Experts is not null ? "experts are read where the file is mapped"
+            : options.DraftWeights ? "there are draft weights beside them"
+            : config.ValueDim != config.HeadDim ? "values are narrower than they are there"
+            : null;
+        return shares.ReadCount == 0 || why is null ? shares : throw Unsuited(source, options, why);
+    }
+
+    private static KvasirException Unsuited(ITensorSource source, ModelOptions options, string why) => new(
+        KvasirError.Unsupported, $"the weights of {source.Path} cannot be read layer by layer, so as to take {options.MemoryBytes} bytes of memory: {why}");
 
     private static ExpertMemory MemoryOf(LayerWeights[] layers, ExpertShape shape)
     {

@@ -105,7 +105,7 @@ internal static class EngineFlags
             "Memory and processor",
             [
                 .. KvFlags.All, ModelFlags.KvRank, ModelFlags.SelfDraft, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads,
-                ModelFlags.NoRepack,
+                ModelFlags.NoRepack, ModelFlags.WeightsMemory,
             ]),
     ];
 

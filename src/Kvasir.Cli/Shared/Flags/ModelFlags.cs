@@ -14,6 +14,15 @@ internal static class ModelFlags
         "--no-repack",
         "Read the weights where the file is mapped, which processes can share, and not from a copy in the order that this machine's kernels read fastest");
 
+    public static readonly ValueFlag<long> WeightsMemory = new(
+        "--weights-memory",
+        "The most memory that the weights may take, as 8G: layers beyond it are read from the file at each step, past the page cache, while others are computed; "
+        + "a step reads them once for all of its sequences. Not for models with experts, which are read where the file is mapped",
+        FlagValues.Bytes)
+    {
+        Otherwise = "all that they are",
+    };
+
     public static readonly ValueFlag<int> KvRank = new(
         "--kv-rank",
         "Keep values in so many elements of a head, by decomposing the weights at load (LoRC); rows take whole blocks of 32, and keys stay as they are",
@@ -28,5 +37,11 @@ internal static class ModelFlags
         + "for half the weights' memory more");
 
     public static ModelOptions Read(TypedCommand typed) =>
-        new() { Repack = !typed.Is(NoRepack), KvRank = typed.FindValue(KvRank) ?? 0, DraftWeights = typed.Is(SelfDraft) };
+        new()
+        {
+            Repack = !typed.Is(NoRepack),
+            MemoryBytes = typed.FindValue(WeightsMemory) ?? 0,
+            KvRank = typed.FindValue(KvRank) ?? 0,
+            DraftWeights = typed.Is(SelfDraft),
+        };
 }

@@ -12,7 +12,8 @@ internal static class RemoteRequest
     // They shape an engine, and the server has its own.
     private static readonly Flag[] OfEngines = [
         .. KvFlags.All, EngineFlags.KvMemory, EngineFlags.Context, EngineFlags.Threads,
-        ModelFlags.NoRepack, ModelFlags.KvRank, ModelFlags.SelfDraft, GenerationFlags.Speculate, GenerationFlags.Logprobs, KvFileFlags.Load, KvFileFlags.Save];
+        ModelFlags.NoRepack, ModelFlags.WeightsMemory, ModelFlags.KvRank, ModelFlags.SelfDraft, GenerationFlags.Speculate, GenerationFlags.Logprobs,
+        KvFileFlags.Load, KvFileFlags.Save];
 
     /// <summary>As <see cref="Verb.Refusal"/>, where a server is asked.</summary>
     public static string? Refusal(TypedCommand typed) => OfEngines.FirstOrDefault(typed.Has) is { } flag
