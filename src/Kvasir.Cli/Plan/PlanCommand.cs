@@ -50,7 +50,9 @@ internal sealed class PlanCommand(Shell shell) : Verb
             ReportFile.RequireWritable(path);
         var model = PlanFlags.Sizes(typed);
         var request = PlanFlags.Request(typed, model.Config);
-        if (Machine(typed, model) is not { } machine)
+        // What leaves memory comes back from where it lies.
+        var folder = typed.Find(PlanFlags.KvDirectory) ?? (PlanFlags.HasDisk(typed) || model.ResidentBytes > request.MemoryBytes ? Path.GetTempPath() : null);
+        if (Machine(typed, model, folder) is not { } machine)
             return shell.Interrupts.Code;
         // A machine that is not here has its own memory.
         if (!PlanFlags.HasMemory(typed) && PlanFlags.Named(typed) is not null)
@@ -70,7 +72,7 @@ internal sealed class PlanCommand(Shell shell) : Verb
     }
 
     // Null when it was interrupted.
-    private MachineFigures? Machine(TypedCommand typed, ModelSizes model)
+    private MachineFigures? Machine(TypedCommand typed, ModelSizes model, string? folder)
     {
         if (PlanFlags.Named(typed) is { } named)
             return named;
@@ -81,7 +83,6 @@ internal sealed class PlanCommand(Shell shell) : Verb
         MachineFigures? figures = null;
         using var cancel = new CancellationTokenSource();
         using var progress = new ProgressLine(shell, quiet || !shell.ErrorIsTerminal, () => measurement.Stage);
-        var folder = typed.Find(PlanFlags.KvDirectory) ?? (PlanFlags.HasDisk(typed) ? Path.GetTempPath() : null);
         shell.Interrupts.Guard(cancel.Cancel, () =>
         {
             try

@@ -72,20 +72,30 @@ internal static class PlanTable
         SizeText.Bytes(way.Memory.Total),
         way.DiskBytes > 0 ? SizeText.Bytes(way.DiskBytes) : None,
         SizeText.Count(way.PagesPerStep),
-        way.OnFile ? $"{SizeText.Count(way.PagesReadPerStep)} ({SizeText.Bytes(way.BytesReadPerStep)})" : None,
+        Reads(way),
         SizeText.Count(way.LongestContext),
         way.LostPoints == 0 ? "nothing known" : FormattableString.Invariant($"{way.LostPoints:0} points of 99"),
     ];
 
-    private static string Disk(TierPlan plan) => plan.DiskBytes > 0 && plan.Machine.Store is { } store
+    private static string Reads(PlannedWay way)
+    {
+        var pages = way.OnFile ? $"{SizeText.Count(way.PagesReadPerStep)} ({SizeText.Bytes(way.BytesReadPerStep)})" : None;
+        return way.WeightBytesReadPerStep == 0 ? pages : $"{(way.OnFile ? $"{pages} + " : "")}{SizeText.Bytes(way.WeightBytesReadPerStep)} of weights";
+    }
+
+    private static string Disk(TierPlan plan) => (plan.DiskBytes > 0 || plan.Ways.Any(static way => way.WeightsMemoryBytes > 0)) && plan.Machine.Store is { } store
         ? $"; {Printable.Line(store.What)}: {SizeText.Count((long)store.ReadsPerSecond)} reads/s"
             + (store.WorstReadsPerSecond > 0 ? $" (at worst {SizeText.Count((long)store.WorstReadsPerSecond)})" : "")
             + $", {SizeText.Bytes((long)store.BytesPerSecond)}/s"
         : "";
 
-    private static string Where(TierPlan plan) => plan.Chosen.OnFile
-        ? $", {SizeText.Bytes(plan.Chosen.KvMemoryBytes)} of keys and values in memory and all of them on disk"
-        : ", all in memory";
+    private static string Where(TierPlan plan) =>
+        (plan.Chosen.OnFile ? $", {SizeText.Bytes(plan.Chosen.KvMemoryBytes)} of keys and values in memory and all of them on disk"
+            : plan.Chosen.WeightsMemoryBytes > 0 ? ", keys and values in memory"
+            : ", all in memory")
+        + (plan.Chosen.WeightsMemoryBytes > 0
+            ? $", {SizeText.Bytes(plan.Chosen.WeightBytesReadPerStep)} of weights read at each step (--weights-memory {plan.Chosen.WeightsMemoryBytes})"
+            : "");
 
     private static string Step(PlannedWay way)
     {

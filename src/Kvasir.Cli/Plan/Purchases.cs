@@ -15,7 +15,7 @@ internal static class Purchases
         {
             new("twice the memory", planner.Best(request with { MemoryBytes = 2 * request.MemoryBytes })),
         };
-        if (plan.Chosen.OnFile && machine.Store is { } store)
+        if ((plan.Chosen.OnFile || plan.Chosen.WeightsMemoryBytes > 0) && machine.Store is { } store)
         {
             var faster = store with
             {

@@ -81,8 +81,18 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         return step with { ReadSeconds = exposed, PagesRead = missed, BytesRead = bytes, HitShare = hit };
     }
 
+    /// <summary>The same step, which reads so many bytes of weights beside: a layer comes while others are computed, over the same store as pages.</summary>
+    public StepPrediction WithWeights(in StepPrediction step, long streamedBytes)
+    {
+        if (streamedBytes == 0 || machine.Store is not { } store)
+            return step;
+        var reading = (streamedBytes + step.BytesRead) / store.BytesPerSecond;
+        return step with { ReadSeconds = step.ReadSeconds + Math.Max(0, reading - step.TotalSeconds) };
+    }
+
     /// <summary>Seconds until the first token of a prompt.</summary>
-    public double Prompt(int rows, double? poolPages)
+    /// <param name="streamedBytes">Of weights, that each chunk reads.</param>
+    public double Prompt(int rows, double? poolPages, long streamedBytes = 0)
     {
         var speed = Attention(PolicyCatalog.Dense.Spec);
         var chunks = Math.Max(1, (rows + ChunkRows - 1) / ChunkRows);
@@ -92,11 +102,14 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         for (var layer = 0; layer < model.Config.LayerCount; layer++)
             attention += Pairs(rows, model.Config.Attention.At(layer).WindowTokens) * model.Config.HeadCount * pairNs / 1e9;
         var computed = linear + attention + Seconds([model.Output], 1) + (chunks * model.Config.LayerCount * machine.LayerMs / 1000);
-        if (poolPages is not { } pool || machine.Store is not { } store || Pages(rows) <= pool)
+        if (machine.Store is not { } store)
             return computed;
+        var weights = chunks * (streamedBytes / store.BytesPerSecond);
+        if (poolPages is not { } pool || Pages(rows) <= pool)
+            return Math.Max(computed, weights);
         // Each chunk reads what lies before it and memory does not hold, while it computes; and all that was computed is written once.
         var read = Math.Max(0, (chunks / 2.0 * Pages(rows)) - (chunks * pool)) * StorePageBytes / store.BytesPerSecond;
-        return Math.Max(computed, read) + (Pages(rows) * (double)StorePageBytes / store.WriteBytesPerSecond);
+        return Math.Max(computed, read + weights) + (Pages(rows) * (double)StorePageBytes / store.WriteBytesPerSecond);
     }
 
     /// <summary>Bytes of a page where it lies on file.</summary>

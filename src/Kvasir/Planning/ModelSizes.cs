@@ -35,7 +35,7 @@ public sealed record ModelSizes
     internal IEnumerable<MatrixSize> Matrices => [.. Layers, Output];
 
     /// <summary>What a machine has in memory of it: matrices as they are packed there, and the rest as its file has it.</summary>
-    internal long ResidentBytes =>
+    public long ResidentBytes =>
         OtherBytes + Layers.Sum(static matrix => matrix.ReadBytes) + (Experts?.ReadBytes ?? 0)
             + (Config.TiedEmbedding && !Output.IsPacked ? 0 : Output.ReadBytes);
 

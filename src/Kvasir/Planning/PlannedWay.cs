@@ -38,6 +38,12 @@ public sealed record PlannedWay(string Attention, string Kv, bool OnFile)
 
     public required long BytesReadPerStep { get; init; }
 
+    /// <summary>The most that weights may take of memory (<see cref="ModelOptions.MemoryBytes"/>); 0 for all that they are.</summary>
+    public long WeightsMemoryBytes { get; init; }
+
+    /// <summary>Of layers that have no place there.</summary>
+    public long WeightBytesReadPerStep { get; init; }
+
     /// <summary>The most tokens that each of so many sequences could have in the same memory and disk.</summary>
     public required long LongestContext { get; init; }
 

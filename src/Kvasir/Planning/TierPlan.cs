@@ -93,6 +93,7 @@ public sealed record TierPlan
         Require(MemoryBytes, 1, long.MaxValue, "memoryBytes");
         Require(DiskBytes, 0, long.MaxValue, "diskBytes");
         Require(Chosen.KvMemoryBytes, 1, long.MaxValue, "kvMemoryBytes of the chosen way");
+        Require(Chosen.WeightsMemoryBytes, 0, long.MaxValue, "weightsMemoryBytes of the chosen way");
         Require(Chosen.DiskBytes, 0, long.MaxValue, "diskBytes of the chosen way");
         if (!Enum.IsDefined(Target) || KvDirectory is { Length: 0 })
             throw new JsonException(KvDirectory is null ? $"its target is {(int)Target}, which there is not" : "its kvDirectory is an empty name");

@@ -22,7 +22,7 @@ public sealed class TierPlanner
     private const long MostContext = 1 << 24;
     private const int LowTokens = 4096;
     private const int HighTokens = 8192;
-    private static readonly bool[] Both = [false, true];
+    private static readonly (bool Kv, bool Weights)[] Sources = [(false, false), (true, false), (false, true), (true, true)];
     private static readonly double[] PoolShares = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
     private readonly ModelSizes _model;
     private readonly MachineFigures _machine;
@@ -71,7 +71,7 @@ public sealed class TierPlanner
     /// <summary>What the way of a policy and a format takes; null where it does not fit.</summary>
     /// <param name="kvMemoryBytes">For keys, values and indexes; 0 for all that is left.</param>
     internal PlannedWay? Way(PlanRequest request, AttentionPolicy policy, KvFormat kv, bool onFile, long kvMemoryBytes = 0) =>
-        TryFit(request, new PlannedPolicy(policy.Spec, 0, 0), kv, onFile, out var fit) ? Predict(request, fit, kvMemoryBytes) : null;
+        TryFit(request, new PlannedPolicy(policy.Spec, 0, 0), kv, (onFile, false), out var fit) ? Predict(request, fit, kvMemoryBytes) : null;
 
     private static PlannedWay Choose(List<PlannedWay> ways, PlanTarget target)
     {
@@ -95,9 +95,14 @@ public sealed class TierPlanner
         {
             foreach (var kv in request.Kv is { } only ? [only] : PlannedFormats.All)
             {
-                // Who has place for all has no use for a file.
-                if (TryFit(request, planned, kv, onFile: false, out var fit) || TryFit(request, planned, kv, onFile: true, out fit))
+                // Who has place for all has no use for a file; weights, which every step reads whole, are the last to leave.
+                foreach (var from in Sources)
+                {
+                    if (!TryFit(request, planned, kv, from, out var fit))
+                        continue;
                     ways.Add(Best(request, fit));
+                    break;
+                }
             }
         }
 
@@ -112,7 +117,7 @@ public sealed class TierPlanner
         {
             foreach (var kv in request.Kv is { } only ? [only] : PlannedFormats.Rows)
             {
-                if (!TryFit(request, planned, kv, onFile: false, out _) && TryFit(request, planned, kv, onFile: true, out var fit))
+                if (!TryFit(request, planned, kv, (false, false), out _) && TryFit(request, planned, kv, (true, false), out var fit))
                     ways.Add(Predict(request, fit, 0));
             }
         }
@@ -131,21 +136,25 @@ public sealed class TierPlanner
             .First(way => way.TokensPerSecond >= 0.8 * most.TokensPerSecond);
     }
 
-    private bool TryFit(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile, [MaybeNullWhen(false)] out Fit fit)
+    // Keys and values, and weights: whether what memory has no place for comes from a file.
+    private bool TryFit(PlanRequest request, PlannedPolicy planned, KvFormat kv, (bool Kv, bool Weights) from, [MaybeNullWhen(false)] out Fit fit)
     {
         fit = null;
-        if (onFile && (request.DiskBytes == 0 || _machine.Store is null || !planned.Policy.SuitsFiles))
+        if ((from.Kv && (request.DiskBytes == 0 || !planned.Policy.SuitsFiles)) || ((from.Kv || from.Weights) && _machine.Store is null))
             return false;
-        var made = FitOf(request, planned, kv, onFile, request.ContextTokens);
-        if (made.LeastBytes > made.KvBytes || (onFile && made.DiskBytes > request.DiskBytes))
-            return false;
-        fit = made;
-        return true;
+        fit = FitOf(request, planned, kv, from, request.ContextTokens);
+        if (Fits(request, fit))
+            return true;
+        fit = null;
+        return false;
     }
 
+    private static bool Fits(PlanRequest request, Fit fit) => fit.LeastBytes <= fit.KvBytes && (!fit.OnFile || fit.DiskBytes <= request.DiskBytes);
+
     // What is left for keys and values, and what they need at least.
-    private Fit FitOf(PlanRequest request, PlannedPolicy planned, KvFormat kv, bool onFile, int tokens)
+    private Fit FitOf(PlanRequest request, PlannedPolicy planned, KvFormat kv, (bool Kv, bool Weights) from, int tokens)
     {
+        var onFile = from.Kv;
         var (cost, shape) = (new CostModel(_model, _machine, kv), _model.Config.Attention);
         var policy = FullLayersPolicy.Of(planned.Policy, shape);
         var (pages, batch) = (cost.Pages(tokens), request.Batch);
@@ -166,8 +175,14 @@ public sealed class TierPlanner
         var disk = onFile ? batch * pages * cost.StorePageBytes : 0;
         var scratch = Scratch(kv, tokens, batch, onFile);
         var tables = TableBytes.Of(batch * pages, batch * pages, onFile ? least / cost.PageBytes : batch * pages, onFile);
-        var left = request.MemoryBytes - _model.ResidentBytes - scratch - tables - RuntimeBytes;
-        return new Fit(planned, kv, onFile, cost, beside, least, onFile ? Math.Min(left, disk + beside) : Math.Min(left, least), disk, scratch, tables);
+        var free = request.MemoryBytes - scratch - tables - RuntimeBytes;
+        var weights = (from.Weights ? PlannedWeights.Within(_model, free - least) : null) ?? PlannedWeights.Whole(_model);
+        var left = free - weights.ResidentBytes;
+        return new Fit(planned, kv, cost, beside, least, onFile ? Math.Min(left, disk + beside) : Math.Min(left, least), disk, scratch, tables)
+        {
+            OnFile = onFile,
+            Weights = weights,
+        };
     }
 
     private PlannedWay Predict(PlanRequest request, Fit fit, long kvMemoryBytes)
@@ -180,14 +195,17 @@ public sealed class TierPlanner
             : request.Batch;
         var placed = fit.Planned.Eviction == PageEviction.Vllm ? null : pool;
         var step = fit.Cost.Step(policy, request.ContextTokens, running, placed, request.Hits, fit.Planned.Eviction);
+        step = fit.Cost.WithWeights(step, fit.Weights.StreamedBytes);
         return new PlannedWay(fit.Planned.Spec.ToString(), fit.Kv.Name, fit.OnFile)
         {
             KvMemoryBytes = kvBytes,
             DiskBytes = fit.OnFile ? Math.Max(fit.DiskBytes, kvBytes) : 0,
-            Memory = new PlannedMemory(_model.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
+            Memory = new PlannedMemory(fit.Weights.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
             KvEviction = fit.Planned.Eviction,
             TokensPerSecond = running / step.TotalSeconds,
-            FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch),
+            FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch, fit.Weights.StreamedBytes),
+            WeightsMemoryBytes = fit.Weights.LimitBytes,
+            WeightBytesReadPerStep = fit.Weights.StreamedBytes,
             LinearMs = step.LinearSeconds * 1000,
             AttentionMs = step.AttentionSeconds * 1000,
             ReadMs = step.ReadSeconds * 1000,
@@ -209,7 +227,7 @@ public sealed class TierPlanner
         while (tooLong - fits > 1)
         {
             var middle = (fits + tooLong) / 2;
-            if ((!onFile && Holds((int)middle * Step, false)) || (mayLeave && Holds((int)middle * Step, true)))
+            if (Sources.Any(from => (from.Kv ? mayLeave : !onFile) && (!from.Weights || _machine.Store is not null) && Holds((int)middle * Step, from)))
                 fits = middle;
             else
                 tooLong = middle;
@@ -217,8 +235,7 @@ public sealed class TierPlanner
 
         return fits * Step;
 
-        bool Holds(int tokens, bool file) =>
-            FitOf(request, planned, kv, file, tokens) is var fit && fit.LeastBytes <= fit.KvBytes && (!file || fit.DiskBytes <= request.DiskBytes);
+        bool Holds(int tokens, (bool Kv, bool Weights) from) => Fits(request, FitOf(request, planned, kv, from, tokens));
     }
 
     private long Scratch(KvFormat kv, int tokens, int batch, bool onFile)
@@ -240,10 +257,14 @@ public sealed class TierPlanner
         var candidates = (
             from planned in PlannedPolicies.All
             from kv in request.Kv is { } only ? [only] : PlannedFormats.All
-            from onFile in request.DiskBytes > 0 && _machine.Store is not null && planned.Policy.SuitsFiles ? Both : Both[..1]
-            let fit = FitOf(request, planned, kv, onFile, request.ContextTokens)
-            let lacking = fit.LeastBytes - fit.KvBytes
-            select (planned, kv, onFile, fit, Memory: request.MemoryBytes + Math.Max(0, lacking), Disk: fit.DiskBytes)).ToArray();
+            from source in Sources
+            where (!source.Kv && !source.Weights) || _machine.Store is not null
+            where !source.Kv || (request.DiskBytes > 0 && planned.Policy.SuitsFiles)
+            where !source.Weights || _model.Experts is null
+            let fit = FitOf(request, planned, kv, source, request.ContextTokens)
+            let weights = source.Weights ? PlannedWeights.LeastBytes(_model) : _model.ResidentBytes
+            let needed = fit.ScratchBytes + fit.TableBytes + RuntimeBytes + fit.LeastBytes + weights
+            select (planned, kv, onFile: source.Kv, Memory: Math.Max(request.MemoryBytes, needed), Disk: fit.DiskBytes)).ToArray();
         var nearest = candidates.Where(way => way.planned.LostPoints == 0).MinBy(way => way.Memory + Math.Max(0, way.Disk - request.DiskBytes));
         var longest = candidates.Where(way => way.planned.LostPoints == 0).Max(way => Longest(request, way.planned, way.kv, way.onFile));
         return $"{size}; the nearest that would is {nearest.planned.Spec}, {nearest.kv.Name} with {nearest.Memory} bytes of memory"
@@ -252,6 +273,11 @@ public sealed class TierPlanner
     }
 
     private sealed record Fit(
-        PlannedPolicy Planned, KvFormat Kv, bool OnFile, CostModel Cost, long BesideBytes, long LeastBytes, long KvBytes, long DiskBytes, long ScratchBytes,
-        long TableBytes);
+        PlannedPolicy Planned, KvFormat Kv, CostModel Cost, long BesideBytes, long LeastBytes, long KvBytes, long DiskBytes, long ScratchBytes, long TableBytes)
+    {
+        /// <summary>Whether keys and values lie there that memory has no place for.</summary>
+        public required bool OnFile { get; init; }
+
+        public required PlannedWeights Weights { get; init; }
+    }
 }

@@ -1,3 +1,4 @@
+using Kvasir.Cli.Shared;
 using Kvasir.Models;
 
 namespace Kvasir.Cli.Shared.Flags;
@@ -36,11 +37,13 @@ internal static class ModelFlags
         "Guess tokens by the model's own weights in 4 bits, over the upper 4 bits of a cache in the format quantspec (QuantSpec), as many as pay: same tokens, "
         + "for half the weights' memory more");
 
+    /// <summary>What is typed counts more than what <c>--plan</c> says.</summary>
+    /// <exception cref="KvasirException">The plan is missing or damaged.</exception>
     public static ModelOptions Read(TypedCommand typed) =>
         new()
         {
             Repack = !typed.Is(NoRepack),
-            MemoryBytes = typed.FindValue(WeightsMemory) ?? 0,
+            MemoryBytes = typed.FindValue(WeightsMemory) ?? PlannedOptions.Read(typed)?.Chosen.WeightsMemoryBytes ?? 0,
             KvRank = typed.FindValue(KvRank) ?? 0,
             DraftWeights = typed.Is(SelfDraft),
         };
