@@ -97,12 +97,13 @@ public sealed class HeldPagesTest : IDisposable
     [Trait("Needs", "Minutes")]
     [InlineData("f32", 1, PageEviction.Vllm, "dense")]
     [InlineData("f32", 2, PageEviction.Vllm, "quest:share=0.3,page=16,recent=4,dense-layers=none,min-context=0")]
+    [InlineData("f32", 1, PageEviction.Alisa, Alisa)]
     public void WhoGivesWayComesBackWithItsRows(string format, int threads, PageEviction eviction, string policy)
     {
         var options = Options(format, threads);
         (int[], GenerationOptions)[] requests = [.. Enumerable.Range(0, 3).Select(i => (Prompt(100 + i), Answer(policy, 300)))];
         using var memory = new Engine(_model, options);
-        using var files = new Engine(_model, OnFile(options, memory.Plan, eviction, rows: 540) with { MaxSequences = 8 });
+        using var files = new Engine(_model, OnFile(options, memory.Plan, eviction, rows: eviction == PageEviction.Vllm ? 540 : 250) with { MaxSequences = 8 });
         var (expected, answers) = (Generation.RunAll(memory, requests), Generation.RunAll(files, requests));
         for (var i = 0; i < requests.Length; i++)
         {

@@ -29,6 +29,8 @@ public sealed class Alisa : SparsePolicy
             PolicyOption.Whole("probe-every", 16, 1, 65536, "steps from one probe of all tokens to the next"),
             PolicyOption.Choice("score-rows", "queries whose attention is summed: half as many as tokens are read, or as many", "k", "two-k"),
             PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
+            PolicyOption.Choice(
+                "drop", "tokens that are given up for good: none, or those of which no later query reads any (with scoring=literal, sum=decayed)", "none", "spent"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
         Budgets = PolicyBudget.Of("ratio", 0.02, 0.05, 0.1, 0.2, 0.4),
@@ -40,6 +42,7 @@ public sealed class Alisa : SparsePolicy
     private readonly int _probeEvery;
     private readonly int _rowsPerHalf;
     private readonly bool _sumsWindow;
+    private readonly bool _dropsSpent;
 
     internal Alisa(PolicySpec spec)
         : base(spec)
@@ -49,7 +52,14 @@ public sealed class Alisa : SparsePolicy
         _probeEvery = spec.Whole("probe-every");
         _rowsPerHalf = spec.Is("score-rows", "two-k") ? 2 : 1;
         _sumsWindow = spec.Is("sum", "window");
+        _dropsSpent = spec.Is("drop", "spent");
         ObservedPromptRows = spec.Whole("observed");
+        if (_dropsSpent && (_scoring != AlisaScoring.Literal || _sumsWindow))
+        {
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"attention policy '{Name}' drops what no later query reads, which is known with scoring=literal and sum=decayed alone");
+        }
     }
 
     public override int ObservedPromptRows { get; }
@@ -57,8 +67,15 @@ public sealed class Alisa : SparsePolicy
     public override bool ObservesDecode => true;
 
     /// <inheritdoc/>
+    /// <remarks>
+    /// Literally, a row that is not read collects nothing, and all sums fade alike: it never comes before one that is before it now. So of the rows behind
+    /// as many as will be read at the end none is ever read again, and the answer is the same without them.
+    /// </remarks>
+    public override bool DropsRows => _dropsSpent;
+
+    /// <inheritdoc/>
     /// <remarks>Literal scoring looks at no other rows than those that are read.</remarks>
-    public override bool SuitsFiles => _scoring == AlisaScoring.Literal;
+    public override bool SuitsFiles => _scoring == AlisaScoring.Literal && !_dropsSpent;
 
     public override SettledRows? SettledRowsAt(int rows) => SuitsFiles ? new SettledRows(HalfOf(rows), HalfOf(rows)) : null;
 
@@ -70,6 +87,11 @@ public sealed class Alisa : SparsePolicy
         SumsWindow(place)
             ? MarkedSums.BytesFor(rows, 0) + WindowAttention.BytesOf(place, Math.Min(rows, WindowRows(place.MaxRows) + place.TakeBack.Steps))
             : MarkedSums.BytesFor(rows, place.TakeBack.Marks);
+
+    /// <inheritdoc/>
+    /// <remarks>Of a sequence that ends soon behind its prompt; one that may go on for long keeps more.</remarks>
+    protected override int RowsDropped((int Layer, int LayerCount) place, (int First, int End) middle, int promptRows) =>
+        _dropsSpent ? Math.Max(0, Math.Min(middle.End, promptRows - HalfOf(promptRows)) - middle.First - HalfOf(promptRows)) : 0;
 
     protected override ZonedSelector CreateSparse(HeadPlace place) =>
         new Halves(this, place, SumsWindow(place) ? new WindowAttention(place, WindowRows(place.MaxRows)) : new DecayedAttention(place));
@@ -125,6 +147,29 @@ public sealed class Alisa : SparsePolicy
             _shares.Truncate(rows);
         }
 
+        public override int DroppableRows(KvHead head, (int First, int End) visible) =>
+            Old(head, visible) is var (first, end) ? Math.Max(0, end - first - policy.HalfOf(place.MaxRows)) : 0;
+
+        public override void Edit(KvHead head, (int First, int End) visible, RowEdit edit)
+        {
+            var ((first, end), most) = (Old(head, visible), policy.HalfOf(place.MaxRows));
+            if (end - first <= most)
+                return;
+            var rows = edit.Whole(end - first);
+            var sums = edit.Floats(end - first);
+            var count = attention.Above(-1, (first, end), rows, sums);
+            // Of rows with equal sums the newest are read.
+            var threshold = LargestNumbers.Largest(sums[..count], most);
+            var surplus = count - most;
+            foreach (var sum in sums[..count])
+                surplus -= sum < threshold ? 1 : 0;
+            for (var i = 0; i < count; i++)
+            {
+                if (sums[i] < threshold || (sums[i] == threshold && surplus-- > 0))
+                    edit.Drop(rows[i], 1);
+            }
+        }
+
         public override void Edited(KvHead head, RowEdit edit)
         {
             (_chosen, _probed) = (-1, -1);
@@ -151,7 +196,7 @@ public sealed class Alisa : SparsePolicy
         {
             if (round > 0)
                 return false;
-            var past = query.EndRow - 1 - query.FirstRow;
+            var past = query.EndPosition - 1 - query.FirstPosition;
             var half = policy.HalfOf(past);
             (_chosen, _windowRows) = (query.EndRow - 1, policy.WindowRows(past));
             var newest = Math.Clamp(query.EndRow - 1 - half, middle.First, middle.End);
@@ -161,6 +206,14 @@ public sealed class Alisa : SparsePolicy
             if (policy.Probes(_chosen, place.Layer))
                 Probe(query, selection);
             return true;
+        }
+
+        // The rows of which the next query chooses by what they have collected.
+        private (int First, int End) Old(KvHead head, (int First, int End) visible)
+        {
+            var (first, end) = Zones.Middle(visible.First, visible.End);
+            var newest = Math.Clamp(head.RowCount - policy.HalfOf(visible.End - 1 - visible.First), head.RowAt(first), head.RowAt(end));
+            return (head.RowAt(first), newest);
         }
 
         // Adds the weights that this query would have given to all rows, and measures what share those have that it reads.

@@ -61,6 +61,52 @@ public sealed class AlisaTest
         Assert.True(unread > 0);
     }
 
+    // What a question asks for is among the rows that its last tokens read; 0.2 of 700 are 140, and 140 of 860.
+    [Theory]
+    [InlineData("f32", 0.2, "")]
+    [InlineData("bf16", 0.1, ",sinks=3,recent=20")]
+    [InlineData("q8", 0.3, ",score-rows=two-k")]
+    public void WhatIsDroppedWouldNeverHaveBeenRead(string format, double ratio, string more)
+    {
+        using var model = Generation.LoadStories();
+        var prompt = model.Tokenizer.Encode(string.Concat(Enumerable.Repeat("Tom and Lily went to the big park to play with a red ball. ", 60)))[..700];
+        var policy = FormattableString.Invariant($"alisa:ratio={ratio},scoring=literal,min-context=0,observed=32{more}");
+        var options = new EngineOptions { Threads = 1, Kv = new Kv(format), KvMemoryBytes = 64 << 20, BatchTokens = 1024, ContextTokens = 1024 };
+        using var engine = new Engine(model, options);
+        var kept = new Sequence(prompt, Generation.Greedy(160) with { Attention = PolicyCatalog.Parse(policy) });
+        var dropped = new Sequence(prompt, Generation.Greedy(160) with { Attention = PolicyCatalog.Parse(policy + ",drop=spent") });
+        var (all, left) = (MostBytes(kept), MostBytes(dropped));
+        var (expected, answer) = (Generation.Read(kept), Generation.Read(dropped));
+        // Rows that moved lie otherwise in their pages, and sums are added in another order.
+        expected.AssertEquals(answer, 2e-4, policy);
+        // The share that is read at the end, zones, rows that wait to go together, and a page of each head.
+        Assert.True(left <= all * ((860 * ratio) + 100) / 860, $"{left} of {all} bytes");
+
+        // Behind the prompt.
+        long MostBytes(Sequence sequence)
+        {
+            var most = 0L;
+            engine.Submit(sequence);
+            while (engine.Step())
+            {
+                engine.Verify();
+                most = Math.Max(most, sequence.GeneratedCount > 1 ? engine.KvBytesInUse : 0);
+            }
+
+            return most;
+        }
+    }
+
+    [Theory]
+    [InlineData("drop=spent")]
+    [InlineData("scoring=literal,sum=window,drop=spent")]
+    public void WhatMayBeReadAgainIsNotDropped(string options)
+    {
+        var refusal = Assert.Throws<KvasirException>(() => PolicyCatalog.Parse("alisa:" + options));
+        Assert.Equal(KvasirError.BadOption, refusal.Error);
+        Assert.Contains("scoring=literal and sum=decayed", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void AProbeBringsRowsBack()
     {

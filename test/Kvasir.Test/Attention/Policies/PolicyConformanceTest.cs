@@ -48,6 +48,7 @@ public sealed class PolicyConformanceTest(PolicyConformanceTest.Reference refere
         "think:ratio=0.4,observed=12,recent=6,min-context=0",
         "alisa:ratio=0.4,observed=20,min-context=0",
         "alisa:ratio=0.3,scoring=literal,score-rows=two-k,sum=window,observed=20,min-context=0",
+        "alisa:ratio=0.2,scoring=literal,drop=spent,observed=20,min-context=0",
         "loki:rank=3,share=0.2,sinks=2,recent=4,min-context=0",
         "quest:share=0.2,page=4,sinks=2,recent=4,dense-layers=none,min-context=0",
         "had:share=0.2,sinks=2,recent=4,min-context=0",
