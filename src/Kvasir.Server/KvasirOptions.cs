@@ -76,6 +76,9 @@ public sealed class KvasirOptions
     /// <summary>The most bytes that they take there.</summary>
     public long PrefixBytes { get; set; } = new PrefixStoreOptions().LimitBytes;
 
+    /// <inheritdoc cref="EngineOptions.PrefixBytesPerSecond"/>
+    public long PrefixBytesPerSecond { get; set; } = new EngineOptions().PrefixBytesPerSecond;
+
     /// <summary>
     /// A server of Redis' protocol where they are kept for all servers that ask there, as <c>redis://host:6379</c> or <c>rediss://</c>; null for none.
     /// <c>KVASIR_REDIS_USER</c> and <c>KVASIR_REDIS_PASSWORD</c> in the environment are for it, and <c>KVASIR_REDIS_SECRET</c> signs what is written.

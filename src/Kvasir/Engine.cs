@@ -68,7 +68,7 @@ public sealed class Engine : IDisposable
         var bytes = new SequenceBytes(_cache, config.Attention, kvBytes);
         var pinned = new PinnedPrefixes(_cache.Prefixes, (long)(kvBytes * _options.PinnedShare), _options.Time);
         _cache.Prefixes.Bound((long)(kvBytes * _options.KeptShare));
-        _stored = new StoredPrefixes(_cache, model, _options.PrefixStores, _options.Time);
+        _stored = new StoredPrefixes(_cache, model, _options);
         _prefixes = new PrefixReuse(_cache, model, _options, pinned, _stored, _mostTokens);
         _files = new KvFiles(_cache, model, _options.PrefixCache == true ? _prefixes : null, _policy);
         _scheduler = new Scheduler(_cache, _pass.Shared, new Admission(_cache, _pass.Shared, _prefixes, _stored), bytes, _stored, _options);

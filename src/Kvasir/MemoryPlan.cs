@@ -10,7 +10,7 @@ namespace Kvasir;
 /// <param name="KvMemoryBytes">The limit that pages and indexes grow under together; where engines share memory, others may have some of it.</param>
 /// <param name="TokensThatFit">Tokens of one sequence under that limit, with the index of the engine's policy.</param>
 /// <param name="ContextTokens">The most tokens of one sequence.</param>
-/// <param name="ScratchBytes">Activations and scratch; 0 before an engine exists.</param>
+/// <param name="ScratchBytes">Activations, scratch, and what says where pages are that may be on file; 0 before an engine exists.</param>
 public sealed record MemoryPlan(
     long WeightBytes, long PackedBytes, long KvBytesPerToken, long IndexBytesPerToken,
     long KvMemoryBytes, long TokensThatFit, int ContextTokens, long ScratchBytes)

@@ -95,6 +95,8 @@ internal sealed class BenchCommand(Shell shell) : Verb
         using var model = Load(typed);
         var planned = PlannedOptions.Read(typed);
         plan = BenchFlags.Obey(plan, planned, typed, model);
+        if (planned is not null)
+            PlannedOptions.Warn(shell, typed, planned, ModelSizes.Of(model), plan.KvDirectory);
         plan.RequireFits(model.Config);
         var run = new BenchRun(plan, model, Template(typed, plan, model), shell.ProbeBytes, cancellation);
         var machine = Machine(typed, cancellation);

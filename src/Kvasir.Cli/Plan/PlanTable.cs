@@ -83,7 +83,8 @@ internal static class PlanTable
         return way.WeightBytesReadPerStep == 0 ? pages : $"{(way.OnFile ? $"{pages} + " : "")}{SizeText.Bytes(way.WeightBytesReadPerStep)} of weights";
     }
 
-    private static string Disk(TierPlan plan) => (plan.DiskBytes > 0 || plan.Ways.Any(static way => way.WeightsMemoryBytes > 0)) && plan.Machine.Store is { } store
+    private static string Disk(TierPlan plan) =>
+        (plan.DiskBytes > 0 || plan.Ways.Any(static way => way.WeightsMemoryBytes > 0)) && plan.Machine.Store is { } store
         ? $"; {Printable.Line(store.What)}: {SizeText.Count((long)store.ReadsPerSecond)} reads/s"
             + (store.WorstReadsPerSecond > 0 ? $" (at worst {SizeText.Count((long)store.WorstReadsPerSecond)})" : "")
             + $", {SizeText.Bytes((long)store.BytesPerSecond)}/s"

@@ -85,14 +85,14 @@ internal static class ServeRun
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
         builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
         builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = ServeListeners.Bind);
-        builder.AddKvasir(options => Configure(options, typed, models));
+        builder.AddKvasir(options => Configure(shell, options, typed, models));
         var app = builder.Build();
         app.UseKvasirErrors();
         app.MapKvasir();
         return app;
     }
 
-    private static void Configure(KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
+    private static void Configure(Shell shell, KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
     {
         options.ModelsFolder = typed.Find(ServeFlags.Models);
         options.MemoryBytes = typed.FindValue(ServeFlags.Memory) ?? 0;
@@ -144,18 +144,20 @@ internal static class ServeRun
         if (PrefixFolder.Read(typed, isConversation: true) is var (folder, bytes))
             (options.PrefixDirectory, options.PrefixBytes) = (folder, bytes);
         options.PrefixRedis = typed.Find(ServeFlags.KvRedis);
-        options.UseEngine(Planned(options, typed, models));
+        options.UseEngine(Planned(shell, options, typed, models));
     }
 
     // A plan is of one model, which is looked at before it is loaded.
-    private static EngineOptions Planned(KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
+    private static EngineOptions Planned(Shell shell, KvasirOptions options, TypedCommand typed, IReadOnlyList<string> models)
     {
         var engine = TurnFlags.Read(typed);
         if (PlannedOptions.Read(typed) is not { } plan)
             return engine;
         if (models.Count > 1 || typed.Has(ServeFlags.Models))
             throw new KvasirException(KvasirError.BadOption, $"{EngineFlags.Plan.Name} is a plan for one model, and several are named");
-        engine = PlannedOptions.Apply(engine, plan, typed, Sizes(options, typed));
+        var sizes = Sizes(options, typed);
+        engine = PlannedOptions.Apply(engine, plan, typed, sizes);
+        PlannedOptions.Warn(shell, typed, plan, sizes, engine.KvDirectory);
         return TurnFlags.HasSequences(typed) ? engine : engine with { MaxSequences = plan.Batch, BatchTokens = Math.Max(plan.Batch, engine.BatchTokens) };
     }
 

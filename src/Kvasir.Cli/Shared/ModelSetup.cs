@@ -38,8 +38,8 @@ internal static class ModelSetup
             var plan = PlannedOptions.Read(typed);
             var sizes = plan is null ? null : ModelSizes.Of(model);
             options = sizes is null ? options : PlannedOptions.Apply(options, plan, typed, sizes);
-            if (!quiet && plan is not null && PlannedOptions.Warning(plan, sizes!, options.KvDirectory, shell.ProbeBytes) is { } warning)
-                shell.Note(warning);
+            if (plan is not null)
+                PlannedOptions.Warn(shell, typed, plan, sizes!, options.KvDirectory);
             var choice = EngineFlags.IsAuto(typed) && plan is null ? Choose(shell, model, options, quiet) : null;
             options = choice is null ? options : options with { Attention = choice.Attention.Create() };
             return new StartedEngine(Start(shell, model, options, quiet), choice) { Store = store };

@@ -55,9 +55,16 @@ internal static class PlannedOptions
         }
     }
 
-    /// <summary>A line for people when the machine is not now what it was when the plan was made; null otherwise. Takes half a second.</summary>
-    /// <param name="probeBytes">What a thread reads to measure memory.</param>
-    public static string? Warning(TierPlan plan, ModelSizes model, string? folder, long probeBytes)
+    /// <summary>Says when the machine is not now what it was when the plan was made, unless nobody wants to hear it. Takes half a second.</summary>
+    /// <param name="folder">Whose disk is read; null for none.</param>
+    public static void Warn(Shell shell, TypedCommand typed, TierPlan plan, ModelSizes model, string? folder)
+    {
+        if (!typed.Is(OutputFlags.Quiet) && Warning(plan, model, folder, shell.ProbeBytes) is { } warning)
+            shell.Note(warning);
+    }
+
+    // Null where the machine is as it was.
+    private static string? Warning(TierPlan plan, ModelSizes model, string? folder, long probeBytes)
     {
         var (now, then) = (new MachineMeasurement().MeasureRates(plan.Chosen.OnFile ? folder : null, probeBytes), plan.Machine);
         var memory = now.ReadBytesPerSecond / then.ReadBytesPerSecond;

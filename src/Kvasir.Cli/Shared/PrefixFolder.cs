@@ -13,9 +13,13 @@ internal static class PrefixFolder
     public static (string Path, long Bytes)? Read(TypedCommand typed, bool isConversation)
     {
         var path = typed.Find(EngineFlags.KvDirectory);
-        if (path is null && typed.Has(EngineFlags.KvPrefixes))
-            throw new KvasirException(
-                KvasirError.BadOption, $"{EngineFlags.KvPrefixes.Name} has no folder to lie in: {EngineFlags.KvDirectory.Name} names one");
+        foreach (var flag in (ReadOnlySpan<Flag>)[EngineFlags.KvPrefixes, EngineFlags.KvDiskRate])
+        {
+            if (path is null && typed.Has(flag))
+                throw new KvasirException(
+                    KvasirError.BadOption, $"{flag.Name} has no folder to lie in: {EngineFlags.KvDirectory.Name} names one");
+        }
+
         var bytes = typed.FindValue(EngineFlags.KvPrefixes) ?? new PrefixStoreOptions().LimitBytes;
         var isAsked = isConversation || typed.Has(EngineFlags.KvPrefixes) || typed.FindValue(EngineFlags.KvDisk) == 0;
         if (path is null || bytes == 0 || !isAsked)

@@ -11,8 +11,11 @@ public interface IPageStore : IDisposable
     /// <summary>Pages that there is room for.</summary>
     int PageCount { get; }
 
-    /// <summary>Bytes of a page there: those of a page in memory, rounded up to a multiple of 4096.</summary>
+    /// <summary>Bytes of a page on its way: those of a page in memory, rounded up to a multiple of 4096.</summary>
     int PageBytes { get; }
+
+    /// <summary>Bytes of a page where it lies.</summary>
+    int StoredBytes => PageBytes;
 
     /// <summary>Why what is read and written goes through the page cache, which takes memory of its own; null where it does not.</summary>
     string? WhyCached { get; }
@@ -25,7 +28,7 @@ public interface IPageStore : IDisposable
     /// <exception cref="IOException">They cannot be read.</exception>
     void Read(int firstPage, NativeView memory);
 
-    /// <summary>Writes pages that follow one another.</summary>
+    /// <summary>Writes pages that follow one another; memory has them afterwards as they will be read.</summary>
     /// <exception cref="IOException">They cannot be written.</exception>
     void Write(int firstPage, NativeView memory);
 }

@@ -91,6 +91,7 @@ internal sealed class ServedModel : IDisposable
         KvMemoryBytes = options.KvMemoryBytes,
         KvDirectory = options.KvDirectory,
         KvDiskBytes = options.KvDiskBytes,
+        PrefixBytesPerSecond = options.PrefixBytesPerSecond,
         ContextTokens = options.ContextTokens,
         Threads = options.Threads,
         MaxSequences = options.MaxSequences,

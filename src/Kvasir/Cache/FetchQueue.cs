@@ -191,15 +191,13 @@ internal sealed class FetchQueue : IDisposable
     private void Write(int first, int count, NativeView run)
     {
         for (var page = first; page < first + count; page++)
-        {
-            var target = Page(run, page - first);
-            _placement.Bytes(page, 0, _pageBytes).CopyTo(target);
-            _sums[page] = Sum(page, target);
-        }
+            _placement.Bytes(page, 0, _pageBytes).CopyTo(Page(run, page - first));
 
         try
         {
             _store.Write(first, run);
+            for (var page = first; page < first + count; page++)
+                _sums[page] = Sum(page, Page(run, page - first));
         }
         catch (Exception problem)
         {

@@ -132,7 +132,7 @@ public sealed class KvCache : IDisposable
     internal string DiskNote => DiskBytes > 0 ? $" with {DiskBytes} on disk" : "";
 
     /// <summary>What keys and values may take on disk, those in memory among them; 0 where all lie in memory.</summary>
-    internal long DiskBytes => Pool.Placement is { Store: var store } ? (long)store.PageCount * store.PageBytes : 0;
+    internal long DiskBytes => Pool.Placement is { Store: var store } ? (long)store.PageCount * store.StoredBytes : 0;
 
     /// <summary>Whether pages for so many rows of one sequence are there, in memory or on file.</summary>
     internal bool HasPages(int rows) => PagesBetween(0, rows) <= Pool.PageLimit;

@@ -111,6 +111,9 @@ public sealed class PagePool : IDisposable
     /// <summary>Bytes of a slab: by so much pages grow.</summary>
     public long SlabBytes => _slots.SlabBytes;
 
+    /// <summary>Memory beside the pages that says where each lies which may be on file; 0 where all lie in memory.</summary>
+    internal long TableBytes => Placement is null ? 0 : Slots.TableBytes.Of(0, PageLimit, _slots.Limit, onFile: true);
+
     /// <summary>Which pages leave memory first.</summary>
     internal PageEviction Eviction { get; }
 

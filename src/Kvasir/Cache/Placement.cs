@@ -256,7 +256,7 @@ internal sealed class Placement : IDisposable
             _readProblem = problem ?? _readProblem;
             _reading -= count;
             _counts.Reads++;
-            _counts.ReadBytes += (long)count * Store.PageBytes;
+            _counts.ReadBytes += (long)count * Store.StoredBytes;
             for (var page = first; page < first + count; page++)
             {
                 ref var state = ref _pages[page];
@@ -277,7 +277,7 @@ internal sealed class Placement : IDisposable
         lock (_gate)
         {
             _writes.End(first, count, problem);
-            _counts.WrittenBytes += problem is null ? (long)count * Store.PageBytes : 0;
+            _counts.WrittenBytes += problem is null ? (long)count * Store.StoredBytes : 0;
             for (var page = first; page < first + count; page++)
             {
                 if (_pages[page].Pins == 0 && problem is null)

@@ -47,8 +47,8 @@ internal sealed class ForwardPass : IDisposable
     /// <summary>What the next <see cref="TryRun"/> computes, to be filled by the caller; or what the last one did.</summary>
     public Batch Batch { get; }
 
-    /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
-    public long ScratchBytes => _transformer.ScratchBytes + Indexing.Bytes;
+    /// <summary>Bytes of activations, scratch, and what says where pages are that may be on file: beside weights, rows and indexes.</summary>
+    public long ScratchBytes => _transformer.ScratchBytes + Indexing.Bytes + Cache.Pool.TableBytes;
 
     /// <summary>Where the time of the last complete pass went.</summary>
     public StepTimings LastStep => _transformer.LastStep;

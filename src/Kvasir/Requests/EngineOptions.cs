@@ -59,6 +59,18 @@ public sealed record EngineOptions
     /// </summary>
     public ReadPace? KvPace { get; init; }
 
+    /// <summary>
+    /// How rows are stored on file, in fewer bits than in memory: what leaves memory comes back rounded, within the format's bound, so that answers depend on
+    /// what left. Formats that store rows one by one (<see cref="PageRecoding.Suits"/>). Null for as they are.
+    /// </summary>
+    public KvFormat? KvDiskFormat { get; init; }
+
+    /// <summary>
+    /// The most bytes of beginnings of prompts that are written to <see cref="PrefixStores"/> in a second, so that a disk has time for others; 0 for as many as
+    /// it takes.
+    /// </summary>
+    public long PrefixBytesPerSecond { get; init; } = 200_000_000;
+
     /// <summary>Makes the place of pages of so many bytes that <see cref="KvDirectory"/> would be; for tests.</summary>
     internal Func<int, IPageStore>? KvStore { get; init; }
 
@@ -176,6 +188,16 @@ public sealed record EngineOptions
             throw new KvasirException(KvasirError.BadOption, "the folder for keys and values has an empty name");
         if (KvDiskBytes > 0 && KvDirectory is null && KvPace is null)
             throw new KvasirException(KvasirError.BadOption, $"KV memory on disk of {KvDiskBytes} bytes has no folder to lie in");
+        Require(PrefixBytesPerSecond, 0, long.MaxValue, "bytes of prompts written in a second");
+        if (KvDiskFormat is { } far && !(PageRecoding.Suits(Kv) && PageRecoding.Suits(far)))
+            throw new KvasirException(
+                KvasirError.BadOption, $"keys and values in {Kv.Name} cannot lie on file as {far.Name}: f32, bf16 and q8 store rows one by one");
+        if (KvDiskFormat is not null && KvEviction is PageEviction.FlexGen or PageEviction.ZeroInference)
+            throw new KvasirException(
+                KvasirError.BadOption,
+                $"keys and values cannot lie on file as {KvDiskFormat.Name} where pages leave memory at once: what is written to would be rounded each time");
+        if (KvDiskFormat is not null && !HasKvFiles)
+            throw new KvasirException(KvasirError.BadOption, $"keys and values on file as {KvDiskFormat.Name} have no folder to lie in");
         Require(ContextTokens, 0, int.MaxValue, "context");
         Require(BatchTokens, 1, 8192, "batch tokens");
         Require(MaxSequences, 1, 1024, "sequences");
@@ -222,6 +244,12 @@ public sealed record EngineOptions
     {
         var paced = KvPace is { } pace ? (Func<int, IPageStore>)(bytes => new PacedStore(bytes, Math.Max(KvDiskBytes, memory.LimitBytes), pace)) : null;
         var files = KvStore ?? paced ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
+        if (KvDiskFormat is { } far && files is { } stores)
+        {
+            var recoding = new PageRecoding(new PageLayout(Kv, shape.Dim, shape.ValueDim, PagePool.PageTokens), far);
+            files = _ => new RecodedStore(recoding, stores);
+        }
+
         return new KvCache(Kv, shape, memory, KvSlabs, files, KvEviction) { Ahead = KvAhead, StepRows = BatchTokens, Sequences = MaxSequences };
     }
 

@@ -13,13 +13,16 @@ namespace Kvasir.Tiers;
 internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> stores, TimeProvider time) : IDisposable
 {
     private const int MostJobs = 64;
-    private const double BytesPerMs = 200_000;
+    private const double MostWaitMs = 3_600_000;
     private static readonly TimeSpan CloseTime = TimeSpan.FromSeconds(30);
     private readonly BlockingCollection<Job> _queue = [];
     private readonly List<Job> _jobs = [];
     private readonly ManualResetEvent _hurry = new(false);
     private Thread? _thread;
     private long _left;
+
+    /// <summary>The most that is written; 0 for as much as stores take.</summary>
+    public long BytesPerSecond { get; init; }
 
     /// <summary>Chains that were left out: too many waited, or their memory was needed.</summary>
     public long LeftCount => _left;
@@ -121,7 +124,8 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
         var isTaken = false;
         foreach (var store in stores)
             isTaken |= store.IsKnown(chunk.Name) || store.TryWrite(chunk, memory.Span<byte>(chunk.Bytes));
-        _hurry.WaitOne(TimeSpan.FromMilliseconds(chunk.Bytes / BytesPerMs));
+        if (BytesPerSecond > 0)
+            _hurry.WaitOne(TimeSpan.FromMilliseconds(Math.Min(chunk.Bytes * 1000.0 / BytesPerSecond, MostWaitMs)));
         return isTaken;
     }
 

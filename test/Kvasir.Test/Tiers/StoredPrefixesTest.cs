@@ -90,6 +90,22 @@ public sealed class StoredPrefixesTest : IDisposable
         Assert.Equal(0, Found(_text[..200]));
     }
 
+    // Three chunks, of which the second waits for what the first may take: 0.3 s, however fast the disk is.
+    [Fact]
+    public void NoMoreIsWrittenInASecondThanMayBe()
+    {
+        using var store = Open();
+        using var engine = new Engine(_model, Options with { PrefixStores = [store], PrefixBytesPerSecond = 1 });
+        var chunk = 256 * engine.Plan.KvBytesPerToken;
+        using var paced = new Engine(_model, Options with { PrefixStores = [store], PrefixBytesPerSecond = (long)(chunk / 0.3) });
+        var start = System.Diagnostics.Stopwatch.GetTimestamp();
+        Generation.Run(paced, _text[..PromptTokens], Generation.Greedy(1));
+        Assert.True(SpinWait.SpinUntil(() => store.Figures.WrittenBytes >= 2 * chunk, TimeSpan.FromSeconds(30)));
+        Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds, 0.3, 30);
+        // One that could wait for an hour is not waited for when the engine goes.
+        Generation.Run(engine, _text[100..(100 + PromptTokens)], Generation.Greedy(1));
+    }
+
     [Fact]
     public void ShortOnesAreNotWorthADisk()
     {

@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Cli.Shared.Flags;
 
@@ -37,11 +38,24 @@ internal static class EngineFlags
         Otherwise = "20 GiB, or as much as --kv-memory",
     };
 
+    public static readonly ValueFlag<KvFormat> KvDiskFormat = new(
+        "--kv-disk-format",
+        "How keys and values are stored in --kv-dir: q8 rounds what leaves memory to 8 bits: a read brings more of them, and answers depend on what left",
+        FlagValues.OneOf("FORMAT", ("q8", KvFormat.Q8), ("bf16", KvFormat.BF16)))
+    {
+        Otherwise = "as --kv says",
+    };
+
     public static readonly ValueFlag<long> KvPrefixes = new(
         "--kv-prefixes", "The most that beginnings of prompts may take in --kv-dir, as 100G, or 0 for none (kvasir cache lists them)", FlagValues.BytesOrNone)
     {
         Otherwise = "20 GiB",
     };
+
+    public static readonly ValueFlag<long> KvDiskRate = new(
+        "--kv-disk-rate", "The most of beginnings of prompts that is written in a second, as 50M, so that the disk has time for others; 0 for no limit",
+        FlagValues.BytesOrNone)
+    { Default = "200M" };
 
     private static readonly (string Name, PageEviction Order)[] Evictions =
     [
@@ -104,8 +118,8 @@ internal static class EngineFlags
         new(
             "Memory and processor",
             [
-                .. KvFlags.All, ModelFlags.KvRank, ModelFlags.SelfDraft, KvMemory, KvDirectory, KvDisk, KvPrefixes, KvEvict, KvAhead, Context, Threads,
-                ModelFlags.NoRepack, ModelFlags.WeightsMemory,
+                .. KvFlags.All, ModelFlags.KvRank, ModelFlags.SelfDraft, KvMemory, KvDirectory, KvDisk, KvDiskFormat, KvPrefixes, KvDiskRate, KvEvict,
+                KvAhead, Context, Threads, ModelFlags.NoRepack, ModelFlags.WeightsMemory,
             ]),
     ];
 
@@ -134,6 +148,8 @@ internal static class EngineFlags
             KvMemoryBytes = typed.FindValue(KvMemory) ?? 0,
             KvDirectory = typed.FindValue(KvDisk) == 0 ? null : typed.Find(KvDirectory),
             KvDiskBytes = typed.FindValue(KvDisk) ?? 0,
+            KvDiskFormat = typed.Find(KvDiskFormat),
+            PrefixBytesPerSecond = typed.FindValue(KvDiskRate) ?? defaults.PrefixBytesPerSecond,
             KvEviction = typed.Get(KvEvict),
             KvAhead = typed.Get(KvAhead),
             ContextTokens = typed.FindValue(Context) ?? 0,

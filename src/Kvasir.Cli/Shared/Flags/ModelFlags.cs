@@ -17,8 +17,8 @@ internal static class ModelFlags
 
     public static readonly ValueFlag<long> WeightsMemory = new(
         "--weights-memory",
-        "The most memory that the weights may take, as 8G: layers beyond it are read from the file at each step, past the page cache, while others are computed; "
-        + "a step reads them once for all of its sequences. Not for models with experts, which are read where the file is mapped",
+        "The most memory that the weights may take, as 8G: layers beyond it are read from the file at each step, past the page cache, while others are "
+        + "computed; a step reads them once for all of its sequences. Not for models with experts, which are read where the file is mapped",
         FlagValues.Bytes)
     {
         Otherwise = "all that they are",

@@ -30,7 +30,7 @@ public sealed class Alisa : SparsePolicy
             PolicyOption.Choice("score-rows", "queries whose attention is summed: half as many as tokens are read, or as many", "k", "two-k"),
             PolicyOption.Choice("sum", "fading by the window's length, or an exact window where its weights take at most 16 MiB a head", "decayed", "window"),
             PolicyOption.Choice(
-                "drop", "tokens that are given up for good: none, or those of which no later query reads any (with scoring=literal, sum=decayed)", "none", "spent"),
+                "drop", "tokens that are given up for good: none, or those that no later query reads (with scoring=literal, sum=decayed)", "none", "spent"),
             PolicyOption.Whole("observed", 64, 1, 4096, "last prompt tokens whose attention is collected")))
     {
         Budgets = PolicyBudget.Of("ratio", 0.02, 0.05, 0.1, 0.2, 0.4),

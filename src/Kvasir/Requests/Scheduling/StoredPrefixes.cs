@@ -22,13 +22,14 @@ internal sealed class StoredPrefixes : IDisposable
     private readonly PrefixWrites? _writes;
     private long _lateCount;
 
-    /// <param name="stores">None for nothing beyond memory.</param>
-    public StoredPrefixes(KvCache cache, Model model, IReadOnlyList<IPrefixStore> stores, TimeProvider time)
+    /// <param name="options">With no stores for nothing beyond memory.</param>
+    public StoredPrefixes(KvCache cache, Model model, EngineOptions options)
     {
+        var (stores, time) = (options.PrefixStores, options.Time);
         (_cache, _stores) = (cache, stores);
         _origin = $"{MessageText.Line(model.Config.Name)} {cache.Pool.Layout.Format.Name}";
         if (stores.Count > 0)
-            (_reads, _writes) = (new PrefixReads(stores, time), new PrefixWrites(cache, stores, time));
+            (_reads, _writes) = (new PrefixReads(stores, time), new PrefixWrites(cache, stores, time) { BytesPerSecond = options.PrefixBytesPerSecond });
     }
 
     /// <summary>Reads that took so long that nobody waited for them.</summary>

@@ -39,6 +39,20 @@ public sealed class PagesOnDiskTest : IDisposable
     }
 
     [Fact]
+    public void WhatLeavesMemoryIsRoundedWhereThatIsWanted()
+    {
+        string[] disk = ["--kv-memory", "400K", "--kv-dir", _folder.Path, "--kv-disk", "16M", "--attention", "dense"];
+        string[] floats = [.. disk, "--kv", "f32"];
+        var (exact, rounded) = (Json(floats)["kvPages"]!, Json([.. floats, "--kv-disk-format", "q8"])["kvPages"]!);
+        // Pages of 2 KiB take a block of 4 either way.
+        Assert.True(rounded["misses"]!.GetValue<long>() > 100 && exact["misses"]!.GetValue<long>() > 100);
+        CliRun.Of("run", "stories260K", "x", "-q", "--kv-disk-rate", "1M").AssertOneLine("--kv-disk-rate has no folder to lie in: --kv-dir names one");
+        Run("-q", "--kv-disk-format", "q8").AssertOneLine("keys and values on file as q8 have no folder to lie in");
+        Run([.. disk, "-q", "--kv-disk-format", "q8", "--kv", "int8"]).AssertOneLine("keys and values in int8 cannot lie on file as q8");
+        Assert.Contains("--kv-disk-format", CliRun.Of("run", "stories260K", "x", "--kv-disk-format", "int4").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void WhatCannotBeIsOneLine()
     {
         Run("-q", "--kv-disk", "1G").AssertOneLine("KV memory on disk of 1073741824 bytes has no folder to lie in");
