@@ -1,8 +1,8 @@
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
-using Kvasir.Tiers;
 
 namespace Kvasir.Test.Tiers;
 

@@ -1,37 +1,45 @@
 using Kvasir.Kernels.Attention.Formats;
-using Kvasir.Kernels.Files;
 using Kvasir.Kernels.Memory;
 
-namespace Kvasir.Tiers;
+namespace Kvasir.Kernels.Files;
 
 /// <summary>
 /// Pages that lie elsewhere in another format than in memory: rounded on their way down, and what was written is rounded in the writer's memory too, so that he
 /// knows what will come back.
 /// </summary>
-internal sealed class RecodedStore : IPageStore
+public sealed class RecodedStore : IPageStore
 {
     private readonly PageRecoding _recoding;
     private readonly IPageStore _store;
     private readonly Lock _gate = new();
     private readonly Stack<NativeBuffer> _free = new();
 
+    /// <param name="recoding">Of each page.</param>
     /// <param name="files">Makes the place of pages of so many bytes.</param>
     public RecodedStore(PageRecoding recoding, Func<int, IPageStore> files)
     {
+        ArgumentNullException.ThrowIfNull(recoding);
+        ArgumentNullException.ThrowIfNull(files);
         (_recoding, _store) = (recoding, files(recoding.FarBytes));
         PageBytes = (recoding.NearBytes + DirectFile.Alignment - 1) / DirectFile.Alignment * DirectFile.Alignment;
     }
 
+    /// <inheritdoc/>
     public int PageCount => _store.PageCount;
 
+    /// <inheritdoc/>
     public int PageBytes { get; }
 
+    /// <inheritdoc/>
     public int StoredBytes => _store.StoredBytes;
 
+    /// <inheritdoc/>
     public string? WhyCached => _store.WhyCached;
 
+    /// <inheritdoc/>
     public int RunFrom(int page) => _store.RunFrom(page);
 
+    /// <inheritdoc/>
     public void Read(int firstPage, NativeView memory)
     {
         var (count, buffer) = ((int)(memory.Bytes / PageBytes), Rent(memory));
@@ -47,6 +55,7 @@ internal sealed class RecodedStore : IPageStore
         }
     }
 
+    /// <inheritdoc/>
     public void Write(int firstPage, NativeView memory)
     {
         var (count, buffer) = ((int)(memory.Bytes / PageBytes), Rent(memory));
