@@ -74,7 +74,9 @@ public sealed class Weights : IDisposable
     /// <summary>[Width], or [2, Width]: see <see cref="LayerWeights"/>.</summary>
     public float[] OutputNorm { get; }
 
-    /// <summary>From the embedding to the output.</summary>
+    /// <summary>
+    /// From the embedding to the output. Those that memory has no place for (<see cref="Streamed"/>) have their numbers while a step computes with them.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public LayerWeights[] Layers => Open(_layers);
 

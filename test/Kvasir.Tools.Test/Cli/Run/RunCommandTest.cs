@@ -28,6 +28,20 @@ public sealed class RunCommandTest : IDisposable
             CliRun.Of("run", TestModels.StoriesGguf, "The cat", "--temperature", "0", "--max-tokens", "40", "-q"),
             CliRun.Of("run", TestModels.StoriesFolder, "The cat", "--temperature", "0", "--max-tokens", "40", "-q"));
 
+    // Five layers of 0.2 MB, of which one stays.
+    [Fact]
+    public void WeightsBeyondWhatTheyMayTakeAreReadAtEachStep()
+    {
+        string[] args = ["run", "stories260K", "The cat", "--temperature", "0", "--max-tokens", "10", "--threads", "1"];
+        var (whole, streamed) = (CliRun.Of([.. args, "--json"]).Json[0], CliRun.Of([.. args, "--json", "--weights-memory", "800K"]).Json[0]);
+        Assert.Equal(whole["text"]!.ToString(), streamed["text"]!.ToString());
+        Assert.Null(whole["memory"]!["streamedBytes"]);
+        Assert.InRange(streamed["memory"]!["streamedBytes"]!.GetValue<long>(), 600_000, 1_000_000);
+        Assert.Matches(@"MiB, [\d.]+ KiB of them \(4 layers\) read at each step.*\n(.*\n)*weights read [\d.]+ MiB, waited ", CliRun.Of([.. args, "--weights-memory", "800K"]).Error);
+        CliRun.Of([.. args, "-q", "--weights-memory", "1K"]).AssertOneLine("may take 1024 bytes of memory; they need ");
+        CliRun.Of("run", "needle", "x", "-q", "--weights-memory", "5M", "--kv-rank", "32").AssertOneLine("cannot be read layer by layer");
+    }
+
     [Fact]
     public void PromptComesFromStandardInputOrAFileLessOneLineBreak()
     {
