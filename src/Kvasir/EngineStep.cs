@@ -100,6 +100,10 @@ internal sealed class EngineStep(
             if (finish != FinishReason.None)
                 scheduler.End(sequence, finish);
         }
+
+        // Readers that wake meanwhile would take the processor from the drawing of those behind.
+        foreach (var sequence in chosen)
+            sequence.Tell();
     }
 
     // An engine that rests keeps no memory, nor does one that others wait for. Scratch that a policy was the first to ask for is counted.

@@ -54,6 +54,12 @@ internal static class ServeListeners
     }
 
     /// <summary>
+    /// How bytes come and go. What is written is sent by the thread that wrote it, which for frames of a stream is one for all streams: another thread would be
+    /// woken for every step. Nothing that reads requests blocks that thread, or this were not safe.
+    /// </summary>
+    public static void Configure(SocketTransportOptions sockets) => (sockets.CreateBoundListenSocket, sockets.UnsafePreferInlineScheduling) = (Bind, true);
+
+    /// <summary>
     /// Takes an address. A socket of the file system is this user's alone, and is so before anybody can connect: what does not listen yet refuses whoever
     /// tries.
     /// </summary>

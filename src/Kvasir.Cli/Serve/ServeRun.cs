@@ -84,7 +84,7 @@ internal static class ServeRun
         builder.Logging.ClearProviders();
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
         builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
-        builder.WebHost.UseSockets(static sockets => sockets.CreateBoundListenSocket = ServeListeners.Bind);
+        builder.WebHost.UseSockets(ServeListeners.Configure);
         builder.AddKvasir(options => Configure(shell, options, typed, models));
         var app = builder.Build();
         app.UseKvasirErrors();

@@ -22,7 +22,6 @@ internal sealed partial class AnswerPath(
     private const int MostAtOnce = 16;
     private static readonly TimeSpan HeaderPatience = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LeastTime = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromSeconds(1);
     private readonly FrameTimes _times = new(watch.Clock, TimeSpan.FromSeconds(options.Value.KeepAliveSeconds),
         TimeSpan.FromSeconds(options.Value.WriteTimeoutSeconds));
     private readonly TimeSpan? _wholeKeepAlive = options.Value.JsonKeepAliveSeconds > 0 ? TimeSpan.FromSeconds(options.Value.JsonKeepAliveSeconds) : null;
@@ -54,7 +53,7 @@ internal sealed partial class AnswerPath(
 
         if (answer is null)
             return;
-        using var leaving = context.RequestAborted.Register(answer.Cancel);
+        using var leaving = context.RequestAborted.Register(answer.Leave);
         try
         {
             var writer = frames is null ? new WholeWriter(context, route, answer, _wholeKeepAlive, watch.Clock) : route.NewWriter(answer, frames);
@@ -141,6 +140,7 @@ internal sealed partial class AnswerPath(
     private ServedAnswer NewAnswer(AnswerRequest request, IReadOnlyList<ReadyPrompt> prompts, TimeSpan? timeLeft, TimeSpan loadTime)
     {
         var seed = request.Options.Sampling.Seed ?? (ulong)Random.Shared.NextInt64();
+        var bell = new AnswerBell(request.Model.Bells);
         var choices = new List<Choice>(prompts.Count * request.ChoiceCount);
         foreach (var prompt in prompts)
         {
@@ -149,18 +149,19 @@ internal sealed partial class AnswerPath(
                 var own = prompt.Options with { Deadline = timeLeft, Sampling = prompt.Options.Sampling with { Seed = unchecked(seed + (ulong)i) } };
                 if (request.ContextTokens is { } most)
                     own = own with { MaxTokens = Math.Min(own.MaxTokens ?? most, most - prompt.Tokens.Length) };
-                choices.Add(NewChoice(choices.Count, request, prompt, own));
+                choices.Add(NewChoice(choices.Count, request, prompt, own, bell));
             }
         }
 
         return new ServedAnswer(request, choices, watch.Clock.GetUtcNow())
         {
+            Bell = bell,
             LoadMs = loadTime.TotalMilliseconds,
             HidesCacheUse = options.Value.HidesCacheUse,
         };
     }
 
-    private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options)
+    private static Choice NewChoice(int index, AnswerRequest request, ReadyPrompt ready, GenerationOptions options, AnswerBell bell)
     {
         var prompt = ready.Tokens;
         var pool = request.Embeds ? new MeanState(request.Model.Model.Config.Width) : null;
@@ -168,7 +169,8 @@ internal sealed partial class AnswerPath(
             options = KvasirEmbeddingGenerator.Pooled(options, pool);
         var scores = request.ScoresPrompt && prompt.Length > 1 ? new PromptScores(prompt, options.TopLogprobs ?? 0) : null;
         var echo = request.EchoesPrompt ? new Echo(request.Model.Model.Tokenizer.Decode(prompt), options.TopLogprobs is null ? null : scores) : null;
-        var sequence = scores is null ? new Sequence(prompt, options) : new Sequence(prompt.AsSpan(0, 1), scores.Options(options));
+        var (own, fed) = scores is null ? (options, prompt) : (scores.Options(options), [prompt[0]]);
+        var sequence = new Sequence(fed, own) { Told = bell.Ring };
         return new Choice(index, sequence, echo, ready.NewSplitter(), request.Options.Stop) { Pool = pool, Prompt = prompt };
     }
 
@@ -192,15 +194,13 @@ internal sealed partial class AnswerPath(
     private async Task WriteAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context)
     {
         var aborted = context.RequestAborted;
-        using var left = CancellationTokenSource.CreateLinkedTokenSource(aborted, gate.End);
+        using var closing = gate.End.Register(answer.Bell.Ring);
         await writer.BeginAsync().ConfigureAwait(false);
+        using var silence = new Silence(answer, writer, watch.Clock);
         while (true)
         {
-            foreach (var choice in answer.Choices)
+            if (await WriteChoicesAsync(answer, writer, aborted).ConfigureAwait(false) is { } error)
             {
-                if (await WriteChoiceAsync(answer, choice, writer).ConfigureAwait(false) is not { } error)
-                    continue;
-                aborted.ThrowIfCancellationRequested();
                 AnswerWatch.Fail(context, error);
                 await writer.FailAsync(error).ConfigureAwait(false);
                 return;
@@ -208,21 +208,34 @@ internal sealed partial class AnswerPath(
 
             if (answer.HasEnded)
                 break;
-            if (await SubmitAsync(answer).ConfigureAwait(false) is { } refusal)
-            {
-                AnswerWatch.Fail(context, refusal);
-                await writer.FailAsync(refusal).ConfigureAwait(false);
-                return;
-            }
-
-            if (await WaitAsync(answer, writer, context, left.Token).ConfigureAwait(false))
+            await silence.BreakAsync().ConfigureAwait(false);
+            await answer.Bell.WaitAsync().ConfigureAwait(false);
+            aborted.ThrowIfCancellationRequested();
+            if (!gate.End.IsCancellationRequested)
                 continue;
             AnswerWatch.Fail(context, RequestGate.Refusal);
             await writer.FailAsync(RequestGate.Refusal).ConfigureAwait(false);
             return;
         }
 
+        // What comes behind an answer is the listener's, and the next request: others are not to be woken behind that.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         await writer.FinishAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Writes what there is, and submits what there is room for now.</summary>
+    /// <returns>The error that ends it; null while it goes on.</returns>
+    private async ValueTask<RequestError?> WriteChoicesAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    {
+        for (var i = 0; i < answer.Choices.Count; i++)
+        {
+            if (await WriteChoiceAsync(answer, answer.Choices[i], writer).ConfigureAwait(false) is not { } error)
+                continue;
+            aborted.ThrowIfCancellationRequested();
+            return error;
+        }
+
+        return answer.IsSubmitted ? null : await SubmitAsync(answer).ConfigureAwait(false);
     }
 
     private static async Task<RequestError?> SubmitAsync(ServedAnswer answer)
@@ -238,15 +251,15 @@ internal sealed partial class AnswerPath(
         }
     }
 
-    private async Task<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer)
+    private async ValueTask<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer)
     {
         if (choice.HasEnded)
             return null;
         var pieces = choice.Read();
         watch.Count(answer, choice, pieces.Count);
-        foreach (var piece in pieces)
+        for (var i = 0; i < pieces.Count; i++)
         {
-            await writer.PieceAsync(choice, piece).ConfigureAwait(false);
+            await writer.PieceAsync(choice, pieces[i]).ConfigureAwait(false);
             choice.MarkBegun();
         }
 
@@ -260,37 +273,6 @@ internal sealed partial class AnswerPath(
 
         await writer.EndAsync(choice).ConfigureAwait(false);
         return null;
-    }
-
-    /// <returns>Whether the answer goes on; false when the server has waited for it long enough.</returns>
-    /// <param name="left">Says that the client is gone or the server's time is over. One for all waits, since each token has one.</param>
-    private async Task<bool> WaitAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context, CancellationToken left)
-    {
-        var ready = answer.MoreAsync();
-        while (!ready.IsCompleted)
-        {
-            await ready.WaitAsync(Pause(answer, writer), watch.Clock, left).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            context.RequestAborted.ThrowIfCancellationRequested();
-            if (gate.End.IsCancellationRequested)
-                return false;
-            if (ready.IsCompleted)
-                break;
-            if (answer.Request.IncludesProgress && answer.IsInPrefill)
-                await writer.ProgressAsync().ConfigureAwait(false);
-            if (writer.UntilKeepAlive <= TimeSpan.Zero)
-                await writer.KeepAliveAsync().ConfigureAwait(false);
-        }
-
-        return true;
-    }
-
-    private static TimeSpan Pause(ServedAnswer answer, AnswerWriter writer)
-    {
-        if (writer.UntilKeepAlive is not { } left)
-            return Timeout.InfiniteTimeSpan;
-        if (answer.Request.IncludesProgress && answer.IsInPrefill && left > ProgressInterval)
-            left = ProgressInterval;
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "A request failed while it was computed")]

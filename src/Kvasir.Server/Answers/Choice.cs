@@ -13,13 +13,14 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
 {
     private readonly StringBuilder _text = new();
     private readonly StringBuilder _reasoning = new();
+    private readonly StringBuilder _joined = new();
     private readonly List<ServedCall> _calls = [];
     private readonly List<GeneratedToken> _tokens = [];
+    private readonly List<AnswerPiece> _pieces = [];
     private int _toldTokens;
     private int _countedTokens;
     private long? _lastPiece;
     private bool _hasEcho;
-    private Task<bool> _waiting = Task.FromResult(true);
 
     public int Index => index;
 
@@ -86,23 +87,20 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     /// <summary>Whether all was read.</summary>
     public bool HasEnded { get; private set; }
 
-    /// <summary>Completes when there is more to read.</summary>
-    public Task WaitAsync()
-    {
-        // A wait that was left would take the signal that the next one needs.
-        if (_waiting.IsCompleted)
-            _waiting = sequence.WaitToReadAsync().AsTask();
-        return _waiting;
-    }
-
     /// <summary>What became ready since the last call, joined as far as it is of one kind. Behind it <see cref="HasEnded"/> may be true.</summary>
-    public IReadOnlyList<AnswerPiece> Read()
+    /// <returns>Until the next call.</returns>
+    public List<AnswerPiece> Read()
     {
+        _pieces.Clear();
         if (HasEnded)
-            return [];
+            return _pieces;
         // Looked at first: what is read behind it is all there will be.
         HasEnded = sequence.Finish != FinishReason.None;
-        return splitter is null ? Whole() : Split(splitter);
+        if (splitter is null)
+            Whole();
+        else
+            Split(splitter);
+        return _pieces;
     }
 
     /// <summary>Tokens that were generated since somebody asked.</summary>
@@ -124,47 +122,43 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
     /// <summary>Notes that a piece of it was written.</summary>
     public void MarkBegun() => HasBegun = true;
 
-    private List<AnswerPiece> Whole()
+    private void Whole()
     {
-        var (pieces, more) = (new List<AnswerPiece>(), new StringBuilder());
+        _joined.Clear();
         // Behind the prompt's last logits, when all is known of it.
         while (sequence.TryRead(out var token))
         {
-            BeginWithEcho(more);
-            more.Append(token.Text);
+            _joined.Append(EchoOnce()).Append(token.Text);
             Count(token);
         }
 
         if (HasEnded)
-            BeginWithEcho(more);
-        if (more.Length > 0 || _toldTokens < _tokens.Count)
-            Add(pieces, new AnswerPart(AnswerPartKind.Content, more.ToString()));
-        return pieces;
+            _joined.Append(EchoOnce());
+        if (_joined.Length > 0 || _toldTokens < _tokens.Count)
+            Add(new AnswerPart(AnswerPartKind.Content, _joined.ToString()));
     }
 
     // Token by token: each is of what it was read as.
-    private List<AnswerPiece> Split(AnswerSplitter splitter)
+    private void Split(AnswerSplitter splitter)
     {
-        var pieces = new List<AnswerPiece>();
         while (!splitter.IsOver && sequence.TryRead(out var token))
         {
             var thinks = splitter.IsReasoning;
             Count(token);
             foreach (var part in splitter.Push(token.Text))
-                Add(pieces, part);
+                Add(part);
             if (token.Token >= 0 && (thinks || splitter.IsReasoning))
                 ReasoningTokens++;
         }
 
         foreach (var part in HasEnded ? splitter.Finish() : [])
-            Add(pieces, part);
+            Add(part);
         // Tokens whose text is a mark, or no text, are told with what follows them, or last.
         if (HasEnded && _toldTokens < _tokens.Count)
-            Add(pieces, new AnswerPart(AnswerPartKind.Content, ""));
+            Add(new AnswerPart(AnswerPartKind.Content, ""));
         // What is held to a grammar ends by itself, unless it is stopped.
         if (splitter.IsOver && !HasEnded && (splitter.MatchedStop >= 0 || sequence.Options.Constraint is null or ReasoningLimit { Inner: null }))
             sequence.Cancel();
-        return pieces;
     }
 
     private void Count(in GeneratedToken token)
@@ -176,7 +170,7 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
             _tokens.Add(token);
     }
 
-    private void Add(List<AnswerPiece> pieces, AnswerPart part)
+    private void Add(AnswerPart part)
     {
         switch (part.Kind)
         {
@@ -199,13 +193,15 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         }
 
         // Nothing is written at a call's end.
-        var tokens = part.Kind == AnswerPartKind.CallEnd ? [] : _tokens.GetRange(_toldTokens, _tokens.Count - _toldTokens);
+        IReadOnlyList<GeneratedToken> tokens = part.Kind == AnswerPartKind.CallEnd || _toldTokens == _tokens.Count
+            ? []
+            : _tokens.GetRange(_toldTokens, _tokens.Count - _toldTokens);
         _toldTokens += tokens.Count;
         var piece = new AnswerPiece(Kind(part.Kind), part.Text, tokens) { CallIndex = part.CallIndex, CallId = part.CallId };
-        if (pieces is [.., var last] && last.Kind == piece.Kind && last.CallIndex == piece.CallIndex)
-            pieces[^1] = last with { Text = last.Text + piece.Text, Tokens = [.. last.Tokens, .. tokens] };
+        if (_pieces is [.., var last] && last.Kind == piece.Kind && last.CallIndex == piece.CallIndex)
+            _pieces[^1] = last with { Text = last.Text + piece.Text, Tokens = [.. last.Tokens, .. tokens] };
         else
-            pieces.Add(piece);
+            _pieces.Add(piece);
     }
 
     private static PieceKind Kind(AnswerPartKind kind) => kind switch
@@ -217,12 +213,12 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         _ => PieceKind.CallEnd,
     };
 
-    private void BeginWithEcho(StringBuilder text)
+    private string EchoOnce()
     {
         if (echo is null || _hasEcho)
-            return;
+            return "";
         _hasEcho = true;
-        text.Append(echo.Text);
         _tokens.AddRange(echo.Scores?.Tokens ?? []);
+        return echo.Text;
     }
 }

@@ -25,7 +25,22 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     /// <summary>Completes when all prompts are about to be computed, or will not be: then it is known what was there of them.</summary>
     public Task Started => Task.WhenAll(Prompts.Select(static choice => choice.Sequence.Timings.Started));
 
-    public bool HasEnded => choices.All(static choice => choice.HasEnded);
+    /// <summary>Rings when there is more to read of a choice, and when whoever waits for that is to look up for another reason.</summary>
+    public required AnswerBell Bell { get; init; }
+
+    public bool HasEnded
+    {
+        get
+        {
+            var hasEnded = true;
+            for (var i = 0; i < choices.Count; i++)
+                hasEnded &= choices[i].HasEnded;
+            return hasEnded;
+        }
+    }
+
+    /// <summary>Whether all choices were put into the queue.</summary>
+    public bool IsSubmitted => _submitted == choices.Count;
 
     /// <summary>Of all prompts, each once however many choices it has.</summary>
     public int PromptTokens => Prompts.Sum(static choice => choice.PromptTokens);
@@ -65,10 +80,6 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
 
     private IEnumerable<Choice> Prompts => choices.Where((_, i) => i % request.ChoiceCount == 0);
 
-    /// <summary>Completes when there is more to read of a choice that has no end.</summary>
-    public Task MoreAsync() => choices.Count == 1 && !choices[0].HasEnded ? choices[0].WaitAsync()
-        : Task.WhenAny(choices.Where(static choice => !choice.HasEnded).Select(static choice => choice.WaitAsync()));
-
     /// <summary>The next choice to be put into the queue; null where all are, or enough are there.</summary>
     /// <param name="most">Of choices that have no end yet.</param>
     public Choice? TrySubmit(int most)
@@ -83,6 +94,13 @@ internal sealed class ServedAnswer(AnswerRequest request, IReadOnlyList<Choice> 
     {
         var kept = sequence.Options.Keep.Where(keep => keep.Time >= time).Select(static keep => keep.Tokens / PagePool.PageTokens * PagePool.PageTokens);
         return Math.Clamp(kept.DefaultIfEmpty(0).Max() - sequence.CachedTokens, 0, sequence.CacheWriteTokens);
+    }
+
+    /// <summary>The client is gone.</summary>
+    public void Leave()
+    {
+        Cancel();
+        Bell.Ring();
     }
 
     /// <summary>Nobody waits for more of it.</summary>

@@ -84,15 +84,24 @@ internal abstract class FrameWriter : IDisposable
     protected abstract void WriteEnd();
 
     /// <exception cref="OperationCanceledException">The client is gone, or took nothing for too long.</exception>
-    protected async Task SendBytesAsync(ReadOnlyMemory<byte> bytes)
+    protected Task SendBytesAsync(ReadOnlyMemory<byte> bytes)
     {
         var aborted = _context.RequestAborted;
         aborted.ThrowIfCancellationRequested();
-        var flush = bytes.IsEmpty ? _context.Response.StartAsync(aborted) : _context.Response.BodyWriter.WriteAsync(bytes, aborted).AsTask();
+        if (bytes.IsEmpty)
+            return AwaitAsync(_context.Response.StartAsync(aborted), aborted);
+        var flush = _context.Response.BodyWriter.WriteAsync(bytes, aborted);
+        if (!flush.IsCompletedSuccessfully)
+            return AwaitAsync(flush.AsTask(), aborted);
+        _lastWrite = _times.Clock.GetTimestamp();
+        return Task.CompletedTask;
+    }
+
+    private async Task AwaitAsync(Task flush, CancellationToken aborted)
+    {
         try
         {
-            if (!flush.IsCompletedSuccessfully)
-                await flush.WaitAsync(_times.WriteLimit, _times.Clock, aborted).ConfigureAwait(false);
+            await flush.WaitAsync(_times.WriteLimit, _times.Clock, aborted).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {

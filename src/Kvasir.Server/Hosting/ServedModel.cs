@@ -36,7 +36,7 @@ internal sealed class ServedModel : IDisposable
 
     private ServedModel(ServedModel other, ChatTemplate template)
     {
-        (Id, Model, Settings, LoadedAt, Loop, Pulse) = (other.Id, other.Model, other.Settings, other.LoadedAt, other.Loop, other.Pulse);
+        (Id, Model, Settings, LoadedAt, Loop, Pulse, Bells) = (other.Id, other.Model, other.Settings, other.LoadedAt, other.Loop, other.Pulse, other.Bells);
         (Defaults, Fingerprint, _longestPieceBytes, _fill) = (other.Defaults, other.Fingerprint, other._longestPieceBytes, other._fill);
         (Template, Format) = (template, AnswerFormat.Of(template, other.Model.Tokenizer));
     }
@@ -57,6 +57,9 @@ internal sealed class ServedModel : IDisposable
 
     /// <summary>Whether the engine moves.</summary>
     public EnginePulse Pulse { get; }
+
+    /// <summary>Wakes whoever waits for an answer of it.</summary>
+    public BellRope Bells { get; } = new();
 
     /// <summary>Null for a model that completes text only.</summary>
     public ChatTemplate? Template { get; }

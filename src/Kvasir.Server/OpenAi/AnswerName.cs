@@ -7,14 +7,15 @@ namespace Kvasir.Server.OpenAi;
 internal sealed class AnswerName(DateTimeOffset createdAt)
 {
     private const string Letters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    private readonly string _id = Fresh();
+    private readonly string _letters = Fresh();
+    private string? _id;
 
     /// <summary>24 letters and digits that nobody had before.</summary>
     public static string Fresh() => System.Security.Cryptography.RandomNumberGenerator.GetString(Letters, 24);
 
     public void Write(Utf8JsonWriter json, string prefix, string name, ServedModel model)
     {
-        json.WriteString("id", $"{prefix}{_id}");
+        json.WriteString("id", _id ??= prefix + _letters);
         json.WriteString("object", name);
         json.WriteNumber("created", createdAt.ToUnixTimeSeconds());
         json.WriteString("model", model.Id);

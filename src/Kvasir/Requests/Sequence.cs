@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Kvasir.Attention;
 using Kvasir.Attention.Audit;
@@ -16,7 +15,6 @@ namespace Kvasir;
 /// One request: its tokens, its place in the cache, and its answer as it grows. The engine's thread writes; one other thread may
 /// read the answer through <see cref="TryRead"/> or <see cref="ReadAllAsync"/>, and any thread may <see cref="Cancel"/>.
 /// </summary>
-[SuppressMessage("Design", "CA1001", Justification = "A semaphore whose wait handle is never asked for holds nothing to release.")]
 public sealed class Sequence
 {
     private const int TextBytesPerToken = 8;
@@ -25,8 +23,8 @@ public sealed class Sequence
     private static readonly TokenLogprob[] NoLogprobs = [];
     private static readonly StopMatcher NoText = new([], 0);
     private readonly int[] _prompt;
-    private readonly SemaphoreSlim _signal = new(0);
     private readonly Interruption _interruption = new();
+    private ReaderSignal _signal;
     private int[] _tokens;
     private int[] _textEnds = [];
     private float[] _logprobs = [];
@@ -46,6 +44,7 @@ public sealed class Sequence
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
     {
         _tokens = _prompt = prompt.ToArray();
+        _signal = new ReaderSignal(null, _interruption);
         Options = options ?? new GenerationOptions();
         (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
     }
@@ -58,6 +57,11 @@ public sealed class Sequence
 
     /// <summary>Keeps the rows of its prompt in the prefix cache; null for nobody. It fails if they are more than may be pinned.</summary>
     public PrefixPin? Pin { get; init; }
+
+    /// <summary>
+    /// Called by the engine's thread behind each step that has more for <see cref="TryRead"/>, and at the end; it is to return at once. Who waits needs none.
+    /// </summary>
+    public Action? Told { get => _signal.Told; init => _signal = new ReaderSignal(value, _interruption); }
 
     public SequenceTimings Timings { get; } = new();
 
@@ -342,9 +346,11 @@ public sealed class Sequence
             (_logprobs[i], _topLogprobs[i]) = (sampled.Logprob, sampled.TopLogprobs ?? NoLogprobs);
         Constraint?.Advance(token);
         Volatile.Write(ref _publishedCount, i + 1);
-        Signal();
         return stopped;
     }
+
+    /// <summary>Tells whoever reads of what a step has brought: once, when all that it draws is drawn.</summary>
+    internal void Tell() => _signal.SetBehind(_publishedCount);
 
     /// <summary>Whether the name of an end token, which is no part of the answer, completes a stop string that began in the answer.</summary>
     internal bool StopsAtEnd(ReadOnlySpan<byte> controlName) => _text.AppendHidden(controlName);
@@ -363,7 +369,7 @@ public sealed class Sequence
             _text.Finish();
             Timings.MarkEnd();
             Volatile.Write(ref _finish, (int)(Failure is null ? reason : FinishReason.Failed));
-            Signal();
+            _signal.Set();
         }
     }
 
@@ -390,11 +396,5 @@ public sealed class Sequence
         var text = end > _readBytes ? _text.Text(_readBytes, end) : "";
         _readBytes = end;
         return text;
-    }
-
-    private void Signal()
-    {
-        if (_signal.CurrentCount == 0)
-            _signal.Release();
     }
 }
