@@ -15,7 +15,7 @@ import time
 
 sys.dont_write_bytecode = True
 import report
-from servers import KVASIR, Stream, kvasir, percentile, text
+from servers import KVASIR, Crowd, Stream, kvasir, percentile, text
 
 SHAPE = "llama3.2-1b"
 POLICIES = ["dense", "psa", "magicpig", "guarded"]
@@ -43,16 +43,22 @@ def bench(options, *words):
 
 
 def streams(options):
-    """The engine alone, one stream over HTTP, and sixteen: tokens a second. The first third of a stream is not counted, in which the server's code is still compiled."""
+    """The engine alone, sixteen streams over HTTP, sixteen answers that are not streamed, and one stream: tokens a second. The first third of a stream is not counted, in which code is still compiled."""
     begun, counted = options.tokens // 3, options.tokens - options.tokens // 3
     engine = bench(options, *model(options), "--depth", 32 + begun, "--prefill", 0, "--decode", counted, "--batch", "1,16", "--repeat", 1, "--kv-memory", "2G")["results"]
     figures = {"engine-%d" % row["batch"]: row["decodeTokensPerSecond"] for row in engine}
     with kvasir(options.kvasir, options.port, *model(options), "--attention", "dense", "--kv-memory", "2G") as server:
         for count in (16, 1):
-            asked = [Stream(server, tokens(server, 32, random.randrange(1 << 30)), options.tokens) for _ in range(count)]
-            ends = [one.wait().pieces for one in asked]
+            start, prompts = [], [tokens(server, 32, random.randrange(1 << 30)) for _ in range(count)]
+            ends = Crowd(server, prompts, options.tokens, True, lambda: start.append((server.cpu_ms(), time.process_time()))).pieces()
             each = [(pieces[-1] - pieces[len(pieces) // 3]) / (options.tokens * (1 - len(pieces) // 3 / (len(pieces) - 1))) for pieces in ends]
             figures["served-%d" % count] = count / (sum(each) / count)
+            (computing, others), client = server.cpu_ms(), time.process_time()
+            if start:
+                spent = [computing - start[0][0][0], others - start[0][0][1], (client - start[0][1]) * 1000]
+                figures["cpu-%d" % count] = [ms * 1000 / (options.tokens * count * 2 / 3) for ms in spent]
+        prompts = [tokens(server, 32, random.randrange(1 << 30)) for _ in range(16)]
+        figures["whole-16"] = sum(one["predicted_n"] / one["predicted_ms"] * 1000 for one in Crowd(server, prompts, options.tokens, False).timings())
     return figures
 
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Kvasir's server beside llama.cpp's, with the same model, load and threads: see README.md.
 
-  python3 peer.py 1b-q4_0.gguf --llama-server PATH --into figures                   # three rounds, each server in turn
-  python3 peer.py 1b-q4_0.gguf --llama-server PATH --into figures --prefix 0        # prompts that share nothing
+  python3 peer.py 1b-q4_0.gguf --llama-server PATH --into figures                   # three rounds of each kind of load, each server in turn
+  python3 peer.py 1b-q4_0.gguf --llama-server PATH --into figures --ways cold,apart --rounds 1 --seconds 1200
   python3 peer.py --into figures --table ../../bench/results/serving/llamacpp.md    # the table alone
 """
 import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,21 +19,40 @@ sys.dont_write_bytecode = True
 import report
 from servers import KVASIR, Server, kvasir
 
-WAYS = ("cold", "warm")
+WAYS = {"cold": "prefix of %d, nobody has it", "warm": "prefix of %d, there before", "apart": "no shared prefix"}
 
 
-def load(options, server, seed, **other):
-    """What `kvasir bench serve` sees."""
-    asked = {"num-prompts": options.clients, "turns": options.turns, "prefix-len": options.prefix, "input-len": options.input, "output-len": options.output, "seed": seed, **other}
+def load(options, server, seed, way, **other):
+    """What `kvasir bench serve` sees. After so many seconds it is told to say what has ended by then."""
+    prefix = 0 if way == "apart" else options.prefix
+    asked = {"num-prompts": options.clients, "turns": options.turns, "prefix-len": prefix, "input-len": options.input, "output-len": options.output, "seed": seed, **other}
     words = [word for name, value in asked.items() if value for word in ("--" + name, str(value))]
     goals = [word for goal in options.goals for word in ("--goodput", goal)]
-    done = subprocess.run([options.kvasir, "bench", "serve", server.url, *words, *goals, "--json", "-q"], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)
+    bench = subprocess.Popen([options.kvasir, "bench", "serve", server.url, *words, *goals, "--json", "-q"], stdout=subprocess.PIPE)
+    over = None
+    try:
+        said, _ = bench.communicate(timeout=options.seconds)
+    except subprocess.TimeoutExpired:
+        over = options.seconds
+        bench.send_signal(signal.SIGINT)
+        try:
+            said, _ = bench.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            bench.kill()
+            raise
+    if not said:
+        raise SystemExit("bench serve ended with %d and said nothing" % bench.returncode)
+    seen = {**json.loads(said), "over_seconds": over}
+    if over:
+        # What had not ended counts for nothing, and its time for all.
+        for rate in ("request_throughput", "request_goodput"):
+            seen[rate] = (seen.get(rate) or 0) * seen["duration"] / over
+    return seen
 
 
 def warm(options, server, seed):
     """The prefix is computed once. llama.cpp's slots share nothing, so that each is given the state of the one that has it."""
-    load(options, server, seed, **{"num-prompts": 1, "turns": 1, "input-len": 1, "output-len": 1})
+    load(options, server, seed, "warm", **{"num-prompts": 1, "turns": 1, "input-len": 1, "output-len": 1})
     if server.ready != "/health":
         return
     saved = [server.post("/slots/%d?action=save" % slot, {"filename": "%d.bin" % slot}).get("n_saved", 0) for slot in range(options.clients)]
@@ -52,29 +72,52 @@ def measure(options, name, way, seed):
         with server:
             if way == "warm":
                 warm(options, server, seed)
-            return load(options, server, seed)
+            return load(options, server, seed, way)
+
+
+def ended(seen):
+    """How many requests, and in which time: of rounds that did not end, those that did until then."""
+    return "; ".join("%d in %s%.0f s" % (one["completed"], "> " if one.get("over_seconds") else "", one.get("over_seconds") or one["duration"]) for one in seen)
+
+
+def spread(seen, field, part, unit, digits):
+    """Of the rounds in which there was anything of it."""
+    values = [one[field] / part for one in seen if one.get(field) is not None]
+    return report.spread(values, digits) + unit if values else "none"
 
 
 def table(folder, path, options):
     """A row for each kind of load: requests a second of both, and times."""
     lines = [report.head(options.kvasir, "Kvasir's server beside llama.cpp's", "python3 peer.py MODEL --llama-server PATH --into figures"),
-             "| load | server | requests/s | of them in time | Kvasir is | first token, first turns | first token, later turns | time per token | prompt tokens cached |\n"
-             "|---|---|---:|---:|---:|---:|---:|---:|---:|\n"]
+             "| load | server | ended | requests/s | of them in time | Kvasir is | first token, first turns | first token, later turns | time per token | prompt tokens cached |\n"
+             "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"]
     found = report.rounds(folder, "peer")
     for key in dict.fromkeys((one["model"], one["way"], one["prefix"]) for one in found):
         pairs = [one for one in found if (one["model"], one["way"], one["prefix"]) == key]
-        ratios = [one["kvasir"]["request_goodput"] / max(one["llama.cpp"]["request_goodput"], 1e-9) for one in pairs if one["llama.cpp"]["request_goodput"] > 0]
-        whole = [one["kvasir"]["request_throughput"] / one["llama.cpp"]["request_throughput"] for one in pairs]
-        what = "%s, %s" % (key[0], "no shared prefix" if not key[2] else "prefix of %d, %s" % (key[2], "there before" if key[1] == "warm" else "nobody has it"))
+        ratios = [one["kvasir"]["request_goodput"] / one["llama.cpp"]["request_goodput"] for one in pairs if one["llama.cpp"]["request_goodput"] > 0]
+        whole = [one["kvasir"]["request_throughput"] / one["llama.cpp"]["request_throughput"] for one in pairs if one["llama.cpp"]["request_throughput"] > 0]
+        what = "%s, %s" % (key[0], WAYS[key[1]] % key[2] if "%" in WAYS[key[1]] else WAYS[key[1]])
         for name in ("kvasir", "llama.cpp"):
             seen = [one[name] for one in pairs]
-            times = [report.spread([one[field] / 1000 for one in seen], 2) + " s" for field in ("mean_cold_ttft_ms", "mean_warm_ttft_ms")]
-            lines.append("| %s | %s | %s | %s | %s | %s | %s | %s ms | %s %% |\n" % (
-                what, name, report.spread([one["request_throughput"] for one in seen], 2), report.spread([one["request_goodput"] for one in seen], 2),
-                "" if name != "kvasir" else "%s x; in time %s" % (report.spread(whole, 2), report.spread(ratios, 2) + " x" if ratios else "alone"), *times,
-                report.spread([one["mean_tpot_ms"] for one in seen], 0), report.spread([100 * one["cached_tokens"] / one["total_input_tokens"] for one in seen], 0)))
+            times = [spread(seen, field, 1000, " s", 2) for field in ("mean_cold_ttft_ms", "mean_warm_ttft_ms")]
+            lines.append("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s %% |\n" % (
+                what, name, ended(seen), report.spread([one["request_throughput"] for one in seen], 2), report.spread([one["request_goodput"] for one in seen], 2),
+                "" if name != "kvasir" else "%s; in time %s" % (report.spread(whole, 2) + " x" if whole else "alone", report.spread(ratios, 2) + " x" if ratios else "alone"), *times,
+                spread(seen, "mean_tpot_ms", 1, " ms", 0), report.spread([100 * one["cached_tokens"] / max(one["total_input_tokens"], 1) for one in seen], 0)))
     with open(path, "w") as file:
         file.write("".join(lines))
+
+
+def pair(options, way, servers):
+    """One server after the other under the same load; what they did is a file."""
+    seed = random.randrange(1 << 30)
+    figures = {name: measure(options, name, way, seed) for name in servers}
+    figures.update({"model": os.path.basename(options.model), "way": way, "prefix": options.prefix})
+    shown = ("over_seconds", "completed", "failed", "request_throughput", "request_goodput", "mean_cold_ttft_ms", "mean_warm_ttft_ms", "mean_tpot_ms", "cached_tokens",
+             "total_input_tokens", "duration")
+    print(way, json.dumps({name: {field: figures[name].get(field) for field in shown} for name in servers}), flush=True)
+    with open(os.path.join(options.into, "peer-%d.json" % time.time_ns()), "w") as file:
+        json.dump(figures, file)
 
 
 def main():
@@ -87,7 +130,9 @@ def main():
     options.add_argument("--into", required=True, metavar="FOLDER")
     options.add_argument("--table", metavar="FILE")
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--way", choices=WAYS, default="cold", help="whether the shared prefix was computed before; default: cold")
+    options.add_argument("--ways", type=lambda value: value.split(","), default=list(WAYS), metavar="LIST",
+                         help="cold: nobody has computed the shared prefix; warm: it is there; apart: prompts share nothing; default: all of them")
+    options.add_argument("--seconds", type=int, default=900, help="after which a server's round is over, whatever has ended; default: 900")
     options.add_argument("--threads", type=int, default=2)
     options.add_argument("--port", type=int, default=8096)
     for name, value in (("clients", 8), ("turns", 4), ("prefix", 8192), ("input", 128), ("output", 32)):
@@ -95,14 +140,11 @@ def main():
     options.add_argument("--goals", type=lambda value: value.split(","), default=["ttft:10000", "tpot:500"], help="what a good answer keeps to; default: ttft:10000,tpot:500")
     options = options.parse_args()
     os.makedirs(options.into, exist_ok=True)
+    if unknown := [way for way in options.ways if way not in WAYS]:
+        sys.exit("%s is none of %s" % (unknown[0], ", ".join(WAYS)))
     for i in range(options.rounds if options.model else 0):
-        seed, servers = random.randrange(1 << 30), ["kvasir", "llama.cpp"]
-        figures = {name: measure(options, name, options.way, seed) for name in (servers if i % 2 == 0 else servers[::-1])}
-        figures.update({"model": os.path.basename(options.model), "way": options.way, "prefix": options.prefix})
-        print(json.dumps({name: {field: figures[name][field] for field in ("completed", "failed", "request_throughput", "request_goodput", "mean_cold_ttft_ms", "mean_warm_ttft_ms",
-                          "mean_tpot_ms", "cached_tokens", "total_input_tokens", "duration")} for name in servers}), flush=True)
-        with open(os.path.join(options.into, "peer-%d.json" % time.time_ns()), "w") as file:
-            json.dump(figures, file)
+        for way in options.ways:
+            pair(options, way, ["kvasir", "llama.cpp"][::1 if i % 2 == 0 else -1])
     if options.table:
         table(options.into, options.table, options)
 

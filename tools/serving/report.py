@@ -45,6 +45,11 @@ def streams(found):
     cost = [100 * (1 - one["served-16"] / one["engine-16"]) for one in found]
     yield "HTTP, parsing and streaming at 16 streams, %% of the engine's tokens a second|%s: engine %s tok/s, over HTTP %s|at most 3" % (
         spread(cost), spread([one["engine-16"] for one in found]), spread([one["served-16"] for one in found]))
+    if whole := [one for one in found if "whole-16" in one]:
+        yield "the same beside 16 answers that are not streamed, in one server|%s: %s tok/s|" % (
+            spread([100 * (1 - one["served-16"] / one["whole-16"]) for one in whole]), spread([one["whole-16"] for one in whole]))
+        yield "CPU seconds of 1,000 tokens at 16 streams: engine; rest of the server; client|%s; %s; %s|" % tuple(
+            spread([one["cpu-16"][i] / 1000 for one in whole], 3) for i in range(3))
     yield "tokens a second of 16 streams over those of one|%s x: %s and %s tok/s (engine alone %s x)|at least 5" % (
         spread([one["served-16"] / one["served-1"] for one in found], 2), spread([one["served-16"] for one in found]), spread([one["served-1"] for one in found]),
         spread([one["engine-16"] / one["engine-1"] for one in found], 2))

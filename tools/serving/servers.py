@@ -3,6 +3,8 @@ import http.client
 import json
 import os
 import re
+import selectors
+import socket
 import subprocess
 import tempfile
 import threading
@@ -65,6 +67,18 @@ class Server:
     def metric(self, name):
         """The sum of a metric over its labels."""
         return sum(float(value) for value in re.findall(r"^%s(?:\{[^}]*\})? (\S+)$" % name, self.get("/metrics"), re.M))
+
+    def cpu_ms(self):
+        """What its threads have taken of processors so far: those that compute, and all others."""
+        computing, others = 0, 0
+        for thread in os.listdir("/proc/%d/task" % self.process.pid):
+            try:
+                with open("/proc/%d/task/%s/comm" % (self.process.pid, thread)) as name, open("/proc/%d/task/%s/schedstat" % (self.process.pid, thread)) as times:
+                    ms = int(times.read().split()[0]) / 1e6
+                    computing, others = (computing + ms, others) if name.read().startswith("kvasir ") else (computing, others + ms)
+            except OSError:
+                pass
+        return computing, others
 
     def _answers(self):
         try:
@@ -131,6 +145,40 @@ class Stream(threading.Thread):
         if piece.get("choices"):
             self.pieces.append(now)
         self.usage = piece.get("usage") or self.usage
+
+
+class Crowd:
+    """Many completions at once, read by one thread that looks at nothing until all have ended: a client that takes as little as it can."""
+
+    def __init__(self, server, prompts, tokens, streamed, begun=None):
+        """Calls `begun` when a third of all tokens is there."""
+        waiting, self.bytes, self.times = selectors.DefaultSelector(), [[] for _ in prompts], [[] for _ in prompts]
+        for i, prompt in enumerate(prompts):
+            body = json.dumps({"prompt": prompt, "max_tokens": tokens, "temperature": 0, "ignore_eos": True, "stream": streamed}).encode()
+            one = socket.create_connection(("127.0.0.1", server.port), 900)
+            one.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            waiting.register(one, selectors.EVENT_READ, i)
+        reads, left = 0, len(prompts)
+        while left:
+            for key, _ in waiting.select():
+                came = key.fileobj.recv(1 << 16)
+                self.bytes[key.data].append(came)
+                self.times[key.data].append(time.monotonic())
+                reads += 1
+                if reads == tokens * len(prompts) // 3 and begun:
+                    begun()
+                if not came:
+                    waiting.unregister(key.fileobj)
+                    key.fileobj.close()
+                    left -= 1
+
+    def pieces(self):
+        """When each piece came, stream by stream: pieces that came together have one time."""
+        return [[at for came, at in zip(*one) for _ in range(came.count(b'"text":"'))] for one in zip(self.bytes, self.times)]
+
+    def timings(self):
+        """What the server says that each took."""
+        return [json.loads(re.findall(rb'"timings":(\{[^}]*\})', b"".join(one))[-1]) for one in self.bytes]
 
 
 def text(letters, seed):
