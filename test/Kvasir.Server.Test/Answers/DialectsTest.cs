@@ -13,6 +13,7 @@ public sealed class DialectsTest
     private const string Drawn = "\"temperature\":0.7,\"seed\":11,\"top_k\":20";
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task OneConversationGetsTheSameTextInEveryDialectAndFromTheCommandLine()
     {
         await using var server = await RunningServer.StartAsync(static options => options.UseTemplate(ChatTemplate.Parse(Lines, "lines")));

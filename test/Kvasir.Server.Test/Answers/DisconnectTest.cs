@@ -21,7 +21,7 @@ public sealed class DisconnectTest
     }
 
     [Theory]
-    [InlineData("true")]
+    [InlineData("true", Traits = ["Needs", "Minutes"])]
     [InlineData("false")]
     public async Task APromptIsNotComputedToItsEndForNobody(string stream)
     {

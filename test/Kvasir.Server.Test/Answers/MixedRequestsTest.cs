@@ -38,6 +38,7 @@ public sealed class MixedRequestsTest
     ];
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task EachOfAnyMixGetsTheTokensThatItGetsAlone()
     {
         var mixes = int.TryParse(Environment.GetEnvironmentVariable(CountVariable), out var asked) ? asked : 1;

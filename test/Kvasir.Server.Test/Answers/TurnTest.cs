@@ -74,6 +74,7 @@ public sealed class TurnTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task Of300AtOnce128WaitAndTheOthersAreToldWhenToComeAgain()
     {
         await using var server = await RunningServer.StartAsync();

@@ -63,6 +63,7 @@ public sealed class DashboardTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AQuestionIsAskedAndStoppedByKeyboardAlone()
     {
         await using var server = await RunningServer.StartAsync();

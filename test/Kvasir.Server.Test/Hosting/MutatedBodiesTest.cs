@@ -39,6 +39,7 @@ public sealed class MutatedBodiesTest
     ];
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task NoBodyIsAnsweredWithAFaultOfTheServer()
     {
         var count = int.TryParse(Environment.GetEnvironmentVariable(CountVariable), NumberStyles.None, CultureInfo.InvariantCulture, out var asked) ? asked : UsualCount;

@@ -19,6 +19,7 @@ public sealed class NamedModelsTest : IDisposable
     public void Dispose() => _models.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AllAreLoadedAtTheStartShareMemoryAndThreadsAndStay()
     {
         var clock = new FakeTimeProvider();

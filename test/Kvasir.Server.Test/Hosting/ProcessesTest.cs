@@ -92,6 +92,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AModelThatIsNotThereEndsServeWithOneLine()
     {
         using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "no-such-model", "--port", "0");
@@ -112,6 +113,7 @@ public sealed class ProcessesTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AHostWithAWrongOptionDoesNotStart()
     {
         using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:KeepAliveSeconds=90", "--Kvasir:Kv=nope");

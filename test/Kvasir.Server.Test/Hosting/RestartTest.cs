@@ -45,6 +45,7 @@ public sealed class RestartTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TwoServersHaveOneFolderAndOneOfThemWrites()
     {
         await using var owner = await StartAsync();

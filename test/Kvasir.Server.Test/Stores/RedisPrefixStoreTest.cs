@@ -61,6 +61,7 @@ public sealed class RedisPrefixStoreTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void RepliesThatAreWrongCutLongOrMissingAreMisses()
     {
         Start();

@@ -28,6 +28,8 @@ public sealed class TakeBackTest
         "h2o:heavy=0.05,newest=0.02,observed=20,recent=2,min-context=0",
     ];
 
+    public static TheoryData<string> Learners => [.. Quick];
+
     public static TheoryData<string> Policies => [.. Quick, .. PolicyConformanceTest.Policies];
 
     [Theory]
@@ -83,7 +85,9 @@ public sealed class TakeBackTest
     });
 
     [Theory]
-    [MemberData(nameof(Policies))]
+    [MemberData(nameof(PolicyConformanceTest.Few), MemberType = typeof(PolicyConformanceTest))]
+    [MemberData(nameof(PolicyConformanceTest.Others), MemberType = typeof(PolicyConformanceTest), Traits = ["Needs", "Seconds"])]
+    [MemberData(nameof(Learners), Traits = ["Needs", "Seconds"])]
     public void APromptThatIsTakenBackIntoBeginsAnew(string policy) => Each(policy, static (place, parsed, promptRows, random, seed, what) =>
     {
         var left = Math.Max(0, promptRows - parsed.ObservedPromptRows - 1 - random.Next(8));

@@ -10,11 +10,11 @@ public sealed class PlacementTest
     private const int PageCount = 300;
 
     [Theory]
-    [InlineData(PageEviction.Counted, 1)]
-    [InlineData(PageEviction.Lru, 2)]
+    [InlineData(PageEviction.Counted, 1, Traits = ["Needs", "Minutes"])]
+    [InlineData(PageEviction.Lru, 2, Traits = ["Needs", "Minutes"])]
     [InlineData(PageEviction.Counted, 3)]
-    [InlineData(PageEviction.LayerLru, 4)]
-    [InlineData(PageEviction.FlexGen, 5)]
+    [InlineData(PageEviction.LayerLru, 4, Traits = ["Needs", "Minutes"])]
+    [InlineData(PageEviction.FlexGen, 5, Traits = ["Needs", "Minutes"])]
     [InlineData(PageEviction.ZeroInference, 6)]
     public void PagesHoldWhatWasWrittenToThemWhereverTheyLie(PageEviction eviction, int seed)
     {
@@ -51,9 +51,9 @@ public sealed class PlacementTest
     // Read in a ring, of which memory holds a quarter, the oldest page is always the one that is wanted next.
     [Theory]
     [InlineData(PageEviction.Counted, 0.15, 0.27)]
-    [InlineData(PageEviction.Lru, 0, 0.05)]
-    [InlineData(PageEviction.FlexGen, 0.18, 0.25)]
-    [InlineData(PageEviction.ZeroInference, 0, 0)]
+    [InlineData(PageEviction.Lru, 0, 0.05, Traits = ["Needs", "Minutes"])]
+    [InlineData(PageEviction.FlexGen, 0.18, 0.25, Traits = ["Needs", "Minutes"])]
+    [InlineData(PageEviction.ZeroInference, 0, 0, Traits = ["Needs", "Minutes"])]
     public void ARingFindsTheShareOfMemoryThereAndNothingIfTheOldestGoes(PageEviction eviction, double least, double most)
     {
         var layout = KvFormat.F32.Page(8, PagePool.PageTokens);
@@ -96,9 +96,9 @@ public sealed class PlacementTest
 
     // Of each layer a few pages of many, most of them those of the step before: PSA's reason for a pool of all layers.
     [Theory]
-    [InlineData(0.2, 1)]
-    [InlineData(0.4, 2)]
-    [InlineData(0.8, 3)]
+    [InlineData(0.2, 1, Traits = ["Needs", "Minutes"])]
+    [InlineData(0.4, 2, Traits = ["Needs", "Minutes"])]
+    [InlineData(0.8, 3, Traits = ["Needs", "Minutes"])]
     [InlineData(1.3, 4)]
     public void KnowingLayersIsNoWorseThanTheOldest(double stepsInMemory, int seed)
     {

@@ -43,6 +43,7 @@ public sealed class PrefixCacheTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhateverComesAndGoesIsFoundAndEvictedAsInPlainLists()
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 3], Gen.Int[0, 9999]);

@@ -11,6 +11,7 @@ public class TemplateMutationTest
     private const string Characters = "{}%#-+|().[]:,'\"\\ \n019axé\uD83D~*/=<>";
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void DamagedTemplatesRenderOrSayWhatIsWrong()
     {
         var fixture = TemplateFixture.Load("renderings.json.gz");

@@ -75,6 +75,7 @@ public sealed class AutoAttentionTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ADamagedFileIsWrittenAnew()
     {
         File.WriteAllText(_path, "{\"guarded\": 3");

@@ -100,6 +100,7 @@ public sealed class DraftTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void SeveralSequencesAreGuessedTogetherAndGiveEverythingBack()
     {
         var requests = Enumerable.Range(0, 5).Select(i => (_text[(7 * i)..(60 + (31 * i))], Generation.Greedy(70 + i) with { SpeculativeTokens = i })).ToArray();

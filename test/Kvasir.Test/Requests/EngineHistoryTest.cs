@@ -51,6 +51,7 @@ public sealed class EngineHistoryTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void EveryRequestAnswersAsAloneWhateverOthersDo()
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 9], Gen.Int[0, 40]);

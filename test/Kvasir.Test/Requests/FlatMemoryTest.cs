@@ -11,6 +11,7 @@ public sealed class FlatMemoryTest
     private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 1 << 20, BatchTokens = 512, MaxSequences = 16, PrefixCache = true };
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void MemoryIsFlatOverTenThousandShortConversations()
     {
         var tiny = SyntheticShape.Parse("tiny:1");

@@ -135,6 +135,7 @@ public sealed class PrefixMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhateverConversationsDoEachFindsTheMostThatWasComputedBeforeIt()
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 3], Gen.Int[0, 99]);

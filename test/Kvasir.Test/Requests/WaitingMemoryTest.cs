@@ -37,6 +37,7 @@ public sealed class WaitingMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AnAnswerIsReadWholeWhileItsBuffersGrow()
     {
         const int Tokens = 1500;

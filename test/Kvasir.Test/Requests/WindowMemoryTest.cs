@@ -21,7 +21,7 @@ public sealed class WindowMemoryTest : IDisposable
 
     [Theory]
     [InlineData(false)]
-    [InlineData(true)]
+    [InlineData(true, Traits = ["Needs", "Minutes"])]
     public void ALongTextKeepsFullLayersAndWindowsAlone(bool onFile)
     {
         const int Tokens = 4000;
@@ -75,7 +75,7 @@ public sealed class WindowMemoryTest : IDisposable
 
     [Theory]
     [InlineData("dense")]
-    [InlineData("quest:page=8,recent=8,dense-layers=none,min-context=0")]
+    [InlineData("quest:page=8,recent=8,dense-layers=none,min-context=0", Traits = ["Needs", "Minutes"])]
     public void AFoundBeginningIsComputedOnAsACold(string policy)
     {
         using var warm = new Engine(_model, Options with { PrefixCache = true });
@@ -153,6 +153,7 @@ public sealed class WindowMemoryTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void GuessesAndPreemptionChangeNoToken()
     {
         using var roomy = new Engine(_model, Options);

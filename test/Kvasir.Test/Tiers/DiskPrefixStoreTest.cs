@@ -286,6 +286,7 @@ public sealed class DiskPrefixStoreTest : IDisposable
 
     // Whatever the process was doing, and however much of the last thing it wrote is there.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void WhateverEndsItWhatWasAcknowledgedIsThereAndNothingTornIsSeen()
     {
         var (seed, moments) = (Environment.TickCount, new List<(string Copy, PrefixChunk[] Acknowledged)>());
@@ -360,6 +361,7 @@ public sealed class DiskPrefixStoreTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ManyReadWhileOneWritesAndOtherThingsGo()
     {
         using var store = DiskPrefixStore.Open(_folder, Options with { LimitBytes = 1 << 20, SegmentBytes = 60_000 });

@@ -44,6 +44,7 @@ public sealed class FailingFilesTest : IDisposable
     }
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(false)]
     [InlineData(true)]
     public void AReadThatFailsForGoodEndsWhomItConcernsAndOthersGoOn(bool isDamaged)
@@ -77,6 +78,7 @@ public sealed class FailingFilesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ADiskThatIsFullEndsWhoCannotGoOnAndNobodyWhoCan()
     {
         var isFull = true;

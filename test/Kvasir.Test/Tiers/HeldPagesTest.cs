@@ -59,6 +59,7 @@ public sealed class HeldPagesTest : IDisposable
 
     // Copies of rows that were taken back are not those of the rows that come in their place.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void RowsThatAreTakenBackLeaveTheSameAnswer()
     {
         var options = Options("bf16", 2);
@@ -76,6 +77,7 @@ public sealed class HeldPagesTest : IDisposable
 
     // What is read again and again is read from file once.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void CopiesSparePagesOnFile()
     {
         var options = Options("bf16", 1);

@@ -58,10 +58,10 @@ public sealed class PagesOnFileTest : IDisposable
     // Sequences that only decode: heads wait for their rows side by side, and what the next layer wants is read ahead.
     [Theory]
     [InlineData("bf16", 1, 4, PageEviction.Counted, PageAhead.On)]
-    [InlineData("f32", 2, 3, PageEviction.LayerLru, PageAhead.On)]
-    [InlineData("q8", 3, 5, PageEviction.Counted, PageAhead.Off)]
-    [InlineData("bf16", 2, 4, PageEviction.ZeroInference, PageAhead.On)]
-    [InlineData("f32", 2, 4, PageEviction.FlexGen, PageAhead.Auto)]
+    [InlineData("f32", 2, 3, PageEviction.LayerLru, PageAhead.On, Traits = ["Needs", "Minutes"])]
+    [InlineData("q8", 3, 5, PageEviction.Counted, PageAhead.Off, Traits = ["Needs", "Minutes"])]
+    [InlineData("bf16", 2, 4, PageEviction.ZeroInference, PageAhead.On, Traits = ["Needs", "Minutes"])]
+    [InlineData("f32", 2, 4, PageEviction.FlexGen, PageAhead.Auto, Traits = ["Needs", "Minutes"])]
     public void HeadsThatWaitForTheirRowsComeToWhatTheyWouldInMemory(string format, int threads, int share, PageEviction eviction, PageAhead ahead)
     {
         var options = new EngineOptions { Threads = threads, Kv = new Kv(format), KvMemoryBytes = 64 << 20, ContextTokens = 1024, PromptsFirst = true };
@@ -79,8 +79,8 @@ public sealed class PagesOnFileTest : IDisposable
 
     [Theory]
     [InlineData(0)]
-    [InlineData(1)]
-    [InlineData(3)]
+    [InlineData(1, Traits = ["Needs", "Minutes"])]
+    [InlineData(3, Traits = ["Needs", "Minutes"])]
     public void RowsThatAreTakenBackLeaveTheSameAnswer(int policy)
     {
         var options = new EngineOptions { Threads = 2, KvMemoryBytes = 64 << 20, ContextTokens = 1024 };
@@ -172,9 +172,9 @@ public sealed class PagesOnFileTest : IDisposable
     }
 
     [Theory]
-    [InlineData("dense")]
+    [InlineData("dense", Traits = ["Needs", "Minutes"])]
     [InlineData("quest:share=0.2,page=8,sinks=2,recent=4,dense-layers=none,min-context=0")]
-    [InlineData("psa:coverage=0.6,block=16,sinks=2,recent=4,min-context=0")]
+    [InlineData("psa:coverage=0.6,block=16,sinks=2,recent=4,min-context=0", Traits = ["Needs", "Minutes"])]
     public void StepsThatReadFromFileAllocateNothing(string policy)
     {
         var options = new EngineOptions { Threads = 1, KvMemoryBytes = 64 << 20, ContextTokens = 1024 };

@@ -59,6 +59,7 @@ public sealed class ScratchStoreTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnEngineComputesOnThem()
     {
         using var model = Generation.LoadStories();

@@ -258,6 +258,7 @@ public sealed class StoredPrefixesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void MemoryThatOthersNeedIsNotKeptUntilItIsWritten()
     {
         using var disk = Open();

@@ -69,6 +69,7 @@ public sealed class ProcessTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ABadLineFromAPipeCostsItself()
     {
         var model = ChatModel.Create(_folder.Path);

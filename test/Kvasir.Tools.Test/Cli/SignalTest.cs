@@ -69,6 +69,7 @@ public sealed class SignalTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AtThePromptTheKeyThatEndsProgramsOfATerminalEndsThisOne()
     {
         using var process = StartChat();
@@ -81,6 +82,7 @@ public sealed class SignalTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ATerminalIsLeftAsItWasFound()
     {
         using var process = StartChat();

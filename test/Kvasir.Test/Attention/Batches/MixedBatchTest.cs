@@ -27,7 +27,7 @@ public sealed class MixedBatchTest : IDisposable
 
     [Theory]
     [InlineData(0)]
-    [InlineData(3)]
+    [InlineData(3, Traits = ["Needs", "Seconds"])]
     public void EachGivesWhatItGivesAlone(int shift)
     {
         var alone = Policies.Select((_, i) => Generation.Run(_model, Exact, Prompt(i, shift), Options(i))).ToArray();
@@ -39,6 +39,7 @@ public sealed class MixedBatchTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Seconds")]
     public void SoItDoesAmongOthersOfItsOwnPolicy()
     {
         using var engine = new Engine(_model, Exact);

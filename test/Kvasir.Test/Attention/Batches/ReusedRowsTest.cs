@@ -71,8 +71,8 @@ public sealed class ReusedRowsTest : IDisposable
     // Odd numbers of query heads on a KV head, whose own rows the parts lie between.
     [Theory]
     [InlineData(1, 1)]
-    [InlineData(3, 2)]
-    [InlineData(7, 1)]
+    [InlineData(3, 2, Traits = ["Needs", "Minutes"])]
+    [InlineData(7, 1, Traits = ["Needs", "Minutes"])]
     public void ItHoldsForAnyQueryGroup(int group, int kvHeads)
     {
         var tiny = SyntheticShape.Parse("tiny:2");

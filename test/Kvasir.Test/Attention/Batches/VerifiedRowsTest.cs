@@ -44,6 +44,7 @@ public sealed class VerifiedRowsTest
     public void WindowsAndContextsThatBecomeSparseAreNoExceptions(string policy, int? window) => AssertEqual(policy, KvFormat.F32, window, 2e-6);
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void LongContextsAreDividedAmongWorkersAlike()
     {
         var (seed, results) = (Random.Shared.Next(), new List<float[]>());

@@ -20,7 +20,7 @@ public sealed class PromptDroppingTest
     public static TheoryData<string> Policies =>
     [
         "snapkv:share=0.3,observed=8,recent=5",
-        "snapkv:share=0.1,kernel=1,observed=300,recent=1,sinks=2",
+        new TheoryDataRow<string>("snapkv:share=0.1,kernel=1,observed=300,recent=1,sinks=2").WithTrait("Needs", "Seconds"),
         "snapkv:share=0.4,kernel=7,pool=max,observed=3,recent=12",
         "pyramidkv:share=0.3,observed=8,recent=5",
         "pyramidkv:share=0.7,beta=3,observed=8,recent=5,dense-layers=1",

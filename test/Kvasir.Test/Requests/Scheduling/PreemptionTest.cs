@@ -17,6 +17,7 @@ public sealed class PreemptionTest : IDisposable
 
     // Three answers of 700 tokens and 26 pages a head: one alone takes 23.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ThreeThatOutgrowTheMemoryTogetherAllEndAndEachStepMakesProgress()
     {
         using var engine = new Engine(_model, Tight(26));

@@ -34,6 +34,7 @@ public sealed class QueueHistoryTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ItIsWhatTheRulesSayWhateverHappens()
     {
         var act = Gen.Select(Gen.Enum<Act>(), Gen.Int[0, 11], Gen.Int[0, 60]);

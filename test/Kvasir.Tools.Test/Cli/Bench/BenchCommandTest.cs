@@ -63,6 +63,7 @@ public sealed class BenchCommandTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task AnInterruptKeepsWhatWasMeasured()
     {
         var interrupts = new Interrupts();

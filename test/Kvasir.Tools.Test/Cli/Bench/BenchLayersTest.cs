@@ -26,6 +26,7 @@ public sealed class BenchLayersTest
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TextHasItWhenAsked()
     {
         var asked = CliRun.Of([.. Case, "--layers"]);

@@ -8,6 +8,7 @@ public sealed class BenchOrdersTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void EachOrderHasItsRowWithWhatItFoundInMemory()
     {
         var run = CliRun.Of(

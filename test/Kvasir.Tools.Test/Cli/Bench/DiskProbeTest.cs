@@ -31,6 +31,7 @@ public sealed class DiskProbeTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ATableSaysWhoseDiskItIsAndWhatAReadCosts()
     {
         var run = CliRun.Of("bench", "--machine", "--kv-dir", _folder.Path);

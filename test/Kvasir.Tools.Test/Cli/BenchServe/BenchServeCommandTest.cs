@@ -87,6 +87,7 @@ public sealed class BenchServeCommandTest
 
     // llama.cpp's server closes a connection behind a stream and does not say so: on the same one the next turn would be lost.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task EachRequestHasAConnectionOfItsOwn()
     {
         var connections = new ConcurrentBag<string>();

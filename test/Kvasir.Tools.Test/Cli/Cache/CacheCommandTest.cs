@@ -47,6 +47,7 @@ public sealed class CacheCommandTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AFileThatWasSavedIsListedVerifiedAndDeletedToo()
     {
         var file = _temp.File("story.kv");

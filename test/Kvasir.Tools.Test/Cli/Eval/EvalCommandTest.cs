@@ -72,6 +72,7 @@ public sealed class EvalCommandTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ADashWritesToTheStandardOutput()
     {
         Assert.Equal(3, CliRun.Of([.. Small, "--context", "200", "--samples", "3", "--json", "-"]).Json.Single()["samples"]!.AsArray().Count);

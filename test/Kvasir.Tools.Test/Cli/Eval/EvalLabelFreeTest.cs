@@ -66,6 +66,7 @@ public sealed class EvalLabelFreeTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void PagesHaveDivergencesAndLosses()
     {
         var (page, pictures) = (_folder.File("page.html"), _folder.File("pictures"));

@@ -11,6 +11,7 @@ public sealed class PagesOnDiskTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheAnswerIsThatOfMemoryAndWhatWasReadIsSaid()
     {
         var (memory, disk) = (Json("--kv-memory", "16M"), Json("--kv-memory", "200K", "--kv-dir", _folder.Path, "--kv-disk", "16M"));

@@ -17,6 +17,7 @@ public sealed class BuildNotesTest
     private static bool HasAvx2 => Processor.InstructionSets.Concat(Processor.UnusedInstructionSets).Contains("AVX2");
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheVersionNamesWhatTheProcessorHasAndTheProcessMayNotUse()
     {
         var (plain, narrow) = (Run(Switch, "1", "--version"), Run(Switch, "0", "--version"));

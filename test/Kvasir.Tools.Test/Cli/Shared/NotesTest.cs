@@ -46,6 +46,7 @@ public sealed class NotesTest : IDisposable
 
     // Both numbers of what cannot be had are in one line; what can be had is had.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AWindowBeyondAnyMemoryRunsInWhatThereIs()
     {
         foreach (var context in (string[])["512M", "2147483647"])

@@ -70,6 +70,7 @@ public sealed class TuneCommandTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnInterruptWritesNothing()
     {
         var interrupts = new Interrupts();

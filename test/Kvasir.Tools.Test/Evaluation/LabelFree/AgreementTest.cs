@@ -26,6 +26,7 @@ public sealed class AgreementTest : IDisposable
     public void Dispose() => _model.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void PoliciesThatKeepEverythingAgree()
     {
         var policies = PolicyCatalog.Entries.Where(static entry => entry.Needs is null).Select(static entry => entry.KeepEverything).ToArray();

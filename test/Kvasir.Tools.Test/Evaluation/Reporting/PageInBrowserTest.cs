@@ -75,6 +75,7 @@ public sealed class PageInBrowserTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void PicturesAreDrawnByThemselves()
     {
         var samples = MadeUpEvaluation.Samples(seed: 4, count: 3);

@@ -34,6 +34,7 @@ public sealed class TuneRunTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ASettingIsMeasuredAsAnEvaluationMeasuresIt()
     {
         using var run = Tune(new TuneOptions(Target: 1, Steps: 0), Quest);

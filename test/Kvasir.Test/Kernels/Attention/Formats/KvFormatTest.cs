@@ -21,6 +21,7 @@ public sealed class KvFormatTest
 
     // Numbers of any size beside each other, zeros, and rows that are nothing else.
     [Fact]
+    [Trait("Needs", "Seconds")]
     public void RowsOfAnyNumbersComeBackWithinTheStatedError()
     {
         var number = Gen.OneOf(Gen.Float[-1, 1], Gen.Float[-30_000, 30_000], Gen.Float[-1e-3f, 1e-3f], Gen.Const(0f), Gen.Const(-0f));

@@ -31,6 +31,7 @@ public sealed class RowLayoutTest
     }
 
     [Fact]
+    [Trait("Needs", "Seconds")]
     public void RowsFillAPageWithoutAGapAndWithoutTouchingEachOther()
     {
         // Rows that have scales in common touch each other there: PackedRowsTest has them.
