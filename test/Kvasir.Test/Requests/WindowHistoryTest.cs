@@ -19,7 +19,7 @@ public sealed class WindowHistoryTest
     [Trait("Needs", "Minutes")]
     public void ManyAnswersAreThoseOfPromptsAlone()
     {
-        var (found, evicted) = Play(rounds: 40);
+        var (found, evicted) = Play(rounds: 15);
         Assert.True(found > 0 && evicted > 0, $"{found} tokens were found, {evicted} columns went: this shows less than it says");
     }
 
