@@ -59,12 +59,14 @@ internal sealed class BenchCommand(Shell shell) : Verb
 
     private BenchReport MeasureMachine(TypedCommand typed, CancellationToken cancellation)
     {
-        MachineReport machine;
-        using (Progress(typed, static () => "measuring memory and arithmetic"))
-            machine = MachineProbe.Report(computes: true, shell.ProbeBytes, cancellation);
         var folder = typed.Find(BenchFlags.KvDir) ?? Path.GetTempPath();
+        MachineReport machine;
+        DiskReport disk;
+        // First, since a folder may be wrong: that is said before the rest takes its seconds.
         using (Progress(typed, () => $"measuring the disk of {Printable.Line(folder)}"))
-            machine = machine with { Disk = DiskProbe.Report(folder, shell.ProbeBytes, cancellation) };
+            disk = DiskProbe.Report(folder, shell.ProbeBytes, cancellation);
+        using (Progress(typed, static () => "measuring memory and arithmetic"))
+            machine = MachineProbe.Report(computes: true, shell.ProbeBytes, cancellation) with { Disk = disk };
         // Half a minute that the table has no use for.
         if (typed.Is(Json) && !cancellation.IsCancellationRequested)
             machine = machine with { Figures = Figures(typed, folder, cancellation) };
