@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import zlib from "node:zlib";
 import { pathToFileURL } from "node:url";
+import { ggufFile } from "./gguf.mjs";
 
 const [modules, fixtures] = process.argv.slice(2);
 const { getLlama } = await import(pathToFileURL(path.join(modules, "node-llama-cpp/dist/index.js")).href);
@@ -54,12 +55,15 @@ const mark = { type: "Replace", pattern: { String: " " }, content: "\u2581" };
 const folders = [
   ["llama3", "gpt-4o.json", { split: `${before}${upper}*${lower}+${contraction}?|${before}${upper}+${lower}*${contraction}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${tail}` }],
   ["qwen2", "seed.json", { split: `${contraction}|${before}\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${tail}` }],
+  ["llama3", "deepseek.json", { splits: ["\\p{N}{1,3}", "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|" + tail] }],
   ["cjk", "gemma.json", { normalizer: mark, pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false } }],
 ];
 
-for (const [vocabulary, name, { split, ...change }] of folders) {
+for (const [vocabulary, name, { split, splits = split ? [split] : [], ...change }] of folders) {
   const json = JSON.parse(unpack(vocabulary + ".json")), changed = { ...json, ...change };
-  if (split) changed.pre_tokenizer = { ...json.pre_tokenizer, pretokenizers: [{ ...json.pre_tokenizer.pretokenizers[0], pattern: { Regex: split } }, json.pre_tokenizer.pretokenizers[1]] };
+  const [cut, bytes] = json.pre_tokenizer?.pretokenizers ?? [];
+  if (splits.length > 0) changed.pre_tokenizer = { ...json.pre_tokenizer, pretokenizers: [...splits.map((Regex) => ({ ...cut, pattern: { Regex } })), bytes] };
   const encode = (tokenizer) => corpus.map((line) => (line === "" ? [] : tokenizer.encode(line, { add_special_tokens: false }).ids));
   pack(name, vocabulary, encode(new Tokenizer(json, {})), encode(new Tokenizer(changed, {})));
 }
@@ -68,6 +72,21 @@ for (const [vocabulary, own, other] of cuts) {
   const gguf = unpack(vocabulary + ".gguf");
   pack(other, own, await tokensOf(gguf), await tokensOf(withPre(gguf, own, other)));
 }
+
+// Gemma 4's in GGUF, which no other vocabulary has: merges over characters, words that end at line breaks, and runs of these that are pieces.
+const cjk = JSON.parse(unpack("cjk.json")), runs = ["\n\n", "\n\n\n"], pieces = [];
+for (const [piece, id] of Object.entries(cjk.model.vocab)) pieces[id] = piece;
+for (const token of cjk.added_tokens) pieces[token.id] = token.content;
+pieces.push(...runs.filter((run) => !pieces.includes(run)));
+const kinds = pieces.map((piece) => (/^<0x[0-9A-F]{2}>$/.test(piece) ? 6 : 1));
+for (const token of cjk.added_tokens) kinds[token.id] = token.content === "<unk>" ? 2 : token.special ? 3 : 4;
+const gemma4 = ggufFile("gemma4", [
+  ["tokenizer.ggml.model", "string", "gemma4"], ["tokenizer.ggml.tokens", "string", pieces], ["tokenizer.ggml.token_type", "i32", kinds],
+  ["tokenizer.ggml.merges", "string", cjk.model.merges.map((pair) => pair.join(" "))], ["tokenizer.ggml.bos_token_id", "u32", 1], ["tokenizer.ggml.eos_token_id", "u32", 2],
+  ["tokenizer.ggml.add_bos_token", "bool", false],
+]);
+fs.writeFileSync(path.join(fixtures, "gemma4.gguf.br"), zlib.brotliCompressSync(gemma4));
+pack("gemma4", "nothing", corpus.map(() => [-1]), await tokensOf(gemma4));
 process.exit(0);
 
 function pack(other, own, base, lines) {

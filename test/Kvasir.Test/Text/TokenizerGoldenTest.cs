@@ -62,11 +62,27 @@ public sealed class TokenizerGoldenTest
         AssertTokens(TokenizerFixture.FromGguf(WithPre(TokenizerFixture.Unpack(vocabulary + ".gguf"), own, name)), parseSpecial: false, TokenizerFixture.Tokens("words-" + name, plain));
     }
 
+    // Characters merged by rank, words that end at line breaks, and runs of these that are pieces.
+    [Fact]
+    public void Gemma4sWordsAreCutAsLlamaCppCutsThem() =>
+        AssertTokens(TokenizerFixture.FromGguf("gemma4"), parseSpecial: false, TokenizerFixture.Tokens("words-gemma4"));
+
+    // Whatever the file says: the first files said that none comes first.
+    [Fact]
+    public void Gemma4sTextsBegin()
+    {
+        var tokenizer = TokenizerFixture.FromGguf("gemma4");
+        Assert.Equal(tokenizer.BeginToken, tokenizer.Encode("a", addBegin: true)[0]);
+        Assert.Equal("a\n\n b", tokenizer.Decode(tokenizer.Encode("a\n\n b", addBegin: false)));
+        Assert.Contains("\n\n", tokenizer.Encode("a\n\nb", addBegin: false).Select(tokenizer.Piece));
+    }
+
     // The same of folders, by the expressions and steps that families' files have. Hugging Face's tokens of the vocabulary's own cut are the base.
     [Theory]
     [InlineData("gpt-4o", "llama3")]
     [InlineData("seed", "qwen2")]
     [InlineData("gemma", "cjk")]
+    [InlineData("deepseek", "llama3")]
     public void JsonWordsAreCutAsHuggingFaceCutsThem(string name, string vocabulary)
     {
         var json = JsonNode.Parse(TokenizerFixture.Unpack(vocabulary + ".json"))!;
@@ -74,6 +90,18 @@ public sealed class TokenizerGoldenTest
         {
             json["normalizer"] = JsonNode.Parse("""{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}""");
             json["pre_tokenizer"] = JsonNode.Parse("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""");
+        }
+        else if (name == "deepseek")
+        {
+            var (cut, bytes) = (json["pre_tokenizer"]!["pretokenizers"]![0]!, json["pre_tokenizer"]!["pretokenizers"]![1]!);
+            json["pre_tokenizer"]!["pretokenizers"] = new JsonArray([.. DeepSeek.Select(Cut), bytes.DeepClone()]);
+
+            JsonNode Cut(string expression)
+            {
+                var step = cut.DeepClone();
+                step["pattern"]!["Regex"] = expression;
+                return step;
+            }
         }
         else
         {
@@ -83,6 +111,36 @@ public sealed class TokenizerGoldenTest
         AssertTokens(
             TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(json.ToJsonString())), parseSpecial: true,
             TokenizerFixture.Tokens($"words-{name}.json", TokenizerFixture.Tokens(vocabulary + ".json")));
+    }
+
+    private static readonly string[] DeepSeek =
+    [
+        @"\p{N}{1,3}",
+        "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
+        @"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    ];
+
+    // One of the three alone, in another order, or with another behaviour is another pre-tokenizer.
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 2)]
+    [InlineData(0, 2)]
+    public void DeepSeeksExpressionsInAnotherOrderAreRefused(int first, int second)
+    {
+        var json = JsonNode.Parse(TokenizerFixture.Unpack("llama3.json"))!;
+        var steps = json["pre_tokenizer"]!["pretokenizers"]!.AsArray();
+        var expressions = DeepSeek.ToArray();
+        (expressions[first], expressions[second]) = (expressions[second], expressions[first]);
+        for (var i = expressions.Length - 1; i >= 0; i--)
+        {
+            var step = steps[0]!.DeepClone();
+            step["pattern"]!["Regex"] = expressions[i];
+            steps.Insert(1, step);
+        }
+
+        steps.RemoveAt(0);
+        var refusal = Assert.Throws<KvasirException>(() => TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(json.ToJsonString())));
+        Assert.Contains("is not among the supported expressions", refusal.Message, StringComparison.Ordinal);
     }
 
     private static readonly Dictionary<string, string> Expressions = new()

@@ -37,13 +37,35 @@ internal sealed class GgufTokenizer
         var kind = metadata.String(Prefix + "model");
         var reader = kind switch
         {
-            "gpt2" or "llama" => new GgufTokenizer(metadata, file),
+            "gpt2" or "llama" or "gemma4" => new GgufTokenizer(metadata, file),
             null => throw new KvasirException(KvasirError.BadFile, $"{file}: key {Prefix}model is missing"),
             _ => throw new KvasirException(
                 KvasirError.Unsupported,
-                $"{file}: key {Prefix}model is {MessageText.Name(kind)}; supported are gpt2 (byte-level BPE) and llama (SentencePiece BPE)"),
+                $"{file}: key {Prefix}model is {MessageText.Name(kind)}; supported are gpt2 (byte-level BPE), llama (SentencePiece BPE) and gemma4"),
         };
-        return kind == "gpt2" ? reader.ReadByteLevel() : reader.ReadSentencePiece();
+        return kind switch
+        {
+            "gpt2" => reader.ReadByteLevel(),
+            "llama" => reader.ReadSentencePiece(),
+            _ => reader.ReadGemma4(),
+        };
+    }
+
+    // Merges by rank as byte-level ones, over characters as SentencePiece. A begin token comes first whatever the file says: early ones say that none does.
+    private TokenizerModel ReadGemma4()
+    {
+        var model = WithSpecialTokens(addsBegin: true, new TokenizerModel
+        {
+            Kind = TokenizerKind.CharacterMerges,
+            Pieces = _pieces,
+            Types = _types,
+            Merges = ReadMerges(),
+            Normalizer = [new ReplaceStep(" ", SpaceMarks.Mark.ToString())],
+            Pattern = WordPattern.Lines,
+            KeepsLineBreaks = true,
+            ByteFallback = true,
+        });
+        return model.BeginToken is { } begin ? model with { Prefix = [begin] } : model;
     }
 
     private TokenizerModel ReadByteLevel()

@@ -26,7 +26,7 @@ internal sealed class RankEncoder : WordEncoder
 
     protected override void Split(ReadOnlySpan<byte> word, Symbols symbols)
     {
-        if (_model.IgnoreMerges && _pieces.Find(word) is var whole and >= 0)
+        if ((_model.IgnoreMerges || (_model.KeepsLineBreaks && word[0] == '\n')) && _pieces.Find(word) is var whole and >= 0)
             symbols.Add(whole, 0);
         else if (_model.Kind == TokenizerKind.ByteLevel)
             SplitBytes(word, symbols);

@@ -30,6 +30,8 @@ internal static class TokenizerJsonSteps
         if (preTokenizer is { } whole && Flatten(preTokenizer, "pretokenizers").Any(static step => step.Type == "Punctuation"))
             return FalconSteps.Read(whole);
         var rules = new WordRules(WordPattern.Whole, IsByteLevel: false, SpaceMark: null, SpacePrefix.None);
+        if (preTokenizer is { } cut && DeepSeekSteps.TryRead(cut, out var rest))
+            return ReadByteLevel(rest, rules with { Pattern = WordPattern.DeepSeek3 });
         var digitsAlone = false;
         foreach (var (type, place) in Flatten(preTokenizer, "pretokenizers"))
         {
@@ -97,7 +99,8 @@ internal static class TokenizerJsonSteps
         if (!SplitExpressions.TryGet(expression.Text(), out var known))
         {
             throw expression.Unsupported(
-                $"is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed): {MessageText.Line(expression.Text())}");
+                "is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed, and the three of deepseek-v3 in a row): "
+                    + MessageText.Line(expression.Text()));
         }
 
         var inverted = place.Flag("invert");

@@ -72,6 +72,9 @@ internal sealed record TokenizerModel
     /// <summary>Whether a word that is itself a piece is taken whole, without merging.</summary>
     public bool IgnoreMerges { get; init; }
 
+    /// <summary>The same of words that are line breaks, for <see cref="WordPattern.Lines"/>.</summary>
+    public bool KeepsLineBreaks { get; init; }
+
     public bool ByteFallback { get; init; }
 
     /// <summary>Whether a run of unknown characters gives one unknown token.</summary>

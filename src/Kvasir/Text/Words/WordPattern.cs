@@ -39,6 +39,9 @@ internal enum WordPattern
     /// <summary>Falcon's: punctuation by itself, GPT-2 between, ASCII digits in threes from the left.</summary>
     Falcon,
 
+    /// <summary>Runs of line breaks, and what lies between them: Gemma 4's.</summary>
+    Lines,
+
     /// <summary>Before each space mark that follows something else than a space mark.</summary>
     SpaceMarks,
 

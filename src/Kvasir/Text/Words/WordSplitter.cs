@@ -20,6 +20,7 @@ internal static class WordSplitter
         WordPattern.Gpt2 => Gpt2(text, start, text.Length),
         WordPattern.SmolLm => SmolLm(text, start),
         WordPattern.Tekken or WordPattern.TekkenAscii => TekkenWords.Next(text, start, pattern == WordPattern.TekkenAscii, out _),
+        WordPattern.Lines => Line(text, start),
         WordPattern.SpaceMarks => MarkedWord(text, start),
         WordPattern.EachSpaceMark => NextMark(text, start + 1),
         _ => text.Length,
@@ -82,6 +83,14 @@ internal static class WordSplitter
         while (end < text.Length && (CharClasses.At(text, end, out length) & CharClass.Number) == 0)
             end += length;
         return Gpt2(text, start, end);
+    }
+
+    // [^\n]+|[\n]+
+    private static int Line(ReadOnlySpan<char> text, int start)
+    {
+        var rest = text[start..];
+        var end = text[start] == '\n' ? rest.IndexOfAnyExcept('\n') : rest.IndexOf('\n');
+        return end < 0 ? text.Length : start + end;
     }
 
     private static int MarkedWord(ReadOnlySpan<char> text, int start)
