@@ -12,12 +12,14 @@ internal sealed class LoneHead : IDisposable
     private readonly TestHead _head;
     private readonly float[] _queries;
     private readonly HeadPlace _place;
+    private readonly float[] _sinks;
 
-    public LoneHead(HeadPlace place, int rowCount, int seed, float keyScale = 1, float valueScale = 1)
+    /// <param name="scores">As <see cref="TestHead"/> has them.</param>
+    public LoneHead(HeadPlace place, int rowCount, int seed, float keyScale = 1, float valueScale = 1, (float Cap, float[] Sinks) scores = default)
     {
-        _place = place;
+        (_place, _sinks) = (place, scores.Sinks ?? []);
         var random = new Random(seed);
-        _head = new TestHead(place, KvFormat.F32);
+        _head = new TestHead(place, KvFormat.F32, scores: scores);
         Assert.True(Head.TryReserve(place.MaxRows));
         for (var row = 0; row < rowCount; row++)
             Head.Append([.. TestHead.Normal(random, place.Dim).Select(x => keyScale * x)], [.. TestHead.Normal(random, place.Dim).Select(x => valueScale * x)]);
@@ -76,8 +78,9 @@ internal sealed class LoneHead : IDisposable
         for (var head = 0; head < _place.GroupHeads; head++)
         {
             var all = Math.Exp(sum.LogSumExp(head));
+            var divisor = all + (_sinks.Length > 0 ? Math.Exp(_sinks[head]) : 0);
             for (var i = 0; i < _place.Dim; i++)
-                sums[head * (_place.Dim + 1) + i] = sum.Output[head * _place.Dim + i] * all;
+                sums[head * (_place.Dim + 1) + i] = sum.Output[head * _place.Dim + i] * divisor;
             sums[head * (_place.Dim + 1) + _place.Dim] = all;
         }
 

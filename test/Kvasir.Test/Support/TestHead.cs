@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Heads;
 using Kvasir.Cache;
+using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Models.Configs;
 
@@ -13,11 +14,13 @@ internal sealed class TestHead : IDisposable
     private readonly AttentionScratch _scratch;
     private readonly HeadPlace _place;
 
-    public TestHead(HeadPlace place, KvFormat format, long limitBytes = 16 << 20)
+    /// <param name="scores">What scores are capped at, and the sink of each head of the group; 0 and none for neither.</param>
+    public TestHead(HeadPlace place, KvFormat format, long limitBytes = 16 << 20, (float Cap, float[] Sinks) scores = default)
     {
         _place = place;
-        _cache = new KvCache(format, 1, 1, place.Dim, limitBytes);
+        _cache = new KvCache(format, new AttentionShape(1, 1, 1, place.Dim, null) { ScoreCap = scores.Cap }, new MemoryBudget(limitBytes));
         _scratch = new AttentionScratch(new AttentionShape(1, place.GroupHeads, 1, place.Dim, null), format, place.MaxRows);
+        _scratch.Sinks = scores.Sinks;
         Rows = NewRows();
     }
 

@@ -154,6 +154,7 @@ public sealed class MagicPig : SparsePolicy
         private readonly NativeBuffer _queryScratch;
         private readonly float[] _meanScores;
         private readonly float[] _inverseQueries;
+        private float _cap;
         private readonly ushort[] _queryCodes;
         private SelectorScratch? _scratch;
         private (int First, int End) _found;
@@ -178,8 +179,7 @@ public sealed class MagicPig : SparsePolicy
             if (policy.HasPrefix(place))
                 (_prefix, _ownsPrefix) = place.Prefix is HashedKeys prefix ? (prefix, false) : (policy.NewPrefix(place, _planes), true);
             _queryScratch = NativeBuffer.Uninitialized(_planes.ScratchBytes(place.GroupHeads));
-            _meanScores = new float[place.GroupHeads];
-            _inverseQueries = new float[place.GroupHeads];
+            (_meanScores, _inverseQueries) = (new float[place.GroupHeads], new float[place.GroupHeads]);
             _queryCodes = new ushort[place.GroupHeads * policy.Tables];
         }
 
@@ -278,8 +278,8 @@ public sealed class MagicPig : SparsePolicy
             for (var head = 0; head < _place.GroupHeads; head++)
             {
                 var cosine = new CosineOf(_meanScores[head], _inverseQueries[head]);
-                CosineWeights.Add(
-                    scores.Slice(head * stride, rows.Count), FoundLengths.Slice(listed, rows.Count), FoundBits(head), listed, cosine, _policy.Law.Weights);
+                var found = new FoundKeys(FoundLengths.Slice(listed, rows.Count), FoundBits(head), listed);
+                found.Weigh(scores.Slice(head * stride, rows.Count), cosine, _policy.Law.Weights, _cap);
             }
         }
 
@@ -334,7 +334,7 @@ public sealed class MagicPig : SparsePolicy
 
         private void Find(in HeadQuery query)
         {
-            _scratch = query.Scratch;
+            (_scratch, _cap) = (query.Scratch, query.Head.ScoreCap);
             _planes.Hash(query.Queries, _queryScratch.View, _queryCodes);
             foreach (var segment in _keys.Segments)
             {
