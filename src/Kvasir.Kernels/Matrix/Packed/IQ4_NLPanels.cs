@@ -6,13 +6,13 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace Kvasir.Kernels.Matrix.Packed;
 
-/// <summary>IQ4_NL: one <see cref="IQ4Group"/>, then the half-precision scale of each row.</summary>
+/// <summary>IQ4_NL: one <see cref="NibbleGroup"/>, then the half-precision scale of each row.</summary>
 internal sealed unsafe class IQ4_NLPanels() : PanelFormat(WeightType.IQ4_NL)
 {
     // Prepared activations have -8 times the sum of their codes: sixteen times as much makes up for 128.
     private const byte OffsetShift = 4;
 
-    public override int CodeBytes => IQ4Group.Bytes;
+    public override int CodeBytes => NibbleGroup.Bytes;
 
     public override int ScaleBytes => Rows * HalfFloat.Bytes;
 
@@ -26,17 +26,17 @@ internal sealed unsafe class IQ4_NLPanels() : PanelFormat(WeightType.IQ4_NL)
     public override void Widen(byte* codes, byte* scales, byte* pairs)
     {
         for (var half = 0; half < 2; half++)
-            IQ4Group.Widen(codes, half, Bf16Pairs.Widen(scales + half * ScaleBytes / 2), pairs + half * Bf16Pairs.TileBytes);
+            NibbleGroup.Iq4.Widen(codes, half, Bf16Pairs.Widen(scales + half * ScaleBytes / 2), pairs + half * Bf16Pairs.TileBytes);
     }
 
-    public override void WriteConstants(PanelCode panel) => IQ4Group.WriteConstants(panel);
+    public override void WriteConstants(PanelCode panel) => NibbleGroup.Iq4.WriteConstants(panel);
 
     public override void WriteBlock(PanelCode panel)
     {
         var (code, rows) = (panel.Code, panel.Rows);
         var (scale0, scale1) = (PanelCode.Free(4), PanelCode.Free(5));
         panel.StartDots(ActivationTile.Offsets32At(rows), OffsetShift);
-        IQ4Group.AddDots(panel, 0, static column => __dword_ptr[PanelCode.Activations + column]);
+        NibbleGroup.AddDots(panel, 0, static column => __dword_ptr[PanelCode.Activations + column]);
         code.vcvtph2ps(scale0, __ymmword_ptr[PanelCode.Scales]);
         code.vcvtph2ps(scale1, __ymmword_ptr[PanelCode.Scales + ScaleBytes / 2]);
         panel.AddScaled((scale0, scale1), ActivationTile.Scales32At(rows), PanelCode.Free(2), PanelCode.Free(6));
@@ -45,7 +45,7 @@ internal sealed unsafe class IQ4_NLPanels() : PanelFormat(WeightType.IQ4_NL)
 
     public override void WriteBlock(StripCode strips)
     {
-        IQ4Group.AddDots(strips, 0, static column => __dword_ptr[PanelCode.Activations + column]);
+        NibbleGroup.AddIq4Dots(strips, 0, static column => __dword_ptr[PanelCode.Activations + column]);
         foreach (var strip in strips.HeldStrips)
         {
             strips.LoadHalves(strips.Free(1), 0, strip);

@@ -10,7 +10,7 @@ using static Iced.Intel.AssemblerRegisters;
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
-/// IQ4_XS: eight of <see cref="IQ4Group"/>, then the half-precision scale of each row and the groups' scales as signed bytes, group by group, all rows of each.
+/// IQ4_XS: eight of <see cref="NibbleGroup"/>, the half-precision scale of each row, and the groups' scales as signed bytes, group by group, all rows of each.
 /// </summary>
 internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
 {
@@ -24,7 +24,7 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
     // Prepared activations have -32 times the sums of their sixteens: four times as much makes up for 128.
     private const byte OffsetShift = 2;
 
-    public override int CodeBytes => Groups * IQ4Group.Bytes;
+    public override int CodeBytes => Groups * NibbleGroup.Bytes;
 
     public override int ScaleBytes => GroupScalesAt + Groups * Rows;
 
@@ -44,7 +44,7 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
         }
 
         for (var group = 0; group < Groups; group++)
-            PackWords(rows, offset + NibblesAt + group * Nibbles.Bytes, Nibbles.Bytes, codes + group * IQ4Group.Bytes);
+            PackWords(rows, offset + NibblesAt + group * Nibbles.Bytes, Nibbles.Bytes, codes + group * NibbleGroup.Bytes);
     }
 
     public override void Widen(byte* codes, byte* scales, byte* pairs)
@@ -56,12 +56,12 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
             {
                 var own = Avx512F.ConvertToVector512Int32(Vector128.Load((sbyte*)(scales + GroupScalesAt + group * Rows + half * Rows / 2)));
                 var target = pairs + group * Bf16Pairs.StepBytes + half * Bf16Pairs.TileBytes;
-                IQ4Group.Widen(codes + group * IQ4Group.Bytes, half, Vector512.ConvertToSingle(own) * blockScale, target);
+                NibbleGroup.Iq4.Widen(codes + group * NibbleGroup.Bytes, half, Vector512.ConvertToSingle(own) * blockScale, target);
             }
         }
     }
 
-    public override void WriteConstants(PanelCode panel) => IQ4Group.WriteConstants(panel);
+    public override void WriteConstants(PanelCode panel) => NibbleGroup.Iq4.WriteConstants(panel);
 
     public override void WriteBlock(PanelCode panel) => WriteHalves(panel.Code, panel.Rows, group => AddGroup(panel, group));
 
@@ -79,7 +79,7 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
         code.Label(ref halves);
         for (var group = 0; group < HalfGroups; group++)
             addGroup(group);
-        code.add(PanelCode.Codes, HalfGroups * IQ4Group.Bytes);
+        code.add(PanelCode.Codes, HalfGroups * NibbleGroup.Bytes);
         code.add(inner.X, HalfGroups * rows * Q8Block32Row.BlockElements);
         code.add(inner.Scales, HalfGroups * Rows);
         code.add(inner.Offsets, Groups * rows * sizeof(int));
@@ -94,7 +94,7 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
         // Offsets are those of sixteens, a half's first ones and then its second ones.
         panel.StartDots(inner.Offsets, group * rows * sizeof(int), OffsetShift);
         panel.AddOffsets(inner.Offsets, (HalfGroups + group) * rows * sizeof(int), OffsetShift, x);
-        IQ4Group.AddDots(panel, group * IQ4Group.Bytes, column => At(rows, group, column));
+        NibbleGroup.AddDots(panel, group * NibbleGroup.Bytes, column => At(rows, group, column));
         LoadScale(code, group, 0, scale0, PanelCode.Free(6));
         LoadScale(code, group, 1, scale1, PanelCode.Free(6));
         panel.AddScaled((scale0, scale1), ActivationTile.Scales256At(rows), x, PanelCode.Free(6));
@@ -112,7 +112,7 @@ internal sealed unsafe class IQ4_XSPanels() : PanelFormat(WeightType.IQ4_XS)
     {
         var (code, rows) = (strips.Code, strips.ActivationRows);
         var (x, scale, blockScale) = (strips.Free(0), strips.Free(1), strips.Free(2));
-        IQ4Group.AddDots(strips, group * IQ4Group.Bytes, column => At(rows, group, column));
+        NibbleGroup.AddIq4Dots(strips, group * NibbleGroup.Bytes, column => At(rows, group, column));
         foreach (var strip in strips.HeldStrips)
         {
             code.vpmovsxbd(scale, __qword_ptr[PanelCode.Inner.Scales + group * Rows + strip * StripCode.Rows]);

@@ -17,11 +17,9 @@ internal sealed unsafe class MXFP4Panels() : PanelFormat(WeightType.MXFP4)
 {
     private const int Block = Q8Block32Row.BlockElements;
     private const int Vectors = Block / 8;
-    private const int LowNibbles = 0x0F0F0F0F;
     private const byte MantissaBits = 23;
 
-    // Doubled values are -12 to 12: 16 more is unsigned, and prepared activations have -8 times the sum of their codes, of which twice as much makes up for it.
-    private const sbyte Offset = 16;
+    // Prepared activations have -8 times the sum of their codes: twice as much makes up for the 16 that doubled values are more.
     private const byte OffsetShift = 1;
 
     // Scales are 2^(e - 128), half of what e is as a float's exponent; where e is 0 the float has one bit of its mantissa.
@@ -48,65 +46,26 @@ internal sealed unsafe class MXFP4Panels() : PanelFormat(WeightType.MXFP4)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Widen(byte* codes, byte* scales, byte* pairs)
     {
-        var nibbles = Vector512.Create(LowNibbles);
-        var (low, high) = TableNibbles.Words(MXFP4Codec.Values, Offset);
-        var table = Vector512.Create(Vector256.Create(Vector128.Create(low, high))).AsByte();
         for (var half = 0; half < 2; half++, pairs += Bf16Pairs.TileBytes)
         {
             var exponents = Avx512F.ConvertToVector512UInt32(Vector128.Load(scales + half * ScaleBytes / 2));
             var scale = Vector512.Max(exponents << MantissaBits, Vector512.Create(LeastScale)).AsSingle() * 0.5f;
-            var offset = scale * -Offset;
-            for (var i = 0; i < Vectors; i++)
-            {
-                var packed = Vector512.Load((int*)(codes + (i * 2 + half) * VectorBytes));
-                var first = Avx512BW.Shuffle(table, (packed & nibbles).AsByte()).AsInt32();
-                var second = Avx512BW.Shuffle(table, (Vector512.ShiftRightLogical(packed, 4) & nibbles).AsByte()).AsInt32();
-                Bf16Pairs.Store(first, scale, offset, pairs + 2 * i * Bf16Pairs.PairBytes);
-                Bf16Pairs.Store(second, scale, offset, pairs + (Block / 4 + 2 * i) * Bf16Pairs.PairBytes);
-            }
+            NibbleGroup.MXFP4.Widen(codes, half, scale, pairs);
         }
     }
 
-    public override void WriteConstants(PanelCode panel)
-    {
-        panel.Fill(PanelCode.Free(0), LowNibbles);
-        var (low, high) = TableNibbles.Words(MXFP4Codec.Values, Offset);
-        panel.Fill(PanelCode.Free(1), low, high);
-    }
+    public override void WriteConstants(PanelCode panel) => NibbleGroup.MXFP4.WriteConstants(panel);
 
     public override void WriteBlock(PanelCode panel)
     {
         var (code, rows) = (panel.Code, panel.Rows);
-        var (nibbles, table, x) = (PanelCode.Free(0), PanelCode.Free(1), PanelCode.Free(2));
-        var (codes0, codes1) = (PanelCode.Free(4), PanelCode.Free(5));
-        var (packed0, packed1) = (PanelCode.Free(6), PanelCode.Free(7));
+        var (x, codes0, codes1, free) = (PanelCode.Free(2), PanelCode.Free(4), PanelCode.Free(5), PanelCode.Free(6));
         panel.StartDots(ActivationTile.Offsets32At(rows), OffsetShift);
-        for (var i = 0; i < Vectors; i++)
-        {
-            panel.PrefetchCodes(i * 2 * VectorBytes);
-            panel.PrefetchCodes((i * 2 + 1) * VectorBytes);
-            code.vmovdqu64(packed0, __zmmword_ptr[PanelCode.Codes + i * 2 * VectorBytes]);
-            code.vmovdqu64(packed1, __zmmword_ptr[PanelCode.Codes + (i * 2 + 1) * VectorBytes]);
-            LookUp();
-            panel.AddDots((codes0, codes1), __dword_ptr[PanelCode.Activations + i * 4], x);
-            code.vpsrld(packed0, packed0, 4);
-            code.vpsrld(packed1, packed1, 4);
-            LookUp();
-            panel.AddDots((codes0, codes1), __dword_ptr[PanelCode.Activations + Block / 2 + i * 4], x);
-        }
-
+        NibbleGroup.AddDots(panel, 0, static column => __dword_ptr[PanelCode.Activations + column]);
         LoadScale(panel, codes0, 0);
         LoadScale(panel, codes1, ScaleBytes / 2);
-        panel.AddScaled((codes0, codes1), ActivationTile.Scales32At(rows), x, packed0);
+        panel.AddScaled((codes0, codes1), ActivationTile.Scales32At(rows), x, free);
         code.add(PanelCode.Codes, CodeBytes);
-
-        void LookUp()
-        {
-            code.vpandd(codes0, packed0, nibbles);
-            code.vpandd(codes1, packed1, nibbles);
-            code.vpshufb(codes0, table, codes0);
-            code.vpshufb(codes1, table, codes1);
-        }
     }
 
     // The signs go to the activations: of 16 more than the values too few products would fit 16 bits; of their sizes 8 x 2 x 12 x 127 do.

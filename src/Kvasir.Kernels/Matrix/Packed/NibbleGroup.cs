@@ -7,10 +7,13 @@ using Kvasir.Kernels.Matrix.Codecs;
 namespace Kvasir.Kernels.Matrix.Packed;
 
 /// <summary>
-/// Thirty-two columns of IQ4_NL and IQ4_XS: nibbles lie as in <see cref="Q4_0Panels"/> and name values of -127 to 113. With VPDPBUSD they are looked up as 128
-/// more, and dot products begin with what makes up for that; with VPMADDUBSW they give their sign to the activations, as those of <see cref="Q8_0Panels"/>.
+/// Thirty-two columns whose nibbles lie as in <see cref="Q4_0Panels"/> and name values of a table. With VPDPBUSD they are looked up as an offset more, which
+/// makes them unsigned, and dot products begin with what makes up for that; with VPMADDUBSW they give their sign to the activations, as those of
+/// <see cref="Q8_0Panels"/>.
 /// </summary>
-internal static unsafe class IQ4Group
+/// <param name="words">The values, each the offset more, as two words.</param>
+/// <param name="offset">What is added to them.</param>
+internal sealed unsafe class NibbleGroup((ulong Low, ulong High) words, int offset)
 {
     /// <summary>Of codes of a panel.</summary>
     public const int Bytes = PanelFormat.Rows * Columns / 2;
@@ -19,17 +22,23 @@ internal static unsafe class IQ4Group
     private const int Vectors = Columns / 8;
     private const int VectorBytes = 64;
     private const int LowNibbles = 0x0F0F0F0F;
-    private const int Offset = 128;
+
+    /// <summary>IQ4_NL's and IQ4_XS': -127 to 113.</summary>
+    public static readonly NibbleGroup Iq4 = new(TableNibbles.Words(TableNibbles.Iq4, unchecked((sbyte)128)), 128);
+
+    /// <summary>MXFP4's, doubled: -12 to 12.</summary>
+    public static readonly NibbleGroup MXFP4 = new(TableNibbles.Words(MXFP4Codec.Values, 16), 16);
 
     /// <summary>Takes <see cref="PanelCode.Free"/> 0 and 1 for good.</summary>
-    public static void WriteConstants(PanelCode panel)
+    public void WriteConstants(PanelCode panel)
     {
         panel.Fill(PanelCode.Free(0), LowNibbles);
-        var (low, high) = TableNibbles.Words(TableNibbles.Iq4, unchecked((sbyte)Offset));
-        panel.Fill(PanelCode.Free(1), low, high);
+        panel.Fill(PanelCode.Free(1), words.Low, words.High);
     }
 
-    /// <summary>dots += the group's values, 128 more than they are, x activations of 32 columns. Takes <see cref="PanelCode.Free"/> 2 and 4 to 7.</summary>
+    /// <summary>
+    /// dots += the group's values, the offset more than they are, x activations of 32 columns. Takes <see cref="PanelCode.Free"/> 2 and 4 to 7.
+    /// </summary>
     /// <param name="at">Of the codes.</param>
     /// <param name="activations">Of the first column, by what is added to its place.</param>
     public static void AddDots(PanelCode panel, int at, Func<int, AssemblerMemoryOperand> activations)
@@ -61,8 +70,8 @@ internal static unsafe class IQ4Group
         }
     }
 
-    /// <summary>dots of 32 bits = the group's values x activations of 32 columns. Takes all four of <see cref="StripCode.Free"/>.</summary>
-    public static void AddDots(StripCode strips, int at, Func<int, AssemblerMemoryOperand> activations)
+    /// <summary>dots of 32 bits = the values of a group of IQ4 x activations of 32 columns. Takes all four of <see cref="StripCode.Free"/>.</summary>
+    public static void AddIq4Dots(StripCode strips, int at, Func<int, AssemblerMemoryOperand> activations)
     {
         var (code, rows) = (strips.Code, strips.ActivationRows);
         var (x, codes, sizes, products) = (strips.Free(0), strips.Free(1), strips.Free(2), strips.Free(3));
@@ -91,19 +100,18 @@ internal static unsafe class IQ4Group
     }
 
     /// <summary>Sixteen rows of a group as bf16 numbers.</summary>
-    public static void Widen(byte* codes, int half, Vector512<float> scale, byte* pairs)
+    public void Widen(byte* codes, int half, Vector512<float> scale, byte* pairs)
     {
         var nibbles = Vector512.Create(LowNibbles);
-        var (low, high) = TableNibbles.Words(TableNibbles.Iq4, unchecked((sbyte)Offset));
-        var table = Vector512.Create(Vector256.Create(Vector128.Create(low, high))).AsByte();
-        var offset = scale * -Offset;
+        var table = Vector512.Create(Vector256.Create(Vector128.Create(words.Low, words.High))).AsByte();
+        var less = scale * -offset;
         for (var i = 0; i < Vectors; i++)
         {
             var packed = Vector512.Load((int*)(codes + (i * 2 + half) * VectorBytes));
             var first = Avx512BW.Shuffle(table, (packed & nibbles).AsByte()).AsInt32();
             var second = Avx512BW.Shuffle(table, (Vector512.ShiftRightLogical(packed, 4) & nibbles).AsByte()).AsInt32();
-            Bf16Pairs.Store(first, scale, offset, pairs + 2 * i * Bf16Pairs.PairBytes);
-            Bf16Pairs.Store(second, scale, offset, pairs + (Columns / 4 + 2 * i) * Bf16Pairs.PairBytes);
+            Bf16Pairs.Store(first, scale, less, pairs + 2 * i * Bf16Pairs.PairBytes);
+            Bf16Pairs.Store(second, scale, less, pairs + (Columns / 4 + 2 * i) * Bf16Pairs.PairBytes);
         }
     }
 }
