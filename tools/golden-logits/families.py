@@ -15,6 +15,9 @@ LAYER = {  # role: (GGUF, Hugging Face)
     "gate": ("ffn_gate", "mlp.gate_proj"), "up": ("ffn_up", "mlp.up_proj"), "gate_up": ("ffn_up", "mlp.gate_up_proj"), "down": ("ffn_down", "mlp.down_proj"),
     "up.b": ("ffn_up.bias", None), "down.b": ("ffn_down.bias", None),
     "router": ("ffn_gate_inp.weight", "mlp.gate.weight"), "sinks": ("attn_sinks.weight", None), "router.b": ("ffn_gate_inp.bias", None),
+    "scale": ("layer_output_scale.weight", "layer_scalar!"), "p1": ("post_ffw_norm_1.weight", "post_feedforward_layernorm_1.weight"),
+    "q2": ("pre_ffw_norm_2.weight", "pre_feedforward_layernorm_2.weight"), "p2": ("post_ffw_norm_2.weight", "post_feedforward_layernorm_2.weight"),
+    "router.scale": ("ffn_gate_inp.scale!", "router.scale!"), "given": ("ffn_down_exps.scale!", "router.per_expert_scale!"),
     "gates.b": ("ffn_gate_exps.bias", None), "ups.b": ("ffn_up_exps.bias", None), "downs.b": ("ffn_down_exps.bias", None),
 }
 EXPERTS = {  # way of lying: {role: (GGUF, Hugging Face)}; %d is an expert's number
@@ -39,7 +42,8 @@ def model(family, heads, kv_heads, head_dim, **other):
             "rotary": head_dim, "norm": "rms", "norms": "before", "parallel": False, "qk": "none", "no_rope": [], "bias": "", "embedding_scale": 1.0,
             "full": None, "window_rope": None, "score_cap": None, "logit_cap": None, "gate": "silu", "lack_one": False, "logit_scale": 1.0, "residual_scale": 1.0, "score_scale": head_dim ** -0.5, "temperature": None,
             "experts": 0, "used": 0, "expert_ffn": 0, "router": "chosen", "shared": False, "ways": ("stacked", "one"), "sinks": False,
-            "two_norms": False, "fed_bias": False, "positions": 0}
+            "two_norms": False, "fed_bias": False, "positions": 0,
+            "window_heads": None, "values_are_keys": False, "norms_values": False, "layer_scale": False, "beside": False, "qk_centre": 1.4}
     h = {**base, **other}
     h["long"] = h["rope"]["kind"] == "longrope" and POSITIONS > h["rope"]["original"]
     return h
@@ -121,12 +125,20 @@ OSS_CASES = {  # experts alone are of the type
 OSS_FOLDERS = {  # the ramp's ends where they lie
     "hf-gpt-oss-ramp-f32": model("gpt-oss", 4, 1, 48, width=72, experts=4, used=2, expert_ffn=40, rope={"kind": "yarn", "factor": 4.0, "original": 16, "whole": False}, **OSS),
 }
+GEMMA4 = dict(tied=True, norms="around", qk="heads", gate="gelu", layers=7, window=8, full=[5, 6], window_rope=[10000.0, {"kind": "default"}], rope_base=1e6,
+              rope={"kind": "proportional", "share": 0.25}, score_scale=1.0, qk_centre=0.65, logit_cap=3.0, values_are_keys=True, norms_values=True, layer_scale=True, epsilon=1e-6)
+GEMMA4_CASES = {
+    "gemma4-f32": (model("gemma4", 4, 1, 32, width=72, window_heads=(2, 16), embedding_scale=math.sqrt(72), **GEMMA4), "F32"),
+    "gemma4-moe-f32": (model("gemma4", 6, 2, 32, width=88, window_heads=(3, 16), embedding_scale=math.sqrt(88), experts=8, used=3, expert_ffn=24, beside=True, ffn=56,
+                             ways=("joined", "joined"), **GEMMA4), "F32"),
+}
 GGUF_FUSED = {"gptneox": ("qkv",), "falcon": ("qkv",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",)}
 FOLDER_FUSED = {"gptneox": ("qkv",), "falcon": ("qkv",), "granitemoeshared": ("gate_up",), "phi3": ("qkv", "gate_up"), "chatglm": ("qkv", "gate_up"), "glm4": ("gate_up",), "glm": ("gate_up",), "granitemoehybrid": ("gate_up",)}
 GGUF_NAMES = {"gpt-oss": {"n3": "post_attention_norm.weight"}, "seed_oss": {"n3": "post_attention_norm.weight"}}
 GRANITE_EXPERTS = {"router": "block_sparse_moe.router.layer.weight", "experts.gate_up": "block_sparse_moe.input_linear.weight",
                    "experts.down": "block_sparse_moe.output_linear.weight"}
 FOLDER_NAMES = {  # a name with a mark of exclamation ends there
+    "gemma4": {"n3": "pre_feedforward_layernorm.weight", "router": "router.proj.weight", "experts.gate_up": "experts.gate_up_proj", "experts.down": "experts.down_proj"},
     "gpt-oss": {"router": "mlp.router.weight", "router.b": "mlp.router.bias", "sinks": "self_attn.sinks!", "downs.b": "mlp.experts.down_proj_bias!",
                 "gates.b": "-!", "ups.b": "mlp.experts.gate_up_proj_bias!"},
     "falcon": {"embedding": "transformer.word_embeddings.weight", "final_norm": "transformer.ln_f.weight", "start": "transformer.h.%d.", "qkv": "self_attention.query_key_value",
@@ -159,6 +171,12 @@ FOLDER_GROUPED = ("gptneox", "falcon")
 FOLDER_INTERLEAVED = ("glm4", "chatglm", "command-r", "cohere2", "ernie4_5")
 
 
+def at(h, layer):
+    """The model as one layer has it, whose heads may have other sizes."""
+    if h["window_heads"] and layer not in h["full"]: return {**h, "kv_heads": h["window_heads"][0], "head_dim": h["window_heads"][1], "rotary": h["window_heads"][1], "values_are_keys": False}
+    return h
+
+
 def sizes(h):
     return h["heads"] * h["head_dim"], h["kv_heads"] * h["head_dim"]
 
@@ -181,16 +199,19 @@ def streams(h):
     spoken, fed = (x * max(loud, 0.3) * 0.4 / h["residual_scale"] if h.get("calm") and h["tied"] else x / h["residual_scale"] for x in (spoken, fed))
     yield None, "embedding", VOCABULARY, d, embedding
     if h["positions"]: yield None, "positions", h["positions"] + 2, d, 0.5 * embedding
+    whole = h
     for layer in range(h["layers"]):
+        h = at(whole, layer)
+        q, kv = sizes(h)
         before, after = h["norms"] != "after", h["norms"] != "before"
         if before: yield layer, "n1", d, None, None
         if before and h["norm"] == "layer_bias": yield layer, "n1_bias", d, None, 0.6
-        yield layer, "qkv", q + 2 * kv, d, rms(d, sharp)
+        yield layer, "qkv", q + (1 if h["values_are_keys"] else 2) * kv, d, rms(d, sharp)
         if h["bias"]: yield layer, "qkv_bias", q + 2 * kv, None, 0.7
         if h["qk"] != "none":
-            whole = h["qk"] in ("row", "own")
-            yield layer, "q_norm", q if whole else h["head_dim"], None, None
-            yield layer, "k_norm", kv if whole else h["head_dim"], None, None
+            rowwise = h["qk"] in ("row", "own")
+            yield layer, "q_norm", q if rowwise else h["head_dim"], None, None
+            yield layer, "k_norm", kv if rowwise else h["head_dim"], None, None
         yield layer, "o", d, q, rms(q, spoken)
         if h["bias"] == "qkvo": yield layer, "o_bias", d, None, 0.5
         if h["sinks"]: yield layer, "sinks", h["heads"], None, 3.0
@@ -210,20 +231,25 @@ def streams(h):
             if h["fed_bias"]: yield layer, "up.b", ffn, None, 0.6
             yield layer, "down", d, ffn, rms(ffn, fed)
             if h["fed_bias"]: yield layer, "down.b", d, None, 0.5
-        elif h["shared"] or not h["experts"]:
+        elif h["shared"] or h["beside"] or not h["experts"]:
             yield layer, "gate_up", 2 * ffn, d, rms(d, 1.3)
             yield layer, "down", d, ffn, rms(ffn, fed)
+        if h["beside"]:
+            for part, count in (("p1", d), ("q2", d), ("p2", d), ("router.scale", d), ("given", h["experts"])): yield layer, part, count, None, None
         if after: yield layer, "n4", d, None, None
+        if h["layer_scale"]: yield layer, "scale", 1, None, None
+    h = whole
     yield None, "final_norm", d, None, None
     if h["norm"] == "layer_bias": yield None, "final_norm_bias", d, None, 0.6
     if not h["tied"]: yield None, "head", VOCABULARY, d, rms(d, 2.0) / h["logit_scale"]
 
 
-def parts(h, role):
+def parts(h, role, layer):
     """What a joined role consists of: (role, rows)."""
+    h = at(h, layer)
     q, kv = sizes(h)
     if role in ("qkv", "qkv_bias"):
-        return [(x + role[3:], n) for x, n in (("q", q), ("k", kv), ("v", kv))]
+        return [(x + role[3:], n) for x, n in (("q", q), ("k", kv), ("v", kv))][:2 if h["values_are_keys"] else 3]
     return [("gate", h["ffn"]), ("up", h["ffn"])] if role == "gate_up" else []
 
 
@@ -250,7 +276,7 @@ def tensors(h, container, kind_of, stream):
     def add(layer, role, stored, rows, columns, rms, number, first):
         kind = kind_of(role, columns is None or role == "router")
         unit = TYPES[kind][3]
-        centre = (1.4 if role in ("q_norm", "k_norm") else 1.0) if rms is None else 0.0
+        centre = (h["qk_centre"] if role in ("q_norm", "k_norm") else 1.0) if rms is None else 0.0
         if rms is None and container and h["lack_one"]: centre -= 1.0
         scale = strengths(h)[3] if rms is None else rms if columns is None else rms / unit if unit else rms * math.sqrt(3)
         shape = [columns, rows] if columns else [rows]
@@ -284,7 +310,7 @@ def tensors(h, container, kind_of, stream):
             (made if alternates else out).append(t)
         kept = ("down",) if role == "experts.down" else ("gate_up",) if way == "joined" else ("gate", "up")
         for i, part in enumerate(kept):
-            spelled = "" if alternates else (own if way != "joined" or part + "s" in own or family.startswith("granite") else {}).get("experts." + part) or EXPERTS[way][part][container]
+            spelled = "" if alternates else (own if way != "joined" or part + "s" in own or family.startswith("granite") or h["beside"] else {}).get("experts." + part) or EXPERTS[way][part][container]
             tall = height * (2 if part == "gate_up" else 1)
             if way == "one":
                 for e in range(count): put(part, spelled, [columns, tall], e * whole + i * columns * tall, e)
@@ -301,7 +327,7 @@ def tensors(h, container, kind_of, stream):
         if role.startswith("experts."):
             add_experts(layer, role, columns, rms, number)
             continue
-        split = parts(h, role)
+        split = parts(h, role, layer)
         if not split or (role[:-5] if role.endswith("_bias") else role) in fused:
             add(layer, role, split or [(role, rows)], rows, columns, rms, number, 0)
             continue
@@ -325,7 +351,7 @@ def gguf_metadata(name, h):
     if h["experts"]:
         meta += [key("expert_count", "u32", h["experts"]), key("expert_used_count", "u32", h["used"])]
         width = [k for k in meta if k[0].endswith(".feed_forward_length")][0]
-        width[2] = 3 * h["expert_ffn"] if arch == "qwen3moe" else h["expert_ffn"]
+        width[2] = h["ffn"] if h["beside"] else 3 * h["expert_ffn"] if arch == "qwen3moe" else h["expert_ffn"]
         if arch in ("qwen3moe", "gpt-oss"): meta.append(key("expert_feed_forward_length", "u32", h["expert_ffn"]))
         if h["shared"]: meta.append(key("expert_shared_feed_forward_length", "u32", h["ffn"]))
     if arch in ("granite", "minicpm", "granitemoe"):
@@ -338,6 +364,7 @@ def gguf_metadata(name, h):
     if arch == "falcon":                       # as files have it: a context of 2048 whatever the model's, and nothing of rotation
         meta = [k for k in meta if ".rope." not in k[0] and "_length" not in k[0].split("attention")[-1]] + [key("tensor_data_layout", "str", "jploski"), key("context_length", "u32", 2048),
                 key("embedding_length", "u32", h["width"]), key("feed_forward_length", "u32", h["ffn"])]
+    if arch == "gemma4": meta = gemma4_metadata(h, meta, key)
     if arch in ("command-r", "cohere2"): meta.append(key("logit_scale", "f32", h["logit_scale"]))
     if h["temperature"]: meta.append(key("attention.temperature_scale", "f32", h["temperature"][0]))
     if rope["kind"] == "linear": meta += [key("rope.scaling.type", "str", "linear"), key("rope.scaling.factor", "f32", rope["factor"])]
@@ -352,10 +379,33 @@ def gguf_metadata(name, h):
     return meta
 
 
-CLASSES = {"gptneox": "GPTNeoX", "falcon": "Falcon", "gpt-oss": "GptOss", "opt": "OPT", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
+def gemma4_metadata(h, meta, key):
+    kv_heads, dim = h["window_heads"]
+    full = [layer in h["full"] for layer in range(h["layers"])]
+    meta = [k for k in meta if not k[0].endswith("head_count_kv")]
+    meta += [key("attention.head_count_kv", "i32[]", [h["kv_heads"] if sees else kv_heads for sees in full]), key("attention.sliding_window_pattern", "bool[]", [not sees for sees in full]),
+             key("attention.key_length_swa", "u32", dim), key("attention.value_length_swa", "u32", dim), key("rope.dimension_count_swa", "u32", dim),
+             key("rope.freq_base_swa", "f32", h["window_rope"][0]), key("attention.shared_kv_layers", "u32", 0), key("embedding_length_per_layer_input", "u32", 0),
+             key("final_logit_softcapping", "f32", h["logit_cap"])]
+    return meta + ([key("expert_feed_forward_length", "u32", h["expert_ffn"])] if h["experts"] else [])
+
+
+def gemma4_config(h, config):
+    kv_heads, dim = h["window_heads"]
+    spared = ("hidden_act", "rope_theta", "num_local_experts", "num_experts_per_tok", "router_aux_loss_coef")
+    config = {k: v for k, v in config.items() if k not in spared} | {"intermediate_size": h["ffn"]}
+    config |= {"hidden_activation": "gelu_pytorch_tanh", "num_key_value_heads": kv_heads, "head_dim": dim, "num_global_key_value_heads": h["kv_heads"], "global_head_dim": h["head_dim"],
+               "attention_k_eq_v": True, "num_kv_shared_layers": 0, "use_double_wide_mlp": False, "hidden_size_per_layer_input": 0, "final_logit_softcapping": h["logit_cap"],
+               "use_bidirectional_attention": "vision", "enable_moe_block": h["beside"], "rope_parameters": {
+                   "full_attention": {"rope_type": "proportional", "partial_rotary_factor": h["rope"]["share"], "rope_theta": h["rope_base"]},
+                   "sliding_attention": {"rope_type": "default", "rope_theta": h["window_rope"][0]}}}
+    return config | ({"num_experts": h["experts"], "top_k_experts": h["used"], "moe_intermediate_size": h["expert_ffn"]} if h["beside"] else {"num_experts": None})
+
+
+CLASSES = {"gemma4": "Gemma4", "gptneox": "GPTNeoX", "falcon": "Falcon", "gpt-oss": "GptOss", "opt": "OPT", "granite": "Granite", "granitemoehybrid": "GraniteMoeHybrid", "minicpm": "MiniCPM", "smollm3": "SmolLM3", "mistral3": "Ministral3", "phi3": "Phi3", "olmo2": "Olmo2",
            "glm4": "Glm4", "glm": "Glm", "command-r": "Cohere", "cohere2": "Cohere2", "gemma2": "Gemma2", "gemma3": "Gemma3", "olmo3": "Olmo3", "seed_oss": "SeedOss", "exaone": "Exaone", "exaone4": "Exaone4", "ernie4_5": "Ernie4_5", "hunyuan-dense": "HunYuanDenseV1",
            "qwen3moe": "Qwen3Moe", "mixtral": "Mixtral", "olmoe": "Olmoe", "granitemoe": "GraniteMoe", "granitemoeshared": "GraniteMoeShared"}
-TYPES_OF = {"gpt-oss": "gpt_oss", "gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
+TYPES_OF = {"gemma4": "gemma4_text", "gpt-oss": "gpt_oss", "gptneox": "gpt_neox", "gemma3": "gemma3_text", "command-r": "cohere", "hunyuan-dense": "hunyuan_v1_dense", "mistral3": "ministral3", "qwen3moe": "qwen3_moe"}
 
 
 def folder_config(h):
@@ -403,6 +453,7 @@ def folder_config(h):
         config |= {"hidden_activation": "gelu_pytorch_tanh", "query_pre_attn_scalar": h["head_dim"], "attn_logit_softcapping": h["score_cap"],
                    "final_logit_softcapping": h["logit_cap"]}
         del config["hidden_act"], config["tie_word_embeddings"], config["layer_types"]      # every second layer sees all where nothing is said
+    if family == "gemma4": config = gemma4_config(h, config)
     if family == "cohere2":
         config |= {"layer_norm_eps": config.pop("rms_norm_eps"), "logit_scale": h["logit_scale"]}
         del config["tie_word_embeddings"]
@@ -453,6 +504,9 @@ def gguf_case(index, name, h, matrices):
         from reference import inverse_frequencies
         plain = inverse_frequencies({**h, "rope": {"kind": "default"}})[0]
         extra = [("rope_freqs.weight", [float(x) for x in (plain / inverse_frequencies(h)[0]).astype("float32")])]
+    if rope["kind"] == "proportional":
+        turning = int(rope["share"] * h["head_dim"] / 2)
+        extra = [("rope_freqs.weight", [1.0] * turning + [1e30] * (h["head_dim"] // 2 - turning))]
     if rope["kind"] == "longrope":
         extra = [("rope_factors_long.weight", rope["long"]), ("rope_factors_short.weight", rope["short"])]
     for spelled, values in extra:
@@ -479,4 +533,6 @@ def all_cases():
             + [folder_case(i, name, h) for i, (name, h) in enumerate(PLAIN_FOLDERS.items(), 350)]
             + [case for i, (name, (h, kind)) in enumerate(OSS_CASES.items(), 400) for case in (gguf_case(i, name, h, kind), folder_case(i, "hf-" + name, h, name))]
             + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in gguf if name == "gpt-oss-f32"]
-            + [folder_case(i, name, h) for i, (name, h) in enumerate(OSS_FOLDERS.items(), 450)])
+            + [folder_case(i, name, h) for i, (name, h) in enumerate(OSS_FOLDERS.items(), 450)]
+            + [gguf_case(i, name, *case) for i, (name, case) in enumerate(GEMMA4_CASES.items(), 500)]
+            + [folder_case(i, "hf-" + name, h, name) for i, (name, (h, kind)) in enumerate(GEMMA4_CASES.items(), 500) if kind == "F32"])

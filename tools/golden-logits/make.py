@@ -148,4 +148,4 @@ def main():
         f.write(gz(json.dumps(manifest, separators=(",", ":")).encode()))
 
 
-main()
+if __name__ == "__main__": main()

@@ -16,6 +16,7 @@ def entry(key, kind, value):
     if kind == "str": return string(key) + struct.pack("<I", 8) + string(value)
     if kind == "str[]": return string(key) + struct.pack("<IIQ", 9, 8, len(value)) + b"".join(map(string, value))
     if kind == "i32[]": return string(key) + struct.pack("<IIQ", 9, 5, len(value)) + np.array(value, "<i4").tobytes()
+    if kind == "bool[]": return string(key) + struct.pack("<IIQ", 9, 7, len(value)) + bytes(value)
     number, form = STRUCTS[kind]
     return string(key) + struct.pack("<I", number) + struct.pack(form, value)
 

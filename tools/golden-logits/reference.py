@@ -13,6 +13,7 @@ def inverse_frequencies(h):
     plain = h["rope_base"] ** (-pair / dim)
     kind = rope["kind"]
     if kind == "default": return plain, 1.0
+    if kind == "proportional": return np.where(np.arange(dim // 2) < int(rope["share"] * dim / 2), plain, 0), 1.0
     if kind == "longrope": return plain / np.array(rope["long" if h["long"] else "short"], np.float32), rope["attention_factor"]
     factor = rope["factor"]
     if kind == "linear": return plain / factor, 1.0
@@ -58,6 +59,12 @@ def erf(x):
     return np.vectorize(math.erf)(x)
 
 
+def at(h, layer):
+    """The model as one layer has it, whose heads may have other sizes."""
+    if h.get("window_heads") and layer not in h["full"]: return {**h, "kv_heads": h["window_heads"][0], "head_dim": h["window_heads"][1], "values_are_keys": False}
+    return h
+
+
 def heads_of(h, w, layer, name, x, cos_sin, flaws):
     """Queries or keys: [positions, heads, dim], normalised and rotated."""
     count = h["heads"] if name == "q" else h["kv_heads"]
@@ -86,7 +93,11 @@ def attention(h, w, layer, x, cos_sin, flaws):
     n, dim, heads, kv_heads = len(x), h["head_dim"], h["heads"], h["kv_heads"]
     q, k = heads_of(h, w, layer, "q", x, cos_sin, flaws), heads_of(h, w, layer, "k", x, cos_sin, flaws)
     bias = h["qkv_bias"] if "qkv_bias" in h else bool(h["bias"])
-    v = (x @ w(layer, "v").T + (w(layer, "v_bias") if bias and "no bias" not in flaws else 0)).reshape(n, kv_heads, dim)
+    if h.get("values_are_keys"):
+        v = k if "values of rotated keys" in flaws else (x @ w(layer, "k").T).reshape(n, kv_heads, dim)
+        if "values of normed keys" in flaws: v = norm(h, v, w(layer, "k_norm"))
+    else: v = (x @ w(layer, "v").T + (w(layer, "v_bias") if bias and "no bias" not in flaws else 0)).reshape(n, kv_heads, dim)
+    if h.get("norms_values") and "no norm of values" not in flaws: v = norm(h, v, 1.0)
     group = heads // kv_heads
     owner = np.arange(heads) % kv_heads if "interleaved groups" in flaws else np.arange(heads) // group
     scores = np.einsum("ihd,jhd->hij", q, k[:, owner]) * (dim ** -0.5 if "usual score scale" in flaws else h.get("score_scale", dim ** -0.5))
@@ -94,6 +105,7 @@ def attention(h, w, layer, x, cos_sin, flaws):
     i, j = np.arange(n)[:, None], np.arange(n)[None, :]
     seen = j <= i
     full = [other for other in range(h["layers"]) if other not in h["full"]] if "other layers see all" in flaws else h.get("full") or ()
+    if "last layer slides" in flaws: full = [other for other in full if other != h["layers"] - 1]
     if h["window"] and "no window" not in flaws and layer not in full:
         seen &= j > i - h["window"]            # the window counts the query's own position
     scores = np.where(seen, scores, -np.inf)
@@ -106,11 +118,14 @@ def attention(h, w, layer, x, cos_sin, flaws):
     return out + (w(layer, "o_bias") if h.get("bias") == "qkvo" and "no bias" not in flaws else 0)
 
 
-def routed(h, w, layer, y, flaws):
+def routed(h, w, layer, y, flaws, x1=None):
     """The sum of what each row's experts give; of equal experts the first counts as larger."""
     clamped = h.get("gate") == "clamped"
     biased = clamped and "no expert bias" not in flaws
-    says = y @ w(layer, "router").T + (w(layer, "router.b") if biased else 0)
+    read = y if not h.get("beside") or "router behind a norm" in flaws else rms_norm(x1, 1.0, h["epsilon"]) / math.sqrt(h["width"])
+    if h.get("beside") and "no router scale" not in flaws: read = read * w(layer, "router.scale")
+    if h.get("beside"): y = norm(h, x1, w(layer, "q2"))
+    says = read @ w(layer, "router").T + (w(layer, "router.b") if biased else 0)
     used, out = h["used"] - ("an expert fewer" in flaws), np.zeros_like(y)
     of_all = (h["router"] == "all") != ("weights of others" in flaws)
     for row, (x, s) in enumerate(zip(y, says)):
@@ -125,13 +140,23 @@ def routed(h, w, layer, y, flaws):
             if clamped:
                 if "no clamp" not in flaws: gate, up = np.minimum(gate, 7), np.clip(up, -7, 7)
                 acted = gate / (1 + np.exp(-1.702 * gate)) * (up + ("no plus one" not in flaws))
+            elif h.get("gate") == "gelu" and "silu" not in flaws: acted = gelu_tanh(gate) * up
             else: acted = gate / (1 + np.exp(-gate)) * up
+            if h.get("beside") and "no expert scales" not in flaws: share = share * w(layer, "given")[expert]
             given = acted @ w(layer, "experts.down.%d" % expert).T
             out[row] += share * (given + (w(layer, "downs.b")[expert] if biased else 0))
     return out
 
 
-def feed(h, w, layer, y, flaws):
+def gelu_tanh(gate):
+    return 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate ** 3)))
+
+
+def feed(h, w, layer, y, flaws, x1):
+    if h.get("beside"):
+        own, shared = routed(h, w, layer, y, flaws, x1), dense(h, w, layer, y, flaws)
+        if "no norms of parts" in flaws: return own + shared
+        return norm(h, shared, w(layer, "p1")) + norm(h, own, w(layer, "p2"))
     if h.get("experts"):
         own = routed(h, w, layer, y, flaws)
         return own + dense(h, w, layer, y, flaws) if h["shared"] and "no shared part" not in flaws else own
@@ -148,7 +173,7 @@ def dense(h, w, layer, y, flaws):
         return acted @ w(layer, "down").T + (w(layer, "down.b") if biased else 0)
     gate, up = y @ w(layer, "gate").T, y @ w(layer, "up").T
     gelu = h.get("gate") == "gelu" and "silu" not in flaws
-    acted = 0.5 * gate * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate ** 3))) if gelu else gate / (1 + np.exp(-gate))
+    acted = gelu_tanh(gate) if gelu else gate / (1 + np.exp(-gate))
     return (acted * up) @ w(layer, "down").T
 
 
@@ -173,27 +198,35 @@ def logits(h, w, tokens, flaws=()):
         angles = np.arange(len(tokens), dtype=np.float64)[:, None] * frequencies
         return np.cos(angles) * scale, np.sin(angles) * scale
     everywhere = windowed = turns(h)
-    if h.get("window_rope") and "one rotation" not in flaws: windowed = turns({**h, "rope_base": h["window_rope"][0], "rope": h["window_rope"][1]})
+    if "partial rotary" in flaws: everywhere = turns({**h, "rope": {"kind": "default"}, "rotary": int(h["rope"]["share"] * h["head_dim"])})
+    own = {"head_dim": h["window_heads"][1], "rotary": h["window_heads"][1]} if h.get("window_heads") else {}
+    if h.get("window_rope") and ("one rotation" not in flaws or own):
+        turned = {} if "one rotation" in flaws else {"rope_base": h["window_rope"][0], "rope": h["window_rope"][1]}
+        windowed = turns({**h, **own, **turned})
+    whole = h
     names = ("n1", "n2", "n3", "n4") if "norms" in h else ("attn_norm", None, "ffn_norm", None)
     placed = h.get("norms", "before")
     if "norms before" in flaws: placed = "before"
     def normed(layer, role, y):
         biased = h.get("norm") == "layer_bias" and "no bias of norms" not in flaws
-        return norm(h, y, w(layer, role), flaws) + (w(layer, role + "_bias") if biased else 0)
+        return norm(h, y, w(layer, role) + ("one more in norms" in flaws), flaws) + (w(layer, role + "_bias") if biased else 0)
     n = lambda layer, which, y, exists: normed(layer, names[which], y) if exists else y
     r = 1 if "no residual scale" in flaws else h.get("residual_scale", 1)
     before, after = placed != "after", placed != "before"
     moved = {0: 1, 2: 3} if "norms before" in flaws and h["norms"] == "after" else {}
     n1, n3 = moved.get(0, 0), moved.get(2, 2)
     for layer in range(h["layers"]):
+        h = at(whole, layer)
         cos_sin = windowed if h["window"] and layer not in (h.get("full") or ()) else everywhere
         first = n(layer, 2 if "swapped norms" in flaws else n1, x, before)
-        a = x + r * n(layer, 1, attention(h, w, layer, first, cos_sin, flaws), after)
+        g = w(layer, "scale") if h.get("layer_scale") and "no layer scale" not in flaws else 1
+        if "layer scale on the branch" in flaws: r, g = w(layer, "scale"), 1
+        a = x + (1 if "layer scale on the branch" in flaws else r) * n(layer, 1, attention(h, w, layer, first, cos_sin, flaws), after)
         parallel = h.get("parallel") and "sequential" not in flaws
         if h.get("two_norms"):
             y = n(layer, 0 if "swapped norms" in flaws else 2, x if parallel else a, True)
         else: y = first if parallel else n(layer, 0, a, True) if h.get("parallel") else n(layer, n3, a, before)
-        x = a + r * n(layer, 3, feed(h, w, layer, y, flaws), after)
+        x = (a + r * n(layer, 3, feed(h, w, layer, y, flaws, a), after)) * g
     head = w(None, "embedding") if h["tied"] else w(None, "head")
     out = normed(None, "final_norm", x) @ head.T
     scale = h.get("logit_scale", 1)
@@ -213,6 +246,11 @@ def flaws_that_matter(h):
     if h.get("score_cap"): found.append("no score cap")
     if h.get("logit_cap"): found.append("no logit cap")
     if h["window"] and h.get("full"): found.append("other layers see all")
+    if h.get("values_are_keys"): found += ["values of rotated keys", "values of normed keys"]
+    if h.get("norms_values"): found.append("no norm of values")
+    if h.get("layer_scale"): found += ["no layer scale", "layer scale on the branch"]
+    if h["rope"]["kind"] == "proportional": found += ["partial rotary", "last layer slides", "one more in norms"]
+    if h.get("beside"): found += ["no router scale", "router behind a norm", "no expert scales", "no norms of parts"]
     if h.get("gate") == "gelu": found.append("silu")
     if h["rope"]["kind"] not in ("default", "longrope"): found.append("default rope")
     if not h["rope"].get("whole", True): found.append("whole ramp")
@@ -223,7 +261,7 @@ def flaws_that_matter(h):
     if h.get("qk") == "rotated": found.append("norm before rotation")
     if h.get("norms") == "around": found.append("norms before")
     if h.get("no_rope"): found.append("rope everywhere")
-    if h.get("experts"): found += ["an expert fewer", "weights of others", "shifted experts"]
+    if h.get("experts"): found += ["an expert fewer", "shifted experts"] + ["weights of others"] * (not h.get("beside"))      # a norm takes what all weights share
     if h.get("sinks"): found += ["no sinks", "scaled sinks"]
     if h.get("gate") == "clamped": found += ["no expert bias", "swapped halves", "no clamp", "no plus one"]
     if h.get("shared"): found.append("no shared part")

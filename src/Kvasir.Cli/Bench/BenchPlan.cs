@@ -1,5 +1,6 @@
 using Kvasir.Attention;
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
 using Kvasir.Measurement;
@@ -86,12 +87,12 @@ internal sealed record BenchPlan
     /// <summary>Bytes of cache and of indexes that the cases of a depth take.</summary>
     public long KvBytesAt(int depth, ModelConfig config)
     {
-        var page = Kv.Page(config.HeadDim, PagePool.PageTokens);
-        var pageBytes = (long)page.Bytes * config.LayerCount * config.KvHeadCount;
+        var places = new KvPlaces(config.Attention, Kv);
+        var pageBytes = (long)places.Layout.Bytes * places.ListCount;
         // A prefill is one sequence; the others come for the decoding. What is no page breaks the last slab, so there is room for a whole one.
         var pages = pageBytes * Math.Max(Pages(depth + (long)MaxPrefill), Decodes ? Batches[^1] * Pages(depth + (long)MaxSteps) : 1);
         var tokens = TokensAt(depth);
-        return pages + (Batches[^1] * page.OpenBytes * config.LayerCount * config.KvHeadCount) + (page.OpenBytes > 0 ? PagePool.MostSlabBytes : 0)
+        return pages + (Batches[^1] * places.OpenBytes) + (places.OpenBytes > 0 ? PagePool.MostSlabBytes : 0)
             + Attention.Max(policy => policy.SharedIndexBytes(config.Attention)
                 + (Batches[^1] * policy.IndexBytesAt(config.Attention, depth, tokens, tokens, new TakeBackLimits(tokens - depth, 1))));
 

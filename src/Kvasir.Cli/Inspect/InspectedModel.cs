@@ -1,6 +1,7 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Cache;
+using Kvasir.Cache.Slots;
 using Kvasir.Cli.Shared;
 using Kvasir.Files;
 using Kvasir.Kernels.Attention.Formats;
@@ -119,11 +120,12 @@ internal static class InspectedModel
     private static KvPlanReport KvPlan(ModelConfig config, KvFormat kv, long kvMemory)
     {
         var shape = config.Attention;
-        var page = (long)config.KvHeadCount * kv.Page(config.HeadDim, PagePool.PageTokens).Bytes;
-        var perToken = shape.FullLayerCount * page / PagePool.PageTokens;
+        var places = new KvPlaces(shape, kv);
+        var (page, full) = ((long)places.Layout.Bytes, shape.FullLayerCount * config.KvHeadCount);
+        var perToken = full * page / PagePool.PageTokens;
         // Every head holds whole pages; those with a window what it reaches, and what comes in a step.
         var windowed = Math.Min(config.ContextTokens, (shape.WindowTokens ?? 0) + (long)new EngineOptions().BatchTokens + PagePool.PageTokens);
-        var windows = (shape.LayerCount - shape.FullLayerCount) * page * windowed / PagePool.PageTokens;
+        var windows = (places.ListCount - full) * page * windowed / PagePool.PageTokens;
         var fit = perToken == 0 ? config.ContextTokens : Math.Max(0, kvMemory - windows) / (perToken * PagePool.PageTokens) * PagePool.PageTokens;
         return new KvPlanReport(kv.Name, perToken, fit, (perToken * config.ContextTokens) + windows) { WindowBytes = windows > 0 ? windows : null };
     }

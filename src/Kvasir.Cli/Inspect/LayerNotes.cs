@@ -22,6 +22,16 @@ internal static class LayerNotes
             yield return layer.HasTwoNorms ? "both branches side by side, each behind a norm" : "both branches side by side";
         if (layer.QkNorm != QkNorm.None)
             yield return QkNorms(layer.QkNorm);
+        if (layer.NormsValues)
+            yield return "norms of values, without weights";
+        if (config.WindowHeads is { } windowed)
+            yield return $"{windowed.KvHeadCount} KV heads of {windowed.Dim} in layers with a window";
+        if (config.Layers.Any(static other => other.ValuesAreKeys))
+            yield return "values that are keys before their norm in layers that see all";
+        if (layer.HasScale)
+            yield return "a factor of each layer";
+        if (layer.Experts is { HasOwnNorms: true })
+            yield return "norms of the experts' own";
         if (layer.HasQkvBias || layer.HasOutputBias)
             yield return layer.HasOutputBias ? "biases of queries, keys, values and output" : "biases of queries, keys and values";
         if (config.ScoreCap is { } cap)

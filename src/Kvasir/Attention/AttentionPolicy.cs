@@ -225,17 +225,17 @@ public abstract class AttentionPolicy
     /// <summary>Fresh selectors for all heads of a sequence, [layers, KV heads].</summary>
     /// <param name="first">The first head of the first layer.</param>
     /// <exception cref="InvalidOperationException">The policy left one out.</exception>
-    internal Selector[] CreateAll(HeadPlace first, int kvHeadCount)
+    internal Selector[] CreateAll(HeadPlace first, AttentionShape shape)
     {
-        var selectors = new Selector[first.LayerCount * kvHeadCount];
+        var selectors = new Selector[shape.TotalKvHeads];
         first = first with { Together = CreateTogether() };
         try
         {
             for (var layer = 0; layer < first.LayerCount; layer++)
-                CreateLayer(first with { Layer = layer }, selectors.AsSpan(layer * kvHeadCount, kvHeadCount));
-            if (Array.IndexOf(selectors, null) is var missing and >= 0)
+                CreateLayer(first with { Layer = layer }, selectors.AsSpan(shape.HeadsBefore(layer), shape.KvHeadsAt(layer)));
+            if (Array.IndexOf(selectors, null) is var missing and >= 0 && shape.PlaceOf(missing) is var place)
                 throw new InvalidOperationException(
-                    $"attention policy '{Name}' made no selector for layer {missing / kvHeadCount}, KV head {missing % kvHeadCount}");
+                    $"attention policy '{Name}' made no selector for layer {place.Layer}, KV head {place.KvHead}");
             return selectors;
         }
         catch

@@ -8,11 +8,10 @@ namespace Kvasir.Cache;
 /// their columns stay: whoever leaves the chain there computes the rows anew. They go in the order in which somebody went on so far that he sees them no more;
 /// those behind which somebody came to part from others go last.
 /// </summary>
-/// <param name="headCount">Layers times KV heads.</param>
-/// <param name="kvHeadCount">Of a layer.</param>
-internal sealed class ColumnWindows(PagePool pool, KvWindows windows, int headCount, int kvHeadCount)
+/// <param name="places">Which pages heads have their rows in.</param>
+internal sealed class ColumnWindows(PagePool pool, KvWindows windows, KvPlaces places)
 {
-    private readonly int[] _heads = [.. Enumerable.Range(0, headCount).Where(head => windows.Has(head / kvHeadCount))];
+    private readonly int[] _heads = [.. Enumerable.Range(0, places.ListCount).Where(list => windows.Has(places.LayerOf(list)))];
     private PrefixColumn? _oldest;
     private PrefixColumn? _newest;
 

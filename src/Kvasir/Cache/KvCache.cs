@@ -10,8 +10,7 @@ namespace Kvasir.Cache;
 /// <summary>The KV cache of an engine: the shape of a token's entries, and the pool that all sequences take pages from.</summary>
 public sealed class KvCache : IDisposable
 {
-    private readonly int _layerCount;
-    private readonly int _kvHeadCount;
+    private readonly AttentionShape _shape;
     private readonly KvWindows? _windows;
 
     /// <param name="limitBytes">What all pages may take together.</param>
@@ -30,10 +29,11 @@ public sealed class KvCache : IDisposable
         KvFormat format, AttentionShape shape, MemoryBudget memory, SlabSource? slabs = null, Func<int, IPageStore>? files = null,
         PageEviction eviction = PageEviction.Counted)
     {
-        (_layerCount, _kvHeadCount, _windows) = (shape.LayerCount, shape.KvHeadCount, KvWindows.Of(shape, PagePool.PageTokens));
-        var layout = new PageLayout(format, shape.Dim, shape.ValueDim, PagePool.PageTokens);
+        (_shape, Places) = (shape, new KvPlaces(shape, format));
+        _windows = KvWindows.Of(shape, PagePool.PageTokens, Places.HeadsInPage);
+        var layout = Places.Layout;
         Pool = new PagePool(layout, memory, slabs, files?.Invoke(layout.Bytes), eviction) { ScoreCap = shape.ScoreCap };
-        Prefixes = new PrefixCache(Pool, shape.LayerCount, shape.KvHeadCount, _windows);
+        Prefixes = new PrefixCache(Pool, Places, _windows);
         Pool.Prefixes = Prefixes;
         var (limitBytes, needed) = (memory.LimitBytes, MemoryBytes(1));
         if (limitBytes >= needed)
@@ -45,6 +45,9 @@ public sealed class KvCache : IDisposable
     }
 
     public PagePool Pool { get; }
+
+    /// <summary>Which pages heads have their rows in.</summary>
+    internal KvPlaces Places { get; }
 
     /// <summary>Whether pages on file are read before anybody asks for them.</summary>
     public PageAhead Ahead
@@ -77,8 +80,8 @@ public sealed class KvCache : IDisposable
     /// <summary>Rows that were computed once, for those who begin with the same tokens.</summary>
     internal PrefixCache Prefixes { get; }
 
-    /// <summary>Layers times KV heads.</summary>
-    public int HeadCount => _layerCount * _kvHeadCount;
+    /// <summary>Layers times KV heads; heads that lie in the same pages count once.</summary>
+    public int HeadCount => Places.ListCount;
 
     /// <summary>Those of them that keep all rows.</summary>
     public int FullHeadCount => HeadCount - (_windows?.HeadCount ?? 0);
@@ -92,7 +95,7 @@ public sealed class KvCache : IDisposable
     /// <summary>
     /// Bytes that a sequence takes beside its pages, over all layers and heads: the pages that are being written, in floats, of formats that need them.
     /// </summary>
-    public long OpenPageBytes => HeadCount * Pool.Layout.OpenBytes;
+    public long OpenPageBytes => Places.OpenBytes;
 
     /// <summary>Tokens that a single sequence can hold when it has the cache to itself, and no index.</summary>
     public long TokenLimit
@@ -156,7 +159,7 @@ public sealed class KvCache : IDisposable
     /// <param name="settled">What its policy goes on reading at so many rows; null for whoever keeps nothing in memory for long.</param>
     internal SequenceCache? TryOpen(int maxRows, bool keepsAll = false, Func<int, SettledRows?>? settled = null) =>
         Pool.TryTakeBeside(MemoryUse.OpenPages, OpenPageBytes)
-            ? new SequenceCache(Pool, _layerCount, _kvHeadCount, maxRows, OpenPageBytes, keepsAll ? null : _windows) { Residency = ResidencyOf(settled) }
+            ? new SequenceCache(Pool, (_shape, Places), maxRows, OpenPageBytes, keepsAll ? null : _windows) { Residency = ResidencyOf(settled) }
             : null;
 
     /// <summary>Pages that a sequence of so many rows will have in memory for good, copies of rows among them; 0 where that is nobody's right.</summary>

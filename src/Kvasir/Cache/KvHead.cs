@@ -18,6 +18,7 @@ public sealed class KvHead
     // Rows that are dropped and still lie about in two pages are not worth storing others anew.
     private const int LeastMoved = 2 * PageRows;
     private readonly PagePool _pool;
+    private readonly PageLayout _layout;
     private readonly PageTable _table;
     private readonly OpenPage? _openKeys;
     private readonly OpenPage? _openValues;
@@ -29,14 +30,13 @@ public sealed class KvHead
     // Null while all keys have all elements.
     private NarrowRows? _narrow;
 
-    /// <param name="window">Of the head's layer; null where it has none, or all rows are kept.</param>
-    internal KvHead(PagePool pool, int maxRows, int layer = 0, KvWindows? window = null)
-        : this(pool, new PageTable(pool, PagesFor(maxRows), layer, window), pool.Layout.OpenKeys(), pool.Layout.OpenValues())
+    /// <param name="layout">Where in a page its rows lie.</param>
+    /// <param name="open">The pages that are being written, if another head has them.</param>
+    internal KvHead(PagePool pool, PageLayout layout, PageTable table, (OpenPage? Keys, OpenPage? Values)? open = null)
     {
+        (_pool, _layout, _table) = (pool, layout, table);
+        (_openKeys, _openValues) = open ?? (layout.OpenKeys(), layout.OpenValues());
     }
-
-    private KvHead(PagePool pool, PageTable table, OpenPage? openKeys, OpenPage? openValues) =>
-        (_pool, _table, _openKeys, _openValues) = (pool, table, openKeys, openValues);
 
     /// <summary>Rows that are there.</summary>
     public int RowCount { get; private set; }
@@ -48,13 +48,13 @@ public sealed class KvHead
     public bool IsWhole => _positions is null && _narrow is null;
 
     /// <summary>How its rows are stored.</summary>
-    public KvFormat Format => _pool.Layout.Format;
+    public KvFormat Format => _layout.Format;
 
     /// <summary>Elements of a key.</summary>
-    public int Dim => _pool.Layout.KeyDim;
+    public int Dim => _layout.KeyDim;
 
     /// <summary>Elements of a value.</summary>
-    public int ValueDim => _pool.Layout.ValueDim;
+    public int ValueDim => _layout.ValueDim;
 
     /// <summary>Bytes of pages that this head holds.</summary>
     public long Bytes => ((long)(_table.Count - _table.VacantCount) * _pool.PageBytes) + (_narrow?.Bytes ?? 0);
@@ -63,10 +63,10 @@ public sealed class KvHead
     public long PositionBytes => _positions?.Bytes ?? 0;
 
     /// <summary>The keys of rows [0, <see cref="RowCount"/>); not those that were made narrower (<see cref="RowEdit.NarrowKeys"/>).</summary>
-    public PagedRows Keys => _pool.Layout.Keys(_table.Addresses, _openKeys, IsCoarse);
+    public PagedRows Keys => _layout.Keys(_table.Addresses, _openKeys, IsCoarse);
 
     /// <summary>The values of rows [0, <see cref="RowCount"/>).</summary>
-    public PagedRows Values => _pool.Layout.Values(_table.Addresses, _openValues, IsCoarse);
+    public PagedRows Values => _layout.Values(_table.Addresses, _openValues, IsCoarse);
 
     /// <summary>Whether of rows in two planes the upper alone is read: as a draft does. Rows are written whole.</summary>
     internal bool IsCoarse { get; set; }
@@ -151,9 +151,7 @@ public sealed class KvHead
         return true;
     }
 
-    /// <summary>
-    /// Writes the next row; its page must have been reserved. <paramref name="key"/> is [<see cref="Dim"/>], <paramref name="value"/> [<see cref="ValueDim"/>].
-    /// </summary>
+    /// <summary>Writes the next row, [<see cref="Dim"/>] and [<see cref="ValueDim"/>]; its page must have been reserved.</summary>
     internal void Append(ReadOnlySpan<float> key, ReadOnlySpan<float> value)
     {
         _positions?.Set(RowCount, NextPosition);
@@ -165,8 +163,13 @@ public sealed class KvHead
     internal KvHead First(int rowCount)
     {
         Invariant.Holds(IsWhole && rowCount <= RowCount);
-        return new KvHead(_pool, _table.First(PagesFor(rowCount)), _openKeys, _openValues) { RowCount = rowCount, NextPosition = rowCount };
+        return new KvHead(_pool, _layout, _table.First(PagesFor(rowCount)), (_openKeys, _openValues)) { RowCount = rowCount, NextPosition = rowCount };
     }
+
+    /// <summary>A head whose rows lie in the same pages, as long as this one has them; rows that come with pages it has by <see cref="Follow"/>.</summary>
+    internal KvHead Beside(PageLayout layout) => new(_pool, layout, _table);
+
+    internal void Follow(KvHead other) => (RowCount, NextPosition) = (other.RowCount, other.NextPosition);
 
     /// <summary>Goes on with a page of rows that others have, or nobody has any more; it has whole pages and no other.</summary>
     internal void Adopt(int page)
@@ -336,11 +339,7 @@ public sealed class KvHead
         values.Decode(row, floats.Slice(Dim, ValueDim));
     }
 
-    private void Weigh(RowEdit edit)
-    {
-        _positions ??= NewPositions(RowCount).Fill(RowCount);
-        MergedRows.Weigh(_positions, edit);
-    }
+    private void Weigh(RowEdit edit) => MergedRows.Weigh(_positions ??= NewPositions(RowCount).Fill(RowCount), edit);
 
     // In memory for the rows that stay: those of a prompt may be few of many.
     private void Renumber(RowEdit edit)

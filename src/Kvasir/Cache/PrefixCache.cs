@@ -33,11 +33,12 @@ internal sealed class PrefixCache
     private (long Hits, long Stored, long Misses, long Resumed, long Added, long Evicted, long Retokenised) _counts;
 
     /// <param name="pool">Whose pages they are.</param>
+    /// <param name="places">Which pages heads have their rows in.</param>
     /// <param name="windows">Of layers that keep only rows in sight; null where none does.</param>
-    public PrefixCache(PagePool pool, int layerCount, int kvHeadCount, KvWindows? windows)
+    public PrefixCache(PagePool pool, KvPlaces places, KvWindows? windows)
     {
-        (_pool, _headCount, _kept, Parts) = (pool, layerCount * kvHeadCount, new KeptColumns(_leaves), new IndexParts(pool));
-        _windows = windows is null ? null : new ColumnWindows(pool, windows, _headCount, kvHeadCount);
+        (_pool, _headCount, _kept, Parts) = (pool, places.ListCount, new KeptColumns(_leaves), new IndexParts(pool));
+        _windows = windows is null ? null : new ColumnWindows(pool, windows, places);
         _leastPages = _headCount - (windows?.HeadCount ?? 0);
     }
 

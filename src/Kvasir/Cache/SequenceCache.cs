@@ -1,6 +1,8 @@
 using Kvasir.Cache.Slots;
 using Kvasir.Ground;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Cache;
 
@@ -8,6 +10,10 @@ namespace Kvasir.Cache;
 public sealed class SequenceCache
 {
     private readonly PagePool _pool;
+    private readonly AttentionShape _shape;
+    private readonly KvHead[] _all;
+
+    // Those that have pages: heads that lie beside others have theirs.
     private readonly KvHead[] _heads;
     private readonly List<NativeBuffer> _copies = [];
     private ResidencySchedule? _residency;
@@ -15,17 +21,30 @@ public sealed class SequenceCache
 
     /// <param name="openPageBytes">Taken from the pool's budget for the pages that will be written to.</param>
     /// <param name="windows">Of layers that keep only rows in sight; null where all layers keep all rows.</param>
-    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows, long openPageBytes = 0, KvWindows? windows = null)
+    internal SequenceCache(PagePool pool, (AttentionShape Shape, KvPlaces Places) model, int maxRows, long openPageBytes = 0, KvWindows? windows = null)
     {
         _openPageBytes = openPageBytes;
-        (_pool, KvHeadCount, MaxRows) = (pool, kvHeadCount, maxRows);
-        _heads = new KvHead[layerCount * kvHeadCount];
-        for (var i = 0; i < _heads.Length; i++)
-            _heads[i] = new KvHead(pool, maxRows, layer: i / kvHeadCount, windows?.Has(i / kvHeadCount) == true ? windows : null);
+        (_pool, _shape, MaxRows) = (pool, model.Shape, maxRows);
+        (_all, _heads) = (new KvHead[_shape.TotalKvHeads], new KvHead[model.Places.ListCount]);
+        for (int i = 0, list = 0; i < _all.Length; i++)
+        {
+            var (layer, kvHead) = _shape.PlaceOf(i);
+            var layout = model.Places.LayoutOf(layer, kvHead);
+            _all[i] = model.Places.IsBeside(layer, kvHead) ? _heads[list - 1].Beside(layout) : _heads[list++] = NewHead(layer, layout);
+        }
+
+        KvHead NewHead(int layer, PageLayout layout) =>
+            new(pool, layout, new PageTable(pool, KvHead.PagesFor(maxRows), layer, windows?.Has(layer) == true ? windows : null));
     }
 
-    /// <summary>Of a layer.</summary>
-    public int KvHeadCount { get; }
+    /// <summary>Of so many layers with so many KV heads, all alike.</summary>
+    internal SequenceCache(PagePool pool, int layerCount, int kvHeadCount, int maxRows)
+        : this(pool, Alike(pool, layerCount, kvHeadCount), maxRows)
+    {
+    }
+
+    /// <summary>Of a layer that sees all.</summary>
+    public int KvHeadCount => _shape.KvHeadCount;
 
     /// <summary>The most rows that this sequence will ever hold.</summary>
     public int MaxRows { get; }
@@ -88,12 +107,15 @@ public sealed class SequenceCache
     {
         set
         {
-            foreach (var head in _heads)
+            foreach (var head in _all)
                 head.IsCoarse = value;
         }
     }
 
-    public KvHead Head(int layer, int kvHead) => _heads[(layer * KvHeadCount) + kvHead];
+    /// <summary>By its place among the heads of all layers.</summary>
+    internal KvHead HeadAt(int head) => _all[head];
+
+    public KvHead Head(int layer, int kvHead) => _all[_shape.HeadsBefore(layer) + kvHead];
 
     /// <summary>Pages that growing to <paramref name="rows"/> rows would take from the pool.</summary>
     public int PagesMissing(int rows)
@@ -132,6 +154,7 @@ public sealed class SequenceCache
             _heads[i].LeaveBehind();
         }
 
+        Follow();
         ReservedRows = _heads[0].RowCount;
     }
 
@@ -141,6 +164,7 @@ public sealed class SequenceCache
     {
         for (var i = 0; i < _heads.Length; i++)
             _heads[i].Restore(rows.Slice(i * _pool.PageBytes, _pool.PageBytes));
+        Follow();
     }
 
     /// <summary>Lists the pages of a full column, [heads], for the prefix cache, which is an owner from now on of those that were not left behind.</summary>
@@ -293,7 +317,25 @@ public sealed class SequenceCache
 
     private void Shrink(int rows)
     {
-        foreach (var head in _heads)
+        foreach (var head in _all)
             head.Truncate(rows);
+    }
+
+    // Heads beside others have got rows with these.
+    private void Follow()
+    {
+        for (int i = 0, list = -1; i < _all.Length && _heads.Length < _all.Length; i++)
+        {
+            if (list + 1 < _heads.Length && _all[i] == _heads[list + 1])
+                list++;
+            else
+                _all[i].Follow(_heads[list]);
+        }
+    }
+
+    private static (AttentionShape Shape, KvPlaces Places) Alike(PagePool pool, int layerCount, int kvHeadCount)
+    {
+        var shape = new AttentionShape(layerCount, kvHeadCount, kvHeadCount, pool.Layout.KeyDim, null) { ValueDim = pool.Layout.ValueDim };
+        return (shape, new KvPlaces(shape, pool.Layout.Format));
     }
 }

@@ -21,6 +21,11 @@ internal sealed record ExpertNames
         SharedGate = "ffn_gate_shexp.weight",
         SharedUp = "ffn_up_shexp.weight",
         SharedDown = "ffn_down_shexp.weight",
+        RouterScale = "ffn_gate_inp.scale",
+        OutputScales = "ffn_down_exps.scale",
+        InputNorm = "pre_ffw_norm_2.weight",
+        OutputNorm = "post_ffw_norm_2.weight",
+        SharedOutputNorm = "post_ffw_norm_1.weight",
     };
 
     public static ExpertNames HuggingFace { get; } = new()
@@ -37,6 +42,11 @@ internal sealed record ExpertNames
         SharedGate = "mlp.shared_experts.gate_proj.weight",
         SharedUp = "mlp.shared_experts.up_proj.weight",
         SharedDown = "shared_mlp.output_linear.weight",
+        RouterScale = "router.scale",
+        OutputScales = "router.per_expert_scale",
+        InputNorm = "pre_feedforward_layernorm_2.weight",
+        OutputNorm = "post_feedforward_layernorm_2.weight",
+        SharedOutputNorm = "post_feedforward_layernorm_1.weight",
     };
 
     /// <summary>Whether rows of gate and up alternate in <see cref="GateUp"/>, and what lies there are codes, or inputs before outputs.</summary>
@@ -70,6 +80,21 @@ internal sealed record ExpertNames
     public required string SharedUp { get; init; }
 
     public required string SharedDown { get; init; }
+
+    /// <summary>[width]: what the router's own norm is multiplied by, where it has one.</summary>
+    public required string RouterScale { get; init; }
+
+    /// <summary>[experts]: what each expert's output is multiplied by.</summary>
+    public required string OutputScales { get; init; }
+
+    /// <summary>Of what experts read, where they have norms of their own.</summary>
+    public required string InputNorm { get; init; }
+
+    /// <summary>Of what they give.</summary>
+    public required string OutputNorm { get; init; }
+
+    /// <summary>Of what the part beside them gives.</summary>
+    public required string SharedOutputNorm { get; init; }
 
     /// <summary>The name of the biases of a matrix, or of all experts' matrices.</summary>
     public static string Bias(string matrices) =>

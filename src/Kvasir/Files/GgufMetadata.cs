@@ -82,6 +82,23 @@ public sealed class GgufMetadata : IConfigFields
         };
     }
 
+    /// <summary>An array of booleans, stored as such or as integers of 0 or 1.</summary>
+    public bool[]? Booleans(string key)
+    {
+        if (!TryFind(key, isArray: true, out var value))
+            return null;
+        RequireType(key, value, value.Type == GgufValueType.Bool || IsInteger(value.Type), "an array of booleans");
+        var booleans = new bool[Length(key, value)];
+        var bytes = GgufValue.FixedBytes(value.Type);
+        for (var i = 0; i < booleans.Length; i++)
+        {
+            var integer = IntegerAt(key, value.Type == GgufValueType.Bool ? GgufValueType.U8 : value.Type, value.Offset + ((long)i * bytes));
+            booleans[i] = integer is 0 or 1 ? integer == 1 : throw Bad(key, $"holds {integer} at index {i}; 0 and 1 are allowed");
+        }
+
+        return booleans;
+    }
+
     /// <summary>An array of texts; bytes that are no UTF-8 become U+FFFD.</summary>
     public string[]? Strings(string key)
     {

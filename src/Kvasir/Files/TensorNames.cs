@@ -14,10 +14,11 @@ internal sealed record TensorNames
     /// <summary>Frequency factors beyond that context; GGUF only.</summary>
     public const string LongRopeFactors = "rope_factors_long.weight";
 
-    // What a model that sees pictures has beside its text model, whose tensors lie under one of these.
+    // What a model that sees pictures, or hears, has beside its text model, whose tensors lie under one of these.
     private static readonly string[] PictureStarts =
     [
         "vision_tower.", "vision_model.", "multi_modal_projector.", "model.vision_tower.", "model.vision_model.", "model.multi_modal_projector.",
+        "audio_tower.", "embed_vision.", "embed_audio.", "model.audio_tower.", "model.embed_vision.", "model.embed_audio.", "model.vision_embedder.",
     ];
 
     private static readonly string[] RotaryBufferEnds = [".rotary_emb.inv_freq", ".rotary_pos_emb.inv_freq", ".position_ids"];
@@ -51,6 +52,7 @@ internal sealed record TensorNames
         Down = "ffn_down.weight",
         UpBias = "ffn_up.bias",
         DownBias = "ffn_down.bias",
+        LayerScale = "layer_output_scale.weight",
         Experts = ExpertNames.Gguf,
     };
 
@@ -83,6 +85,7 @@ internal sealed record TensorNames
         Down = "mlp.down_proj.weight",
         UpBias = "mlp.up_proj.bias",
         DownBias = "mlp.down_proj.bias",
+        LayerScale = "layer_scalar",
         Experts = ExpertNames.HuggingFace,
     };
 
@@ -149,6 +152,9 @@ internal sealed record TensorNames
     public required string UpBias { get; init; }
 
     public required string DownBias { get; init; }
+
+    /// <summary>[1]: what all that comes out of a layer is multiplied by, where there is one.</summary>
+    public required string LayerScale { get; init; }
 
     public required ExpertNames Experts { get; init; }
 

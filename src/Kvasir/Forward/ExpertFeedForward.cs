@@ -24,7 +24,9 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     private readonly NativeView _gate;
     private readonly NativeView _up;
     private readonly NativeView _down;
-    private LinearRows _rows;
+    private readonly int _width;
+    private NativeView _sum;
+    private float[]? _scales;
     private int _used;
     private float _scale;
 
@@ -32,7 +34,7 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     /// <param name="mostRows">Of a batch.</param>
     public ExpertFeedForward(ModelConfig config, Weights weights, WorkerPool pool, LinearProduct linear, RowNorm norm, int mostRows)
     {
-        (_pool, _linear, _kind) = (pool, linear, config.Gate);
+        (_pool, _linear, _kind, _width) = (pool, linear, config.Gate, config.Width);
         var most = Most(config);
         var slots = (long)mostRows * most.Used;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, int.MaxValue, nameof(mostRows));
@@ -61,13 +63,14 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     /// <summary>Bytes of scratch held.</summary>
     public long Bytes => _buffer.Bytes + _input.Bytes;
 
-    /// <summary>x += scale of the layer * sum of the weights of each row's experts * their outputs.</summary>
-    /// <param name="rows">x and the norm before the experts.</param>
-    public void Run(in LinearRows rows, LayerShape shape, ExpertWeights weights)
+    /// <summary>sum += scale * sum of the weights of each row's experts * their outputs.</summary>
+    /// <param name="rows">x and the norm before the experts, where they have none of their own.</param>
+    /// <param name="sum">[rows, width]: x, or what is added to it later.</param>
+    public void Run(LinearRows rows, ExpertShape experts, ExpertWeights weights, (NativeView Values, float Scale) sum)
     {
-        var experts = shape.Experts!;
-        (_rows, _used, _scale) = (rows, experts.Used, shape.ResidualScale);
-        _linear.Run(rows, new LinearTarget(weights.Router, weights.RouterBias, _logits));
+        (_sum, _used, _scale, _scales) = (sum.Values, experts.Used, sum.Scale, weights.OutputScales);
+        _linear.Run(rows with { Norm = weights.Norms?.Router ?? rows.Norm }, new LinearTarget(weights.Router, weights.RouterBias, _logits));
+        rows = rows with { Norm = weights.Norms?.Input ?? rows.Norm };
         _router.Route(_pool, experts, _logits, rows.Count);
         _input.Gather(_pool, rows, weights.Gate, weights.Up);
         _product.RunGated(_kind, new ExpertTarget(weights.Gate, weights.GateBias, _gate), new ExpertTarget(weights.Up, weights.UpBias, _up));
@@ -86,12 +89,13 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     /// <summary>Adds up one row.</summary>
     public override void Execute(int item, int worker)
     {
-        var bytes = (long)_rows.Columns * sizeof(float);
-        var x = _rows.Values.Span<float>(item * bytes, _rows.Columns);
+        var bytes = (long)_width * sizeof(float);
+        var sum = _sum.Span<float>(item * bytes, _width);
         for (var rank = 0; rank < _used; rank++)
         {
-            var output = _down.Span<float>(_router.SlotOf(item, rank) * bytes, _rows.Columns);
-            VectorMath.AddScaled(_scale * _router.WeightOf(item, rank), output, x);
+            var slot = _router.SlotOf(item, rank);
+            var weight = _scale * _router.WeightOf(item, rank) * (_scales?[_router.ExpertOf(slot)] ?? 1);
+            VectorMath.AddScaled(weight, _down.Span<float>(slot * bytes, _width), sum);
         }
     }
 

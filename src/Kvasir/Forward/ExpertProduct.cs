@@ -59,6 +59,8 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
             var other = ups.Slice((row * outputs) + firstRow, rowCount);
             if (_gate == GateKind.ClampedSilu)
                 ClampedSwiGlu.Apply(gate, other, gate);
+            else if (_gate == GateKind.GeluTanh)
+                GeGlu.Apply(gate, other, gate);
             else
                 SwiGlu.Apply(gate, other, gate);
         }

@@ -23,6 +23,9 @@ internal sealed class Transformer : IDisposable
     private readonly float[] _outputNorm;
     private readonly WorkerPool _pool;
     private readonly BatchAttention _attention;
+
+    // Of layers with a window whose heads have other sizes; null where there are none.
+    private readonly BatchAttention? _windowed;
     private readonly LinearInput _input;
     private readonly LinearProduct _linear;
     private readonly HeadRotation _rotation;
@@ -38,6 +41,7 @@ internal sealed class Transformer : IDisposable
     private readonly NativeView _gate;
     private readonly NativeView _up;
     private readonly NativeView _projected;
+    private readonly NativeView _beside;
     private readonly NativeView _logits;
     private readonly LayerReads[] _reads;
     private WeightMatrix _output;
@@ -59,8 +63,7 @@ internal sealed class Transformer : IDisposable
         (_output, _layers) = _own;
         Shape = config.Attention with { LayerSinks = config.Layers[0].HasSinks ? Array.ConvertAll(_layers, static layer => layer.Sinks!) : null };
         _attention = new BatchAttention(Shape, kv, pool, limits.MaxSegments, maxTokens);
-        var queryWidth = config.HeadCount * config.HeadDim;
-        var (keyWidth, valueWidth) = (config.KvHeadCount * config.HeadDim, config.KvHeadCount * config.ValueDim);
+        _windowed = config.WindowHeads is null ? null : new BatchAttention(Shape.Windowed(), kv, pool, limits.MaxSegments, maxTokens);
         var mostRows = Math.Max(limits.MaxRows, limits.MaxLogitRows);
         _input = new LinearInput(new PreparedRows(mostRows, PassBytes.Widest(config), pool.WorkerCount, Kinds(mostRows, _own, _draft), _norm));
         _linear = new LinearProduct(_input, pool);
@@ -75,10 +78,11 @@ internal sealed class Transformer : IDisposable
         var free = _buffer.View;
         _x = Take(ref free, rows * config.Width);
         _projected = Take(ref free, rows * config.Width);
-        _queries = Take(ref free, rows * queryWidth);
-        _attended = Take(ref free, rows * AttendedWidth);
-        _keys = Take(ref free, rows * keyWidth);
-        _values = Take(ref free, rows * valueWidth);
+        _beside = Take(ref free, PassBytes.HasBeside(config) ? rows * config.Width : 0);
+        _queries = Take(ref free, rows * config.MostQueryWidth);
+        _attended = Take(ref free, rows * config.MostAttendedWidth);
+        _keys = Take(ref free, rows * config.MostKeyWidth);
+        _values = Take(ref free, rows * config.MostValueWidth);
         _gate = Take(ref free, rows * config.FeedForwardWidth);
         _up = Take(ref free, config.HasGate ? rows * config.FeedForwardWidth : 0);
         _logits = Take(ref free, (long)limits.MaxLogitRows * config.VocabularySize);
@@ -86,22 +90,20 @@ internal sealed class Transformer : IDisposable
 
     public AttentionShape Shape { get; }
 
-    private int AttendedWidth => _config.HeadCount * _config.ValueDim;
-
     /// <summary>As <see cref="BatchAttention.Capture"/>.</summary>
     public LayerCapture? Capture
     {
-        set => _attention.Capture = value;
+        set => SetAll(attention => attention.Capture = value);
     }
 
     /// <summary>As <see cref="BatchAttention.Change"/>.</summary>
     public QueryChange? Change
     {
-        set => _attention.Change = value;
+        set => SetAll(attention => attention.Change = value);
     }
 
     /// <summary>Bytes of activations and scratch, beside weights and cache.</summary>
-    public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes + (_experts?.Bytes ?? 0);
+    public long ScratchBytes => _buffer.Bytes + _input.Bytes + _attention.ScratchBytes + (_windowed?.ScratchBytes ?? 0) + (_experts?.Bytes ?? 0);
 
     /// <summary>Layers of all batches so far; any thread may look at it to see that something moves.</summary>
     public long LayersComputed => Volatile.Read(ref _layersComputed);
@@ -148,6 +150,7 @@ internal sealed class Transformer : IDisposable
     public void Dispose()
     {
         _attention.Dispose();
+        _windowed?.Dispose();
         _input.Dispose();
         _experts?.Dispose();
         _buffer.Dispose();
@@ -176,7 +179,9 @@ internal sealed class Transformer : IDisposable
 
         Project(batch.LogitRows);
         _clock.MarkLinear();
-        LastStep = _clock.Read(batch.RowCount, _attention.Counts(_reads), _pool.WorkerCount);
+        Array.Clear(_reads);
+        var counts = _attention.Counts(_reads);
+        LastStep = _clock.Read(batch.RowCount, _windowed is null ? counts : counts + _windowed.Counts(_reads), _pool.WorkerCount);
         return true;
     }
 
@@ -200,19 +205,34 @@ internal sealed class Transformer : IDisposable
         // What reads the same row as attention does so before attention adds to it.
         if (shape.IsParallel)
             Widen(rows, weights, weights.FeedForwardNorm ?? weights.AttentionNorm);
-        _linear.Run(
-            new LinearRows(_x, rows, _config.Width, weights.AttentionNorm),
-            new LinearTarget(weights.Query, weights.QueryBias, _queries),
-            new LinearTarget(weights.Key, weights.KeyBias, _keys),
-            new LinearTarget(weights.Value, weights.ValueBias, _values));
+        var (heads, read) = (_config.HeadsOf(shape), new LinearRows(_x, rows, _config.Width, weights.AttentionNorm));
+        var (queries, keys) = (new LinearTarget(weights.Query, weights.QueryBias, _queries), new LinearTarget(weights.Key, weights.KeyBias, _keys));
+        if (shape.ValuesAreKeys)
+            _linear.Run(read, queries, keys);
+        else
+            _linear.Run(read, queries, keys, new LinearTarget(weights.Value, weights.ValueBias, _values));
         _clock.MarkLinear();
-        _rotation.Rotate(_pool, new RotatedHeads(_queries, _config.HeadCount, weights.QueryNorm, shape) { AreQueries = true }, rows);
-        _rotation.Rotate(_pool, new RotatedHeads(_keys, _config.KvHeadCount, weights.KeyNorm, shape), rows);
-        _attention.Run(batch, layer, _queries, (_keys, _values), _attended);
+        if (shape.ValuesAreKeys || shape.NormsValues)
+        {
+            _rotation.Rotate(
+                _pool,
+                new RotatedHeads(_values, heads.KvHeadCount, heads.Dim, null, shape) { AreValues = true, Keys = shape.ValuesAreKeys ? _keys : null },
+                rows);
+        }
+
+        _rotation.Rotate(_pool, QueriesOf(shape, weights), rows);
+        _rotation.Rotate(_pool, new RotatedHeads(_keys, heads.KvHeadCount, heads.Dim, weights.KeyNorm, shape), rows);
+        AttentionOf(shape).Run(batch, layer, _queries, (_keys, _values), _attended);
         _clock.MarkAttention();
-        var attended = new LinearRows(_attended, rows, AttendedWidth, null);
-        Return(attended, new LinearTarget(weights.Output, weights.OutputBias, _projected), weights.AttentionOutputNorm, shape.ResidualScale);
+        var attended = new LinearRows(_attended, rows, weights.Output.Columns, null);
+        var target = new LinearTarget(weights.Output, weights.OutputBias, _projected);
+        Return(attended, target, shape.ResidualScale, weights.AttentionOutputNorm is { } norm ? new ResidualNorms(norm, shape.ResidualScale) : null);
     }
+
+    private RotatedHeads QueriesOf(LayerShape shape, LayerWeights weights) =>
+        new(_queries, _config.HeadCount, _config.HeadsOf(shape).Dim, weights.QueryNorm, shape) { AreQueries = true };
+
+    private BatchAttention AttentionOf(LayerShape shape) => shape.SeesAll ? _attention : _windowed ?? _attention;
 
     // Queries of the next layer as they would be without the feed-forward layer that comes before it.
     private void Foresee(Batch batch, int layer)
@@ -220,8 +240,8 @@ internal sealed class Transformer : IDisposable
         var (shape, weights, rows) = (_config.Layers[layer], _layers[layer], batch.RowCount);
         _linear.Run(new LinearRows(_x, rows, _config.Width, weights.AttentionNorm), new LinearTarget(weights.Query, weights.QueryBias, _queries));
         _clock.MarkLinear();
-        _rotation.Rotate(_pool, new RotatedHeads(_queries, _config.HeadCount, weights.QueryNorm, shape) { AreQueries = true }, rows);
-        _attention.Foresee(batch, layer, _queries);
+        _rotation.Rotate(_pool, QueriesOf(shape, weights), rows);
+        AttentionOf(shape).Foresee(batch, layer, _queries);
         _clock.MarkAttention();
     }
 
@@ -230,14 +250,28 @@ internal sealed class Transformer : IDisposable
         var (shape, weights) = (_config.Layers[layer], _layers[layer]);
         if (shape.HasDenseFeedForward && !shape.IsParallel)
             Widen(rows, weights, weights.FeedForwardNorm);
+        var besides = shape.Experts is { HasOwnNorms: true };
+        if (besides)
+            _beside.Span<float>(0, rows * _config.Width).Clear();
         // What every row goes through has read it: experts may add to it.
         if (weights.Experts is { } experts)
-            _experts!.Run(new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm), shape, experts);
+        {
+            var read = new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm);
+            _experts!.Run(read, shape.Experts!, experts, besides ? (_beside, 1) : (_x, shape.ResidualScale));
+        }
+
         if (!shape.HasDenseFeedForward)
             return;
         var widened = new LinearRows(_gate, rows, _config.FeedForwardWidth, null);
-        Return(widened, new LinearTarget(weights.Down, weights.DownBias, _projected), weights.FeedForwardOutputNorm, shape.ResidualScale);
+        Return(widened, new LinearTarget(weights.Down, weights.DownBias, _projected), shape.ResidualScale, BehindFeedForward(shape, weights));
     }
+
+    private ResidualNorms? BehindFeedForward(LayerShape shape, LayerWeights weights) => weights.FeedForwardOutputNorm is not { } norm
+        ? null
+        : new ResidualNorms(norm, shape.ResidualScale, weights.Scale)
+        {
+            Beside = weights.Experts?.Norms is { } norms ? (_beside, norms.Output, norms.Shared) : null,
+        };
 
     private void Widen(int rows, LayerWeights weights, float[]? norm)
     {
@@ -249,16 +283,23 @@ internal sealed class Transformer : IDisposable
     }
 
     // A branch ends in the residual stream.
-    private void Return(in LinearRows rows, LinearTarget target, float[]? norm, float scale)
+    private void Return(in LinearRows rows, LinearTarget target, float scale, in ResidualNorms? norms)
     {
-        if (norm is null)
+        if (norms is null)
         {
             _linear.RunInto(_x, scale, rows, target);
             return;
         }
 
         _linear.Run(rows, target);
-        _normed.Add(_pool, _x, _projected, rows.Count, (norm, scale));
+        _normed.Add(_pool, _x, _projected, rows.Count, norms.Value);
+    }
+
+    private void SetAll(Action<BatchAttention> set)
+    {
+        set(_attention);
+        if (_windowed is not null)
+            set(_windowed);
     }
 
     // Only some rows go on to the vocabulary: the newest of each sequence, gathered to the front of a buffer that is free by now.

@@ -100,7 +100,9 @@ public sealed class EngineProbe : IDisposable
     {
         var (config, weights) = (_engine.Model.Config, _engine.Model.Weights);
         var (shape, plan, depth) = (config.Attention, _engine.Plan, Depth + 1);
-        var windowed = (shape.LayerCount - shape.FullLayerCount) * shape.KvHeadCount * plan.KvRowBytes * Math.Min(depth, shape.WindowTokens ?? 0);
+        var narrow = shape.Windowed();
+        var rowBytes = (long)plan.KvRowBytes * narrow.KvHeadCount * narrow.Dim / shape.Dim;
+        var windowed = (shape.LayerCount - shape.FullLayerCount) * rowBytes * Math.Min(depth, shape.WindowTokens ?? 0);
         var rows = (long)((keysReadShare * depth * plan.KvBytesPerToken) + windowed);
         return weights.StepBytesOf(sequenceCount) + (sequenceCount * (weights.Embedding.RowBytes + rows));
     }
@@ -117,12 +119,12 @@ public sealed class EngineProbe : IDisposable
         Begin(depth);
         Reserve(_caches[0], depth);
         var shape = use.Pass.Shape;
-        var spectrum = PairSpectrum.Factors(_engine.Model.Config.Rope, shape.Dim);
-        var rows = new RandomRows(shape.KvHeadCount, spectrum, KeyScale(spectrum), _engine.ThreadCount, _seed);
+        var rows = RowsOf(shape, _engine.Model.Config.Rope);
+        var windowed = shape.WindowHeads is null ? rows : RowsOf(shape.Windowed(), _engine.Model.Config.WindowRope!);
         for (var layer = 0; layer < shape.LayerCount; layer++)
         {
             cancellation.ThrowIfCancellationRequested();
-            rows.Fill(use.Pass.Workers, _caches[0], layer, depth);
+            (shape.SeesAll(layer) ? rows : windowed).Fill(use.Pass.Workers, _caches[0], layer, depth);
             Volatile.Write(ref _doneTokens, (int)((long)depth * (layer + 1) / shape.LayerCount));
         }
 
@@ -177,7 +179,7 @@ public sealed class EngineProbe : IDisposable
         try
         {
             if (Reuse > 0)
-                use.Pass.Change = (_reused ??= NewReused(use.Pass.Shape)).Mix;
+                use.Pass.Change = Reusing(use.Pass.Shape);
             var timings = default(StepTimings);
             _reads.AsSpan().Clear();
             for (var step = 0; step < steps; step++)
@@ -228,16 +230,28 @@ public sealed class EngineProbe : IDisposable
     }
 
     // Queries of random weights are spread by the spectrum too.
-    private float KeyScale(float[] spectrum)
+    private RandomRows RowsOf(AttentionShape shape, RopeConfig rope)
     {
+        var spectrum = PairSpectrum.Factors(rope, shape.Dim);
         // As if scores were scaled as usual: keys make up for a model that scales them otherwise.
-        var config = _engine.Model.Config;
-        return PairSpectrum.KeyDeviation(spectrum, ScoreDeviation / (config.Attention.ScoreScale * Math.Sqrt(config.HeadDim)), QueryDeviation);
+        var scale = PairSpectrum.KeyDeviation(spectrum, ScoreDeviation / (shape.ScoreScale * Math.Sqrt(shape.Dim)), QueryDeviation);
+        return new RandomRows(shape.KvHeadCount, spectrum, scale, _engine.ThreadCount, _seed);
     }
 
     private double QueryDeviation => _engine.Model.Config is var config && config.Layers[0].QkNorm != QkNorm.None
         ? 1
         : RandomBlocks.Deviation * Math.Sqrt(config.Width);
+
+    // Layers with a window read all of it, whatever they look for: where their heads have other sizes they are left as they are.
+    private QueryChange Reusing(AttentionShape shape)
+    {
+        _reused ??= NewReused(shape);
+        return shape.WindowHeads is null ? _reused.Mix : (batch, layer, queries, isForeseen) =>
+        {
+            if (shape.SeesAll(layer))
+                _reused.Mix(batch, layer, queries, isForeseen);
+        };
+    }
 
     private ReusedQueries NewReused(AttentionShape shape)
     {
@@ -263,8 +277,11 @@ public sealed class EngineProbe : IDisposable
             return;
         Reserve(cache, Depth);
         var shape = pass.Shape;
-        for (var i = 0; i < shape.LayerCount * shape.KvHeadCount; i++)
-            cache.Head(i / shape.KvHeadCount, i % shape.KvHeadCount).CopyRows(_caches[0].Head(i / shape.KvHeadCount, i % shape.KvHeadCount));
+        for (var i = 0; i < shape.TotalKvHeads; i++)
+        {
+            var (layer, kvHead) = shape.PlaceOf(i);
+            cache.Head(layer, kvHead).CopyRows(_caches[0].Head(layer, kvHead));
+        }
     }
 
     private void DropIndexes()
@@ -289,13 +306,14 @@ public sealed class EngineProbe : IDisposable
     }
 
     private void Index(SequenceAttention attention, AttentionShape shape, bool endsPrompt) =>
-        Parallel.For(0, shape.LayerCount * shape.KvHeadCount, i =>
+        Parallel.For(0, shape.TotalKvHeads, i =>
         {
-            var head = attention.Head(i / shape.KvHeadCount, i % shape.KvHeadCount);
+            var (layer, kvHead) = shape.PlaceOf(i);
+            var head = attention.Head(layer, kvHead);
             using var pins = head.Rows.Pin((0, Depth));
             head.Append(0, Depth);
             if (_policy.ObservedPromptRows > 0)
-                ShowWeights(head.Selector, shape.GroupHeads, i);
+                ShowWeights(head.Selector, shape.At(layer).GroupHeads, i);
             if (endsPrompt)
                 head.EndPrompt();
         });

@@ -56,7 +56,15 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
     /// <param name="firstPosition">Of those.</param>
     public void Run(WorkerPool pool, SequenceCache cache, int layer, NativeView queries, int firstPosition)
     {
-        (_cache, _layer, _queries, _firstPosition) = (cache, layer, new HeadRows(queries, _shape), firstPosition);
+        // Heads of other sizes are of layers with a window, which every policy reads whole.
+        if (_shape.WindowHeads is not null && !_shape.SeesAll(layer))
+        {
+            foreach (var study in _studies)
+                AddWhole(study, layer);
+            return;
+        }
+
+        (_cache, _layer, _queries, _firstPosition) = (cache, layer, new HeadRows(queries, _shape.At(layer)), firstPosition);
         pool.Run(this, (_policies.Length + 1) * _shape.KvHeadCount);
     }
 
@@ -160,6 +168,18 @@ internal sealed class LayerStudy : ParallelJob, IDisposable
             study.KeysUsed.Add(_layer, head, (double)comparison.RowsUsed[i] / comparison.RowsInSight / _queryCount);
             study.MassKept.Add(_layer, head, (double)comparison.Masses[i] / _queryCount);
             study.Error.Add(_layer, head, (double)comparison.Errors[i] / _queryCount);
+        }
+    }
+
+    // As what reads every row: nothing is lost.
+    private void AddWhole(PolicyStudy study, int layer)
+    {
+        for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
+            study.KeysRead.Add(layer, kvHead, 1);
+        for (var head = 0; head < _shape.HeadCount; head++)
+        {
+            study.KeysUsed.Add(layer, head, 1);
+            study.MassKept.Add(layer, head, 1);
         }
     }
 

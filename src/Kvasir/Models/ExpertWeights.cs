@@ -29,6 +29,12 @@ public sealed record ExpertWeights
     /// <summary>[experts, Width] or none.</summary>
     public float[]? DownBias { get; init; }
 
+    /// <summary>[experts]: what each gives is multiplied by these; or none.</summary>
+    public float[]? OutputScales { get; init; }
+
+    /// <summary>Where experts have norms of their own; null where they read what the feed-forward part reads.</summary>
+    public ExpertNorms? Norms { get; init; }
+
     /// <summary>Bytes of all experts.</summary>
     public long Bytes
     {
@@ -45,3 +51,10 @@ public sealed record ExpertWeights
         }
     }
 }
+
+/// <summary>Norms of experts that stand beside a part for every row, each [Width].</summary>
+/// <param name="Router">Of what the router reads; its own scale is in it.</param>
+/// <param name="Input">Of what the experts read.</param>
+/// <param name="Output">Of what they give together.</param>
+/// <param name="Shared">Of what the part beside them gives.</param>
+public sealed record ExpertNorms(float[] Router, float[] Input, float[] Output, float[] Shared);

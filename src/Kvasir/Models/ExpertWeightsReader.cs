@@ -1,4 +1,5 @@
 using Kvasir.Files;
+using Kvasir.Kernels.Elementwise;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Models.Configs;
 
@@ -25,6 +26,8 @@ internal sealed class ExpertWeightsReader(WeightsReader reader, ITensorSource so
             GateBias = alternating is null ? Biases(gateName, experts.Width) : EverySecond(alternating, 0),
             UpBias = alternating is null ? Biases(upName, experts.Width) : EverySecond(alternating, 1),
             DownBias = Biases(downName, config.Width),
+            OutputScales = experts.HasOutputScales ? reader.Vectors(names.Layer(layer, own.OutputScales), 1, experts.Count) : null,
+            Norms = experts.HasOwnNorms ? Norms(layer, own) : null,
             Gate = gate,
             Up = up,
             Down = down,
@@ -32,6 +35,16 @@ internal sealed class ExpertWeightsReader(WeightsReader reader, ITensorSource so
 
         float[]? Biases(string matrices, int outputs) =>
             experts.HasBiases ? reader.Vectors(names.Layer(layer, ExpertNames.Bias(matrices)), experts.Count, outputs) : null;
+    }
+
+    // The router's scale is a norm's weights, but for what it is divided by.
+    private ExpertNorms Norms(int layer, ExpertNames own)
+    {
+        var router = reader.Vectors(names.Layer(layer, own.RouterScale), 1, config.Width);
+        VectorMath.Scale(router, (float)(1 / Math.Sqrt(config.Width)));
+        return new ExpertNorms(router, Norm(own.InputNorm), Norm(own.OutputNorm), Norm(own.SharedOutputNorm));
+
+        float[] Norm(string name) => reader.Norm(names.Layer(layer, name), config.Width);
     }
 
     private (WeightMatrix[] Gate, WeightMatrix[] Up, WeightMatrix[] Down) Apart(int layer, ExpertNames own, ExpertShape experts)

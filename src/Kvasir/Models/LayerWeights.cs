@@ -20,7 +20,9 @@ public sealed record LayerWeights
     /// <summary>[KvHeadCount x HeadDim, Width].</summary>
     public required WeightMatrix Key { get; init; }
 
-    /// <summary>[KvHeadCount x HeadDim, Width]; fewer rows where values are narrower (<see cref="ModelOptions.KvRank"/>).</summary>
+    /// <summary>
+    /// [KvHeadCount x HeadDim, Width]; fewer rows where values are narrower (<see cref="ModelOptions.KvRank"/>), and empty where they are what keys are.
+    /// </summary>
     public required WeightMatrix Value { get; init; }
 
     /// <summary>[Width, HeadCount x HeadDim]; fewer columns where values are narrower.</summary>
@@ -48,6 +50,9 @@ public sealed record LayerWeights
 
     /// <summary>[Width]: of what the feed-forward part adds.</summary>
     public float[]? FeedForwardOutputNorm { get; init; }
+
+    /// <summary>What all that comes out of the layer is multiplied by.</summary>
+    public float Scale { get; init; } = 1;
 
     /// <summary>[FeedForwardWidth, Width]; empty where the layer has experts alone, or no gate.</summary>
     public required WeightMatrix Gate { get; init; }

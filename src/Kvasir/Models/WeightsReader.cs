@@ -45,14 +45,15 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     public LayerWeights Layer(int index)
     {
         var shape = config.Layers[index];
-        var (queryWidth, keyWidth) = (config.HeadCount * config.HeadDim, config.KvHeadCount * config.HeadDim);
-        ReadOnlySpan<int> projected = [queryWidth, keyWidth, keyWidth];
+        var heads = config.HeadsOf(shape);
+        var (queryWidth, keyWidth) = (config.HeadCount * heads.Dim, heads.KvHeadCount * heads.Dim);
+        ReadOnlySpan<int> projected = shape.ValuesAreKeys ? [queryWidth, keyWidth] : [queryWidth, keyWidth, keyWidth];
         var matrices = Parts(Name(names.QueryKeyValue), [Name(names.Query), Name(names.Key), Name(names.Value)], projected, lowRank is null ? -1 : 2);
         var biases = shape.HasQkvBias
             ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected)
             : null;
-        var (value, output, valueBias, outputBias) = Attended(index, matrices[2], biases?[2]);
-        var (gate, up, down) = shape.HasDenseFeedForward ? FeedForward(index, shape.Experts is null) : default;
+        var (value, output, valueBias, outputBias) = Attended(index, shape.ValuesAreKeys ? default : matrices[2], biases?[2]);
+        var (gate, up, down) = shape.HasDenseFeedForward ? FeedForward(index, shape.Experts is null or { HasOwnNorms: true }) : default;
         var norm = shape.HasTwoNorms ? names.AttentionNormOfTwo ?? names.AttentionNorm : names.AttentionNorm;
         var (isBefore, isAfter) = (shape.Norms != NormPlacement.After, shape.Norms != NormPlacement.Before);
         return new LayerWeights
@@ -68,10 +69,11 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
             ValueBias = valueBias,
             OutputBias = outputBias,
             Sinks = shape.HasSinks ? Vector(Name(names.Sinks), config.HeadCount) : null,
-            QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth),
-            KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth),
+            QueryNorm = HeadNorm(Name(names.QueryNorm), shape.QkNorm, queryWidth, heads.Dim),
+            KeyNorm = HeadNorm(Name(names.KeyNorm), shape.QkNorm, keyWidth, heads.Dim),
             FeedForwardNorm = isBefore && (!shape.IsParallel || shape.HasTwoNorms) ? Norm(Name(names.FeedForwardNorm), config.Width) : null,
             FeedForwardOutputNorm = isAfter ? Norm(Name(names.FeedForwardOutputNorm), config.Width) : null,
+            Scale = shape.HasScale ? Vector(Name(names.LayerScale), 1)[0] : 1,
             Gate = gate,
             Up = up,
             Down = down,
@@ -153,7 +155,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
     // What values are of, and what is made of those that were attended: both change where values are narrower.
     private (WeightMatrix Value, WeightMatrix Output, float[]? ValueBias, float[]? OutputBias) Attended(int index, in WeightMatrix value, float[]? valueBias)
     {
-        var (name, width) = (names.Layer(index, names.AttentionOutput), config.HeadCount * config.HeadDim);
+        var (name, width) = (names.Layer(index, names.AttentionOutput), config.HeadCount * config.HeadsOf(config.Layers[index]).Dim);
         var bias = config.Layers[index].HasOutputBias ? Vector(names.Layer(index, names.AttentionOutputBias), config.Width) : null;
         if (lowRank is null)
             return (value, Matrix(name, config.Width, width), valueBias, bias);
@@ -254,15 +256,16 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         return parts;
     }
 
-    private float[]? HeadNorm(string name, QkNorm norm, int rowWidth) => norm switch
+    private float[]? HeadNorm(string name, QkNorm norm, int rowWidth, int headDim) => norm switch
     {
         QkNorm.None => null,
         QkNorm.Row => Norm(name, rowWidth),
-        QkNorm.OwnHeads => Vector(name, rowWidth, config.HeadDim),
-        _ => Norm(name, config.HeadDim),
+        QkNorm.OwnHeads => Vector(name, rowWidth, headDim),
+        _ => Norm(name, headDim),
     };
 
-    private float[] Norm(string name, int count)
+    /// <summary>Weights of a norm, and its biases behind them where there are some.</summary>
+    public float[] Norm(string name, int count)
     {
         var norm = Vector(name, count);
         for (var i = 0; i < count && names.NormsLackOne; i++)

@@ -3,6 +3,7 @@ using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Cache.Slots;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models.Configs;
 using Kvasir.Models;
 
 namespace Kvasir.Planning;
@@ -31,18 +32,19 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
     // What policies call the part of rows that they read.
     private static readonly string[] Shares = ["share", "most", "ratio"];
     private const int JoinedBytes = 128 << 10;
-    private readonly PageLayout _layout = new(format, model.Config.HeadDim, model.Config.ValueDim, PagePool.PageTokens);
+    private readonly KvPlaces _places = new(model.Config.Attention, format);
+    private readonly AttentionShape _shape = model.Config.Attention;
 
-    /// <summary>Bytes of a page of one head.</summary>
-    public int PageBytes => _layout.Bytes;
+    /// <summary>Bytes of a page.</summary>
+    public int PageBytes => _places.Layout.Bytes;
 
-    /// <summary>The same beside it, while it is being written.</summary>
-    public long OpenBytes => _layout.OpenBytes;
+    /// <summary>What a sequence has beside its pages while they are being written, over all heads.</summary>
+    public long OpenBytes => _places.OpenBytes;
 
-    private readonly KvWindows? _windows = KvWindows.Of(model.Config.Attention, PagePool.PageTokens) is { } windows ? Bounded(windows) : null;
+    private readonly KvWindows? _windows = Bounded(model.Config.Attention, format);
 
-    /// <summary>Heads that have rows of their own: layers times KV heads.</summary>
-    public int HeadCount => model.Config.LayerCount * model.Config.KvHeadCount;
+    /// <summary>Heads that have pages of their own.</summary>
+    public int HeadCount => _places.ListCount;
 
     /// <summary>Pages of a sequence: layers with a window have no more than that takes.</summary>
     public long Pages(long rows)
@@ -122,10 +124,10 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         for (var layer = 0; layer < model.Config.LayerCount; layer++)
         {
             var kept = KvHead.PagesFor(policy.RowsKeptAt(model.Config.Attention, layer, rows));
-            pages += _windows?.Has(layer) == true ? Math.Min(kept, _windows.MostPages) : kept;
+            pages += (_windows?.Has(layer) == true ? Math.Min(kept, _windows.MostPages) : kept) * (long)_places.ListsAt(layer);
         }
 
-        return pages * model.Config.KvHeadCount;
+        return pages;
     }
 
     /// <summary>Products of all matrices with so many rows.</summary>
@@ -141,9 +143,11 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         return seconds + (read * Seconds(experts.Matrices, (int)Math.Ceiling(rows * experts.Used / read)));
     }
 
-    private static KvWindows Bounded(KvWindows windows)
+    private static KvWindows? Bounded(AttentionShape shape, KvFormat format)
     {
-        windows.StepRows = ChunkRows;
+        var windows = KvWindows.Of(shape, PagePool.PageTokens, new KvPlaces(shape, format).HeadsInPage);
+        if (windows is not null)
+            windows.StepRows = ChunkRows;
         return windows;
     }
 
@@ -176,8 +180,8 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             var speed = isWhole ? dense : sparse;
             var read = Math.Min(sight, speed.Rows + (speed.RowShare * sight));
             costs[layer] = new LayerCost(
-                batch * model.Config.KvHeadCount * (speed.HeadUs + (speed.RowNs * sight / 1000)) / 1e6,
-                batch * model.Config.KvHeadCount * Math.Ceiling(read / PagePool.PageTokens), isWhole || read >= sight);
+                batch * _shape.KvHeadsAt(layer) * (speed.HeadUs + (speed.RowNs * sight / 1000)) / 1e6,
+                batch * _places.ListsAt(layer) * Math.Ceiling(read / PagePool.PageTokens), isWhole || read >= sight);
         }
 
         return costs;

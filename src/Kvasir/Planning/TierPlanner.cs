@@ -140,7 +140,7 @@ public sealed class TierPlanner
     private bool TryFit(PlanRequest request, PlannedPolicy planned, KvFormat kv, (bool Kv, bool Weights) from, [MaybeNullWhen(false)] out Fit fit)
     {
         fit = null;
-        if ((from.Kv && (request.DiskBytes == 0 || !planned.Policy.SuitsFiles)) || ((from.Kv || from.Weights) && _machine.Store is null))
+        if ((from.Kv && (request.DiskBytes == 0 || !planned.Policy.SuitsFiles || _model.Config.WindowHeads is not null)) || ((from.Kv || from.Weights) && _machine.Store is null))
             return false;
         fit = FitOf(request, planned, kv, from, request.ContextTokens);
         if (Fits(request, fit))
@@ -159,7 +159,7 @@ public sealed class TierPlanner
         var policy = FullLayersPolicy.Of(planned.Policy, shape);
         var (pages, batch) = (cost.Pages(tokens), request.Batch);
         var index = (batch * policy.IndexBytesAt(shape, tokens, tokens, tokens)) + policy.SharedIndexBytes(shape);
-        var beside = index + (batch * cost.HeadCount * cost.OpenBytes);
+        var beside = index + (batch * cost.OpenBytes);
         // Until a prompt is over all of its rows are there; those of the others are dropped by then.
         var inMemory = pages + ((batch - 1) * Math.Min(pages, cost.Kept(policy, tokens)));
         var slabs = 2 * SlotMemory.SlabTargetBytes;

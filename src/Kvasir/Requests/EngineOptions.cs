@@ -242,6 +242,12 @@ public sealed record EngineOptions
     /// <exception cref="KvasirException">It may take less on disk than in memory, or in memory less than one page of every head.</exception>
     internal KvCache NewCache(AttentionShape shape, MemoryBudget memory)
     {
+        if (shape.WindowHeads is not null && HasKvFiles)
+        {
+            throw new KvasirException(
+                KvasirError.BadOption, "keys and values on file are not supported of a model whose layers with a window have heads of other sizes");
+        }
+
         var paced = KvPace is { } pace ? (Func<int, IPageStore>)(bytes => new PacedStore(bytes, Math.Max(KvDiskBytes, memory.LimitBytes), pace)) : null;
         var files = KvStore ?? paced ?? (KvDirectory is { } folder ? ScratchStore.In(folder, KvDiskBytes, memory.LimitBytes) : null);
         if (KvDiskFormat is { } far && files is { } stores)

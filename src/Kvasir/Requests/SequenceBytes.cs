@@ -20,8 +20,8 @@ internal sealed class SequenceBytes(KvCache cache, AttentionShape shape, long li
         var pages = 0L;
         promptRows = (int)Math.Min(promptRows, TokensThatFit(policy));
         for (var layer = 0; layer < shape.LayerCount; layer++)
-            pages += KvHead.PagesFor(policy.RowsKeptAt(shape, layer, promptRows));
-        return pages * shape.KvHeadCount * cache.Pool.PageBytes;
+            pages += KvHead.PagesFor(policy.RowsKeptAt(shape, layer, promptRows)) * (long)cache.Places.ListsAt(layer);
+        return pages * cache.Pool.PageBytes;
     }
 
     /// <param name="takeBack">How far generated rows may be taken back.</param>

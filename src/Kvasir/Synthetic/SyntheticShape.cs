@@ -20,10 +20,11 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
         Granite("granite-3-2b"),
         Phi("phi-4-mini"),
         Gemma("gemma-3-4b"),
+        Gemma4("gemma-4-26b-a4b"),
         Tiny("tiny"),
     ];
 
-    /// <summary>The names that <see cref="Parse"/> knows: seven models, and one small enough to try things with.</summary>
+    /// <summary>The names that <see cref="Parse"/> knows: nine models, and one small enough to try things with.</summary>
     public static IReadOnlyList<string> Names { get; } = Array.ConvertAll(Table, static shape => shape.Config.Name);
 
     /// <summary>As typed: the name, and the layers where they are fewer.</summary>
@@ -143,6 +144,45 @@ public sealed record SyntheticShape(ModelConfig Config, int LayersOfShape)
                 Layers = LayerShapes.By(
                     34, static layer => new LayerShape { SeesAll = (layer + 1) % 6 == 0, Norms = NormPlacement.Around, QkNorm = QkNorm.Heads }),
                 Rope = windowRope with { Base = 1_000_000, Scaling = RopeScaling.Linear, Factor = 8 },
+                WindowRope = windowRope,
+            },
+        };
+    }
+
+    // Every sixth layer sees all, with larger heads and fewer of them, of which a quarter turns.
+    private static SyntheticShape Gemma4(string name)
+    {
+        const int Still = 192;
+        var shape = Of(name, (30, 2816, 2112), (16, 2, 512), 262144);
+        var windowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = 256, Base = 10000 };
+        var factors = new float[256];
+        factors.AsSpan().Fill(1);
+        factors.AsSpan(^Still..).Fill(1e30f);
+        var experts = new ExpertShape { Count = 128, Used = 8, Width = 704, HasShared = true, HasOwnNorms = true, HasOutputScales = true };
+        return shape with
+        {
+            Config = shape.Config with
+            {
+                Architecture = "gemma4",
+                NormEpsilon = 1e-6f,
+                TiedEmbedding = true,
+                EmbeddingScale = MathF.Sqrt(2816),
+                ScoreScale = 1,
+                LogitCap = 30,
+                Gate = GateKind.GeluTanh,
+                SlidingWindowTokens = 1024,
+                WindowHeads = new HeadSizes(8, 256),
+                Layers = LayerShapes.By(30, layer => new LayerShape
+                {
+                    SeesAll = (layer + 1) % 6 == 0,
+                    ValuesAreKeys = (layer + 1) % 6 == 0,
+                    NormsValues = true,
+                    HasScale = true,
+                    Norms = NormPlacement.Around,
+                    QkNorm = QkNorm.Heads,
+                    Experts = experts,
+                }),
+                Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 512, Base = 1_000_000, FrequencyFactors = factors },
                 WindowRope = windowRope,
             },
         };

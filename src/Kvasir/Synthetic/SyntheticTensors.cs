@@ -14,7 +14,9 @@ internal sealed class SyntheticTensors : ITensorSource
     private readonly Dictionary<string, (WeightType Type, long[] Shape)> _shapes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, NativeBuffer> _made = new(StringComparer.Ordinal);
     private readonly HashSet<string> _spread = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _windowSpread = new(StringComparer.Ordinal);
     private readonly float[] _spectrum;
+    private readonly float[] _windowSpectrum;
     private readonly SyntheticWeights _stored;
     private readonly ulong _seed;
     private ulong _madeCount;
@@ -23,6 +25,7 @@ internal sealed class SyntheticTensors : ITensorSource
     public SyntheticTensors(SyntheticShape shape, SyntheticWeights weights, ulong seed)
     {
         (Path, _stored, _seed, _spectrum) = ($"synthetic {shape.Name}", weights, seed, PairSpectrum.Factors(shape.Config.Rope, shape.Config.HeadDim));
+        _windowSpectrum = shape.Config is { WindowHeads: { } heads, WindowRope: { } rope } ? PairSpectrum.Factors(rope, heads.Dim) : _spectrum;
         var (config, names, mix) = (shape.Config, Files.TensorNames.Gguf, new SyntheticMix(weights, shape.Config));
         Add(names.Embedding, mix.Embedding, config.VocabularySize, config.Width);
         if (!config.TiedEmbedding)
@@ -86,40 +89,62 @@ internal sealed class SyntheticTensors : ITensorSource
 
     private void AddLayer(TensorNames names, int layer, ModelConfig config, SyntheticMix mix)
     {
-        var (queryWidth, kvWidth) = (config.HeadCount * config.HeadDim, config.KvHeadCount * config.HeadDim);
+        var shape = config.Layers[layer];
+        var heads = config.HeadsOf(shape);
+        var (queryWidth, kvWidth) = (config.HeadCount * heads.Dim, heads.KvHeadCount * heads.Dim);
         AddVector(Name(names.AttentionNorm), config.Width);
         Add(Name(names.Query), mix.Plain, queryWidth, config.Width);
         Add(Name(names.Key), mix.Plain, kvWidth, config.Width);
-        _spread.UnionWith([Name(names.Query), Name(names.Key)]);
-        Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
+        (shape.SeesAll || config.WindowHeads is null ? _spread : _windowSpread).UnionWith([Name(names.Query), Name(names.Key)]);
+        if (!shape.ValuesAreKeys)
+            Add(Name(names.Value), mix.ValueOrDown(layer), kvWidth, config.Width);
         Add(Name(names.AttentionOutput), mix.Plain, config.Width, queryWidth);
-        if (config.Layers[layer].HasSinks)
+        if (shape.HasSinks)
             AddVector(Name(names.Sinks), config.HeadCount);
         AddVector(Name(names.FeedForwardNorm), config.Width);
-        if (config.Layers[layer].Experts is { } experts)
+        if (shape.Experts is { } experts)
         {
             Add(Name(names.Experts.Router), WeightType.BF16, experts.Count, config.Width);
             Add(Name(names.Experts.Gate), mix.Plain, experts.Count, experts.Width, config.Width);
             Add(Name(names.Experts.Up), mix.Plain, experts.Count, experts.Width, config.Width);
             Add(Name(names.Experts.Down), mix.ValueOrDown(layer), experts.Count, config.Width, experts.Width);
         }
-        else
+
+        if (shape.Experts is null or { HasOwnNorms: true })
         {
             Add(Name(names.Gate), mix.Plain, config.FeedForwardWidth, config.Width);
             Add(Name(names.Up), mix.Plain, config.FeedForwardWidth, config.Width);
             Add(Name(names.Down), mix.ValueOrDown(layer), config.Width, config.FeedForwardWidth);
         }
 
-        if (config.Layers[layer].Norms == NormPlacement.Around)
+        AddOtherNorms(names, layer, config);
+
+        string Name(string part) => names.Layer(layer, part);
+    }
+
+    private void AddOtherNorms(TensorNames names, int layer, ModelConfig config)
+    {
+        var shape = config.Layers[layer];
+        if (shape.Norms == NormPlacement.Around)
         {
             AddVector(Name(names.AttentionOutputNorm), config.Width);
             AddVector(Name(names.FeedForwardOutputNorm), config.Width);
         }
 
-        if (config.Layers[layer].QkNorm == QkNorm.None)
+        if (shape.HasScale)
+            AddVector(Name(names.LayerScale), 1);
+        if (shape.Experts is { HasOwnNorms: true } experts)
+        {
+            var own = names.Experts;
+            foreach (var name in (ReadOnlySpan<string>)[own.RouterScale, own.InputNorm, own.OutputNorm, own.SharedOutputNorm])
+                AddVector(Name(name), config.Width);
+            AddVector(Name(own.OutputScales), experts.Count);
+        }
+
+        if (shape.QkNorm == QkNorm.None)
             return;
-        AddVector(Name(names.QueryNorm), config.HeadDim);
-        AddVector(Name(names.KeyNorm), config.HeadDim);
+        AddVector(Name(names.QueryNorm), config.HeadsOf(shape).Dim);
+        AddVector(Name(names.KeyNorm), config.HeadsOf(shape).Dim);
 
         string Name(string part) => names.Layer(layer, part);
     }
@@ -137,6 +162,8 @@ internal sealed class SyntheticTensors : ITensorSource
             RandomBlocks.Fill(type, buffer.View, _seed + (_madeCount++ << 32));
         if (_spread.Contains(name))
             RandomBlocks.ScaleRows(type, buffer.View, (int)shape[1], _spectrum);
+        else if (_windowSpread.Contains(name))
+            RandomBlocks.ScaleRows(type, buffer.View, (int)shape[1], _windowSpectrum);
         return buffer;
     }
 }

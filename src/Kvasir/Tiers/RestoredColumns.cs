@@ -43,7 +43,7 @@ internal sealed class RestoredColumns : IDisposable
     {
         for (var head = 0; head < _cache.HeadCount; head++)
         {
-            if (!_cache.Pool.Layout.IsSound(column.Slice(head * _cache.Pool.PageBytes, _cache.Pool.PageBytes)))
+            if (!_cache.Places.IsSound(head, column.Slice(head * _cache.Pool.PageBytes, _cache.Pool.PageBytes)))
                 return head;
         }
 

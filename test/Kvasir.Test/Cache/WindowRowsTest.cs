@@ -4,6 +4,7 @@ using Kvasir.Cache;
 using Kvasir.Forward;
 using Kvasir.Ground;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Models.Configs;
 
 namespace Kvasir.Test.Cache;
 
@@ -20,6 +21,12 @@ public sealed class WindowRowsTest
     public void LogitsOfAHistoryAreThoseOfAllRowsKept(string format, string policy) => AssertSame(format, policy, rows: 200);
 
     [Theory]
+    [InlineData("int8", "dense", 16)]
+    [InlineData("kivi4", "dense", 32)]
+    [InlineData("bf16", "quest:page=8,recent=8,dense-layers=none,min-context=0", 32)]
+    public void SoAreThoseOfHeadsThatLieInOnePage(string format, string policy, int dim) => AssertSame(format, policy, rows: 160, new HeadSizes(8, dim));
+
+    [Theory]
     [Trait("Needs", "Minutes")]
     [InlineData("f32", "dense")]
     [InlineData("bf16", "quest:page=8,recent=8,dense-layers=none,min-context=0")]
@@ -32,11 +39,11 @@ public sealed class WindowRowsTest
             AssertSame(format, policy, MaxRows);
     }
 
-    private static void AssertSame(string format, string policy, int rows)
+    private static void AssertSame(string format, string policy, int rows, HeadSizes? heads = null)
     {
         var seed = Random.Shared.Next();
         var random = new Random(seed);
-        using var model = WindowedModel.Make(random.Next(1, 70));
+        using var model = WindowedModel.Make(random.Next(1, 70), heads: heads);
         using var pool = new WorkerPool(1);
         using var kept = new Story(model, pool, new Kv(format), KeyAxesFile.Parse(policy), keepsAll: true);
         using var bounded = new Story(model, pool, new Kv(format), KeyAxesFile.Parse(policy), keepsAll: false);

@@ -29,7 +29,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
             var fed = shape.HasTwoNorms ? [.. x.Select(row => Norm(row, layer.FeedForwardNorm))] : read;
             Add(x, Attend(layer, shape, read, shape.SeesAll ? turns : windowed), layer.AttentionOutputNorm, shape.ResidualScale);
             read = shape.IsParallel ? fed : [.. x.Select(row => Norm(row, layer.FeedForwardNorm))];
-            Add(x, [.. read.Select(row => FeedForward(layer, shape, row))], layer.FeedForwardOutputNorm, shape.ResidualScale);
+            Add(x, [.. read.Zip(x, (row, whole) => FeedForward(layer, shape, row, whole))], layer.FeedForwardOutputNorm, shape.ResidualScale);
+            x = [.. x.Select(row => Scaled(row, layer.Scale))];
         }
         return [.. x.Select(row => Norm(row, weights.OutputNorm))];
     }
@@ -93,14 +94,15 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     {
         var q = x.Select((row, i) => Grown(Rotate(Multiply(layer.Query, row, layer.QueryBias), layer.QueryNorm, shape, i, turns), i)).ToArray();
         var k = x.Select((row, i) => Rotate(Multiply(layer.Key, row, layer.KeyBias), layer.KeyNorm, shape, i, turns)).ToArray();
-        var v = x.Select(row => Multiply(layer.Value, row, layer.ValueBias)).ToArray();
+        var v = x.Select(row => NormedValues(shape, Multiply(shape.ValuesAreKeys ? layer.Key : layer.Value, row, layer.ValueBias))).ToArray();
+        var sizes = config.HeadsOf(shape);
         var window = shape.SeesAll ? x.Length : config.SlidingWindowTokens ?? x.Length;
         var y = new float[x.Length][];
         for (var i = 0; i < x.Length; i++)
         {
-            var joined = new float[config.HeadCount * config.HeadDim];
+            var joined = new float[config.HeadCount * sizes.Dim];
             for (var head = 0; head < config.HeadCount; head++)
-                AttendHead(q[i], k, v, (head, layer.Sinks?[head]), (Math.Max(0, i - window + 1), i), joined);
+                AttendHead(q[i], (k, v), (head, sizes, layer.Sinks?[head]), (Math.Max(0, i - window + 1), i), joined);
             y[i] = Multiply(layer.Output, joined, layer.OutputBias);
         }
         return y;
@@ -110,10 +112,17 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         ? [.. query.Select(value => (float)(value * (1 + (growth.Slope * Math.Log(1 + (position / growth.Tokens))))))]
         : query;
 
-    private void AttendHead(float[] q, float[][] k, float[][] v, (int Index, float? Sink) of, (int First, int Last) seen, float[] joined)
+    private float[] NormedValues(LayerShape shape, float[] values)
     {
-        var (dim, head) = (config.HeadDim, of.Index);
-        var shared = head / (config.HeadCount / config.KvHeadCount) * dim;
+        var dim = config.HeadsOf(shape).Dim;
+        return shape.NormsValues ? [.. values.Chunk(dim).SelectMany(head => Norm(head, [.. Enumerable.Repeat(1f, dim)]))] : values;
+    }
+
+    private void AttendHead(
+        float[] q, (float[][] Keys, float[][] Values) rows, (int Index, HeadSizes Sizes, float? Sink) of, (int First, int Last) seen, float[] joined)
+    {
+        var ((k, v), dim, head) = (rows, of.Sizes.Dim, of.Index);
+        var shared = head / (config.HeadCount / of.Sizes.KvHeadCount) * dim;
         var scores = new double[seen.Last - seen.First + 1];
         for (var j = 0; j < scores.Length; j++)
         {
@@ -136,7 +145,7 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
 
     private float[] Rotate(float[] rows, float[]? norm, LayerShape shape, int position, (double[] Angles, double Size) turns)
     {
-        var (dim, angles) = (config.HeadDim, turns.Angles);
+        var (dim, angles) = (config.HeadsOf(shape).Dim, turns.Angles);
         if (shape.QkNorm == QkNorm.Row)
             rows = Norm(rows, norm);
         for (var first = 0; first < rows.Length; first += dim)
@@ -157,18 +166,27 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
         return rows;
     }
 
-    private float[] FeedForward(LayerWeights layer, LayerShape shape, float[] x)
+    private float[] FeedForward(LayerWeights layer, LayerShape shape, float[] x, float[] whole)
     {
         var sum = shape.HasDenseFeedForward ? FeedForward(layer, x) : new float[config.Width];
         if (layer.Experts is not { } weights || shape.Experts is not { } experts)
             return sum;
-        var says = Multiply(weights.Router, x, weights.RouterBias);
+        if (weights.Norms is not { } norms)
+            return [.. sum.Zip(OfExperts(weights, experts, x, x), static (s, e) => s + e)];
+        var given = Norm(OfExperts(weights, experts, Norm(whole, norms.Router), Norm(whole, norms.Input)), norms.Output);
+        return [.. Norm(sum, norms.Shared).Zip(given, static (s, e) => s + e)];
+    }
+
+    private float[] OfExperts(ExpertWeights weights, ExpertShape experts, float[] routed, float[] x)
+    {
+        var sum = new float[config.Width];
+        var says = Multiply(weights.Router, routed, weights.RouterBias);
         // OrderBy keeps equal ones in their order.
         int[] chosen = [.. Enumerable.Range(0, experts.Count).OrderByDescending(expert => says[expert]).Take(experts.Used)];
         var total = (experts.Router == RouterKind.OfAll ? says : [.. chosen.Select(expert => says[expert])]).Sum(s => Math.Exp(s - says[chosen[0]]));
         foreach (var expert in chosen)
         {
-            var share = experts.Scale * Math.Exp(says[expert] - says[chosen[0]]) / total;
+            var share = experts.Scale * (weights.OutputScales?[expert] ?? 1) * Math.Exp(says[expert] - says[chosen[0]]) / total;
             var (wide, all) = (experts.Width, config.Width);
             var gate = Multiply(weights.Gate[expert], x, weights.GateBias?[(expert * wide)..((expert + 1) * wide)]);
             var up = Multiply(weights.Up[expert], x, weights.UpBias?[(expert * wide)..((expert + 1) * wide)]);
@@ -214,6 +232,8 @@ public sealed class GoldenLogitsForward(ModelConfig config, Weights weights)
     private double Gated(double x) => config.Gate == GateKind.GeluTanh
         ? 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x))))
         : x / (1 + Math.Exp(-x));
+
+    private static float[] Scaled(float[] x, float scale) => [.. x.Select(value => value * scale)];
 
     // A norm that a layer does not have changes nothing.
     private float[] Norm(float[] x, float[]? weight)

@@ -92,13 +92,17 @@ public sealed class RandomModel : IDisposable
     private static void WriteArray(BinaryWriter file, string kind, JsonElement items)
     {
         file.Write(9u);
-        file.Write(kind == "str[]" ? 8u : 5u);
+        file.Write(kind switch { "str[]" => 8u, "bool[]" => 7u, _ => 5u });
         file.Write((ulong)items.GetArrayLength());
         foreach (var item in items.EnumerateArray())
         {
             if (kind == "str[]")
             {
                 WriteString(file, item.GetString()!);
+            }
+            else if (kind == "bool[]")
+            {
+                file.Write(item.GetBoolean());
             }
             else
             {

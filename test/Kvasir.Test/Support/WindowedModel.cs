@@ -13,7 +13,8 @@ internal static class WindowedModel
     // Two layers see all.
     public const int Layers = 12;
 
-    public static Model Make(int window = Window, int period = 6, ModelOptions? options = null)
+    /// <param name="heads">Of layers with a window, where they have other sizes than the others, whose 4 heads are of 64 then; all is as Gemma 4 has it.</param>
+    public static Model Make(int window = Window, int period = 6, ModelOptions? options = null, HeadSizes? heads = null)
     {
         var config = SyntheticShape.Parse("tiny").Config with
         {
@@ -27,6 +28,22 @@ internal static class WindowedModel
             SlidingWindowTokens = window,
             Layers = LayerShapes.By(Layers, layer => new LayerShape { SeesAll = layer % period == period - 1, QkNorm = QkNorm.Heads }),
         };
+        if (heads is { } own)
+        {
+            config = config with
+            {
+                HeadDim = 64,
+                ScoreScale = 0.2f,
+                Rope = config.Rope with { Dim = 64 },
+                WindowHeads = own,
+                WindowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = own.Dim, Base = 500 },
+                Layers = config.Layers.With(static layer => layer with
+                {
+                    Norms = NormPlacement.Around, NormsValues = true, ValuesAreKeys = layer.SeesAll, HasScale = true,
+                }),
+            };
+        }
+
         return Model.Synthetic(new SyntheticShape(config, Layers), SyntheticWeights.BF16, options: options);
     }
 

@@ -55,7 +55,7 @@ public sealed class SyntheticModelTest
     }
 
     [Theory]
-    [InlineData("llama4", "synthetic model 'llama4' is unknown; known: llama3.2-1b, llama3.2-3b, llama3.1-8b, qwen3-4b, qwen3-30b-a3b, granite-3-2b, phi-4-mini, gemma-3-4b, tiny, each with :LAYERS for fewer layers")]
+    [InlineData("llama4", "synthetic model 'llama4' is unknown; known: llama3.2-1b, llama3.2-3b, llama3.1-8b, qwen3-4b, qwen3-30b-a3b, granite-3-2b, phi-4-mini, gemma-3-4b, gemma-4-26b-a4b, tiny, each with :LAYERS for fewer layers")]
     [InlineData("qwen3-4b:0", "synthetic model 'qwen3-4b:0': the layers after the colon are a whole number from 1 to 36")]
     [InlineData("qwen3-4b:37", "synthetic model 'qwen3-4b:37': the layers after the colon are a whole number from 1 to 36")]
     [InlineData("tiny:", "synthetic model 'tiny:': the layers after the colon are a whole number from 1 to 2")]

@@ -14,23 +14,24 @@ public sealed class PageLayout
     /// <param name="keyDim">Elements in a key: 1 to <see cref="PagedRows.MaxDim"/>.</param>
     /// <param name="valueDim">Elements in a value, within the same bounds.</param>
     /// <param name="pageTokens">Rows of keys in a page, and of values: a power of two.</param>
-    public PageLayout(KvFormat format, int keyDim, int valueDim, int pageTokens)
+    /// <param name="part">Where in a page its rows begin, and how large the page is, if others lie in it too; nothing for a page of their own.</param>
+    public PageLayout(KvFormat format, int keyDim, int valueDim, int pageTokens, (int First, int PageBytes) part = default)
     {
         ArgumentNullException.ThrowIfNull(format);
         (Format, KeyDim, ValueDim, PageTokens) = (format, keyDim, valueDim, pageTokens);
         var (key, value) = (format.Keys.Parts(keyDim), format.Values.Parts(valueDim));
         var (keyScales, valueScales) = (format.Keys.SharesScales ? 0 : key.ScaleBytes, format.Values.SharesScales ? 0 : value.ScaleBytes);
-        var (scales, scaleStride) = (pageTokens * key.CodeBytes, keyScales + valueScales);
+        var (scales, scaleStride) = (part.First + pageTokens * key.CodeBytes, keyScales + valueScales);
         var values = scales + pageTokens * scaleStride;
         _rowsBytes = values + pageTokens * value.CodeBytes;
         _keysSharedBytes = format.Keys.SharedBytes(keyDim);
         _keys = format.Keys.SharesScales
-            ? Rows(format.Keys, 0, key, (_rowsBytes, 0))
-            : Rows(format.Keys, 0, key, (scales, scaleStride));
+            ? Rows(format.Keys, part.First, key, (_rowsBytes, 0))
+            : Rows(format.Keys, part.First, key, (scales, scaleStride));
         _values = format.Values.SharesScales
             ? Rows(format.Values, values, value, (_rowsBytes + _keysSharedBytes, 0))
             : Rows(format.Values, values, value, (scales + keyScales, scaleStride));
-        Bytes = _rowsBytes + _keysSharedBytes + format.Values.SharedBytes(valueDim);
+        Bytes = Math.Max(part.PageBytes, _rowsBytes + _keysSharedBytes + format.Values.SharedBytes(valueDim));
         OpenBytes = format.Keys.OpenBytes(keyDim, pageTokens) + format.Values.OpenBytes(valueDim, pageTokens);
     }
 

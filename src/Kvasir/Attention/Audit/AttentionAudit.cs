@@ -24,10 +24,10 @@ internal sealed class AttentionAudit
     public AttentionAudit(double share, ulong seed, AttentionShape shape, string policy, AttentionMeter meter, int candidates = 0)
     {
         (_share, _seed, _layerCount, _policy, _meter) = (share, seed, shape.LayerCount, policy, meter);
-        _tallies = new AuditTally[shape.KvHeadCount];
+        _tallies = new AuditTally[Math.Max(shape.KvHeadCount, shape.WindowHeads?.KvHeadCount ?? 0)];
         for (var i = 0; i < _tallies.Length; i++)
             _tallies[i] = new AuditTally(shape.LayerCount);
-        _held = new HeldComparisons[candidates > 0 ? shape.KvHeadCount : 0];
+        _held = new HeldComparisons[candidates > 0 ? _tallies.Length : 0];
         for (var i = 0; i < _held.Length; i++)
             _held[i] = new HeldComparisons(candidates * shape.LayerCount, shape.GroupHeads);
     }

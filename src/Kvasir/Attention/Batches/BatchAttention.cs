@@ -108,13 +108,13 @@ internal sealed class BatchAttention : ParallelJob, IDisposable
     }
 
     /// <summary>Of all layers of the last step together; what layers with a window read is nobody's choice, and not counted.</summary>
-    /// <param name="layers">[layers]: takes what each of them read.</param>
+    /// <param name="layers">[layers]: what each of them read is added.</param>
     public SelectionCounts Counts(Span<LayerReads> layers)
     {
         var counts = default(SelectionCounts);
         for (var layer = 0; layer < _layerCounts.Length; layer++)
         {
-            layers[layer] = _layerCounts[layer].Reads;
+            layers[layer] += _layerCounts[layer].Reads;
             counts += _shape.SeesAll(layer) ? _layerCounts[layer] : _layerCounts[layer] with { Reads = default };
         }
 

@@ -22,6 +22,7 @@ internal sealed class EditJob : ParallelJob
     private const int AskedTokens = 16;
     private readonly AttentionShape _shape;
     private readonly RowEdit[] _edits;
+    private readonly int _mostHeads;
     private readonly List<Segment> _segments;
 
     // Workers say so, and take nothing back.
@@ -32,7 +33,8 @@ internal sealed class EditJob : ParallelJob
         _shape = shape;
         _segments = new List<Segment>(maxSegments);
         // [workers, KV heads]: a layer's heads answer together.
-        _edits = new RowEdit[workerCount * shape.KvHeadCount];
+        _mostHeads = Math.Max(shape.KvHeadCount, shape.WindowHeads?.KvHeadCount ?? 0);
+        _edits = new RowEdit[workerCount * _mostHeads];
         for (var i = 0; i < _edits.Length; i++)
             _edits[i] = new RowEdit();
     }
@@ -67,7 +69,7 @@ internal sealed class EditJob : ParallelJob
     public void Ask(SequenceAttention attention)
     {
         for (var layer = 0; layer < _shape.LayerCount; layer++)
-            Ask(attention, layer, _shape.At(layer).Visible(attention.RowCount), _edits.AsSpan(0, _shape.KvHeadCount));
+            Ask(attention, layer, _shape.At(layer).Visible(attention.RowCount), _edits.AsSpan(0, _shape.KvHeadsAt(layer)));
     }
 
     public override void Execute(int item, int worker)
@@ -77,9 +79,9 @@ internal sealed class EditJob : ParallelJob
         {
             var visible = _shape.At(layer).Visible(segment.Attention.RowCount);
             if (segment.IsPrompt)
-                EndPrompt(segment.Attention, layer, visible, _edits.AsSpan(worker * _shape.KvHeadCount, _shape.KvHeadCount));
+                EndPrompt(segment.Attention, layer, visible, _edits.AsSpan(worker * _mostHeads, _shape.KvHeadsAt(layer)));
             else
-                AfterStep(segment.Attention, layer, visible, _edits[worker * _shape.KvHeadCount]);
+                AfterStep(segment.Attention, layer, visible, _edits[worker * _mostHeads]);
         }
         catch (Exception fault)
         {
@@ -124,7 +126,7 @@ internal sealed class EditJob : ParallelJob
 
     private void AfterStep(SequenceAttention attention, int layer, (int First, int End) visible, RowEdit edit)
     {
-        for (var kvHead = 0; kvHead < _shape.KvHeadCount; kvHead++)
+        for (var kvHead = 0; kvHead < _shape.KvHeadsAt(layer); kvHead++)
         {
             var head = attention.Head(layer, kvHead);
             var least = Math.Max(head.Rows.SharesRanges ? LeastSharingRows : LeastRows, head.Rows.RowCount / LeastShare);

@@ -43,10 +43,10 @@ internal sealed class IndexJob(AttentionShape shape, WorkerPool pool, int maxSeq
     {
         if (_count == 0)
             return false;
-        var left = (double)BudgetRows * shape.LayerCount * shape.KvHeadCount * (isAlone ? AloneFactor : 1);
+        var left = (double)BudgetRows * shape.TotalKvHeads * (isAlone ? AloneFactor : 1);
         for (var i = 0; i < _count; i++)
             left -= _sequences[i].TakeSlice(left, out _rows[i]);
-        pool.Run(this, _count * shape.LayerCount * shape.KvHeadCount);
+        pool.Run(this, _count * shape.TotalKvHeads);
         for (var i = 0; i < _count; i++)
         {
             _sequences[i].EndSlice(_rows[i]);
@@ -59,7 +59,7 @@ internal sealed class IndexJob(AttentionShape shape, WorkerPool pool, int maxSeq
 
     public override void Execute(int item, int worker)
     {
-        var heads = shape.LayerCount * shape.KvHeadCount;
+        var heads = shape.TotalKvHeads;
         var (sequence, rows) = (_sequences[item / heads], _rows[item / heads]);
         if (rows == 0 || sequence.IsOver)
             return;

@@ -100,7 +100,7 @@ internal sealed class ReusedRows
         {
             for (var i = 0; i < selectors.Length; i++)
             {
-                var (layer, kvHead) = (i / _shape.KvHeadCount, i % _shape.KvHeadCount);
+                var (layer, kvHead) = _shape.PlaceOf(i);
                 if (_slots[layer] >= 0)
                     selectors[i].WritePart(firstRow, part.RowCount, View(part, layer, kvHead));
             }

@@ -100,11 +100,11 @@ internal sealed class SequenceAttention
         shared.Enter();
         prefix?.Enter();
         if (_reads.Length == 0)
-            _reads = new LayerReads[_shape.LayerCount * _shape.KvHeadCount];
+            _reads = new LayerReads[_shape.TotalKvHeads];
         try
         {
             var first = HeadPlace.Of(_shape, 0, 0, MaxRows) with { Shared = shared.Value, TakeBack = TakeBack, PromptRows = promptRows };
-            _selectors = Policy.CreateAll(first with { PrefixRows = PrefixRows, Prefixes = prefix?.Value as PrefixIndexes }, _shape.KvHeadCount);
+            _selectors = Policy.CreateAll(first with { PrefixRows = PrefixRows, Prefixes = prefix?.Value as PrefixIndexes }, _shape);
         }
         catch
         {
@@ -186,9 +186,9 @@ internal sealed class SequenceAttention
     }
 
     /// <summary>Those of a layer, [KV heads].</summary>
-    public ReadOnlySpan<Selector> Selectors(int layer) => _selectors.AsSpan(layer * _shape.KvHeadCount, _shape.KvHeadCount);
+    public ReadOnlySpan<Selector> Selectors(int layer) => _selectors.AsSpan(_shape.HeadsBefore(layer), _shape.KvHeadsAt(layer));
 
-    public AttentionHead Head(int layer, int kvHead) => new(Cache!.Head(layer, kvHead), _selectors[(layer * _shape.KvHeadCount) + kvHead]);
+    public AttentionHead Head(int layer, int kvHead) => new(Cache!.Head(layer, kvHead), _selectors[_shape.HeadsBefore(layer) + kvHead]);
 
     /// <summary>Counts rows that a step has computed.</summary>
     public void Commit(in Segment segment)
@@ -225,7 +225,7 @@ internal sealed class SequenceAttention
     /// <param name="head">Layer by layer.</param>
     public void BuildHead(int head, int rows, IndexScratch scratch)
     {
-        var (layer, kvHead) = (head / _shape.KvHeadCount, head % _shape.KvHeadCount);
+        var (layer, kvHead) = _shape.PlaceOf(head);
         var own = Head(layer, kvHead);
         if (_reused is { Waiting: > 0 } reused)
             reused.Tell(own, layer, kvHead, rows);
@@ -262,14 +262,14 @@ internal sealed class SequenceAttention
     public bool IsDraft { get; set => Cache!.IsCoarse = field = value; }
 
     /// <summary>Counts what one head read for one token; one worker at a time has a head.</summary>
-    public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[(layer * _shape.KvHeadCount) + kvHead] += IsDraft ? default : reads;
+    public void CountReads(int layer, int kvHead, LayerReads reads) => _reads[_shape.HeadsBefore(layer) + kvHead] += IsDraft ? default : reads;
 
     /// <summary>What its generated tokens have read so far, layer by layer.</summary>
     public LayerReads[] ReadsByLayer()
     {
         var layers = new LayerReads[_shape.LayerCount];
         for (var i = 0; i < _reads.Length; i++)
-            layers[i / _shape.KvHeadCount] += _reads[i];
+            layers[_shape.PlaceOf(i).Layer] += _reads[i];
         return layers;
     }
 
@@ -281,7 +281,7 @@ internal sealed class SequenceAttention
     public void Mark()
     {
         for (var i = 0; i < _selectors.Length; i++)
-            Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).Mark();
+            new AttentionHead(Cache!.HeadAt(i), _selectors[i]).Mark();
     }
 
     /// <summary>
@@ -296,7 +296,7 @@ internal sealed class SequenceAttention
         DecodedCount -= Math.Max(0, RowCount - Math.Max(rows, PromptEnd));
         Cache!.Truncate(rows);
         for (var i = 0; i < _selectors.Length; i++)
-            _selectors[i].Truncate(Cache.Head(i / _shape.KvHeadCount, i % _shape.KvHeadCount).RowAt(rows));
+            _selectors[i].Truncate(Cache.HeadAt(i).RowAt(rows));
         RowCount = Math.Min(RowCount, rows);
         _reused?.Truncate(rows);
         CountIndexes();
@@ -367,7 +367,7 @@ internal sealed class SequenceAttention
         if (!_reused.IsFree)
             return;
         for (var head = 0; head < _selectors.Length && end > first; head++)
-            Head(head / _shape.KvHeadCount, head % _shape.KvHeadCount).Append(first, end - first);
+            new AttentionHead(Cache!.HeadAt(head), _selectors[head]).Append(first, end - first);
         _reused.EndSlice(end - first);
         _waitingRows = 0;
     }

@@ -8,15 +8,17 @@ namespace Kvasir.Cache.Slots;
 /// </summary>
 /// <param name="shape">Of which at least one layer has a window.</param>
 /// <param name="pageRows">Rows of a page.</param>
-internal sealed class KvWindows(AttentionShape shape, int pageRows)
+/// <param name="headsInPage">Heads of such a layer that lie in one page.</param>
+internal sealed class KvWindows(AttentionShape shape, int pageRows, int headsInPage = 1)
 {
     private readonly int _tokens = shape.WindowTokens!.Value;
 
     /// <summary>The most rows that a sequence has in a step; unbounded where nobody says.</summary>
     public int StepRows { get; set; } = int.MaxValue;
 
-    /// <summary>Heads of all layers with a window.</summary>
-    public int HeadCount { get; } = (shape.LayerCount - shape.FullLayerCount) * shape.KvHeadCount;
+    /// <summary>Heads of all layers with a window; those that lie in one page count once.</summary>
+    public int HeadCount { get; } =
+        (shape.LayerCount - shape.FullLayerCount) * (((shape.WindowHeads?.KvHeadCount ?? shape.KvHeadCount) + headsInPage - 1) / headsInPage);
 
     /// <summary>The most pages that such a head has: so many rows may begin and end within a page.</summary>
     public int MostPages => (int)Math.Min(int.MaxValue / 2, (_tokens + (long)StepRows + (2 * pageRows) - 3) / pageRows);
@@ -28,5 +30,6 @@ internal sealed class KvWindows(AttentionShape shape, int pageRows)
     public int PagesBehind(int position) => Math.Max(0, position - _tokens + 1) / pageRows;
 
     /// <summary>That of a model; null where no layer has a window.</summary>
-    public static KvWindows? Of(AttentionShape shape, int pageRows) => shape.FullLayerCount == shape.LayerCount ? null : new KvWindows(shape, pageRows);
+    public static KvWindows? Of(AttentionShape shape, int pageRows, int headsInPage = 1) =>
+        shape.FullLayerCount == shape.LayerCount ? null : new KvWindows(shape, pageRows, headsInPage);
 }

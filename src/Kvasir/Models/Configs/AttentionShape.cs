@@ -3,7 +3,7 @@ namespace Kvasir.Models.Configs;
 /// <summary>The attention of a model, as far as its kernels care.</summary>
 /// <param name="LayerCount">Layers.</param>
 /// <param name="HeadCount">Query heads, a multiple of <paramref name="KvHeadCount"/>.</param>
-/// <param name="KvHeadCount">KV heads.</param>
+/// <param name="KvHeadCount">KV heads; with <see cref="WindowHeads"/> those of layers that see all.</param>
 /// <param name="Dim">Elements of a query and of a key.</param>
 /// <param name="WindowTokens">Of a sliding window: a query sees this many rows, its own among them; null sees all.</param>
 public readonly record struct AttentionShape(int LayerCount, int HeadCount, int KvHeadCount, int Dim, int? WindowTokens)
@@ -26,10 +26,39 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>[query heads]: those of one layer, see <see cref="At"/>.</summary>
     public float[]? Sinks { get; init; }
 
-    /// <summary>The same in one layer, which has a window or has none, and sinks of its own.</summary>
+    /// <summary>What layers with a window have otherwise; null where that is nothing.</summary>
+    public HeadSizes? WindowHeads { get; private init; }
+
+    // Where heads stand; null where layers have as many of them.
+    private HeadList? Heads { get; init; }
+
+    /// <summary>The same with heads of other sizes in layers with a window.</summary>
+    internal AttentionShape With(HeadSizes windowed)
+    {
+        var (full, sees) = (KvHeadCount, FullLayers!);
+        return this with { WindowHeads = windowed, Heads = new HeadList([.. sees.Select(seesAll => seesAll ? full : windowed.KvHeadCount)]) };
+    }
+
+    /// <summary>KV heads of all layers.</summary>
+    public int TotalKvHeads => Heads?.Count ?? LayerCount * KvHeadCount;
+
+    /// <summary>KV heads of the layers before one: the heads of all layers stand one after another.</summary>
+    internal int HeadsBefore(int layer) => Heads?.First(layer) ?? layer * KvHeadCount;
+
+    /// <summary>KV heads of a layer.</summary>
+    internal int KvHeadsAt(int layer) => WindowHeads is { } windowed && !SeesAll(layer) ? windowed.KvHeadCount : KvHeadCount;
+
+    /// <summary>Which head stands at a place.</summary>
+    internal (int Layer, int KvHead) PlaceOf(int head) => Heads?.PlaceOf(head) ?? (head / KvHeadCount, head % KvHeadCount);
+
+    /// <summary>The same with the sizes of layers with a window in place of the others', for who has to do with these layers alone.</summary>
+    internal AttentionShape Windowed() =>
+        WindowHeads is { } heads ? this with { KvHeadCount = heads.KvHeadCount, Dim = heads.Dim, ValueDim = heads.Dim } : this;
+
+    /// <summary>The same in one layer, which has a window or has none, heads of its own sizes, and sinks of its own.</summary>
     public AttentionShape At(int layer)
     {
-        var own = FullLayers?[layer] == true ? this with { WindowTokens = null } : this;
+        var own = FullLayers?[layer] == true ? this with { WindowTokens = null } : Windowed();
         return LayerSinks is { } sinks ? own with { Sinks = sinks[layer] } : own;
     }
 
@@ -45,7 +74,10 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
     /// <summary>These layers alone, as policies see a model: they have to do with no others.</summary>
     public AttentionShape Full() => WindowTokens is null
         ? this
-        : this with { LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LayerSinks = null, LeavesOut = true };
+        : this with
+        {
+            LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LayerSinks = null, WindowHeads = null, Heads = null, LeavesOut = true,
+        };
 
     /// <summary>Whether it leaves out layers with a window.</summary>
     public bool LeavesOut { get; private init; }

@@ -27,6 +27,14 @@ public sealed record ExpertShape
     /// <summary>Whether the router and every product of an expert have a bias.</summary>
     public bool HasBiases { get; init; }
 
+    /// <summary>
+    /// Whether experts and the part beside them have norms of their own, and the router another: b = p1(Shared(n3(y))) + p2(Experts(q2(y))).
+    /// </summary>
+    public bool HasOwnNorms { get; init; }
+
+    /// <summary>Whether what an expert gives is multiplied by a number of its own.</summary>
+    public bool HasOutputScales { get; init; }
+
     /// <summary>Whether there is a feed-forward part beside them, of <see cref="ModelConfig.FeedForwardWidth"/>, that every row goes through.</summary>
     public bool HasShared { get; init; }
 }

@@ -4,7 +4,7 @@ namespace Kvasir.Models.Configs;
 /// How one layer computes, beside the sizes that all layers of a model share (<see cref="ModelConfig"/>):
 /// <code>
 /// a = Mix(n1(x));   x1 = x + r n2(a)
-/// b = Feed(n3(y));  x2 = x1 + r n4(b)      y = x1, or x where both branches are computed side by side
+/// b = Feed(n3(y));  x2 = g (x1 + r n4(b))  y = x1, or x where both branches are computed side by side
 /// </code>
 /// Every family is these properties with other values, and the loop over layers knows nothing else of it.
 /// </summary>
@@ -42,6 +42,15 @@ public sealed record LayerShape
 
     /// <summary>How queries and keys are normalised, beside the norm of what they are projected from.</summary>
     public QkNorm QkNorm { get; init; }
+
+    /// <summary>Whether each head's values are normalised, without weights.</summary>
+    public bool NormsValues { get; init; }
+
+    /// <summary>Whether values are what keys are before their norm and rotation, and have no matrix of their own.</summary>
+    public bool ValuesAreKeys { get; init; }
+
+    /// <summary>Whether what comes out of the layer is multiplied by a number of its own, g: the whole, and not a branch.</summary>
+    public bool HasScale { get; init; }
 
     /// <summary>The experts that take the place of the feed-forward part, or stand beside it; null where it is the same for every row.</summary>
     public ExpertShape? Experts { get; init; }

@@ -32,6 +32,9 @@ public sealed record ModelConfig
     /// <summary>Elements of a head, even; not always Width / HeadCount.</summary>
     public required int HeadDim { get; init; }
 
+    /// <summary>What layers with a window have in place of <see cref="KvHeadCount"/> and <see cref="HeadDim"/>; null for the same.</summary>
+    public HeadSizes? WindowHeads { get; init; }
+
     /// <summary>Rows of the embedding.</summary>
     public required int VocabularySize { get; init; }
 
@@ -99,9 +102,29 @@ public sealed record ModelConfig
                 ScoreCap = ScoreCap ?? 0,
                 FullLayers = isMixed ? [.. Layers.Select(static layer => layer.SeesAll)] : null,
             };
-            return ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
+            shape = ScoreScale is { } scale ? shape with { ScoreScale = scale } : shape;
+            if (WindowHeads is not { } windowed)
+                return shape;
+            return isMixed ? shape.With(windowed) : shape with { KvHeadCount = windowed.KvHeadCount, Dim = windowed.Dim, ValueDim = windowed.Dim };
         }
     }
+
+    /// <summary>KV heads and their elements in a layer.</summary>
+    internal HeadSizes HeadsOf(LayerShape layer) => layer.SeesAll || WindowHeads is null ? new HeadSizes(KvHeadCount, HeadDim) : WindowHeads.Value;
+
+    /// <summary>Elements of a row's queries in the layer that has most.</summary>
+    internal int MostQueryWidth => HeadCount * Math.Max(HeadDim, WindowHeads?.Dim ?? 0);
+
+    /// <summary>Elements of a row's keys in the layer that has most.</summary>
+    internal int MostKeyWidth => Math.Max(KvHeadCount * HeadDim, WindowKeyWidth);
+
+    /// <summary>The same of values.</summary>
+    internal int MostValueWidth => Math.Max(KvHeadCount * ValueDim, WindowKeyWidth);
+
+    /// <summary>The same of what is attended.</summary>
+    internal int MostAttendedWidth => HeadCount * Math.Max(ValueDim, WindowHeads?.Dim ?? 0);
+
+    private int WindowKeyWidth => WindowHeads is { } windowed ? windowed.KvHeadCount * windowed.Dim : 0;
 
     /// <summary>Elements of a value in the cache: those of a head, or fewer (<see cref="ModelOptions.KvRank"/>).</summary>
     internal int ValueDim
@@ -128,7 +151,8 @@ public sealed record ModelConfig
     /// <param name="rank">0 for as many as a head has.</param>
     /// <exception cref="KvasirException">They are more than those of a head.</exception>
     internal ModelConfig WithValues(int rank) => rank >= 0 && rank <= HeadDim
-        ? this with { ValueDim = rank }
+        ? rank == 0 || !Layers.Any(static layer => layer.NormsValues) ? this with { ValueDim = rank }
+            : throw new KvasirException(KvasirError.BadOption, $"values of rank {rank} are not supported: {Architecture} norms its values")
         : throw new KvasirException(KvasirError.BadOption, $"values of rank {rank} are out of range: 1 to {HeadDim}, which the model's heads have");
 
     /// <summary>Holds the sizes against each other; <paramref name="file"/> is for the message.</summary>
@@ -138,6 +162,8 @@ public sealed record ModelConfig
             throw Bad($"{HeadCount} query heads are not a multiple of {KvHeadCount} KV heads");
         if (HeadDim % 2 != 0)
             throw Bad($"the head dimension is {HeadDim}, and positions rotate pairs");
+        if (WindowHeads is { } own && (HeadCount % own.KvHeadCount != 0 || own.Dim % 2 != 0 || ScoreScale is null || WindowRope?.Dim > own.Dim))
+            throw Bad($"layers with a window have {own.KvHeadCount} KV heads of {own.Dim} for {HeadCount} query heads, which do not fit each other");
         if (Rope.Dim % 2 != 0 || Rope.Dim > HeadDim)
             throw Bad($"{Rope.Dim} elements of a head of {HeadDim} rotate; an even number of at most {HeadDim} is expected");
         if (ScoreCap <= 0 || LogitCap <= 0)
@@ -146,8 +172,11 @@ public sealed record ModelConfig
             throw Bad($"YaRN's beta_fast {Rope.BetaFast} must be above its beta_slow {Rope.BetaSlow}");
         foreach (var layer in Layers)
         {
-            if (layer.Experts is not null && (layer.IsParallel || layer.Norms != NormPlacement.Before || Gate == GateKind.GeluTanh || !HasGate))
-                throw Bad("experts are supported behind a norm, one after the other with attention, and with SiLU");
+            var isBeside = layer is { Experts.HasOwnNorms: true, Norms: NormPlacement.Around };
+            if (layer.Experts is not null && (layer.IsParallel || !(isBeside || layer.Norms == NormPlacement.Before) || !HasGate))
+                throw Bad("experts are supported behind a norm, one after the other with attention, and with a gate");
+            if ((layer.HasScale && layer.Norms == NormPlacement.Before) || (layer.NormsValues && Norm != NormKind.RootMeanSquare))
+                throw Bad("a factor of a layer, and norms of values, are supported with a root mean square behind each branch");
             if (layer.HasDenseFeedForward && Gate == GateKind.ClampedSilu)
                 throw Bad("clamped SiLU is supported in experts alone");
         }

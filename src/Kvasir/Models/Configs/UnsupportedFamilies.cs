@@ -16,7 +16,7 @@ internal static class UnsupportedFamilies
         ("minimax-m3", "learned sparse attention"), ("qwen4exp", "learned sparse attention"),
         ("deepseek", "latent attention"), ("mistral4", "latent attention"), ("minicpm3", "latent attention"),
         ("bloom", "ALiBi"), ("mpt", "ALiBi"), ("baichuan", "ALiBi"), ("refact", "ALiBi"),
-        ("gemma3n", "embeddings of layers"), ("gemma4", "values without a projection"), ("cohere2moe", "experts"),
+        ("gemma3n", "embeddings of layers"), ("cohere2moe", "experts"),
         ("qwen2moe", "experts"), ("qwen2_moe", "experts"),
         ("glm4moe", "experts"), ("glm4_moe", "experts"), ("phimoe", "experts"),
         ("ernie4_5-moe", "experts"), ("ernie4_5_moe", "experts"), ("hunyuan-moe", "experts"), ("llama4", "experts"), ("grok", "experts"),

@@ -75,7 +75,7 @@ internal static class Gemma
             fields.RequireNeutral("rope_local_base_freq", WindowBase);
             return FromFolder(fields, With(config, QkNorm.Heads), ThirdLayers);
         },
-        WindowRope = static rope => rope with { Base = WindowBase, Scaling = RopeScaling.None, Factor = 1 },
+        WindowRope = static (_, rope) => rope with { Base = WindowBase, Scaling = RopeScaling.None, Factor = 1 },
         FolderNames = Names,
     };
 

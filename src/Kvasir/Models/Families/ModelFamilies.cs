@@ -11,7 +11,7 @@ public static class ModelFamilies
     internal static readonly ModelFamily[] All =
     [
         Llama.Family, Mistral.First, Mistral.Mixtral, Mistral.Third, Qwen.Second, Qwen.Third, Qwen.ThirdMoe, Granite.Family, Granite.Dense, Granite.Moe,
-        Granite.SharedMoe, Gemma.Second, Gemma.Third, Phi.Third, SmolLm.Third,
+        Granite.SharedMoe, Gemma.Second, Gemma.Third, Gemma4.Family, Gemma4.Unified, Phi.Third, SmolLm.Third,
         Olmo.Second, Olmo.Third, Olmo.Moe, Glm.Fourth, Glm.Chat, Glm.ChatGlm, Cohere.First, Cohere.Second, SeedOss.Family, Exaone.Third, Exaone.Fourth,
         GptOss.Family, Ernie.Dense, Hunyuan.Dense, Granite.MiniCpm, NeoX.Family, Opt.Family,
         Falcon.Family, Falcon.FirstSmall, Falcon.FirstLarge,

@@ -48,7 +48,8 @@ internal static class Olmo
 
     private const int Pattern = 4;
 
-    private static RopeConfig Plain(RopeConfig rope) => rope with { Scaling = RopeScaling.None, Factor = 1, AttentionFactor = 1, OriginalContextTokens = 0 };
+    private static RopeConfig Plain(ModelConfig config, RopeConfig rope) =>
+        rope with { Scaling = RopeScaling.None, Factor = 1, AttentionFactor = 1, OriginalContextTokens = 0 };
 
     private static ModelConfig WithRowNorms(ModelConfig config) => config.WithLayers(static layer => layer with { QkNorm = QkNorm.Row });
 

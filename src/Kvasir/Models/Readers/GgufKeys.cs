@@ -23,6 +23,8 @@ internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
 
     public int[]? Integers(string key) => file.Metadata.Integers(Whole(key));
 
+    public bool[]? Booleans(string key) => file.Metadata.Booleans(Whole(key));
+
     public long? Count(string key) => file.Metadata.Count(Whole(key));
 
     public double? Number(string key) => file.Metadata.Number(Whole(key));

@@ -8,6 +8,8 @@ namespace Kvasir.Models.Readers;
 internal static class GgufModelConfig
 {
     private const string TokensKey = "tokenizer.ggml.tokens";
+    private const string KvHeadsKey = "attention.head_count_kv";
+
     // Settings that other members of the family use: read past, they would change every logit. 0 is how tools write none.
     private static readonly (string Key, double[] Neutral)[] NeutralKeys =
     [
@@ -31,7 +33,7 @@ internal static class GgufModelConfig
         return config with
         {
             Rope = rope,
-            WindowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(rope),
+            WindowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(config, rope),
             ContextTokens = rope.StretchedContext(config.ContextTokens),
         };
     }
@@ -62,7 +64,8 @@ internal static class GgufModelConfig
             Width = width,
             FeedForwardWidth = Uniform(keys, "feed_forward_length", ConfigFields.WidthLimit) ?? throw keys.Missing("feed_forward_length"),
             HeadCount = heads,
-            KvHeadCount = Uniform(keys, "attention.head_count_kv", ConfigFields.HeadLimit) ?? heads,
+            // The family reads those of each layer.
+            KvHeadCount = family.HasWindowHeads && keys.IsArray(KvHeadsKey) ? 1 : Uniform(keys, KvHeadsKey, ConfigFields.HeadLimit) ?? heads,
             HeadDim = ReadHeadDim(keys, width, heads),
             VocabularySize = ReadVocabularySize(keys.File, width),
             ContextTokens = keys.RequiredCount("context_length", ConfigFields.ContextLimit),

@@ -16,10 +16,12 @@ internal static class JsonModelConfig
         var config = family.FromFolder(fields, ReadSizes(fields, family, path));
         var rope = family.RopeFromFolder(fields, JsonRopeConfig.Read(fields, family, config.HeadDim, config.ContextTokens));
         RefuseOthers(fields, family);
+        var windowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(config, rope);
+        JsonRopeConfig.RequireInWindows(fields, windowRope ?? rope);
         return config with
         {
             Rope = rope,
-            WindowRope = config.Attention.FullLayers is null ? null : family.WindowRope?.Invoke(rope),
+            WindowRope = windowRope,
             ContextTokens = rope.StretchedContext(config.ContextTokens),
         };
     }

@@ -7,11 +7,17 @@ namespace Kvasir.Models.Readers;
 internal static class JsonRopeConfig
 {
     private const double DefaultBase = 10000;
-    private const string Supported = "supported are default, linear, llama3, yarn, longrope";
+    private const string ParametersKey = "rope_parameters";
+
+    // In the place of a pair that does not turn: what GGUF files have, and not infinity, so that both containers say the same.
+    private const float Still = 1e30f;
+    private const string Supported = "supported are default, linear, llama3, yarn, longrope, proportional";
 
     public static RopeConfig Read(JsonFields fields, ModelFamily family, int headDim, int contextTokens)
     {
-        var parameters = fields.Object("rope_parameters");
+        var parameters = fields.Object(ParametersKey);
+        if (family.WindowRope is not null && parameters?.Object("full_attention") is { } full)
+            parameters = full;
         if (parameters?.ObjectKeys().FirstOrDefault() is { } nested)
             throw parameters.Unsupported(nested, "sets rotary positions for some layers only, which is not supported");
         var scaling = parameters ?? fields.Object("rope_scaling");
@@ -27,6 +33,7 @@ internal static class JsonRopeConfig
         return scaling.String(typeKey) switch
         {
             null or "" or "none" or "default" => plain,
+            "proportional" => Proportional(plain, scaling.Factor("partial_rotary_factor") ?? 1),
             "linear" => plain with { Scaling = RopeScaling.Linear, Factor = scaling.RequiredFactor("factor") },
             "llama3" => ReadLlama3(scaling, plain),
             "yarn" => ReadYarn(scaling, plain, contextTokens),
@@ -37,8 +44,31 @@ internal static class JsonRopeConfig
         };
     }
 
+    /// <summary>The first pairs turn, as if all did, and the others stand.</summary>
+    /// <param name="share">Of the pairs, that turn.</param>
+    public static RopeConfig Proportional(RopeConfig plain, double share)
+    {
+        var factors = new float[plain.Dim / 2];
+        factors.AsSpan().Fill(1);
+        factors.AsSpan(Math.Min(factors.Length, (int)(share * factors.Length))).Fill(Still);
+        return plain with { FrequencyFactors = factors };
+    }
+
+    /// <summary>Holds what a file says of layers with a window, where it tells them from others, against how they will be rotated.</summary>
+    public static void RequireInWindows(JsonFields fields, RopeConfig rope)
+    {
+        if (fields.Object(ParametersKey)?.Object("sliding_attention") is not { } own)
+            return;
+        own.RequireNeutral("rope_theta", rope.Base);
+        if (rope.Scaling == RopeScaling.None && own.String("rope_type") is { } type and not ("default" or "none" or ""))
+            throw own.Unsupported("rope_type", $"is {MessageText.Name(type)}; only default is supported in layers with a window");
+        own.RequireNeutral("partial_rotary_factor", 1);
+    }
+
     private static int ReadDim(JsonFields fields, JsonFields? scaling, ModelFamily family, int headDim)
     {
+        if (scaling?.String("rope_type") == "proportional")
+            return headDim;
         if (family.RotaryShare is not { } usual)
         {
             fields.RequireNeutral("partial_rotary_factor", 1);

@@ -68,8 +68,11 @@ internal sealed record ModelFamily
     /// <inheritdoc cref="RopeFromGguf"/>
     public Func<JsonFields, RopeConfig, RopeConfig> RopeFromFolder { get; init; } = static (_, rope) => rope;
 
-    /// <summary>How layers with a window are rotated, from how the others are; null for all alike.</summary>
-    public Func<RopeConfig, RopeConfig>? WindowRope { get; init; }
+    /// <summary>How layers with a window are rotated, from the model and how the others are; null for all alike.</summary>
+    public Func<ModelConfig, RopeConfig, RopeConfig>? WindowRope { get; init; }
+
+    /// <summary>Whether layers with a window may have heads of other sizes than the rest.</summary>
+    public bool HasWindowHeads { get; init; }
 
     public TensorNames GgufNames { get; init; } = TensorNames.Gguf;
 

@@ -152,8 +152,8 @@ internal sealed class PrefixReuse(KvCache cache, Model model, EngineOptions own,
             path.Leave();
             var pages = 0L;
             for (var layer = 0; layer < model.Config.LayerCount; layer++)
-                pages += KvHead.PagesFor(attention.Policy.RowsKeptAt(model.Config.Attention, layer, attention.PromptEnd)) + 1;
-            cache.Pool.HasRoom(pages * model.Config.KvHeadCount, 0);
+                pages += (KvHead.PagesFor(attention.Policy.RowsKeptAt(model.Config.Attention, layer, attention.PromptEnd)) + 1L) * cache.Places.ListsAt(layer);
+            cache.Pool.HasRoom(pages, 0);
         }
     }
 

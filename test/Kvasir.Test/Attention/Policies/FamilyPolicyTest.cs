@@ -22,6 +22,11 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
     public void KeepingEverythingEqualsDense(string name) =>
         Answer(shared.Model, PolicyCatalog.Entries.Single(entry => entry.Name == name).KeepEverything).AssertEquals(shared.Dense, 1e-4, name);
 
+    [Theory]
+    [MemberData(nameof(Everything))]
+    public void KeepingEverythingEqualsDenseBesideSmallerHeads(string name) =>
+        Answer(shared.Mixed, PolicyCatalog.Entries.Single(entry => entry.Name == name).KeepEverything).AssertEquals(shared.MixedDense, 1e-4, name);
+
     private static Generation Answer(Model model, string policy) =>
         Generation.Run(model, Exact, Prompt, Generation.Greedy(8) with { Attention = KeyAxesFile.Parse(policy) });
 
@@ -49,12 +54,32 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
             };
             Model = Model.Synthetic(new SyntheticShape(config, 7), SyntheticWeights.BF16);
             Dense = Answer(Model, "dense");
+            var mixed = config with
+            {
+                WindowHeads = new HeadSizes(8, 4),
+                WindowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = 4, Base = 500 },
+                Layers = config.Layers.With(static layer => layer with
+                {
+                    Norms = NormPlacement.Around, NormsValues = true, ValuesAreKeys = layer.SeesAll, HasScale = true,
+                }),
+            };
+            Mixed = Model.Synthetic(new SyntheticShape(mixed, 7), SyntheticWeights.BF16);
+            MixedDense = Answer(Mixed, "dense");
         }
 
         public Model Model { get; }
 
         internal Generation Dense { get; }
 
-        public void Dispose() => Model.Dispose();
+        /// <summary>The same with more and smaller heads in layers with a window, and values of all others that are their keys.</summary>
+        public Model Mixed { get; }
+
+        internal Generation MixedDense { get; }
+
+        public void Dispose()
+        {
+            Model.Dispose();
+            Mixed.Dispose();
+        }
     }
 }

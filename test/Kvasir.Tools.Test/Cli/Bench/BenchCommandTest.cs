@@ -7,7 +7,7 @@ namespace Kvasir.Tools.Test.Cli.Bench;
 
 public sealed class BenchCommandTest
 {
-    private const string AllShapes = "llama3.2-1b, llama3.2-3b, llama3.1-8b, qwen3-4b, qwen3-30b-a3b, granite-3-2b, phi-4-mini, gemma-3-4b, tiny";
+    private const string AllShapes = "llama3.2-1b, llama3.2-3b, llama3.1-8b, qwen3-4b, qwen3-30b-a3b, granite-3-2b, phi-4-mini, gemma-3-4b, gemma-4-26b-a4b, tiny";
 
     private static readonly string[] Promised =
     [
