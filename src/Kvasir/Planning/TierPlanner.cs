@@ -140,7 +140,9 @@ public sealed class TierPlanner
     private bool TryFit(PlanRequest request, PlannedPolicy planned, KvFormat kv, (bool Kv, bool Weights) from, [MaybeNullWhen(false)] out Fit fit)
     {
         fit = null;
-        if ((from.Kv && (request.DiskBytes == 0 || !planned.Policy.SuitsFiles || _model.Config.WindowHeads is not null)) || ((from.Kv || from.Weights) && _machine.Store is null))
+        if (from.Kv && (request.DiskBytes == 0 || !planned.Policy.SuitsFiles || _model.Config.WindowHeads is not null))
+            return false;
+        if ((from.Kv || from.Weights) && _machine.Store is null)
             return false;
         fit = FitOf(request, planned, kv, from, request.ContextTokens);
         if (Fits(request, fit))
