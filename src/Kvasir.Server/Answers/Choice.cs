@@ -11,6 +11,7 @@ namespace Kvasir.Server.Answers;
 /// <param name="stops">Those that the splitter looks for.</param>
 internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, AnswerSplitter? splitter = null, IReadOnlyList<string>? stops = null)
 {
+    private static readonly List<GeneratedToken> NoTokens = [];
     private readonly StringBuilder _text = new();
     private readonly StringBuilder _reasoning = new();
     private readonly StringBuilder _joined = new();
@@ -193,8 +194,8 @@ internal sealed class Choice(int index, Sequence sequence, Echo? echo = null, An
         }
 
         // Nothing is written at a call's end.
-        IReadOnlyList<GeneratedToken> tokens = part.Kind == AnswerPartKind.CallEnd || _toldTokens == _tokens.Count
-            ? []
+        var tokens = part.Kind == AnswerPartKind.CallEnd || _toldTokens == _tokens.Count
+            ? NoTokens
             : _tokens.GetRange(_toldTokens, _tokens.Count - _toldTokens);
         _toldTokens += tokens.Count;
         var piece = new AnswerPiece(Kind(part.Kind), part.Text, tokens) { CallIndex = part.CallIndex, CallId = part.CallId };

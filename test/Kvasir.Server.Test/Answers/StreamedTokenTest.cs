@@ -69,8 +69,8 @@ public sealed class StreamedTokenTest
         var bell = new AnswerBell(new BellRope());
         bell.Ring();
         bell.Ring();
-        Assert.True(bell.WaitAsync().IsCompletedSuccessfully);
-        var waiting = bell.WaitAsync();
+        Assert.True(bell.WaitAsync().AsTask().IsCompletedSuccessfully);
+        var waiting = bell.WaitAsync().AsTask();
         Assert.False(waiting.IsCompleted);
         bell.Ring();
         bell.Ring();
