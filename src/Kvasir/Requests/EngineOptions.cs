@@ -104,7 +104,7 @@ public sealed record EngineOptions
     public bool PromptsFirst { get; init; }
 
     /// <summary>
-    /// How many milliseconds a step may take with the rows of prompts that are computed beside answers, from 1 to 60,000: running answers stall no longer. 64
+    /// How many milliseconds a step may take with the rows of prompts that are computed beside answers, from 1 to 60,000: running answers stall no longer. 16
     /// rows are computed whatever they take, and all of <see cref="BatchTokens"/> when no answer runs.
     /// </summary>
     public int StepMs { get; init; } = 300;

@@ -27,6 +27,7 @@ internal sealed class PrefixReads : IDisposable
     private long _readingBytes;
     private bool _isReading;
     private bool _hasRead;
+    private double _bytesPerMs = SlowBytesPerMs;
     private volatile bool _isClosed;
 
     /// <param name="stores">Asked in this order.</param>
@@ -40,6 +41,9 @@ internal sealed class PrefixReads : IDisposable
     /// <summary>Whether what is being read takes so long that nobody is to wait for it.</summary>
     public bool IsLate => Volatile.Read(ref _isReading) && _time.GetElapsedTime(Volatile.Read(ref _readingSince)).TotalMilliseconds
         > (Volatile.Read(ref _hasRead) ? GraceMs : FirstGraceMs) + (Volatile.Read(ref _readingBytes) / SlowBytesPerMs);
+
+    /// <summary>What reading so much will take, by the last that were read; before the first, as of a slow disk.</summary>
+    public double EstimatedMs(long bytes) => bytes / Volatile.Read(ref _bytesPerMs);
 
     /// <summary>Begins to read chunks.</summary>
     public PrefixLoad Begin(PrefixChunk[] chunks)
@@ -98,7 +102,11 @@ internal sealed class PrefixReads : IDisposable
         Volatile.Write(ref _isReading, false);
         Volatile.Write(ref _hasRead, true);
         if (isThere)
+        {
+            var ms = Math.Max(0.01, _time.GetElapsedTime(_readingSince).TotalMilliseconds);
+            Volatile.Write(ref _bytesPerMs, (0.5 * _bytesPerMs) + (0.5 * chunk.Bytes / ms));
             load.Deliver(chunk, rows);
+        }
         else
             rows.Dispose();
         return isThere;

@@ -18,6 +18,7 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
     private readonly BlockingCollection<Job> _queue = [];
     private readonly List<Job> _jobs = [];
     private readonly ManualResetEvent _hurry = new(false);
+    private readonly AutoResetEvent _written = new(false);
     private Thread? _thread;
     private long _left;
 
@@ -27,10 +28,14 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
     /// <summary>Chains that were left out: too many waited, or their memory was needed.</summary>
     public long LeftCount => _left;
 
+    /// <summary>Whether somebody waits for memory until a chain is written.</summary>
+    public bool IsAwaited => _jobs.Exists(static job => job.PatienceMs > 0);
+
     /// <summary>Adds a chain, which leaves the tree when it is written.</summary>
     /// <param name="path">In the tree.</param>
     /// <param name="chunks">Of its columns, from the first.</param>
-    public void Add(PrefixPath path, PrefixChunk[] chunks)
+    /// <param name="patienceMs">How long those who need the memory wait for it, and then it is written at once; 0 for not at all.</param>
+    public void Add(PrefixPath path, PrefixChunk[] chunks, double patienceMs = 0)
     {
         Sweep();
         if (_jobs.Count >= MostJobs)
@@ -46,7 +51,7 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
             _thread.Start();
         }
 
-        var job = new Job(path, path.Columns.ToArray(), chunks) { AddedAt = time.GetTimestamp() };
+        var job = new Job(path, path.Columns.ToArray(), chunks) { AddedAt = time.GetTimestamp(), PatienceMs = patienceMs };
         _jobs.Add(job);
         _queue.Add(job);
     }
@@ -63,23 +68,18 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
         }
     }
 
-    /// <summary>Lets all columns go, since others need the memory: those that are not written by now never are. False when there are none.</summary>
-    /// <param name="leastMs">Those that came later than so long ago stay.</param>
-    public bool Yield(double leastMs = 0)
-    {
-        var count = _jobs.Count;
-        for (var i = count - 1; i >= 0; i--)
-        {
-            var job = _jobs[i];
-            if (time.GetElapsedTime(job.AddedAt).TotalMilliseconds < leastMs)
-                continue;
-            _left += job.TryEnd() ? 1 : 0;
-            job.Path.Leave();
-            _jobs.RemoveAt(i);
-        }
+    /// <summary>Waits until something that is awaited is written, or for a while.</summary>
+    public void Wait(TimeSpan most) => _written.WaitOne(most);
 
-        return _jobs.Count < count;
-    }
+    /// <summary>
+    /// Lets all columns go, since others need the memory: those that are not written by now never are. Those that are awaited stay until patience is over. False
+    /// when there are none.
+    /// </summary>
+    /// <param name="leastMs">Those that came later than so long ago stay.</param>
+    public bool Yield(double leastMs = 0) => End(leastMs, keepsAwaited: true);
+
+    /// <summary>Lets all columns go at once. False when there are none.</summary>
+    public bool Clear() => End(leastMs: 0, keepsAwaited: false);
 
     /// <summary>Writes what is left, but for no longer than a while. Then nobody reads pages of the cache any more.</summary>
     public void Dispose()
@@ -87,11 +87,28 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
         _hurry.Set();
         _queue.CompleteAdding();
         var isOver = _thread?.Join(CloseTime) ?? true;
-        Yield();
+        Clear();
         if (!isOver)
             return;
         _queue.Dispose();
         _hurry.Dispose();
+        _written.Dispose();
+    }
+
+    private bool End(double leastMs, bool keepsAwaited)
+    {
+        var count = _jobs.Count;
+        for (var i = count - 1; i >= 0; i--)
+        {
+            var job = _jobs[i];
+            if (time.GetElapsedTime(job.AddedAt).TotalMilliseconds < Math.Max(leastMs, keepsAwaited ? job.PatienceMs : 0))
+                continue;
+            _left += job.TryEnd() ? 1 : 0;
+            job.Path.Leave();
+            _jobs.RemoveAt(i);
+        }
+
+        return _jobs.Count < count;
     }
 
     private void Run()
@@ -107,6 +124,7 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
             foreach (var store in stores)
                 store.Flush();
             job.TryEnd();
+            _written.Set();
         }
     }
 
@@ -124,7 +142,7 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
         var isTaken = false;
         foreach (var store in stores)
             isTaken |= store.IsKnown(chunk.Name) || store.TryWrite(chunk, memory.Span<byte>(chunk.Bytes));
-        if (BytesPerSecond > 0)
+        if (BytesPerSecond > 0 && job.PatienceMs == 0)
             _hurry.WaitOne(TimeSpan.FromMilliseconds(Math.Min(chunk.Bytes * 1000.0 / BytesPerSecond, MostWaitMs)));
         return isTaken;
     }
@@ -139,6 +157,8 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
         public PrefixChunk[] Chunks { get; } = chunks;
 
         public required long AddedAt { get; init; }
+
+        public required double PatienceMs { get; init; }
 
         public bool IsDone => Volatile.Read(ref _isDone);
 

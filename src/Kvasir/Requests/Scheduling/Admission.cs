@@ -63,7 +63,7 @@ internal sealed class Admission(KvCache cache, SharedIndexes shared, PrefixReuse
         }
 
         return cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix), held)
-            || ((shared.Trim() | stored.Yield(running.Count == 0 ? 0 : WritingMs))
+            || ((shared.Trim() | (running.Count == 0 ? stored.YieldAll() : stored.Yield(WritingMs)))
                 && cache.Pool.HasRoom(pages, bytes + shared.BytesMissing(attention.Policy, prefix), held));
     }
 

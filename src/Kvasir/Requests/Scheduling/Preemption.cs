@@ -7,7 +7,8 @@ namespace Kvasir.Requests.Scheduling;
 /// with its rows on file and goes on when there is memory again; otherwise what it has computed is computed again.
 /// </summary>
 /// <param name="running">Those that compute.</param>
-internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPrefixes stored, StepCounts counts, List<Sequence> running)
+/// <param name="budget">Knows what rows take.</param>
+internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPrefixes stored, StepCounts counts, List<Sequence> running, PromptBudget budget)
 {
     /// <summary>
     /// Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it
@@ -30,9 +31,11 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
     {
         // Alone it gives way to whoever shares the machine's memory with this engine.
         var keepsRows = cache.Swaps && running.Count > 1 && victim.IsDecoding && !IsFileFull;
+        // Its columns stay until they are written, and nobody else gives way meanwhile.
+        var patienceMs = keepsRows || running.Count == 1 ? 0 : stored.PatienceMs(victim, budget.RowMs(victim.CachedCount / 2));
         running.Remove(victim);
         counts.CountPreemption();
-        stored.Leave(victim, isWritten: false);
+        stored.Leave(victim, isWritten: patienceMs > 0, patienceMs);
         if (keepsRows)
             victim.Attention!.Cache!.Let();
         else

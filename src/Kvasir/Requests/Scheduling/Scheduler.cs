@@ -36,7 +36,7 @@ internal sealed class Scheduler
         (_running, _chosen) = (new(options.MaxSequences), new(options.MaxSequences));
         (_admission, _prompts) = (admission, new StepPrompts(options));
         Waiting = new WaitingQueue(options.Queue, options.Time, options.MaxSequencesPerClient);
-        _preemption = new Preemption(cache, Waiting, stored, Counts, _running);
+        _preemption = new Preemption(cache, Waiting, stored, Counts, _running, _prompts.Budget);
     }
 
     /// <summary>Those that wait; for any thread.</summary>
@@ -74,7 +74,7 @@ internal sealed class Scheduler
         while (!TryAddDecoding(batch))
             Clear(batch);
         AddPrompts(batch, preempts: true);
-        if (batch.RowCount == 0 && _stored.IsLoading && !IsAnyIndexing)
+        if (batch.RowCount == 0 && !IsAnyIndexing)
             _stored.Wait();
     }
 
@@ -325,6 +325,9 @@ internal sealed class Scheduler
             // What nobody uses goes before anybody does.
             if (_shared.Trim() || _stored.Yield() || _preemption.TryTakeRows())
                 continue;
+            // Of whoever gave way last: it comes when its rows are written.
+            if (_stored.IsWriting)
+                return false;
             var isAlone = _running.Count == 1;
             if (isAlone && !MayComeAgain(sequence, rows))
             {

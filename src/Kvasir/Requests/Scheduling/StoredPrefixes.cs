@@ -13,6 +13,8 @@ internal sealed class StoredPrefixes : IDisposable
 {
     // A shorter one is computed about as soon as it is read, and would be most of what there is.
     private const int LeastColumns = 512 / PagePool.PageTokens;
+    // Of one that gives way: fewer are computed again about as soon as others have waited until they are written.
+    private const int LeastGivenRows = 4096;
     private static readonly TimeSpan WaitTime = TimeSpan.FromMilliseconds(20);
     private readonly KvCache _cache;
     private readonly IReadOnlyList<IPrefixStore> _stores;
@@ -40,6 +42,9 @@ internal sealed class StoredPrefixes : IDisposable
 
     /// <summary>Whether rows are on their way.</summary>
     public bool IsLoading => _loads.Count > 0;
+
+    /// <summary>Whether memory comes back when rows are written of those that gave way.</summary>
+    public bool IsWriting => _writes?.IsAwaited == true;
 
     /// <summary>Begins to bring what there is of a sequence that has begun, behind what memory has.</summary>
     public void Begin(Sequence sequence)
@@ -104,11 +109,32 @@ internal sealed class StoredPrefixes : IDisposable
         }
     }
 
-    /// <summary>Waits for rows to come, or for a while: when there is nothing else to do.</summary>
-    public void Wait() => _reads?.Wait(WaitTime);
+    /// <summary>Waits for rows to come, or to be written, or for a while: when there is nothing else to do.</summary>
+    public void Wait()
+    {
+        if (IsLoading)
+            _reads!.Wait(WaitTime);
+        else if (IsWriting)
+            _writes!.Wait(WaitTime);
+    }
 
-    /// <summary>A sequence is about to leave: it waits for nothing, and what it has is written if it ends for good.</summary>
-    public void Leave(Sequence sequence, bool isWritten)
+    /// <summary>
+    /// How long it is worth to wait until the rows of one that gives way are written, so that they are read and not computed again: 0 where they are few, or
+    /// reading takes half as long as computing, or longer.
+    /// </summary>
+    /// <param name="rowMs">What computing a row of it takes; NaN where that is not known.</param>
+    public double PatienceMs(Sequence sequence, double rowMs)
+    {
+        var rows = (sequence.Prefix?.Count ?? 0) * PagePool.PageTokens;
+        if (_writes is null || rows <= LeastGivenRows || sequence.Ticket.Preemptions >= Ticket.MostPreemptions)
+            return 0;
+        var mostMs = rows * rowMs / 2;
+        return _reads!.EstimatedMs(rows / PagePool.PageTokens * _cache.Prefixes.ColumnBytes) < mostMs ? mostMs : 0;
+    }
+
+    /// <summary>A sequence is about to leave: it waits for nothing, and what it has is written if it ends for good, or others wait for that.</summary>
+    /// <param name="patienceMs">How long they do.</param>
+    public void Leave(Sequence sequence, bool isWritten, double patienceMs = 0)
     {
         if (sequence.Load is { } load)
         {
@@ -128,17 +154,20 @@ internal sealed class StoredPrefixes : IDisposable
             chunks.Add(Chunk(names, sequence.Tokens, first, Math.Min(PrefixChunk.MostColumns, count - first)));
         if (chunks.TrueForAll(chunk => _stores.All(store => store.IsKnown(chunk.Name))))
             return;
-        _writes.Add(path.Copy(tokens, holdsWindows: true), [.. chunks]);
+        _writes.Add(path.Copy(tokens, holdsWindows: true), [.. chunks], patienceMs);
     }
 
     /// <summary>Gives up what waits to be written, since others need the memory. False when there is nothing.</summary>
     /// <param name="leastMs">What came later than so long ago may go on: somebody else will give memory back.</param>
     public bool Yield(double leastMs = 0) => _writes?.Yield(leastMs) ?? false;
 
+    /// <summary>The same of what is awaited too: there is nobody whose memory could come back.</summary>
+    public bool YieldAll() => _writes?.Clear() ?? false;
+
     /// <summary>Forgets what is on its way in both directions: it may be wrong.</summary>
     public void Clear()
     {
-        Yield();
+        YieldAll();
         foreach (var load in _loads)
             load.Leave();
         _loads.Clear();
