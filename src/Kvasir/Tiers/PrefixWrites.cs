@@ -72,8 +72,8 @@ internal sealed class PrefixWrites(KvCache cache, IReadOnlyList<IPrefixStore> st
     public void Wait(TimeSpan most) => _written.WaitOne(most);
 
     /// <summary>
-    /// Lets all columns go, since others need the memory: those that are not written by now never are. Those that are awaited stay until patience is over. False
-    /// when there are none.
+    /// Lets all columns go, since others need the memory: those that are not written by now never are. Those that are awaited stay until patience is over.
+    /// False when there are none.
     /// </summary>
     /// <param name="leastMs">Those that came later than so long ago stay.</param>
     public bool Yield(double leastMs = 0) => End(leastMs, keepsAwaited: true);

@@ -4,8 +4,8 @@ namespace Kvasir.Requests.Scheduling;
 
 /// <summary>
 /// How many rows of prompts a step may have while others decode: as many as take the time that is given, by what rows at such a depth and steps without any
-/// took lately, and a multiple of 32. Where that are fewer than 64 it is 32, and 16 where even these would make a step half as long again: far into a long prompt
-/// a row costs so much that 64, from which matrix products pay, would keep those who decode waiting for several times what a step may take.
+/// took lately, and a multiple of 32. Where that are fewer than 64 it is 32, and 16 where even these would make a step half as long again: far into a long
+/// prompt a row costs so much that 64, from which matrix products pay, would keep those who decode waiting for several times what a step may take.
 /// </summary>
 /// <param name="stepMs">How long a step may take.</param>
 internal sealed class PromptBudget(double stepMs)
