@@ -17,6 +17,7 @@ public sealed class RestartTest : IDisposable
     public void Dispose() => Directory.Delete(Path.GetDirectoryName(_folder)!, recursive: true);
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public async Task TheSecondTurnOfAnAgentAfterARestartFindsTheFirst()
     {
         string answer;

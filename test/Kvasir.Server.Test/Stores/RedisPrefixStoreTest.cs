@@ -20,6 +20,7 @@ public sealed class RedisPrefixStoreTest : IDisposable
     public void Dispose() => _garnet?.Dispose();
 
     [Theory]
+    [Trait("Needs", "Minutes")]
     [InlineData(null)]
     [InlineData("a secret")]
     public void WhatOneProcessHasWrittenAnotherFinds(string? secret)

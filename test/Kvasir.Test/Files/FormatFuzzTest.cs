@@ -194,6 +194,7 @@ public abstract class FormatFuzz(int every)
         [.. GoldenLogitsTable.Committed.Cases.Where(golden => golden.Tensors[0].Stream >= 700_000 && golden.Name.Contains("-f32", StringComparison.Ordinal)).Select(golden => golden.Name)];
 
     [Theory, MemberData(nameof(Families))]
+    [Trait("Needs", "Seconds")]
     public void FilesOfEveryFamilyLoadOrAreRefused(string name)
     {
         using var probe = new DamageProbe();

@@ -11,6 +11,7 @@ public sealed class GoldenLogitsTest(ITestOutputHelper output)
 
     // The expected logits belong to these very bytes.
     [Theory, MemberData(nameof(Names))]
+    [Trait("Needs", "Minutes")]
     public void GeneratedModelsAreTheMeasuredOnes(string name)
     {
         var golden = Table.Cases.Single(c => c.Name == name);
@@ -19,6 +20,7 @@ public sealed class GoldenLogitsTest(ITestOutputHelper output)
     }
 
     [Theory, MemberData(nameof(Names))]
+    [Trait("Needs", "Seconds")]
     public void StoredWeightsAndTheirProductsGiveTheGoldenLogits(string name)
     {
         var golden = Table.Cases.Single(c => c.Name == name);
@@ -40,6 +42,7 @@ public sealed class GoldenLogitsTest(ITestOutputHelper output)
 
     // One model, written twice: other names, joined or apart, rows in another order.
     [Theory, MemberData(nameof(TwinNames))]
+    [Trait("Needs", "Seconds")]
     public void BothContainersOfAModelAgreeTokenForToken(string name)
     {
         var folder = Table.Cases.Single(c => c.Name == name);

@@ -28,6 +28,7 @@ public sealed class FailingFilesTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ReadsThatFailOnceOrComeBackOtherwiseOnceAreReadAgain()
     {
         // Each page once: who reads it again may come to any number, since others read meanwhile.

@@ -17,6 +17,7 @@ public sealed class ProcessTest : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheExecutableReadsAndWritesPipes()
     {
         var (exitCode, output, error) = Run("Once upon a time\n", "run", "stories260K", "--temperature", "0", "--max-tokens", "12");

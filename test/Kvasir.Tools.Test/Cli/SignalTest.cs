@@ -56,6 +56,7 @@ public sealed class SignalTest : IDisposable
 
     // At the prompt Ctrl-\ is a key like Ctrl-C; a signal from elsewhere is heard there too, and nothing answers it.
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void ASignalThatNothingAnswersLeavesTheTerminalAsItWasFound()
     {
         using var process = StartChat();

@@ -15,6 +15,7 @@ public sealed class DBudgetKVTest(ITestOutputHelper output)
         ["frobenius", "last-token"], ["position", "h2o", "snapkv"], [0.3, 0.05, 0.002]);
 
     [Theory]
+    [Trait("Needs", "Seconds")]
     [MemberData(nameof(Rules))]
     public void AsManyRowsGoAsTheNormCanLose(string metric, string order, double threshold)
     {

@@ -36,6 +36,7 @@ public sealed class AttentionTest
     }
 
     [Theory]
+    [Trait("Needs", "Seconds")]
     [MemberData(nameof(Formats))]
     public void ListsMatchDoublePrecision(KvFormat type, int dim)
     {

@@ -43,6 +43,7 @@ public sealed class MatrixProductTest
     }
 
     [Theory]
+    [Trait("Needs", "Seconds")]
     [MemberData(nameof(Kernels))]
     public void LargeBatchesAgreeWithDoublePrecision(WeightType type, string variant)
     {

@@ -15,6 +15,7 @@ public sealed class PackedProductTest
     public static TheoryData<WeightType> Types => [WeightType.Q4_0, WeightType.Q8_0, WeightType.Q4_K, WeightType.Q6_K, WeightType.MXFP4, WeightType.IQ4_NL, WeightType.IQ4_XS];
 
     [Theory]
+    [Trait("Needs", "Seconds")]
     [MemberData(nameof(Types))]
     public void AgreesWithDoublePrecision(WeightType type)
     {

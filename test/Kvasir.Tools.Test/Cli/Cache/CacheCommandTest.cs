@@ -15,6 +15,7 @@ public sealed class CacheCommandTest : IDisposable
     public void Dispose() => _temp.Dispose();
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void TheNextRunFindsWhatTheFirstHasKeptAndCacheListsAndClearsIt()
     {
         var (first, second) = (Run("--json"), Run("--json"));

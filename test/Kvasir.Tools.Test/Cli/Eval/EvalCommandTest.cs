@@ -109,6 +109,7 @@ public sealed class EvalCommandTest : IDisposable
     }
 
     [Fact]
+    [Trait("Needs", "Minutes")]
     public void AnInterruptedRunSaysHowToGoOn()
     {
         var state = _folder.File("state.jsonl");
