@@ -6,6 +6,8 @@ namespace Kvasir.Kernels.Attention.Formats;
 /// </summary>
 public sealed class PageRecoding
 {
+    // Elements, and rows, of a page that any format can have.
+    private const int AnyCount = 32;
     private readonly PageLayout _near;
     private readonly PageLayout _far;
 
@@ -27,14 +29,8 @@ public sealed class PageRecoding
     /// <summary>Of the same page there.</summary>
     public int FarBytes => _far.Bytes;
 
-    /// <summary>Whether a format stores rows one by one, in one plane.</summary>
-    public static bool Suits(KvFormat format)
-    {
-        ArgumentNullException.ThrowIfNull(format);
-        return IsAlone(format.Keys) && IsAlone(format.Values);
-
-        static bool IsAlone(RowCodec codec) => codec == RowCodec.F32 || codec == RowCodec.BF16 || codec == RowCodec.Q8;
-    }
+    /// <summary>Whether a format stores rows one by one: what is stored together is kept beside until a page is full.</summary>
+    public static bool Suits(KvFormat format) => new PageLayout(format, AnyCount, AnyCount, AnyCount).OpenBytes == 0;
 
     /// <param name="near">Where the page begins.</param>
     /// <param name="far">Where it is to begin there.</param>

@@ -37,7 +37,7 @@ public sealed class RunCommandTest : IDisposable
         Assert.Equal(whole["text"]!.ToString(), streamed["text"]!.ToString());
         Assert.Null(whole["memory"]!["streamedBytes"]);
         Assert.InRange(streamed["memory"]!["streamedBytes"]!.GetValue<long>(), 600_000, 1_000_000);
-        Assert.Matches(@"MiB, [\d.]+ KiB of them \(4 layers\) read at each step.*\n(.*\n)*weights read [\d.]+ MiB, waited ", CliRun.Of([.. args, "--weights-memory", "800K"]).Error);
+        Assert.Matches(@"KiB, [\d.]+ KiB of them \(4 layers\) read at each step.*\n(.*\n)*weights read [\d.]+ MiB, waited ", CliRun.Of([.. args, "--weights-memory", "800K"]).Error);
         CliRun.Of([.. args, "-q", "--weights-memory", "1K"]).AssertOneLine("may take 1024 bytes of memory; they need ");
         CliRun.Of("run", "needle", "x", "-q", "--weights-memory", "5M", "--kv-rank", "32").AssertOneLine("cannot be read layer by layer");
     }
