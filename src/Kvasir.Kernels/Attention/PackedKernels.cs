@@ -108,7 +108,7 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
             if (count >= LeastRun)
             {
                 ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
-                ScoreRun(tile, keys, new RowSet(rows[i], count, rows.IsRange ? rows.Count - i - count : 0), scores + i, stride);
+                ScoreRun(tile, keys, new RowSet(rows[i], count, rows.IsRange ? rows.Count - i - count + rows.Following : 0), scores + i, stride);
                 waiting = i + count;
             }
 

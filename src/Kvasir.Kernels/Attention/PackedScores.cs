@@ -31,12 +31,10 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
         _queries = space;
         _scaled = space + Queries * _padded;
         _queryCount = queryCount;
-        new Span<float>(space, Queries * _padded).Clear();
+        if (queryCount < Queries || dim < _padded)
+            new Span<float>(space, Queries * _padded).Clear();
         for (var q = 0; q < queryCount; q++)
-        {
-            for (var d = 0; d < dim; d++)
-                _queries[q * _padded + d] = queries[q * dim + d] * factor;
-        }
+            Multiply(queries + q * dim, dim, factor, _queries + q * _padded);
     }
 
     /// <summary>[4, <see cref="Padded"/>]: times the factor; zeros behind the last element and the last query.</summary>
@@ -73,6 +71,15 @@ internal readonly unsafe ref struct PackedScores<TBits, TLanes, V>
                     scores[(long)q * scoreStride + i + r] = sums[q * TLanes.Count + r] + biases[q];
             }
         }
+    }
+
+    private static void Multiply(float* query, int dim, float factor, float* scaled)
+    {
+        var d = 0;
+        for (; d <= dim - TLanes.Count; d += TLanes.Count)
+            TLanes.Store(TLanes.Multiply(TLanes.Load(query + d), TLanes.Broadcast(factor)), scaled + d);
+        for (; d < dim; d++)
+            scaled[d] = query[d] * factor;
     }
 
     // scaled[q, d] = query times the channel's scale; an element is scale times what codes are loaded as, and what the least element is beside that.

@@ -17,6 +17,8 @@ internal static unsafe class PackedCodes<TBits>
     private const int VectorBytes = 64;
     private const int RowsTogether = 4;
     private const int Apart = 16;
+    private const int BlocksTogether = 4;
+    private const int Width = 16;
 
     // Rows behind, that are asked for meanwhile.
     private const int AheadRows = 2 * RowWindow.BlockRows;
@@ -27,8 +29,28 @@ internal static unsafe class PackedCodes<TBits>
     /// <summary>Bytes of the codes of 64 rows.</summary>
     public static int Bytes(int blockCount) => RowWindow.BlockRows * BlockBytes * blockCount;
 
-    /// <summary>Where the sum of each element of a block stands among its [shifts, 16]; of 2 bits it is that and the next.</summary>
-    public static int[] SumPlaces { get; } = [.. Enumerable.Range(0, RowBlocks.Elements).Select(SumAt)];
+    /// <summary>The sums of the elements of a block, in order, of its [shifts, 16]; of 2 bits an element's is that of two lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector512<float> First, Vector512<float> Second) InOrder(float* sums)
+    {
+        var (a, b) = (Vector512.Load(sums), Vector512.Load(sums + Width));
+        if (TBits.Bits == 4)
+        {
+            var places = Vector512.Create(0, 4, 16, 20, 1, 5, 17, 21, 2, 6, 18, 22, 3, 7, 19, 23);
+            return (Avx512F.PermuteVar16x32x2(a, places, b), Avx512F.PermuteVar16x32x2(a, places + Vector512.Create(8), b));
+        }
+
+        var (c, d) = (Vector512.Load(sums + (2 * Width)), Vector512.Load(sums + (3 * Width)));
+        // Of a and b the even lanes, with the odd ones added, in pairs; and of c and d.
+        var even = Vector512.Create(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
+        var odd = even + Vector512<int>.One;
+        var first = (Avx512F.PermuteVar16x32x2(a, even, b) + Avx512F.PermuteVar16x32x2(a, odd, b)).AsDouble();
+        var second = (Avx512F.PermuteVar16x32x2(c, even, d) + Avx512F.PermuteVar16x32x2(c, odd, d)).AsDouble();
+        var pairs = Vector512.Create(0L, 8, 1, 9, 2, 10, 3, 11);
+        return (
+            Avx512F.PermuteVar8x64x2(first, pairs, second).AsSingle(),
+            Avx512F.PermuteVar8x64x2(first, pairs + Vector512.Create(4L), second).AsSingle());
+    }
 
     /// <param name="rows">Addresses of 64 rows, and of those behind them.</param>
     /// <param name="from">Bytes from there to the plane that is read.</param>
@@ -36,6 +58,12 @@ internal static unsafe class PackedCodes<TBits>
     /// <param name="codes">At a line of memory.</param>
     public static void Gather(byte** rows, nint from, bool asks, int blockCount, byte* codes)
     {
+        if (blockCount % BlocksTogether == 0)
+        {
+            GatherFours(rows, from, asks, blockCount, codes);
+            return;
+        }
+
         nint stride = RowWindow.BlockRows * BlockBytes;
         var order = Order;
         for (var vector = 0; vector < stride / VectorBytes; vector++, codes += VectorBytes)
@@ -50,6 +78,70 @@ internal static unsafe class PackedCodes<TBits>
                 Ask(own + AheadRows, from, blockCount * BlockBytes);
         }
     }
+
+    // Four blocks of elements together: a vector is a row's, or half of each of two rows', and is turned with those of three others.
+    private static void GatherFours(byte** rows, nint from, bool asks, int blockCount, byte* codes)
+    {
+        nint stride = RowWindow.BlockRows * BlockBytes;
+        nint bytes = blockCount * BlockBytes;
+        for (var vector = 0; vector < stride / VectorBytes; vector++, codes += VectorBytes)
+        {
+            var own = rows + (RowsTogether * (vector % RowsTogether)) + (Apart * (TBits.Bits == 4 ? 1 : 2) * (vector / RowsTogether));
+            var to = codes;
+            for (var at = from; at < from + bytes; at += BlocksTogether * BlockBytes, to += BlocksTogether * stride)
+            {
+                var (a, b, c, d) = TBits.Bits == 4 ? Whole(own, at) : Halves(own, at);
+                a.Store(to);
+                b.Store(to + stride);
+                c.Store(to + (2 * stride));
+                d.Store(to + (3 * stride));
+            }
+
+            if (asks)
+                Ask(own + AheadRows, from, (int)bytes);
+        }
+    }
+
+    // In every lane of 128 bits a block of the row: bytes of four rows are brought together, and then the lanes of a block.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<byte> A, Vector512<byte> B, Vector512<byte> C, Vector512<byte> D) Whole(byte** rows, nint at)
+    {
+        var (a, b, c, d) = Turned(
+            Vector512.Load(rows[0] + at), Vector512.Load(rows[1] + at), Vector512.Load(rows[2] + at), Vector512.Load(rows[3] + at));
+        var (even, odd) = (Avx512F.Shuffle4x128(a, b, 0b10_00_10_00), Avx512F.Shuffle4x128(a, b, 0b11_01_11_01));
+        var (evenNext, oddNext) = (Avx512F.Shuffle4x128(c, d, 0b10_00_10_00), Avx512F.Shuffle4x128(c, d, 0b11_01_11_01));
+        return (
+            Avx512F.Shuffle4x128(even, evenNext, 0b10_00_10_00).AsByte(), Avx512F.Shuffle4x128(odd, oddNext, 0b10_00_10_00).AsByte(),
+            Avx512F.Shuffle4x128(even, evenNext, 0b11_01_11_01).AsByte(), Avx512F.Shuffle4x128(odd, oddNext, 0b11_01_11_01).AsByte());
+    }
+
+    // In every lane two blocks of a row, in the upper half of the vector of the row that is 16 on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<byte> A, Vector512<byte> B, Vector512<byte> C, Vector512<byte> D) Halves(byte** rows, nint at)
+    {
+        var (a, b, c, d) = Turned(Pair(rows, 0, at), Pair(rows, 1, at), Pair(rows, 2, at), Pair(rows, 3, at));
+        var first = Vector512.Create(0u, 8, 1, 9, 2, 10, 3, 11, 16, 24, 17, 25, 18, 26, 19, 27);
+        var second = first + Vector512.Create(4u);
+        return (
+            Avx512F.PermuteVar16x32x2(a, first, b).AsByte(), Avx512F.PermuteVar16x32x2(c, first, d).AsByte(),
+            Avx512F.PermuteVar16x32x2(a, second, b).AsByte(), Avx512F.PermuteVar16x32x2(c, second, d).AsByte());
+    }
+
+    // Four rows' bytes side by side: of each lane the first four, and so on.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector512<uint> A, Vector512<uint> B, Vector512<uint> C, Vector512<uint> D) Turned(
+        Vector512<byte> first, Vector512<byte> second, Vector512<byte> third, Vector512<byte> fourth)
+    {
+        var (lower, upper) = (Avx512BW.UnpackLow(first, second).AsUInt16(), Avx512BW.UnpackHigh(first, second).AsUInt16());
+        var (lowerNext, upperNext) = (Avx512BW.UnpackLow(third, fourth).AsUInt16(), Avx512BW.UnpackHigh(third, fourth).AsUInt16());
+        return (
+            Avx512BW.UnpackLow(lower, lowerNext).AsUInt32(), Avx512BW.UnpackHigh(lower, lowerNext).AsUInt32(),
+            Avx512BW.UnpackLow(upper, upperNext).AsUInt32(), Avx512BW.UnpackHigh(upper, upperNext).AsUInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<byte> Pair(byte** rows, int row, nint at) =>
+        Vector512.Create(Vector256.Load(rows[row] + at), Vector256.Load(rows[Apart + row] + at));
 
     private static void Ask(byte** rows, nint from, int bytes)
     {
@@ -76,13 +168,6 @@ internal static unsafe class PackedCodes<TBits>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<byte> Two(byte** rows, int first, nint at) =>
         Sse2.UnpackLow(Vector128.CreateScalarUnsafe(*(ulong*)(rows[first] + at)), Vector128.CreateScalarUnsafe(*(ulong*)(rows[first + 1] + at))).AsByte();
-
-    private static int SumAt(int element)
-    {
-        var (word, shift) = TBits.Place(element);
-        var lane = (sizeof(uint) * word) + (shift / 8);
-        return (shift % 8 / TBits.Bits * 16) + (TBits.Bits == 4 ? lane : 2 * lane);
-    }
 
     private static Vector512<byte> MakeOrder()
     {

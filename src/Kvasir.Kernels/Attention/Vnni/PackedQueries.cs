@@ -30,50 +30,75 @@ internal static unsafe class PackedQueries<TBits>
     public static bool Suits(int padded) => padded % TurnElements == 0;
 
     /// <param name="queries">[4, padded]</param>
-    /// <param name="space">Ranges of every channel, as <see cref="PackedRange"/> stores them, and scratch of padded floats.</param>
+    /// <param name="space">Ranges of every channel, as <see cref="PackedRange"/> stores them, and scratch of [4, padded] floats.</param>
     /// <param name="prepared"><see cref="Bytes"/>: for every turn upper bytes of four queries, and then lower ones.</param>
     /// <param name="units">[4]</param>
     /// <param name="biases">[4]: what least elements add to every score.</param>
+    [SkipLocalsInit]
     public static void Prepare(float* queries, int queryCount, int padded, (nint Ranges, nint Scaled) space, byte* prepared, float* units, float* biases)
     {
-        var ranges = (uint*)space.Ranges;
         var scaled = (float*)space.Scaled;
-        for (var q = 0; q < queryCount; q++, queries += padded)
-        {
-            var bias = Vector512<float>.Zero;
-            var most = Vector512<uint>.Zero;
-            for (nint d = 0; d < padded; d += Width)
-            {
-                var range = Vector512.Load(ranges + d);
-                var query = Vector512.Load(queries + d);
-                var product = query * (range << 16).AsSingle();
-                product.Store(scaled + d);
-                // Magnitudes compare as integers, and NaN as the largest of them.
-                most = Vector512.Max(most, product.AsUInt32() & Vector512.Create(0x7FFFFFFFu));
-                bias = Vector512.FusedMultiplyAdd(query, (range & Vector512.Create(0xFFFF0000)).AsSingle(), bias);
-                if (TBits.Planes == 2)
-                    bias = Vector512.FusedMultiplyAdd(product, Vector512.Create(-TBits.Shift), bias);
-            }
+        var most = stackalloc Vector128<uint>[ScoreCode.MostQueries];
+        var bias = stackalloc Vector128<float>[ScoreCode.MostQueries];
+        var inverses = stackalloc float[ScoreCode.MostQueries];
+        // Two at a time, so that ranges are taken apart once for both; those behind the last are zeros.
+        for (var q = 0; q < queryCount; q += 2)
+            Multiply(queries + (q * padded), padded, (uint*)space.Ranges, scaled + (q * padded), most + q, bias + q);
+        if (queryCount <= 2)
+            (most[2], most[3], bias[2], bias[3]) = (default, default, default, default);
+        var largest = Reduction.Largest(most[0], most[1], most[2], most[3]).AsSingle();
+        Reduction.Sum(bias[0], bias[1], bias[2], bias[3]).Store(biases);
+        // NaN, or an infinity, minus itself is NaN. A code stands for a part of its channel's scale.
+        ((largest * Vector128.Create(1 / LargestWord / (1 << TBits.Bits))) + (largest - largest)).Store(units);
+        var isFit = Vector128.GreaterThan(largest, Vector128.Create(Smallest));
+        (isFit & (Vector128.Create(LargestWord) / largest)).Store(inverses);
+        for (var q = 0; q < queryCount; q++)
+            Round(scaled + (q * padded), padded, inverses[q], prepared, q);
+    }
 
-            var largest = BitConverter.UInt32BitsToSingle(Reduction.Largest(Reduction.Quarter(most)));
-            // NaN, or an infinity, minus itself is NaN. A code stands for a part of its channel's scale.
-            units[q] = (largest / LargestWord / (1 << TBits.Bits)) + (largest - largest);
-            biases[q] = Vector512.Sum(bias);
-            Round(scaled, padded, largest > Smallest ? LargestWord / largest : 0, prepared, q);
+    private static void Multiply(float* queries, int padded, uint* ranges, float* scaled, Vector128<uint>* most, Vector128<float>* bias)
+    {
+        var (firstBias, secondBias) = (Vector512<float>.Zero, Vector512<float>.Zero);
+        var (firstMost, secondMost) = (Vector512<uint>.Zero, Vector512<uint>.Zero);
+        for (nint d = 0; d < padded; d += Width)
+        {
+            var range = Vector512.Load(ranges + d);
+            var scale = (range << 16).AsSingle();
+            var least = (range & Vector512.Create(0xFFFF0000)).AsSingle();
+            if (TBits.Planes == 2)
+                least = Vector512.FusedMultiplyAdd(scale, Vector512.Create(-TBits.Shift), least);
+            var (first, second) = (Vector512.Load(queries + d), Vector512.Load(queries + padded + d));
+            firstBias = Vector512.FusedMultiplyAdd(first, least, firstBias);
+            secondBias = Vector512.FusedMultiplyAdd(second, least, secondBias);
+            (first, second) = (first * scale, second * scale);
+            first.Store(scaled + d);
+            second.Store(scaled + padded + d);
+            // Magnitudes compare as integers, and NaN as the largest of them.
+            firstMost = Vector512.Max(firstMost, first.AsUInt32() & Vector512.Create(0x7FFFFFFFu));
+            secondMost = Vector512.Max(secondMost, second.AsUInt32() & Vector512.Create(0x7FFFFFFFu));
         }
+
+        (most[0], most[1]) = (Reduction.Quarter(firstMost), Reduction.Quarter(secondMost));
+        (bias[0], bias[1]) = (Reduction.Quarter(firstBias), Reduction.Quarter(secondBias));
     }
 
     private static void Round(float* scaled, int padded, float inverse, byte* prepared, int query)
     {
-        var (factor, order, turnBytes) = (Vector512.Create(inverse), Order, 2 * ScoreCode.MostQueries * TurnElements);
-        for (var d = 0; d < padded; d += Block)
+        var (factor, order) = (Vector512.Create(inverse), Order);
+        var upper = prepared + (query * TurnElements);
+        for (var d = 0; d < padded;)
         {
-            var first = Avx512F.ConvertToVector512Int32(Vector512.Load(scaled + d) * factor).AsByte();
-            var second = Avx512F.ConvertToVector512Int32(Vector512.Load(scaled + d + Width) * factor).AsByte();
-            var bytes = Avx512Vbmi.PermuteVar64x8x2(first, order, second);
-            var upper = prepared + (d / TurnElements * turnBytes) + (query * TurnElements) + (d % TurnElements);
-            bytes.GetLower().Store(upper);
-            bytes.GetUpper().Store(upper + ScoreCode.MostQueries * TurnElements);
+            var end = d + TurnElements;
+            for (var to = upper; d < end; d += Block, to += Block)
+            {
+                var first = Avx512F.ConvertToVector512Int32(Vector512.Load(scaled + d) * factor).AsByte();
+                var second = Avx512F.ConvertToVector512Int32(Vector512.Load(scaled + d + Width) * factor).AsByte();
+                var bytes = Avx512Vbmi.PermuteVar64x8x2(first, order, second);
+                bytes.GetLower().Store(to);
+                bytes.GetUpper().Store(to + (ScoreCode.MostQueries * TurnElements));
+            }
+
+            upper += 2 * ScoreCode.MostQueries * TurnElements;
         }
     }
 

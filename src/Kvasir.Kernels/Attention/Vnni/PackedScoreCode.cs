@@ -19,11 +19,26 @@ internal sealed class PackedScoreCode(int bits)
     public const int TurnBytes = RowBlocks.Elements;
 
     private const int VectorBytes = 64;
+    private const int RowsTogether = 8;
     private const int LinesAhead = PageRows * TurnBytes / VectorBytes;
     private readonly int _shifts = 8 / bits;
 
     /// <summary>By queries: functions of <see cref="PackedScoreArguments"/>.</summary>
     public KernelTable Kernels => field ??= new KernelTable(ScoreCode.MostQueries, Write);
+
+    // The first row of the page, from the bytes of a turn on, and once, three, five and seven times what lies between two rows.
+    private static AssemblerRegister64 FirstRow => rsi;
+
+    private static AssemblerRegister64 Once => rdx;
+
+    private static AssemblerRegister64 Thrice => r8;
+
+    private static AssemblerRegister64 FiveTimes => r10;
+
+    private static AssemblerRegister64 SevenTimes => r13;
+
+    // The first of eight rows.
+    private static AssemblerRegister64 EighthRow => rbx;
 
     private static AssemblerRegister64 Queries => rcx;
 
@@ -43,20 +58,23 @@ internal sealed class PackedScoreCode(int bits)
     private void Write(Assembler code, int queries)
     {
         var turn = code.CreateLabel();
-        code.mov(ScoreCode.Rows, Argument(nameof(PackedScoreArguments.Rows)));
+        code.mov(FirstRow, Argument(nameof(PackedScoreArguments.FirstRow)));
+        code.mov(Once, Argument(nameof(PackedScoreArguments.StrideBytes)));
+        code.lea(Thrice, __[Once + Once * 2]);
+        code.lea(FiveTimes, __[Once + Once * 4]);
+        code.lea(SevenTimes, __[Thrice + Once * 4]);
         code.mov(ScoreCode.Ahead, Argument(nameof(PackedScoreArguments.Ahead)));
         code.mov(Queries, Argument(nameof(PackedScoreArguments.Queries)));
         code.mov(TurnsLeft, Argument(nameof(PackedScoreArguments.Turns)));
         code.mov(Sums, Argument(nameof(PackedScoreArguments.Sums)));
         code.mov(Scores, Argument(nameof(PackedScoreArguments.Scores)));
-        code.xor(edx, edx);
         code.vpxor(xmm0, xmm0, xmm0);
         for (var i = 0; i < 2 * queries; i++)
             code.vmovdqa32(__zmmword_ptr[Sums + i * VectorBytes], zmm0);
 
         code.Label(ref turn);
         WriteTurn(code, queries);
-        code.add(ScoreCode.BlockStart, TurnBytes);
+        code.add(FirstRow, TurnBytes);
         code.add(ScoreCode.Ahead, LinesAhead * VectorBytes);
         code.add(Queries, 2 * ScoreCode.MostQueries * PlaneBytes);
         code.dec(TurnsLeft);
@@ -66,8 +84,21 @@ internal sealed class PackedScoreCode(int bits)
 
     private void WriteTurn(Assembler code, int queries)
     {
-        ScoreCode.WriteTranspose(code, 0);
-        ScoreCode.WriteTranspose(code, 1);
+        code.mov(EighthRow, FirstRow);
+        for (var half = 0; half < 2; half++)
+        {
+            for (var column = 0; column < ScoreCode.Columns; column++)
+            {
+                var row = ScoreCode.FirstRow(half, column);
+                ScoreCode.WriteAsk(code, half * ScoreCode.Columns + column);
+                ScoreCode.WritePair(code, column, Row(row % RowsTogether), Row(row % RowsTogether + 4));
+                if (row % RowsTogether == 3)
+                    code.lea(EighthRow, __[EighthRow + Once * RowsTogether]);
+            }
+
+            ScoreCode.WriteTurned(code, half);
+        }
+
         code.mov(eax, (bits == 4 ? 0x0F : 0x03) * 0x01010101);
         code.vpbroadcastd(Mask, eax);
         for (var i = 0; i < 2 * queries; i++)
@@ -83,6 +114,19 @@ internal sealed class PackedScoreCode(int bits)
             code.vmovdqa32(sum, ScoreCode.Dot(i / 2, i % 2));
         }
     }
+
+    // One of eight that follow one another.
+    private static AssemblerMemoryOperand Row(int number) => number switch
+    {
+        0 => __ymmword_ptr[EighthRow],
+        1 => __ymmword_ptr[EighthRow + Once],
+        2 => __ymmword_ptr[EighthRow + Once * 2],
+        3 => __ymmword_ptr[EighthRow + Thrice],
+        4 => __ymmword_ptr[EighthRow + Once * 4],
+        5 => __ymmword_ptr[EighthRow + FiveTimes],
+        6 => __ymmword_ptr[EighthRow + Thrice * 2],
+        _ => __ymmword_ptr[EighthRow + SevenTimes],
+    };
 
     private void WritePlane(Assembler code, int queries, bool isUpper)
     {
@@ -144,8 +188,11 @@ internal sealed class PackedScoreCode(int bits)
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct PackedScoreArguments
 {
-    /// <summary>Addresses of the codes of 32 rows.</summary>
-    public byte** Rows;
+    /// <summary>The codes of the first of 32 rows.</summary>
+    public byte* FirstRow;
+
+    /// <summary>From one row to the next.</summary>
+    public long StrideBytes;
 
     /// <summary>As many bytes as the rows have, to be asked for.</summary>
     public byte* Ahead;

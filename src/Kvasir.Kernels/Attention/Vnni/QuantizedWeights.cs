@@ -49,12 +49,8 @@ internal static unsafe class QuantizedWeights
         (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
         var inverses = stackalloc float[ValueCode.MostQueries];
         Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
-        for (var block = 0; block < blocks.Count; block++, scales += blocks.Stride, quantized += BlockBytes)
-        {
-            for (var q = 0; q < queryCount; q++)
-                Pack(weights + q * stride, scales, inverses[q], quantized + q * 2 * RowWindow.BlockRows);
-        }
-
+        for (var q = 0; q < queryCount; q++)
+            Pack(weights + q * stride, inverses[q], scales, blocks, quantized + q * 2 * RowWindow.BlockRows);
         return true;
     }
 
@@ -78,20 +74,25 @@ internal static unsafe class QuantizedWeights
         return Vector512.Max(Vector512.Max(a, b), Vector512.Max(c, d));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Pack(float* weights, float* scales, float inverse, byte* bytes)
+    // A weight times the inverse may be infinite only where it meets a scale so small that nothing is left of the product.
+    private static void Pack(float* weights, float inverse, float* scales, (int Count, int Stride) blocks, byte* bytes)
     {
         var factor = Vector512.Create(inverse);
-        var a = Avx512F.ConvertToVector512Int32(Product(weights, scales, 0) * factor);
-        var b = Avx512F.ConvertToVector512Int32(Product(weights, scales, 16) * factor);
-        var c = Avx512F.ConvertToVector512Int32(Product(weights, scales, 32) * factor);
-        var d = Avx512F.ConvertToVector512Int32(Product(weights, scales, 48) * factor);
-        var (first, second) = (Avx512BW.PackUnsignedSaturate(a, b), Avx512BW.PackUnsignedSaturate(c, d));
-        var (upper, upperNext) = (Vector512.ShiftRightLogical(first, 8), Vector512.ShiftRightLogical(second, 8));
-        var (lower, lowerNext) = (first & Vector512.Create((ushort)0xFF), second & Vector512.Create((ushort)0xFF));
-        Avx512BW.PackUnsignedSaturate(upper.AsInt16(), upperNext.AsInt16()).Store(bytes);
-        Avx512BW.PackUnsignedSaturate(lower.AsInt16(), lowerNext.AsInt16()).Store(bytes + RowWindow.BlockRows);
+        var (a, b) = (Vector512.Load(weights) * factor, Vector512.Load(weights + 16) * factor);
+        var (c, d) = (Vector512.Load(weights + 32) * factor, Vector512.Load(weights + 48) * factor);
+        for (var block = 0; block < blocks.Count; block++, scales += blocks.Stride, bytes += BlockBytes)
+        {
+            var first = Avx512BW.PackUnsignedSaturate(Rounded(a, scales), Rounded(b, scales + 16));
+            var second = Avx512BW.PackUnsignedSaturate(Rounded(c, scales + 32), Rounded(d, scales + 48));
+            var (upper, upperNext) = (Vector512.ShiftRightLogical(first, 8), Vector512.ShiftRightLogical(second, 8));
+            var (lower, lowerNext) = (first & Vector512.Create((ushort)0xFF), second & Vector512.Create((ushort)0xFF));
+            Avx512BW.PackUnsignedSaturate(upper.AsInt16(), upperNext.AsInt16()).Store(bytes);
+            Avx512BW.PackUnsignedSaturate(lower.AsInt16(), lowerNext.AsInt16()).Store(bytes + RowWindow.BlockRows);
+        }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Rounded(Vector512<float> weights, float* scales) => Avx512F.ConvertToVector512Int32(weights * Vector512.Load(scales));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Product(float* weights, float* scales, nint at) => Vector512.Load(weights + at) * Vector512.Load(scales + at);

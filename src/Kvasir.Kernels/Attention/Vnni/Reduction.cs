@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Kvasir.Kernels.Attention.Vnni;
 
-/// <summary>The largest of a vector's integers without sign.</summary>
+/// <summary>The largest of a vector's integers without sign, and the sum of its floats.</summary>
 internal static class Reduction
 {
     /// <summary>Four numbers, the largest of which is the vector's.</summary>
@@ -30,5 +30,22 @@ internal static class Reduction
         var first = Vector128.Max(Sse2.UnpackLow(a, b), Sse2.UnpackHigh(a, b)).AsUInt64();
         var second = Vector128.Max(Sse2.UnpackLow(c, d), Sse2.UnpackHigh(c, d)).AsUInt64();
         return Vector128.Max(Sse2.UnpackLow(first, second).AsUInt32(), Sse2.UnpackHigh(first, second).AsUInt32());
+    }
+
+    /// <summary>Four numbers, whose sum is the vector's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Quarter(Vector512<float> x)
+    {
+        var half = x.GetLower() + x.GetUpper();
+        return half.GetLower() + half.GetUpper();
+    }
+
+    /// <summary>The sum of each of four vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sum(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        var first = (Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b)).AsDouble();
+        var second = (Sse.UnpackLow(c, d) + Sse.UnpackHigh(c, d)).AsDouble();
+        return Sse2.UnpackLow(first, second).AsSingle() + Sse2.UnpackHigh(first, second).AsSingle();
     }
 }

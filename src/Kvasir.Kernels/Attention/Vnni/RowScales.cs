@@ -26,6 +26,12 @@ internal static unsafe class RowScales
         {
             var destination = scales + r;
             var isRun = stride > 0 && rows[r + Lanes - 1] - rows[r] == (Lanes - 1) * stride;
+            if (isRun && stride == OfTwoPairs && end == OfTwoPairs)
+            {
+                WidenAll((uint*)rows[r], destination);
+                continue;
+            }
+
             for (nint at = 0; at < end; at += sizeof(uint), destination += 2 * RowWindow.BlockRows)
             {
                 var pairs = (isRun ? stride : 0) switch
@@ -34,10 +40,32 @@ internal static unsafe class RowScales
                     OfTwoPairs => EveryFourth(rows[r] + at),
                     _ => Pairs(rows + r, at),
                 };
-                Vector512.ShiftLeft(pairs, 16).AsSingle().Store(destination);
-                (pairs & Vector512.Create(0xFFFF0000)).AsSingle().Store(destination + RowWindow.BlockRows);
+                Store(pairs, destination);
             }
         }
+    }
+
+    // All that lies between the first row and the end of the sixteenth.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WidenAll(uint* pairs, float* scales)
+    {
+        var order = Vector512.Create(0u, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+        var next = order + Vector512.Create(2u);
+        var (a, b) = (Vector512.Load(pairs), Vector512.Load(pairs + Lanes));
+        var (c, d) = (Vector512.Load(pairs + (2 * Lanes)), Vector512.Load(pairs + (3 * Lanes)));
+        var (first, second) = (Avx512F.PermuteVar16x32x2(a, order, b), Avx512F.PermuteVar16x32x2(c, order, d));
+        var (third, fourth) = (Avx512F.PermuteVar16x32x2(a, next, b), Avx512F.PermuteVar16x32x2(c, next, d));
+        Store(Avx512F.Shuffle4x128(first, second, 0b01_00_01_00), scales);
+        Store(Avx512F.Shuffle4x128(first, second, 0b11_10_11_10), scales + (2 * RowWindow.BlockRows));
+        Store(Avx512F.Shuffle4x128(third, fourth, 0b01_00_01_00), scales + (4 * RowWindow.BlockRows));
+        Store(Avx512F.Shuffle4x128(third, fourth, 0b11_10_11_10), scales + (6 * RowWindow.BlockRows));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(Vector512<uint> pairs, float* scales)
+    {
+        Vector512.ShiftLeft(pairs, 16).AsSingle().Store(scales);
+        (pairs & Vector512.Create(0xFFFF0000)).AsSingle().Store(scales + RowWindow.BlockRows);
     }
 
     // Values' codes follow the scales in a page, so that a reading may go a little beyond them.

@@ -31,9 +31,9 @@ internal static class ScoreCode
     /// <summary>By queries: functions of <see cref="ScoreArguments"/>.</summary>
     public static KernelTable Kernels { get; } = new(MostQueries, Write);
 
-    internal static AssemblerRegister64 Rows => rsi;
+    private static AssemblerRegister64 Rows => rsi;
 
-    internal static AssemblerRegister64 BlockStart => rdx;
+    private static AssemblerRegister64 BlockStart => rdx;
 
     private static AssemblerRegister64 Queries => rcx;
 
@@ -139,22 +139,36 @@ internal static class ScoreCode
         WriteSums(code, queries);
     }
 
-    /// <summary>
-    /// Columns of 16 rows: 32 bytes of each, from BlockStart on, of which every four become a vector. Lanes of 128 bits hold half a block of a row; four rows
-    /// are turned within them, then the lanes are sorted.
-    /// </summary>
-    internal static void WriteTranspose(Assembler code, int half)
+    private static void WriteTranspose(Assembler code, int half)
     {
         for (var i = 0; i < Columns; i++)
         {
-            var row = half * HalfRows + (i < 4 ? i : i + 4);
+            var row = FirstRow(half, i);
             WriteAsk(code, step: half * Columns + i);
             code.mov(rax, __qword_ptr[Rows + row * sizeof(long)]);
             code.mov(rbx, __qword_ptr[Rows + (row + 4) * sizeof(long)]);
-            code.vmovdqu32(Ymm(FirstDot + i), __ymmword_ptr[rax + BlockStart]);
-            code.vinserti64x4(Zmm(FirstDot + i), Zmm(FirstDot + i), __ymmword_ptr[rbx + BlockStart], 1);
+            WritePair(code, i, __ymmword_ptr[rax + BlockStart], __ymmword_ptr[rbx + BlockStart]);
         }
 
+        WriteTurned(code, half);
+    }
+
+    /// <summary>The first of the two rows that column <paramref name="column"/> begins as; the other one lies four behind it.</summary>
+    internal static int FirstRow(int half, int column) => half * HalfRows + (column < 4 ? column : column + 4);
+
+    /// <summary>32 bytes of each of two rows, as <see cref="WriteTurned"/> finds them.</summary>
+    internal static void WritePair(Assembler code, int column, AssemblerMemoryOperand first, AssemblerMemoryOperand second)
+    {
+        code.vmovdqu32(Ymm(FirstDot + column), first);
+        code.vinserti64x4(Zmm(FirstDot + column), Zmm(FirstDot + column), second, 1);
+    }
+
+    /// <summary>
+    /// Columns of 16 rows: of the 32 bytes of each, every four become a vector. Lanes of 128 bits hold half a block of a row; four rows are turned within
+    /// them, then the lanes are sorted.
+    /// </summary>
+    internal static void WriteTurned(Assembler code, int half)
+    {
         for (var i = 0; i < Columns; i += 4)
         {
             var (a, b) = (FirstDot + i, FirstSpare + i);

@@ -21,6 +21,9 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
     // Pages of keys that are asked for meanwhile lie so many rows on.
     private const int AheadRows = 2 * PackedScoreCode.PageRows;
 
+    // Values that are asked for lie so many rows on.
+    private const int AheadBlock = 2 * BlockRows;
+
     // Sums of all queries lie on the stack.
     private const int MostBlocks = 256;
 
@@ -42,19 +45,17 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         }
 
         var first = keys.Row(run[0], out _);
-        var scratch = stackalloc byte[PackedQueries<TBits>.Bytes(padded) + (((Queries * (BlockRows + 2)) + padded) * sizeof(float)) + CacheLines.Bytes];
+        var scratch = stackalloc byte[PackedQueries<TBits>.Bytes(padded) + (Queries * (BlockRows + 2 + padded) * sizeof(float)) + CacheLines.Bytes];
         var kernel = (delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount);
         var sums = CacheLines.Align(scratch);
         var units = sums + (Queries * BlockRows);
         var scaled = sums + (Queries * (BlockRows + 2));
-        var prepared = (byte*)(scaled + padded);
-        var rows = stackalloc byte*[PackedScoreCode.PageRows];
-        for (var row = 0; row < PackedScoreCode.PageRows; row++)
-            rows[row] = first.Codes + (row * keys.Layout.Stride);
+        var prepared = (byte*)(scaled + (Queries * padded));
         PackedQueries<TBits>.Prepare(tile.Scaled, tile.QueryCount, padded, ((nint)first.Scales, (nint)scaled), prepared, units, units + Queries);
         var arguments = new PackedScoreArguments
         {
-            Rows = rows,
+            FirstRow = first.Codes,
+            StrideBytes = keys.Layout.Stride,
             Ahead = Ahead(keys, run, first),
             Queries = prepared,
             Sums = (int*)sums,
@@ -80,11 +81,9 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         var biases = units + Queries;
         for (var q = 0; q < Queries; q++)
             (units[q], biases[q]) = (upper.Units[q] / 16, 0);
-        for (var row = 0; row < Rows; row++)
-            upper.Rows[row] += lower;
         var scores = upper.Scores;
         var stride = upper.ScoreStrideBytes / sizeof(float);
-        var arguments = upper with { Ahead = upper.Ahead + lower, Units = units, Biases = biases, Scores = own, ScoreStrideBytes = Rows * sizeof(float) };
+        var arguments = upper with { FirstRow = upper.FirstRow + lower, Ahead = upper.Ahead + lower, Units = units, Biases = biases, Scores = own, ScoreStrideBytes = Rows * sizeof(float) };
         kernel(&arguments);
         for (var q = 0; q < queryCount; q++)
         {
@@ -139,6 +138,8 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
 
             if (!rows.IsRange)
                 _ = window.Ahead(i, 1, located.Codes);
+            else
+                AskForScales(located.Scales, values.Layout);
             RowScales.Widen(located.Scales, BlockRows, rows.IsRange ? values.Layout.ScaleStride : 0, 2 * blocks, scales);
             PackedCodes<TBits>.Gather(located.Codes, 0, rows.IsRange, blocks, codes);
             if (TBits.Planes == 2)
@@ -156,6 +157,13 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         }
 
         Give(sums, blocks, outputs, queryCount, values.Dim);
+    }
+
+    // Of the rows whose codes are asked for while these are brought together: two pages, which hold them side by side.
+    private static void AskForScales(byte** scales, in RowLayout layout)
+    {
+        for (var row = AheadBlock; row < AheadBlock + BlockRows; row += PackedScoreCode.PageRows)
+            CacheLines.PrefetchAll(scales[row], PackedScoreCode.PageRows * layout.ScaleStride);
     }
 
     private static bool HasNewest(StoredRows rows, int count)
@@ -237,19 +245,27 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
 
     private static void Give(float* sums, int blocks, float* outputs, int queryCount, int dim)
     {
-        fixed (int* places = PackedCodes<TBits>.SumPlaces)
+        var whole = stackalloc float[RowBlocks.Elements];
+        for (var q = 0; q < queryCount; q++, sums += blocks * (SumFloats + Width), outputs += dim)
         {
-            for (var q = 0; q < queryCount; q++, sums += blocks * (SumFloats + Width), outputs += dim)
+            for (var block = 0; block < blocks; block++)
             {
-                for (var block = 0; block < blocks; block++)
+                var least = Reduction.Quarter(Vector512.Load(sums + (blocks * SumFloats) + (block * Width)));
+                var (first, second) = PackedCodes<TBits>.InOrder(sums + (block * SumFloats));
+                var all = Vector512.Create(Vector128.Sum(least));
+                var output = outputs + (block * RowBlocks.Elements);
+                var width = dim - (block * RowBlocks.Elements);
+                if (width >= RowBlocks.Elements)
                 {
-                    var least = Vector512.Sum(Vector512.Load(sums + (blocks * SumFloats) + (block * Width)));
-                    var own = sums + (block * SumFloats);
-                    var output = outputs + (block * RowBlocks.Elements);
-                    var width = Math.Min(RowBlocks.Elements, dim - (block * RowBlocks.Elements));
-                    for (var d = 0; d < width; d++)
-                        output[d] += own[places[d]] + (TBits.Bits == 4 ? 0 : own[places[d] + 1]) + least;
+                    (Vector512.Load(output) + first + all).Store(output);
+                    (Vector512.Load(output + Width) + second + all).Store(output + Width);
+                    continue;
                 }
+
+                (first + all).Store(whole);
+                (second + all).Store(whole + Width);
+                for (var d = 0; d < width; d++)
+                    output[d] += whole[d];
             }
         }
     }
