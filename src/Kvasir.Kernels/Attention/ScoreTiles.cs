@@ -32,9 +32,11 @@ internal static unsafe class ScoreTiles<TCodec, TLanes, V>
         var tileFloats = QueryTile.Floats(blockCount);
         var queryTiles = (queryCount + QueryTile.Queries - 1) / QueryTile.Queries;
         var rowBytes = keys.Layout.Stride;
-        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * rowBytes + CacheLines.Bytes];
+        var scratch = stackalloc byte[queryTiles * tileFloats * sizeof(float) + TLanes.Count * rowBytes + 2 * CacheLines.Bytes];
         var prepared = CacheLines.Align(scratch);
         var copies = (byte*)(prepared + queryTiles * tileFloats);
+        // Of rows that are cut off a kernel reads what lies behind the last.
+        Vector512<byte>.Zero.Store(copies + TLanes.Count * rowBytes);
         for (var q = 0; q < queryTiles; q++)
         {
             var count = Math.Min(QueryTile.Queries, queryCount - q * QueryTile.Queries);

@@ -202,7 +202,7 @@ public sealed class PagePool : IDisposable
     {
         using var gate = _gate.EnterScope();
         if (!_narrow.TryGetValue(keyDim, out var pool))
-            _narrow.Add(keyDim, pool = new PagePool(new PageLayout(Layout.Format, keyDim, Layout.ValueDim, PageTokens), _memory, _slabs));
+            _narrow.Add(keyDim, pool = new PagePool(new PageLayout(Layout.Format, keyDim, Layout.ValueDim, PageTokens, cutsKeys: true), _memory, _slabs));
         return pool;
     }
 

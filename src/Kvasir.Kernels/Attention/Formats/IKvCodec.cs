@@ -12,6 +12,9 @@ internal unsafe interface IKvCodec
     /// <summary>Whether scales are ever something else than 1.</summary>
     static abstract bool HasScales { get; }
 
+    /// <summary>Elements that rows may be cut off at, where others lie behind them (<see cref="RowCodec.CutElements"/>).</summary>
+    static virtual int CutElements => RowBlocks.Elements;
+
     /// <summary>What is stored of a row of <paramref name="dim"/> elements; where in a page, <see cref="RowLayout"/> says.</summary>
     static abstract RowSizes Parts(int dim);
 

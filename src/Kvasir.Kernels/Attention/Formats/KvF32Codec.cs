@@ -8,6 +8,8 @@ internal readonly unsafe struct KvF32Codec : IKvCodec
 {
     public static bool HasScales => false;
 
+    public static int CutElements => 16;
+
     public static RowSizes Parts(int dim) => new(RowBlocks.Count(dim) * RowBlocks.Elements * sizeof(float), 0);
 
     public static void Encode(ReadOnlySpan<float> row, StoredRow stored)

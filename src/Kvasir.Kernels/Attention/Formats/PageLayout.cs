@@ -1,3 +1,5 @@
+using Kvasir.Kernels.Memory;
+
 namespace Kvasir.Kernels.Attention.Formats;
 
 /// <summary>
@@ -6,6 +8,7 @@ namespace Kvasir.Kernels.Attention.Formats;
 /// </summary>
 public sealed class PageLayout
 {
+    private const int CacheLine = CacheLines.Bytes;
     private readonly RowLayout _keys;
     private readonly RowLayout _values;
     private readonly int _rowsBytes;
@@ -15,19 +18,25 @@ public sealed class PageLayout
     /// <param name="valueDim">Elements in a value, within the same bounds.</param>
     /// <param name="pageTokens">Rows of keys in a page, and of values: a power of two.</param>
     /// <param name="part">Where in a page its rows begin, and how large the page is, if others lie in it too; nothing for a page of their own.</param>
-    public PageLayout(KvFormat format, int keyDim, int valueDim, int pageTokens, (int First, int PageBytes) part = default)
+    /// <param name="cutsKeys">
+    /// Whether keys take no more than <see cref="RowCodec.CutElements"/> wants: for pages that are written whole before they are read.
+    /// </param>
+    public PageLayout(KvFormat format, int keyDim, int valueDim, int pageTokens, (int First, int PageBytes) part = default, bool cutsKeys = false)
     {
         ArgumentNullException.ThrowIfNull(format);
         (Format, KeyDim, ValueDim, PageTokens) = (format, keyDim, valueDim, pageTokens);
         var (key, value) = (format.Keys.Parts(keyDim), format.Values.Parts(valueDim));
+        var cut = cutsKeys ? CutBytes(format.Keys, keyDim, key.CodeBytes) : key.CodeBytes;
+        // What is written of the last key ends where whole lines do.
+        var keys = cut == key.CodeBytes ? pageTokens * cut : ((pageTokens * cut) + key.CodeBytes - cut + CacheLine - 1) / CacheLine * CacheLine;
         var (keyScales, valueScales) = (format.Keys.SharesScales ? 0 : key.ScaleBytes, format.Values.SharesScales ? 0 : value.ScaleBytes);
-        var (scales, scaleStride) = (part.First + pageTokens * key.CodeBytes, keyScales + valueScales);
+        var (scales, scaleStride) = (part.First + keys, keyScales + valueScales);
         var values = scales + pageTokens * scaleStride;
         _rowsBytes = values + pageTokens * value.CodeBytes;
         _keysSharedBytes = format.Keys.SharedBytes(keyDim);
         _keys = format.Keys.SharesScales
             ? Rows(format.Keys, part.First, key, (_rowsBytes, 0))
-            : Rows(format.Keys, part.First, key, (scales, scaleStride));
+            : Rows(format.Keys, part.First, key with { CodeBytes = cut }, (scales, scaleStride));
         _values = format.Values.SharesScales
             ? Rows(format.Values, values, value, (_rowsBytes + _keysSharedBytes, 0))
             : Rows(format.Values, values, value, (scales + keyScales, scaleStride));
@@ -83,6 +92,15 @@ public sealed class PageLayout
 
     /// <summary>What writes the values of a page; null where they are stored one by one.</summary>
     public OpenPage? OpenValues() => Format.Values.Open(ValueDim, PageTokens, _values, _rowsBytes + _keysSharedBytes);
+
+    private static int CutBytes(RowCodec codec, int dim, int codeBytes)
+    {
+        if (codec.CutElements == RowBlocks.Elements)
+            return codeBytes;
+        // Nothing but elements, all of one size.
+        var padded = RowBlocks.Count(dim) * RowBlocks.Elements;
+        return codeBytes / padded * ((dim + codec.CutElements - 1) / codec.CutElements * codec.CutElements);
+    }
 
     // Planes lie one behind the other, so that whoever reads one reads nothing else.
     private RowLayout Rows(RowCodec codec, int first, RowSizes row, (int First, int Stride) scales)

@@ -77,6 +77,12 @@ public abstract unsafe class RowCodec
     /// <summary>What reads of two planes the upper alone, where they lie; this where there is one.</summary>
     public virtual RowCodec Coarse => this;
 
+    /// <summary>
+    /// Where a page's rows are all there and are written in order, they may be cut off at a multiple of so many elements, in place of 32: what kernels read
+    /// beyond is of the next row, and meets zeros of a query.
+    /// </summary>
+    public virtual int CutElements => RowBlocks.Elements;
+
     /// <summary>How rows become tiles of bf16 numbers, by which prompts attend where both keys and values do.</summary>
     internal TileForm Tiles { get; }
 
@@ -175,6 +181,8 @@ internal class StoredCodec<TCodec>(double errorShare, TileForm tiles = TileForm.
     : RowCodec(errorShare, tiles, [.. ByLanes(), .. faster])
     where TCodec : struct, IKvCodec
 {
+    public override int CutElements => TCodec.CutElements;
+
     internal override void Encode(ReadOnlySpan<float> row, StoredRow stored) => TCodec.Encode(row, stored);
 
     private protected override RowSizes PartsOf(int dim) => TCodec.Parts(dim);

@@ -83,7 +83,15 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             (units[q], biases[q]) = (upper.Units[q] / 16, 0);
         var scores = upper.Scores;
         var stride = upper.ScoreStrideBytes / sizeof(float);
-        var arguments = upper with { FirstRow = upper.FirstRow + lower, Ahead = upper.Ahead + lower, Units = units, Biases = biases, Scores = own, ScoreStrideBytes = Rows * sizeof(float) };
+        var arguments = upper with
+        {
+            FirstRow = upper.FirstRow + lower,
+            Ahead = upper.Ahead + lower,
+            Units = units,
+            Biases = biases,
+            Scores = own,
+            ScoreStrideBytes = Rows * sizeof(float),
+        };
         kernel(&arguments);
         for (var q = 0; q < queryCount; q++)
         {

@@ -1,13 +1,14 @@
 using Kvasir.Attention.Zones;
 using Kvasir.Cache;
+using Kvasir.Kernels.Attention.Formats;
 
 namespace Kvasir.Attention.Dropping;
 
 /// <summary>
 /// Fewer elements of keys (ThinK): when a prompt is over, each head gives up those elements of its keys that the last queries of the prompt use least, by the
 /// mean of their squares in queries times that in keys. The newest rows keep all, and so do those that come. Every row goes on being read. Queries that share a
-/// head are counted together, where the paper's code has a choice for each; and rows lie in blocks of 32 elements, so that as many elements stay as their
-/// blocks hold. It goes with any format: of keys that are stored by channel as kivi's are, those that stay are what they were.
+/// head are counted together, where the paper's code has a choice for each; and rows lie in blocks, of 32 elements or, of bf16 and f32, of 16, so that as many
+/// elements stay as their blocks hold. It goes with any format: of keys that are stored by channel as kivi's are, those that stay are what they were.
 /// </summary>
 public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
 {
@@ -16,15 +17,13 @@ public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
         "ThinK: Xu et al. 2024, arXiv 2407.21018", "think:ratio=1e-9,min-context=0", static spec => new ThinK(spec),
         ExactZones.Options(
             sinks: 0, recent: 32, denseLayers: "none",
-            PolicyOption.Real("ratio", 0.4, 0, 0.99, "of a key's elements that are given up, or fewer where blocks of 32 hold more"),
+            PolicyOption.Real("ratio", 0.4, 0, 0.99, "of a key's elements that are given up, or fewer where blocks of 16 or 32 hold more"),
             PolicyOption.Whole("observed", 32, 1, 4096, "last prompt tokens whose queries decide")))
     {
         Effect = PolicyEffect.Store,
         Budgets = PolicyBudget.Of("ratio", 0.9, 0.75, 0.6, 0.5, 0.4),
     };
 
-    // Elements that rows are stored in multiples of.
-    private const int Block = 32;
     private readonly float _ratio = spec.Real("ratio");
 
     public override int ObservedPromptRows { get; } = spec.Whole("observed");
@@ -34,16 +33,17 @@ public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
     public override bool SuitsGuesses => false;
 
     /// <summary>Elements of a key that stay.</summary>
-    internal int Kept(int dim)
+    internal int Kept(int dim, KvFormat format)
     {
         var kept = Math.Max(1, dim - (int)(_ratio * dim));
-        var whole = (kept + Block - 1) / Block * Block;
+        var block = format.Keys.CutElements;
+        var whole = (kept + block - 1) / block * block;
         return whole < dim ? whole : kept;
     }
 
-    protected override ZonedSelector CreateSparse(HeadPlace place) => new Channels(Zones, place, Kept(place.Dim));
+    protected override ZonedSelector CreateSparse(HeadPlace place) => new Channels(this, place);
 
-    private sealed class Channels(ExactZones zones, HeadPlace place, int kept) : ZonedSelector(zones)
+    private sealed class Channels(ThinK policy, HeadPlace place) : ZonedSelector(policy.Zones)
     {
         // Of the queries: sums of squares.
         private readonly double[] _squares = new double[place.Dim];
@@ -68,6 +68,7 @@ public sealed class ThinK(PolicySpec spec) : SparsePolicy(spec)
         {
             var (first, end) = Zones.Middle(visible.First, visible.End);
             end = Math.Min(end, head.RowCount);
+            var kept = policy.Kept(place.Dim, head.Format);
             if (first >= end || kept == place.Dim)
                 return;
             var key = edit.Floats(place.Dim);

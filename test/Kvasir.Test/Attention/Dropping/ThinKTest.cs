@@ -31,31 +31,35 @@ public sealed class ThinKTest(ITestOutputHelper output)
             var policy = (ThinK)PolicyCatalog.Parse(FormattableString.Invariant($"think:ratio={ratio},observed={Observed},recent={Recent},min-context=0"));
             using var heads = new ObservedHeads(policy, random, (1, group, dim, rows), Observed, type, likeness: 0.5f);
             for (var head = 0; head < heads.Count; head++)
-                AssertRule(heads, head, policy.Kept(dim), (group, dim, tolerance), random);
+                AssertRule(heads, head, policy.Kept(dim, type), (group, dim, tolerance), random);
         }
     }
 
     [Fact]
     public void BlocksAreFilled()
     {
-        // Of 128 elements 77 would stay, and 96 take the memory that 77 do.
-        foreach (var (ratio, dim, kept) in ((double, int, int)[])[(0.4, 128, 96), (0.5, 128, 64), (0.4, 64, 39), (0.5, 64, 32), (0.4, 8, 5)])
-            Assert.Equal(kept, ((ThinK)PolicyCatalog.Parse(FormattableString.Invariant($"think:ratio={ratio}"))).Kept(dim));
+        // Of 128 elements 77 would stay, and 80 take the memory that 77 do, or 96 where blocks are of 32.
+        foreach (var (ratio, dim, kept, wider) in ((double, int, int, int)[])[(0.4, 128, 80, 96), (0.5, 128, 64, 64), (0.4, 64, 48, 39), (0.5, 64, 32, 32), (0.4, 8, 5, 5)])
+        {
+            var policy = (ThinK)PolicyCatalog.Parse(FormattableString.Invariant($"think:ratio={ratio}"));
+            Assert.Equal((kept, wider), (policy.Kept(dim, KvFormat.BF16), policy.Kept(dim, KvFormat.Kivi4)));
+        }
     }
 
     [Theory]
     [InlineData("f32", 0.75)]
     [InlineData("bf16", 0.75)]
+    [InlineData("bf16", 0.875, 0.4)]
     [InlineData("q8", 0.76)]
     [InlineData("int8", 0.78)]
     [InlineData("kivi4", 0.78)]
-    public void KeysTakeLessMemory(Kv type, double share)
+    public void KeysTakeLessMemory(Kv type, double share, double ratio = 0.5)
     {
-        // Heads of 64, of which 32 stay in the keys of all rows but the newest page's.
+        // Heads of 64, of which 32 stay, or 48, in the keys of all rows but the newest page's.
         using var model = Model.Synthetic("tiny", SyntheticWeights.BF16, options: TestModels.AsStored);
         using var engine = new Engine(model, new EngineOptions { Threads = 1, Kv = type, KvMemoryBytes = 32 << 20, BatchTokens = 512 });
         int[] prompt = [.. Enumerable.Range(0, 2016).Select(static i => 3 + i * i % 900)];
-        var sequence = new Sequence(prompt, Generation.Greedy(40) with { Attention = PolicyCatalog.Parse("think:ratio=0.5,min-context=0"), TopLogprobs = null });
+        var sequence = new Sequence(prompt, Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(FormattableString.Invariant($"think:ratio={ratio},min-context=0")), TopLogprobs = null });
         engine.Submit(sequence);
         while (sequence.GeneratedCount < 2)
             engine.Step();
