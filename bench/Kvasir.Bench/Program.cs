@@ -1,10 +1,13 @@
 using BenchmarkDotNet.Running;
 using Kvasir.Bench.Gate;
+using Kvasir.Bench.Memory;
 using Kvasir.Bench.Phases;
 using Kvasir.Bench.Predictions;
 
 if (args is ["gate"])
     return RegressionGate.Run();
+if (args is ["memory", .. var sizes])
+    return MemoryRun.Run(sizes);
 if (args is ["predictions", .. var shapes])
     return PredictionRun.Run(shapes);
 if (args is ["phases", .. var phases])

@@ -105,10 +105,12 @@ internal sealed class PromptHead : ZonedSelector
     {
         Span<float> before = stackalloc float[MostSmoothed / 2 + 1];
         var half = width / 2;
-        for (var row = 0; row < Middle.End; row++)
+        // Where nothing is chosen the newest zone may begin behind the row to come.
+        var end = Math.Min(Middle.End, _promptRows);
+        for (var row = 0; row < end; row++)
         {
             var (own, sum, most) = (_scores[row], 0f, 0f);
-            for (var other = Math.Max(0, row - half); other <= Math.Min(row + half, Middle.End - 1); other++)
+            for (var other = Math.Max(0, row - half); other <= Math.Min(row + half, end - 1); other++)
             {
                 var score = other < row ? before[other % (half + 1)] : _scores[other];
                 (sum, most) = (sum + score, MathF.Max(most, score));

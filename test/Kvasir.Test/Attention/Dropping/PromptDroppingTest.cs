@@ -4,6 +4,7 @@ using Kvasir.Attention.Policies;
 using Kvasir.Cache;
 using Kvasir.Kernels.Attention;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Synthetic;
 
 namespace Kvasir.Test.Attention.Dropping;
 
@@ -31,6 +32,23 @@ public sealed class PromptDroppingTest
         "prefixkv:share=0.05,observed=30,recent=2,sinks=0,dense-layers=2",
         "prefixkv:share=0.9,observed=1,recent=1",
     ];
+
+    // Scores lie in pages of 1,024 rows, and a context as short as this is attended whole.
+    [Theory]
+    [InlineData("snapkv")]
+    [InlineData("pyramidkv")]
+    public void APromptThatFillsItsPagesOfScoresAndDropsNothingGoesOn(string policy)
+    {
+        using var model = Model.Synthetic("tiny", SyntheticWeights.BF16, options: TestModels.AsStored);
+        using var engine = new Engine(model, new EngineOptions { Threads = 1, KvMemoryBytes = 32 << 20, BatchTokens = 512 });
+        int[] prompt = [.. Enumerable.Range(0, 1024).Select(static i => 3 + i * i % 900)];
+        var sequence = new Sequence(prompt, Generation.Greedy(3) with { Attention = PolicyCatalog.Parse(policy), TopLogprobs = null });
+        engine.Submit(sequence);
+        while (engine.Step())
+            engine.Verify();
+        Assert.Null(sequence.Failure);
+        Assert.Equal(3, sequence.GeneratedCount);
+    }
 
     [Theory]
     [MemberData(nameof(Policies))]
