@@ -108,7 +108,8 @@ public sealed class AnswerFormat
         var function = new JsonObject { ["name"] = Defined, ["description"] = "none", ["parameters"] = parameters };
         var options = new ChatTemplateOptions
         {
-            Tools = [new JsonObject { ["type"] = "function", ["function"] = function }],
+            // Not as a collection expression: that adds by a generic method, which a binary compiled ahead of time cannot have.
+            Tools = new JsonArray(new JsonObject { ["type"] = "function", ["function"] = function }),
             BeginText = tokenizer.BeginToken is { } begin ? tokenizer.Piece(begin) : null,
             EndText = tokenizer.EndToken is { } end ? tokenizer.Piece(end) : null,
         };
