@@ -53,7 +53,11 @@ internal sealed class ModelLoader : IDisposable
             engine = engine with { Memory = _memory, Workers = _workers.Value };
         var settings = new ModelOptions
         {
-            Repack = own.Repack, MemoryBytes = own.WeightsMemoryBytes, KvRank = own.KvRank, DraftWeights = own.DraftWeights, Progress = progress,
+            Repack = own.Repack,
+            MemoryBytes = own.WeightsMemoryBytes,
+            KvRank = own.KvRank,
+            DraftWeights = own.DraftWeights,
+            Progress = progress,
         };
         var model = known.Make is { } make ? make(settings) : Model.Load(known.Found.Path, settings);
         try

@@ -39,7 +39,10 @@ internal static class WindowedModel
                 WindowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = own.Dim, Base = 500 },
                 Layers = config.Layers.With(static layer => layer with
                 {
-                    Norms = NormPlacement.Around, NormsValues = true, ValuesAreKeys = layer.SeesAll, HasScale = true,
+                    Norms = NormPlacement.Around,
+                    NormsValues = true,
+                    ValuesAreKeys = layer.SeesAll,
+                    HasScale = true,
                 }),
             };
         }

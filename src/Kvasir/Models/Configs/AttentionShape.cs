@@ -76,7 +76,13 @@ public readonly record struct AttentionShape(int LayerCount, int HeadCount, int 
         ? this
         : this with
         {
-            LayerCount = FullLayerCount, WindowTokens = null, FullLayers = null, LayerSinks = null, WindowHeads = null, Heads = null, LeavesOut = true,
+            LayerCount = FullLayerCount,
+            WindowTokens = null,
+            FullLayers = null,
+            LayerSinks = null,
+            WindowHeads = null,
+            Heads = null,
+            LeavesOut = true,
         };
 
     /// <summary>Whether it leaves out layers with a window.</summary>

@@ -60,7 +60,10 @@ public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFix
                 WindowRope = new RopeConfig { Order = RopeOrder.Halves, Dim = 4, Base = 500 },
                 Layers = config.Layers.With(static layer => layer with
                 {
-                    Norms = NormPlacement.Around, NormsValues = true, ValuesAreKeys = layer.SeesAll, HasScale = true,
+                    Norms = NormPlacement.Around,
+                    NormsValues = true,
+                    ValuesAreKeys = layer.SeesAll,
+                    HasScale = true,
                 }),
             };
             Mixed = Model.Synthetic(new SyntheticShape(mixed, 7), SyntheticWeights.BF16);

@@ -74,7 +74,7 @@ public sealed class TokenizerJsonTest
     [InlineData("added_tokens", "[{\"id\":6,\"content\":\"\\ud800\"}]", "key added_tokens[0].content is not valid text")]
     [InlineData("pre_tokenizer", "{\"type\":\"Punctuation\"}", "key pre_tokenizer has Punctuation; it is supported in Falcon's sequence alone")]
     [InlineData("pre_tokenizer", "{\"type\":\"BertPreTokenizer\"}", "key pre_tokenizer.type is 'BertPreTokenizer'; supported are")]
-    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"\\\\d+\"}}", "is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed): \\d+")]
+    [InlineData("pre_tokenizer", "{\"type\":\"Split\",\"behavior\":\"Isolated\",\"pattern\":{\"Regex\":\"\\\\d+\"}}", "is not among the supported expressions (llama3, qwen2, gpt-2, tekken, gpt-4o, seed, and the three of deepseek-v3 in a row): \\d+")]
     [InlineData("normalizer", "{\"type\":\"Lowercase\"}", "key normalizer.type is 'Lowercase'")]
     [InlineData("decoder", "{\"type\":\"WordPiece\"}", "key decoder.type is 'WordPiece'")]
     [InlineData("post_processor", "{\"type\":\"BertProcessing\"}", "key post_processor.type is 'BertProcessing'")]

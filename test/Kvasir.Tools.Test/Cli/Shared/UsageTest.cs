@@ -230,7 +230,7 @@ public sealed class UsageTest
     [InlineData("chat stories260K", "--temp", "--temperature")]
     [InlineData("chat stories260K", "--n-predict=5", "--max-tokens")]
     [InlineData("bench stories260K", "-p", "--prefill")]
-    [InlineData("bench stories260K", "-w", "--weights")]
+    [InlineData("bench stories260K", "-w", "--weights or --weights-memory")]
     [InlineData("tune stories260K", "-t", "--threads")]
     [InlineData("policies", "-j", "--json")]
     public void AMistypedOptionIsToldWhatWasMeant(string command, string option, string meant)
