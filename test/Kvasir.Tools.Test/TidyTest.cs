@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Kvasir.Attention;
@@ -27,6 +28,11 @@ public sealed class TidyTest
 
     internal static readonly string Root = FindRoot();
     private static readonly Assembly[] Assemblies = [typeof(Kvasir.Kernels.Memory.NativeView).Assembly, typeof(Engine).Assembly, typeof(Kvasir.Evaluation.TaskCatalog).Assembly, Assembly.Load("Kvasir.Server"), Assembly.Load("Kvasir.Cli")];
+
+    // A solution builds projects that it does not name in their default configuration, whatever it is told itself.
+    [Fact]
+    public void WhatIsTestedIsBuiltAsItsTestsAre() => Assert.All(
+        Assemblies, static assembly => Assert.True(IsOptimised(assembly) == IsOptimised(typeof(TidyTest).Assembly), $"{assembly.GetName().Name} is built otherwise"));
 
     [Fact]
     public void FilesAreShort() => Assert.Empty(
@@ -306,4 +312,6 @@ public sealed class TidyTest
                 yield return $"{head + 1}: {close - head + 1} lines";
         }
     }
+
+    private static bool IsOptimised(Assembly assembly) => assembly.GetCustomAttribute<DebuggableAttribute>()?.IsJITOptimizerDisabled != true;
 }
