@@ -46,6 +46,18 @@ public sealed partial class DirectFile : IDisposable
             : null;
     }
 
+    /// <summary>Reads until so many bytes are there, into whole blocks: more may come.</summary>
+    internal static void Read(SafeFileHandle file, long offset, Span<byte> into, long wanted)
+    {
+        for (var done = 0; done < wanted;)
+        {
+            var read = RandomAccess.Read(file, into[done..], offset + done);
+            if (read == 0)
+                throw new IOException($"the file ends at byte {offset + done}, before {offset + wanted}");
+            done += read;
+        }
+    }
+
     internal static void Require(long number, string name)
     {
         if (number < 0 || number % Alignment != 0)
@@ -89,14 +101,7 @@ public sealed partial class DirectFile : IDisposable
     public void Read(long offset, NativeView memory)
     {
         Require(offset, memory);
-        var into = memory.Span(0, checked((int)memory.Bytes));
-        for (var done = 0; done < into.Length;)
-        {
-            var read = RandomAccess.Read(_file, into[done..], offset + done);
-            if (read == 0)
-                throw new IOException($"the file ends at byte {offset + done}, before {offset + into.Length}");
-            done += read;
-        }
+        Read(_file, offset, memory.Span(0, checked((int)memory.Bytes)), memory.Bytes);
     }
 
     /// <exception cref="IOException">The device failed.</exception>

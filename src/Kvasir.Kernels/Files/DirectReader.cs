@@ -43,15 +43,7 @@ public sealed class DirectReader : IDisposable
         DirectFile.Require(offset, nameof(offset));
         DirectFile.Require(memory.Bytes, nameof(memory));
         DirectFile.Require(memory.Address, nameof(memory));
-        var into = memory.Span(0, checked((int)memory.Bytes));
-        var wanted = (int)Math.Min(into.Length, Bytes - offset);
-        for (var done = 0; done < wanted;)
-        {
-            var read = RandomAccess.Read(_file, into[done..], offset + done);
-            if (read == 0)
-                throw new IOException($"the file ends at byte {offset + done}, before {offset + wanted}");
-            done += read;
-        }
+        DirectFile.Read(_file, offset, memory.Span(0, checked((int)memory.Bytes)), Math.Min(memory.Bytes, Bytes - offset));
     }
 
     public void Dispose() => _file.Dispose();

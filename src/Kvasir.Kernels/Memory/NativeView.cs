@@ -48,6 +48,13 @@ public readonly unsafe struct NativeView
         return new NativeView(_start + offset, bytes);
     }
 
+    /// <summary>Where another view begins in this one; false when not all of it lies inside.</summary>
+    public bool TryFind(NativeView part, out long offset)
+    {
+        offset = part.Address - Address;
+        return offset >= 0 && part.Bytes <= Bytes - offset;
+    }
+
     /// <summary>Copies all bytes to the start of <paramref name="destination"/>, which is at least as long and does not overlap.</summary>
     public void CopyTo(NativeView destination)
     {

@@ -89,8 +89,8 @@ public sealed class Gguf : ITensorSource
     {
         foreach (var part in _parts)
         {
-            (file, offset) = (part.Path, view.Address - part.View.Address);
-            if (offset >= 0 && offset + view.Bytes <= part.View.Bytes)
+            file = part.Path;
+            if (part.View.TryFind(view, out offset))
                 return true;
         }
 

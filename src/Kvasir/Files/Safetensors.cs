@@ -88,8 +88,8 @@ public sealed class Safetensors : ITensorSource
     {
         foreach (var part in _files)
         {
-            (file, offset) = (part.Path, view.Address - part.View.Address);
-            if (offset >= 0 && offset + view.Bytes <= part.View.Bytes)
+            file = part.Path;
+            if (part.View.TryFind(view, out offset))
                 return true;
         }
 
