@@ -88,13 +88,8 @@ public sealed class WindowHeadsTest : IDisposable
         using var engine = new Engine(_model, Options);
         var answer = Generation.Run(engine, WindowedModel.Text(400), Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) }).Sequence;
         Assert.Null(answer.Failure);
-        var (layers, shape) = (answer.ReadsByLayer(), _model.Config.Attention);
-        for (var layer = 0; layer < layers.Length; layer++)
-        {
-            if (!shape.SeesAll(layer))
-                Assert.Equal((39L * 8 * Window, layers[layer].RowsInSight), (layers[layer].RowsInSight, layers[layer].RowsRead));
-        }
-
+        var layers = answer.ReadsByLayer();
+        WindowedModel.AssertWindowsAreReadWhole(_model, layers, rows: 39L * 8 * Window);
         Assert.True(layers[5].KeysReadShare < 0.9 && layers[11].KeysReadShare < 0.9, $"{layers[5]}, {layers[11]}");
         Assert.Equal(layers[5].RowsRead + layers[11].RowsRead, answer.Reads().RowsRead);
         Assert.Equal(0, engine.KvBytesInUse);

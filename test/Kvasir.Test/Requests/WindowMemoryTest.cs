@@ -117,13 +117,8 @@ public sealed class WindowMemoryTest : IDisposable
         using var engine = new Engine(_model, Options);
         var answer = Generation.Run(engine, WindowedModel.Text(400), Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) }).Sequence;
         Assert.Null(answer.Failure);
-        var (layers, shape) = (answer.ReadsByLayer(), _model.Config.Attention);
-        for (var layer = 0; layer < layers.Length; layer++)
-        {
-            if (!shape.SeesAll(layer))
-                Assert.Equal((39L * 4 * Window, layers[layer].RowsInSight), (layers[layer].RowsInSight, layers[layer].RowsRead));
-        }
-
+        var layers = answer.ReadsByLayer();
+        WindowedModel.AssertWindowsAreReadWhole(_model, layers, rows: 39L * 4 * Window);
         // The second of those that see all is layer 1 to a policy.
         var dense = policy.Contains("dense-layers=1", StringComparison.Ordinal);
         Assert.True(layers[5].KeysReadShare < 0.9, $"{layers[5]}");

@@ -51,4 +51,14 @@ internal static class WindowedModel
     }
 
     public static int[] Text(int count, int step = 57) => [.. Enumerable.Range(0, count).Select(i => (int)(((long)i * i * step) + (i * 31L)) % Vocabulary)];
+
+    /// <summary>Whether layers with a window have read all that they see, so many rows each.</summary>
+    public static void AssertWindowsAreReadWhole(Model model, IReadOnlyList<LayerReads> layers, long rows)
+    {
+        for (var layer = 0; layer < layers.Count; layer++)
+        {
+            if (!model.Config.Attention.SeesAll(layer))
+                Assert.Equal((rows, rows), (layers[layer].RowsInSight, layers[layer].RowsRead));
+        }
+    }
 }
