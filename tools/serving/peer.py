@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -34,7 +33,8 @@ def load(options, server, seed, way, **other):
         said, _ = bench.communicate(timeout=options.seconds)
     except subprocess.TimeoutExpired:
         over = options.seconds
-        bench.send_signal(signal.SIGINT)
+        # Not an interrupt: who was started in the background of a shell without jobs does not hear those.
+        bench.terminate()
         try:
             said, _ = bench.communicate(timeout=60)
         except subprocess.TimeoutExpired:
