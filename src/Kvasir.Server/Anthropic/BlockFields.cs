@@ -15,7 +15,7 @@ internal sealed class BlockFields(bool keepsBillingHeader, CachePoints points)
     private const int MostMessages = 16_384;
     private const int MostBlocks = 4096;
     private const string BillingHeader = "x-anthropic-billing-header:";
-    private readonly List<ChatTurn> _turns = [];
+    private readonly TurnList _turns = new();
     private readonly Dictionary<string, string> _toolNames = [];
 
     public IReadOnlyList<ChatTurn> Read(RequestValue? system, RequestValue messages)
@@ -27,7 +27,7 @@ internal sealed class BlockFields(bool keepsBillingHeader, CachePoints points)
             throw messages.Refused($"{messages.Path} is empty; it has at least one message");
         foreach (var message in given)
             Add(message.Object());
-        return _turns;
+        return _turns.Join();
     }
 
     private void Add(RequestFields message)
@@ -43,28 +43,26 @@ internal sealed class BlockFields(bool keepsBillingHeader, CachePoints points)
             AddUser(content);
     }
 
-    // Most templates take one system message, at the beginning.
     private void AddSystem(RequestValue content)
     {
-        var isFirst = _turns is [{ Role: "system" }];
-        var (turn, before, text) = (isFirst ? 0 : _turns.Count, isFirst ? $"{_turns[0].Content}\n\n" : "", "");
+        var (turn, before) = _turns.IsSystemOpen ? (0, _turns.SystemLength) : (_turns.Count, 0);
+        var (texts, length) = (new List<string>(), 0);
         foreach (var (block, said) in Texts(content))
         {
-            text = Joined(text, Kept(said));
+            if (Kept(said) is { Length: > 0 } text)
+            {
+                length += text.Length + (texts.Count > 0 ? 1 : 0);
+                texts.Add(text);
+            }
+
             if (block is not null)
-                points.Read(block, turn, text.Length == 0 ? Math.Max(0, before.Length - 2) : before.Length + text.Length);
+                points.Read(block, turn, length == 0 ? Math.Max(0, before - TurnList.Between.Length) : before + length);
             block?.IgnoreRest();
         }
 
-        if (text.Length == 0)
-            return;
-        if (isFirst)
-            _turns[0] = _turns[0] with { Content = before + text };
-        else
-            _turns.Add(new ChatTurn("system", text));
+        if (texts.Count > 0)
+            _turns.Add(new ChatTurn("system", string.Join('\n', texts)));
     }
-
-    private static string Joined(string text, string more) => text.Length == 0 || more.Length == 0 ? text + more : $"{text}\n{more}";
 
     // Results of tools are turns of their own, and stay where they were among the user's words.
     private void AddUser(RequestValue content)

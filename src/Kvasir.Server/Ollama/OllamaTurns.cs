@@ -13,23 +13,15 @@ internal sealed class OllamaTurns
 {
     private const int MostMessages = 16_384;
     private const int MostCalls = 1024;
-    private readonly List<ChatTurn> _turns = [];
+    private readonly TurnList _turns = new();
     private readonly List<ChatToolCall> _unanswered = [];
     private int _callCount;
 
     public IReadOnlyList<ChatTurn> Read(RequestValue messages)
     {
         foreach (var message in messages.Items(MostMessages))
-        {
-            var turn = Turn(message.Object());
-            // Most templates take one system message.
-            if (turn.Role == "system" && _turns is [{ Role: "system" } first])
-                _turns[0] = first with { Content = $"{first.Content}\n\n{turn.Content}" };
-            else
-                _turns.Add(turn);
-        }
-
-        return _turns.Count > 0 ? _turns : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
+            _turns.Add(Turn(message.Object()));
+        return _turns.Count > 0 ? _turns.Join() : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
     }
 
     private ChatTurn Turn(RequestFields message)

@@ -56,7 +56,7 @@ internal sealed class ChatRoute(IOptions<KvasirOptions> options) : AnswerRoute
         });
     }
 
-    private static bool Continues(RequestFields body, List<ChatTurn> turns)
+    private static bool Continues(RequestFields body, IReadOnlyList<ChatTurn> turns)
     {
         if (body.Find("continue_final_message") is not { } continues || !continues.Flag())
             return false;

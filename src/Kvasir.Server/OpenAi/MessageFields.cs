@@ -14,20 +14,12 @@ internal static class MessageFields
     private const int MostParts = 4096;
     private const int MostCalls = 1024;
 
-    public static List<ChatTurn> Read(RequestValue messages)
+    public static IReadOnlyList<ChatTurn> Read(RequestValue messages)
     {
-        var turns = new List<ChatTurn>();
+        var turns = new TurnList();
         foreach (var message in messages.Items(MostMessages))
-        {
-            var turn = Turn(message.Object());
-            // Most templates take one system message, and agents send several.
-            if (turn.Role == "system" && turns is [{ Role: "system" } first])
-                turns[0] = first with { Content = $"{first.Content}\n\n{turn.Content}" };
-            else
-                turns.Add(turn);
-        }
-
-        return turns.Count > 0 ? turns : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
+            turns.Add(Turn(message.Object()));
+        return turns.Count > 0 ? turns.Join() : throw messages.Refused($"{messages.Path} is empty; it has at least one message");
     }
 
     /// <summary>A string with an object, which templates want read; what a model wrote that is none stays text.</summary>
@@ -53,15 +45,18 @@ internal static class MessageFields
     private static ChatTurn Turn(RequestFields message)
     {
         var role = message.Require("role").Word("system", "developer", "user", "assistant", "tool");
+        message.Refuse("function_call", "function_call was replaced by tool_calls");
         var calls = role == "assistant" ? Calls(message.Find("tool_calls")) : null;
         var refusal = role == "assistant" ? message.Find("refusal")?.Text() : null;
-        var content = message.Find("content") is { } given ? Content(given) : refusal;
+        var reasoning = role == "assistant" ? message.Find("reasoning_content", "reasoning")?.Text() : null;
+        // What was cut before anything was said is a thought alone.
+        var content = message.Find("content") is { } given ? Content(given) : refusal ?? (reasoning is not null && calls is null ? "" : null);
         if (content is null && calls is null)
             throw new RequestException(ErrorKind.InvalidValue, $"{message.Path.Member("content")} is missing", $"{message.Path.Member("content")}");
         var turn = new ChatTurn(role == "developer" ? "system" : role, content)
         {
             Name = message.Find("name")?.Text(),
-            ReasoningContent = role == "assistant" ? message.Find("reasoning_content", "reasoning")?.Text() : null,
+            ReasoningContent = reasoning,
             ToolCalls = calls,
             ToolCallId = role == "tool" ? message.Find("tool_call_id")?.Text() : null,
         };

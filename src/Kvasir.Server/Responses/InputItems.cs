@@ -12,7 +12,7 @@ internal sealed class InputItems
 {
     private const int MostItems = 16_384;
     private const int MostParts = 4096;
-    private readonly List<ChatTurn> _turns = [];
+    private readonly TurnList _turns = new();
     private readonly Dictionary<string, string> _names = [];
     private ChatTurn? _open;
 
@@ -23,7 +23,7 @@ internal sealed class InputItems
         if (input.IsText)
         {
             _turns.Add(new ChatTurn("user", input.Text()));
-            return _turns;
+            return _turns.Join();
         }
 
         if (!input.IsList)
@@ -31,8 +31,9 @@ internal sealed class InputItems
         foreach (var item in input.Items(MostItems))
             Add(item.Object());
         Close();
-        return _turns.Exists(static turn => turn.Role != "system")
-            ? _turns
+        var turns = _turns.Join();
+        return turns.Any(static turn => turn.Role != "system")
+            ? turns
             : throw input.Refused($"{input.Path} has no message beside the system's; it has at least one");
     }
 
@@ -77,11 +78,7 @@ internal sealed class InputItems
         }
 
         Close();
-        // Most templates take one system message, at the beginning.
-        if (role is "system" or "developer" && _turns is [{ Role: "system" } first])
-            _turns[0] = first with { Content = $"{first.Content}\n\n{text}" };
-        else
-            _turns.Add(new ChatTurn(role == "developer" ? "system" : role, text));
+        _turns.Add(new ChatTurn(role == "developer" ? "system" : role, text));
     }
 
     private void AddReasoning(RequestFields item)
@@ -104,7 +101,9 @@ internal sealed class InputItems
         _names[id] = name;
         var call = new ChatToolCall(name, item.Find("arguments") is { } arguments ? MessageFields.Arguments(arguments) : new JsonObject(), id);
         _open ??= new ChatTurn("assistant", null);
-        _open = _open with { ToolCalls = [.. _open.ToolCalls ?? [], call] };
+        if (_open.ToolCalls is not List<ChatToolCall> calls)
+            _open = _open with { ToolCalls = calls = [] };
+        calls.Add(call);
     }
 
     private void AddResult(RequestFields item)
