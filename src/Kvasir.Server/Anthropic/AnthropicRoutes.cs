@@ -21,7 +21,7 @@ internal sealed class AnthropicRoutes(AnswerPath path, RequestReader reader, Pro
     private async Task CountAsync(HttpContext context)
     {
         var (model, prompt) = await reader.ReadAsync(context, (body, model) => (model, _messages.Prompt(body, model))).ConfigureAwait(false);
-        var count = await encoder.RunAsync(() => prompt.Encode(model)[0].Length, context.RequestAborted).ConfigureAwait(false);
+        var count = (await encoder.EncodeAsync(prompt, model, AnthropicErrors.Shape, context.RequestAborted).ConfigureAwait(false)).Length;
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();

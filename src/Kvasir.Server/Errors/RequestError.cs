@@ -24,6 +24,9 @@ internal sealed record Overflow(int PromptTokens, long ContextTokens)
     /// <summary>Of the memory that the prompt needs and the memory there is; null where the context is the limit.</summary>
     public (long Needed, long Limit)? Bytes { get; init; }
 
+    /// <summary>Tokens that there has to be room for behind it.</summary>
+    public int AnswerTokens { get; init; } = 1;
+
     /// <summary>Whether the prompt has that many tokens at least: its text is so long that it was not tokenised.</summary>
     public bool IsLeast { get; init; }
 }

@@ -138,9 +138,6 @@ internal sealed class ServedModel : IDisposable
         }
     }
 
-    /// <summary>Whether a client means this model.</summary>
-    public bool IsNamed(string name) => name == Id || name == $"{Id}:latest";
-
     /// <summary>Answers that are under way fail.</summary>
     public void Dispose()
     {

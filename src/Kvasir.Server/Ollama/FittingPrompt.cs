@@ -1,3 +1,4 @@
+using System.Text;
 using Kvasir.Server.Answers;
 using Kvasir.Server.Hosting;
 using Kvasir.Text;
@@ -22,15 +23,14 @@ internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateO
     {
         var fixedCount = turns[0].Role == "system" ? 1 : 0;
         List<int> starts = [fixedCount, .. Enumerable.Range(fixedCount, turns.Count - fixedCount).Where(i => i > fixedCount && turns[i].Role == "user")];
-        var whole = Tokens(model, fixedCount, fixedCount);
-        if (whole.Length < contextTokens)
+        if (Fitting(model, fixedCount, fixedCount) is { } whole)
             return [whole];
         // Fewer turns never take more tokens, so the first that fits is found by halves.
         var (low, high) = (1, starts.Count - 1);
         while (low < high)
         {
             var middle = (low + high) / 2;
-            if (Tokens(model, fixedCount, starts[middle]).Length < contextTokens)
+            if (Fitting(model, fixedCount, starts[middle]) is not null)
                 high = middle;
             else
                 low = middle + 1;
@@ -39,6 +39,15 @@ internal sealed class FittingPrompt(IReadOnlyList<ChatTurn> turns, ChatTemplateO
         var from = starts[Math.Max(0, high)];
         DroppedCount = from - fixedCount;
         return [Tokens(model, fixedCount, from)];
+    }
+
+    // Null where they are too many. A text of which no tokeniser could make so few is not given to it: however long a conversation is, that takes no longer.
+    private int[]? Fitting(ServedModel model, int fixedCount, int from)
+    {
+        var bytes = turns.Take(fixedCount).Concat(turns.Skip(from)).Sum(static turn => (long)Encoding.UTF8.GetByteCount(turn.Content ?? ""));
+        if (bytes > (contextTokens + 1L) * model.LongestPieceBytes)
+            return null;
+        return Tokens(model, fixedCount, from) is { } tokens && tokens.Length < contextTokens ? tokens : null;
     }
 
     private int[] Tokens(ServedModel model, int fixedCount, int from) =>

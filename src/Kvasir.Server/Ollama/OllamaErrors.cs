@@ -10,8 +10,8 @@ internal static class OllamaErrors
 
     // Agents know by these words that they have to shorten a conversation.
     private static string Words(Overflow overflow) =>
-        $"prompt too long; exceeded max context length by {overflow.PromptTokens - overflow.ContextTokens + 1} tokens: "
-        + $"it has {overflow.PromptTokens} of {overflow.ContextTokens}, and an answer takes 1 or more";
+        $"prompt too long; exceeded max context length by {overflow.PromptTokens - overflow.ContextTokens + overflow.AnswerTokens} tokens: "
+        + $"it has {overflow.PromptTokens} of {overflow.ContextTokens}{(overflow.AnswerTokens > 0 ? ", and an answer takes 1 or more" : "")}";
 
     private static void Write(Utf8JsonWriter json, RequestError error, string requestId, bool isInStream)
     {

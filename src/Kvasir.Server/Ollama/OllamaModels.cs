@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
 using Kvasir.Server.Reading;
@@ -49,14 +48,7 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader, IO
 
     public async Task ShowAsync(HttpContext context)
     {
-        var model = await reader.ReadAsync(context, static (body, model) =>
-        {
-            body.Find("verbose");
-            // An older name for the same.
-            if (body.Find("name")?.Text() is { Length: > 0 } name && body.Find("model") is null && !model.IsNamed(name))
-                throw new RequestException(ErrorKind.ModelNotFound, $"there is no model '{RequestValue.Short(name)}' here; there is {model.Id}", "name");
-            return model;
-        }).ConfigureAwait(false);
+        var model = await reader.ReadAsync(context, Shown, alias: "name").ConfigureAwait(false);
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
@@ -69,6 +61,14 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader, IO
             json.WriteString("modified_at", OllamaJson.Time(model.LoadedAt));
             json.WriteEndObject();
         }).ConfigureAwait(false);
+    }
+
+    private static ServedModel Shown(RequestFields body, ServedModel model)
+    {
+        // All that there is to show is shown.
+        body.Find("verbose");
+        body.Find("name");
+        return model;
     }
 
     private Task ListAsync(HttpContext context, Action<Utf8JsonWriter, ServedModel> more) => ListAsync(context, models.Known, more);
@@ -92,9 +92,12 @@ internal sealed class OllamaModels(ServedModels models, RequestReader reader, IO
             }
             else
             {
-                // It was not looked into; clients read these whatever they hold.
+                // It was not looked into; clients read these whatever they hold. Text goes on with every model.
                 json.WriteString("modified_at", OllamaJson.Time(new DateTimeOffset(File.GetLastWriteTimeUtc(known.Found.Path))));
                 WriteDetails(json, "", "", "");
+                json.WriteStartArray("capabilities");
+                json.WriteStringValue("completion");
+                json.WriteEndArray();
             }
 
             json.WriteEndObject();

@@ -120,8 +120,8 @@ internal abstract class OllamaRoute : AnswerRoute
         return wanted ? (int)(top?.Whole(0, 20) ?? 0) : null;
     }
 
-    private static int? Limit(RequestValue? tokens) =>
-        tokens is null || tokens.Whole(-2, long.MaxValue) < 0 ? null : (int)Math.Min(int.MaxValue, tokens.Whole(1, long.MaxValue));
+    // Here 0 is no limit either.
+    private static int? Limit(RequestValue? tokens) => tokens?.Whole(-2, long.MaxValue) is > 0 and var most ? (int)Math.Min(int.MaxValue, most) : null;
 
     // A cap: no model is loaded anew for it. What is above the server's own is cut, and said to be.
     private static int Context(RequestValue? tokens, ServedModel model)

@@ -17,10 +17,11 @@ internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, 
     public ServedModels Models => models;
 
     /// <param name="read">Makes what is wanted of the body, which is gone afterwards.</param>
+    /// <param name="alias">As in <see cref="OpenAsync"/>.</param>
     /// <exception cref="RequestException">The body is no JSON object, there is no such model, or <paramref name="read"/> refuses.</exception>
-    public async Task<T> ReadAsync<T>(HttpContext context, Func<RequestFields, ServedModel, T> read)
+    public async Task<T> ReadAsync<T>(HttpContext context, Func<RequestFields, ServedModel, T> read, string? alias = null)
     {
-        using var arrived = await OpenAsync(context).ConfigureAwait(false);
+        using var arrived = await OpenAsync(context, alias).ConfigureAwait(false);
         var served = await models.ServeAsync(arrived.Known, context.RequestAborted).ConfigureAwait(false);
         var model = await UnderTemplateAsync(context, arrived.Fields, served).ConfigureAwait(false);
         var request = read(arrived.Fields, model);
@@ -32,7 +33,9 @@ internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, 
     /// <exception cref="RequestException">It may not, or the template has an error.</exception>
     public async Task<ServedModel> UnderTemplateAsync(HttpContext context, RequestFields fields, ServedModel model)
     {
-        fields.Refuse("template", "templates come from the model's files");
+        // Clients that write every field write an empty text for none.
+        if (fields.Find("template") is { } other && !(other.IsText && other.Text().Length == 0))
+            throw other.Unsupported($"{other.Path}: templates come from the model's files");
         if (fields.Find(TemplateField) is not { } given)
             return model;
         if (!options.Value.AllowsRequestTemplates)
@@ -43,15 +46,19 @@ internal sealed class RequestReader(ServedModels models, PromptEncoder encoder, 
     }
 
     /// <summary>Reads the body, and no more of it than which model it names.</summary>
+    /// <param name="alias">An older name of the field that names it.</param>
     /// <exception cref="RequestException">The body is no JSON object, or there is no such model.</exception>
-    public async Task<ArrivedRequest> OpenAsync(HttpContext context)
+    public async Task<ArrivedRequest> OpenAsync(HttpContext context, string? alias = null)
     {
         var ignored = new IgnoredFields(options.Value.Strict);
         var body = await RequestBody.ReadAsync(context.Request, options.Value.MaxBodyBytes, ignored).ConfigureAwait(false);
         try
         {
             var fields = body.Root.Object();
-            return new ArrivedRequest(body, fields, models.Keep(context, fields.Find("model")?.Text()));
+            var name = fields.Find("model")?.Text();
+            if (string.IsNullOrEmpty(name) && alias is not null)
+                name = fields.Find(alias)?.Text();
+            return new ArrivedRequest(body, fields, models.Keep(context, name));
         }
         catch
         {

@@ -20,7 +20,7 @@ internal sealed class ResponsesRoutes(AnswerPath path, RequestReader reader, Pro
     private async Task CountAsync(HttpContext context)
     {
         var (model, prompt) = await reader.ReadAsync(context, static (body, model) => (model, ResponsesRoute.Prompt(body, model))).ConfigureAwait(false);
-        var count = await encoder.RunAsync(() => prompt.Encode(model)[0].Length, context.RequestAborted).ConfigureAwait(false);
+        var count = (await encoder.EncodeAsync(prompt, model, OpenAiErrors.Shape, context.RequestAborted).ConfigureAwait(false)).Length;
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();

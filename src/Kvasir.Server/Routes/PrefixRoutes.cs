@@ -3,6 +3,7 @@ using Kvasir.Server.Answers;
 using Kvasir.Server.Errors;
 using Kvasir.Server.Framing;
 using Kvasir.Server.Hosting;
+using Kvasir.Server.OpenAi;
 using Kvasir.Server.Reading;
 using Kvasir.Server.Security;
 using Microsoft.AspNetCore.Http;
@@ -36,13 +37,13 @@ internal sealed class PrefixRoutes(RequestReader reader, RequestGate gate, Promp
     {
         RequireAdmin(context);
         using var visit = gate.Enter();
-        var (one, encode, options) = await reader.ReadAsync(context, (body, model) =>
+        var (one, source, options) = await reader.ReadAsync(context, (body, model) =>
         {
             var asked = OwnFields.Options(body, new GenerationOptions { MaxTokens = 1 });
             return (New(context, body, model), TokenRoutes.Prompt(body, model), asked);
         }).ConfigureAwait(false);
         options = AccessKey.Of(context)?.Own(options, askedPriority: null) ?? options;
-        var prompt = await encoder.RunAsync(encode, context.RequestAborted).ConfigureAwait(false);
+        var prompt = await encoder.EncodeAsync(source, one.Model, OpenAiErrors.Shape, context.RequestAborted).ConfigureAwait(false);
         var sequence = new Sequence(prompt, options) { Pin = one.Pin };
         try
         {

@@ -17,16 +17,19 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
     /// <summary>Tokens of content, as llama-server has it; or of a prompt or messages, as vLLM has it.</summary>
     public async Task TokenizeAsync(HttpContext context)
     {
-        var (model, work, pieces, counts) = await reader.ReadAsync(context, static (body, model) =>
+        var (model, prompt, text, pieces) = await reader.ReadAsync(context, static (body, model) =>
         {
-            var isOwn = body.Find("content") is not null;
-            return (model, isOwn ? Content(body, model) : Prompt(body, model), body.Find("with_pieces")?.Flag() ?? false, !isOwn);
+            var isText = body.Find("content") is not null;
+            var pieces = body.Find("with_pieces")?.Flag() ?? false;
+            return (model, isText ? null : Prompt(body, model), isText ? Content(body) : null, pieces);
         }).ConfigureAwait(false);
-        var tokens = await encoder.RunAsync(work, context.RequestAborted).ConfigureAwait(false);
+        // A text that is no prompt may have more tokens than the context.
+        var tokens = prompt is null ? await encoder.RunAsync(() => text!.Encode(model)[0], context.RequestAborted).ConfigureAwait(false)
+            : await encoder.EncodeAsync(prompt, model, OpenAiErrors.Shape, context.RequestAborted).ConfigureAwait(false);
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
-            if (counts)
+            if (prompt is not null)
             {
                 json.WriteNumber("count", tokens.Length);
                 json.WriteNumber("max_model_len", model.Engine.ContextTokens);
@@ -59,7 +62,8 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
     public async Task ApplyTemplateAsync(HttpContext context)
     {
         var (model, prompt) = await reader.ReadAsync(context, static (body, model) => (model, ChatRoute.Prompt(body, model))).ConfigureAwait(false);
-        var (text, count) = await encoder.RunAsync(() => (prompt.Render(model), prompt.Encode(model)[0].Length), context.RequestAborted).ConfigureAwait(false);
+        var count = (await encoder.EncodeAsync(prompt, model, OpenAiErrors.Shape, context.RequestAborted).ConfigureAwait(false)).Length;
+        var text = await encoder.RunAsync(() => prompt.Render(model), context.RequestAborted).ConfigureAwait(false);
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
@@ -73,7 +77,7 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
     public async Task CountAsync(HttpContext context)
     {
         var (model, prompt) = await reader.ReadAsync(context, static (body, model) => (model, ChatRoute.Prompt(body, model))).ConfigureAwait(false);
-        var count = await encoder.RunAsync(() => prompt.Encode(model)[0].Length, context.RequestAborted).ConfigureAwait(false);
+        var count = (await encoder.EncodeAsync(prompt, model, OpenAiErrors.Shape, context.RequestAborted).ConfigureAwait(false)).Length;
         await WholeBody.SendAsync(context, json =>
         {
             json.WriteStartObject();
@@ -83,26 +87,17 @@ internal sealed class TokenRoutes(RequestReader reader, PromptEncoder encoder)
         }).ConfigureAwait(false);
     }
 
-    private static Func<int[]> Content(RequestFields body, ServedModel model)
-    {
-        var text = body.Require("content").Text();
-        var (begins, parses) = (body.Find("add_special")?.Flag() ?? false, body.Find("parse_special")?.Flag() ?? true);
-        return () => model.Model.Tokenizer.Encode(text, begins, parses);
-    }
+    private static TextPrompts Content(RequestFields body) => new(
+        [body.Require("content").Text()], body.Find("parse_special")?.Flag() ?? true, body.Find("add_special")?.Flag() ?? false);
 
-    /// <summary>What makes the tokens of a body's messages or prompt.</summary>
-    public static Func<int[]> Prompt(RequestFields body, ServedModel model)
+    /// <summary>A body's messages or prompt.</summary>
+    public static PromptSource Prompt(RequestFields body, ServedModel model)
     {
         if (body.Find("messages") is not null)
-        {
-            var conversation = ChatRoute.Prompt(body, model);
-            return () => conversation.Encode(model)[0];
-        }
-
+            return ChatRoute.Prompt(body, model);
         if (body.Find("prompt")?.Text() is not { } text)
             throw new RequestException(ErrorKind.InvalidValue, "neither prompt nor messages is there, nor content where text is enough", "prompt");
-        var begins = body.Find("add_special_tokens")?.Flag() ?? true;
-        return () => model.Model.Tokenizer.Encode(text, begins, parseSpecial: true);
+        return new TextPrompts([text], begins: body.Find("add_special_tokens")?.Flag() ?? true);
     }
 
     // Bytes that are no characters alone are shown as numbers.

@@ -28,6 +28,15 @@ public sealed class RequestTemplateTest
         Assert.Contains("templates come from the model's files", await refused.Content.ReadAsStringAsync());
     }
 
+    [Theory]
+    [InlineData("\"template\":\"\"")]
+    [InlineData("\"chat_template\":null,\"template\":null")]
+    public async Task AnEmptyTemplateIsNone(string fields)
+    {
+        await using var server = await RunningServer.StartAsync();
+        Assert.Equal("Once", await PromptAsync(server, $"{{{Messages},{fields}}}"));
+    }
+
     [Fact]
     public async Task AServerThatTakesThemRendersByThemAndByItsOwnOtherwise()
     {

@@ -205,7 +205,14 @@ public sealed class SeveralModelsTest : IDisposable
         {
             Assert.True(model.GetProperty("modified_at").GetDateTimeOffset() > DateTimeOffset.UnixEpoch);
             Assert.Equal(JsonValueKind.Array, model.GetProperty("details").GetProperty("families").ValueKind);
+            Assert.Equal("[\"completion\"]", model.GetProperty("capabilities").GetRawText());
         });
+        // An older name of the field. All that is told of a model is known when it is there.
+        using var shown = JsonDocument.Parse(await server.BodyJsonAsync("/api/show", "{\"name\":\"two\"}"));
+        Assert.NotEqual("", shown.RootElement.GetProperty("details").GetProperty("family").GetString());
+        Assert.Equal("one unloaded, three unloaded, two loaded", await ManyModels.StatusAsync(server));
+        using var unknown = await server.PostAsync("/api/show", "{\"name\":\"nope\"}");
+        Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
     }
 
     [Fact]

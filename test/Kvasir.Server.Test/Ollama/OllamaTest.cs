@@ -82,6 +82,28 @@ public sealed partial class OllamaTest(PlainServer plain) : IClassFixture<PlainS
         Assert.Equal(404, (int)other.StatusCode);
     }
 
+    // As clients of a year ago do.
+    [Theory]
+    [InlineData("/api/generate", "\"model\":\"\",\"prompt\":\"Once upon a time\",\"suffix\":\"\",\"system\":\"\",\"template\":\"\",\"context\":null,\"stream\":false,\"raw\":false,\"format\":\"\",\"images\":[],\"keep_alive\":null")]
+    [InlineData("/api/chat", "\"model\":\"\",\"messages\":[" + Question + "],\"tools\":[],\"stream\":false,\"format\":\"\",\"keep_alive\":null")]
+    public async Task WhoSendsEveryFieldAndMostOfThemEmptyIsAnswered(string path, string fields)
+    {
+        var body = await plain.Server.BodyJsonAsync(path, $"{{{fields},\"options\":{{\"temperature\":0,\"num_predict\":1}}}}");
+        Assert.Contains("\"prompt_eval_count\":5,", body);
+        Assert.Matches("\"(response|content)\":\",\"", body);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1)]
+    [InlineData(-2)]
+    public async Task NoLimitIsWrittenInThreeWays(int limit)
+    {
+        using var json = JsonDocument.Parse(await plain.Server.BodyJsonAsync(
+            "/api/chat", $"{{\"messages\":[{Question}],\"stream\":false,\"options\":{{\"temperature\":0,\"num_ctx\":12,\"num_predict\":{limit}}}}}"));
+        Assert.Equal(7, json.RootElement.GetProperty("eval_count").GetInt32());
+    }
+
     [Fact]
     public async Task AQuestionGoesOnBehindTheContextThatAnAnswerTold()
     {

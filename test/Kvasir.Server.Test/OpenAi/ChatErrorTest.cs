@@ -21,6 +21,8 @@ public sealed class ChatErrorTest(PlainServer plain) : IClassFixture<PlainServer
     [InlineData("{\"messages\":[{\"role\":\"user\"}]}", 400, "invalid_value", "messages[0].content")]
     [InlineData("{\"messages\":[{\"role\":\"wizard\",\"content\":\"\"}]}", 400, "invalid_value", "messages[0].role")]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image_url\"}]}]}", 400, "unsupported", "messages[0].content[1].type")]
+    [InlineData("{\"messages\":[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}]}", 400, "invalid_value", "messages[0].content")]
+    [InlineData("{\"messages\":[{\"role\":\"assistant\",\"content\":null,\"function_call\":{\"name\":\"f\"}}]}", 400, "unsupported", "messages[0].function_call")]
     [InlineData("{" + Good + ",\"temperature\":\"1\"}", 400, "invalid_value", "temperature")]
     [InlineData("{" + Good + ",\"temperature\":101}", 400, "invalid_value", "temperature")]
     [InlineData("{" + Good + ",\"top_p\":0}", 400, "invalid_value", "top_p")]
@@ -71,6 +73,17 @@ public sealed class ChatErrorTest(PlainServer plain) : IClassFixture<PlainServer
         Assert.Equal(told, json.RootElement.GetProperty("kvasir").GetProperty("seed").GetRawText());
     }
 
+    [Theory]
+    [InlineData("\"content\":null,\"reasoning_content\":\"r\"")]
+    [InlineData("\"reasoning\":\"r\"")]
+    [InlineData("\"content\":null,\"refusal\":\"no\"")]
+    public async Task AnAnswerThatWasOnlyThoughtIsATurn(string fields)
+    {
+        using var response = await plain.Server.PostAsync(
+            "/v1/chat/completions", $"{{\"max_tokens\":1,\"messages\":[{{\"role\":\"user\",\"content\":\"a\"}},{{\"role\":\"assistant\",{fields}}},{{\"role\":\"user\",\"content\":\"b\"}}]}}");
+        Assert.True((int)response.StatusCode == 200, await response.Content.ReadAsStringAsync());
+    }
+
     [Fact]
     public async Task ArgumentsWithHalfACharacterStayTheTextThatTheyAre()
     {
@@ -107,6 +120,37 @@ public sealed class ChatErrorTest(PlainServer plain) : IClassFixture<PlainServer
 
         Assert.DoesNotContain("at least", await MessageOf(600), StringComparison.Ordinal);
         Assert.Contains("at least", await MessageOf(60_000), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/v1/chat/completions/input_tokens", "\"messages\":[{\"role\":\"user\",\"content\":\"WORDS\"}]", "maximum context length is 512 tokens")]
+    [InlineData("/v1/responses/input_tokens", "\"input\":\"WORDS\"", "maximum context length is 512 tokens")]
+    [InlineData("/v1/messages/count_tokens", "\"messages\":[{\"role\":\"user\",\"content\":\"WORDS\"}]", "tokens > 512 maximum")]
+    [InlineData("/apply-template", "\"messages\":[{\"role\":\"user\",\"content\":\"WORDS\"}]", "maximum context length is 512 tokens")]
+    [InlineData("/tokenize", "\"prompt\":\"WORDS\"", "maximum context length is 512 tokens")]
+    [InlineData("/kvasir/prefixes", "\"prompt\":\"WORDS\"", "maximum context length is 512 tokens")]
+    public async Task NobodyTokenisesWhatCannotFitByFar(string path, string fields, string words)
+    {
+        async Task<(int, string)> AskAsync(int count)
+        {
+            using var response = await plain.Server.PostAsync(path, $"{{{fields.Replace("WORDS", string.Concat(Enumerable.Repeat("Once ", count)), StringComparison.Ordinal)}}}");
+            return ((int)response.StatusCode, await response.Content.ReadAsStringAsync());
+        }
+
+        var (status, refusal) = await AskAsync(60_000);
+        Assert.Equal(400, status);
+        Assert.Contains(words, refusal);
+        Assert.Contains("at least", refusal);
+        // What is counted need not fit.
+        if (path != "/kvasir/prefixes")
+            Assert.Equal(200, (await AskAsync(600)).Item1);
+    }
+
+    [Fact]
+    public async Task ATextThatIsNoPromptIsTokenisedHoweverLongItIs()
+    {
+        using var json = JsonDocument.Parse(await plain.Server.BodyJsonAsync("/tokenize", $"{{\"content\":\"{string.Concat(Enumerable.Repeat("Once ", 60_000))}\"}}"));
+        Assert.InRange(json.RootElement.GetProperty("tokens").GetArrayLength(), 60_000, 300_000);
     }
 
     [Fact]
