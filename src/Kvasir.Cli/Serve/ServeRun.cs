@@ -56,7 +56,8 @@ internal static class ServeRun
         ServeListeners.Check(typed);
         if (typed.Find(ServeFlags.Socket) is { } socket)
             ServeListeners.ClearSocket(socket);
-        await using var app = Build(shell, typed, models);
+        using var log = new ServeLog(shell.Error, TimeProvider.System);
+        await using var app = Build(shell, typed, models, log);
         await app.StartAsync(CancellationToken.None).ConfigureAwait(false);
         using var reload = typed.Has(ServeFlags.Keys) || typed.Has(ServeFlags.Models) ? shell.Interrupts.Reloading(() => Reload(shell, app)) : null;
         try
@@ -65,6 +66,7 @@ internal static class ServeRun
             using (new ProgressLine(shell, quiet, () => $"loading {Printable.Line(name)}"))
                 await app.Services.GetRequiredService<KvasirStart>().Loaded.WaitAsync(stopping).ConfigureAwait(false);
             Greet(shell, app, quiet);
+            log.Begin();
             return await WaitAsync(shell, app.Services.GetRequiredService<KvasirStart>(), stopping).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (stopping.IsCancellationRequested)
@@ -78,10 +80,10 @@ internal static class ServeRun
         }
     }
 
-    private static WebApplication Build(Shell shell, TypedCommand typed, IReadOnlyList<string> models)
+    private static WebApplication Build(Shell shell, TypedCommand typed, IReadOnlyList<string> models, ServeLog log)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.Logging.ClearProviders();
+        builder.Logging.ClearProviders().AddProvider(log);
         builder.Services.AddSingleton<IHostLifetime>(new ServeLifetime());
         builder.WebHost.ConfigureKestrel(kestrel => ServeListeners.Add(kestrel, typed));
         builder.WebHost.UseSockets(ServeListeners.Configure);

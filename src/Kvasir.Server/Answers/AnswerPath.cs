@@ -114,7 +114,7 @@ internal sealed partial class AnswerPath(
     {
         var error = EngineErrors.Of(problem, isRunning: false);
         if (error.Kind == ErrorKind.EngineFailed)
-            LogFailure(problem);
+            LogFailure(problem, context.TraceIdentifier);
         AnswerWatch.Fail(context, error);
         if (frames is null)
             await WholeBody.SendAsync(context, json => route.Errors.Write(json, error, context.TraceIdentifier, isInStream: true)).ConfigureAwait(false);
@@ -199,7 +199,7 @@ internal sealed partial class AnswerPath(
         using var silence = new Silence(answer, writer, watch.Clock);
         while (true)
         {
-            if (await WriteChoicesAsync(answer, writer, aborted).ConfigureAwait(false) is { } error)
+            if (await WriteChoicesAsync(answer, writer, context).ConfigureAwait(false) is { } error)
             {
                 AnswerWatch.Fail(context, error);
                 await writer.FailAsync(error).ConfigureAwait(false);
@@ -225,13 +225,13 @@ internal sealed partial class AnswerPath(
 
     /// <summary>Writes what there is, and submits what there is room for now.</summary>
     /// <returns>The error that ends it; null while it goes on.</returns>
-    private async ValueTask<RequestError?> WriteChoicesAsync(ServedAnswer answer, AnswerWriter writer, CancellationToken aborted)
+    private async ValueTask<RequestError?> WriteChoicesAsync(ServedAnswer answer, AnswerWriter writer, HttpContext context)
     {
         for (var i = 0; i < answer.Choices.Count; i++)
         {
-            if (await WriteChoiceAsync(answer, answer.Choices[i], writer).ConfigureAwait(false) is not { } error)
+            if (await WriteChoiceAsync(answer, answer.Choices[i], writer, context.TraceIdentifier).ConfigureAwait(false) is not { } error)
                 continue;
-            aborted.ThrowIfCancellationRequested();
+            context.RequestAborted.ThrowIfCancellationRequested();
             return error;
         }
 
@@ -251,7 +251,7 @@ internal sealed partial class AnswerPath(
         }
     }
 
-    private async ValueTask<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer)
+    private async ValueTask<RequestError?> WriteChoiceAsync(ServedAnswer answer, Choice choice, AnswerWriter writer, string id)
     {
         if (choice.HasEnded)
             return null;
@@ -267,14 +267,21 @@ internal sealed partial class AnswerPath(
             return null;
         if (choice.Sequence.Failure is { } failure)
         {
-            LogFailure(failure);
-            return EngineErrors.Of(failure, isRunning: true);
+            var error = EngineErrors.Of(failure, isRunning: true);
+            if (error.Kind == ErrorKind.EngineFailed || error.Kind == ErrorKind.NumericFault)
+                LogFailure(failure, id);
+            else
+                LogEnd(id, error.Kind.Code);
+            return error;
         }
 
         await writer.EndAsync(choice).ConfigureAwait(false);
         return null;
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "A request failed while it was computed")]
-    private partial void LogFailure(Exception failure);
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Id}: a fault while it was computed")]
+    private partial void LogFailure(Exception failure, string id);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Id}: ended while it was computed, {Code}")]
+    private partial void LogEnd(string id, string code);
 }

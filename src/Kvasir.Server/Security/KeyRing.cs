@@ -61,6 +61,6 @@ internal sealed partial class KeyRing
     [LoggerMessage(Level = LogLevel.Information, Message = "Read {Count} keys from {Path}")]
     private partial void LogReloaded(int count, string path);
 
-    [LoggerMessage(Level = LogLevel.Error, Message = "The keys stay as they were: {Problem}")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The keys stay as they were: {Problem}")]
     private partial void LogKept(string problem);
 }
