@@ -10,6 +10,7 @@ internal sealed record AnswerTimings
         (PromptTokens, PromptMs) = (answer.PromptTokens - CachedTokens, Known(first.PrefillMs));
         (PredictedTokens, PredictedMs) = (answer.CompletionTokens, answer.Choices.Max(static choice => Known(choice.Sequence.Timings.DecodeMs)));
         (QueueMs, LoadMs) = (Known(first.PrefillStartMs), Known(answer.LoadMs));
+        CacheLoadMs = answer.HidesCacheUse ? 0 : Known(first.PrefixLoadMs);
         Guesses = (
             answer.Choices.Sum(static choice => choice.Sequence.Timings.GuessedTokens),
             answer.Choices.Sum(static choice => choice.Sequence.Timings.AcceptedTokens));
@@ -35,6 +36,9 @@ internal sealed record AnswerTimings
 
     /// <summary>In which the request waited for its model.</summary>
     public double LoadMs { get; }
+
+    /// <summary>In which rows of the prompt came from disk, or from further away.</summary>
+    public double CacheLoadMs { get; }
 
     /// <summary>Rows that were computed again behind preemptions.</summary>
     public int RecomputedRows { get; }

@@ -46,6 +46,7 @@ internal static class FiguresJson
 
         json.WriteNumber("queue_ms", timings.QueueMs);
         json.WriteNumber("load_ms", timings.LoadMs);
+        json.WriteNumber("cache_load_ms", timings.CacheLoadMs);
         json.WriteNumber("recomputed_n", timings.RecomputedRows);
         json.WriteNumber("preempted", timings.Preemptions);
         json.WriteEndObject();
@@ -129,7 +130,9 @@ internal static class FiguresJson
             json.WriteNumber("error_mean", audit.MeanError);
             json.WriteNumber("error_p50", audit.P50Error);
             json.WriteNumber("error_p99", audit.P99Error);
+            json.WriteNumber("error_max", audit.MaxError);
             json.WriteNumber("mass_kept", audit.MassKept);
+            json.WriteNumber("mass_p05", audit.P05MassKept);
         }
 
         json.WriteEndObject();

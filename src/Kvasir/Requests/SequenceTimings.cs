@@ -6,6 +6,7 @@ public sealed class SequenceTimings
     private TimeProvider _time = TimeProvider.System;
     private long _submitted = TimeProvider.System.GetTimestamp();
     private bool _isIndexing;
+    private double _loadStartMs = double.NaN;
     private List<double>? _preemptions;
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -22,6 +23,9 @@ public sealed class SequenceTimings
 
     /// <summary>Time behind the first token in which the index of its prompt was built, while others computed too; 0 where none was to be built.</summary>
     public double IndexMs { get; private set; }
+
+    /// <summary>Time in which rows of its prompt came from beyond memory, while it waited for them; 0 where none did.</summary>
+    public double PrefixLoadMs { get; private set; }
 
     /// <summary>When it gave its memory back to others, to be computed again. To be read after the end.</summary>
     public IReadOnlyList<double> PreemptionsMs => _preemptions ?? (IReadOnlyList<double>)[];
@@ -64,6 +68,16 @@ public sealed class SequenceTimings
             return;
         PrefillStartMs = Now();
         _started.TrySetResult();
+    }
+
+    internal void MarkLoad() => _loadStartMs = Now();
+
+    internal void MarkLoadEnd()
+    {
+        if (double.IsNaN(_loadStartMs))
+            return;
+        PrefixLoadMs += Now() - _loadStartMs;
+        _loadStartMs = double.NaN;
     }
 
     internal void MarkFirstToken() => FirstTokenMs = double.IsNaN(FirstTokenMs) ? Now() : FirstTokenMs;

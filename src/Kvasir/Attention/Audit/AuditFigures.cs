@@ -20,6 +20,9 @@ public sealed record AuditFigures
     /// <summary>As <see cref="P50Error"/>, for 99 of 100.</summary>
     public required double P99Error { get; init; }
 
+    /// <summary>The largest of all.</summary>
+    public required double MaxError { get; init; }
+
     /// <summary>The layer, from 0, with the largest mean error; null where nothing was audited.</summary>
     public required int? WorstLayer { get; init; }
 
@@ -28,6 +31,9 @@ public sealed record AuditFigures
 
     /// <summary>The mean share of dense attention's weight on the rows that a query head read.</summary>
     public required double MassKept { get; init; }
+
+    /// <summary>The same share, of which 1 in 20 query heads had no more; within 0.001 below it.</summary>
+    public required double P05MassKept { get; init; }
 
     /// <summary>Rows that were read from memory, of those in sight of the audited heads: query heads that share a KV head share them.</summary>
     public required double KeysReadShare { get; init; }

@@ -14,7 +14,9 @@ internal sealed class AuditTally(int layerCount)
     // From the least error to 100: beyond it, errors share the last bin. Bin 0 holds those below the least.
     private const int BinCount = 380;
     private static readonly double LogBinRatio = Math.Log(BinRatio);
+    private const int MassBinCount = 1000;
     private readonly long[] _bins = new long[BinCount];
+    private readonly long[] _massBins = new long[MassBinCount + 1];
     private readonly double[] _layerErrors = new double[layerCount];
     private readonly long[] _layerQueries = new long[layerCount];
     private double _error;
@@ -44,6 +46,9 @@ internal sealed class AuditTally(int layerCount)
     /// <summary>The mean over query heads.</summary>
     public double MeanError => Queries == 0 ? 0 : _error / Queries;
 
+    /// <summary>The largest of a query head.</summary>
+    public double LargestError { get; private set; }
+
     /// <summary>The mean over query heads.</summary>
     public double MeanMass => Queries == 0 ? 1 : _mass / Queries;
 
@@ -63,6 +68,8 @@ internal sealed class AuditTally(int layerCount)
             _layerErrors[layer] += error;
             _layerQueries[layer]++;
             _bins[Bin(error)]++;
+            _massBins[(int)(Math.Clamp(comparison.Masses[head], 0, 1) * MassBinCount)]++;
+            LargestError = Math.Max(LargestError, error);
         }
     }
 
@@ -85,6 +92,9 @@ internal sealed class AuditTally(int layerCount)
 
         for (var bin = 0; bin < BinCount; bin++)
             _bins[bin] += other._bins[bin];
+        for (var bin = 0; bin <= MassBinCount; bin++)
+            _massBins[bin] += other._massBins[bin];
+        LargestError = Math.Max(LargestError, other.LargestError);
     }
 
     /// <summary>The error that a share of the query heads does not exceed; 0 for one below 1e-6.</summary>
@@ -99,6 +109,20 @@ internal sealed class AuditTally(int layerCount)
         }
 
         return 0;
+    }
+
+    /// <summary>The mass that a share of the query heads does not exceed, within 0.001 below it; 1 where nothing was audited.</summary>
+    public double MassQuantile(double share)
+    {
+        var below = 0L;
+        for (var bin = 0; bin <= MassBinCount; bin++)
+        {
+            below += _massBins[bin];
+            if (below >= share * Queries && below > 0)
+                return (double)bin / MassBinCount;
+        }
+
+        return 1;
     }
 
     /// <summary>The layer with the largest mean error, and that error; none where nothing was audited.</summary>

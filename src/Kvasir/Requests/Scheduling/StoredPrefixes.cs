@@ -60,7 +60,7 @@ internal sealed class StoredPrefixes : IDisposable
         if (_loads.Find(load => !load.IsOver && load.Brings(chunks[0].Name)) is { } begun)
         {
             begun.Waiters++;
-            sequence.Load = begun;
+            Await(sequence, begun);
             return;
         }
 
@@ -69,8 +69,9 @@ internal sealed class StoredPrefixes : IDisposable
         var own = new PrefixPath(_cache.Prefixes, path.Root) { Common = path.Common is { Root: var common } ? new PrefixPath(_cache.Prefixes, common) : null };
         if (RestoredColumns.TryBegin(_cache, own, sequence.Tokens[..(Math.Min(columns, mostColumns) * PagePool.PageTokens)].ToArray()) is not { } restored)
             return;
-        sequence.Load = new ColumnLoad(_reads.Begin(chunks), restored, first, Math.Min(columns, mostColumns));
-        _loads.Add(sequence.Load);
+        var load = new ColumnLoad(_reads.Begin(chunks), restored, first, Math.Min(columns, mostColumns));
+        _loads.Add(load);
+        Await(sequence, load);
     }
 
     /// <summary>Takes what has come. Before those who wait look for it.</summary>
@@ -95,7 +96,7 @@ internal sealed class StoredPrefixes : IDisposable
         {
             if (sequence.Load is not { IsOver: true } load)
                 continue;
-            sequence.Load = null;
+            EndWait(sequence);
             load.Waiters--;
             // Somebody else's may have ended before what this one has.
             if (load.Waiters > 0)
@@ -138,7 +139,7 @@ internal sealed class StoredPrefixes : IDisposable
     {
         if (sequence.Load is { } load)
         {
-            sequence.Load = null;
+            EndWait(sequence);
             if (--load.Waiters == 0)
                 Drop(load);
         }
@@ -181,6 +182,18 @@ internal sealed class StoredPrefixes : IDisposable
         _loads.Clear();
         _reads?.Dispose();
         _writes?.Dispose();
+    }
+
+    private static void Await(Sequence sequence, ColumnLoad load)
+    {
+        sequence.Load = load;
+        sequence.Timings.MarkLoad();
+    }
+
+    private static void EndWait(Sequence sequence)
+    {
+        sequence.Load = null;
+        sequence.Timings.MarkLoadEnd();
     }
 
     private void Drop(ColumnLoad load)

@@ -51,6 +51,9 @@ public sealed class AttentionAuditTest : IDisposable
         var sorted = heads.Select(static f => f.Error).Order().ToArray();
         AssertNear(sorted[(int)Math.Ceiling(0.5 * sorted.Length) - 1], audit.P50Error, 0.026);
         AssertNear(sorted[(int)Math.Ceiling(0.99 * sorted.Length) - 1], audit.P99Error, 0.026);
+        Assert.Equal(sorted[^1], audit.MaxError, 1e-4 * sorted[^1]);
+        var masses = heads.Select(static f => f.Mass).Order().ToArray();
+        Assert.InRange(masses[(int)Math.Ceiling(0.05 * masses.Length) - 1] - audit.P05MassKept, -1e-4, 0.0011);
         var layers = heads.GroupBy(static f => f.Layer).Select(static layer => (layer.Key, Error: layer.Average(static f => f.Error))).ToArray();
         Assert.Equal(layers.MaxBy(static layer => layer.Error).Key, audit.WorstLayer);
         AssertNear(layers.Max(static layer => layer.Error), audit.WorstLayerError, 1e-4);
@@ -92,9 +95,11 @@ public sealed class AttentionAuditTest : IDisposable
                 MeanError = 0,
                 P50Error = 0,
                 P99Error = 0,
+                MaxError = 0,
                 WorstLayer = null,
                 WorstLayerError = 0,
                 MassKept = 1,
+                P05MassKept = 1,
                 KeysReadShare = 1,
                 KeysUsedShare = 1,
                 ComputeMs = 0,
