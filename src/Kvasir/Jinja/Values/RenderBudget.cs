@@ -6,15 +6,25 @@ namespace Kvasir.Jinja.Values;
 /// What one rendering may spend. Templates come with models and are not trusted: loops, recursion and growing strings all end here,
 /// long before a prompt that any model can read would.
 /// </summary>
-internal sealed class RenderBudget
+/// <param name="clock">Null for the system's.</param>
+internal sealed class RenderBudget(TimeProvider? clock = null)
 {
     public const int MaxSteps = 5_000_000;
     public const int MaxDepth = 600;
     public const long MaxCharacters = 128L << 20;
+    public const int MaxSeconds = 2;
 
     // A list slot weighs as much memory as four characters.
     private const int CharactersPerItem = 4;
 
+    // How often the clock is looked at. Between two looks a thread may have waited for its turn, which is not the template's time.
+    private const int StepsBetween = 1024;
+    private const long CharactersBetween = 1 << 20;
+    private static readonly TimeSpan MostBetween = TimeSpan.FromMilliseconds(250);
+    private readonly TimeProvider _clock = clock ?? TimeProvider.System;
+    private long _seen = (clock ?? TimeProvider.System).GetTimestamp();
+    private TimeSpan _spent;
+    private long _unseen;
     private int _steps;
     private int _depth;
     private long _characters;
@@ -33,6 +43,8 @@ internal sealed class RenderBudget
     {
         if (++_steps > MaxSteps)
             throw new JinjaFailure($"more than {MaxSteps} steps");
+        if (_steps % StepsBetween == 0)
+            Look();
     }
 
     /// <summary>Before text of this length is made or read through.</summary>
@@ -41,6 +53,8 @@ internal sealed class RenderBudget
         _characters += count;
         if (_characters > MaxCharacters || count > MaxCharacters)
             throw new JinjaFailure($"more than {MaxCharacters} characters of text");
+        if ((_unseen += count) >= CharactersBetween)
+            Look();
     }
 
     /// <summary>Before a list of this length is made or read through.</summary>
@@ -51,5 +65,15 @@ internal sealed class RenderBudget
     {
         const int CharactersPerVector = 64;
         Characters(text.Length + (wanted.Length > text.Length ? 0 : (long)text.Length * wanted.Length / CharactersPerVector));
+    }
+
+    private void Look()
+    {
+        var now = _clock.GetTimestamp();
+        var passed = _clock.GetElapsedTime(_seen, now);
+        (_seen, _unseen) = (now, 0);
+        _spent += passed < MostBetween ? passed : MostBetween;
+        if (_spent > TimeSpan.FromSeconds(MaxSeconds))
+            throw new JinjaFailure($"more than {MaxSeconds} s of time");
     }
 }
