@@ -248,7 +248,7 @@ public sealed class Engine : IDisposable
         using var use = Use();
         if (_step.Broken is { } broken)
             throw broken;
-        sequence.BeginSubmission(Model.Config.VocabularySize, _options);
+        sequence.BeginSubmission(Model.Config.VocabularySize, _options, Model.Tokenizer.SuppressedTokens);
         try
         {
             Accept(sequence);

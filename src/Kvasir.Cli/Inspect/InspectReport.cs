@@ -87,7 +87,11 @@ internal sealed record RopeReport(double Base, int Dim, string Order, string Sca
 
 /// <param name="Kind">As the file names it: llama, gpt2, BPE and so on.</param>
 /// <param name="EndTokens">Every token that ends an answer.</param>
-internal sealed record TokenizerReport(string Kind, int VocabularySize, NamedToken? BeginToken, bool AddsBegin, NamedToken[] EndTokens);
+internal sealed record TokenizerReport(string Kind, int VocabularySize, NamedToken? BeginToken, bool AddsBegin, NamedToken[] EndTokens)
+{
+    /// <summary>Every token that is never drawn; null for none.</summary>
+    public NamedToken[]? SuppressedTokens { get; init; }
+}
 
 internal sealed record NamedToken(int Id, string Piece);
 

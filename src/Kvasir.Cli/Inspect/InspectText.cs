@@ -111,6 +111,7 @@ internal static class InspectText
         ["vocabulary", $"{SizeText.Count(tokenizer.VocabularySize)} tokens"],
         ["begin", tokenizer.BeginToken is { } begin ? $"{Named(begin)}{(tokenizer.AddsBegin ? "" : ", not added by itself")}" : "none"],
         ["end", tokenizer.EndTokens.Length == 0 ? "none" : string.Join(", ", tokenizer.EndTokens.Select(Named))],
+        .. tokenizer.SuppressedTokens is { } suppressed ? [["never drawn", string.Join(", ", suppressed.Select(Named))]] : Array.Empty<string[]>(),
         [
             "chat template",
             template.Problem is { } problem ? $"unusable: {Printable.Line(problem)}"

@@ -80,7 +80,11 @@ internal static class InspectedModel
         tokenizer.VocabularySize,
         tokenizer.BeginToken is { } begin ? new NamedToken(begin, tokenizer.Piece(begin)) : null,
         tokenizer.AddsBegin,
-        [.. tokenizer.EndTokens.Select(token => new NamedToken(token, tokenizer.Piece(token)))]);
+        [.. tokenizer.EndTokens.Select(token => new NamedToken(token, tokenizer.Piece(token)))])
+    {
+        SuppressedTokens = tokenizer.SuppressedTokens.Count == 0 ? null
+            : [.. tokenizer.SuppressedTokens.Select(token => new NamedToken(token, tokenizer.Piece(token)))],
+    };
 
     private static TemplateReport Template(Model model)
     {

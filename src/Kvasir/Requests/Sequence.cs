@@ -30,7 +30,7 @@ public sealed class Sequence
     private float[] _logprobs = [];
     private TokenLogprob[][] _topLogprobs = [];
     private StopMatcher _text = NoText;
-    private int _vocabularySize;
+    private (int Size, IReadOnlyList<int> Suppressed) _vocabulary;
     private int _readCount;
     private int _readBytes;
     private bool _tailRead;
@@ -235,13 +235,13 @@ public sealed class Sequence
 
     /// <summary>Called by whoever submits it, on the submitter's thread, before anything else.</summary>
     /// <exception cref="KvasirException">It was submitted before, or an option is outside its range.</exception>
-    internal void BeginSubmission(int vocabularySize, EngineOptions engine)
+    internal void BeginSubmission(int vocabularySize, EngineOptions engine, IReadOnlyList<int>? suppressed = null)
     {
         if (Interlocked.Exchange(ref _submitted, 1) != 0)
             throw new KvasirException(KvasirError.BadOption, "the sequence was submitted before; each request is a sequence of its own");
         try
         {
-            _vocabularySize = vocabularySize;
+            _vocabulary = (vocabularySize, suppressed ?? []);
             Timings.Begin(engine.Time);
             Options = Options.Checked(vocabularySize, engine);
         }
@@ -271,7 +271,7 @@ public sealed class Sequence
     {
         if (Sampler is not null)
             return;
-        Sampler = new Sampler(Options.Sampling with { Seed = Seed }, Options.TopLogprobs, _vocabularySize);
+        Sampler = new Sampler(Options.Sampling with { Seed = Seed }, Options.TopLogprobs, _vocabulary.Size, _vocabulary.Suppressed);
         Constraint = Options.Constraint?.Begin();
         _text = new StopMatcher(Options.Stop, TextBytesPerToken * Math.Min(LeastRoom, TokenLimit - AnswerStart));
         Grow(0);

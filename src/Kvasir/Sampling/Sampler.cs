@@ -14,6 +14,7 @@ internal sealed class Sampler
     // Logits that differ at all differ by 2^-24 of the largest or more. Where the largest, divided by the temperature, is above this, every other one is
     // then so far below it that e to its distance is 0 in floats: the draw is certain.
     private const float CertainFrom = 1u << 31;
+    private const float Ban = -100;
 
     private readonly SamplingOptions _options;
     private readonly int? _topLogprobs;
@@ -26,7 +27,8 @@ internal sealed class Sampler
     private readonly KeyValuePair<int, float>[] _bias;
 
     /// <param name="vocabularySize">Logits per row.</param>
-    public Sampler(SamplingOptions options, int? topLogprobs, int vocabularySize)
+    /// <param name="suppressed">Tokens that are never drawn, whatever bias is asked for.</param>
+    public Sampler(SamplingOptions options, int? topLogprobs, int vocabularySize, IReadOnlyList<int>? suppressed = null)
     {
         (_options, _topLogprobs) = (options, topLogprobs);
         Seed = options.Seed ?? (ulong)Random.Shared.NextInt64();
@@ -38,7 +40,9 @@ internal sealed class Sampler
         _keys = draws ? new float[vocabularySize] : [];
         _probabilities = draws ? new float[vocabularySize] : [];
         _raw = topLogprobs is not null ? new float[vocabularySize] : [];
-        _bias = [.. options.LogitBias];
+        // A vocabulary may have more tokens than there are logits.
+        var banned = (suppressed ?? []).Where(token => token < vocabularySize);
+        _bias = [.. options.LogitBias, .. banned.Select(static token => KeyValuePair.Create(token, Ban))];
     }
 
     public ulong Seed { get; }
@@ -80,7 +84,7 @@ internal sealed class Sampler
     private float Shift(Span<float> logits, ReadOnlySpan<int> tokens, int promptCount, TokenMask? allowed)
     {
         foreach (var (token, bias) in _bias)
-            logits[token] = bias <= -100 ? float.NegativeInfinity : logits[token] + bias;
+            logits[token] = bias <= Ban ? float.NegativeInfinity : logits[token] + bias;
         if (_options.HasPenalties)
             Penalise(logits, tokens, promptCount);
         allowed?.Apply(logits);

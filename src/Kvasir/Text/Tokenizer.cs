@@ -60,6 +60,9 @@ public sealed class Tokenizer
     /// <summary>All ids for which <see cref="IsEnd"/> holds, ascending.</summary>
     public IReadOnlyList<int> EndTokens => _model.EndTokens;
 
+    /// <summary>Ids that are never to be drawn, as the model's makers say, ascending: marks behind pictures and sounds, which no text has.</summary>
+    public IReadOnlyList<int> SuppressedTokens => _model.SuppressedTokens;
+
     /// <summary>As <see cref="TokenizerFingerprint"/> says; computed when it is first asked for.</summary>
     internal string Fingerprint => _fingerprint.Value;
 

@@ -137,6 +137,7 @@ internal sealed class GgufTokenizer
             Prefix = addsBegin ? [begin!.Value] : [],
             AddsEnd = ReadAdds("add_eos_token", "eos_token_id", end) ?? false,
             EndTokens = EndTokens(end),
+            SuppressedTokens = SuppressedTokens(),
         };
     }
 
@@ -190,6 +191,21 @@ internal sealed class GgufTokenizer
             if (_types[id] is PieceType.Control or PieceType.UserDefined or PieceType.Unknown)
                 tokens.Add(new AddedToken(id, _pieces[id]) { Special = _types[id] != PieceType.UserDefined });
         }
+        return [.. tokens];
+    }
+
+    // Advice, as the names of special tokens: an id that no token has is told and left out.
+    private int[] SuppressedTokens()
+    {
+        var tokens = new SortedSet<int>();
+        foreach (var token in _metadata.Notes.Advice(() => _metadata.Integers(Prefix + "suppress_tokens"), null) ?? [])
+        {
+            if ((uint)token < (uint)_pieces.Length)
+                tokens.Add(token);
+            else
+                _metadata.Notes.Add(Bad("suppress_tokens", $"names {token}, which no token has; there are 0 to {_pieces.Length - 1}").Message);
+        }
+
         return [.. tokens];
     }
 

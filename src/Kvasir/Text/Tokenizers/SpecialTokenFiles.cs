@@ -25,6 +25,7 @@ internal sealed class SpecialTokenFiles
         if (End is { } end)
             ends.Add(end);
         EndTokens = [.. ends];
+        SuppressedTokens = [.. new SortedSet<int>(Ids(generation, "suppress_tokens"))];
         AddsBegin = notes.Advice(() => tokenizer?.Flag("add_bos_token"), null) ?? false;
     }
 
@@ -34,6 +35,9 @@ internal sealed class SpecialTokenFiles
 
     /// <summary>All ids that end a generation, ascending.</summary>
     public int[] EndTokens { get; }
+
+    /// <summary>All ids that are never drawn, ascending.</summary>
+    public int[] SuppressedTokens { get; }
 
     /// <summary>What tokenizer_config.json says; it counts only where tokenizer.json has no template.</summary>
     public bool AddsBegin { get; }

@@ -62,6 +62,7 @@ internal sealed class TokenizerJson
             Prefix = prefix,
             AddsEnd = suffix.Length > 0,
             EndTokens = specials.EndTokens,
+            SuppressedTokens = specials.SuppressedTokens,
             DropsLeadingSpace = TokenizerJsonSteps.DropsLeadingSpace(_root.Find("decoder")),
         };
     }

@@ -94,6 +94,9 @@ internal sealed record TokenizerModel
     /// <summary>All tokens that end a generation.</summary>
     public int[] EndTokens { get; init; } = [];
 
+    /// <summary>Ids that are never drawn, ascending.</summary>
+    public int[] SuppressedTokens { get; init; } = [];
+
     /// <summary>Whether decoding drops the space that encoding put in front.</summary>
     public bool DropsLeadingSpace { get; init; }
 }
