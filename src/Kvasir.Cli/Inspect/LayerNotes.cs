@@ -33,11 +33,25 @@ internal static class LayerNotes
         if (layer.Experts is { HasOwnNorms: true })
             yield return "norms of the experts' own";
         if (layer.HasQkvBias || layer.HasOutputBias)
-            yield return layer.HasOutputBias ? "biases of queries, keys, values and output" : "biases of queries, keys and values";
+            yield return $"biases of {Biases(layer)}";
         if (config.ScoreCap is { } cap)
             yield return FormattableString.Invariant($"scores capped at {cap}");
         if (config.QueryTemperature is { } growth)
             yield return FormattableString.Invariant($"queries grow by {growth.Slope} ln(1 + position / {growth.Tokens})");
+    }
+
+    private static string Biases(LayerShape layer)
+    {
+        var all = new List<string>();
+        if (layer.QkvBiases.HasFlag(ProjectionBiases.Query))
+            all.Add("queries");
+        if (layer.QkvBiases.HasFlag(ProjectionBiases.Key))
+            all.Add("keys");
+        if (layer.QkvBiases.HasFlag(ProjectionBiases.Value))
+            all.Add("values");
+        if (layer.HasOutputBias)
+            all.Add("output");
+        return all is [.. var others, var last] && others.Count > 0 ? $"{string.Join(", ", others)} and {last}" : all[0];
     }
 
     private static string QkNorms(QkNorm norm) => norm switch

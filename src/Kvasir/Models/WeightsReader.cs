@@ -50,7 +50,7 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         ReadOnlySpan<int> projected = shape.ValuesAreKeys ? [queryWidth, keyWidth] : [queryWidth, keyWidth, keyWidth];
         var matrices = Parts(Name(names.QueryKeyValue), [Name(names.Query), Name(names.Key), Name(names.Value)], projected, lowRank is null ? -1 : 2);
         var biases = shape.HasQkvBias
-            ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected)
+            ? VectorParts(Name(names.QueryKeyValueBias), [Name(names.QueryBias), Name(names.KeyBias), Name(names.ValueBias)], projected, shape.QkvBiases)
             : null;
         var (value, output, valueBias, outputBias) = Attended(index, shape.ValuesAreKeys ? default : matrices[2], biases?[2]);
         var (gate, up, down) = shape.HasDenseFeedForward ? FeedForward(index, shape.Experts is null or { HasOwnNorms: true }) : default;
@@ -193,13 +193,13 @@ internal sealed class WeightsReader(ITensorSource source, TensorNames names, Mod
         return parts;
     }
 
-    private float[][] VectorParts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> counts)
+    private float[]?[] VectorParts(string joined, ReadOnlySpan<string> apart, ReadOnlySpan<int> counts, ProjectionBiases biases)
     {
-        var parts = new float[counts.Length][];
+        var parts = new float[]?[counts.Length];
         if (!IsJoined(joined, apart[0], counts))
         {
             for (var i = 0; i < parts.Length; i++)
-                parts[i] = Vector(apart[i], counts[i]);
+                parts[i] = biases.HasFlag((ProjectionBiases)(1 << i)) ? Vector(apart[i], counts[i]) : null;
             return parts;
         }
 

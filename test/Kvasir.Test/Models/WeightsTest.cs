@@ -1,4 +1,5 @@
 using Kvasir.Files;
+using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Models;
@@ -224,6 +225,52 @@ public sealed class WeightsTest
         AssertGgufRefused(
             TinyModel.Gguf().Without("blk.0.ffn_norm.weight").Tensor("blk.0.ffn_norm.weight", WeightType.F32, [32], content),
             KvasirError.BadFile, $"tensor 'blk.0.ffn_norm.weight' holds {value} at index 5");
+    }
+
+    // A bias of zeros changes nothing, so that a file with all three says what one of them does. Files have them in any layer.
+    [Theory]
+    [InlineData("attn_q")]
+    [InlineData("attn_k")]
+    [InlineData("attn_v")]
+    [InlineData("attn_q attn_v")]
+    [InlineData("attn_q attn_k attn_v")]
+    public void ABiasByItselfIsAddedAsBesideOthersOfZeros(string named)
+    {
+        var (alone, padded) = (StoriesCopy.Gguf(), StoriesCopy.Gguf());
+        var random = new Random(7);
+        foreach (var part in new[] { "attn_q", "attn_k", "attn_v" })
+        {
+            var bias = new float[part == "attn_q" ? 64 : 32];
+            if (!named.Split(' ').Contains(part))
+            {
+                Add(padded, part, bias);
+                continue;
+            }
+
+            for (var i = 0; i < bias.Length; i++)
+                bias[i] = 2 * (random.NextSingle() - 0.5f);
+            Add(alone, part, bias);
+            Add(padded, part, bias);
+        }
+
+        var logits = Logits(alone);
+        Assert.Equal(Logits(padded), logits);
+        Assert.True(Logits(StoriesCopy.Gguf()).Zip(logits, static (without, with) => Math.Abs(without - with)).Max() > 1e-3);
+
+        static void Add(GgufWriter writer, string part, float[] bias) =>
+            writer.Tensor($"blk.2.{part}.bias", WeightType.F32, [bias.Length], [.. bias.SelectMany(BitConverter.GetBytes)]);
+    }
+
+    private static float[] Logits(GgufWriter writer)
+    {
+        using var folder = new TempFolder();
+        using var model = Model.Load(folder.Write("biased.gguf", writer.Build()));
+        float[] last = [];
+        Generation.Run(
+            model, new EngineOptions { Threads = 1, Kv = KvFormat.F32, ContextTokens = 256, KvMemoryBytes = 16 << 20 }, [1, 2, 3, 4, 5, 6, 7, 8, 9],
+            Generation.Greedy(1) with { Logits = (_, logits) => last = logits.ToArray() });
+        Assert.Equal(512, last.Length);
+        return last;
     }
 
     [Fact]

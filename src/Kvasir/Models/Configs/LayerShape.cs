@@ -28,8 +28,11 @@ public sealed record LayerShape
     /// <summary>Whether queries and keys are rotated by their positions; without, the layer knows no positions.</summary>
     public bool Rotates { get; init; } = true;
 
-    /// <summary>Whether queries, keys and values have a bias.</summary>
-    public bool HasQkvBias { get; init; }
+    /// <summary>Which of queries, keys and values have a bias.</summary>
+    public ProjectionBiases QkvBiases { get; init; }
+
+    /// <summary>Whether any of them has.</summary>
+    public bool HasQkvBias => QkvBiases != ProjectionBiases.None;
 
     /// <summary>Whether the attention's output has a bias.</summary>
     public bool HasOutputBias { get; init; }

@@ -41,8 +41,8 @@ internal sealed class GgufKeys(Gguf file, string architecture) : IConfigFields
             .Select(key => key[(architecture.Length + 1)..]),
     ];
 
-    /// <summary>Whether the first layer has a part, as <see cref="TensorNames.Gguf"/> spells it.</summary>
-    public bool HasPart(string part) => file.TryFind(TensorNames.Gguf.Layer(0, part), out _);
+    /// <summary>Whether a layer, the first for one, has a part, as <see cref="TensorNames.Gguf"/> spells it.</summary>
+    public bool HasPart(string part, int layer = 0) => file.TryFind(TensorNames.Gguf.Layer(layer, part), out _);
 
     public KvasirException Missing(string key) => file.Metadata.Missing(Whole(key));
 

@@ -58,7 +58,7 @@ public sealed class ModelConfigTest
         var config = FromJson(TinyModel.Config("llama", ("attention_bias", "true")));
         Assert.True(config.Layers[0].HasQkvBias && config.Layers[0].HasOutputBias);
         var writer = TinyModel.Gguf().Tensor("blk.0.attn_q.bias", WeightType.F32, [32], new byte[128]);
-        Assert.True(FromGguf(writer).Layers[0] is { HasQkvBias: true, HasOutputBias: false });
+        Assert.True(FromGguf(writer).Layers[0] is { QkvBiases: ProjectionBiases.Query, HasQkvBias: true, HasOutputBias: false });
     }
 
     [Theory]
