@@ -44,11 +44,7 @@ public sealed class TokenizerGoldenTest
     [Fact]
     public void MetaspaceOfTheFirstSectionEqualsHuggingFace()
     {
-        var json = Encoding.UTF8.GetString(TokenizerFixture.Unpack("cjk.json"));
-        const string steps = """"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]},"pre_tokenizer":null"""";
-        Assert.Contains(steps, json, StringComparison.Ordinal);
-        var metaspace = json.Replace(steps, """"normalizer":null,"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":false}"""", StringComparison.Ordinal);
-        AssertTokens(TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(metaspace)), parseSpecial: true, TokenizerFixture.Tokens("cjk-first.json", TokenizerFixture.Tokens("cjk.json")));
+        AssertTokens(TokenizerFixture.FromJson(TokenizerForms.Json("cjk-first")), parseSpecial: true, TokenizerFixture.Tokens("cjk-first.json", TokenizerFixture.Tokens("cjk.json")));
     }
 
     // A vocabulary that was trained with other words, cut by the names that families' files have.
@@ -85,40 +81,10 @@ public sealed class TokenizerGoldenTest
     [InlineData("deepseek", "llama3")]
     public void JsonWordsAreCutAsHuggingFaceCutsThem(string name, string vocabulary)
     {
-        var json = JsonNode.Parse(TokenizerFixture.Unpack(vocabulary + ".json"))!;
-        if (name == "gemma")
-        {
-            json["normalizer"] = JsonNode.Parse("""{"type":"Replace","pattern":{"String":" "},"content":"\u2581"}""");
-            json["pre_tokenizer"] = JsonNode.Parse("""{"type":"Split","pattern":{"String":" "},"behavior":"MergedWithPrevious","invert":false}""");
-        }
-        else if (name == "deepseek")
-        {
-            var (cut, bytes) = (json["pre_tokenizer"]!["pretokenizers"]![0]!, json["pre_tokenizer"]!["pretokenizers"]![1]!);
-            json["pre_tokenizer"]!["pretokenizers"] = new JsonArray([.. DeepSeek.Select(Cut), bytes.DeepClone()]);
-
-            JsonNode Cut(string expression)
-            {
-                var step = cut.DeepClone();
-                step["pattern"]!["Regex"] = expression;
-                return step;
-            }
-        }
-        else
-        {
-            json["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = Expressions[name];
-        }
-
         AssertTokens(
-            TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(json.ToJsonString())), parseSpecial: true,
+            TokenizerFixture.FromJson(TokenizerForms.Json(name)), parseSpecial: true,
             TokenizerFixture.Tokens($"words-{name}.json", TokenizerFixture.Tokens(vocabulary + ".json")));
     }
-
-    private static readonly string[] DeepSeek =
-    [
-        @"\p{N}{1,3}",
-        "[\u4E00-\u9FA5\u3040-\u309F\u30A0-\u30FF]+",
-        @"[!""#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    ];
 
     // One of the three alone, in another order, or with another behaviour is another pre-tokenizer.
     [Theory]
@@ -129,7 +95,7 @@ public sealed class TokenizerGoldenTest
     {
         var json = JsonNode.Parse(TokenizerFixture.Unpack("llama3.json"))!;
         var steps = json["pre_tokenizer"]!["pretokenizers"]!.AsArray();
-        var expressions = DeepSeek.ToArray();
+        var expressions = TokenizerForms.DeepSeek.ToArray();
         (expressions[first], expressions[second]) = (expressions[second], expressions[first]);
         for (var i = expressions.Length - 1; i >= 0; i--)
         {
@@ -142,12 +108,6 @@ public sealed class TokenizerGoldenTest
         var refusal = Assert.Throws<KvasirException>(() => TokenizerFixture.FromJson(Encoding.UTF8.GetBytes(json.ToJsonString())));
         Assert.Contains("is not among the supported expressions", refusal.Message, StringComparison.Ordinal);
     }
-
-    private static readonly Dictionary<string, string> Expressions = new()
-    {
-        ["gpt-4o"] = @"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        ["seed"] = @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+",
-    };
 
     // Text behind a key of a file without tensors: nothing says where what follows it lies.
     private static byte[] WithPre(byte[] gguf, string own, string other)
