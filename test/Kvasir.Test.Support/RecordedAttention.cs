@@ -12,6 +12,9 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 {
     private readonly List<Recorder> _recorders = [];
 
+    /// <summary>Of a layer and a query head; null for a model without.</summary>
+    public Func<int, int, double>? Sinks { get; init; }
+
     public override int ObservedPromptRows => policy.ObservedPromptRows;
 
     public override bool ObservesDecode => policy.ObservesDecode;
@@ -32,7 +35,7 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
 
     private Recorder Record(HeadPlace place, Selector selector)
     {
-        var recorder = new Recorder(place, selector);
+        var recorder = new Recorder(place, selector, Sinks);
         lock (_recorders)
             _recorders.Add(recorder);
         return recorder;
@@ -44,13 +47,15 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
     /// <param name="RowsRead">By its group.</param>
     internal sealed record HeadFigure(int Layer, int KvHead, int Head, int Position, double Error, double Mass, int RowsUsed, int RowsRead, int RowsInSight);
 
-    private sealed class Recorder(HeadPlace place, Selector selector) : Selector
+    private sealed class Recorder(HeadPlace place, Selector selector, Func<int, int, double>? sinks) : Selector
     {
         private readonly List<Step> _steps = [];
 
         public override long IndexBytes => selector.IndexBytes;
 
-        public IEnumerable<HeadFigure> Figures() => _steps.SelectMany(step => Enumerable.Range(0, place.GroupHeads).Select(head => step.Figure(place, head)));
+        public IEnumerable<HeadFigure> Figures() => _steps.SelectMany(step => Enumerable.Range(0, place.GroupHeads).Select(head => step.Figure(place, head, SinkOf(head))));
+
+        private double SinkOf(int head) => sinks?.Invoke(place.Layer, (place.KvHead * place.GroupHeads) + head) ?? double.NegativeInfinity;
 
         public override void Append(KvHead head, int firstRow, int rowCount) => selector.Append(head, firstRow, rowCount);
 
@@ -120,24 +125,25 @@ internal sealed class RecordedAttention(AttentionPolicy policy) : AttentionPolic
         /// <summary>By row, what each query head multiplied the row's weight with; 0 where only others wanted it.</summary>
         public Dictionary<int, double[]> Weights { get; } = [];
 
-        public HeadFigure Figure(HeadPlace place, int head)
+        public HeadFigure Figure(HeadPlace place, int head, double sink)
         {
             var count = _keys.Length;
             var scores = _keys.Select(key => Enumerable.Range(0, place.Dim).Sum(i => (double)key[i] * _queries[head * place.Dim + i])).ToArray();
             var most = scores.Max();
             var dense = scores.Select(score => Math.Exp(score - most)).ToArray();
             var factors = Enumerable.Range(0, count).Select(i => Weights.TryGetValue(_firstRow + i, out var weights) ? weights[head] : 0).ToArray();
-            var expected = Output(dense, place.Dim);
-            var actual = Output([.. dense.Zip(factors, (weight, factor) => weight * factor)], place.Dim);
+            var nothing = Math.Exp(sink - most);
+            var expected = Output(dense, nothing, place.Dim);
+            var actual = Output([.. dense.Zip(factors, (weight, factor) => weight * factor)], nothing, place.Dim);
             var error = Length(actual.Zip(expected, (x, y) => x - y)) / Length(expected);
             var used = Enumerable.Range(0, count).Where(i => factors[i] > 0).ToArray();
             var mass = used.Sum(i => dense[i]) / dense.Sum();
             return new HeadFigure(place.Layer, place.KvHead, head, _firstRow + count - 1, error, mass, used.Length, Weights.Count, count);
         }
 
-        private double[] Output(double[] weights, int dim)
+        private double[] Output(double[] weights, double nothing, int dim)
         {
-            var (output, sum) = (new double[dim], weights.Sum());
+            var (output, sum) = (new double[dim], weights.Sum() + nothing);
             for (var row = 0; row < weights.Length; row++)
             {
                 for (var i = 0; i < dim; i++)

@@ -1,7 +1,10 @@
 using Kvasir.Attention;
 using Kvasir.Attention.Policies;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Elementwise;
 using Kvasir.Measurement;
+using Kvasir.Models.Configs;
+using Kvasir.Synthetic;
 using Kvasir.Test.Attention;
 
 namespace Kvasir.Test.Measurement;
@@ -43,6 +46,62 @@ public sealed class AttentionProbeTest : IDisposable
             Assert.Equal(queries.Average(static f => (double)f.RowsUsed / f.RowsInSight), study.KeysUsed.Layer(layer)[at], 1e-9);
             Assert.Equal(queries.Average(static f => (double)f.RowsRead / f.RowsInSight), study.KeysRead.Layer(layer)[at / 2], 1e-9);
         }
+    }
+
+    // A score that belongs to no row takes its part of every sum, of the sparse and of the dense one.
+    [Theory]
+    [InlineData("topk:share=0.1,sinks=2,recent=4,min-context=0")]
+    [InlineData("magicpig:bits=4,tables=12,sinks=3,recent=5,dense-layers=none,min-context=0")]
+    [InlineData("h2o:heavy=0.1,newest=0.1,observed=20,recent=4,min-context=0")]
+    [InlineData("psa:block=4,group=2,coverage=0.6,unit=layer,sinks=3,recent=5,min-context=0")]
+    public void FiguresOfAModelWithSinksAreThoseOfDoublePrecision(string policy)
+    {
+        using var model = WithSinks();
+        using var engine = new Engine(model, Exact);
+        int[] prompt = [.. Enumerable.Range(0, PromptCount).Select(static i => i * 57 % 251)];
+        var recorded = new RecordedAttention(PolicyCatalog.Parse(policy)) { Sinks = (layer, head) => model.Weights.Layers[layer].Sinks![head] };
+        var study = new AttentionProbe(engine, [recorded], QueryCount).Run(prompt).Policies[0];
+        var heads = recorded.Figures.Where(static f => f.Position >= PromptCount - QueryCount).GroupBy(static f => (f.Layer, Head: (2 * f.KvHead) + f.Head)).ToArray();
+        Assert.Equal(3 * 8, heads.Length);
+        Assert.All(heads, head =>
+        {
+            var (layer, at) = head.Key;
+            Assert.Equal(QueryCount, head.Count());
+            Assert.Equal(head.Average(static f => f.Error), study.Error.Layer(layer)[at], 1e-4);
+            Assert.Equal(head.Average(static f => f.Mass), study.MassKept.Layer(layer)[at], 1e-4);
+        });
+        Assert.True(heads.Max(static head => head.Average(static f => f.Error)) > 0.01, "nothing was left out that counts");
+        var others = new RecordedAttention(PolicyCatalog.Parse(policy));
+        new AttentionProbe(engine, [others], QueryCount).Run(prompt);
+        Assert.True(recorded.Figures.Zip(others.Figures, static (with, without) => Math.Abs(with.Error - without.Error)).Max() > 1e-3, "sinks make no difference here");
+    }
+
+    private static Model WithSinks()
+    {
+        var tiny = SyntheticShape.Parse("tiny");
+        var model = Model.Synthetic(
+            new SyntheticShape(
+                tiny.Config with
+                {
+                    Width = 64,
+                    FeedForwardWidth = 96,
+                    HeadCount = 8,
+                    KvHeadCount = 4,
+                    HeadDim = 8,
+                    VocabularySize = 256,
+                    Rope = new RopeConfig { Order = RopeOrder.Halves, Dim = 8, Base = 10000 },
+                    Layers = LayerShapes.By(3, static _ => new LayerShape { HasSinks = true }),
+                },
+                3),
+            SyntheticWeights.BF16);
+        // From a third of what all rows weigh to three times as much.
+        foreach (var sinks in model.Weights.Layers.Select(static layer => layer.Sinks!))
+        {
+            for (var head = 0; head < sinks.Length; head++)
+                sinks[head] = 4 + (head * 0.3f);
+        }
+
+        return model;
     }
 
     [Theory]
