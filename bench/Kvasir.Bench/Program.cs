@@ -1,6 +1,7 @@
 using BenchmarkDotNet.Running;
 using Kvasir.Bench.Gate;
 using Kvasir.Bench.Memory;
+using Kvasir.Bench.Overlap;
 using Kvasir.Bench.Phases;
 using Kvasir.Bench.Predictions;
 
@@ -12,5 +13,7 @@ if (args is ["predictions", .. var shapes])
     return PredictionRun.Run(shapes);
 if (args is ["phases", .. var phases])
     return PhaseRun.Run(phases);
+if (args is ["overlap", .. var overlap])
+    return OverlapRun.Run(overlap);
 BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args);
 return 0;

@@ -41,6 +41,12 @@ internal sealed record KvPagesReport(long Hits, long Misses, long ReadBytes, lon
     /// <summary>Pages that were read so and nobody wanted.</summary>
     public long AheadUnused { get; init; }
 
+    /// <summary>Pages whose reading began since a layer was expected to want them.</summary>
+    public long Foretold { get; init; }
+
+    /// <summary>Those of them that it wanted.</summary>
+    public long ForetoldUsed { get; init; }
+
     /// <summary>For each layer the share of pages that were in memory; null for one that used none.</summary>
     public double?[] LayerHitShares => [.. Layers.Select(static layer =>
         layer.Hits + layer.Misses is > 0 and var all ? (double?)Math.Round((double)layer.Hits / all, 4) : null)];
@@ -54,6 +60,8 @@ internal sealed record KvPagesReport(long Hits, long Misses, long ReadBytes, lon
             UsedAgain = pages.UsedAgain,
             AheadUsed = pages.AheadUsed,
             AheadUnused = pages.AheadUnused,
+            Foretold = pages.Foretold,
+            ForetoldUsed = pages.ForetoldUsed,
             Layers = pages.Layers,
         }
         : null;
@@ -65,6 +73,8 @@ internal sealed record KvPagesReport(long Hits, long Misses, long ReadBytes, lon
         UsedAgain = UsedAgain - before.UsedAgain,
         AheadUsed = AheadUsed - before.AheadUsed,
         AheadUnused = AheadUnused - before.AheadUnused,
+        Foretold = Foretold - before.Foretold,
+        ForetoldUsed = ForetoldUsed - before.ForetoldUsed,
         Layers = [.. Layers.Select((layer, i) => before.Layers.ElementAtOrDefault(i) is var old ? (layer.Hits - old.Hits, layer.Misses - old.Misses) : layer)],
     };
 

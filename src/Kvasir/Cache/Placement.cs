@@ -27,8 +27,7 @@ internal sealed class Placement : IDisposable
     private int _pinned;
     private int _waiters;
     private int _changes;
-    private int _foretold;
-    private long _missesBefore;
+    private (long Misses, long Foretold, long Wanted) _before;
     private string _readProblem = "";
 
     /// <param name="slots">The memory of pages.</param>
@@ -86,10 +85,10 @@ internal sealed class Placement : IDisposable
     {
         lock (_gate)
         {
-            var (misses, unused) = (_counts.Misses, _counts.AheadUnused);
             _table.Release();
-            _pace.EndStep((int)(misses - _missesBefore), _foretold, (int)(_counts.AheadUnused - unused));
-            (_missesBefore, _foretold) = (misses, 0);
+            var (misses, foretold, wanted) = (_counts.Misses, _counts.Foretold, _counts.ForetoldUsed);
+            _pace.EndStep((int)(misses - _before.Misses), (int)(foretold - _before.Foretold), (int)(foretold - _before.Foretold - wanted + _before.Wanted));
+            _before = (misses, foretold, wanted);
             _order.BeginStep(_table.PageCount);
         }
     }
@@ -171,13 +170,12 @@ internal sealed class Placement : IDisposable
                 if (state.HasSlot || !state.Has(PageFlags.OnFile))
                     continue;
                 missing++;
-                if (begun < missing - 1 || !_queue.CanAsk || !_table.TryAsk(page, ref state))
+                if (begun < missing - 1 || !_queue.CanAsk || !_table.TryAsk(page, ref state, areForetold))
                     continue;
                 BeginRead(page, ref state);
                 begun++;
             }
 
-            _foretold += areForetold ? begun : 0;
             return (missing, begun);
         }
     }
@@ -363,7 +361,7 @@ internal sealed class Placement : IDisposable
         foreach (var page in pages)
         {
             if (_pages[page].Has(PageFlags.Failed))
-                throw new KvasirException(KvasirError.BadFile, $"keys and values that were put on file cannot be read back: {_readProblem}");
+                throw new KvasirException(KvasirError.BadFile, $"keys and values that were put on file cannot be read back: {_readProblem}") { IsOfLostRows = true };
             areReady &= !_pages[page].Has(PageFlags.Reading);
         }
 

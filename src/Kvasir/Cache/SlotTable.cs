@@ -32,7 +32,7 @@ internal sealed class SlotTable(PageState[] pages, SlotMemory slots, SlotOrder o
         order.Clear(state.Slot);
         slots.Return(state.Slot);
         state.Slot = -1;
-        state.Clear(PageFlags.Fresh | PageFlags.Failed | PageFlags.Asked);
+        state.Clear(PageFlags.Fresh | PageFlags.Failed | PageFlags.Asked | PageFlags.Foretold);
     }
 
     /// <summary>Forgets what a page holds.</summary>
@@ -105,13 +105,15 @@ internal sealed class SlotTable(PageState[] pages, SlotMemory slots, SlotOrder o
     }
 
     /// <summary>Says that somebody will come for a page, and makes sure that a slot is free for it. False when there is no room for more of these.</summary>
-    public bool TryAsk(int page, ref PageState state)
+    /// <param name="isForetold">Whether it is not certain that somebody will.</param>
+    public bool TryAsk(int page, ref PageState state, bool isForetold)
     {
         if (_askedCount == _asked.Length && !TryForgetUsed())
             return false;
         if (!TryMakeFree(1, keepsUsed: true))
             return false;
-        state.Set(PageFlags.Asked);
+        state.Set(isForetold ? PageFlags.Asked | PageFlags.Foretold : PageFlags.Asked);
+        counts.Foretold += isForetold ? 1 : 0;
         _asked[_askedCount++] = page;
         return true;
     }
@@ -121,8 +123,9 @@ internal sealed class SlotTable(PageState[] pages, SlotMemory slots, SlotOrder o
     {
         if (!state.Has(PageFlags.Asked))
             return false;
-        state.Clear(PageFlags.Asked);
         counts.AheadUsed++;
+        counts.ForetoldUsed += state.Has(PageFlags.Foretold) ? 1 : 0;
+        state.Clear(PageFlags.Asked | PageFlags.Foretold);
         return true;
     }
 
@@ -134,7 +137,7 @@ internal sealed class SlotTable(PageState[] pages, SlotMemory slots, SlotOrder o
             ref var state = ref pages[page];
             if (!state.Has(PageFlags.Asked))
                 continue;
-            state.Clear(PageFlags.Asked);
+            state.Clear(PageFlags.Asked | PageFlags.Foretold);
             counts.AheadUnused++;
             if (state.Pins == 0 && !state.Has(PageFlags.Reading))
                 Settle(page, ref state);

@@ -12,6 +12,9 @@ public sealed class KvasirException : Exception
     /// <summary>The kind, for callers that answer in codes.</summary>
     public KvasirError Error { get; }
 
+    /// <summary>Whether rows of a sequence are lost that were put on file, and nothing else is wrong: computing them again mends it.</summary>
+    internal bool IsOfLostRows { get; init; }
+
     /// <summary>After what time the same request may be accepted, 1 to 60 s, where a queue refused it; null where time changes nothing.</summary>
     public TimeSpan? RetryAfter { get; init; }
 }

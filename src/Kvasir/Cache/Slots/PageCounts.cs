@@ -22,6 +22,10 @@ internal sealed class PageCounts
 
     public long AheadUnused;
 
+    public long Foretold;
+
+    public long ForetoldUsed;
+
     public PageFigures Figures
     {
         get
@@ -34,6 +38,8 @@ internal sealed class PageCounts
                 UsedAgain = UsedAgain,
                 AheadUsed = AheadUsed,
                 AheadUnused = AheadUnused,
+                Foretold = Foretold,
+                ForetoldUsed = ForetoldUsed,
                 Layers = [.. _layers],
             };
         }

@@ -16,6 +16,12 @@ public readonly record struct PageFigures(long Hits, long Misses, long Reads, lo
     /// <summary>Pages that were read so and nobody wanted.</summary>
     public long AheadUnused { get; init; }
 
+    /// <summary>Pages whose reading began since a layer was expected to want them, before it chose.</summary>
+    public long Foretold { get; init; }
+
+    /// <summary>Those of them that it wanted.</summary>
+    public long ForetoldUsed { get; init; }
+
     /// <summary>[layers]: hits and misses of each; empty where nothing was used.</summary>
     public IReadOnlyList<(long Hits, long Misses)> Layers { get; init; } = [];
 }

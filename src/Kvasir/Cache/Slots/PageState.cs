@@ -40,7 +40,7 @@ internal struct PageState
 
 /// <summary>What is so of a page.</summary>
 [Flags]
-internal enum PageFlags : byte
+internal enum PageFlags : ushort
 {
     None = 0,
 
@@ -67,4 +67,7 @@ internal enum PageFlags : byte
 
     /// <summary>Somebody will come for it in this step: it was read ahead, and stays until then.</summary>
     Asked = 128,
+
+    /// <summary>Nobody was certain of that when it was asked for.</summary>
+    Foretold = 256,
 }
