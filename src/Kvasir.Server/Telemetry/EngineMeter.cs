@@ -24,6 +24,8 @@ internal sealed class EngineMeter
         Counter(meter, "kvasir.step_faults", "Faults that ended a step and all in it", static totals => totals.StepFaults);
         Counter(meter, "kvasir.preemptions", "Sequences that gave their memory back to others", static totals => totals.Preemptions);
         Counter(meter, "kvasir.recomputed_tokens", "Rows that were computed again for that", static totals => totals.RecomputedRows);
+        Counter(meter, "kvasir.kv.deleted_rows", "Rows that were given up for good, since no later query reads them and the file had no room",
+            static totals => totals.DeletedRows);
         Counter(meter, "kvasir.prefix.evicted_columns", "Columns of 32 tokens that left the prefix cache for want of memory",
             static totals => totals.EvictedColumns);
         Counter(meter, "kvasir.prefix.retokenised", "Prompts that went on as rows which were there, in other tokens of the same text",

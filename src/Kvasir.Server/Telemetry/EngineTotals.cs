@@ -19,6 +19,8 @@ internal sealed record EngineTotals
 
     public long RecomputedRows { get; private init; }
 
+    public long DeletedRows { get; private init; }
+
     public long LateWaiting { get; private init; }
 
     public long LateRunning { get; private init; }
@@ -61,6 +63,7 @@ internal sealed record EngineTotals
         PromptRows = PromptRows + figures.PromptRows,
         Preemptions = Preemptions + figures.Preemptions,
         RecomputedRows = RecomputedRows + figures.RecomputedRows,
+        DeletedRows = DeletedRows + figures.DeletedRows,
         LateWaiting = LateWaiting + figures.LateWaiting,
         LateRunning = LateRunning + figures.LateRunning,
         StepFaults = StepFaults + figures.StepFaults,

@@ -82,6 +82,12 @@ public abstract class AttentionPolicy
     /// </summary>
     public virtual SettledRows? SettledRowsAt(int rows) => null;
 
+    /// <summary>
+    /// Whether <see cref="Selector.Edit"/> says exactly which rows no later query will read, so that these can be given up where there is no room for them, and
+    /// the answer is the same.
+    /// </summary>
+    internal virtual bool KnowsSpentRows => false;
+
     /// <summary>Bytes of index that one token costs in one KV head of a layer that is not dense.</summary>
     /// <param name="dim">Values in a row.</param>
     public virtual double IndexBytesPerToken(int dim) => 0;

@@ -46,6 +46,8 @@ public sealed class KvCache : IDisposable
 
     public PagePool Pool { get; }
 
+    internal AttentionShape Shape => _shape;
+
     /// <summary>Which pages heads have their rows in.</summary>
     internal KvPlaces Places { get; }
 

@@ -112,6 +112,42 @@ internal sealed class PageTable
         _pool.Layout.Values(Addresses).Copy(row, RowOfCopy(place), 1);
     }
 
+    /// <summary>
+    /// Copies the rows of the first page there is that stay by an edit, so that the page is needed no longer, and gives up copies of rows before it that do
+    /// not. False when there is no room.
+    /// </summary>
+    public bool TryKeepOldest(RowEdit edit)
+    {
+        var (copies, index) = (Copies!, VacantCount);
+        copies.Drop(edit);
+        Placement!.Pin(Pages.Slice(index, 1));
+        try
+        {
+            Locate(index, 1);
+            for (var row = index * PagePool.PageTokens; row < (index + 1) * PagePool.PageTokens; row++)
+            {
+                if (!edit.Keeps(row))
+                    continue;
+                CopyRow(row);
+                if (!copies.TryFind(row, out _))
+                    return false;
+            }
+
+            return true;
+        }
+        finally
+        {
+            Placement.Unpin(Pages.Slice(index, 1));
+        }
+    }
+
+    /// <summary>Returns the first page there is: of its rows there are copies, as far as anybody will read them.</summary>
+    public void DeleteOldest()
+    {
+        Copies!.OnlyBefore = (VacantCount + 1) * PagePool.PageTokens;
+        Vacate(VacantCount + 1);
+    }
+
     /// <summary>Takes note of where pages lie that are pinned.</summary>
     public void Locate(int first, int count)
     {

@@ -238,6 +238,44 @@ public sealed class SequenceCache
         return true;
     }
 
+    /// <summary>Whether pages of the first rows were given up, of which there are copies as far as anybody will read them.</summary>
+    internal bool HasDeleted => _heads[0].Paged is { HasWindow: false, VacantCount: > 0 };
+
+    /// <summary>Whether the first column there is may leave memory, and giving it up would make room on file: others have none of its pages.</summary>
+    internal bool MayDeleteColumn =>
+        _pool.Eviction == PageEviction.Alisa && IsWhole && Array.TrueForAll(_heads, static head => head is { SharesRanges: false, Paged: { } table }
+            && table.VacantCount < table.ColdCount && !table.IsShared(table.VacantCount));
+
+    /// <summary>Begins to read the first column there is.</summary>
+    internal void AskColumn()
+    {
+        foreach (var head in _heads)
+            head.Paged!.Placement!.Ask(head.Paged.Pages.Slice(head.Paged.VacantCount, 1));
+    }
+
+    /// <summary>Gives up the pages of the first column there is.</summary>
+    internal void DeleteColumn()
+    {
+        foreach (var head in _heads)
+            head.Paged!.DeleteOldest();
+    }
+
+    /// <summary>Makes room for copies of so many pages' worth of rows of every head. False when memory is short.</summary>
+    internal bool TryMakeCopies(int count)
+    {
+        while (_copies.Count < count && !_heads[0].SharesRanges)
+        {
+            var bytes = (long)_heads.Length * _pool.PageBytes;
+            if (!_pool.TryTakeBeside(MemoryUse.Pages, bytes))
+                return false;
+            _copies.Add(NativeBuffer.Uninitialized(bytes));
+            for (var i = 0; i < _heads.Length; i++)
+                _heads[i].Paged!.AddCopies(_copies[^1].View.Slice((long)i * _pool.PageBytes, _pool.PageBytes).Address);
+        }
+
+        return true;
+    }
+
     /// <summary>Gives everything back for good.</summary>
     internal void Close()
     {
@@ -289,17 +327,7 @@ public sealed class SequenceCache
             Hold(cold);
         foreach (var head in _heads)
             head.Paged!.ColdCount = head.Paged.HasWindow ? 0 : cold;
-        while (_copies.Count < copies && !_heads[0].SharesRanges)
-        {
-            var bytes = (long)_heads.Length * _pool.PageBytes;
-            if (!_pool.TryTakeBeside(MemoryUse.Pages, bytes))
-                return false;
-            _copies.Add(NativeBuffer.Uninitialized(bytes));
-            for (var i = 0; i < _heads.Length; i++)
-                _heads[i].Paged!.AddCopies(_copies[^1].View.Slice((long)i * _pool.PageBytes, _pool.PageBytes).Address);
-        }
-
-        return true;
+        return TryMakeCopies(copies);
     }
 
     private void DropCopies()

@@ -19,4 +19,7 @@ internal sealed class Interruption
     public void Cancel() => _cancelled = true;
 
     public void MarkFault(Exception fault) => Interlocked.CompareExchange(ref _fault, fault, null);
+
+    /// <summary>Says that what a fault has spoilt was given up, and the sequence begins anew.</summary>
+    public void ForgetFault() => Volatile.Write(ref _fault, null);
 }

@@ -23,7 +23,6 @@ public sealed class Sequence
     private static readonly TokenLogprob[] NoLogprobs = [];
     private static readonly StopMatcher NoText = new([], 0);
     private readonly int[] _prompt;
-    private readonly Interruption _interruption = new();
     private ReaderSignal _signal;
     private int[] _tokens;
     private int[] _textEnds = [];
@@ -44,7 +43,7 @@ public sealed class Sequence
     public Sequence(ReadOnlySpan<int> prompt, GenerationOptions? options = null)
     {
         _tokens = _prompt = prompt.ToArray();
-        _signal = new ReaderSignal(null, _interruption);
+        _signal = new ReaderSignal(null, Interruption);
         Options = options ?? new GenerationOptions();
         (TokenCount, PrefillCount) = (prompt.Length, prompt.Length);
     }
@@ -61,7 +60,7 @@ public sealed class Sequence
     /// <summary>
     /// Called by the engine's thread behind each step that has more for <see cref="TryRead"/>, and at the end; it is to return at once. Who waits needs none.
     /// </summary>
-    public Action? Told { get => _signal.Told; init => _signal = new ReaderSignal(value, _interruption); }
+    public Action? Told { get => _signal.Told; init => _signal = new ReaderSignal(value, Interruption); }
 
     public SequenceTimings Timings { get; } = new();
 
@@ -104,7 +103,7 @@ public sealed class Sequence
     /// <summary>The seed that tokens are drawn with.</summary>
     public ulong Seed { get; private set; }
 
-    public bool IsCancelled => _interruption.IsCancelled;
+    public bool IsCancelled => Interruption.IsCancelled;
 
     /// <summary>How far attention was from dense attention; null unless an audit was asked for. To be read after the end.</summary>
     public AuditFigures? AuditFigures => Attention?.Audit?.Figures();
@@ -150,6 +149,8 @@ public sealed class Sequence
     /// <summary>What it attends with; null before it was accepted.</summary>
     internal SequenceAttention? Attention { get; private set; }
 
+    internal Interruption Interruption { get; } = new();
+
     internal Sampler? Sampler { get; private set; }
 
     internal Guesses Guesses { get; } = new();
@@ -158,15 +159,15 @@ public sealed class Sequence
     internal ConstraintCursor? Constraint { get; private set; }
 
     /// <summary>What was thrown in this sequence's own part of a step, which ends it; null for nothing.</summary>
-    internal Exception? Fault => _interruption.Fault;
+    internal Exception? Fault => Interruption.Fault;
 
     /// <summary>Whether nobody waits for more of it.</summary>
-    internal bool IsOver => _interruption.IsOver;
+    internal bool IsOver => Interruption.IsOver;
 
     /// <summary>Asks the engine to stop: one that waits has ended when this returns; one that computes frees its pages in a step or a layer of it.</summary>
     public void Cancel()
     {
-        _interruption.Cancel();
+        Interruption.Cancel();
         // Whoever queues it meanwhile sees that, or is seen here.
         Interlocked.MemoryBarrier();
         Ticket.Queue?.Drop(this);
@@ -255,15 +256,14 @@ public sealed class Sequence
     /// <summary>It was refused, and may be submitted again.</summary>
     internal void AbandonSubmission() => Volatile.Write(ref _submitted, 0);
 
-    /// <inheritdoc cref="Interruption.MarkFault"/>
-    internal void MarkFault(Exception fault) => _interruption.MarkFault(fault);
+    internal void MarkFault(Exception fault) => Interruption.MarkFault(fault);
 
     /// <summary>Called once, when the engine accepts the sequence. Nothing that grows with its tokens is allocated before <see cref="Enter"/>.</summary>
     internal void Accept(int tokenLimit, ulong seed, AttentionPolicy policy, AttentionShape shape, AttentionAudit? audit)
     {
         (TokenLimit, Seed) = (tokenLimit, seed);
         var takeBack = policy.SuitsGuesses ? TakeBack : default;
-        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, _interruption, takeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
+        Attention = new SequenceAttention(policy, shape, tokenLimit, audit, Interruption, takeBack) { PrefixRows = Shared?.TokenCount ?? 0 };
     }
 
     /// <summary>Allocates what it computes with, when it is admitted; nothing when it comes again.</summary>

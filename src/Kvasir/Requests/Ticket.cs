@@ -37,6 +37,9 @@ internal sealed class Ticket
     /// <summary>Rows that were computed at some time.</summary>
     public int ComputedRows { get; set; }
 
+    /// <summary>Whether a file could not give its rows back, and it computed them again.</summary>
+    public bool HasLostRows { get; set; }
+
     /// <summary>Rows for which it gave its memory back while nobody else had any.</summary>
     public int GaveWayRows { get; set; }
 

@@ -80,6 +80,10 @@ public sealed class Alisa : SparsePolicy
     public override SettledRows? SettledRowsAt(int rows) => SuitsFiles ? new SettledRows(HalfOf(rows), HalfOf(rows)) : null;
 
     /// <inheritdoc/>
+    /// <remarks>As for <see cref="DropsRows"/>. The first rows, where they are always read, are read together.</remarks>
+    internal override bool KnowsSpentRows => SuitsFiles && !_sumsWindow && Zones.Sinks == 0;
+
+    /// <inheritdoc/>
     /// <remarks>An exact window costs a number for each of its queries instead.</remarks>
     public override double IndexBytesPerToken(int dim) => sizeof(float);
 

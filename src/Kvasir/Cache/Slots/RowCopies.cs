@@ -31,6 +31,9 @@ internal sealed class RowCopies
     /// <summary>Rows that are copied.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Rows before this one are nowhere else: their copies stay until <see cref="Drop(RowEdit)"/>.</summary>
+    public int OnlyBefore { get; set; }
+
     /// <summary>Makes room for a page's worth of rows.</summary>
     /// <param name="address">Of memory that outlives this.</param>
     public void Add(nint address)
@@ -75,6 +78,17 @@ internal sealed class RowCopies
         return true;
     }
 
+    /// <summary>Forgets rows that are nowhere else and that nobody will read.</summary>
+    /// <param name="edit">Says which these are.</param>
+    public void Drop(RowEdit edit)
+    {
+        for (var place = 0; place < _rows.Length && Count > 0; place++)
+        {
+            if (_rows[place] is >= 0 and var row && row < OnlyBefore && !edit.Keeps(row))
+                Drop(place);
+        }
+    }
+
     /// <summary>Forgets rows from one on.</summary>
     public void Truncate(int rows)
     {
@@ -92,7 +106,11 @@ internal sealed class RowCopies
         for (var i = 0; i < _rows.Length; i++)
         {
             _hand = _hand + 1 < _rows.Length ? _hand + 1 : 0;
-            if (_rows[_hand] == None || _rounds[_hand] < _round - StaleRounds)
+            if (_rows[_hand] == None)
+                return _hand;
+            if (_rows[_hand] < OnlyBefore)
+                continue;
+            if (_rounds[_hand] < _round - StaleRounds)
                 return _hand;
             if (_rounds[_hand] < _round && (best < 0 || _rounds[_hand] < _rounds[best]))
                 best = _hand;

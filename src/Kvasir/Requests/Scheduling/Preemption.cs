@@ -1,3 +1,4 @@
+using Kvasir.Attention.Batches;
 using Kvasir.Cache;
 
 namespace Kvasir.Requests.Scheduling;
@@ -10,6 +11,8 @@ namespace Kvasir.Requests.Scheduling;
 /// <param name="budget">Knows what rows take.</param>
 internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPrefixes stored, StepCounts counts, List<Sequence> running, PromptBudget budget)
 {
+    private readonly OldestRows _oldest = new(cache.Shape);
+
     /// <summary>
     /// Of the lowest priority the one that loses least, and of these the youngest. Who gave way three times has all that it will need, or was alone when it
     /// came.
@@ -30,7 +33,7 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
     public void GiveWay(Sequence victim)
     {
         // Alone it gives way to whoever shares the machine's memory with this engine.
-        var keepsRows = cache.Swaps && running.Count > 1 && victim.IsDecoding && !IsFileFull;
+        var keepsRows = cache.Swaps && running.Count > 1 && victim.IsDecoding && !IsFileFull && !victim.Attention!.Cache!.HasDeleted;
         // Its columns stay until they are written, and nobody else gives way meanwhile.
         var patienceMs = keepsRows || running.Count == 1 ? 0 : stored.PatienceMs(victim, budget.RowMs(victim.CachedCount / 2));
         running.Remove(victim);
@@ -46,8 +49,43 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
         waiting.AddPreempted(victim);
     }
 
-    /// <summary>Takes the rows of one that waits with them, if there is no room for others beside them. False when there is nothing to take.</summary>
-    public bool TryTakeRows() => cache.Swaps && IsFileFull && waiting.TryRelease();
+    /// <summary>Has a sequence compute again what its file cannot give back: once, since what fails twice may fail for ever. False where it has to end.</summary>
+    public bool TryComputeAgain(Sequence sequence)
+    {
+        if (sequence.IsCancelled || sequence.Ticket.HasLostRows || sequence.Fault is not KvasirException { IsOfLostRows: true })
+            return false;
+        sequence.Ticket.HasLostRows = true;
+        running.Remove(sequence);
+        counts.CountPreemption();
+        stored.Leave(sequence, isWritten: false);
+        sequence.Release();
+        sequence.Interruption.ForgetFault();
+        sequence.Ticket.HasBegun = true;
+        sequence.Timings.MarkPreemption();
+        waiting.AddPreempted(sequence);
+        return true;
+    }
+
+    /// <summary>
+    /// Makes room on a file that is full: the oldest rows go of the longest that can do without them, or all of one that waits with its rows. False when there
+    /// is nothing to take.
+    /// </summary>
+    public bool TryTakeRows() => cache.Swaps && IsFileFull && (TryDelete() || waiting.TryRelease());
+
+    private bool TryDelete()
+    {
+        Sequence? longest = null;
+        foreach (var sequence in running)
+        {
+            if (_oldest.MayDelete(sequence.Attention!) && (longest is null || sequence.CachedCount > longest.CachedCount))
+                longest = sequence;
+        }
+
+        if (longest is null || !_oldest.TryDelete(longest.Attention!))
+            return false;
+        counts.CountDeleted(PagePool.PageTokens);
+        return true;
+    }
 
     private bool IsFileFull => cache.Pool.PagesLeft < cache.HeadCount;
 

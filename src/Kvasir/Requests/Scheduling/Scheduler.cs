@@ -113,6 +113,7 @@ internal sealed class Scheduler
         PromptRows = Counts.PromptRows,
         Preemptions = Counts.Preemptions,
         RecomputedRows = Counts.RecomputedRows,
+        DeletedRows = Counts.DeletedRows,
         LateRunning = Counts.LateRunning,
         StepFaults = stepFaults,
         Clients = Waiting.Clients.Figures(),
@@ -144,7 +145,7 @@ internal sealed class Scheduler
     {
         for (var i = _running.Count - 1; i >= 0; i--)
         {
-            if (_running[i].IsOver)
+            if (_running[i].IsOver && !_preemption.TryComputeAgain(_running[i]))
                 End(_running[i], FinishReason.Cancelled);
         }
     }

@@ -11,6 +11,7 @@ internal sealed class StepCounts
     private long _promptRows;
     private long _recomputed;
     private long _preemptions;
+    private long _deleted;
     private long _lateRunning;
     private double _lastMs;
     private int _lastDecodeRows;
@@ -29,6 +30,8 @@ internal sealed class StepCounts
     public long PromptRows => Volatile.Read(ref _promptRows);
 
     public long RecomputedRows => Volatile.Read(ref _recomputed);
+
+    public long DeletedRows => Volatile.Read(ref _deleted);
 
     public long Preemptions => Volatile.Read(ref _preemptions);
 
@@ -101,6 +104,8 @@ internal sealed class StepCounts
     }
 
     public void CountPreemption() => Volatile.Write(ref _preemptions, _preemptions + 1);
+
+    public void CountDeleted(int rows) => Volatile.Write(ref _deleted, _deleted + rows);
 
     public void CountLate() => Volatile.Write(ref _lateRunning, _lateRunning + 1);
 

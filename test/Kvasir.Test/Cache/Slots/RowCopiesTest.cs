@@ -43,6 +43,32 @@ public sealed class RowCopiesTest
         Assert.Equal(PagePool.PageTokens, copies.Count);
     }
 
+    // Copies of rows that are nowhere else outlast all others, until nobody will read them.
+    [Fact]
+    public void WhatIsNowhereElseStays()
+    {
+        const int Only = 20;
+        var copies = new RowCopies { OnlyBefore = Only };
+        copies.Add(64);
+        for (var row = 0; row < Only; row++)
+            Assert.True(copies.TryPlace(row, out _));
+        for (var round = 0; round < 40; round++)
+        {
+            copies.BeginRound();
+            Assert.True(copies.TryPlace(100 + round, out _));
+        }
+
+        Assert.All(Enumerable.Range(0, Only), row => Assert.True(copies.TryFind(row, out _)));
+        var edit = new RowEdit();
+        edit.Begin(200);
+        edit.Drop(3, 5);
+        edit.Drop(130, 40);
+        copies.Drop(edit);
+        Assert.All(Enumerable.Range(0, Only), row => Assert.Equal(row is < 3 or > 7, copies.TryFind(row, out _)));
+        Assert.True(copies.TryFind(139, out _));
+        Assert.Equal(PagePool.PageTokens - 5, copies.Count);
+    }
+
     private static void Walk(RowCopies copies, Dictionary<int, int> expected, Random random, int rounds)
     {
         var rooms = copies.Pages.Length * PagePool.PageTokens;
