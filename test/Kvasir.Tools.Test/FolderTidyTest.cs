@@ -15,7 +15,7 @@ public sealed partial class FolderTidyTest
         "Jinja/Values", "Jinja/Builtins", "Jinja/Syntax", "Jinja",
         "Text/Words", "Text/Tokenizers", "Text",
         "Structure/Patterns", "Structure", "Structure/Schemas", "Calls",
-        "Models/Configs", "Models/Readers", "Models/Families", "Synthetic", "Models",
+        "Models/Configs", "Models/Readers", "Models/Families", "Synthetic", "Models/Streaming", "Models",
         "Cache/Slots", "Cache", "Tiers",
         "Attention", "Attention/Marks", "Attention/Observation", "Attention/Indexes", "Attention/Zones",
         "Attention/Dropping", "Attention/Policies", "Attention/Heads", "Attention/Audit", "Attention/Batches",

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
 using Kvasir.Kernels.Memory;
@@ -36,7 +37,10 @@ internal static class AnswerFigures
                 plan.WeightBytes, plan.PackedBytes, plan.KvBytesPerToken, plan.IndexBytesPerToken, plan.KvMemoryBytes,
                 plan.TokensThatFit, plan.ScratchBytes, plan.OpenPageBytes, ResidentMemory.PeakBytes())
             {
-                StreamedBytes = plan.Streamed?.StepBytes,
+                StreamedBytes = plan.Streamed is { ExpertPlaces: 0 } layers ? layers.StepBytes : null,
+                ExpertPlaces = plan.Streamed is { ExpertPlaces: > 0 and var places } ? places : null,
+                ExpertsThere = model.Weights.Streamed is { ExpertsChosen: > 0 } read ? Round((double)read.ExpertsThere / read.ExpertsChosen) : null,
+                StreamReadBytes = model.Weights.Streamed?.BytesRead,
                 StreamWaitMs = Round(model.Weights.Streamed?.WaitedMs ?? double.NaN),
             })
         {
@@ -62,7 +66,12 @@ internal static class AnswerFigures
         }
 
         if (engine.Model.Weights.Streamed is { } streamed)
-            yield return $"weights read {SizeText.Bytes(streamed.BytesRead)}, waited {Time(streamed.WaitedMs)} for them";
+        {
+            yield return $"weights read {SizeText.Bytes(streamed.BytesRead)}, waited {Time(streamed.WaitedMs)} for them"
+                + (streamed.ExpertsThere is var there and > 0
+                    ? string.Create(CultureInfo.InvariantCulture, $"; {100.0 * there / streamed.ExpertsChosen:F1} % of the experts were there") : "");
+        }
+
         if (KvPagesReport.Of(engine) is { } pages)
             yield return pages.Line();
         if (AuditLine(engine, sequence) is { } audit)
@@ -100,6 +109,9 @@ internal static class AnswerFigures
     private static string Drafts(MemoryPlan plan) => plan.DraftBytes > 0 ? $" + {SizeText.Bytes(plan.DraftBytes)} in 4 bits to guess by" : "";
 
     private static string Streamed(MemoryPlan plan) => plan.Streamed is not { } streamed ? ""
+        : streamed.ExpertPlaces > 0
+        ? $", {SizeText.Count(streamed.ExpertPlaces)} of {SizeText.Count(streamed.ExpertCount)} experts in memory and others read when they are chosen"
+            + (streamed.WhyCached is { } reason ? $", through the page cache ({reason})" : "")
         : $", {SizeText.Bytes(streamed.StepBytes)} of them ({streamed.LayerCount} layers) read at each step"
             + (streamed.WhyCached is { } why ? $" through the page cache ({why})" : "");
 

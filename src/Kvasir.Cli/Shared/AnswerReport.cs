@@ -142,6 +142,15 @@ internal sealed record MemoryReport(
     /// <summary>Of the weights, what each step reads from their file; null where all are in memory.</summary>
     public long? StreamedBytes { get; init; }
 
+    /// <summary>For how many experts there is a place in memory; null where all are there.</summary>
+    public int? ExpertPlaces { get; init; }
+
+    /// <summary>Of those that steps chose, the share that was there.</summary>
+    public double? ExpertsThere { get; init; }
+
+    /// <summary>What has been read of weights from their file so far; null where all are in memory.</summary>
+    public long? StreamReadBytes { get; init; }
+
     /// <summary>Time that steps have waited for them.</summary>
     public double? StreamWaitMs { get; init; }
 }

@@ -3,6 +3,7 @@ using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Streaming;
 
 namespace Kvasir.Forward;
 
@@ -25,6 +26,12 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     private readonly NativeView _up;
     private readonly NativeView _down;
     private readonly int _width;
+    private readonly ModelConfig _config;
+    private readonly LayerWeights[] _layers;
+    private readonly int[] _likely;
+
+    // Experts that memory has no place for go through it; null where all are there.
+    private readonly ExpertWindow? _window;
     private NativeView _sum;
     private float[]? _scales;
     private int _used;
@@ -35,7 +42,9 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     public ExpertFeedForward(ModelConfig config, Weights weights, WorkerPool pool, LinearProduct linear, RowNorm norm, int mostRows)
     {
         (_pool, _linear, _kind, _width) = (pool, linear, config.Gate, config.Width);
+        (_config, _layers, _window) = (config, weights.Layers, weights.ExpertWindow);
         var most = Most(config);
+        _likely = new int[most.Count];
         var slots = (long)mostRows * most.Used;
         ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, int.MaxValue, nameof(mostRows));
         _router = new ExpertRouter(mostRows, most);
@@ -66,16 +75,25 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     /// <summary>sum += scale * sum of the weights of each row's experts * their outputs.</summary>
     /// <param name="rows">x and the norm before the experts, where they have none of their own.</param>
     /// <param name="sum">[rows, width]: x, or what is added to it later.</param>
-    public void Run(LinearRows rows, ExpertShape experts, ExpertWeights weights, (NativeView Values, float Scale) sum)
+    public void Run(LinearRows rows, int layer, (NativeView Values, float Scale) sum)
     {
+        var (experts, weights) = (_config.Layers[layer].Experts!, _layers[layer].Experts!);
         (_sum, _used, _scale, _scales) = (sum.Values, experts.Used, sum.Scale, weights.OutputScales);
-        _linear.Run(rows with { Norm = weights.Norms?.Router ?? rows.Norm }, new LinearTarget(weights.Router, weights.RouterBias, _logits));
-        rows = rows with { Norm = weights.Norms?.Input ?? rows.Norm };
+        Score(rows, weights);
         _router.Route(_pool, experts, _logits, rows.Count);
-        _input.Gather(_pool, rows, weights.Gate, weights.Up);
-        _product.RunGated(_kind, new ExpertTarget(weights.Gate, weights.GateBias, _gate), new ExpertTarget(weights.Up, weights.UpBias, _up));
-        _input.Prepare(_pool, new LinearRows(_gate, _router.SlotCount, experts.Width, null), weights.Down);
-        _product.Run(new ExpertTarget(weights.Down, weights.DownBias, _down));
+        _window?.Begin(layer, _router.Experts);
+        if (_window is null)
+        {
+            Multiply(_router.Experts, rows, layer);
+        }
+        else
+        {
+            Foresee(rows, layer + 1);
+            // Those that are there, and then each as it comes.
+            while (_window.Next() is { IsEmpty: false } there)
+                Multiply(there, rows, layer);
+        }
+
         if (rows.Count >= ParallelRows)
         {
             _pool.Run(this, rows.Count);
@@ -103,6 +121,31 @@ internal sealed class ExpertFeedForward : ParallelJob, IDisposable
     {
         _input.Dispose();
         _buffer.Dispose();
+    }
+
+    private void Score(in LinearRows rows, ExpertWeights weights) =>
+        _linear.Run(rows with { Norm = weights.Norms?.Router ?? rows.Norm }, new LinearTarget(weights.Router, weights.RouterBias, _logits));
+
+    private void Multiply(ReadOnlySpan<int> chosen, in LinearRows rows, int layer)
+    {
+        var (experts, weights) = (_config.Layers[layer].Experts!, _layers[layer].Experts!);
+        _input.Gather(_pool, chosen, rows with { Norm = weights.Norms?.Input ?? rows.Norm }, weights.Gate, weights.Up);
+        _product.RunGated(_kind, chosen, new ExpertTarget(weights.Gate, weights.GateBias, _gate), new ExpertTarget(weights.Up, weights.UpBias, _up));
+        _input.Prepare(_pool, chosen, new LinearRows(_gate, _router.SlotCount, experts.Width, null), weights.Down);
+        _product.Run(chosen, new ExpertTarget(weights.Down, weights.DownBias, _down));
+    }
+
+    // What the next layer's router would choose of what has not been through this layer's experts nor the next attention: most of what it will.
+    private void Foresee(in LinearRows rows, int layer)
+    {
+        if (layer >= _layers.Length || _layers[layer].Experts is not { } weights || _config.Layers[layer].Experts is not { } experts
+            || !_window!.Foresees(layer, rows.Count * experts.Used))
+        {
+            return;
+        }
+
+        Score(rows with { Norm = _layers[layer].FeedForwardNorm }, weights);
+        _window.Foresee(layer, _likely.AsSpan(0, _router.Likely(experts, _logits, rows.Count, _likely)));
     }
 
     // Of any layer.

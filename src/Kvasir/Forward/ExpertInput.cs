@@ -12,17 +12,27 @@ internal sealed class ExpertInput(ExpertRouter router, PreparedRows prepared) : 
     private LinearRows _rows;
     private WeightMatrix[] _first = [];
     private WeightMatrix[] _second = [];
+    private readonly int[] _slots = new int[prepared.RowCount];
     private bool _isGathered;
 
     /// <summary>Bytes of scratch held.</summary>
     public long Bytes => prepared.Bytes;
 
     /// <summary>Prepares the rows of a batch for two matrices of each expert that they go through.</summary>
-    public void Gather(WorkerPool pool, in LinearRows rows, WeightMatrix[] first, WeightMatrix[] second) =>
-        Prepare(pool, rows, isGathered: true, first, second);
+    /// <param name="experts">Those that have rows, or some of them.</param>
+    public void Gather(WorkerPool pool, ReadOnlySpan<int> experts, in LinearRows rows, WeightMatrix[] first, WeightMatrix[] second)
+    {
+        _isGathered = true;
+        Prepare(pool, experts, rows, first, second);
+    }
 
     /// <summary>Prepares rows that are those of slots already, for one matrix of each expert.</summary>
-    public void Prepare(WorkerPool pool, in LinearRows slots, WeightMatrix[] matrices) => Prepare(pool, slots, isGathered: false, matrices, matrices);
+    /// <param name="experts">Whose slots.</param>
+    public void Prepare(WorkerPool pool, ReadOnlySpan<int> experts, in LinearRows slots, WeightMatrix[] matrices)
+    {
+        _isGathered = false;
+        Prepare(pool, experts, slots, matrices, matrices);
+    }
 
     /// <summary>[rows of the expert, row bytes]: in the form that this matrix of the expert wants.</summary>
     public ReadOnlySpan<byte> Prepared(in WeightMatrix matrix, int expert)
@@ -33,10 +43,10 @@ internal sealed class ExpertInput(ExpertRouter router, PreparedRows prepared) : 
 
     public override void Execute(int item, int worker)
     {
-        var expert = router.ExpertOf(item);
-        var from = _isGathered ? router.RowOf(item) : item;
-        var row = prepared.Row(_rows, from, worker);
-        var (rows, index) = (router.RowsOf(expert), item - router.FirstSlot(expert));
+        var slot = _slots[item];
+        var expert = router.ExpertOf(slot);
+        var row = prepared.Row(_rows, _isGathered ? router.RowOf(slot) : slot, worker);
+        var (rows, index) = (router.RowsOf(expert), slot - router.FirstSlot(expert));
         var (kind, other) = (Activations.KindOf(_first[expert], rows), Activations.KindOf(_second[expert], rows));
         Activations.Prepare(kind, row, index, rows, Of(kind, expert, rows));
         if (other != kind)
@@ -45,10 +55,17 @@ internal sealed class ExpertInput(ExpertRouter router, PreparedRows prepared) : 
 
     public void Dispose() => prepared.Dispose();
 
-    private void Prepare(WorkerPool pool, in LinearRows rows, bool isGathered, WeightMatrix[] first, WeightMatrix[] second)
+    private void Prepare(WorkerPool pool, ReadOnlySpan<int> experts, in LinearRows rows, WeightMatrix[] first, WeightMatrix[] second)
     {
-        (_rows, _isGathered, _first, _second) = (rows, isGathered, first, second);
-        pool.Run(this, router.SlotCount);
+        (_rows, _first, _second) = (rows, first, second);
+        var count = 0;
+        foreach (var expert in experts)
+        {
+            for (var i = 0; i < router.RowsOf(expert); i++)
+                _slots[count++] = router.FirstSlot(expert) + i;
+        }
+
+        pool.Run(this, count);
     }
 
     private Span<byte> Of(ActivationKind kind, int expert, int rows) => prepared.Form(kind, router.FirstSlot(expert), rows, _rows.Columns);

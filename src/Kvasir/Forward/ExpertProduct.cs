@@ -7,7 +7,8 @@ namespace Kvasir.Forward;
 
 /// <summary>
 /// One fan-out over the rows of the matrices of all experts that have rows of the batch, each with its own rows: gate and up together, or the way down. An
-/// expert that nobody chose is not read. Experts with most rows come first, in pieces of like cost, so that workers end together.
+/// expert that nobody chose is not read. Experts with most rows come first, in pieces of like cost, so that workers end together. Those that are not there yet
+/// have a fan-out of their own later: no result depends on who comes with whom.
 /// </summary>
 internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int mostExperts, WorkerPool pool) : ParallelJob
 {
@@ -27,17 +28,19 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
     private GateKind _gate;
 
     /// <summary>results = matrices x rows + biases.</summary>
-    public void Run(in ExpertTarget target)
+    /// <param name="experts">Those that have rows, or some of them.</param>
+    public void Run(ReadOnlySpan<int> experts, in ExpertTarget target)
     {
         (_target, _up) = (target, null);
-        Run();
+        Run(experts);
     }
 
     /// <summary>The gate's results = kind(gates x rows) * (ups x rows), each with its biases.</summary>
-    public void RunGated(GateKind kind, in ExpertTarget gate, in ExpertTarget up)
+    /// <param name="experts">As in <see cref="Run(ReadOnlySpan{int}, in ExpertTarget)"/>.</param>
+    public void RunGated(GateKind kind, ReadOnlySpan<int> experts, in ExpertTarget gate, in ExpertTarget up)
     {
         (_gate, _target, _up) = (kind, gate, up);
-        Run();
+        Run(experts);
     }
 
     public override void Execute(int item, int worker)
@@ -76,9 +79,9 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
         return own;
     }
 
-    private void Run()
+    private void Run(ReadOnlySpan<int> experts)
     {
-        var cost = Order();
+        var cost = Order(experts);
         var share = Math.Max(1, cost / (pool.WorkerCount * ItemsPerWorker));
         for (var i = 0; i < _expertCount; i++)
         {
@@ -90,21 +93,20 @@ internal sealed class ExpertProduct(ExpertInput input, ExpertRouter router, int 
         pool.Run(this, _firstItems[_expertCount]);
     }
 
-    // Those with rows, most rows first and the lower index of equal ones; returns what all cost.
-    private long Order()
+    // Most rows first and the lower index of equal ones; returns what all cost.
+    private long Order(ReadOnlySpan<int> experts)
     {
-        var (count, cost) = (0, 0L);
-        for (var expert = 0; expert < _target.Weights.Length; expert++)
+        var cost = 0L;
+        experts.CopyTo(_experts);
+        for (var i = 0; i < experts.Length; i++)
         {
-            if (router.RowsOf(expert) is var rows and > 0)
-            {
-                (_experts[count], _keys[count++]) = (expert, -rows);
-                cost += (long)_target.Weights[expert].Rows * (rows + ReadingCost);
-            }
+            var rows = router.RowsOf(experts[i]);
+            _keys[i] = -rows;
+            cost += (long)_target.Weights[experts[i]].Rows * (rows + ReadingCost);
         }
 
-        _expertCount = count;
-        _keys.AsSpan(0, count).Sort(_experts.AsSpan(0, count));
+        _expertCount = experts.Length;
+        _keys.AsSpan(0, _expertCount).Sort(_experts.AsSpan(0, _expertCount));
         return cost;
     }
 }

@@ -17,6 +17,9 @@ internal sealed class ExpertRouter : ParallelJob
     private readonly int[] _rowOf;
     private readonly int[] _expertOf;
     private readonly int[] _firstSlots;
+    private readonly int[] _experts;
+    private readonly int[] _likely;
+    private int _expertCount;
     private ExpertShape _shape;
     private NativeView _logits;
 
@@ -27,10 +30,14 @@ internal sealed class ExpertRouter : ParallelJob
         var mostSlots = mostRows * most.Used;
         (_chosen, _weights, _slotOf) = (new int[mostSlots], new float[mostSlots], new int[mostSlots]);
         (_rowOf, _expertOf, _firstSlots, _shape) = (new int[mostSlots], new int[mostSlots], new int[most.Count + 1], most);
+        (_experts, _likely) = (new int[most.Count], new int[most.Used]);
     }
 
     /// <summary>Slots of the batch: each row has as many as it has experts.</summary>
     public int SlotCount { get; private set; }
+
+    /// <summary>Those that have rows, the lowest index first.</summary>
+    public ReadOnlySpan<int> Experts => _experts.AsSpan(0, _expertCount);
 
     /// <summary>The first slot of an expert; that of the next one is behind its last.</summary>
     public int FirstSlot(int expert) => _firstSlots[expert];
@@ -63,6 +70,26 @@ internal sealed class ExpertRouter : ParallelJob
         }
 
         Group();
+    }
+
+    /// <summary>The experts that logits of some rows would choose, each once; what <see cref="Route"/> found stays as it is.</summary>
+    /// <param name="logits">[rows, experts]</param>
+    /// <param name="experts">Room for those of all rows.</param>
+    public int Likely(ExpertShape shape, NativeView logits, int rows, Span<int> experts)
+    {
+        var count = 0;
+        var own = _likely.AsSpan(0, shape.Used);
+        for (var row = 0; row < rows; row++)
+        {
+            Choose(logits.Span<float>((long)row * shape.Count * sizeof(float), shape.Count), own);
+            foreach (var expert in own)
+            {
+                if (!experts[..count].Contains(expert))
+                    experts[count++] = expert;
+            }
+        }
+
+        return count;
     }
 
     /// <summary>The choice of one row.</summary>
@@ -107,8 +134,14 @@ internal sealed class ExpertRouter : ParallelJob
         firsts.Clear();
         for (var i = 0; i < SlotCount; i++)
             firsts[_chosen[i] + 1]++;
+        _expertCount = 0;
         for (var expert = 0; expert < _shape.Count; expert++)
+        {
+            if (firsts[expert + 1] > 0)
+                _experts[_expertCount++] = expert;
             firsts[expert + 1] += firsts[expert];
+        }
+
         // Each expert's first slot moves on to its last while they are given out, and is then that of the next.
         for (var i = 0; i < SlotCount; i++)
         {

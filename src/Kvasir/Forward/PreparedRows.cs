@@ -21,11 +21,14 @@ internal sealed class PreparedRows : IDisposable
     /// <param name="norm">Of the model.</param>
     public PreparedRows(int maxRows, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds, RowNorm norm)
     {
-        (_maxColumns, _norm) = (maxColumns, norm);
+        (RowCount, _maxColumns, _norm) = (maxRows, maxColumns, norm);
         _normed = new NativeBuffer(NormedBytes(maxColumns, workerCount));
         foreach (var kind in kinds)
             _forms[(int)kind] = NativeBuffer.Uninitialized(FormBytes(kind, maxRows, maxColumns));
     }
+
+    /// <summary>Rows that there is room for.</summary>
+    public int RowCount { get; }
 
     /// <summary>What <see cref="Bytes"/> will be.</summary>
     public static long BytesFor(int maxRows, int maxColumns, int workerCount, IReadOnlySet<ActivationKind> kinds) =>

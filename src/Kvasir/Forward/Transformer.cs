@@ -5,6 +5,7 @@ using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
+using Kvasir.Models.Streaming;
 
 namespace Kvasir.Forward;
 
@@ -20,6 +21,7 @@ internal sealed class Transformer : IDisposable
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _own;
     private readonly (WeightMatrix Output, LayerWeights[] Layers) _draft;
     private readonly LayerWindow? _window;
+    private readonly ExpertWindow? _expertWindow;
     private readonly float[] _outputNorm;
     private readonly WorkerPool _pool;
     private readonly BatchAttention _attention;
@@ -58,7 +60,7 @@ internal sealed class Transformer : IDisposable
         _norm = new RowNorm(config.Norm, config.NormEpsilon);
         _normed = new NormedResidual(_norm, config.Width);
         (_embedding, _positions, _outputNorm, _own) = (weights.Embedding, weights.Positions, weights.OutputNorm, (weights.Output, weights.Layers));
-        _window = weights.Window;
+        (_window, _expertWindow) = (weights.Window, weights.ExpertWindow);
         _draft = weights.Draft is { } draft ? (draft.Output, draft.Layers) : _own;
         (_output, _layers) = _own;
         Shape = config.Attention with { LayerSinks = config.Layers[0].HasSinks ? Array.ConvertAll(_layers, static layer => layer.Sinks!) : null };
@@ -122,17 +124,17 @@ internal sealed class Transformer : IDisposable
     public bool Forward(Batch batch, bool isDraft = false)
     {
         (_output, _layers) = isDraft ? _draft : _own;
-        if (_window is null)
-            return Compute(batch);
-        // Layers come in the order of one pass.
-        _window.Enter();
+        // What memory has no place for comes in the order of one pass.
+        _window?.Enter();
+        _expertWindow?.Enter();
         try
         {
             return Compute(batch);
         }
         finally
         {
-            _window.Leave();
+            _window?.Leave();
+            _expertWindow?.Leave();
         }
     }
 
@@ -254,10 +256,10 @@ internal sealed class Transformer : IDisposable
         if (besides)
             _beside.Span<float>(0, rows * _config.Width).Clear();
         // What every row goes through has read it: experts may add to it.
-        if (weights.Experts is { } experts)
+        if (shape.Experts is not null)
         {
             var read = new LinearRows(_x, rows, _config.Width, weights.FeedForwardNorm);
-            _experts!.Run(read, shape.Experts!, experts, besides ? (_beside, 1) : (_x, shape.ResidualScale));
+            _experts!.Run(read, layer, besides ? (_beside, 1) : (_x, shape.ResidualScale));
         }
 
         if (!shape.HasDenseFeedForward)

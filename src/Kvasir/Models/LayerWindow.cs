@@ -1,8 +1,9 @@
 using System.Diagnostics;
 using Kvasir.Files;
 using Kvasir.Ground;
-using Kvasir.Kernels.Files;
+using Kvasir.Kernels.Matrix;
 using Kvasir.Kernels.Memory;
+using Kvasir.Models.Streaming;
 
 namespace Kvasir.Models;
 
@@ -13,17 +14,16 @@ namespace Kvasir.Models;
 /// </summary>
 internal sealed class LayerWindow : IDisposable
 {
-    // Reads of so many bytes, so many at a time, are as fast as a disk is.
-    private const int PieceBytes = 1 << 20;
     private const int ThreadCount = 4;
     private const long AlignedBytes = 2 << 20;
     private readonly Lock _started = new();
     private readonly object _gate = new();
     private readonly FairLock _turn = new();
     private readonly int[] _ordinals;
-    private readonly Piece[][] _pieces;
+    private readonly WeightFiles.Piece[][] _pieces;
+    private readonly NativeView[] _places;
     private readonly Slot[] _slots = new Slot[LayerShares.SlotCount];
-    private readonly Dictionary<string, DirectReader> _files = [];
+    private readonly WeightFiles _files = new();
     private readonly NativeBuffer _memory;
     private readonly Thread[] _threads = new Thread[ThreadCount];
     private int _first;
@@ -35,7 +35,7 @@ internal sealed class LayerWindow : IDisposable
     {
         _ordinals = new int[layers];
         Array.Fill(_ordinals, -1);
-        _pieces = new Piece[shares.ReadCount][];
+        (_pieces, _places) = (new WeightFiles.Piece[shares.ReadCount][], new NativeView[shares.ReadCount]);
         Array.Fill(_slots, new Slot { Wanted = -1, Reading = -1, Loaded = -1 });
         // From so many on it begins where blocks of a file can be put; what no layer reaches takes no memory.
         _memory = NativeBuffer.Uninitialized(Math.Max(AlignedBytes, LayerShares.SlotCount * shares.SlotBytes));
@@ -50,7 +50,7 @@ internal sealed class LayerWindow : IDisposable
     /// <summary>What has come of it so far.</summary>
     public StreamedWeights Figures => new(_pieces.Length, PassBytes)
     {
-        WhyCached = _files.Values.Select(static file => file.WhyCached).FirstOrDefault(static why => why is not null),
+        WhyCached = _files.WhyCached,
         BytesRead = Volatile.Read(ref _bytesRead),
         WaitedMs = Stopwatch.GetElapsedTime(0, Volatile.Read(ref _waitedTicks)).TotalMilliseconds,
     };
@@ -60,7 +60,7 @@ internal sealed class LayerWindow : IDisposable
     /// <exception cref="KvasirException">A matrix lies in no file, or a file cannot be read.</exception>
     public static LayerWindow Of(LayerShares shares, LayerWeights[] layers, ITensorSource source)
     {
-        var ranges = layers.Select((layer, index) => shares.IsRead[index] ? LayerRanges.Of(layer, source) : null).ToArray();
+        var ranges = layers.Select((layer, index) => shares.IsRead[index] ? MatrixRanges.Of(Matrices(layer), source) : null).ToArray();
         var slotBytes = ranges.Max(static own => own?.Bytes ?? 0);
         var window = new LayerWindow(shares with { SlotBytes = slotBytes }, layers.Length);
         try
@@ -71,8 +71,8 @@ internal sealed class LayerWindow : IDisposable
                 if (ranges[layer] is not { } own)
                     continue;
                 var memory = window._memory.View.Slice(ordinal % LayerShares.SlotCount * slotBytes, slotBytes);
-                layers[layer] = own.In(memory, layers[layer], source);
-                window._pieces[ordinal] = [.. own.All.SelectMany(range => window.PiecesOf(range, memory))];
+                layers[layer] = Moved(layers[layer], own, memory);
+                (window._pieces[ordinal], window._places[ordinal]) = (window._files.PiecesOf(own), memory);
                 window._ordinals[layer] = ordinal++;
                 window.PassBytes += own.Bytes;
             }
@@ -146,9 +146,28 @@ internal sealed class LayerWindow : IDisposable
 
         foreach (var thread in _threads)
             thread?.Join();
-        foreach (var file in _files.Values)
-            file.Dispose();
+        _files.Dispose();
         _memory.Dispose();
+    }
+
+    private static WeightMatrix[] Matrices(LayerWeights layer) => [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
+
+    // The same layer, whose matrices are read from where they will have been put.
+    private static LayerWeights Moved(LayerWeights layer, MatrixRanges ranges, NativeView memory)
+    {
+        return layer with
+        {
+            Query = Moved(layer.Query),
+            Key = Moved(layer.Key),
+            Value = Moved(layer.Value),
+            Output = Moved(layer.Output),
+            Gate = Moved(layer.Gate),
+            Up = Moved(layer.Up),
+            Down = Moved(layer.Down),
+        };
+
+        WeightMatrix Moved(in WeightMatrix matrix) =>
+            matrix.Rows == 0 ? matrix : new WeightMatrix(matrix.Type, matrix.Rows, matrix.Columns, memory.Slice(ranges.PlaceOf(matrix), matrix.Bytes));
     }
 
     // Returns its slot.
@@ -178,24 +197,24 @@ internal sealed class LayerWindow : IDisposable
 
     private void ReadAll()
     {
-        while (TryClaim(out var index, out var piece))
+        while (TryClaim(out var index, out var piece, out var memory))
         {
             Exception? fault = null;
             try
             {
-                piece.File.Read(piece.Offset, piece.Memory);
+                piece.File.Read(piece.Offset, memory);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
                 fault = e;
             }
 
-            Complete(index, piece.Memory.Bytes, fault);
+            Complete(index, piece.Bytes, fault);
         }
     }
 
     // Waits for something to read; false when there will be nothing any more.
-    private bool TryClaim(out int index, out Piece piece)
+    private bool TryClaim(out int index, out WeightFiles.Piece piece, out NativeView memory)
     {
         lock (_gate)
         {
@@ -204,19 +223,21 @@ internal sealed class LayerWindow : IDisposable
                 for (var turn = 0; turn < _slots.Length; turn++)
                 {
                     index = (_first + turn) % _slots.Length;
-                    if (TryClaim(ref _slots[index], out piece))
-                        return true;
+                    if (!TryClaim(ref _slots[index], out piece))
+                        continue;
+                    memory = _places[_slots[index].Reading].Slice(piece.Place, piece.Bytes);
+                    return true;
                 }
 
                 Monitor.Wait(_gate);
             }
         }
 
-        (index, piece) = (0, default);
+        (index, piece, memory) = (0, default, default);
         return false;
     }
 
-    private bool TryClaim(ref Slot slot, out Piece piece)
+    private bool TryClaim(ref Slot slot, out WeightFiles.Piece piece)
     {
         piece = default;
         if (slot.Wanted < 0 || slot.Loaded == slot.Wanted || slot.Fault is not null)
@@ -251,26 +272,6 @@ internal sealed class LayerWindow : IDisposable
             Monitor.PulseAll(_gate);
         }
     }
-
-    private IEnumerable<Piece> PiecesOf(LayerRanges.Range range, NativeView memory)
-    {
-        if (!_files.TryGetValue(range.File, out var file))
-        {
-            try
-            {
-                _files[range.File] = file = DirectReader.Open(range.File);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                throw new KvasirException(KvasirError.BadFile, $"{MessageText.Line(range.File)}: {e.Message}", e);
-            }
-        }
-
-        for (var done = 0L; done < range.Bytes; done += PieceBytes)
-            yield return new Piece(file, range.Start + done, memory.Slice(range.Place + done, Math.Min(PieceBytes, range.Bytes - done)));
-    }
-
-    private readonly record struct Piece(DirectReader File, long Offset, NativeView Memory);
 
     /// <summary>Which layer it is to have, which one is being read into it, and which is there: by their order among those that are read.</summary>
     private readonly record struct Slot(int Wanted, int Reading, int Loaded, int Claimed, int InFlight, Exception? Fault);

@@ -26,7 +26,8 @@ public sealed record ModelOptions
     /// <summary>
     /// The most that weights may take of memory; 0 for all that they are. Layers beyond it are read from the file, past the page cache, whenever a step comes
     /// to them, while the one before is computed: a step takes as long as the file takes to deliver them, however many sequences it has. They are not repacked.
-    /// Not for models with experts, which are read where the file is mapped, nor with <see cref="KvRank"/> or <see cref="DraftWeights"/>.
+    /// Of a model with experts all but these stays; of the experts of each layer those that are chosen most, and the others are read when a step chooses them.
+    /// Not with <see cref="KvRank"/> or <see cref="DraftWeights"/>.
     /// </summary>
     public long MemoryBytes { get; init; }
 

@@ -5,6 +5,7 @@ using Kvasir.Kernels.Matrix.Packed;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models.Configs;
 using Kvasir.Models.Families;
+using Kvasir.Models.Streaming;
 using Kvasir.Synthetic;
 
 namespace Kvasir.Models;
@@ -31,7 +32,7 @@ public sealed class Weights : IDisposable
 
     private Weights(
         ITensorSource source, (WeightPacker Own, WeightPacker? Drafts) packers, LowRankValues? lowRank, TensorNames names, ModelConfig config,
-        (Action<double>? Progress, LayerShares? Shares) loading)
+        (Action<double>? Progress, WeightPlaces Places) loading)
     {
         (_source, _packer, _lowRank, _drafts) = (source, packers.Own, lowRank, packers.Drafts);
         // First, while all is where it is stored.
@@ -44,19 +45,20 @@ public sealed class Weights : IDisposable
         _layers = new LayerWeights[config.LayerCount];
         for (var i = 0; i < _layers.Length; i++)
         {
-            packers.Own.IsPaused = loading.Shares?.IsRead[i] == true;
+            packers.Own.IsPaused = loading.Places.Layers?.IsRead[i] == true;
             _layers[i] = reader.Layer(i);
             loading.Progress?.Invoke((i + 1.0) / config.LayerCount);
         }
 
         reader.RequireAllRead();
-        Window = loading.Shares is { ReadCount: > 0 } shares ? LayerWindow.Of(shares, _layers, source) : null;
+        Window = loading.Places.Layers is { ReadCount: > 0 } shares ? LayerWindow.Of(shares, _layers, source) : null;
         Draft?.Complete(_output, _layers);
-        _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config, releases: Window is not null));
         (Bytes, ParameterCount) = (reader.Bytes, reader.ParameterCount);
-        _everyStepBytes = _output.Bytes + _layers.Sum(static layer => layer.MatrixBytes);
         if (config.Layers[0].Experts is { } experts)
-            (Experts, _chosenShare) = (MemoryOf(_layers, experts), (double)experts.Used / experts.Count);
+            (Experts, _chosenShare) = (MemoryOf(_layers, experts, loading.Places.ReadsExperts), (double)experts.Used / experts.Count);
+        ExpertWindow = loading.Places.ReadsExperts ? WindowOf(loading.Places) : null;
+        _fingerprint = new Lazy<string>(() => ModelFingerprint.Of(source, config, releases: Window is not null || ExpertWindow is not null));
+        _everyStepBytes = _output.Bytes + _layers.Sum(static layer => layer.MatrixBytes);
     }
 
     /// <summary>[VocabularySize, Width].</summary>
@@ -102,14 +104,19 @@ public sealed class Weights : IDisposable
     /// <summary>Null in models without experts.</summary>
     public ExpertMemory? Experts { get; }
 
-    /// <summary>Layers that memory has no place for; null where all are there.</summary>
-    public StreamedWeights? Streamed => Window?.Figures;
+    /// <summary>Layers or experts that memory has no place for; null where all are there.</summary>
+    public StreamedWeights? Streamed => Window?.Figures ?? (ExpertWindow is { } window ? Of(window, Experts!.TokenBytes) : null);
 
     /// <summary>What they take of memory, once all is there that stays.</summary>
-    public long ResidentBytes => Bytes - (Window?.PassBytes ?? 0) + (Window?.Bytes ?? 0);
+    public long ResidentBytes => ExpertWindow is { } experts
+        ? Bytes - Experts!.Bytes + experts.Bytes
+        : Bytes - (Window?.PassBytes ?? 0) + (Window?.Bytes ?? 0);
 
     /// <summary>What layers go through that memory has no place for; null where it has it for all.</summary>
     internal LayerWindow? Window { get; }
+
+    /// <summary>The same of experts.</summary>
+    internal ExpertWindow? ExpertWindow { get; }
 
     /// <summary>What tokens are guessed by; null for none.</summary>
     internal DraftWeights? Draft { get; }
@@ -149,7 +156,7 @@ public sealed class Weights : IDisposable
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public void ReadAhead()
     {
-        if (Window is null)
+        if (Window is null && ExpertWindow is null)
             Open(_source).ReadAhead();
     }
 
@@ -177,6 +184,7 @@ public sealed class Weights : IDisposable
     private void Free()
     {
         Window?.Dispose();
+        ExpertWindow?.Dispose();
         _packer.Dispose();
         _drafts?.Dispose();
         _lowRank?.Dispose();
@@ -192,16 +200,16 @@ public sealed class Weights : IDisposable
                 KvasirError.BadOption, $"draft weights make values of {config.HeadDim} elements, and a rank of {config.ValueDim} was asked for");
         }
 
-        var fits = config.Layers[0].Experts is null || Fits(source);
+        var places = options.MemoryBytes == 0 ? default : PlacesOf(source, names, config, options);
+        var fits = config.Layers[0].Experts is null || (!places.ReadsExperts && Fits(source));
         var packer = new WeightPacker(options.Repack, fits);
         var drafts = options.DraftWeights ? new WeightPacker(options.Repack, narrows: true) : null;
         var lowRank = config.ValueDim == config.HeadDim ? null : new LowRankValues(config.HeadDim, config.ValueDim);
-        var shares = options.MemoryBytes == 0 ? null : SharesOf(source, names, config, options);
-        if (packer.IsEnabled && fits && shares is not { ReadCount: > 0 })
+        if (packer.IsEnabled && fits && places.Layers is not { ReadCount: > 0 })
             source.ReadAhead();
         try
         {
-            return new Weights(source, (packer, drafts), lowRank, names, config, (options.Progress, shares));
+            return new Weights(source, (packer, drafts), lowRank, names, config, (options.Progress, places));
         }
         catch
         {
@@ -213,47 +221,75 @@ public sealed class Weights : IDisposable
     }
 
     // What stays beside layers: the embedding, of which rows are looked up, and what gives logits, which may be a copy of it.
-    private static LayerShares SharesOf(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions options)
+    private static WeightPlaces PlacesOf(ITensorSource source, TensorNames names, ModelConfig config, ModelOptions options)
     {
         if (source.Origin is not null)
             throw Unsuited(source, options, "they lie in no file");
         var layers = new long[config.LayerCount];
-        var other = 0L;
+        var (other, copied) = (0L, 0L);
         foreach (var name in source.TensorNames)
         {
             var bytes = source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored) ? stored.View.Bytes : 0;
             if (names.LayerOf(name) is { } layer && layer < layers.Length)
                 layers[layer] += bytes;
             else
-                other += bytes * (name == names.Embedding && config.TiedEmbedding && options.Repack && PackedWeights.Pays(stored.Type) ? 2 : 1);
+                other += bytes;
+            copied += name == names.Embedding && config.TiedEmbedding && options.Repack && PackedWeights.Pays(stored.Type) ? bytes : 0;
         }
 
-        if (LayerShares.Of(layers, other, options.MemoryBytes) is not { } shares)
-        {
-            throw new KvasirException(
-                KvasirError.BadOption,
-                $"the weights of {source.Path} may take {options.MemoryBytes} bytes of memory; they need {LayerShares.LeastBytes(layers, other)} at least, "
-                    + "for what stays and two layers at a time");
-        }
-
-        var why = config.Layers[0].Experts is not null ? "experts are read where the file is mapped"
-            : options.DraftWeights ? "there are draft weights beside them"
+        if (other + copied + layers.Sum() <= options.MemoryBytes)
+            return default;
+        var why = options.DraftWeights ? "there are draft weights beside them"
             : config.ValueDim != config.HeadDim ? "values are narrower than they are there"
+            : config.Layers[0].Experts is not null && names.Experts.Alternates
+            ? "its experts are rearranged when it is loaded; a GGUF file of it has them as they are read"
             : null;
-        return shares.ReadCount == 0 || why is null ? shares : throw Unsuited(source, options, why);
+        if (why is not null)
+            throw Unsuited(source, options, why);
+        return config.Layers[0].Experts is not null
+            ? new WeightPlaces(null, options.MemoryBytes, copied)
+            : LayerShares.Of(layers, other + copied, options.MemoryBytes) is { } shares
+            ? new WeightPlaces(shares, options.MemoryBytes, copied)
+            : throw TooLittle(source, options.MemoryBytes, LayerShares.LeastBytes(layers, other + copied), "two layers at a time");
     }
+
+    private ExpertWindow WindowOf(WeightPlaces places)
+    {
+        var matrices = Array.ConvertAll(
+            _layers, static layer => layer.Experts is { } experts ? new ExpertMatrices(experts.Gate, experts.Up, experts.Down) : (ExpertMatrices?)null);
+        var sizes = Array.ConvertAll(matrices, own => own is { } experts ? (experts.SlotBytes(_source), experts.Gate.Length) : (0, 0));
+        var other = Bytes - Experts!.Bytes + places.CopiedBytes;
+        return ExpertShares.Of(sizes, places.LimitBytes - other) is { } shares
+            ? ExpertWindow.Of(shares, matrices, _source)
+            : throw TooLittle(_source, places.LimitBytes, other + ExpertShares.LeastBytes(sizes), "two experts of each layer at a time");
+    }
+
+    private static KvasirException TooLittle(ITensorSource source, long limitBytes, long leastBytes, string beside) => new(
+        KvasirError.BadOption,
+        $"the weights of {source.Path} may take {limitBytes} bytes of memory; they need {leastBytes} at least, for what stays and {beside}");
 
     private static KvasirException Unsuited(ITensorSource source, ModelOptions options, string why) => new(
         KvasirError.Unsupported, $"the weights of {source.Path} cannot be read layer by layer, so as to take {options.MemoryBytes} bytes of memory: {why}");
 
-    private static ExpertMemory MemoryOf(LayerWeights[] layers, ExpertShape shape)
+    private static StreamedWeights Of(ExpertWindow window, long tokenBytes) => new(window.LayerCount, tokenBytes)
+    {
+        WhyCached = window.WhyCached,
+        BytesRead = window.BytesRead,
+        WaitedMs = window.WaitedMs,
+        ExpertPlaces = window.Experts.Places,
+        ExpertCount = window.Experts.All,
+        ExpertsChosen = window.Chosen.All,
+        ExpertsThere = window.Chosen.There,
+    };
+
+    private static ExpertMemory MemoryOf(LayerWeights[] layers, ExpertShape shape, bool areRead)
     {
         var (all, mapped) = (0L, 0L);
         foreach (var layer in layers)
         {
             var experts = layer.Experts!;
             all += experts.Bytes;
-            mapped += experts.Gate[0].IsPacked ? 0 : experts.Bytes;
+            mapped += areRead || experts.Gate[0].IsPacked ? 0 : experts.Bytes;
         }
 
         return new ExpertMemory(all, (long)((double)all * shape.Used / shape.Count), mapped);
@@ -269,5 +305,14 @@ public sealed class Weights : IDisposable
         foreach (var name in source.TensorNames)
             bytes += source.TryFindBytes(name, out var stored) || source.TryFind(name, out stored) ? stored.View.Bytes : 0;
         return bytes <= ResidentMemory.AvailableBytes() / 8 * 7;
+    }
+
+    /// <summary>What of the weights is read whenever a step comes to it; nothing is by default.</summary>
+    /// <param name="Layers">Null for a model with experts, of which some have a place.</param>
+    /// <param name="LimitBytes"><see cref="ModelOptions.MemoryBytes"/>.</param>
+    /// <param name="CopiedBytes">Of what is in memory twice.</param>
+    private readonly record struct WeightPlaces(LayerShares? Layers, long LimitBytes, long CopiedBytes)
+    {
+        public bool ReadsExperts => LimitBytes > 0 && Layers is null;
     }
 }

@@ -197,7 +197,7 @@ public sealed class TierPlanner
             : request.Batch;
         var placed = fit.Planned.Eviction == PageEviction.Vllm ? null : pool;
         var step = fit.Cost.Step(policy, request.ContextTokens, running, placed, request.Hits, fit.Planned.Eviction);
-        step = fit.Cost.WithWeights(step, fit.Weights.StreamedBytes);
+        step = fit.Cost.WithWeights(step, fit.Weights.ReadBy(_model, running));
         return new PlannedWay(fit.Planned.Spec.ToString(), fit.Kv.Name, fit.OnFile)
         {
             KvMemoryBytes = kvBytes,
@@ -205,9 +205,9 @@ public sealed class TierPlanner
             Memory = new PlannedMemory(fit.Weights.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
             KvEviction = fit.Planned.Eviction,
             TokensPerSecond = running / step.TotalSeconds,
-            FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch, fit.Weights.StreamedBytes),
+            FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch, fit.Weights.ReadBy(_model, CostModel.ChunkRows)),
             WeightsMemoryBytes = fit.Weights.LimitBytes,
-            WeightBytesReadPerStep = fit.Weights.StreamedBytes,
+            WeightBytesReadPerStep = fit.Weights.ReadBy(_model, running),
             LinearMs = step.LinearSeconds * 1000,
             AttentionMs = step.AttentionSeconds * 1000,
             ReadMs = step.ReadSeconds * 1000,
@@ -262,7 +262,6 @@ public sealed class TierPlanner
             from source in Sources
             where (!source.Kv && !source.Weights) || _machine.Store is not null
             where !source.Kv || (request.DiskBytes > 0 && planned.Policy.SuitsFiles)
-            where !source.Weights || _model.Experts is null
             let fit = FitOf(request, planned, kv, source, request.ContextTokens)
             let weights = source.Weights ? PlannedWeights.LeastBytes(_model) : _model.ResidentBytes
             let needed = fit.ScratchBytes + fit.TableBytes + RuntimeBytes + fit.LeastBytes + weights

@@ -36,10 +36,10 @@ public sealed class ExpertProductTest : IDisposable
         var kinds = gates.Concat(ups).SelectMany(matrix => Enumerable.Range(1, rows).Select(count => Activations.KindOf(matrix, count))).ToHashSet();
         var prepared = new PreparedRows(rows * used, Columns, workers, kinds, new RowNorm(NormKind.RootMeanSquare, 1e-5f));
         using var input = new ExpertInput(router, prepared);
-        input.Gather(pool, new LinearRows(View(x.SelectMany(static row => row)), rows, Columns, null), gates, ups);
+        input.Gather(pool, router.Experts, new LinearRows(View(x.SelectMany(static row => row)), rows, Columns, null), gates, ups);
         float[] gateBiases = [.. Enumerable.Range(0, Count * Outputs).Select(_ => random.NextSingle())], upBiases = [.. gateBiases.Reverse()];
         var (results, others) = (View(new float[rows * used * Outputs]), View(new float[rows * used * Outputs]));
-        new ExpertProduct(input, router, Count, pool).RunGated(GateKind.Silu, new ExpertTarget(gates, gateBiases, results), new ExpertTarget(ups, upBiases, others));
+        new ExpertProduct(input, router, Count, pool).RunGated(GateKind.Silu, router.Experts, new ExpertTarget(gates, gateBiases, results), new ExpertTarget(ups, upBiases, others));
         for (var slot = 0; slot < rows * used; slot++)
         {
             var expert = router.ExpertOf(slot);

@@ -1,6 +1,6 @@
-using System.Globalization;
 using Kvasir.Kernels.Memory;
 using Kvasir.Models;
+using Kvasir.Test.Support;
 
 namespace Kvasir.Test.Models;
 
@@ -165,26 +165,9 @@ public sealed class LayerWindowTest
 
     private static ReadOnlySpan<byte> Bytes(NativeView view) => view.Span(0, (int)view.Bytes);
 
-    // What the refusal of too little names.
-    private static long LeastBytes(string path)
-    {
-        var message = Assert.Throws<KvasirException>(() => Model.Load(path, Stored with { MemoryBytes = 1 })).Message;
-        var end = message.IndexOf(" at least", StringComparison.Ordinal);
-        return long.Parse(message[(message.LastIndexOf(' ', end - 1) + 1)..end], CultureInfo.InvariantCulture);
-    }
+    private static long LeastBytes(string path) => StreamedAnswers.LeastBytes(path);
 
-    // Two answers side by side, one of them behind a prompt of several steps: tokens, and every bit of their log-probabilities.
-    private static string Answers(Model model)
-    {
-        // However slow the machine is, steps have the same rows: packed matrices round by how many there are.
-        using var engine = new Engine(
-            model, new EngineOptions { Threads = 1, KvMemoryBytes = 16 << 20, ContextTokens = 256, BatchTokens = 40, StepMs = 60_000 });
-        var vocabulary = model.Config.VocabularySize;
-        int[] longer = [.. Enumerable.Range(0, 100).Select(i => 3 + (i * 7 % (vocabulary - 3)))];
-        var answers = Generation.RunAll(engine, [(longer, Generation.Greedy(20)), ([5, 9, 11], Generation.Greedy(40))]);
-        return string.Join('\n', answers.Select(static answer =>
-            $"{string.Join(' ', answer.Tokens)} {string.Join(' ', answer.Logprobs.Select(static value => BitConverter.SingleToUInt32Bits(value)))}"));
-    }
+    private static string Answers(Model model) => StreamedAnswers.Of(model);
 
     private static long MappedBytes(string path)
     {

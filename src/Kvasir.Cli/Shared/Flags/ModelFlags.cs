@@ -18,7 +18,8 @@ internal static class ModelFlags
     public static readonly ValueFlag<long> WeightsMemory = new(
         "--weights-memory",
         "The most memory that the weights may take, as 8G: layers beyond it are read from the file at each step, past the page cache, while others are "
-        + "computed; a step reads them once for all of its sequences. Not for models with experts, which are read where the file is mapped",
+        + "computed; a step reads them once for all of its sequences. Of a model with experts all else stays, and of each layer's experts those that are "
+        + "chosen most",
         FlagValues.Bytes)
     {
         Otherwise = "all that they are",
