@@ -74,6 +74,14 @@ public sealed class ScratchStoreTest : IDisposable
         Assert.Equal(expected.Logprobs, answer.Logprobs);
         Assert.True(engine.Figures.KvFiles!.Value.ReadBytes > 0);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+        if (OperatingSystem.IsWindows())
+            return;
+        // Files without names outlive their folder.
+        Directory.Delete(_folder.Path);
+        var again = Generation.Run(engine, prompt, generation);
+        Directory.CreateDirectory(_folder.Path);
+        Assert.Null(again.Sequence.Failure);
+        Assert.Equal(expected.Tokens, again.Tokens);
     }
 
     private static string Refusal(Func<object> make) => Assert.Throws<KvasirException>(make).Message;
