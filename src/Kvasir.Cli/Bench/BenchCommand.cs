@@ -2,6 +2,7 @@ using Kvasir.Kernels.Matrix;
 using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Cli.Terminal;
+using Kvasir.Measurement;
 using Kvasir.Models;
 using Kvasir.Planning;
 
@@ -27,6 +28,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         "kvasir bench model.gguf --prefill 512,4096 --depth 0,4096",
         "kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8",
         "kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results",
+        "kvasir bench model.gguf --trace pages.txt --depth 32k --attention quest; kvasir plan model.gguf --context 128k --trace pages.txt",
         "kvasir bench --machine --kv-dir /var/cache/kvasir",
         "kvasir bench --machine --json > here.json; kvasir plan model.gguf --machine here.json",
     ];
@@ -41,12 +43,16 @@ internal sealed class BenchCommand(Shell shell) : Verb
         """;
 
     public override string? Refusal(TypedCommand typed) =>
-        BenchFlags.Refusal(typed) ?? (typed.Is(Markdown) && typed.Is(Json) ? "--markdown and --json were given; one of them is allowed" : null);
+        BenchFlags.Refusal(typed) ?? (typed.Is(Markdown) && typed.Is(Json) ? "--markdown and --json were given; one of them is allowed" : null)
+        ?? (typed.Has(BenchFlags.Trace) && (typed.Is(Markdown) || typed.Is(Json) || typed.Is(Layers))
+            ? "--trace writes its file and a table; --markdown, --json and --layers are of speeds" : null);
 
     public override int Run(TypedCommand typed)
     {
         shell.RequireOutput();
         using var cancel = new CancellationTokenSource();
+        if (typed.Find(BenchFlags.Trace) is { } path)
+            return RecordTrace(typed, path, cancel);
         BenchReport? report = null;
         shell.Interrupts.Guard(
             cancel.Cancel, () => report = typed.Is(BenchFlags.Machine) ? MeasureMachine(typed, cancel.Token) : MeasureModel(typed, cancel.Token));
@@ -55,6 +61,23 @@ internal sealed class BenchCommand(Shell shell) : Verb
             return ExitCode.Ok;
         shell.Note("interrupted; these are the cases that were measured until then");
         return shell.Interrupts.Code;
+    }
+
+    private int RecordTrace(TypedCommand typed, string path, CancellationTokenSource cancel)
+    {
+        ReportFile.RequireWritable(path);
+        var (plan, run) = (BenchFlags.Read(typed), BenchFlags.TraceOf(typed));
+        using var model = Load(typed);
+        PageTrace? trace = null;
+        using (Progress(typed, () => $"reading {SizeText.TokenCount(run.Tokens)} and generating {SizeText.Count(run.Steps)}"))
+            shell.Interrupts.Guard(cancel.Cancel, () => trace = run.Record(model, (plan.Kv, plan.Threads, plan.KvMemoryBytes), cancel.Token));
+        if (trace is null)
+            return shell.Interrupts.Code;
+        ReportFile.Write(path, trace.Write);
+        TraceRun.WriteTable(trace, shell.Output);
+        if (!typed.Is(OutputFlags.Quiet))
+            shell.Note($"wrote {Printable.Line(path)}: plan --trace {Printable.Line(path)} reckons with it");
+        return ExitCode.Ok;
     }
 
     private BenchReport MeasureMachine(TypedCommand typed, CancellationToken cancellation)

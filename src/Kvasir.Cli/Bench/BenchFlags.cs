@@ -93,6 +93,12 @@ internal static class BenchFlags
         FlagValues.Number(0, 1))
     { Default = "0.99" };
 
+    public static readonly ValueFlag<string> Trace = new(
+        "--trace",
+        "Measure no speed: record which pages of keys and values --attention reads of a text of --depth tokens, in each of --decode steps behind it, into this "
+        + "file, and say what memory of some size would find of them; plan --trace reckons with it",
+        FlagValues.WrittenFile);
+
     private static readonly ValueFlag<ulong> Seed = SamplingFlags.SeedOf("Of random weights, tokens, keys and values", 1);
     private static readonly ValueFlag<long> KvMemory = EngineFlags.KvMemory with { Otherwise = "what is available" };
 
@@ -112,7 +118,7 @@ internal static class BenchFlags
     [
         new("Model", Synthetic, Weights, Machine, KvDir),
         new("Cases", Prefill, Depth, Decode, Batch, Fill, Reuse, Foresight, Repeat, Seed),
-        new("Attention", Attention, EngineFlags.Audit, EngineFlags.Plan),
+        new("Attention", Attention, EngineFlags.Audit, EngineFlags.Plan, Trace),
         new(
             "Memory and processor",
             [
@@ -145,10 +151,16 @@ internal static class BenchFlags
             return "--paced stands in the place of --kv-dir: it goes with --kv-memory, and without --kv-dir and --machine";
         if (typed.Has(EngineFlags.Plan) && isMachine)
             return "--machine measures no model, and --plan is for one";
+        if (typed.Has(Trace) && (model is null || typed.Get(Depth) is not [> 0] || typed.Get(Attention).Length != 1 || typed.FindValue(Decode) == 0))
+            return "--trace is of a MODEL that reads text, at one --depth above 0, under one policy of --attention, and of at least a token of --decode";
         return typed.Get(Prefill) is [0] && typed.FindValue(Decode) == 0 ? "--prefill 0 and --decode 0 leave nothing to measure" : null;
     }
 
     public static ulong SeedOf(TypedCommand typed) => typed.Get(Seed);
+
+    /// <summary>What <see cref="Trace"/> records.</summary>
+    public static TraceRun TraceOf(TypedCommand typed) =>
+        new(typed.Get(Attention)[0], typed.Get(Depth)[0], typed.FindValue(Decode) ?? TraceRun.UsualSteps, typed.Get(Seed));
 
     /// <summary>What is measured where a plan is obeyed: what it foretells, at the depth for which it does, as far as nothing else is typed.</summary>
     /// <param name="planned">Null for no plan.</param>

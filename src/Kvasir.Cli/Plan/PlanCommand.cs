@@ -37,7 +37,7 @@ internal sealed class PlanCommand(Shell shell) : Verb
         of those that lose no answers by docs/choosing-a-policy.md and are at least half as fast as the fastest, the most
         exact (quality) or the smallest (memory); or the fastest (speed). Without --machine this one is measured, for some
         seconds and for this model alone; bench --machine measures for half a minute, for any model. Times are reckoned from
-        that; pages that steps find in memory are those of texts, and other texts may be kinder or harsher.
+        that; pages that steps find in memory are those of texts, and other texts may be kinder or harsher: bench --trace records some.
         """;
 
     public override string? Refusal(TypedCommand typed) => PlanFlags.Refusal(typed);

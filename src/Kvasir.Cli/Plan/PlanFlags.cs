@@ -3,6 +3,7 @@ using Kvasir.Cli.Shared;
 using Kvasir.Cli.Shared.Flags;
 using Kvasir.Kernels.Attention.Formats;
 using Kvasir.Kernels.Memory;
+using Kvasir.Measurement;
 using Kvasir.Models;
 using Kvasir.Models.Configs;
 using Kvasir.Planning;
@@ -55,6 +56,12 @@ internal static class PlanFlags
         Otherwise = "this one, measured for some seconds",
     };
 
+    private static readonly ValueFlag<string> Trace = new(
+        "--trace", "Pages that a policy has read of a text, as bench --trace recorded them: what steps find in memory is reckoned by it", FlagValues.File)
+    {
+        Otherwise = "traces of the bundled model under quest",
+    };
+
     private static readonly ValueFlag<PlanTarget> Target = new(
         "--target",
         "What the plan is to be good at, of the ways that lose no answers: quality takes the most exact and memory the smallest that is at least half as fast "
@@ -72,7 +79,7 @@ internal static class PlanFlags
     public static FlagGroup[] Groups =>
     [
         new("What is to fit", Context, Batch, Kv, Weights),
-        new("Into what", Memory, Disk, KvDirectory, Machine, EngineFlags.Threads),
+        new("Into what", Memory, Disk, KvDirectory, Machine, Trace, EngineFlags.Threads),
         new("What is chosen", Target),
     ];
 
@@ -113,6 +120,7 @@ internal static class PlanFlags
         Target = typed.Get(Target),
         Kv = typed.Find(Kv),
         Threads = Threads(typed),
+        Trace = typed.Find(Trace) is { } path ? PageTrace.Read(path) : null,
     };
 
     public static bool HasMemory(TypedCommand typed) => typed.Has(Memory);

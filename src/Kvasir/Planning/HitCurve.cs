@@ -1,8 +1,11 @@
+using Kvasir.Measurement;
+
 namespace Kvasir.Planning;
 
 /// <summary>Of the pages that a step uses, how many it finds in memory, by how many times a step's pages memory holds.</summary>
 internal sealed class HitCurve
 {
+    private static readonly double[] Pools = [0.5, 1, 1.5, 2, 3, 5, 10];
     private readonly (double Pools, double Hits)[] _points;
 
     /// <param name="points">Ascending, the first at 0.</param>
@@ -15,6 +18,14 @@ internal sealed class HitCurve
 
     /// <summary>Steps that have nothing in common but pages that all use.</summary>
     public static HitCurve OfNoise { get; } = new((0, 0), (100, 0));
+
+    /// <summary>The default order on a trace that somebody recorded.</summary>
+    public static HitCurve Of(PageTrace trace)
+    {
+        var (replay, most) = (new TraceReplay(trace), 0.0);
+        // A step finds no less in more memory, but for what the few that are drawn are.
+        return new([(0, 0), .. Pools.Select(pools => (pools, most = Math.Max(most, replay.Hits(pools, PageEviction.Counted)))), (10 * Pools[^1], 1)]);
+    }
 
     public double At(double pools)
     {

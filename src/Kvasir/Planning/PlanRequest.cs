@@ -1,4 +1,5 @@
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Measurement;
 
 namespace Kvasir.Planning;
 
@@ -17,6 +18,17 @@ public sealed record PlanRequest(int ContextTokens, int Batch, long MemoryBytes,
 
     /// <summary>Threads that compute; 0 for the machine's.</summary>
     public int Threads { get; init; }
+
+    /// <summary>By which it is reckoned what a step finds in memory; null for texts that the bundled model has read.</summary>
+    public PageTrace? Trace
+    {
+        get;
+        init
+        {
+            field = value;
+            Hits = value is null ? HitCurve.OfTexts : HitCurve.Of(value);
+        }
+    }
 
     /// <summary>What part of a store's pages a step finds in memory: that of texts, unless somebody knows better.</summary>
     internal HitCurve Hits { get; init; } = HitCurve.OfTexts;

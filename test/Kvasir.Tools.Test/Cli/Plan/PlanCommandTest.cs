@@ -75,6 +75,37 @@ public sealed class PlanCommandTest : IDisposable
     }
 
     [Fact]
+    public void APlanReckonsWithATraceThatBenchRecorded()
+    {
+        var file = _folder.File("pages.txt");
+        var bench = CliRun.Of(
+            "bench", "needle", "--trace", file, "--depth", "1k", "--decode", "14", "--attention", "quest:share=0.1,page=32,min-context=0,dense-layers=none", "--threads", "1");
+        Assert.Equal((0, $"wrote {file}: plan --trace {file} reckons with it\n"), (bench.ExitCode, bench.Error));
+        Assert.Matches(@"\n +read by the step before +[\d.]+%\n", bench.Output);
+        Assert.Matches(@"\n +counted +[\d.]+% .*\n +lru +.*\n +layer-lru +.*\n +optimum +[\d.]+% ", bench.Output);
+        Assert.Equal(14, Kvasir.Measurement.PageTrace.Read(file).Steps.Count);
+        // Of steps that all read the same, memory of a step's pages finds everything; of steps that never do, nothing.
+        var (same, other) = (Trace("same", static _ => 3), Trace("other", static step => 3 + step));
+        Assert.True(Rate(same) > 1.2 * Rate(other), $"{Rate(same)} and {Rate(other)}");
+        CliRun.Of("plan", "needle", "--context", "32k", "--machine", "l20", "--trace", Trace("none", static _ => -1)).AssertOneLine($"{_folder.File("none")}: line 6 holds");
+        var refused = CliRun.Of("bench", "--synthetic", "tiny", "--trace", file, "--depth", "64");
+        Assert.Equal(2, refused.ExitCode);
+        Assert.Contains("--trace is of a MODEL that reads text", refused.Error, StringComparison.Ordinal);
+
+        string Trace(string name, Func<int, int> page) => _folder.Write(
+            name, $"kvasir page trace 1\nmodel m\npolicy quest\nheads 6 2\nrows 32000\n{string.Concat(Enumerable.Range(0, 60).Select(step => $"0:{page(step)}\n"))}");
+
+        double Rate(string trace)
+        {
+            var run = CliRun.Of(
+                "plan", "llama3.1-8b", "--context", "128k", "--memory", "12GiB", "--disk", "100GiB", "--machine", "l20", "--trace", trace, "--json");
+            Assert.Equal((0, ""), (run.ExitCode, run.Error));
+            return JsonNode.Parse(run.Output)!["ways"]!.AsArray().Where(static way => way!["onFile"]!.GetValue<bool>() && $"{way["attention"]}".StartsWith("quest", StringComparison.Ordinal))
+                .Max(static way => way!["tokensPerSecond"]!.GetValue<double>());
+        }
+    }
+
+    [Fact]
     public void APlanOnDiskAsksForItsFolder()
     {
         var file = _folder.File("disk.plan");
