@@ -105,10 +105,19 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
         while (i < rows.Count)
         {
             var count = Run(keys, rows, i);
+            var scored = count < LeastRun ? 0 : ScorePages(tile, keys, Together(rows, i, count), scores + i, stride);
+            if (scored > 0)
+            {
+                ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
+                i += scored;
+                waiting = i;
+                continue;
+            }
+
             if (count >= LeastRun)
             {
                 ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
-                ScoreRun(tile, keys, new RowSet(rows[i], count, rows.IsRange ? rows.Count - i - count + rows.Following : 0), scores + i, stride);
+                tile.Score(keys.Row(rows[i], out _), keys.Layout.Stride, count, scores + i, stride);
                 waiting = i + count;
             }
 
@@ -118,10 +127,12 @@ internal unsafe class PackedKernels<TBits, TLanes, V>(bool byChannel)
         ScoreWidened(queries, queryCount, keys, rows, (waiting, i - waiting), factor, scores, stride);
     }
 
-    /// <summary>Scores rows that follow one another in a page.</summary>
-    /// <param name="run">These rows, followed by those that come next, if these follow them.</param>
-    private protected virtual void ScoreRun(in PackedScores<TBits, TLanes, V> tile, PagedRows keys, RowSet run, float* scores, int stride) =>
-        tile.Score(keys.Row(run[0], out _), keys.Layout.Stride, run.Count, scores, stride);
+    /// <summary>Scores whole pages at the beginning of rows that follow one another, as far as it knows how to; says of how many rows.</summary>
+    private protected virtual int ScorePages(in PackedScores<TBits, TLanes, V> tile, PagedRows keys, RowSet rows, float* scores, int stride) => 0;
+
+    // All that is left of a range; of a list its run.
+    private static RowSet Together(RowSet rows, int item, int run) =>
+        rows.IsRange ? new RowSet(rows[item], rows.Count - item, rows.Following) : new RowSet(rows[item], run);
 
     private static int Run(PagedRows keys, RowSet rows, int item)
     {

@@ -29,7 +29,7 @@ internal static unsafe class PackedCodes<TBits>
     /// <summary>Bytes of the codes of 64 rows.</summary>
     public static int Bytes(int blockCount) => RowWindow.BlockRows * BlockBytes * blockCount;
 
-    /// <summary>The sums of the elements of a block, in order, of its [shifts, 16]; of 2 bits an element's is that of two lanes.</summary>
+    /// <summary>The sums of the elements of a block, in order, of what <see cref="PackedValueCode"/> leaves; of 2 bits an element's is that of two lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector512<float> First, Vector512<float> Second) InOrder(float* sums)
     {
@@ -41,6 +41,8 @@ internal static unsafe class PackedCodes<TBits>
         }
 
         var (c, d) = (Vector512.Load(sums + (2 * Width)), Vector512.Load(sums + (3 * Width)));
+        b *= 1f / PackedValueCode.Factor(2, 1);
+        c *= 1f / PackedValueCode.Factor(2, 2);
         // Of a and b the even lanes, with the odd ones added, in pairs; and of c and d.
         var even = Vector512.Create(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
         var odd = even + Vector512<int>.One;

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Kvasir.Kernels.Attention.Formats;
+using Kvasir.Kernels.Memory;
 
 namespace Kvasir.Kernels.Attention.Vnni;
 
@@ -17,6 +18,10 @@ internal static unsafe class PackedQueries<TBits>
     private const float LargestWord = 32767;
     private const float Smallest = 1e-33f;
 
+    // Units, biases and inverses lie before the products.
+    private const int HeadLines = 1;
+    private const int HeadFloats = HeadLines * CacheLines.Bytes / sizeof(float);
+
     // The elements of a turn.
     private static readonly int TurnElements = PackedScoreCode.TurnBytes * 8 / TBits.Bits;
 
@@ -29,32 +34,50 @@ internal static unsafe class PackedQueries<TBits>
     /// <summary>Whether rows of so many elements are whole turns.</summary>
     public static bool Suits(int padded) => padded % TurnElements == 0;
 
+    /// <summary>Bytes of the space of <see cref="Scale"/>, whole lines of memory.</summary>
+    public static int ScaledBytes(int padded) => (CacheLines.Bytes * HeadLines) + (ScoreCode.MostQueries * padded * sizeof(float));
+
+    /// <summary>[4] of such a space: what 1 of a query's sums stands for.</summary>
+    public static float* Units(float* space) => space;
+
+    /// <summary>[4] of such a space: what least elements add to every score.</summary>
+    public static float* Biases(float* space) => space + ScoreCode.MostQueries;
+
+    /// <summary>
+    /// The first half of preparing: products of queries and scales, and their largest. What it ends in is long in coming, so that the kernels of other pages
+    /// are to run between it and the second half.
+    /// </summary>
     /// <param name="queries">[4, padded]</param>
-    /// <param name="space">Ranges of every channel, as <see cref="PackedRange"/> stores them, and scratch of [4, padded] floats.</param>
-    /// <param name="prepared"><see cref="Bytes"/>: for every turn upper bytes of four queries, and then lower ones.</param>
-    /// <param name="units">[4]</param>
-    /// <param name="biases">[4]: what least elements add to every score.</param>
+    /// <param name="ranges">Of every channel, as <see cref="PackedRange"/> stores them.</param>
+    /// <param name="space"><see cref="ScaledBytes"/>.</param>
     [SkipLocalsInit]
-    public static void Prepare(float* queries, int queryCount, int padded, (nint Ranges, nint Scaled) space, byte* prepared, float* units, float* biases)
+    public static void Scale(float* queries, int queryCount, int padded, uint* ranges, float* space)
     {
-        var scaled = (float*)space.Scaled;
+        var scaled = space + HeadFloats;
         var most = stackalloc Vector128<uint>[ScoreCode.MostQueries];
         var bias = stackalloc Vector128<float>[ScoreCode.MostQueries];
-        var inverses = stackalloc float[ScoreCode.MostQueries];
         // Two at a time, so that ranges are taken apart once for both; those behind the last are zeros.
         for (var q = 0; q < queryCount; q += 2)
-            Multiply(queries + (q * padded), padded, (uint*)space.Ranges, scaled + (q * padded), most + q, bias + q);
+            Multiply(queries + (q * padded), padded, ranges, scaled + (q * padded), most + q, bias + q);
         if (queryCount <= 2)
             (most[2], most[3], bias[2], bias[3]) = (default, default, default, default);
         var largest = Reduction.Largest(most[0], most[1], most[2], most[3]).AsSingle();
-        Reduction.Sum(bias[0], bias[1], bias[2], bias[3]).Store(biases);
+        Reduction.Sum(bias[0], bias[1], bias[2], bias[3]).Store(Biases(space));
         // NaN, or an infinity, minus itself is NaN. A code stands for a part of its channel's scale.
-        ((largest * Vector128.Create(1 / LargestWord / (1 << TBits.Bits))) + (largest - largest)).Store(units);
+        ((largest * Vector128.Create(1 / LargestWord / (1 << TBits.Bits))) + (largest - largest)).Store(Units(space));
         var isFit = Vector128.GreaterThan(largest, Vector128.Create(Smallest));
-        (isFit & (Vector128.Create(LargestWord) / largest)).Store(inverses);
-        for (var q = 0; q < queryCount; q++)
-            Round(scaled + (q * padded), padded, inverses[q], prepared, q);
+        (isFit & (Vector128.Create(LargestWord) / largest)).Store(Inverses(space));
     }
+
+    /// <summary>The second half.</summary>
+    /// <param name="prepared"><see cref="Bytes"/>: for every turn upper bytes of four queries, and then lower ones.</param>
+    public static void Round(float* space, int queryCount, int padded, byte* prepared)
+    {
+        for (var q = 0; q < queryCount; q++)
+            RoundOne(space + HeadFloats + (q * padded), padded, Inverses(space)[q], prepared, q);
+    }
+
+    private static float* Inverses(float* space) => space + (2 * ScoreCode.MostQueries);
 
     private static void Multiply(float* queries, int padded, uint* ranges, float* scaled, Vector128<uint>* most, Vector128<float>* bias)
     {
@@ -82,7 +105,7 @@ internal static unsafe class PackedQueries<TBits>
         (bias[0], bias[1]) = (Reduction.Quarter(firstBias), Reduction.Quarter(secondBias));
     }
 
-    private static void Round(float* scaled, int padded, float inverse, byte* prepared, int query)
+    private static void RoundOne(float* scaled, int padded, float inverse, byte* prepared, int query)
     {
         var (factor, order) = (Vector512.Create(inverse), Order);
         var upper = prepared + (query * TurnElements);

@@ -7,8 +7,8 @@ namespace Kvasir.Kernels.Attention.Vnni;
 
 /// <summary>
 /// Assembles the scores of a page of 32 rows of few bits for 1 to 4 queries. A lane is a row: 32 bytes of each row are transposed as in <see
-/// cref="ScoreCode"/>, a shift and a mask leave four codes of a lane, and VPDPBUSD multiplies them by four bytes of a query: the upper ones, and after the sums
-/// have been shifted, the lower ones. Codes have no sign and are so small that they pass for numbers with one, so that nothing is raised or taken off.
+/// cref="ScoreCode"/>, a shift and a mask leave four codes of a lane, and VPDPBUSD multiplies them by four bytes of a query: upper and lower ones have sums of
+/// their own. Codes have no sign and are so small that they pass for numbers with one, so that nothing is raised or taken off.
 /// </summary>
 internal sealed class PackedScoreCode(int bits)
 {
@@ -17,6 +17,9 @@ internal sealed class PackedScoreCode(int bits)
 
     /// <summary>Bytes of a row that are one turn.</summary>
     public const int TurnBytes = RowBlocks.Elements;
+
+    /// <summary>Bytes of <see cref="PackedScoreArguments.Sums"/>: sums of four queries, and the columns of a turn.</summary>
+    public const int SumBytes = 2 * (ScoreCode.MostQueries + ScoreCode.Columns) * VectorBytes;
 
     private const int VectorBytes = 64;
     private const int RowsTogether = 8;
@@ -49,8 +52,6 @@ internal sealed class PackedScoreCode(int bits)
     private static AssemblerRegister64 Scores => r14;
 
     private static AssemblerRegisterZMM Mask => Zmm(ScoreCode.FirstSpare);
-
-    private static AssemblerRegisterZMM Query => Zmm(ScoreCode.FirstSpare + 1);
 
     // Bytes of a plane of a query in a turn.
     private int PlaneBytes => ScoreCode.Columns * _shifts * sizeof(int);
@@ -99,19 +100,14 @@ internal sealed class PackedScoreCode(int bits)
             ScoreCode.WriteTurned(code, half);
         }
 
-        code.mov(eax, (bits == 4 ? 0x0F : 0x03) * 0x01010101);
-        code.vpbroadcastd(Mask, eax);
-        for (var i = 0; i < 2 * queries; i++)
-            code.vpxord(ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2));
-        WritePlane(code, queries, isUpper: true);
-        for (var i = 0; i < 2 * queries; i++)
-            code.vpslld(ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2), 8);
-        WritePlane(code, queries, isUpper: false);
+        WriteProducts(code, queries);
         for (var i = 0; i < 2 * queries; i++)
         {
-            var sum = __zmmword_ptr[Sums + i * VectorBytes];
-            code.vpaddd(ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2), sum);
-            code.vmovdqa32(sum, ScoreCode.Dot(i / 2, i % 2));
+            var (sum, upper) = (__zmmword_ptr[Sums + i * VectorBytes], ScoreCode.Dot(i / 2, i % 2));
+            code.vpslld(upper, upper, 8);
+            code.vpaddd(upper, upper, Lower(i / 2, i % 2));
+            code.vpaddd(upper, upper, sum);
+            code.vmovdqa32(sum, upper);
         }
     }
 
@@ -128,36 +124,64 @@ internal sealed class PackedScoreCode(int bits)
         _ => __ymmword_ptr[EighthRow + SevenTimes],
     };
 
-    private void WritePlane(Assembler code, int queries, bool isUpper)
+    // Both planes of a query meet codes while they are in registers: columns lie in memory meanwhile, so that there are as many sums as products under way.
+    private void WriteProducts(Assembler code, int queries)
     {
+        for (var half = 0; half < 2; half++)
+        {
+            for (var column = 0; column < ScoreCode.Columns; column++)
+                code.vmovdqa32(ColumnAt(half, column), ScoreCode.Column(half, column));
+        }
+
+        code.mov(eax, (bits == 4 ? 0x0F : 0x03) * 0x01010101);
+        code.vpbroadcastd(Mask, eax);
+        for (var i = 0; i < 2 * queries; i++)
+        {
+            code.vpxord(ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2), ScoreCode.Dot(i / 2, i % 2));
+            code.vpxord(Lower(i / 2, i % 2), Lower(i / 2, i % 2), Lower(i / 2, i % 2));
+        }
+
         for (var i = 0; i < ScoreCode.Columns * _shifts; i++)
         {
             var (column, shift) = (i / _shifts, i % _shifts);
-            if (shift == 0)
-                ScoreCode.WriteAsk(code, (isUpper ? 2 : 3) * ScoreCode.Columns + column);
+            if (shift % (_shifts / 2) == 0)
+                ScoreCode.WriteAsk(code, (2 * ScoreCode.Columns) + (2 * column) + (shift * 2 / _shifts));
             // Four registers in turn.
-            var (first, second) = (Zmm(ScoreCode.FirstSpare + 2 + i % 2 * 2), Zmm(ScoreCode.FirstSpare + 3 + i % 2 * 2));
-            WriteCodes(code, first, ScoreCode.Column(0, column), shift * bits);
-            WriteCodes(code, second, ScoreCode.Column(1, column), shift * bits);
+            var (first, second) = (Zmm(ScoreCode.FirstSpare + 4 + i % 2 * 2), Zmm(ScoreCode.FirstSpare + 5 + i % 2 * 2));
+            WriteCodes(code, first, ColumnAt(0, column), shift * bits);
+            WriteCodes(code, second, ColumnAt(1, column), shift * bits);
             for (var q = 0; q < queries; q++)
             {
-                code.vpbroadcastd(Query, __dword_ptr[Queries + ((isUpper ? 0 : ScoreCode.MostQueries) + q) * PlaneBytes + i * sizeof(int)]);
-                WriteProduct(code, ScoreCode.Dot(q, 0), first, isUpper);
-                WriteProduct(code, ScoreCode.Dot(q, 1), second, isUpper);
+                // Upper bytes of a query have a sign, lower ones have none.
+                var (upper, lower) = (Zmm(ScoreCode.FirstSpare + 1), Zmm(ScoreCode.FirstSpare + 2));
+                code.vpbroadcastd(upper, __dword_ptr[Queries + q * PlaneBytes + i * sizeof(int)]);
+                code.vpdpbusd(ScoreCode.Dot(q, 0), first, upper);
+                code.vpdpbusd(ScoreCode.Dot(q, 1), second, upper);
+                code.vpbroadcastd(lower, __dword_ptr[Queries + (ScoreCode.MostQueries + q) * PlaneBytes + i * sizeof(int)]);
+                code.vpdpbusd(Lower(q, 0), lower, first);
+                code.vpdpbusd(Lower(q, 1), lower, second);
             }
         }
     }
 
-    private static void WriteCodes(Assembler code, AssemblerRegisterZMM codes, AssemblerRegisterZMM column, int shift)
+    private static void WriteCodes(Assembler code, AssemblerRegisterZMM codes, AssemblerMemoryOperand column, int shift)
     {
         if (shift > 0)
+        {
             code.vpsrld(codes, column, (byte)shift);
-        code.vpandd(codes, shift > 0 ? codes : column, Mask);
+            code.vpandd(codes, codes, Mask);
+        }
+        else
+        {
+            code.vpandd(codes, Mask, column);
+        }
     }
 
-    // Upper bytes of a query have a sign, lower ones have none.
-    private static void WriteProduct(Assembler code, AssemblerRegisterZMM sum, AssemblerRegisterZMM codes, bool isUpper) =>
-        code.vpdpbusd(sum, isUpper ? codes : Query, isUpper ? Query : codes);
+    private static AssemblerMemoryOperand ColumnAt(int half, int column) =>
+        __zmmword_ptr[Sums + ((2 * ScoreCode.MostQueries) + (2 * column) + half) * VectorBytes];
+
+    // Where columns were.
+    private static AssemblerRegisterZMM Lower(int query, int half) => ScoreCode.Column(0, (2 * query) + half);
 
     private static void WriteScores(Assembler code, int queries)
     {
@@ -200,7 +224,7 @@ internal unsafe struct PackedScoreArguments
     /// <summary>From <see cref="PackedQueries{TBits}"/>.</summary>
     public byte* Queries;
 
-    /// <summary>Scratch of [4, 32] integers, at a line of memory.</summary>
+    /// <summary>Scratch of <see cref="PackedScoreCode.SumBytes"/>, at a line of memory.</summary>
     public int* Sums;
 
     /// <summary>[4]: what 1 of a query's sums stands for.</summary>

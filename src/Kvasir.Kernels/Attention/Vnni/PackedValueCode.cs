@@ -7,12 +7,14 @@ namespace Kvasir.Kernels.Attention.Vnni;
 
 /// <summary>
 /// Assembles the weighted sums of 64 rows of few bits for 1 to 4 queries. Codes of four rows stand side by side (<see cref="PackedCodes{TBits}"/>), a lane of
-/// them is a few elements, one for each shift, and VPDPBUSD multiplies them by four weights that hold the rows' scales already: all upper bytes, and
-/// after the sums have been shifted all lower ones.
+/// them is a few elements, one for each shift, and VPDPBUSD multiplies them by upper and lower bytes of four weights that hold the rows' scales already.
 /// </summary>
 internal sealed class PackedValueCode(int bits)
 {
     private const int VectorBytes = 64;
+    private const int ShiftsTogether = 2;
+    private const int SumsOfQuery = 2 * ShiftsTogether;
+    private const int FirstFree = SumsOfQuery * ValueCode.MostQueries;
     private readonly int _shifts = 8 / bits;
 
     /// <summary>By queries: functions of <see cref="PackedValueArguments"/>.</summary>
@@ -30,8 +32,6 @@ internal sealed class PackedValueCode(int bits)
 
     private static AssemblerRegister64 SumStride => r13;
 
-    private static AssemblerRegisterZMM Mask => Zmm(31);
-
     // Vectors of codes in a block of elements.
     private int Vectors => RowWindow.BlockRows * RowBlocks.Elements * bits / 8 / VectorBytes;
 
@@ -44,17 +44,21 @@ internal sealed class PackedValueCode(int bits)
         code.mov(BlocksLeft, Argument(nameof(PackedValueArguments.Blocks)));
         code.mov(Sums, Argument(nameof(PackedValueArguments.Sums)));
         code.mov(SumStride, Argument(nameof(PackedValueArguments.SumStrideBytes)));
-        code.mov(eax, (bits == 4 ? 0x0F : 0x03) * 0x01010101);
-        code.vpbroadcastd(Mask, eax);
+        for (var shift = 0; shift < _shifts; shift++)
+        {
+            code.mov(eax, ((1 << bits) - 1 << PlaceOf(shift)) * 0x01010101);
+            code.vpbroadcastd(Mask(shift), eax);
+        }
 
         code.Label(ref block);
-        for (var i = 0; i < _shifts * queries; i++)
-            code.vpxord(Zmm(i), Zmm(i), Zmm(i));
-        WritePlane(code, queries, plane: 0);
-        for (var i = 0; i < _shifts * queries; i++)
-            code.vpslld(Zmm(i), Zmm(i), 8);
-        WritePlane(code, queries, plane: 1);
-        WriteSums(code, queries);
+        for (var first = 0; first < _shifts; first += ShiftsTogether)
+        {
+            for (var i = 0; i < SumsOfQuery * queries; i++)
+                code.vpxord(Zmm(i), Zmm(i), Zmm(i));
+            WriteProducts(code, queries, first);
+            WriteSums(code, queries, first);
+        }
+
         code.add(Codes, Vectors * VectorBytes);
         code.add(Weights, QuantizedWeights.BlockBytes);
         code.add(Sums, _shifts * VectorBytes);
@@ -62,30 +66,48 @@ internal sealed class PackedValueCode(int bits)
         code.jne(block);
     }
 
-    private void WritePlane(Assembler code, int queries, int plane)
+    /// <summary>What products of codes that stand so far up in their bytes are multiplied by, since they are not always shifted down.</summary>
+    public static int Factor(int bits, int shift) => 1 << PlaceOf(bits, shift);
+
+    // Two shifts of upper and lower bytes are as many sums as products under way, so that codes are taken apart once.
+    private void WriteProducts(Assembler code, int queries, int firstShift)
     {
-        var firstFree = _shifts * ValueCode.MostQueries;
         for (var i = 0; i < Vectors; i++)
         {
             // Two sets of registers in turn.
-            var first = firstFree + (i % 2 * (_shifts + 1));
-            code.vmovdqa32(Zmm(first), __zmmword_ptr[Codes + i * VectorBytes]);
-            for (var shift = _shifts - 1; shift > 0; shift--)
-            {
-                code.vpsrld(Zmm(first + shift), Zmm(first), (byte)(shift * bits));
-                code.vpandd(Zmm(first + shift), Zmm(first + shift), Mask);
-            }
-
-            code.vpandd(Zmm(first), Zmm(first), Mask);
+            var codes = FirstFree + (i % 2 * ShiftsTogether);
+            var at = __zmmword_ptr[Codes + i * VectorBytes];
+            for (var next = 0; next < ShiftsTogether; next++)
+                WriteCodes(code, Zmm(codes + next), at, firstShift + next);
             for (var q = 0; q < queries; q++)
             {
-                var weight = Zmm(first + _shifts);
-                WriteWeight(code, weight, Weights + (((2 * q) + plane) * RowWindow.BlockRows) + WeightAt(i));
-                for (var shift = 0; shift < _shifts; shift++)
-                    code.vpdpbusd(Zmm((q * _shifts) + shift), weight, Zmm(first + shift));
+                for (var plane = 0; plane < 2; plane++)
+                {
+                    var weight = Zmm(FirstFree + (2 * ShiftsTogether) + plane);
+                    WriteWeight(code, weight, Weights + (((2 * q) + plane) * RowWindow.BlockRows) + WeightAt(i));
+                    for (var next = 0; next < ShiftsTogether; next++)
+                        code.vpdpbusd(Sum(q, plane, next), weight, Zmm(codes + next));
+                }
             }
         }
     }
+
+    // Bytes of codes have a sign to the product: what reaches its place is shifted down.
+    private void WriteCodes(Assembler code, AssemblerRegisterZMM codes, AssemblerMemoryOperand at, int shift)
+    {
+        if (PlaceOf(shift) == shift * bits)
+        {
+            code.vpandd(codes, Mask(shift), at);
+            return;
+        }
+
+        code.vpsrld(codes, at, (byte)(shift * bits));
+        code.vpandd(codes, codes, Mask(shift));
+    }
+
+    private int PlaceOf(int shift) => PlaceOf(bits, shift);
+
+    private static int PlaceOf(int bits, int shift) => (shift + 1) * bits < 8 ? shift * bits : 0;
 
     // Of four rows in 4 bits; of four and the four that are 16 rows on in 2 bits.
     private void WriteWeight(Assembler code, AssemblerRegisterZMM weight, AssemblerMemoryOperand at)
@@ -99,16 +121,18 @@ internal sealed class PackedValueCode(int bits)
     // Rows 16 j + 4 k stand at 16 k + 4 j.
     private int WeightAt(int vector) => bits == 4 ? (16 * (vector % 4)) + (4 * (vector / 4)) : (16 * (vector % 4)) + (8 * (vector / 4));
 
-    private void WriteSums(Assembler code, int queries)
+    private void WriteSums(Assembler code, int queries, int firstShift)
     {
-        var unit = Zmm(30);
+        var unit = Zmm(FirstFree);
         code.mov(rax, Sums);
         for (var q = 0; q < queries; q++)
         {
             code.vbroadcastss(unit, __dword_ptr[Units + q * sizeof(float)]);
-            for (var shift = 0; shift < _shifts; shift++)
+            for (var next = 0; next < ShiftsTogether; next++)
             {
-                var (sum, own) = (__zmmword_ptr[rax + shift * VectorBytes], Zmm((q * _shifts) + shift));
+                var (sum, own) = (__zmmword_ptr[rax + (firstShift + next) * VectorBytes], Sum(q, 0, next));
+                code.vpslld(own, own, 8);
+                code.vpaddd(own, own, Sum(q, 1, next));
                 code.vcvtdq2ps(own, own);
                 code.vfmadd213ps(own, unit, sum);
                 code.vmovups(sum, own);
@@ -117,6 +141,10 @@ internal sealed class PackedValueCode(int bits)
             code.add(rax, SumStride);
         }
     }
+
+    private static AssemblerRegisterZMM Sum(int query, int plane, int shift) => Zmm((SumsOfQuery * query) + (ShiftsTogether * plane) + shift);
+
+    private static AssemblerRegisterZMM Mask(int shift) => Zmm(31 - shift);
 
     private static AssemblerMemoryOperand Argument(string field) =>
         __qword_ptr[AssembledKernel.Arguments + (int)Marshal.OffsetOf<PackedValueArguments>(field)];
@@ -137,7 +165,7 @@ internal unsafe struct PackedValueArguments
     /// <summary>[4]: what a code times a unit of each query's weights is worth.</summary>
     public float* Units;
 
-    /// <summary>[queries, blocks, shifts, 16], added to.</summary>
+    /// <summary>[queries, blocks, shifts, 16], added to: times <see cref="PackedValueCode.Factor"/>.</summary>
     public float* Sums;
 
     public long SumStrideBytes;

@@ -19,19 +19,30 @@ internal static unsafe class QuantizedWeights
     // Below this 65535 divided by it may be infinite.
     private const float Smallest = 1e-33f;
 
+    /// <summary><see cref="TryMeasure"/> and <see cref="Pack(float*, nint, int, float*, ValueTuple{int, int}, byte*, float*)"/>.</summary>
+    [SkipLocalsInit]
+    public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, (int Count, int Stride) blocks, byte* quantized, float* units)
+    {
+        var inverses = stackalloc float[ValueCode.MostQueries];
+        if (!TryMeasure(weights, stride, queryCount, scales, blocks, units, inverses))
+            return false;
+        Pack(weights, stride, queryCount, scales, blocks, quantized, inverses);
+        return true;
+    }
+
     /// <summary>
-    /// Four weights of consecutive rows lie side by side, for rows 16 j + 4 i at 16 i + 4 j: so they leave the instructions that pack them.
-    /// False, if there is a product that this format has no number for: NaN, infinite, negative, or none but very small ones.
+    /// The first half: what 1 is to stand for. False, if there is a product that this format has no number for: NaN, infinite, negative, or none but very small
+    /// ones. It is long in coming, so that other work is to be done before the second half.
     /// </summary>
     /// <param name="weights">[queryCount, 64]: 0 past the last row.</param>
     /// <param name="stride">Elements from one query to the next.</param>
     /// <param name="queryCount">1 to 4.</param>
     /// <param name="scales">From <see cref="RowScales"/>.</param>
     /// <param name="blocks">In a row, and floats from the scales of one to those of the next.</param>
-    /// <param name="quantized">[block], <see cref="BlockBytes"/> each.</param>
     /// <param name="units">[4]: what 1 stands for.</param>
+    /// <param name="inverses">[4]</param>
     [SkipLocalsInit]
-    public static bool TryQuantize(float* weights, nint stride, int queryCount, float* scales, (int Count, int Stride) blocks, byte* quantized, float* units)
+    public static bool TryMeasure(float* weights, nint stride, int queryCount, float* scales, (int Count, int Stride) blocks, float* units, float* inverses)
     {
         var rowScales = stackalloc float[RowWindow.BlockRows];
         LargestScales(scales, blocks, rowScales);
@@ -47,11 +58,18 @@ internal static unsafe class QuantizedWeights
         if (isUnfit != Vector128<uint>.Zero)
             return false;
         (largest.AsSingle() * Vector128.Create(1 / LargestWord)).Store(units);
-        var inverses = stackalloc float[ValueCode.MostQueries];
         Vector128.AndNot(Vector128.Create(LargestWord) / largest.AsSingle(), isZero.AsSingle()).Store(inverses);
+        return true;
+    }
+
+    /// <summary>
+    /// The second half: four weights of consecutive rows lie side by side, for rows 16 j + 4 i at 16 i + 4 j: so they leave the instructions that pack them.
+    /// </summary>
+    /// <param name="quantized">[block], <see cref="BlockBytes"/> each.</param>
+    public static void Pack(float* weights, nint stride, int queryCount, float* scales, (int Count, int Stride) blocks, byte* quantized, float* inverses)
+    {
         for (var q = 0; q < queryCount; q++)
             Pack(weights + q * stride, inverses[q], scales, blocks, quantized + q * 2 * RowWindow.BlockRows);
-        return true;
     }
 
     // As integers, so that NaN is the largest.

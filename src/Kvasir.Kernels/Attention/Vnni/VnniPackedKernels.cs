@@ -34,40 +34,68 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
     public static bool IsSupported => VnniScores.IsSupported && Avx512Vbmi.IsSupported;
 
     [SkipLocalsInit]
-    private protected override void ScoreRun(
-        in PackedScores<TBits, FloatLanes512, Vector512<float>> tile, PagedRows keys, RowSet run, float* scores, int stride)
+    private protected override int ScorePages(
+        in PackedScores<TBits, FloatLanes512, Vector512<float>> tile, PagedRows keys, RowSet rows, float* scores, int stride)
     {
-        var padded = tile.Padded;
-        if (run.Count != PackedScoreCode.PageRows || !PackedQueries<TBits>.Suits(padded))
-        {
-            base.ScoreRun(tile, keys, run, scores, stride);
-            return;
-        }
-
-        var first = keys.Row(run[0], out _);
-        var scratch = stackalloc byte[PackedQueries<TBits>.Bytes(padded) + (Queries * (BlockRows + 2 + padded) * sizeof(float)) + CacheLines.Bytes];
-        var kernel = (delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(tile.QueryCount);
+        var (padded, queries) = (tile.Padded, tile.QueryCount);
+        var pages = PackedQueries<TBits>.Suits(padded) ? WholePages(keys, rows) : 0;
+        if (pages == 0)
+            return 0;
+        var scaledBytes = PackedQueries<TBits>.ScaledBytes(padded);
+        var scratch = stackalloc byte[PackedScoreCode.SumBytes + (2 * scaledBytes) + PackedQueries<TBits>.Bytes(padded) + CacheLines.Bytes];
         var sums = CacheLines.Align(scratch);
-        var units = sums + (Queries * BlockRows);
-        var scaled = sums + (Queries * (BlockRows + 2));
-        var prepared = (byte*)(scaled + (Queries * padded));
-        PackedQueries<TBits>.Prepare(tile.Scaled, tile.QueryCount, padded, ((nint)first.Scales, (nint)scaled), prepared, units, units + Queries);
+        var scaled = sums + (PackedScoreCode.SumBytes / sizeof(float));
+        var next = scaled + (scaledBytes / sizeof(float));
+        var prepared = (byte*)(next + (scaledBytes / sizeof(float)));
+        var first = keys.Row(rows[0], out _);
+        PackedQueries<TBits>.Scale(tile.Scaled, queries, padded, (uint*)first.Scales, scaled);
+        PackedQueries<TBits>.Round(scaled, queries, padded, prepared);
         var arguments = new PackedScoreArguments
         {
-            FirstRow = first.Codes,
             StrideBytes = keys.Layout.Stride,
-            Ahead = Ahead(keys, run, first),
             Queries = prepared,
             Sums = (int*)sums,
-            Units = units,
-            Biases = units + Queries,
             Scores = scores,
             ScoreStrideBytes = (long)stride * sizeof(float),
             Turns = keys.Layout.Stride / PackedScoreCode.TurnBytes,
         };
+        for (var row = rows[0]; ; row += PackedScoreCode.PageRows)
+        {
+            var left = pages - ((row - rows[0]) / PackedScoreCode.PageRows) - 1;
+            arguments.FirstRow = first.Codes;
+            arguments.Ahead = Ahead(keys, row, rows, first);
+            arguments.Units = PackedQueries<TBits>.Units(scaled);
+            arguments.Biases = PackedQueries<TBits>.Biases(scaled);
+            if (left > 0)
+            {
+                first = keys.Row(row + PackedScoreCode.PageRows, out _);
+                PackedQueries<TBits>.Scale(tile.Scaled, queries, padded, (uint*)first.Scales, next);
+            }
+
+            ScorePage(arguments, keys.Layout.Lower, queries);
+            if (left == 0)
+                return pages * PackedScoreCode.PageRows;
+            PackedQueries<TBits>.Round(next, queries, padded, prepared);
+            var other = scaled;
+            scaled = next;
+            next = other;
+            arguments.Scores += PackedScoreCode.PageRows;
+        }
+    }
+
+    // At the beginning of a range, or of a list's rows that lie side by side.
+    private static int WholePages(PagedRows keys, RowSet rows)
+    {
+        _ = keys.Row(rows[0], out var most);
+        return most == PackedScoreCode.PageRows ? Math.Min(rows.Count, keys.FirstNewest - rows[0]) / PackedScoreCode.PageRows : 0;
+    }
+
+    private static void ScorePage(PackedScoreArguments arguments, int lower, int queryCount)
+    {
+        var kernel = (delegate* unmanaged[SuppressGCTransition]<PackedScoreArguments*, void>)ScoreKernels.Kernels.Address(queryCount);
         kernel(&arguments);
         if (TBits.Planes == 2)
-            AddLower(kernel, arguments, keys.Layout.Lower, tile.QueryCount);
+            AddLower(kernel, arguments, lower, queryCount);
     }
 
     // The lower plane by the same queries: its codes stand for a 16th of the upper ones.
@@ -108,10 +136,12 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             AddInBytes(weights, stride, values, rows, outputs, queryCount);
     }
 
-    private static byte* Ahead(PagedRows keys, RowSet run, StoredRow first)
+    // The codes of a page that is wanted soon, or what is read anyway.
+    private static byte* Ahead(PagedRows keys, int row, RowSet rows, StoredRow first)
     {
-        var next = run[0] + AheadRows;
-        if (run.Following == 0 || next + PackedScoreCode.PageRows > Math.Min(keys.Capacity, keys.FirstNewest))
+        var next = row + AheadRows;
+        var end = Math.Min(Math.Min(keys.Capacity, keys.FirstNewest), rows[0] + rows.Count + rows.Following);
+        if (next + PackedScoreCode.PageRows > end)
             return first.Codes;
         var ahead = keys.Row(next, out _);
         CacheLines.PrefetchAll(ahead.Scales, keys.Layout.ScaleBytes);
@@ -186,6 +216,7 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
     }
 
     // Scales and least elements of blocks take turns.
+    [SkipLocalsInit]
     private static bool TryAdd(float* weights, int stride, (int Queries, int Rows) count, in Space space, float* sums)
     {
         var whole = weights;
@@ -199,8 +230,12 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
         }
 
         var units = space.Tail + (Queries * BlockRows);
-        if (!QuantizedWeights.TryQuantize(whole, stride, count.Queries, space.Scales, (space.Blocks, 2 * BlockRows), space.Quantized, units))
+        var inverses = stackalloc float[Queries];
+        var scales = (space.Blocks, 2 * BlockRows);
+        if (!QuantizedWeights.TryMeasure(whole, stride, count.Queries, space.Scales, scales, units, inverses))
             return false;
+        AddLeast(whole, stride, count.Queries, space, sums);
+        QuantizedWeights.Pack(whole, stride, count.Queries, space.Scales, scales, space.Quantized, inverses);
         (Vector128.Load(units) * (1f / (1 << TBits.Bits))).Store(units);
         var arguments = new PackedValueArguments
         {
@@ -220,7 +255,6 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             kernel(&arguments);
         }
 
-        AddLeast(whole, stride, count.Queries, space, sums);
         return true;
     }
 
@@ -244,9 +278,10 @@ internal sealed unsafe class VnniPackedKernels<TBits>(bool byChannel) : PackedKe
             var own = sums + (space.Blocks * SumFloats);
             for (var block = 0; block < space.Blocks; block++, least += 2 * BlockRows, own += Width)
             {
-                var first = Vector512.FusedMultiplyAdd(a, Vector512.Load(least), b * Vector512.Load(least + Width));
-                var second = Vector512.FusedMultiplyAdd(c, Vector512.Load(least + (2 * Width)), d * Vector512.Load(least + (3 * Width)));
-                (Vector512.Load(own) + first + second).Store(own);
+                var sum = Vector512.FusedMultiplyAdd(a, Vector512.Load(least), Vector512.Load(own));
+                sum = Vector512.FusedMultiplyAdd(b, Vector512.Load(least + Width), sum);
+                sum = Vector512.FusedMultiplyAdd(c, Vector512.Load(least + (2 * Width)), sum);
+                Vector512.FusedMultiplyAdd(d, Vector512.Load(least + (3 * Width)), sum).Store(own);
             }
         }
     }
