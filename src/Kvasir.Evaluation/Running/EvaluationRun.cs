@@ -38,7 +38,6 @@ public sealed class EvaluationRun : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         plan.Validate();
         (_plan, _policies, _samples) = (plan, plan.Compared, new SampleStore(model, plan));
-        _ownTokens = Math.Max(DensePart.LeastOwnTokens, _policies.Max(static policy => policy.ObservedPromptRows));
         var config = model.Config;
         var shape = config.Attention;
         foreach (var policy in _policies)
@@ -56,6 +55,10 @@ public sealed class EvaluationRun : IDisposable
             // Each request names its policy; this is the one that memory is planned with.
             Attention = _policies.MaxBy(policy => policy.IndexBytesPerToken(config.HeadDim))!,
         });
+        // The token that tells the first of the answer. What a policy observes it computes again, and of what is shared it copies what it keeps: where there is
+        // not twice the room, less is shared.
+        var room = Batches().Max(RoomBytes);
+        _ownTokens = 2 * room <= _engine.Plan.KvMemoryBytes ? 1 : Math.Max(DensePart.LeastOwnTokens, _policies.Max(static policy => policy.ObservedPromptRows));
         if (_engine.Plan.TokensThatFit >= longest)
             return;
         var fits = _engine.Plan.TokensThatFit;

@@ -3,7 +3,10 @@ using Kvasir.Evaluation.Results;
 
 namespace Kvasir.Evaluation.Running;
 
-/// <summary>Samples of one task and length, ready to be run by any policy. What is the same under all policies is computed once for a protocol.</summary>
+/// <summary>
+/// Samples of one task and length, ready to be run by any policy. What is the same under all policies is computed once for a protocol, and once for all
+/// questions about one text.
+/// </summary>
 /// <param name="engine">Computes prompts first, and has memory for all samples at once.</param>
 /// <param name="samples">Numbered one behind another.</param>
 internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyList<PlannedSample> samples) : IDisposable
@@ -39,11 +42,13 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
             var tokens = wanted(samples[i].Index) ? DensePart.TokensOf(samples[i].Prompt, protocol, place.OwnTokens) : 0;
             if (_parts[i]?.Prompt.RowCount == tokens)
                 continue;
-            _parts[i]?.Prompt.Release();
-            _parts[i] = DensePart.Of(samples[i], tokens);
+            var old = _parts[i];
+            _parts[i] = tokens == 0 ? null : SameText(i, tokens) ?? DensePart.Of(samples[i], tokens);
+            if (old is not null && !_parts.Contains(old))
+                old.Prompt.Release();
         }
 
-        TimedSequence.RunAll(Engine, [.. from part in _parts where part is { IsDone: false } select part.Computed], cancellation);
+        TimedSequence.RunAll(Engine, [.. from part in _parts.Distinct() where part is { IsDone: false } select part.Computed], cancellation);
     }
 
     /// <summary>Runs those samples whose number <paramref name="wanted"/> accepts, side by side.</summary>
@@ -88,7 +93,6 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
     protected EvaluatedSample Result(PlannedSample planned, BatchProtocol turn, TimedSequence timed, double score)
     {
         var reads = DecodeReads.Of(Engine, timed.Sequence, turn.Policy);
-        var part = timed.Sequence.CachedTokens > 0 ? Part(planned) : null;
         return new EvaluatedSample
         {
             Task = place.Task,
@@ -104,7 +108,7 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
             MassKept = reads.MassKept,
             OutputError = reads.OutputError,
             BytesPerToken = reads.BytesPerToken,
-            PromptMs = timed.PromptMs + (part?.Computed.PromptMs ?? 0),
+            PromptMs = timed.PromptMs + (Part(planned)?.PromptMs(timed.Sequence.CachedTokens) ?? 0),
             DecodeMs = timed.DecodeMs,
         };
     }
@@ -118,13 +122,26 @@ internal abstract class SampleBatch(Engine engine, BatchPlace place, IReadOnlyLi
         return text;
     }
 
+    // What an earlier sample begins with that is about the same text.
+    private DensePart? SameText(int index, int tokenCount)
+    {
+        for (var i = 0; i < index; i++)
+        {
+            if (_parts[i] is { } part && part.Prompt.TokenCount == tokenCount && (part.Prompt.RowCount == tokenCount || !part.IsDone)
+                && part.Begins(samples[index]))
+                return part;
+        }
+
+        return null;
+    }
+
     private DensePart? Part(PlannedSample sample) => _parts[sample.Index - samples[0].Index];
 }
 
 /// <summary>What the samples of a batch share.</summary>
 /// <param name="Context">Tokens that were asked for.</param>
 /// <param name="AuditShare">The share of sparse attention that is computed densely as well.</param>
-/// <param name="OwnTokens">Of each prompt, so many tokens at least are computed under every policy anew: as many as one of them observes.</param>
+/// <param name="OwnTokens">Of each prompt, so many tokens at least are computed under every policy anew.</param>
 internal sealed record BatchPlace(string Task, int Context, double AuditShare, int OwnTokens);
 
 /// <summary>How samples of a batch are run: what is computed densely, and the policy of the rest.</summary>

@@ -7,7 +7,7 @@ namespace Kvasir.Tools.Test.Evaluation;
 
 /// <summary>
 /// What the tests that take minutes ask of the bundled needle model at 4096 tokens, computed once for all of them: most of the work is prompts, which
-/// are the same for all. Tasks run beside each other, on a thread each, since two threads of an engine wait for one another at every product.
+/// are the same for all, and all questions about a text are asked. Tasks run beside each other, on a thread each, since two threads of an engine wait for one another at every product.
 /// </summary>
 public sealed class NeedleResults : IAsyncLifetime
 {
@@ -45,11 +45,12 @@ public sealed class NeedleResults : IAsyncLifetime
         Question[] questions = [.. Questions.Where(question => question.Tasks.Contains(task))];
         var plan = new EvaluationPlan
         {
-            Tasks = [new AnsweredTask(task, TaskCatalog.Create(task))],
+            Tasks = [new AnsweredTask(task, new EveryQuestion(task, Samples))],
             Contexts = [4096],
             Policies = [.. questions.SelectMany(static question => question.Policies)],
             Protocols = [.. questions.Select(static question => question.Protocol).Distinct()],
             Samples = Samples,
+            BatchSequences = Samples / 2,
             Threads = 1,
         };
         using var run = new EvaluationRun(model, plan);
