@@ -24,12 +24,7 @@ public sealed class MemoryPlanTest
         Assert.InRange(taken, cache.OpenPageBytes, cache.OpenPageBytes + (6 * ObjectBytes));
         Assert.Equal(((KvFormat)type).Keys.SealsPages, cache.OpenPageBytes > 0);
 
-        static long Allocated(KvCache cache)
-        {
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            GC.KeepAlive(cache.Open(64));
-            return GC.GetAllocatedBytesForCurrentThread() - before;
-        }
+        static long Allocated(KvCache cache) => AllocatedBytes.Of(() => GC.KeepAlive(cache.Open(64)));
     }
 
     [Theory]

@@ -119,7 +119,7 @@ public sealed class PairedPolicyTest : IDisposable
 
     private static AttentionPolicy Pair(string selecting, string drop) => KeyAxesFile.Parse(selecting).Spec.WithDrop(PolicyCatalog.Spec(drop)).Create();
 
-    private static EngineOptions Options(KvFormat format) => new() { Threads = 1, Kv = format, KvMemoryBytes = 64 << 20, BatchTokens = 512 };
+    private static EngineOptions Options(KvFormat format) => new() { Threads = 1, Kv = format, KvMemoryBytes = 32 << 20, BatchTokens = 512 };
 
     // And the most pages of a head while the last tokens came, in the mean.
     private (Generation Answer, long Pages) Dropping(Engine engine, GenerationOptions options)

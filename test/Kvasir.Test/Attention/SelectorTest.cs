@@ -11,7 +11,7 @@ public sealed class SelectorTest : IDisposable
 {
     private const int PromptCount = 75;
     private const int AnswerCount = 25;
-    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 32 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20, BatchTokens = 32 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();

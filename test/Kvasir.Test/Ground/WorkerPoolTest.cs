@@ -91,10 +91,12 @@ public sealed class WorkerPoolTest
         using var pool = new WorkerPool(2);
         var job = new CountingJob(64);
         pool.Run(job, 64);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var run = 0; run < 100; run++)
-            pool.Run(job, 64);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        var bytes = AllocatedBytes.Of(() =>
+        {
+            for (var run = 0; run < 100; run++)
+                pool.Run(job, 64);
+        });
+        Assert.Equal(0, bytes);
     }
 
     private sealed class CountingJob(int itemCount) : ParallelJob

@@ -124,12 +124,7 @@ public sealed class EngineProbeTest : IDisposable
         Assert.True(timings is { LinearMs: > 0, AttentionMs: > 0, SelectionMs: 0 }, $"{timings}");
         Assert.True(timings.LinearMs + timings.AttentionMs <= timings.TotalMs, $"{timings}");
 
-        long Allocated(int steps)
-        {
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            probe.Decode(3, steps);
-            return GC.GetAllocatedBytesForCurrentThread() - before;
-        }
+        long Allocated(int steps) => AllocatedBytes.Of(() => probe.Decode(3, steps));
     }
 
     [Theory]

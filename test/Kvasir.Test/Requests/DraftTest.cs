@@ -208,7 +208,7 @@ public sealed class DraftTest : IDisposable
     {
         Threads = 1,
         Kv = KvFormat.Find(kv)!,
-        KvMemoryBytes = 64 << 20,
+        KvMemoryBytes = 32 << 20,
         // Guesses pay, whatever the machine does meanwhile.
         DraftCosts = new DraftCosts(stepMs: 10, rowMs: 0.1, draftMs: 1),
     };

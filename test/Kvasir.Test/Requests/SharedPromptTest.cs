@@ -256,7 +256,7 @@ public sealed class SharedPromptTest : IDisposable
         return result;
     }
 
-    private static EngineOptions Options(KvFormat type) => new() { Threads = 1, Kv = type, KvMemoryBytes = 64 << 20, PromptsFirst = true };
+    private static EngineOptions Options(KvFormat type) => new() { Threads = 1, Kv = type, KvMemoryBytes = 32 << 20, PromptsFirst = true };
 
     private static long PageBytes(Engine engine, int rows) => engine.Plan.KvBytesPerToken * ((rows + 31) / 32 * 32);
 

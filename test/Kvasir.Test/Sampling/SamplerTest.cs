@@ -200,10 +200,12 @@ public sealed class SamplerTest
         var logits = new float[2000];
         var tokens = new int[100];
         sampler.Pick(logits, 0, tokens, 50);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++)
-            sampler.Pick(logits, 0, tokens, 50);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        var bytes = AllocatedBytes.Of(() =>
+        {
+            for (var i = 0; i < 10; i++)
+                sampler.Pick(logits, 0, tokens, 50);
+        });
+        Assert.Equal(0, bytes);
     }
 
     [Theory]

@@ -35,7 +35,7 @@ internal sealed class ObservedHeads : IDisposable
             policy.CreateLayer(place with { Layer = layer }, _selectors.AsSpan(layer * KvHeads, KvHeads));
         for (var i = 0; i < _heads.Length; i++)
         {
-            _heads[i] = new TestHead(place, format ?? KvFormat.F32, 256 << 20);
+            _heads[i] = new TestHead(place, format ?? KvFormat.F32, 16 << 20);
             // Heads differ in how peaked their attention is.
             Fill(i, random, of, likeness);
             var keys = Keys(i, of);

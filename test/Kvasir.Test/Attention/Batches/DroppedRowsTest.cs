@@ -155,7 +155,7 @@ public sealed class DroppedRowsTest : IDisposable
         Assert.Equal(64 * dense.Plan.KvBytesPerToken, streaming.Plan.KeptBytes);
     }
 
-    private static EngineOptions Options(KvFormat type) => new() { Threads = 1, Kv = type, KvMemoryBytes = 64 << 20, BatchTokens = 512, PromptsFirst = true };
+    private static EngineOptions Options(KvFormat type) => new() { Threads = 1, Kv = type, KvMemoryBytes = 32 << 20, BatchTokens = 512, PromptsFirst = true };
 
     private Sequence Sequence(string policy, SharedPrompt? shared) =>
         new(_text, Generation.Greedy(40) with { Attention = PolicyCatalog.Parse(policy) }) { Shared = shared };

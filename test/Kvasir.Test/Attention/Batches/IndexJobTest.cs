@@ -12,7 +12,7 @@ public sealed class IndexJobTest : IDisposable
     private const int HeadCount = 20;
     private const string Hashed = "magicpig:bits=10,tables=150,segment=64,sinks=4,recent=8,min-context=0";
     private const string Coded = "guarded:epsilon=0.4,pilot=16,sinks=4,recent=8,min-context=0";
-    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20 };
     private readonly Model _model = Generation.LoadStories();
 
     public void Dispose() => _model.Dispose();

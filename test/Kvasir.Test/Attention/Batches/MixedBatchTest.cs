@@ -6,7 +6,7 @@ namespace Kvasir.Test.Attention.Batches;
 /// <summary>Sequences of different policies, which come and go while others compute, give what each gives alone.</summary>
 public sealed class MixedBatchTest : IDisposable
 {
-    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 48, MaxSequences = 9 };
+    private static readonly EngineOptions Exact = new() { Threads = 2, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20, BatchTokens = 48, MaxSequences = 9 };
 
     private static readonly string[] Policies =
     [

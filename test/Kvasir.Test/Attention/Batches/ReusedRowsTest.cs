@@ -13,7 +13,7 @@ public sealed class ReusedRowsTest : IDisposable
     private const int DocumentTokens = 384;
 
     // Steps of 64 rows: what is behind a hit is computed in the same steps as in a cold run.
-    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20, BatchTokens = 64, PrefixCache = true };
+    private static readonly EngineOptions Options = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20, BatchTokens = 64, PrefixCache = true };
 
     private static readonly string[] Policies =
     [

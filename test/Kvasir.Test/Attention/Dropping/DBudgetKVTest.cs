@@ -72,13 +72,14 @@ public sealed class DBudgetKVTest(ITestOutputHelper output)
         var middle = (First: Math.Min(Sinks, heads.Rows), End: heads.Rows + 1 - Recent);
         if (middle.First >= middle.End)
             middle = (0, 0);
-        var between = new int[ObservedHeads.KvHeads][];
+        var (between, scores) = (new int[ObservedHeads.KvHeads][], new double[ObservedHeads.KvHeads][]);
         for (var i = 0; i < between.Length; i++)
         {
             between[i] = [.. kept[first + i].Where(row => row >= middle.First && row < middle.End)];
             Assert.Equal(heads.Rows - (middle.End - middle.First), kept[first + i].Length - between[i].Length);
             Assert.Equal(between[0].Length, between[i].Length);
-            AssertBest(heads, first + i, middle, between[i], rule.Order, what);
+            scores[i] = Scores(heads, first + i, middle.End, rule.Order);
+            AssertBest(scores[i], middle, between[i], $"{what}, {rule.Order}");
         }
 
         if (middle.First == middle.End)
@@ -90,26 +91,32 @@ public sealed class DBudgetKVTest(ITestOutputHelper output)
         // With one less in each head too much would be lost: the worst of those that stay.
         var fewer = kept.ToArray();
         for (var i = 0; i < between.Length; i++)
-            fewer[first + i] = [.. kept[first + i].Except([between[i].MinBy(row => Score(heads, first + i, middle.End, row, rule.Order))])];
+            fewer[first + i] = [.. kept[first + i].Except([between[i].MinBy(row => scores[i][row])])];
         lost = Lost(heads, first, fewer, rule.Metric);
         Assert.True(lost > rule.Threshold - Near, $"{what}: {lost} of the norm would be lost with {between[0].Length - 1} rows");
     }
 
-    private static void AssertBest(ObservedHeads heads, int head, (int First, int End) middle, int[] kept, string order, string what)
+    private static void AssertBest(double[] scores, (int First, int End) middle, int[] kept, string what)
     {
         if (kept.Length == 0)
             return;
-        var limit = Enumerable.Range(middle.First, middle.End - middle.First).Select(row => Score(heads, head, middle.End, row, order))
-            .OrderDescending().ElementAt(kept.Length - 1);
-        Assert.All(kept, row => Assert.True(Score(heads, head, middle.End, row, order) >= limit * (1 - 1e-5), $"{what}, {order}: row {row} stays"));
+        var limit = scores[middle.First..middle.End].OrderDescending().ElementAt(kept.Length - 1);
+        Assert.All(kept, row => Assert.True(scores[row] >= limit * (1 - 1e-5), $"{what}: row {row} stays"));
     }
 
-    private static double Score(ObservedHeads heads, int head, int end, int row, string order)
+    // [rows], from the first on: what decides which stay of those before the end.
+    private static double[] Scores(ObservedHeads heads, int head, int end, string order)
     {
+        var scores = new double[heads.Rows];
         if (order == "position")
-            return row;
-        var near = order == "h2o" ? Enumerable.Range(row, 1) : Enumerable.Range(row - 2, 5).Where(other => other >= 0 && other < end);
-        return near.Sum(other => heads.WeightsOf(head).Sum(query => query.Sum(own => (double)own[other])));
+            return [.. Enumerable.Range(0, heads.Rows)];
+        foreach (var own in heads.WeightsOf(head).SelectMany(static query => query))
+        {
+            for (var row = 0; row < scores.Length; row++)
+                scores[row] += own[row];
+        }
+
+        return order == "h2o" ? scores : [.. Enumerable.Range(0, end).Select(row => scores[Math.Max(row - 2, 0)..Math.Min(row + 3, end)].Sum())];
     }
 
     // 1 - the sum over query heads of the norm of what stays, by that of all.
@@ -121,11 +128,23 @@ public sealed class DBudgetKVTest(ITestOutputHelper output)
             var queries = metric == "last-token" ? heads.WeightsOf(head)[^1..] : heads.WeightsOf(head);
             for (var own = 0; own < queries[0].Length; own++)
             {
-                all += Math.Sqrt(queries.Sum(query => query[own].Sum(static weight => (double)weight * weight)));
-                left += Math.Sqrt(queries.Sum(query => kept[head].Sum(row => (double)query[own][row] * query[own][row])));
+                all += Norm(queries, own, Enumerable.Range(0, heads.Rows));
+                left += Norm(queries, own, kept[head]);
             }
         }
 
         return 1 - left / all;
+    }
+
+    private static double Norm(float[][][] queries, int own, IEnumerable<int> rows)
+    {
+        var sum = 0.0;
+        foreach (var row in rows)
+        {
+            foreach (var query in queries)
+                sum += (double)query[own][row] * query[own][row];
+        }
+
+        return Math.Sqrt(sum);
     }
 }

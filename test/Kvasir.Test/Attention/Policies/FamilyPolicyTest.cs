@@ -12,7 +12,7 @@ namespace Kvasir.Test.Attention.Policies;
 /// </summary>
 public sealed class FamilyPolicyTest(FamilyPolicyTest.Shared shared) : IClassFixture<FamilyPolicyTest.Shared>
 {
-    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 64 << 20 };
+    private static readonly EngineOptions Exact = new() { Threads = 1, Kv = KvFormat.F32, KvMemoryBytes = 32 << 20 };
     private static readonly int[] Prompt = [.. Enumerable.Range(0, 300).Select(static i => (i * 57) % 200)];
 
     public static TheoryData<string> Everything => [.. PolicyCatalog.Entries.Select(static entry => entry.Name)];

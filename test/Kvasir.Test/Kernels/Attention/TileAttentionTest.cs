@@ -88,9 +88,7 @@ public sealed class TileAttentionTest
             return;
         using var tiles = new TileCase(KvFormat.Q8, 64, new CausalView(100, 4, null), 20, seed: 1);
         tiles.Run();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        tiles.Run();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, AllocatedBytes.Of(() => tiles.Run()));
     }
 
     [Fact]

@@ -196,14 +196,15 @@ public sealed class PackedProductTest
         var results = new float[9 * 33];
         var row = new float[512];
         MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 10; i++)
+        var bytes = AllocatedBytes.Of(() =>
         {
-            Activations.Prepare(packed.Kind, row, 3, 9, packed.Prepared);
-            MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            for (var i = 0; i < 10; i++)
+            {
+                Activations.Prepare(packed.Kind, row, 3, 9, packed.Prepared);
+                MatrixProduct.Multiply(packed.Kind, packed.Weights, 0, 33, packed.Prepared, 9, results, 33);
+            }
+        });
+        Assert.Equal(0, bytes);
     }
 
     private static void AssertClose(WeightType type, int rows, int columns, int batch, int seed)

@@ -31,9 +31,8 @@ public sealed class LineViewTest
         cursor -= cursor % part.Length;
         // A row of 40 columns shows nothing that lies farther away than 200 characters.
         Assert.Equal(LineView.Draw("> ", text[(cursor - 400)..(cursor + 400)], 400, 40).Length, LineView.Draw("> ", text, cursor, 40).Length);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        LineView.Draw("> ", text + "aa", text.Length + 2, 40);
-        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 2 * text.Length + 100_000, "all of the text was looked at");
+        var bytes = AllocatedBytes.Of(() => LineView.Draw("> ", text + "aa", text.Length + 2, 40));
+        Assert.True(bytes < 2 * text.Length + 100_000, "all of the text was looked at");
     }
 
     [Fact]
