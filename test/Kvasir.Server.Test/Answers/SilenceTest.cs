@@ -109,11 +109,7 @@ public sealed class SilenceTest
         // Somebody who reads is answered meanwhile.
         using var quick = await server.PostAsync("/v1/chat/completions", Endless.Replace("\"stream\":true", "\"max_tokens\":50", StringComparison.Ordinal));
         Assert.Equal(200, (int)quick.StatusCode);
-        for (var i = 0; i < 500 && server.Engine.RunningCount > 0; i++)
-        {
-            clock.Advance(TimeSpan.FromSeconds(31));
-            await Task.Delay(20);
-        }
+        await RawConnection.AdvanceAsync(clock, TimeSpan.FromSeconds(31), server.UntilAsync(static engine => engine.RunningCount == 0));
 
         await server.AssertQuietAsync();
         await slow.ReadToEndAsync();
@@ -138,11 +134,7 @@ public sealed class SilenceTest
             Assert.Equal(200, (int)quick.StatusCode);
             Assert.Contains("\"completion_tokens\":100", await quick.Content.ReadAsStringAsync());
             Assert.Equal(8, server.Engine.RunningCount);
-            for (var i = 0; i < 500 && server.Engine.RunningCount > 0; i++)
-            {
-                clock.Advance(TimeSpan.FromSeconds(31));
-                await Task.Delay(20);
-            }
+            await RawConnection.AdvanceAsync(clock, TimeSpan.FromSeconds(31), server.UntilAsync(static engine => engine.RunningCount == 0));
 
             await server.AssertQuietAsync();
             await Task.WhenAll(slow.Select(static reader => reader.ReadToEndAsync()));

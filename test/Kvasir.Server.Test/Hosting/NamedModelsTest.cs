@@ -191,18 +191,8 @@ public sealed class NamedModelsTest : IDisposable
         Assert.Equal("one loaded, two loaded", await ManyModels.StatusAsync(server));
     }
 
-    private static async Task<JsonElement> UntilAsync(RunningServer server, string path, Func<JsonElement, bool> isSo)
-    {
-        var end = Environment.TickCount64 + 10_000;
-        while (true)
-        {
-            var json = await JsonAsync(server, path);
-            if (isSo(json))
-                return json;
-            Assert.True(Environment.TickCount64 < end, $"{path} is still {json}");
-            await Task.Delay(2);
-        }
-    }
+    private static Task<JsonElement> UntilAsync(RunningServer server, string path, Predicate<JsonElement> isSo) =>
+        Soon.SeenAsync(() => JsonAsync(server, path), isSo, json => $"{path} is {json}");
 
     private static async Task<JsonElement> JsonAsync(RunningServer server, string path)
     {

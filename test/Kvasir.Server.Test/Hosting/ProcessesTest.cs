@@ -13,7 +13,7 @@ public sealed class ProcessesTest
     [InlineData("INT", 130)]
     public async Task ServeStopsCleanlyAndSaysWhichSignalItWas(string signal, int exitCode)
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--drain-seconds", "1");
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--threads", "1", "--port", "0", "--attention", "dense", "--drain-seconds", "1");
         var address = await process.LineAsync("^serving stories260K at (.+)$");
         using var running = new RawConnection(new Uri(address));
         await running.PostAsync("/v1/completions", "{\"prompt\":\"Once\",\"ignore_eos\":true,\"stream\":true}");
@@ -28,7 +28,7 @@ public sealed class ProcessesTest
     [Trait("Needs", "Minutes")]
     public async Task ServeEmbedsWhereItIsToldTo()
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--embeddings");
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--threads", "1", "--port", "0", "--attention", "dense", "--embeddings");
         using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving stories260K at (.+)$")) };
         using var answer = await client.PostAsync(new Uri("/v1/embeddings", UriKind.Relative), new StringContent("{\"input\":\"a cat\"}"));
         Assert.Contains("\"object\":\"embedding\"", await answer.Content.ReadAsStringAsync());
@@ -38,7 +38,7 @@ public sealed class ProcessesTest
     [Trait("Needs", "Minutes")]
     public async Task ServeMakesUpWeightsWhereItIsToldTo()
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--synthetic", "tiny", "--weights", "q8_0", "--port", "0", "--attention", "dense");
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--threads", "1", "--synthetic", "tiny", "--weights", "q8_0", "--port", "0", "--attention", "dense");
         using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving tiny at (.+)$")) };
         using var answer = await client.PostAsync(
             new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"prompt\":[1,2,3],\"max_tokens\":2,\"ignore_eos\":true}"));
@@ -52,7 +52,7 @@ public sealed class ProcessesTest
     [InlineData("text_completion", "stories260K", "needle")]
     public async Task TheCommandThatServePrintsWorksAsPrinted(string answered, params string[] typed)
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", ["serve", "--port", "0", "--attention", "dense", "--kv-memory", "32M", .. typed]);
+        using var process = new ServerProcess("Kvasir.Cli.dll", ["serve", "--threads", "1", "--port", "0", "--attention", "dense", "--kv-memory", "32M", .. typed]);
         var command = await process.LineAsync("^try: (curl .+)$");
         using var curl = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var answer = await curl.StandardOutput.ReadToEndAsync();
@@ -64,7 +64,7 @@ public sealed class ProcessesTest
     [Trait("Needs", "Minutes")]
     public async Task PsAndListShowWhatAServerHas()
     {
-        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--port", "0", "--attention", "dense", "--context", "512");
+        using var process = new ServerProcess("Kvasir.Cli.dll", "serve", "--threads", "1", "--port", "0", "--attention", "dense", "--context", "512");
         var address = await process.LineAsync("^serving stories260K at (.+)$");
         using var ps = new ServerProcess("Kvasir.Cli.dll", "ps", "--server", address);
         Assert.Matches("^[0-9.]+ [KM]iB +512 .*stays +dense$", await ps.LineAsync("^  stories260K +(.+)$"));
@@ -77,7 +77,7 @@ public sealed class ProcessesTest
     public async Task ServeTakesSeveralModelsAndPsAndListShowThem()
     {
         using var process = new ServerProcess(
-            "Kvasir.Cli.dll", "serve", "stories260K", "needle", "--port", "0", "--attention", "dense", "--kv-memory", "32M", "--alias", "needle=finder");
+            "Kvasir.Cli.dll", "serve", "stories260K", "needle", "--threads", "1", "--port", "0", "--attention", "dense", "--kv-memory", "32M", "--alias", "needle=finder");
         using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("^serving stories260K and needle at (.+)$")) };
         using var answer = await client.PostAsync(
             new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"model\":\"finder\",\"prompt\":\"Once\",\"max_tokens\":1}"));
@@ -103,7 +103,7 @@ public sealed class ProcessesTest
     [Trait("Needs", "Minutes")]
     public async Task AHostOfOnesOwnAnswersBesideItsOwnRoutes()
     {
-        using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:Attention=dense");
+        using var process = new ServerProcess("Host.dll", "--urls", "http://127.0.0.1:0", "--Kvasir:Attention=dense", "--Kvasir:Threads=1");
         using var client = new HttpClient { BaseAddress = new Uri(await process.LineAsync("Now listening on: (.+)$")) };
         Assert.NotEmpty(await client.GetStringAsync(new Uri("/story", UriKind.Relative)));
         using var answer = await client.PostAsync(new Uri("/v1/completions", UriKind.Relative), new StringContent("{\"prompt\":\"Once upon a time\",\"temperature\":0,\"max_tokens\":3}"));

@@ -92,8 +92,7 @@ public sealed class SeveralModelsTest : IDisposable
         using (var impatient = new RawConnection(server.Address))
         {
             await impatient.PostAsync("/v1/completions", "{\"model\":\"one\",\"prompt\":\"Once\"}");
-            while (models.Named("one").Users == 0)
-                await Task.Delay(2);
+            await Soon.SoAsync(() => models.Named("one").Users > 0, static () => "nobody waits for the model");
         }
 
         await ManyModels.UntilLeftAsync(server, "one");

@@ -118,8 +118,7 @@ public sealed class ViewRoutesTest : IDisposable
             waits: false);
         using (var ready = await server.UntilStatusAsync("/ready", HttpStatusCode.ServiceUnavailable))
             Assert.Contains("\"status\":\"loading\"", await ready.Content.ReadAsStringAsync());
-        while (await ProgressAsync(server) != 0.25)
-            await Task.Delay(2);
+        await Soon.SeenAsync(() => ProgressAsync(server), static progress => progress == 0.25, static progress => $"a progress of {progress}");
         isAsked.Set();
         (await server.UntilStatusAsync("/ready", HttpStatusCode.OK)).Dispose();
         Assert.Equal(1, shares[^1]);

@@ -33,15 +33,10 @@ internal sealed class ManyModels : IDisposable
             clock);
 
     /// <summary>Behind its answer a request has its model for a moment yet.</summary>
-    public static async Task UntilLeftAsync(RunningServer server, string model)
+    public static Task UntilLeftAsync(RunningServer server, string model)
     {
         var known = server.Services.GetRequiredService<ServedModels>().Named(model);
-        var end = Environment.TickCount64 + 10_000;
-        while (known.Users > 0)
-        {
-            Assert.True(Environment.TickCount64 < end, $"{model} has {known.Users} requests after 10 s");
-            await Task.Delay(2);
-        }
+        return Soon.SoAsync(() => known.Users == 0, () => $"{model} has {known.Users} requests");
     }
 
     public static async Task AskAsync(RunningServer server, string model)
@@ -59,15 +54,8 @@ internal sealed class ManyModels : IDisposable
     }
 
     /// <summary>Asks again until a model is where it should be; fails after 10 s.</summary>
-    public static async Task UntilStatusAsync(RunningServer server, string words)
-    {
-        var end = Environment.TickCount64 + 10_000;
-        for (var status = ""; !status.Contains(words, StringComparison.Ordinal); status = await StatusAsync(server))
-        {
-            Assert.True(Environment.TickCount64 < end, $"{status} after 10 s, and not {words}");
-            await Task.Delay(2);
-        }
-    }
+    public static Task UntilStatusAsync(RunningServer server, string words) => Soon.SeenAsync(
+        () => StatusAsync(server), status => status.Contains(words, StringComparison.Ordinal), status => $"{status}, and not {words},");
 
     public void Dispose() => _folder.Delete(recursive: true);
 }

@@ -33,18 +33,9 @@ internal sealed partial class PrometheusSamples
     }
 
     /// <summary>Scrapes until it is so; fails after 10 s.</summary>
-    public static async Task<PrometheusSamples> UntilAsync(RunningServer server, Func<PrometheusSamples, bool> isSo)
-    {
-        var end = Environment.TickCount64 + 10_000;
-        while (true)
-        {
-            var samples = await ScrapeAsync(server);
-            if (isSo(samples))
-                return samples;
-            Assert.True(Environment.TickCount64 < end,
-                string.Join('\n', samples._samples.Select(static sample => $"{sample.Name} {string.Join(',', sample.Labels)} {sample.Value}")));
-        }
-    }
+    public static Task<PrometheusSamples> UntilAsync(RunningServer server, Predicate<PrometheusSamples> isSo) => Soon.SeenAsync(
+        () => ScrapeAsync(server), isSo,
+        static samples => string.Join('\n', samples._samples.Select(static sample => $"{sample.Name} {string.Join(',', sample.Labels)} {sample.Value}")));
 
     /// <summary>The sum of the samples of a name that have these labels.</summary>
     public double Sum(string name, params (string Name, string Value)[] labels) => _samples

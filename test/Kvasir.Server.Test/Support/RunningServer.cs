@@ -83,19 +83,8 @@ internal sealed class RunningServer : IAsyncDisposable
     }
 
     /// <summary>Asks again until the answer has a status; fails after 10 s.</summary>
-    public async Task<HttpResponseMessage> UntilStatusAsync(string path, HttpStatusCode status)
-    {
-        var end = Environment.TickCount64 + 10_000;
-        while (true)
-        {
-            var response = await Client.GetAsync(new Uri(path, UriKind.Relative));
-            if (response.StatusCode == status)
-                return response;
-            Assert.True(Environment.TickCount64 < end, $"{path} is still {response.StatusCode}");
-            response.Dispose();
-            await Task.Delay(2);
-        }
-    }
+    public Task<HttpResponseMessage> UntilStatusAsync(string path, HttpStatusCode status) => Soon.SeenAsync(
+        () => Client.GetAsync(new Uri(path, UriKind.Relative)), response => response.StatusCode == status, response => $"{path} is {response.StatusCode}");
 
     public Task StopAsync() => _app.StopAsync();
 
@@ -108,15 +97,8 @@ internal sealed class RunningServer : IAsyncDisposable
     }
 
     /// <summary>Returns when the engine has come so far; fails after 10 s.</summary>
-    public async Task UntilAsync(Func<Engine, bool> isSo)
-    {
-        var end = Environment.TickCount64 + 10_000;
-        while (!isSo(Engine))
-        {
-            Assert.True(Environment.TickCount64 < end, $"{Engine.RunningCount} run, {Engine.WaitingCount} wait, {Engine.KvBytesInUse} bytes are in use after 10 s");
-            await Task.Delay(2);
-        }
-    }
+    public Task UntilAsync(Func<Engine, bool> isSo) =>
+        Soon.SoAsync(() => isSo(Engine), () => $"{Engine.RunningCount} run, {Engine.WaitingCount} wait, {Engine.KvBytesInUse} bytes are in use");
 
     /// <summary>Returns when nobody computes or waits any more; every page is then free or in use, once, and none is in use.</summary>
     /// <param name="probes">Whether the model computes numbers, so that the pool can be looked at.</param>

@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Threading.Channels;
 using Kvasir.Server.Test.Support;
 
 namespace Kvasir.Server.Test.Telemetry;
@@ -46,7 +46,7 @@ public sealed class AnswerTraceTest
     private sealed class Traces : IDisposable
     {
         private readonly ActivityListener _listener;
-        private readonly ConcurrentQueue<Activity> _spans = new();
+        private readonly Channel<Activity> _spans = Channel.CreateUnbounded<Activity>();
 
         public Traces()
         {
@@ -57,7 +57,7 @@ public sealed class AnswerTraceTest
                 ActivityStopped = span =>
                 {
                     if (span.TraceId.ToHexString() == Id)
-                        _spans.Enqueue(span);
+                        _spans.Writer.TryWrite(span);
                 },
             };
             ActivitySource.AddActivityListener(_listener);
@@ -65,17 +65,7 @@ public sealed class AnswerTraceTest
 
         public string Id { get; } = ActivityTraceId.CreateRandom().ToHexString();
 
-        public async Task<Activity> NextAsync()
-        {
-            var end = Environment.TickCount64 + 10_000;
-            while (true)
-            {
-                if (_spans.TryDequeue(out var span))
-                    return span;
-                Assert.True(Environment.TickCount64 < end, "no span after 10 s");
-                await Task.Delay(2);
-            }
-        }
+        public Task<Activity> NextAsync() => _spans.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
 
         public void Dispose() => _listener.Dispose();
     }

@@ -88,15 +88,9 @@ public sealed class RequestLogTest : IDisposable
     // Written behind the answer.
     private async Task<JsonElement[]> LinesAsync(int count)
     {
-        var end = Environment.TickCount64 + 10_000;
-        while (true)
-        {
-            var lines = File.Exists(_path) ? (await File.ReadAllTextAsync(_path)).Split('\n')[..^1] : [];
-            if (lines.Length >= count)
-                return [.. lines.Select(static line => JsonDocument.Parse(line).RootElement)];
-            Assert.True(Environment.TickCount64 < end, $"{lines.Length} lines after 10 s");
-            await Task.Delay(2);
-        }
+        var lines = await Soon.SeenAsync(
+            async () => File.Exists(_path) ? (await File.ReadAllTextAsync(_path)).Split('\n')[..^1] : [], lines => lines.Length >= count, static lines => $"{lines.Length} lines");
+        return [.. lines.Select(static line => JsonDocument.Parse(line).RootElement)];
     }
 
     private static string Text(JsonElement line, string name) => line.GetProperty(name).GetString()!;
