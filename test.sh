@@ -7,10 +7,8 @@ cd "$(dirname "$0")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 # Most code runs a few times: profiling it, collecting its garbage often, and mapping a page anew for each method that is compiled is a third of the time.
 export DOTNET_TieredPGO=0 DOTNET_GCgen0size=0x4000000 DOTNET_EnableWriteXorExecute=0
-# Compiling anew what is called 30 times pays later than tests last; hexadecimal.
-export DOTNET_TC_CallCountThreshold=100
-# Calls are counted from the first: otherwise not before a tenth of a second without a new method, which in tests is rare, so that what is hot would stay slow.
-export DOTNET_TC_CallCountingDelayMs=0
+# Engines by the hundred take and return their memory: what comes from the system page by page is cleared page by page each time.
+export MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=268435456
 # Analyzers are three quarters of a build. `dotnet build` runs them, also over what was built here without them, and so does CI.
 [ -n "${CI:-}" ] || export RunAnalyzersDuringBuild=false
 # One compiler compiles all projects, wherever this runs: of twelve, each would first compile itself.
