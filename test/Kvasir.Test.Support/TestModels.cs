@@ -12,6 +12,11 @@ internal static class TestModels
 
     public static string StoriesFolder => Path.Combine(Assets, "stories260K", "hf");
 
+    public static string NeedleFolder => Path.Combine(Assets, "needle");
+
+    /// <summary>The same with queries and keys that were taught to be signs.</summary>
+    public static string DistilledFolder => Path.Combine(Assets, "needle-had");
+
     private static string Assets
     {
         get

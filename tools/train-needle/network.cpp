@@ -1,5 +1,6 @@
 // The C interface: threads, the sharing out of sequences, reduction of gradients, and the optimiser step.
 #include "amx_kernels.h"
+#include "distil.h"
 #include "optimiser.h"
 #include "plain_kernels.h"
 #include "worker.h"
@@ -252,5 +253,20 @@ float optimiser_step(void* handle, float lr, float beta1, float beta2, float eps
 // Cycles over all threads since the last call, in the order of Phase.
 int phase_count() { return phases; }
 void phase_cycles(void* handle, double* to) { of(handle)->phase_cycles(to); }
+
+// Teaches queries and keys of a network, whose parameters are copied, to be signs.
+void* distiller(void* network) { return new Distiller(of(network)->shape(), of(network)->parameters()); }
+void distiller_destroy(void* handle) { delete static_cast<Distiller*>(handle); }
+long distiller_count(void* handle) { return long(static_cast<Distiller*>(handle)->count()); }
+float* distiller_student(void* handle) { return static_cast<Distiller*>(handle)->student.data(); }
+float* distiller_gradients(void* handle) { return static_cast<Distiller*>(handle)->gradients.data(); }
+float* distiller_spreads(void* handle) { return static_cast<Distiller*>(handle)->spreads.data(); }
+int distiller_measure(void* handle, int length, const int* ids, const int* positions, double* squares) {
+    return static_cast<Distiller*>(handle)->measure({ids, nullptr, positions, 0, length}, squares);
+}
+void distiller_learn(void* handle, int length, const int* ids, const int* positions, int count, const int* rows, const Lesson* lesson) {
+    static_cast<Distiller*>(handle)->learn({ids, nullptr, positions, 0, length}, {rows, rows + count}, *lesson);
+}
+void distiller_step(void* handle, float rate, int number) { static_cast<Distiller*>(handle)->step(rate, number); }
 
 }

@@ -54,6 +54,16 @@ public:
         embed_gradient();
     }
 
+    // The layers alone, of which each one's input, its rotated rows and the logarithms of its softmax denominators stay to be looked at.
+    void look(const Model<Kernels>& model, std::span<const Sequence> unit) {
+        m_ = &model, s_ = model.shape, a_ = s_.attention(), unit_ = unit, training_ = true;
+        place();
+        for (int l = 0; l < s_.layers; l++) forward(l);
+    }
+    const Element* normed(int l) const { return saved_[l].h1.data(); }
+    const Element* rotated(int l) const { return saved_[l].qkv.data(); }
+    const float* denominators(int l) const { return saved_[l].lse.data(); }
+
 private:
     struct Saved {
         Buffer<float> x, middle, rms1, rms2, lse;
@@ -91,7 +101,7 @@ private:
                 int row = starts_[n] + t;
                 std::copy_n(m_->parameters.data() + size_t(unit_[n].ids[t]) * s_.dim, s_.dim, x + size_t(row) * s_.dim);
                 positions_[row] = unit_[n].positions[t];
-                if (unit_[n].targets[t] >= 0) targets_.push_back({row, unit_[n].targets[t], unit_[n].first + t});
+                if (unit_[n].targets && unit_[n].targets[t] >= 0) targets_.push_back({row, unit_[n].targets[t], unit_[n].first + t});
             }
     }
 

@@ -11,8 +11,8 @@ namespace Kvasir.Attention.Policies;
 
 /// <summary>
 /// The keys whose signs agree with the query's in most elements (HAD): of keys and queries a bit an element is left, scores are Hamming distances, and the
-/// best N keys of each query head are attended. The paper distils a model until such scores are its attention; without distilled weights they only choose
-/// here, training-free, and what they choose is attended exactly. N grows with the context, as in the paper.
+/// best N keys of each query head are attended. The paper distils a model until such scores are its attention; here they only choose, and what they choose is
+/// attended exactly: training-free over any weights, and better over those that were distilled (assets/needle-had). N grows with the context, as in the paper.
 /// </summary>
 public sealed class Had(PolicySpec spec) : SparsePolicy(spec)
 {
