@@ -19,6 +19,7 @@ internal static class MethodTables
 
     // A setting stands in a column if it reads so many times as much, or as little, at most.
     private const double Near = 1.45;
+    private const string Distilled = "distilled";
     private static readonly double[] Shares = [0.5, 0.25, 0.1, 0.05];
     private static readonly CostFigure ShareOfBytes = new("share of dense attention's bytes read", static point => point.BytesPerToken, ShareText.Text, IsRelative: true);
 
@@ -169,7 +170,7 @@ internal static class MethodTables
     // Of methods over bf16, with bytes as a share of dense attention's.
     private static EvaluationPoint[] Compared(string root)
     {
-        var points = Points(root).Where(static found => found.Run == "bf16").Select(static found => found.Point).ToArray();
+        var points = Points(root).Where(IsCompared).Select(static found => found.Run == Distilled ? found.Point with { Policy = DistilledName(found.Point.Policy) } : found.Point).ToArray();
         var dense = points.Where(static point => point.Policy == PairedDifference.Dense).ToDictionary(static point => (point.Context, point.Protocol));
         return [.. points.Select(point => point with { BytesPerToken = point.BytesPerToken / dense[(point.Context, point.Protocol)].BytesPerToken })];
     }
@@ -202,6 +203,13 @@ internal static class MethodTables
     };
 
     private static double? Bound(JsonElement found, string name) => found.TryGetProperty(name, out var bound) ? bound.GetDouble() : null;
+
+    // Over bf16; of runs over other models or files, whose dense attention stands there already, the rest.
+    private static bool IsCompared((string Run, EvaluationPoint Point) found) =>
+        found.Run == "bf16" || (found.Run is "calibrated" or Distilled && found.Point.Policy != PairedDifference.Dense);
+
+    // Over other matrices than its namesake's points.
+    private static string DistilledName(string policy) => policy.Replace("had", "had, distilled", StringComparison.Ordinal);
 
     // What goes beside a format: fewer elements of values, or rows that are dropped.
     private static bool IsTogether(string run, EvaluationPoint point) => run == "rank" || (run == "kivi4-dropped" && point.Policy != PairedDifference.Dense);
