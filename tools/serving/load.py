@@ -6,16 +6,18 @@
   python3 load.py --table ../../bench/results/serving/load.md --into figures     # nothing is run: the table alone
 """
 import argparse
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
 import report
-from servers import KVASIR, Crowd, Stream, kvasir, percentile, text
+from servers import KVASIR, Crowd, Stream, kvasir, percentile, redis, text
 
 SHAPE = "llama3.2-1b"
 POLICIES = ["dense", "psa", "magicpig", "guarded"]
@@ -115,7 +117,37 @@ def gaps(pieces, start, end):
     return [(to - last) * 1000 for last, to in zip(pieces, pieces[1:]) if start <= to <= end]
 
 
-PARTS = {"streams": streams, "cached": cached, "beside": beside, "behind": behind}
+def restart(options):
+    """The time to the first token of 32k tokens that a server before this one has computed, and left on disk and at a server of Redis' protocol."""
+    figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {"disk": ["--kv-dir", folder, "--kv-disk", "8G", "--kv-disk-rate", "1G"]}
+        with contextlib.ExitStack() as running:
+            if options.redis:
+                stores["redis"] = ["--kv-redis", running.enter_context(redis(options.redis, options.port + 1))]
+            for name, flags in stores.items():
+                prefix = None
+                for turn in ("cold", "warm"):
+                    with kvasir(options.kvasir, options.port, *model(options, options.layers), "--context", "40k", "--kv-memory", "2G", "--attention", "dense", *flags) as server:
+                        prefix = prefix or tokens(server, LONG - QUESTION, random.randrange(1 << 30))
+                        asked = Stream(server, prefix + tokens(server, QUESTION, len(turn)), 2).wait()
+                        settle(server)
+                    figures[name] = {**figures.get(name, {}), turn: asked.first_ms, "cached": asked.cached}
+                if figures[name]["cached"] < LONG - QUESTION - 512:
+                    raise SystemExit("%s: cached %d" % (name, figures[name]["cached"]))
+    return figures
+
+
+def settle(server):
+    """Until nothing is written behind an answer any more."""
+    written, quiet = -1, 0
+    while quiet < 3:
+        time.sleep(1)
+        now = server.metric("kvasir_kv_tier_transfer_bytes_total")
+        written, quiet = now, quiet + 1 if now == written else 0
+
+
+PARTS = {"streams": streams, "cached": cached, "beside": beside, "behind": behind, "restart": restart}
 
 
 def main():
@@ -128,6 +160,7 @@ def main():
     options.add_argument("--model", metavar="FILE", help="in place of random weights that are made at each start; LAYERS in it becomes their number")
     options.add_argument("--port", type=int, default=8097)
     options.add_argument("--layers", type=int, default=4, help="of the 1B shape, where 32k tokens are computed cold; default: 4")
+    options.add_argument("--redis", metavar="PROGRAM|URL", help="a program that takes --port as redis-server does, or one that runs and keeps nothing of before; default: restart measures the disk alone")
     options.add_argument("--step-ms", type=int, default=300, help="of the server, where a prompt is computed beside streams; default: 300")
     options.add_argument("--tokens", type=int, default=384, help="of each answer, where streams are counted; default: 384")
     options.add_argument("--policies", type=lambda value: value.split(","), default=POLICIES, metavar="LIST", help="default: %s" % ",".join(POLICIES))

@@ -77,9 +77,17 @@ def behind(found):
         spread([question["steps"] for question in questions], 0), spread([question["ms"] for question in questions], 0))
 
 
+def restart(found):
+    for store, most in (("disk", 10), ("redis", 15)):
+        if has := [one for one in found if store in one]:
+            yield "first token of a 32k prompt that another process computed, from %s, %% of the cold one (%d layers)|%s: %s ms and %s s|at most %d" % (
+                store, has[0]["layers"], spread([100 * one[store]["warm"] / one[store]["cold"] for one in has], 2), spread([one[store]["warm"] for one in has], 0),
+                spread([one[store]["cold"] / 1000 for one in has]), most)
+
+
 def write(folder, path, program):
     lines = [head(program, "A server under load", "python3 load.py --into figures --table ../../bench/results/serving/load.md"), "| what | measured | bar |\n|---|---|---|\n"]
-    for part in (streams, cached, beside, behind):
+    for part in (streams, cached, beside, behind, restart):
         found = rounds(folder, part.__name__)
         lines += ["| %s |\n" % row.replace("|", " | ") for row in (part(found) if found else [])]
     with open(path, "w") as file:

@@ -1,4 +1,5 @@
 """Servers of OpenAI's API as processes, and requests whose answers' pieces are timed."""
+import contextlib
 import http.client
 import json
 import os
@@ -201,3 +202,27 @@ def percentile(values, percent):
 
 def kvasir(program, port, *words):
     return Server([program, "serve", "--port", str(port), *map(str, words)], port, "/ready")
+
+
+@contextlib.contextmanager
+def redis(program, port):
+    """The address of a server of Redis' protocol: one that runs already, or one that is started, keeps nothing on disk and ends with the measurement."""
+    if "://" in program:
+        yield program
+        return
+    process = subprocess.Popen([program, "--port", str(port), "--bind", "127.0.0.1", *([] if "garnet" in os.path.basename(program).lower() else ["--save", "", "--appendonly", "no"])],
+                               stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + START_S
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    raise SystemExit("%s did not start" % program)
+                time.sleep(0.1)
+        yield "redis://127.0.0.1:%d" % port
+    finally:
+        process.terminate()
+        process.wait(40)

@@ -21,7 +21,8 @@ internal static class MemoryRun
     [
         ("bf16", "dense"), ("q8", "dense"), ("int8", "dense"), ("kivi4", "dense"), ("kivi2", "dense"), ("quantspec", "dense"),
         ("bf16", "think:ratio=0.4"), ("bf16", "think:ratio=0.6"), ("kivi4", "think:ratio=0.5"),
-        ("bf16", "streaming:recent=1024"), ("bf16", "h2o:heavy=0.25,newest=0.25"), ("bf16", "snapkv:share=0.25"), ("bf16", "pyramidkv:share=0.25"),
+        ("bf16", "streaming:recent=1024"), ("bf16", "h2o:heavy=0.25,newest=0.25"), ("bf16", "alisa:scoring=literal,drop=spent"),
+        ("bf16", "snapkv:share=0.25"), ("bf16", "pyramidkv:share=0.25"),
         ("bf16", "adakv:share=0.25"), ("bf16", "prefixkv:share=0.25"), ("bf16", "dbudgetkv"), ("bf16", "kvmerger"), ("kivi4", "snapkv:share=0.25"),
     ];
 

@@ -11,6 +11,7 @@ public sealed class LongPromptMemoryTest
     [Trait("Needs", "Minutes")]
     [InlineData("streaming:sinks=4,recent=2045", 2048)]
     [InlineData("h2o", 1690)]
+    [InlineData("alisa:scoring=literal,drop=spent", 1639)]
     [InlineData("snapkv", 820)]
     [InlineData("adakv", 820)]
     [InlineData("prefixkv", 820)]
