@@ -119,7 +119,7 @@ internal sealed class PageTable
     public bool TryKeepOldest(RowEdit edit)
     {
         var (copies, index) = (Copies!, VacantCount);
-        copies.Drop(edit);
+        copies.DropSpent(edit.Keeps);
         Placement!.Pin(Pages.Slice(index, 1));
         try
         {

@@ -361,7 +361,8 @@ internal sealed class Placement : IDisposable
         foreach (var page in pages)
         {
             if (_pages[page].Has(PageFlags.Failed))
-                throw new KvasirException(KvasirError.BadFile, $"keys and values that were put on file cannot be read back: {_readProblem}") { IsOfLostRows = true };
+                throw new KvasirException(KvasirError.BadFile, $"keys and values that were put on file cannot be read back: {_readProblem}")
+                { IsOfLostRows = true };
             areReady &= !_pages[page].Has(PageFlags.Reading);
         }
 

@@ -82,7 +82,7 @@ public sealed record EngineFigures
     /// <summary>Rows that were computed again for that, so far.</summary>
     public required long RecomputedRows { get; init; }
 
-    /// <summary>Rows of sequences that were given up since no later query reads them and their file had no room, so far (<see cref="PageEviction.Alisa"/>).</summary>
+    /// <summary>Rows that were given up since no later query reads them and the file had no room, so far (<see cref="PageEviction.Alisa"/>).</summary>
     public long DeletedRows { get; init; }
 
     /// <summary>Sequences whose time was over while they waited, so far.</summary>

@@ -69,7 +69,13 @@ public sealed class DeletedRowsTest : IDisposable
 
     private static EngineOptions Options(string format, int threads) => new()
     {
-        Threads = threads, Kv = new Kv(format), KvMemoryBytes = 64 << 20, ContextTokens = 1024, StepMs = 60_000, PromptsFirst = true, MaxSequences = 3,
+        Threads = threads,
+        Kv = new Kv(format),
+        KvMemoryBytes = 64 << 20,
+        ContextTokens = 1024,
+        StepMs = 60_000,
+        PromptsFirst = true,
+        MaxSequences = 3,
     };
 
     // A column is a page of every head.

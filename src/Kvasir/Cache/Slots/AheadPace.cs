@@ -6,8 +6,9 @@ namespace Kvasir.Cache.Slots;
 /// </summary>
 internal sealed class AheadPace
 {
-    // Pages missing in a layer of the last step, from which on a second ranking and product cost less than what they hide.
-    private const int LeastMissing = 16;
+    /// <summary>Pages missing in a layer of the last step, from which on a second ranking and product cost less than what they hide.</summary>
+    public const int LeastMissing = 16;
+
     private const int TrialSteps = 6;
     private const int PauseSteps = 200;
     private const double LeastWanted = 0.5;

@@ -31,7 +31,7 @@ internal sealed class RowCopies
     /// <summary>Rows that are copied.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Rows before this one are nowhere else: their copies stay until <see cref="Drop(RowEdit)"/>.</summary>
+    /// <summary>Rows before this one are nowhere else: their copies stay until <see cref="DropSpent"/>.</summary>
     public int OnlyBefore { get; set; }
 
     /// <summary>Makes room for a page's worth of rows.</summary>
@@ -79,12 +79,12 @@ internal sealed class RowCopies
     }
 
     /// <summary>Forgets rows that are nowhere else and that nobody will read.</summary>
-    /// <param name="edit">Says which these are.</param>
-    public void Drop(RowEdit edit)
+    /// <param name="staysRead">Whether anybody may read a row.</param>
+    public void DropSpent(Func<int, bool> staysRead)
     {
         for (var place = 0; place < _rows.Length && Count > 0; place++)
         {
-            if (_rows[place] is >= 0 and var row && row < OnlyBefore && !edit.Keeps(row))
+            if (_rows[place] is >= 0 and var row && row < OnlyBefore && !staysRead(row))
                 Drop(place);
         }
     }

@@ -28,6 +28,7 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
     private int _step = 2;
     private uint _useCount;
     private ulong _keptBelow;
+    private int _pageCount;
     private ulong _random = 0x9E3779B97F4A7C15;
 
     /// <summary>Says that a step begins: uses count once in each.</summary>
@@ -35,7 +36,8 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
     public void BeginStep(int pageCount)
     {
         _step++;
-        _keptBelow = (ulong)(Math.Min(1, (double)(slotLimit - (slotLimit / PassingShare)) / Math.Max(1, pageCount)) * (1L << 32));
+        if (eviction == PageEviction.FlexGen && pageCount != _pageCount)
+            FixShare(_pageCount = pageCount);
         foreach (ref var layer in _layers.AsSpan())
             (layer.Used, layer.LastUsed) = (0, layer.Used);
     }
@@ -126,6 +128,16 @@ internal sealed class SlotOrder(PageState[] pages, int slotLimit, PageEviction e
         PageEviction.FlexGen when IsOfShare(one) != IsOfShare(other) => !IsOfShare(one),
         _ => (int)(pages[one].LastUse - pages[other].LastUse) < 0,
     };
+
+    // Pages that are written to have to be there in every step, whatever share they are of: the share is of what memory has beside them.
+    private void FixShare(int pageCount)
+    {
+        var open = 0;
+        for (var slot = 0; slot < _highSlot; slot++)
+            open += PageAt(slot) is >= 0 and var page && pages[page].Has(PageFlags.Dirty) && !pages[page].Has(PageFlags.Listed | PageFlags.Writing) ? 1 : 0;
+        var kept = Math.Max(0.0, slotLimit - (slotLimit / PassingShare) - open);
+        _keptBelow = (ulong)(Math.Min(1, kept / Math.Max(1, pageCount - open)) * (1L << 32));
+    }
 
     // Drawn by its number, so that every head has as much of it; in groups, so that what is not of it is read in long runs.
     private bool IsOfShare(int page) => (uint)(page / _groupPages) * 2654435769u < _keptBelow;

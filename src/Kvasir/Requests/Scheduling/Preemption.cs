@@ -49,7 +49,7 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
         waiting.AddPreempted(victim);
     }
 
-    /// <summary>Has a sequence compute again what its file cannot give back: once, since what fails twice may fail for ever. False where it has to end.</summary>
+    /// <summary>Has a sequence compute again what its file cannot give back: once, since that may fail for ever. False where it has to end.</summary>
     public bool TryComputeAgain(Sequence sequence)
     {
         if (sequence.IsCancelled || sequence.Ticket.HasLostRows || sequence.Fault is not KvasirException { IsOfLostRows: true })
