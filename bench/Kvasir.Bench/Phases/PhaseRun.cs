@@ -28,6 +28,7 @@ internal static class PhaseRun
         new("+ window", Settled, "bf16", PageEviction.FlexGen),
         new("+ phases", Settled, "bf16", PageEviction.Alisa),
         new("+ 8 bits", Settled, "q8", PageEviction.Alisa),
+        new("+ deletion", Settled, "q8", PageEviction.Alisa, FileShare: 0.6),
     ];
 
     /// <param name="arguments">A shape, batches, answer tokens, and the ways that are measured, each with commas between; none for all.</param>
@@ -39,7 +40,7 @@ internal static class PhaseRun
         var names = arguments.Length > 3 ? arguments[3].Split(',') : [.. Ways.Select(static way => way.Name)];
         using var model = Model.Synthetic(SyntheticShape.Parse(shape), SyntheticWeights.Q4_0);
         Console.WriteLine($"{shape}, {PromptTokens} + {answerTokens} tokens, memory for {WholeSequences} of them; store {Pace}");
-        Console.WriteLine("batch  way             tok/s  seconds  ms/step  preempted  recomputed rows  pages found  read a step  waited");
+        Console.WriteLine("batch  way             tok/s  seconds  ms/step  preempted  recomputed rows  deleted  pages found  read a step  waited");
         foreach (var batch in batches)
         {
             foreach (var way in Ways.Where(way => names.Contains(way.Name)))
@@ -58,7 +59,7 @@ internal static class PhaseRun
         {
             Kv = KvFormat.Find(way.Format)!,
             KvMemoryBytes = WholeSequences * tokens * tokenBytes,
-            KvDiskBytes = way.Eviction is null ? 0 : 2L * batch * (tokens + 32) * tokenBytes,
+            KvDiskBytes = way.Eviction is null ? 0 : (long)(way.FileShare * batch * (tokens + 32) * tokenBytes),
             KvPace = way.Eviction is null ? null : Pace,
             KvEviction = way.Eviction ?? PageEviction.Counted,
             ContextTokens = tokens,
@@ -79,7 +80,7 @@ internal static class PhaseRun
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{batch,5}  {way.Name,-14} {batch * answerTokens / seconds,6:0.0}  {seconds,7:0.0}  {1000 * seconds / steps,7:0.0}  {figures.Preemptions,9}  "
-                + $"{figures.RecomputedRows,15}  {(double)files.Hits / Math.Max(1, files.Hits + files.Misses),11:0.0%}  "
+                + $"{figures.RecomputedRows,15}  {figures.DeletedRows,7}  {(double)files.Hits / Math.Max(1, files.Hits + files.Misses),11:0.0%}  "
                 + $"{files.ReadBytes / 1e6 / steps,8:0.0} MB  {files.WaitMs / 1000,5:0.0}s"));
     }
 
@@ -98,5 +99,5 @@ internal static class PhaseRun
         return sequence;
     }
 
-    private sealed record Way(string Name, string Policy, string Format, PageEviction? Eviction);
+    private sealed record Way(string Name, string Policy, string Format, PageEviction? Eviction, double FileShare = 2);
 }

@@ -77,8 +77,8 @@ internal static class PredictionRun
             points.Add((planned.PoolPages / planned.Used, 1 - (measured.Pages / planned.Used)));
             // With the pages that were missing, and no more.
             var curve = new HitCurve((0, points[^1].Hits), (100, points[^1].Hits));
-            var (again, _) = Plan(planner, Chooses, (TraceTokens, pool), curve);
-            waits.Add((measured.Ms - again.StepMs) * 1000 / model.Config.LayerCount);
+            var (again, waited) = Measure(planner, model, Chooses, (TraceTokens, pool), curve);
+            waits.Add((waited.Ms - again.StepMs) * 1000 / model.Config.LayerCount);
         }
 
         points.Add((100, 1));
@@ -97,7 +97,7 @@ internal static class PredictionRun
             KvMemoryBytes = kvBytes,
             KvDiskBytes = way.DiskBytes + (64 << 20),
             KvPace = Pace,
-            KvAhead = PageAhead.Off,
+            KvAhead = way.KvAhead,
             ContextTokens = context + 64,
             MaxSequences = 1,
         });
@@ -111,9 +111,8 @@ internal static class PredictionRun
         Array.Sort(times);
         var missed = (engine.Figures.KvFiles!.Value.Misses - before) / (double)(times.Length * Steps);
         var memory = engine.Memory;
-        var pageBytes = engine.Plan.KvBytesPerToken * 32.0 / (model.Config.LayerCount * model.Config.KvHeadCount);
         return (
-            new Foretold(way.StepMs, way.Memory.KeysAndValues + way.Memory.Scratch, way.PagesReadPerStep, way.PagesPerStep, kvBytes / pageBytes),
+            new Foretold(way.StepMs, way.Memory.KeysAndValues + way.Memory.Scratch, way.PagesReadPerStep, way.PagesPerStep, way.PoolPages),
             (times[1], memory.TotalBytes, missed));
     }
 

@@ -175,6 +175,7 @@ internal static class BenchFlags
             KvMemoryBytes = plan.KvMemoryBytes,
             KvDirectory = plan.KvDirectory,
             KvDiskBytes = plan.KvDiskBytes,
+            KvAhead = plan.KvAhead,
             ContextTokens = plan.ContextTokens,
         };
         options = PlannedOptions.Apply(options, planned, typed, ModelSizes.Of(model));
@@ -186,6 +187,7 @@ internal static class BenchFlags
             KvMemoryBytes = options.KvMemoryBytes,
             KvDirectory = options.KvDirectory,
             KvDiskBytes = options.KvDiskBytes,
+            KvAhead = options.KvAhead,
             ContextTokens = options.ContextTokens,
             Depths = typed.Has(Depth) ? plan.Depths : [Math.Max(0, options.ContextTokens - top)],
             Batches = typed.Has(Batch) ? plan.Batches : [planned.Batch],

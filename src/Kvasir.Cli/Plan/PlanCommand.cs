@@ -25,6 +25,7 @@ internal sealed class PlanCommand(Shell shell) : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "kvasir plan model.gguf --context 128k",
+        "kvasir plan model.gguf --context 8k --batch auto --target speed",
         "kvasir plan llama3.1-8b --context 128k --batch 4 --memory 24GiB --disk 100GiB --kv-dir /var/tmp",
         "kvasir plan llama3.1-8b --context 128k --machine a100-80 --disk 200GiB",
         "kvasir plan model.gguf --context 64k --memory 8GiB --out long.plan",
@@ -62,7 +63,7 @@ internal sealed class PlanCommand(Shell shell) : Verb
         if (typed.Is(Json))
             shell.Output.WriteLine(plan.Text());
         else
-            PlanTable.Write(plan, model, Purchases.Of(planner, model, plan, request), shell.Output);
+            PlanTable.Write(plan, model, Purchases.Of(planner, model, plan, request with { Batch = plan.Batch }), shell.Output);
         if (path is null)
             return ExitCode.Ok;
         ReportFile.Write(path, writer => writer.WriteLine(plan.Text()));

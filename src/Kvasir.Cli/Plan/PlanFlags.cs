@@ -33,7 +33,13 @@ internal static class PlanFlags
     private static readonly ValueFlag<int> Context = EngineFlags.Context with { Help = "The tokens of each sequence, prompt and answer, as 4096 or 128k" };
 
     private static readonly ValueFlag<int> Batch = new(
-        "--batch", "Sequences side by side, each with such a context", FlagValues.Whole(1, MaxBatch))
+        "--batch",
+        "Sequences side by side, each with such a context; auto for as many as are fastest together, to 64",
+        FlagValues.Whole(1, MaxBatch) with
+        {
+            Allowed = $"auto, or a whole number from 1 to {MaxBatch}",
+            Parser = static (string text, out int batch) => text == "auto" ? (batch = 0) == 0 : FlagValues.Whole(1, MaxBatch).Parser(text, out batch),
+        })
     { Default = "1" };
 
     private static readonly ValueFlag<long> Memory = new("--memory", "What the whole program may take, weights and all, as 24GiB", FlagValues.Bytes)

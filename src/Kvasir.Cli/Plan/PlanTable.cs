@@ -92,6 +92,7 @@ internal static class PlanTable
 
     private static string Where(TierPlan plan) =>
         (plan.Chosen.OnFile ? $", {SizeText.Bytes(plan.Chosen.KvMemoryBytes)} of keys and values in memory and all of them on disk"
+                + (plan.Chosen.KvAhead == PageAhead.Off ? ", none of them read ahead (--kv-ahead off)" : "")
             : plan.Chosen.WeightsMemoryBytes > 0 ? ", keys and values in memory"
             : ", all in memory")
         + (plan.Chosen.WeightsMemoryBytes > 0

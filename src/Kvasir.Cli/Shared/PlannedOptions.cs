@@ -39,6 +39,7 @@ internal static class PlannedOptions
             KvMemoryBytes = options.KvMemoryBytes == 0 ? way.KvMemoryBytes : options.KvMemoryBytes,
             KvDirectory = way.OnFile ? folder : options.KvDirectory,
             KvDiskBytes = way.OnFile && options.KvDiskBytes == 0 ? way.DiskBytes : options.KvDiskBytes,
+            KvAhead = way.OnFile && !typed.Has(EngineFlags.KvAhead) ? way.KvAhead : options.KvAhead,
             ContextTokens = options.ContextTokens == 0 ? plan.ContextTokens : options.ContextTokens,
         };
     }

@@ -69,18 +69,31 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
         // Of a scan memory has its own share, less what is for pages that pass through.
         var kept = pool * (SlotOrder.PassingShare - 1) / SlotOrder.PassingShare;
         var hit = Math.Clamp(Math.Max(eviction == PageEviction.FlexGen ? 0 : hits.At(pool / touched), kept / all), 0, 1);
-        var (exposed, bytes, missed) = (0.0, 0.0, 0.0);
+        var (exposed, ahead, bytes, missed) = (0.0, 0.0, 0.0, 0.0);
+        // Where pages are chosen, they can be foretold while the layer before multiplies, by queries of its own and another ranking.
+        var (foretelling, foretold) = (ForetellingSeconds(policy, rows, batch), ForetoldShare * LinearAheadShare * linear / layers.Length);
         foreach (var layer in layers)
         {
             var pages = eviction == PageEviction.Alisa ? batch * model.Config.KvHeadCount * RecalledRows : layer.Pages * (1 - hit);
             var (wait, cpu) = Reading(store, pages, layer.IsWhole);
-            // A whole layer is read in order; where pages are chosen, they are foretold while the layer before multiplies.
-            var hidden = layer.IsWhole ? layer.Seconds : (LateShare * layer.Seconds) + (ForetoldShare * LinearAheadShare * linear / layers.Length);
-            exposed += Math.Max(0, wait - hidden) + cpu + (pages >= 1 && !layer.IsWhole ? store.LayerUs / 1e6 : 0);
+            // A whole layer is read in order.
+            var late = Math.Max(0, wait - (layer.IsWhole ? layer.Seconds : LateShare * layer.Seconds));
+            var waking = pages >= 1 && !layer.IsWhole ? store.LayerUs / 1e6 : 0;
+            exposed += late + cpu + waking;
+            ahead += (layer.IsWhole ? late : Math.Max(0, late - foretold) + foretelling) + cpu + waking;
             (bytes, missed) = (bytes + (pages * StorePageBytes), missed + pages);
         }
 
-        return step with { ReadSeconds = exposed, PagesRead = missed, BytesRead = bytes, HitShare = hit };
+        var readsAhead = Array.TrueForAll(layers, static layer => layer.IsWhole)
+            || (ahead < exposed && missed >= AheadPace.LeastMissing * layers.Length && policy.SettledRowsAt(rows) is null);
+        return step with
+        {
+            ReadSeconds = readsAhead ? Math.Min(ahead, exposed) : exposed,
+            PagesRead = missed,
+            BytesRead = bytes,
+            HitShare = hit,
+            ReadsAhead = readsAhead,
+        };
     }
 
     /// <summary>The same step, which reads so many bytes of weights beside: a layer comes while others are computed, over the same store as pages.</summary>
@@ -141,6 +154,15 @@ internal sealed class CostModel(ModelSizes model, MachineFigures machine, KvForm
             return seconds;
         var read = experts.Read(rows);
         return seconds + (read * Seconds(experts.Matrices, (int)Math.Ceiling(rows * experts.Used / read)));
+    }
+
+    // Of one layer: its queries once more, and what ranks them.
+    private double ForetellingSeconds(AttentionPolicy policy, int rows, int batch)
+    {
+        var config = model.Config;
+        var query = model.Layers.FirstOrDefault(matrix => matrix.Rows == config.HeadCount * config.HeadDim && matrix.Columns == config.Width);
+        var index = batch * config.KvHeadCount * policy.IndexBytesRead(config.HeadDim, config.Attention.GroupHeads) * rows;
+        return (query.Rows > 0 ? Seconds(query, batch) : 0) + (index / machine.ReadBytesPerSecond);
     }
 
     private static KvWindows? Bounded(AttentionShape shape, KvFormat format)

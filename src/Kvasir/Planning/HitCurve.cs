@@ -32,8 +32,12 @@ internal sealed class HitCurve
         for (var i = 1; i < _points.Length; i++)
         {
             var ((from, low), (to, high)) = (_points[i - 1], _points[i]);
-            if (pools <= to)
-                return low + ((high - low) * Math.Max(0, pools - from) / (to - from));
+            if (pools > to)
+                continue;
+            // What is missing falls with a power of memory, as traces have it; a straight line would be far above it where points are far apart.
+            if (from > 0 && low < 1 && high < 1)
+                return 1 - ((1 - low) * Math.Pow((1 - high) / (1 - low), Math.Log(pools / from) / Math.Log(to / from)));
+            return low + ((high - low) * Math.Max(0, pools - from) / (to - from));
         }
 
         return _points[^1].Hits;

@@ -5,7 +5,7 @@ namespace Kvasir.Planning;
 
 /// <summary>What is to fit, and into what.</summary>
 /// <param name="ContextTokens">Of each sequence, prompt and answer.</param>
-/// <param name="Batch">Sequences side by side.</param>
+/// <param name="Batch">Sequences side by side; 0 for as many as are fastest together, of 1, 2, 4 and so on to 64.</param>
 /// <param name="MemoryBytes">For everything: weights, keys and values, scratch, the runtime.</param>
 /// <param name="DiskBytes">For keys and values; 0 for none.</param>
 public sealed record PlanRequest(int ContextTokens, int Batch, long MemoryBytes, long DiskBytes)

@@ -53,6 +53,12 @@ public sealed record PlannedWay(string Attention, string Kv, bool OnFile)
     /// <summary>Which pages leave memory first, where it does not hold all: as --kv-evict has it.</summary>
     public PageEviction KvEviction { get; init; }
 
+    /// <summary>Whether pages are to be read before anybody asks for them: as --kv-ahead has it.</summary>
+    public PageAhead KvAhead { get; init; }
+
+    /// <summary>Pages that memory has place for beside indexes and what is written; 0 where it has place for all.</summary>
+    internal double PoolPages { get; init; }
+
     /// <summary>Whether the plan chose it.</summary>
     public bool IsChosen { get; init; }
 

@@ -17,5 +17,8 @@ internal readonly record struct StepPrediction(double LinearSeconds, double Atte
     /// <summary>Of the pages used those that memory has; 1 where it has all.</summary>
     public double HitShare { get; init; } = 1;
 
+    /// <summary>Whether it pays to read what the next layer will probably want.</summary>
+    public bool ReadsAhead { get; init; }
+
     public double TotalSeconds => LinearSeconds + AttentionSeconds + OtherSeconds + ReadSeconds;
 }

@@ -20,6 +20,8 @@ public sealed class TierPlanner
     // Under which speed nobody would want it, beside the fastest.
     private const double LeastSpeed = 0.5;
     private const long MostContext = 1 << 24;
+    private const int MostBatch = 64;
+    private const double WorthwhileGain = 1.05;
     private const int LowTokens = 4096;
     private const int HighTokens = 8192;
     private static readonly (bool Kv, bool Weights)[] Sources = [(false, false), (true, false), (false, true), (true, true)];
@@ -42,6 +44,7 @@ public sealed class TierPlanner
     public TierPlan Plan(PlanRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
+        request = request.Batch == 0 ? request with { Batch = FastestBatch(request) } : request;
         var ways = Ways(request);
         if (ways.Count == 0)
             throw new KvasirException(KvasirError.KvMemoryExceeded, Nearest(request));
@@ -86,6 +89,19 @@ public sealed class TierPlanner
             // In the order of the enumeration, which is from the most exact on.
             _ => quick.First(),
         };
+    }
+
+    // As many sequences as are fastest together, where each doubling is worth that every answer becomes slower; 1 where none fits.
+    private int FastestBatch(PlanRequest request)
+    {
+        var (fastest, rate) = (1, 0.0);
+        for (var batch = 1; batch <= MostBatch; batch *= 2)
+        {
+            if (Best(request with { Batch = batch }) is { } way && way.TokensPerSecond > WorthwhileGain * rate)
+                (fastest, rate) = (batch, way.TokensPerSecond);
+        }
+
+        return fastest;
     }
 
     private List<PlannedWay> Ways(PlanRequest request)
@@ -204,6 +220,8 @@ public sealed class TierPlanner
             DiskBytes = fit.OnFile ? Math.Max(fit.DiskBytes, kvBytes) : 0,
             Memory = new PlannedMemory(fit.Weights.ResidentBytes, kvBytes, fit.ScratchBytes, fit.TableBytes, RuntimeBytes),
             KvEviction = fit.Planned.Eviction,
+            KvAhead = fit.OnFile && !step.ReadsAhead ? PageAhead.Off : PageAhead.Auto,
+            PoolPages = pool ?? 0,
             TokensPerSecond = running / step.TotalSeconds,
             FirstTokenSeconds = request.Batch * fit.Cost.Prompt(request.ContextTokens, pool / request.Batch, fit.Weights.ReadBy(_model, CostModel.ChunkRows)),
             WeightsMemoryBytes = fit.Weights.LimitBytes,

@@ -53,10 +53,40 @@ public sealed class CostModelTest
     [InlineData(0, 0)]
     [InlineData(0.5, 0.295)]
     [InlineData(1, 0.59)]
-    [InlineData(1.5, 0.7)]
+    [InlineData(1.5, 0.738550)]
     [InlineData(5, 0.945)]
     [InlineData(1000, 1)]
-    public void HitsOfTextsAreThoseOfTheirTraces(double pools, double hits) => Assert.Equal(hits, HitCurve.OfTexts.At(pools), 1e-9);
+    public void HitsOfTextsAreThoseOfTheirTraces(double pools, double hits) => Assert.Equal(hits, HitCurve.OfTexts.At(pools), 1e-6);
+
+    // Between points of a curve what is missing falls with a power of memory: here with its square.
+    [Fact]
+    public void BetweenPointsOfACurveMissesFallWithAPower()
+    {
+        var curve = new HitCurve((0, 0), (2, 0.75), (8, 1 - (1 / 64.0)), (100, 1));
+        Assert.Equal(1 - (1 / 16.0), curve.At(4), 1e-12);
+        Assert.Equal(0.375, curve.At(1), 1e-12);
+    }
+
+    // Of 32k tokens on four layers of the 8B shape: 80 pages a layer are missing where memory has twice a step's, and a handful where it has sixty times.
+    [Theory]
+    [InlineData(2, true)]
+    [InlineData(60, false)]
+    public void ReadingAheadPaysWhereMuchIsMissing(double pools, bool pays)
+    {
+        var machine = PlannedMachine.Bare with
+        {
+            ReadBytesPerSecond = 30e9,
+            Store = new StoreSpeed("paced", 20_000, 400e6, LatencyUs: 100, CpuUs: 10, WriteBytesPerSecond: 1e9),
+        };
+        var cost = new CostModel(ModelSizes.Of(SyntheticShape.Parse("llama3.1-8b:4"), SyntheticWeights.Q4_0), machine, KvFormat.BF16);
+        var quest = PolicyCatalog.Spec("quest:share=0.05,page=32,dense-layers=none,min-context=0").Create();
+        var used = cost.Step(quest, 32_768, 1, null, HitCurve.OfTexts).PagesUsed;
+        var step = cost.Step(quest, 32_768, 1, pools * used, HitCurve.OfTexts);
+        Assert.Equal(pays, step.ReadsAhead);
+        // 20,000 reads a second, of which that hides a third or more.
+        Assert.InRange(step.ReadSeconds, 0, pays ? 0.7 * step.PagesRead / 20_000 : step.PagesRead / 10_000);
+        Assert.Equal(pays, step.PagesRead > 4 * 16);
+    }
 
     [Fact]
     public void SparsePoliciesUseTheirShareOfPagesAndTheirZones()

@@ -44,6 +44,21 @@ public sealed class TierPlannerTest
         }
     }
 
+    // A larger batch has to be worth that every answer is slower.
+    [Theory]
+    [InlineData(24)]
+    [InlineData(8)]
+    public void ABatchThatNobodyNamesIsTheFastest(long gib)
+    {
+        var request = new PlanRequest(8192, 0, gib << 30, 0) { Target = PlanTarget.Speed };
+        var plan = Planner.Plan(request);
+        Assert.InRange(plan.Batch, 2, 64);
+        for (var batch = 1; batch <= 64; batch *= 2)
+            Assert.True((Planner.Best(request with { Batch = batch })?.TokensPerSecond ?? 0) <= 1.05 * plan.Chosen.TokensPerSecond, $"{batch} after {plan.Batch}");
+        Assert.Equal(plan.Chosen.TokensPerSecond, Planner.Best(request with { Batch = plan.Batch })!.TokensPerSecond);
+        Assert.Throws<KvasirException>(() => Planner.Plan(request with { MemoryBytes = 1 << 30 }));
+    }
+
     // Sixteen sequences of which memory holds four: FlexGen reads three quarters of all, vLLM computes four, and ALISA reads what comes back.
     [Fact]
     public void PlacementsOfOthersStandBesideTheWays()

@@ -37,6 +37,18 @@ public sealed class PlanCommandTest : IDisposable
         Assert.Equal("l20", plan["machine"]!["name"]!.ToString());
     }
 
+    [Fact]
+    public void AsManySequencesAreFoundAsAreFastestTogether()
+    {
+        string[] asked = ["plan", "llama3.1-8b", "--context", "8k", "--memory", "24GiB", "--machine", "l20", "--target", "speed", "--json", "--batch"];
+        var (one, found) = (JsonNode.Parse(CliRun.Of([.. asked, "1"]).Output)!, JsonNode.Parse(CliRun.Of([.. asked, "auto"]).Output)!);
+        Assert.InRange(found["batch"]!.GetValue<int>(), 2, 64);
+        Assert.True(Rate(found) > 2 * Rate(one), $"{Rate(found)} after {Rate(one)}");
+        Assert.Contains("--batch: '0' is out of range: 1 to 512", CliRun.Of([.. asked, "0"]).Error, StringComparison.Ordinal);
+
+        static double Rate(JsonNode plan) => plan["ways"]!.AsArray().First(static way => way!["isChosen"]!.GetValue<bool>())!["tokensPerSecond"]!.GetValue<double>();
+    }
+
     // Measured in a few milliseconds each, for which nobody would want the figures.
     [Fact]
     [Trait("Needs", "Minutes")]
