@@ -16,7 +16,7 @@ public sealed class QueryAheadTest : IDisposable
     [Theory]
     [InlineData("quest:share=0.1,page=32,dense-layers=none,min-context=0", 1)]
     [InlineData("quest:share=0.15,page=16,sinks=2,recent=4,dense-layers=none,min-context=0", 2, Traits = ["Needs", "Minutes"])]
-    [InlineData("psa:coverage=1,most=0.1,block=32,sinks=2,recent=4,min-context=0", 2)]
+    [InlineData("psa:coverage=1,most=0.1,block=32,sinks=2,recent=4,min-context=0", 2, Traits = ["Needs", "Minutes"])]
     public void WhatIsForetoldExactlyIsOnItsWayBeforeItsLayerAsks(string policy, int threads)
     {
         var figures = Decode(policy, threads, PageAhead.On, foresight: 1);
@@ -29,7 +29,7 @@ public sealed class QueryAheadTest : IDisposable
 
     // As many pages are missing whether they are foretold or not; what is foretold by chance is read for nothing.
     [Theory]
-    [InlineData(0, 0.5)]
+    [InlineData(0, 0.5, Traits = ["Needs", "Minutes"])]
     [InlineData(0.9, 1)]
     public void WhatIsForetoldWronglyIsReadForNothing(double foresight, double mostWanted)
     {
