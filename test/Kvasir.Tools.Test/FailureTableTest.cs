@@ -14,7 +14,7 @@ public sealed partial class FailureTableTest
         var rows = File.ReadLines(Path.Combine(TidyTest.Root, "docs", "failures.md"))
             .Where(static line => line.StartsWith("| ", StringComparison.Ordinal) && !line.StartsWith("| what fails", StringComparison.Ordinal)).ToArray();
         Assert.InRange(rows.Length, 25, 200);
-        Assert.Empty(rows.Where(static row => Named().Count(row) == 0));
+        Assert.DoesNotContain(rows, static row => Named().Count(row) == 0);
         Assert.Empty(
             from row in rows
             from Match named in Named().Matches(row)

@@ -151,7 +151,8 @@ public sealed class RedisPrefixStore : IPrefixStore
         return new ConfigurationOptions
         {
             EndPoints = { { url.Host, url.IsDefaultPort || url.Port < 0 ? 6379 : url.Port } },
-            Ssl = url.Scheme == "rediss",
+            // Which has TLS of its own.
+            Tunnel = new BoundedReplies(url.Scheme == "rediss" ? url.Host : null),
             User = user,
             Password = password,
             DefaultDatabase = database,

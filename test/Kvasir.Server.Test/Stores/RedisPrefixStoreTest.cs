@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Garnet;
 using Kvasir.Server.Stores;
+using Kvasir.Server.Test.Support;
 using Kvasir.Tiers;
 using Microsoft.Extensions.Time.Testing;
 using StackExchange.Redis;
@@ -137,6 +138,108 @@ public sealed class RedisPrefixStoreTest : IDisposable
         Assert.InRange(Environment.TickCount64 - start, 0, 30_000);
     }
 
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public void AWrongPasswordIsAServerThatDoesNotAnswer()
+    {
+        Start("--auth", "Password", "--password", "right");
+        var chunk = Chunk(1, 1000);
+        using (var right = Open(null, password: "right"))
+            Assert.True(right.TryWrite(chunk, Rows(chunk)), right.Figures.Problem);
+        using var wrong = Open(null, patienceMs: 500, password: "wrong");
+        for (var i = 0; i < 3; i++)
+            Assert.False(wrong.TryRead(chunk, new byte[chunk.Bytes]));
+        Assert.Equal((false, 3L), (wrong.Figures.IsUp, wrong.Figures.ReadErrors));
+    }
+
+    // Whatever comes in the place of a reply: an error, a length that is none or far too large, no protocol at all, the end of the connection.
+    [Theory]
+    [Trait("Needs", "Minutes")]
+    [InlineData("-ERR out of order\r\n")]
+    [InlineData("$2147483647\r\nabc")]
+    [InlineData("$-7\r\n")]
+    [InlineData("*99999999\r\n")]
+    [InlineData("HTTP/1.1 400 Bad Request\r\n\r\n")]
+    [InlineData("")]
+    public void AServerThatSpeaksOtherwiseIsNotWaitedFor(string reply)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, _port);
+        listener.Start();
+        using var over = new CancellationTokenSource();
+        var answering = new Thread(() => AnswerAlike(listener, System.Text.Encoding.ASCII.GetBytes(reply), over.Token)) { IsBackground = true };
+        answering.Start();
+        var (chunk, before) = (Chunk(1, 1000), GC.GetTotalMemory(forceFullCollection: true));
+        using (var store = Open(null, patienceMs: 300))
+        {
+            var start = Environment.TickCount64;
+            for (var i = 0; i < 3; i++)
+                Assert.False(store.TryRead(chunk, new byte[chunk.Bytes]));
+            Assert.False(store.MayHave(chunk.Name));
+            Assert.InRange(Environment.TickCount64 - start, 0, 30_000);
+            Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 64 << 20);
+        }
+
+        over.Cancel();
+        listener.Stop();
+        answering.Join();
+    }
+
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public void OfTwoWhoWriteTheSameAReaderSeesAllOrNothing()
+    {
+        Start();
+        var (found, isOver) = (0, false);
+        using var reader = Open(null);
+        PrefixChunk[] chunks = [Chunk(1, 300_000), Chunk(2, 300_000)];
+        var reading = new Thread(() =>
+        {
+            var rows = new byte[chunks[0].Bytes];
+            while (!Volatile.Read(ref isOver))
+            {
+                foreach (var chunk in chunks)
+                {
+                    if (reader.TryRead(chunk, rows) && ++found > 0)
+                        Assert.Equal(Rows(chunk), rows);
+                }
+            }
+        });
+        reading.Start();
+        Parallel.For(0, 2, _ =>
+        {
+            using var writer = Open(null);
+            for (var i = 0; i < 12; i++)
+                Assert.True(writer.TryWrite(chunks[i % 2], Rows(chunks[i % 2])), writer.Figures.Problem);
+        });
+        Volatile.Write(ref isOver, true);
+        reading.Join();
+        Assert.All(chunks, chunk => Assert.True(reader.TryRead(chunk, new byte[chunk.Bytes])));
+        Assert.Equal((0L, 0L), (reader.Figures.Damaged, reader.Figures.ReadErrors));
+        Assert.True(found > 0);
+    }
+
+    [Fact]
+    [Trait("Needs", "Minutes")]
+    public async Task AServerAnswersWithoutIt()
+    {
+        var request = $"{{\"prompt\":[{string.Join(',', Enumerable.Range(0, 700).Select(static i => 3 + (i * 7 % 400)))}],\"max_tokens\":8,\"temperature\":0,\"seed\":1,\"ignore_eos\":true}}";
+        var engine = new EngineOptions { Threads = 1, ContextTokens = 2048, KvMemoryBytes = 16 << 20 };
+        await using var alone = await RunningServer.StartAsync(options => options.UseEngine(engine));
+        await using var server = await RunningServer.StartAsync(options =>
+        {
+            options.PrefixRedis = $"{Address}";
+            options.UseEngine(engine);
+        });
+        for (var i = 0; i < 3; i++)
+        {
+            var text = request.Replace("[3,", $"[{3 + i},", StringComparison.Ordinal);
+            Assert.Equal(await alone.BodyAsync("/v1/completions", text), await server.BodyAsync("/v1/completions", text));
+        }
+
+        await PrometheusSamples.UntilAsync(server, static samples =>
+            samples.Sum("kvasir_kv_tier_up", ("tier", "remote")) == 0 && samples.Sum("kvasir_kv_tier_errors_total", ("tier", "remote")) > 0);
+    }
+
     [Theory]
     [InlineData("http://localhost")]
     [InlineData("redis://user:password@localhost")]
@@ -145,16 +248,35 @@ public sealed class RedisPrefixStoreTest : IDisposable
         Assert.Equal(KvasirError.BadOption, Assert.Throws<KvasirException>(() => RedisPrefixStore.Open(new Uri(address))).Error);
 
     // A machine that is busy answers late, which is not what is asked here.
-    private RedisPrefixStore Open(string? secret, int patienceMs = 20_000)
+    private RedisPrefixStore Open(string? secret, int patienceMs = 20_000, string? password = null)
     {
-        var settings = RedisPrefixStore.Settings(Address, null, null);
+        var settings = RedisPrefixStore.Settings(Address, null, password);
         (settings.ConnectTimeout, settings.AsyncTimeout) = (patienceMs, patienceMs);
         return new(settings, secret is null ? null : System.Text.Encoding.UTF8.GetBytes(secret), _clock) { Patience = TimeSpan.FromMilliseconds(patienceMs) };
     }
 
-    private void Start()
+    // Whoever connects, until the listener is stopped.
+    private static void AnswerAlike(TcpListener listener, byte[] reply, CancellationToken isOver)
     {
-        _garnet = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{_port}", "--memory", "64m", "--page", "16m", "--index", "1m", "--no-obj"]);
+        while (!isOver.IsCancellationRequested)
+        {
+            try
+            {
+                using var client = listener.AcceptSocket();
+                client.ReceiveTimeout = 1000;
+                var asked = new byte[4096];
+                while (reply.Length > 0 && client.Receive(asked) > 0)
+                    client.Send(reply);
+            }
+            catch (Exception problem) when (problem is SocketException or ObjectDisposedException or InvalidOperationException)
+            {
+            }
+        }
+    }
+
+    private void Start(params string[] more)
+    {
+        _garnet = new GarnetServer(["--bind", "127.0.0.1", "--port", $"{_port}", "--memory", "64m", "--page", "16m", "--index", "1m", "--no-obj", .. more]);
         _garnet.Start();
     }
 
