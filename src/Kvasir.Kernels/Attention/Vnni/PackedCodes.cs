@@ -29,7 +29,9 @@ internal static unsafe class PackedCodes<TBits>
     /// <summary>Bytes of the codes of 64 rows.</summary>
     public static int Bytes(int blockCount) => RowWindow.BlockRows * BlockBytes * blockCount;
 
-    /// <summary>The sums of the elements of a block, in order, of what <see cref="PackedValueCode"/> leaves; of 2 bits an element's is that of two lanes.</summary>
+    /// <summary>
+    /// The sums of the elements of a block, in order, of what <see cref="PackedValueCode"/> leaves; of 2 bits an element's is that of two lanes.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector512<float> First, Vector512<float> Second) InOrder(float* sums)
     {

@@ -46,7 +46,7 @@ internal sealed class PackedValueCode(int bits)
         code.mov(SumStride, Argument(nameof(PackedValueArguments.SumStrideBytes)));
         for (var shift = 0; shift < _shifts; shift++)
         {
-            code.mov(eax, ((1 << bits) - 1 << PlaceOf(shift)) * 0x01010101);
+            code.mov(eax, (((1 << bits) - 1) << PlaceOf(shift)) * 0x01010101);
             code.vpbroadcastd(Mask(shift), eax);
         }
 
@@ -121,7 +121,7 @@ internal sealed class PackedValueCode(int bits)
     // Rows 16 j + 4 k stand at 16 k + 4 j.
     private int WeightAt(int vector) => bits == 4 ? (16 * (vector % 4)) + (4 * (vector / 4)) : (16 * (vector % 4)) + (8 * (vector / 4));
 
-    private void WriteSums(Assembler code, int queries, int firstShift)
+    private static void WriteSums(Assembler code, int queries, int firstShift)
     {
         var unit = Zmm(FirstFree);
         code.mov(rax, Sums);
