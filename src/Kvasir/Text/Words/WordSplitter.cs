@@ -53,7 +53,7 @@ internal static class WordSplitter
         if ((CharClasses.At(text, start, out var length) & CharClass.Number) != 0)
             return Digits(text, start + length, more: 2);
         var end = TekkenWords.Next(text, start, asciiCase, out var isOfLetters);
-        return isOfLetters && end < text.Length ? end + Contraction(text, end, anyCase: true) : end;
+        return isOfLetters && end < text.Length ? end + (IsLongS(text, end, asciiCase) ? 2 : Contraction(text, end, anyCase: true)) : end;
     }
 
     // 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
@@ -119,6 +119,9 @@ internal static class WordSplitter
             return 0;
         return (first, Folded(text[start + 2], anyCase)) is ('r', 'e') or ('v', 'e') or ('l', 'l') ? 3 : 0;
     }
+
+    // Without regard to case the long s of old prints is an s.
+    private static bool IsLongS(ReadOnlySpan<char> text, int start, bool asciiCase) => !asciiCase && text[start..] is ['\'', '\u017F', ..];
 
     private static char Folded(char c, bool anyCase) => anyCase && char.IsAsciiLetterUpper(c) ? (char)(c | 0x20) : c;
 
