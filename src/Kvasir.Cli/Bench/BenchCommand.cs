@@ -28,7 +28,7 @@ internal sealed class BenchCommand(Shell shell) : Verb
         "kvasir bench model.gguf --prefill 512,4096 --depth 0,4096",
         "kvasir bench --synthetic llama3.2-1b --weights q8_0 --depth 0,32k,96k --fill random --kv q8",
         "kvasir bench --synthetic llama3.1-8b:4 --batch 1,4,16 --prefill 0 --json | jq .results",
-        "kvasir bench model.gguf --trace pages.txt --depth 32k --attention quest; kvasir plan model.gguf --context 128k --trace pages.txt",
+        "kvasir bench model.gguf --trace pages.txt --depth 32k --attention quest",
         "kvasir bench --machine --kv-dir /var/cache/kvasir",
         "kvasir bench --machine --json > here.json; kvasir plan model.gguf --machine here.json",
     ];

@@ -28,6 +28,7 @@ internal sealed class PlanCommand(Shell shell) : Verb
         "kvasir plan model.gguf --context 8k --batch auto --target speed",
         "kvasir plan llama3.1-8b --context 128k --batch 4 --memory 24GiB --disk 100GiB --kv-dir /var/tmp",
         "kvasir plan llama3.1-8b --context 128k --machine a100-80 --disk 200GiB",
+        "kvasir plan model.gguf --context 128k --disk 100GiB --trace pages.txt",
         "kvasir plan model.gguf --context 64k --memory 8GiB --out long.plan",
         "kvasir run model.gguf --plan long.plan --file book.txt",
     ];

@@ -62,7 +62,8 @@ internal sealed class BoundedReplies(string? tlsHost) : Tunnel
 
         public override void Write(ReadOnlySpan<byte> buffer) => way.Write(buffer);
 
-        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) => way.WriteAsync(buffer, cancellationToken);
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default) =>
+            way.WriteAsync(buffer, cancellationToken);
 
         public override Task WriteAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
             way.WriteAsync(buffer, offset, count, cancellationToken);
