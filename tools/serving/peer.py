@@ -102,7 +102,7 @@ def table(folder, path, options):
             times = [spread(seen, field, 1000, " s", 2) for field in ("mean_cold_ttft_ms", "mean_warm_ttft_ms")]
             lines.append("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s %% |\n" % (
                 what, name, ended(seen), report.spread([one["request_throughput"] for one in seen], 2), report.spread([one["request_goodput"] for one in seen], 2),
-                "" if name != "kvasir" else "%s; in time %s" % (report.spread(whole, 2) + " x" if whole else "alone", report.spread(ratios, 2) + " x" if ratios else "alone"), *times,
+                "" if name != "kvasir" else "%s; in time %s" % (report.spread(whole, 2) + " x" if whole else "the only one", report.spread(ratios, 2) + " x" if ratios else "the only one"), *times,
                 spread(seen, "mean_tpot_ms", 1, " ms", 0), report.spread([100 * one["cached_tokens"] / max(one["total_input_tokens"], 1) for one in seen], 0)))
     with open(path, "w") as file:
         file.write("".join(lines))

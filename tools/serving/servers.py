@@ -5,6 +5,7 @@ import json
 import os
 import re
 import selectors
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -210,6 +211,8 @@ def redis(program, port):
     if "://" in program:
         yield program
         return
+    if not shutil.which(program):
+        raise SystemExit("%s is no program that can be started" % program)
     process = subprocess.Popen([program, "--port", str(port), "--bind", "127.0.0.1", *([] if "garnet" in os.path.basename(program).lower() else ["--save", "", "--appendonly", "no"])],
                                stdout=subprocess.DEVNULL)
     try:
