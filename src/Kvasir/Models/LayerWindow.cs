@@ -12,11 +12,9 @@ namespace Kvasir.Models;
 /// has what it is given and no more, whatever the system would keep. A batch reads each of them once, whoever is in it. Several engines go through it one
 /// after another.
 /// </summary>
-internal sealed class LayerWindow : IDisposable
+internal sealed class LayerWindow : IWeightReads<int>, IDisposable
 {
-    private const int ThreadCount = 4;
     private const long AlignedBytes = 2 << 20;
-    private readonly Lock _started = new();
     private readonly object _gate = new();
     private readonly FairLock _turn = new();
     private readonly int[] _ordinals;
@@ -25,14 +23,13 @@ internal sealed class LayerWindow : IDisposable
     private readonly Slot[] _slots = new Slot[LayerShares.SlotCount];
     private readonly WeightFiles _files = new();
     private readonly NativeBuffer _memory;
-    private readonly Thread[] _threads = new Thread[ThreadCount];
+    private readonly WeightReaders<int> _readers;
     private int _first;
-    private bool _isClosed;
     private long _waitedTicks;
-    private long _bytesRead;
 
     private LayerWindow(LayerShares shares, int layers)
     {
+        _readers = new WeightReaders<int>(_gate, this, "kvasir weights");
         _ordinals = new int[layers];
         Array.Fill(_ordinals, -1);
         (_pieces, _places) = (new WeightFiles.Piece[shares.ReadCount][], new NativeView[shares.ReadCount]);
@@ -51,7 +48,7 @@ internal sealed class LayerWindow : IDisposable
     public StreamedWeights Figures => new(_pieces.Length, PassBytes)
     {
         WhyCached = _files.WhyCached,
-        BytesRead = Volatile.Read(ref _bytesRead),
+        BytesRead = _readers.BytesRead,
         WaitedMs = Stopwatch.GetElapsedTime(0, Volatile.Read(ref _waitedTicks)).TotalMilliseconds,
     };
 
@@ -106,7 +103,7 @@ internal sealed class LayerWindow : IDisposable
     {
         if (_ordinals[layer] is not (>= 0 and var ordinal))
             return;
-        Start();
+        _readers.Start();
         var start = Stopwatch.GetTimestamp();
         lock (_gate)
         {
@@ -138,16 +135,35 @@ internal sealed class LayerWindow : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _isClosed = true;
-            Monitor.PulseAll(_gate);
-        }
-
-        foreach (var thread in _threads)
-            thread?.Join();
+        _readers.Dispose();
         _files.Dispose();
         _memory.Dispose();
+    }
+
+    bool IWeightReads<int>.TryClaim(out int load, out WeightFiles.Piece piece, out NativeView memory)
+    {
+        for (var turn = 0; turn < _slots.Length; turn++)
+        {
+            load = (_first + turn) % _slots.Length;
+            if (!TryClaim(ref _slots[load], out piece))
+                continue;
+            memory = _places[_slots[load].Reading].Slice(piece.Place, piece.Bytes);
+            return true;
+        }
+
+        (load, piece, memory) = (0, default, default);
+        return false;
+    }
+
+    bool IWeightReads<int>.Complete(int load, Exception? fault)
+    {
+        ref var slot = ref _slots[load];
+        slot = slot with { InFlight = slot.InFlight - 1, Fault = slot.Fault ?? (slot.Reading == slot.Wanted ? fault : null) };
+        if (slot.InFlight > 0)
+            return false;
+        if (slot.Fault is null && slot.Reading >= 0 && slot.Claimed == _pieces[slot.Reading].Length)
+            slot = slot with { Loaded = slot.Reading };
+        return true;
     }
 
     private static WeightMatrix[] Matrices(LayerWeights layer) => [layer.Query, layer.Key, layer.Value, layer.Output, layer.Gate, layer.Up, layer.Down];
@@ -181,62 +197,6 @@ internal sealed class LayerWindow : IDisposable
         return index;
     }
 
-    private void Start()
-    {
-        lock (_started)
-        {
-            if (_threads[0] is not null)
-                return;
-            for (var i = ThreadCount - 1; i >= 0; i--)
-            {
-                _threads[i] = new Thread(ReadAll, 256 << 10) { IsBackground = true, Name = "kvasir weights" };
-                _threads[i].Start();
-            }
-        }
-    }
-
-    private void ReadAll()
-    {
-        while (TryClaim(out var index, out var piece, out var memory))
-        {
-            Exception? fault = null;
-            try
-            {
-                piece.File.Read(piece.Offset, memory);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
-            {
-                fault = e;
-            }
-
-            Complete(index, piece.Bytes, fault);
-        }
-    }
-
-    // Waits for something to read; false when there will be nothing any more.
-    private bool TryClaim(out int index, out WeightFiles.Piece piece, out NativeView memory)
-    {
-        lock (_gate)
-        {
-            while (!_isClosed)
-            {
-                for (var turn = 0; turn < _slots.Length; turn++)
-                {
-                    index = (_first + turn) % _slots.Length;
-                    if (!TryClaim(ref _slots[index], out piece))
-                        continue;
-                    memory = _places[_slots[index].Reading].Slice(piece.Place, piece.Bytes);
-                    return true;
-                }
-
-                Monitor.Wait(_gate);
-            }
-        }
-
-        (index, piece, memory) = (0, default, default);
-        return false;
-    }
-
     private bool TryClaim(ref Slot slot, out WeightFiles.Piece piece)
     {
         piece = default;
@@ -256,21 +216,6 @@ internal sealed class LayerWindow : IDisposable
         piece = pieces[slot.Claimed];
         slot = slot with { Claimed = slot.Claimed + 1, InFlight = slot.InFlight + 1 };
         return true;
-    }
-
-    private void Complete(int index, long bytes, Exception? fault)
-    {
-        lock (_gate)
-        {
-            ref var slot = ref _slots[index];
-            _bytesRead += bytes;
-            slot = slot with { InFlight = slot.InFlight - 1, Fault = slot.Fault ?? (slot.Reading == slot.Wanted ? fault : null) };
-            if (slot.InFlight > 0)
-                return;
-            if (slot.Fault is null && slot.Reading >= 0 && slot.Claimed == _pieces[slot.Reading].Length)
-                slot = slot with { Loaded = slot.Reading };
-            Monitor.PulseAll(_gate);
-        }
     }
 
     /// <summary>Which layer it is to have, which one is being read into it, and which is there: by their order among those that are read.</summary>

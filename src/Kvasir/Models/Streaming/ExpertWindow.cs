@@ -10,20 +10,18 @@ namespace Kvasir.Models.Streaming;
 /// threads read the others past the page cache, and each of these as it comes. A batch reads an expert once, whoever is in it. What the next layer will choose
 /// may be told ahead. Several engines go through it one after another.
 /// </summary>
-internal sealed class ExpertWindow : IDisposable
+internal sealed class ExpertWindow : IWeightReads<(int Layer, int Expert)>, IDisposable
 {
-    private const int ThreadCount = 4;
     private const long AlignedBytes = 2 << 20;
 
     // From so many experts told ahead on it is looked at whether they were right.
     private const int TrialReads = 256;
-    private readonly Lock _started = new();
     private readonly object _gate = new();
     private readonly FairLock _turn = new();
     private readonly ExpertSlots?[] _layers;
     private readonly WeightFiles _files;
     private readonly NativeBuffer _memory;
-    private readonly Thread[] _threads = new Thread[ThreadCount];
+    private readonly WeightReaders<(int Layer, int Expert)> _readers;
     private readonly Queue<(int Layer, int Expert)> _wanted;
     private readonly Queue<(int Layer, int Expert)> _ahead;
     private readonly int[] _chosen;
@@ -33,9 +31,7 @@ internal sealed class ExpertWindow : IDisposable
     private int _layer = -1;
     private int _left;
     private int _readyCount;
-    private bool _isClosed;
     private long _waitedTicks;
-    private long _bytesRead;
     private long _uses;
     private long _hits;
     private long _aheadReads;
@@ -44,6 +40,7 @@ internal sealed class ExpertWindow : IDisposable
     private ExpertWindow(ExpertSlots?[] layers, WeightFiles files)
     {
         (_layers, _files) = (layers, files);
+        _readers = new WeightReaders<(int Layer, int Expert)>(_gate, this, "kvasir experts");
         var most = layers.Max(static layer => layer?.ExpertCount ?? 0);
         (_chosen, _ready, _foretold) = (new int[most], new int[most], new bool[most]);
         // An expert is asked for once a step, and once more if it was told ahead.
@@ -75,7 +72,7 @@ internal sealed class ExpertWindow : IDisposable
     public (long All, long There) Chosen => (Volatile.Read(ref _uses), Volatile.Read(ref _hits));
 
     /// <summary>So far.</summary>
-    public long BytesRead => Volatile.Read(ref _bytesRead);
+    public long BytesRead => _readers.BytesRead;
 
     /// <summary>Time that steps have waited for what was read.</summary>
     public double WaitedMs => Stopwatch.GetElapsedTime(0, Volatile.Read(ref _waitedTicks)).TotalMilliseconds;
@@ -107,7 +104,7 @@ internal sealed class ExpertWindow : IDisposable
     /// <param name="chosen">Each once.</param>
     public void Begin(int layer, ReadOnlySpan<int> chosen)
     {
-        Start();
+        _readers.Start();
         lock (_gate)
         {
             var own = _layers[layer]!;
@@ -196,16 +193,20 @@ internal sealed class ExpertWindow : IDisposable
 
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _isClosed = true;
-            Monitor.PulseAll(_gate);
-        }
-
-        foreach (var thread in _threads)
-            thread?.Join();
+        _readers.Dispose();
         _files.Dispose();
         _memory.Dispose();
+    }
+
+    bool IWeightReads<(int Layer, int Expert)>.TryClaim(out (int Layer, int Expert) load, out WeightFiles.Piece piece, out NativeView memory) =>
+        TryClaim(_wanted, out load, out piece, out memory) || TryClaim(_ahead, out load, out piece, out memory);
+
+    // Whoever waits wants an expert, a place, or to hear of the fault.
+    bool IWeightReads<(int Layer, int Expert)>.Complete((int Layer, int Expert) load, Exception? fault)
+    {
+        if (fault is not null && load.Layer == _layer && _chosen.AsSpan(0, _left).Contains(load.Expert))
+            _fault ??= (load.Expert, fault);
+        return _layers[load.Layer]!.Complete(load.Expert, fault is null) || fault is not null;
     }
 
     private bool TryTake(ExpertSlots own)
@@ -261,63 +262,6 @@ internal sealed class ExpertWindow : IDisposable
             if (!_layers[told.Layer]!.TryWithdraw(told.Expert))
                 _wanted.Enqueue(told);
         }
-    }
-
-    private void Start()
-    {
-        lock (_started)
-        {
-            if (_threads[0] is not null)
-                return;
-            for (var i = ThreadCount - 1; i >= 0; i--)
-            {
-                _threads[i] = new Thread(ReadAll, 256 << 10) { IsBackground = true, Name = "kvasir experts" };
-                _threads[i].Start();
-            }
-        }
-    }
-
-    private void ReadAll()
-    {
-        while (TryClaim(out var load, out var piece, out var memory))
-        {
-            Exception? fault = null;
-            try
-            {
-                piece.File.Read(piece.Offset, memory);
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
-            {
-                fault = e;
-            }
-
-            lock (_gate)
-            {
-                _bytesRead += piece.Bytes;
-                if (fault is not null && load.Layer == _layer && _chosen.AsSpan(0, _left).Contains(load.Expert))
-                    _fault ??= (load.Expert, fault);
-                // Whoever waits wants an expert, a place, or to hear of the fault.
-                if (_layers[load.Layer]!.Complete(load.Expert, fault is null) || fault is not null)
-                    Monitor.PulseAll(_gate);
-            }
-        }
-    }
-
-    // Waits for something to read; false when there will be nothing any more.
-    private bool TryClaim(out (int Layer, int Expert) load, out WeightFiles.Piece piece, out NativeView memory)
-    {
-        lock (_gate)
-        {
-            while (!_isClosed)
-            {
-                if (TryClaim(_wanted, out load, out piece, out memory) || TryClaim(_ahead, out load, out piece, out memory))
-                    return true;
-                Monitor.Wait(_gate);
-            }
-        }
-
-        (load, piece, memory) = (default, default, default);
-        return false;
     }
 
     private bool TryClaim(Queue<(int Layer, int Expert)> queue, out (int Layer, int Expert) load, out WeightFiles.Piece piece, out NativeView memory)
