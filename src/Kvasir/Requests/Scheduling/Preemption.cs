@@ -36,17 +36,8 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
         var keepsRows = cache.Swaps && running.Count > 1 && victim.IsDecoding && !IsFileFull && !victim.Attention!.Cache!.HasDeleted;
         // Its columns stay until they are written, and nobody else gives way meanwhile.
         var patienceMs = keepsRows || running.Count == 1 ? 0 : stored.PatienceMs(victim, budget.RowMs(victim.CachedCount / 2));
-        running.Remove(victim);
-        counts.CountPreemption();
-        stored.Leave(victim, isWritten: patienceMs > 0, patienceMs);
-        if (keepsRows)
-            victim.Attention!.Cache!.Let();
-        else
-            victim.Release();
-        cache.Pool.Trim();
-        victim.Ticket.HasBegun = true;
-        victim.Timings.MarkPreemption();
-        waiting.AddPreempted(victim);
+        Leave(victim, keepsRows, patienceMs);
+        ComeAgain(victim);
     }
 
     /// <summary>Has a sequence compute again what its file cannot give back: once, since that may fail for ever. False where it has to end.</summary>
@@ -55,14 +46,10 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
         if (sequence.IsCancelled || sequence.Ticket.HasLostRows || sequence.Fault is not KvasirException { IsOfLostRows: true })
             return false;
         sequence.Ticket.HasLostRows = true;
-        running.Remove(sequence);
-        counts.CountPreemption();
-        stored.Leave(sequence, isWritten: false);
-        sequence.Release();
+        // The prefix cache hears of the fault, whoever waits does not.
+        Leave(sequence, keepsRows: false, patienceMs: 0);
         sequence.Interruption.ForgetFault();
-        sequence.Ticket.HasBegun = true;
-        sequence.Timings.MarkPreemption();
-        waiting.AddPreempted(sequence);
+        ComeAgain(sequence);
         return true;
     }
 
@@ -71,6 +58,25 @@ internal sealed class Preemption(KvCache cache, WaitingQueue waiting, StoredPref
     /// is nothing to take.
     /// </summary>
     public bool TryTakeRows() => cache.Swaps && IsFileFull && (TryDelete() || waiting.TryRelease());
+
+    private void Leave(Sequence sequence, bool keepsRows, double patienceMs)
+    {
+        running.Remove(sequence);
+        counts.CountPreemption();
+        stored.Leave(sequence, isWritten: patienceMs > 0, patienceMs);
+        if (keepsRows)
+            sequence.Attention!.Cache!.Let();
+        else
+            sequence.Release();
+        cache.Pool.Trim();
+    }
+
+    private void ComeAgain(Sequence sequence)
+    {
+        sequence.Ticket.HasBegun = true;
+        sequence.Timings.MarkPreemption();
+        waiting.AddPreempted(sequence);
+    }
 
     private bool TryDelete()
     {
