@@ -69,7 +69,8 @@ public sealed class ViewRoutesTest : IDisposable
                 KvDirectory = eviction is null ? null : directory.FullName,
                 KvEviction = eviction ?? PageEviction.Counted,
                 KvDiskBytes = eviction is null ? 0 : 1L << 30,
-                KvMemoryBytes = (eviction is null ? 1 : 2) << 20,
+                // Whoever has it alone decodes thousands of tokens before it is full: time to look.
+                KvMemoryBytes = 4 << 20,
                 ContextTokens = 100_000,
                 Threads = 1,
             }));
